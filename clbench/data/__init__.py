@@ -1,0 +1,1 @@
+"""From a domain to pairs, and from pairs to packed tokens."""

@@ -1,0 +1,106 @@
+"""Generated stand-ins for the real domains: offline, deterministic, right by construction.
+
+A generator is one function that draws one example of a given label; this module turns it into three disjoint splits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from clbench.data.pairs import SPLITS, Pairs
+from clbench.errors import UserError, nearest
+
+SIZES = {"train": 2000, "validation": 400, "test": 1000}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One generated pair; ``pattern`` names the sentence pattern that made it."""
+
+    first: str
+    second: str
+    pattern: str
+
+
+# draw(rng, label, shift) -> Example. ``shift`` is 0 (the domain speaks like its stream's first one) to 1 (as published).
+Draw = Callable[[random.Random, int, float], Example]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A domain's generator: how it draws, and the share of positives it is asked for."""
+
+    draw: Draw
+    positives: float
+
+
+GENERATORS: dict[str, Generator] = {}
+_MODULES = (
+    "mnli",
+    "snli",
+    "scitail",
+    "sick",
+    "hans",
+    "rte",
+    "mrpc",
+    "qqp",
+    "paws",
+    "twitter_url",
+    "stsb_pairs",
+)
+
+
+def generator(name: str, positives: float) -> Callable[[Draw], Draw]:
+    """Register a drawing function under a domain's name, with the share of positives of the real domain."""
+
+    def register(draw: Draw) -> Draw:
+        GENERATORS[name] = Generator(draw, positives)
+        return draw
+
+    return register
+
+
+def examples(name: str, seed: int = 0, shift: float = 1.0) -> Iterator[tuple[Example, int]]:
+    """An endless stream of distinct (example, label), no sentence pair twice in either order."""
+    for module in _MODULES:
+        importlib.import_module(f"{__name__}.{module}")
+    if name not in GENERATORS:
+        raise UserError(f"no generator is called '{name}'; {nearest(name, GENERATORS)}")
+    chosen = GENERATORS[name]
+    # crc32, not hash(): the same numbers in every process.
+    rng = random.Random(zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1))
+    seen: set[frozenset[str]] = set()
+    while True:
+        label = int(rng.random() < chosen.positives)
+        for _ in range(1000):
+            example = chosen.draw(rng, label, shift)
+            key = frozenset((example.first.lower(), example.second.lower()))
+            if key not in seen:
+                seen.add(key)
+                yield example, label
+                break
+        else:
+            raise UserError(f"generator '{name}' has run out of distinct pairs; ask for fewer.")
+
+
+def generate(name: str, seed: int = 0, shift: float = 1.0, sizes: dict[str, int] | None = None) -> dict[str, Pairs]:
+    """The three splits of a generated domain.
+
+    Args:
+        name: a domain with a generator.
+        seed: another seed, other pairs.
+        shift: 0 to 1, how far the domain's words and patterns stand from its stream's first domain.
+        sizes: pairs a split; ``SIZES`` unless given.
+    """
+    stream = examples(name, seed, shift)
+    splits = {}
+    for split in SPLITS:
+        drawn = [next(stream) for _ in range((sizes or SIZES)[split])]
+        splits[split] = Pairs.of(
+            (e.first for e, _ in drawn), (e.second for e, _ in drawn), (label for _, label in drawn)
+        )
+    return splits

@@ -1,0 +1,67 @@
+"""Labelled sentence pairs as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sentence pairs with labels on the stream's label space.
+
+    Attributes:
+        first: N sentences (premise, question, post).
+        second: N sentences (hypothesis, other question, other post).
+        labels: int64 array of shape (N,), 0-based class numbers.
+    """
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    labels: np.ndarray
+
+    @classmethod
+    def of(cls, first: Iterable[str], second: Iterable[str], labels: Iterable[int]) -> Pairs:
+        """Pairs from any three iterables of one length."""
+        pairs = cls(tuple(first), tuple(second), np.asarray(list(labels), dtype=np.int64))
+        if not len(pairs.first) == len(pairs.second) == len(pairs.labels):
+            raise ValueError("first, second and labels differ in length")
+        return pairs
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> Pairs:
+        """The pairs at ``rows``, in that order."""
+        return Pairs.of((self.first[r] for r in rows), (self.second[r] for r in rows), self.labels[list(rows)])
+
+    def digest(self) -> str:
+        """sha256 over every text and label, in order: equal digests mean equal data."""
+        digest = hashlib.sha256()
+        for first, second, label in zip(self.first, self.second, self.labels.tolist(), strict=True):
+            for text in (first, second):
+                raw = text.encode("utf-8", "surrogatepass")
+                digest.update(len(raw).to_bytes(4, "little"))
+                digest.update(raw)
+            digest.update(int(label).to_bytes(2, "little"))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class DomainData:
+    """One domain, ready for a stream.
+
+    Attributes:
+        name: the domain's name.
+        splits: ``validation`` and ``test``, and ``train`` unless the domain is evaluation-only.
+        source: where the pairs came from, for the record (source kind, revision resolved, folder, generator seed).
+    """
+
+    name: str
+    splits: dict[str, Pairs]
+    source: dict[str, str | int | float]

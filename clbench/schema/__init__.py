@@ -1,0 +1,1 @@
+"""The YAML and JSON forms, and how their mistakes are told."""
