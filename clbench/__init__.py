@@ -1,0 +1,33 @@
+"""clbench: lifelong evaluation of compressed encoders.
+
+The whole of it is one verb::
+
+    import clbench
+    record = clbench.run(model="pkd-skip-6l", stream="nli-shift")
+    record.accuracy_matrix()
+
+Importing this package loads neither torch nor Avalanche.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clbench.record import Record, read_record
+    from clbench.runner import run
+
+__version__ = "0.1.0"
+__all__ = ["Record", "UserError", "__version__", "read_record", "run"]
+
+_LAZY = {"run": "clbench.runner", "Record": "clbench.record", "read_record": "clbench.record"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'clbench' has no attribute '{name}'")

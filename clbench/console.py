@@ -1,0 +1,58 @@
+"""What clbench prints through: one console for people (stderr for progress, stdout for results)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def out() -> Console:
+    """The console of results."""
+    from rich.console import Console
+
+    return Console(soft_wrap=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, for scripts. NaN is never written: it is no JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """A progress display on stderr with a rate and the time left for every task.
+
+    A task's ``unit`` field names what is counted::
+
+        with progress() as bar:
+            task = bar.add_task("fine-tune the teacher", total=2000, unit="pairs")
+            bar.advance(task, 32)
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units a second, once there is a speed."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            unit = task.fields.get("unit", "")
+            return Text(f"{speed:,.0f} {unit}/s" if speed else "", style="cyan")
+
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        Rate(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    ]
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=False) as display:
+        yield display
