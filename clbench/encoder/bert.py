@@ -1,0 +1,148 @@
+"""A BERT encoder whose parameters are Hugging Face's, and whose forward pass computes (almost) no padding."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clbench import torchvision_ops
+from clbench.encoder.dropout import dropout
+from clbench.encoder.tokens import Batch, TokenStore
+
+torchvision_ops.define()
+
+from transformers import BertConfig, BertForSequenceClassification  # noqa: E402  (after the schemas it needs)
+
+if TYPE_CHECKING:
+    from transformers import BertModel
+    from transformers.models.bert.modeling_bert import BertLayer
+
+
+def embed(bert: BertModel, batch: Batch) -> Tensor:
+    """Sum of word, position and token-type embeddings, normalised: (N, H)."""
+    part = bert.embeddings
+    x = (
+        part.word_embeddings(batch.ids)
+        + part.position_embeddings(batch.positions)
+        + part.token_type_embeddings(batch.types)
+    )
+    return dropout(part.LayerNorm(x), part.dropout.p, bert.training)
+
+
+def attend(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
+    """Multi-head attention of every chunk over itself: softmax(Q K^T / sqrt(d)) V, heads joined: (N, H) -> (N, H)."""
+    part = layer.attention.self
+    heads, width = part.num_attention_heads, part.attention_head_size
+    q, k, v = part.query(x), part.key(x), part.value(x)
+    outcome = []
+    for chunk in batch.chunks:
+        begin, end = chunk.start, chunk.start + chunk.rows * chunk.length
+        shape = (chunk.rows, chunk.length, heads, width)
+        qc, kc, vc = (t[begin:end].view(shape).transpose(1, 2) for t in (q, k, v))
+        if layer.training and part.dropout.p > 0:
+            scores = torch.matmul(qc * (1 / math.sqrt(width)), kc.transpose(-1, -2))
+            if chunk.bias is not None:
+                scores = scores + chunk.bias
+            context = torch.matmul(dropout(scores.softmax(-1), part.dropout.p, True), vc)
+        else:
+            context = F.scaled_dot_product_attention(qc, kc, vc, attn_mask=chunk.bias)
+        outcome.append(context.transpose(1, 2).reshape(end - begin, heads * width))
+    return torch.cat(outcome) if len(outcome) > 1 else outcome[0]
+
+
+def apply_layer(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
+    """One transformer layer (Vaswani et al. 2017, post-norm): (N, H) -> (N, H)."""
+    output = layer.attention.output
+    x = output.LayerNorm(dropout(output.dense(attend(layer, x, batch)), output.dropout.p, layer.training) + x)
+    inner = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(x))
+    output = layer.output
+    return output.LayerNorm(dropout(output.dense(inner), output.dropout.p, layer.training) + x)
+
+
+def encode(bert: BertModel, batch: Batch) -> list[Tensor]:
+    """Hidden states of every depth, (N, H) each: the embeddings' first, then one a layer."""
+    states = [embed(bert, batch)]
+    for layer in bert.encoder.layer:
+        states.append(apply_layer(layer, states[-1], batch))
+    return states
+
+
+class Classifier(nn.Module):
+    """A sentence-pair classifier over row numbers.
+
+    ``self.hf`` is a plain ``BertForSequenceClassification``: it holds the parameters, so that a checkpoint is a Hugging
+    Face checkpoint by construction. The forward pass is ours and equal to its own in evaluation.
+
+    Args:
+        hf: the parameters.
+        store: where the rows' tokens lie; None until :meth:`reads` says.
+    """
+
+    def __init__(self, hf: BertForSequenceClassification, store: TokenStore | None = None) -> None:
+        super().__init__()
+        self.hf = hf
+        self.store = store
+
+    def reads(self, store: TokenStore) -> Classifier:
+        """The same model, from now on gathering from ``store``."""
+        self.store = store
+        return self
+
+    @property
+    def config(self) -> BertConfig:
+        return self.hf.config
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
+        return self.states_and_logits(rows)[1]
+
+    def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """[CLS] hidden states of every layer, (layers, B, H), and logits (B, C)."""
+        if self.store is None:
+            raise ValueError("the classifier has no token store; call reads(store) first")
+        batch = self.store.batch(rows)
+        bert = self.hf.bert
+        x = embed(bert, batch)
+        states = []
+        for layer in bert.encoder.layer:
+            x = apply_layer(layer, x, batch)
+            states.append(x[batch.firsts])
+        pooled = bert.pooler(states[-1].unsqueeze(1))
+        logits = self.hf.classifier(dropout(pooled, self.hf.dropout.p, self.training))
+        return torch.stack(states), logits
+
+
+def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:
+    """Logits (N, C) in evaluation mode, without gradients; the model's mode is put back afterwards."""
+    was = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            return torch.cat([model(part) for part in rows.split(batch_size)])
+    finally:
+        model.train(was)
+
+
+def keep_layers(model: Classifier, layers: list[int]) -> Classifier:
+    """Keep only ``layers`` (1-based, ascending) of a classifier, in place; the pruned ones are gone, not masked."""
+    encoder = model.hf.bert.encoder
+    encoder.layer = nn.ModuleList(encoder.layer[number - 1] for number in layers)
+    for place, layer in enumerate(encoder.layer):
+        if hasattr(layer.attention.self, "layer_idx"):
+            layer.attention.self.layer_idx = place
+    model.hf.config.num_hidden_layers = len(layers)
+    return model
+
+
+def set_dropout(model: nn.Module, rate: float) -> None:
+    """One dropout rate for embeddings, attention, hidden states and the head, written to the configuration as well."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+    for config in {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}.values():
+        config.hidden_dropout_prob = config.attention_probs_dropout_prob = rate
+        config.classifier_dropout = None
