@@ -46,11 +46,17 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
             unit = task.fields.get("unit", "")
             return Text(f"{speed:,.0f} {unit}/s" if speed else "", style="cyan")
 
+    class Count(ProgressColumn):
+        """Units done of those in all, once it is known how many there are."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.total is None else f"{task.completed:,.0f}/{task.total:,.0f}")
+
     columns = [
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        Count(),
         Rate(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     ]

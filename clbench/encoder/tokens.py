@@ -44,6 +44,7 @@ class Batch:
         firsts: (B,) int64, where the [CLS] token of each *asked* row lies in the flat tokens (the asked order).
         mask: (N,) bool, True for tokens, False for the little padding there is.
         owners: (N,) int64, the asked row that each token belongs to.
+        sources: (N,) int64, where each token lies in its store.
     """
 
     ids: Tensor
@@ -53,6 +54,7 @@ class Batch:
     firsts: Tensor
     mask: Tensor
     owners: Tensor
+    sources: Tensor
 
 
 class TokenStore:
@@ -113,14 +115,16 @@ class TokenStore:
             bias = None if mask.all() else torch.from_numpy(np.where(mask, 0.0, -1e9).astype(np.float32))
             chunks.append(Chunk(begin, b - a, longest, None if bias is None else bias[:, None, None, :]))
             begin += (b - a) * longest
+        found = torch.from_numpy(np.concatenate(sources))
         return Batch(
-            ids=self.ids[torch.from_numpy(np.concatenate(sources))],
+            ids=self.ids[found],
             positions=torch.from_numpy(np.concatenate(positions)),
             types=torch.from_numpy(np.concatenate(types).astype(np.int64)),
             chunks=tuple(chunks),
             firsts=torch.from_numpy(firsts),
             mask=torch.from_numpy(np.concatenate(masks)),
             owners=torch.from_numpy(np.concatenate(owners)),
+            sources=found,
         )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from clbench.encoder.batches import like_length
 from clbench.life import _avalanche as avalanche
 
 
@@ -67,18 +68,22 @@ def benchmark(experiences: Sequence[Experience]) -> Any:
 class RowLoader:
     """The batches of one of Avalanche's loaders, indexed from tensors instead of collated example by example.
 
-    Which examples make a batch, and in what order, stays the business of the loader's own sampler.
+    Which examples come, how often, and how many of each dataset make a batch stays the business of the loader's own
+    sampler. Where lengths are known, near batches trade examples until each holds some of like length.
 
     Args:
         loader: a DataLoader over one dataset, or one of Avalanche's loaders over several (replay, A-GEM).
+        lengths: tokens of every row of the store, (R,); None leaves the batches as they are drawn.
     """
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, lengths: np.ndarray | None = None) -> None:
         self.loader = loader
         joined = isinstance(loader, avalanche.MultiDatasetDataLoader)
         parts = [contents(data) for data in (loader.datasets if joined else [loader.dataset])]
         self.rows = torch.cat([rows for rows, _ in parts])
         self.labels = torch.cat([labels for _, labels in parts])
+        self.lengths = None if lengths is None else lengths[self.rows.numpy()]
+        self.begins = np.cumsum([len(rows) for rows, _ in parts])[:-1].tolist()
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -86,6 +91,7 @@ class RowLoader:
     def __iter__(self) -> Iterator[list[Tensor]]:
         """Batches as Avalanche has them: [rows, labels, task labels], int64 (B,) each."""
         loader: Any = self.loader if isinstance(self.loader, DataLoader) else self.loader._get_loader()
-        for places in loader.batch_sampler:
+        drawn = loader.batch_sampler
+        for places in drawn if self.lengths is None else like_length(drawn, self.lengths, self.begins):
             at = torch.as_tensor(places)
             yield [self.rows[at], self.labels[at], torch.zeros(len(places), dtype=torch.int64)]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from clbench.figures.metrics import balanced_accuracy
 from clbench.life.benchmark import Experience
 
 Evaluate = Callable[[nn.Module], Mapping[str, np.ndarray]]
@@ -72,12 +73,3 @@ def validate(model: nn.Module, experience: Experience, batch_size: int) -> float
         model.eval()
         found = torch.cat([model(part).argmax(-1).cpu() for part in rows.split(batch_size)]).numpy()
     return balanced_accuracy(experience.validation_labels, found)
-
-
-def balanced_accuracy(gold: np.ndarray, found: np.ndarray) -> float:
-    """Mean recall over the classes that occur in ``gold``: 1/C sum_c P(found = c | gold = c).
-
-    >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
-    0.8333333333333333
-    """
-    return float(np.mean([np.mean(found[gold == label] == label) for label in np.unique(gold)]))

@@ -21,11 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clbench.encoder.optimization import optimizer
 from clbench.errors import UserError
 from clbench.life import _avalanche as avalanche
 from clbench.life import synaptic
 from clbench.life.benchmark import RowLoader, contents, dataset
-from clbench.life.training import RowLoaderPlugin, TrainingPlugin, optimizer
+from clbench.life.training import RowLoaderPlugin, TrainingPlugin
 from clbench.schema.strategy import Agem, Ewc, Lwf, Replay, Si, Strategy
 
 State = dict[str, Tensor]
@@ -97,13 +98,8 @@ def remembered(form: Strategy, strategy: Any) -> State:
     return method.dump(strategy.plugins[1])
 
 
-def path_observer(form: Strategy, model: nn.Module) -> synaptic.PathObserver | None:
-    """What has to watch the last step of inception for the strategy's sake; None where the method needs no path.
-
-    Args:
-        form: the strategy.
-        model: the model that the step trains, with the parameters that will live on.
-    """
+def path_observer(form: Strategy) -> synaptic.PathObserver | None:
+    """What has to watch the last step of inception for the strategy's sake; None where the method needs no path."""
     return synaptic.PathObserver(form.eps) if isinstance(form, Si) else None
 
 

@@ -1,40 +1,19 @@
-"""How one experience is trained: AdamW with a warmed-up and falling rate, clipped gradients, the best epoch kept."""
+"""How one experience is trained: a warmed-up and falling learning rate, clipped gradients, the best epoch kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from clbench.encoder.optimization import schedule
 from clbench.life import _avalanche as avalanche
 from clbench.life.benchmark import Experience, RowLoader
 from clbench.life.evaluation import validate
 from clbench.schema.strategy import Training
 
 OnStep = Callable[[int, int, int], None]
-
-
-def optimizer(model: nn.Module, form: Training) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019) that decays matrices only: no bias, no LayerNorm."""
-    parameters = list(model.parameters())
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": form.weight_decay},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-        ],
-        lr=form.learning_rate,
-    )
-
-
-def rate(step: int, steps: int, warmup: float) -> float:
-    """The learning rate's share of its peak at ``step`` (0-based) of ``steps``: up in a line, then down in a line.
-
-    min((s + 1) / (W + 1), (S - s) / (S - W)) with W = warmup * S rounded down; never 0, so no step is wasted.
-    """
-    rising = int(warmup * steps)
-    return min((step + 1) / (rising + 1), (steps - step) / (steps - rising))
 
 
 class TrainingPlugin(avalanche.SupervisedPlugin):
@@ -63,9 +42,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         self.steps = len(strategy.dataloader) * strategy.train_epochs
 
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
-        share = rate(self.step, self.steps, self.form.warmup)
-        for group in strategy.optimizer.param_groups:
-            group["lr"] = self.form.learning_rate * share
+        schedule(strategy.optimizer, self.step, self.steps, self.form)
 
     def before_update(self, strategy: Any, **_: Any) -> None:
         if self.form.max_grad_norm is not None:
@@ -102,4 +79,5 @@ class RowLoaderPlugin(avalanche.SupervisedPlugin):
     """Puts :class:`RowLoader` in front of whatever loader the strategy and its plugins chose. The last plugin."""
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        strategy.dataloader = RowLoader(strategy.dataloader)
+        store = getattr(strategy.model, "store", None)
+        strategy.dataloader = RowLoader(strategy.dataloader, None if store is None else store.lengths)

@@ -19,7 +19,7 @@ class Training(Form):
 
     Attributes:
         epochs: passes over the experience's training pairs.
-        learning_rate: AdamW's, at its peak.
+        learning_rate: AdamW's, at its peak; null for the one that suits the backbone (its file says which).
         batch_size: new pairs a step.
         warmup: share of the steps in which the learning rate rises linearly; afterwards it falls linearly.
         weight_decay: AdamW's, on matrices only (biases and LayerNorm are not decayed).
@@ -31,12 +31,17 @@ class Training(Form):
     model_config = ConfigDict(allow_inf_nan=False)
 
     epochs: int = Field(ge=1, le=1000)
-    learning_rate: float = Field(gt=0, le=1)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
     batch_size: int = Field(ge=1, le=65536)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     select: Literal["best", "last"] = "best"
+
+
+def at_rate(form: Training, learning_rate: float) -> Training:
+    """The same training with the backbone's learning rate where it names none."""
+    return form if form.learning_rate is not None else form.model_copy(update={"learning_rate": learning_rate})
 
 
 class Strategy(Form):

@@ -187,7 +187,7 @@ def watched_inception(world: World, form: Strategy) -> tuple[Bag, dict[str, Tens
     """A model trained on the first domain under the eyes of the strategy, as the last step of a recipe is."""
     torch.manual_seed(0)
     model = Bag(world.tokens)
-    observer = path_observer(form, model)
+    observer = path_observer(form)
     assert observer is not None
     train(model, world.experiences[0], observer)
     return model, observer.state()
@@ -257,7 +257,7 @@ def test_a_path_of_another_model_is_refused(world: World, inception: Model, fold
 def test_no_other_method_asks_for_the_path_or_uses_it(
     world: World, inception: Model, tmp_path: Path, method: str
 ) -> None:
-    assert path_observer(strategy(method), inception()) is None
+    assert path_observer(strategy(method)) is None
     _, path = watched_inception(world, strategy("si"))
     ends = []
     for name, given in (("with", path), ("without", None)):

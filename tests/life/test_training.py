@@ -16,11 +16,13 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader
 
+from clbench.encoder.optimization import optimizer, rate
+from clbench.figures.metrics import balanced_accuracy
 from clbench.life import _avalanche as avalanche
 from clbench.life.benchmark import RowLoader, benchmark, contents, dataset
-from clbench.life.evaluation import balanced_accuracy, untouched, validate
+from clbench.life.evaluation import untouched, validate
 from clbench.life.strategies import build
-from clbench.life.training import TrainingPlugin, optimizer, rate
+from clbench.life.training import TrainingPlugin
 
 
 @given(st.integers(1, 500), st.floats(0, 0.99))

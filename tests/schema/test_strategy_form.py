@@ -84,7 +84,7 @@ def test_bad_settings_end_in_one_sentence(method: str, assignment: tuple[str, st
         ({"method": "ewcc"}, "field 'method' should name a method, but is 'ewcc'; did you mean ewc?"),
         ({"lambada": 1}, "field 'lambada' is not known; did you mean lambda?"),
         ({"memory_size": 1}, "field 'memory_size' is not known"),
-        ({"training": {"epochs": 1, "batch_size": 1}}, "field 'training.learning_rate' is missing"),
+        ({"training": {"epochs": 1}}, "field 'training.batch_size' is missing"),
         ({"training": {"epoch": 1}}, "field 'training."),
     ],
 )

@@ -1,0 +1,93 @@
+"""One content-addressed cache for what is costly and can be made again: tokens, fine-tuned models, a teacher's targets.
+
+An entry is a folder, found by the sha256 of everything that determines its content. It appears whole or not at all, is
+checked when it is read, and made again where it is damaged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from clbench.errors import UserError
+
+# Part of every key: to be raised when an entry of the same key would be another one.
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+def root() -> Path:
+    """Where the cache lies: ``$CLBENCH_CACHE``, else ``$XDG_CACHE_HOME/clbench``, else ``~/.cache/clbench``."""
+    if own := os.environ.get("CLBENCH_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "clbench"
+
+
+def key_of(content: Mapping[str, Any]) -> str:
+    """The key of an entry that ``content`` (plain JSON values) determines: 64 hexadecimal digits."""
+    text = json.dumps({"format": _FORMAT, **content}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+    """The folder of an entry; ``build`` fills it where there is none, or where it is damaged.
+
+    Args:
+        kind: ``tokens``, ``models``, ``targets``: a folder of the cache.
+        content: everything that determines the entry, as plain JSON values.
+        build: writes the entry's files into the empty folder that it is given.
+
+    Raises:
+        UserError: the cache cannot be written (a full disk, say); nothing half-written stays behind.
+    """
+    folder = root() / kind / key_of(content)
+    if _whole(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+    except OSError as error:
+        raise _refused(folder.parent, error) from error
+    try:
+        build(unfinished)
+        files = {path.name: _sha256(path) for path in sorted(unfinished.iterdir())}
+        manifest = {"content": dict(content), "sha256": files}
+        (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
+        try:
+            os.rename(unfinished, folder)
+        except OSError:
+            # Another process has just made the same entry, which is as good as ours; or a damaged one is in the way.
+            if not _whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                os.rename(unfinished, folder)
+    except OSError as error:
+        raise _refused(folder, error) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def _whole(folder: Path) -> bool:
+    """Whether every file of the entry is there, with the content that was written."""
+    try:
+        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        return all(_sha256(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refused(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or str(error)
+    return UserError(f"the cache {path} cannot be written: {reason}; free the disk, or name another in CLBENCH_CACHE.")

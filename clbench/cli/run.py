@@ -1,0 +1,107 @@
+"""``clbench run``: a model is compressed, lives through a stream, and leaves its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clbench.console import out, print_json, progress
+from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@click.command()
+@click.option("--model", default="pkd-skip-6l", show_default=True, help="A recipe's name, or its YAML file.")
+@click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
+@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
+@click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
+              help="Change a hyper-parameter of the strategy: --set lambda=100 --set training.epochs=1.")  # fmt: skip
+@click.option(
+    "--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own]."
+)
+@click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*"
+)
+@click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
+@click.option("--shift", type=float, default=1.0, show_default=True, help="embedded: how far domains shift, 0 to 1.")
+@click.option("--out", "folder", type=click.Path(path_type=Path), help="The run's folder [default: in runs/].")
+@click.option("--fresh", is_flag=True, help="Begin again, whatever the folder holds of this run.")
+@click.option("--json", "as_json", is_flag=True, help="Print figures and matrices as JSON instead of tables.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def command(
+    model: str,
+    stream: str,
+    edition: str,
+    strategy: str,
+    assignments: tuple[str, ...],
+    backbone: str | None,
+    seeds: str,
+    data_dir: Path | None,
+    eval_every: int | None,
+    shift: float,
+    folder: Path | None,
+    fresh: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compress a model, take it through a stream, write the record.
+
+    Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
+    """
+    from clbench.runner import for_seeds, parse_seeds, prepare, run_seed
+
+    wanted = parse_seeds(seeds)
+    settings = dict(_assignment(text) for text in assignments)
+    records = {}
+    with progress(quiet) as display:
+        bars = _Bars(display)
+        job = prepare(
+            model, stream, edition=edition, strategy=strategy, settings=settings, backbone=backbone,
+            data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=bars.tell,
+        )  # fmt: skip
+        for seed, place in for_seeds(job, wanted, folder).items():
+            bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
+            records[place] = run_seed(job, seed, place, fresh=fresh, on_progress=bars.tell)
+            bars.close()
+    from clbench.report import as_values, print_report
+
+    if as_json:
+        print_json(as_values(records))
+    else:
+        print_report(records, out())
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UserError(f"--set should be like NAME=VALUE, say --set training.epochs=1, but is '{text}'.")
+    return name.strip(), value.strip()
+
+
+class _Bars:
+    """A bar for each thing that a run says it is doing, made when it is first heard of."""
+
+    def __init__(self, display: Progress) -> None:
+        self.display, self.prefix = display, ""
+        self.tasks: dict[str, TaskID] = {}
+
+    def tell(self, what: str, done: int, total: int, unit: str) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.display.add_task(self.prefix + what, total=None, start=False, unit=unit)
+        if total:
+            task = self.tasks[what]
+            self.display.start_task(task)
+            self.display.update(task, completed=done, total=total)
+
+    def close(self) -> None:
+        """What was announced and never begun came from the cache; the next seed gets bars of its own."""
+        for what, task in self.tasks.items():
+            if not self.display.tasks[self.display.task_ids.index(task)].started:
+                self.display.update(task, description=f"{self.prefix}{what}: from the cache", completed=1, total=1)
+        self.tasks.clear()

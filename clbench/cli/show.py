@@ -1,0 +1,39 @@
+"""``clbench show``: what runs have left, as tables for people or as JSON for scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("show")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.option("--plot/--no-plot", default=True, help="With or without the curve in the terminal.")
+@click.option("--no-check", is_flag=True, help="Believe the figures instead of computing them again.")
+def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -> None:
+    """Show records again: the accuracy matrix, the figures, the cost, the forgetting curve.
+
+    RUN is the folder of a run, its record.json, or a folder of runs. Runs that differ only in their seed are shown as
+    one, with means and 95% intervals. Every figure is computed again from the predictions on the way.
+    """
+    from clbench.console import out, print_json
+    from clbench.record import find_records, read_record, report
+
+    # dict, not set: a run that is named twice is shown once, in the order given.
+    files = list(dict.fromkeys(file.resolve() for run in runs for file in find_records(run)))
+    records = [read_record(file, check=not no_check) for file in files]
+    groups = report.grouped(records)
+    if as_json:
+        described = [
+            report.as_json([records[i] for i in group], records) | {"files": [str(files[i]) for i in group]}
+            for group in groups
+        ]
+        print_json({"runs": described})
+        return
+    console = out()
+    for number, group in enumerate(groups):
+        if number:
+            console.rule()
+        report.print_report([records[i] for i in group], console, [files[i] for i in group], plot=plot, others=records)

@@ -1,0 +1,110 @@
+"""``clbench streams``: what the streams hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clbench import console
+from clbench.errors import UserError
+from clbench.schema.shipped import names
+from clbench.schema.stream import OpenStream, read_stream
+
+
+@click.command(name="streams")
+@click.argument("stream", required=False)
+@click.option("--edition", help="Which edition; the stream's first, or its first real one with --data-dir.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="A folder with <domain>/{train,validation,test} files, instead of the hub.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(stream: str | None, edition: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show STREAM (a name or a YAML file; all that are shipped unless given) and its domains: sizes, licences, label
+    balance, and what two classifiers that read no meaning reach on the test part."""
+    shown = []
+    for name in [stream] if stream is not None else names("stream"):
+        opened = read_stream(name)
+        shown.append(_measure(opened, edition or _usual_edition(opened, data_dir), data_dir, as_json))
+    if as_json:
+        console.print_json(shown if stream is None else shown[0])
+        return
+    for content in shown:
+        _print(content)
+
+
+def _usual_edition(stream: OpenStream, data_dir: Path | None) -> str:
+    editions = stream.form.editions
+    usual = [name for name, form in editions.items() if data_dir is None or form.source == "real"]
+    if not usual:
+        raise UserError(f"stream '{stream.form.name}' has no real edition that would read --data-dir.")
+    return usual[0]
+
+
+def _measure(stream: OpenStream, edition: str, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+    from clbench.data.load import load
+    from clbench.data.overview import overview
+
+    with console.progress(quiet) as bar:
+        task = bar.add_task(stream.form.name, total=len(stream.domains), unit="domains")
+
+        def on_domain(name: str) -> None:
+            bar.update(task, description=f"{stream.form.name}: {name}")
+            if name != stream.domains[0].name:
+                bar.advance(task)
+
+        loaded = load(stream, edition, data_dir=data_dir, on_domain=on_domain)
+        bar.update(task, completed=len(stream.domains), description=stream.form.name)
+    return overview(stream, edition, loaded)
+
+
+def _print(content: dict[str, Any]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console.out()
+    out.print(Text(f"{content['stream']}: {content['title']}", style="bold"))
+    out.print(Text(content["description"]))
+    out.print(
+        Text(
+            f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "
+            f"{content['max_length']} tokens a pair, from {content['backbone']}. "
+            f"Classes: {', '.join(content['label_space'])}."
+        )
+    )
+    figures, about = (Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False) for _ in "ab")
+    figures.add_column("domain", no_wrap=True)
+    for column in ("train", "validation", "test", "words", "classes", "majority", "overlap"):
+        figures.add_column(column, justify="right", no_wrap=True)
+    for column in ("domain", "what it is", "licence"):
+        about.add_column(column, no_wrap=column == "domain")
+    for domain in content["domains"]:
+        splits, test = domain["splits"], domain["splits"]["test"]
+        name = f"{domain['name']}{'*' if domain['evaluation_only'] else ''}"
+        figures.add_row(
+            name,
+            *(f"{splits[split]['pairs']:,}" if split in splits else "–" for split in ("train", "validation", "test")),
+            f"{test['words']:.0f}",
+            "/".join(f"{count / test['pairs']:.2f}" for count in test["labels"].values()),
+            *(_score(domain[baseline]) for baseline in ("majority", "word_overlap")),
+        )
+        about.add_row(name, Text(domain["title"] + _origin(domain["source"])), Text(domain["licence"]))
+    note = (
+        "On the test part: words a pair, shares of the classes, and accuracy/balanced accuracy of two classifiers that "
+        "read no meaning (the majority class; the share of the second sentence's words that the first one has). "
+        "Domains with * are evaluated on and never trained on."
+    )
+    for part in ("", figures, "", Text(note, style="dim"), "", about, ""):
+        out.print(part)
+
+
+def _origin(source: dict[str, Any]) -> str:
+    return f" ({source['id']} at {source['commit'][:7]})" if source["kind"] == "hub" else ""
+
+
+def _score(score: dict[str, float] | None) -> str:
+    return "–" if score is None else f"{score['accuracy']:.2f}/{score['balanced_accuracy']:.2f}"

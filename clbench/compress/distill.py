@@ -1,0 +1,168 @@
+"""Step ``distill``: vanilla (Hinton et al. 2015) and patient knowledge distillation (Sun et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clbench.cache import cached
+from clbench.compress.task import Loss, Task
+from clbench.encoder.bert import Classifier
+from clbench.errors import UserError
+from clbench.schema.recipe import Distill
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a teacher, without dropout, says of every training pair; computed once, read in every epoch.
+
+    Attributes:
+        logits: float32 (N, C).
+        states: float16 (N, K, H), memory-mapped: the [CLS] hidden states of the K layers that are taught, each scaled
+            to unit L2 norm.
+    """
+
+    logits: np.ndarray
+    states: np.ndarray
+
+
+def distillation_loss(
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    states: Tensor,
+    teacher_states: Tensor,
+    *,
+    alpha: float,
+    temperature: float,
+    beta: float,
+) -> Tensor:
+    """L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT.
+
+    PT = 1/(B K H) sum_{b,k,h} (s_bkh / |s_bk| - t_bkh / |t_bk|)^2, over the [CLS] states of matched layers (eq. 7, 8).
+    KL = 1/(B C) sum_{b,c} q_bc (log q_bc - log p_bc), q and p the softened teacher and student (eq. 4).
+
+    The paper writes both as sums; its published code takes these means, and its grid of weights is meant for them.
+
+    Args:
+        logits, teacher_logits: (B, C).
+        labels: int64 (B,).
+        states, teacher_states: (B, K, H); K may be 0 where ``beta`` is 0.
+        alpha, temperature, beta: the weights and T.
+
+    Returns:
+        A scalar.
+    """
+    loss = (1 - alpha) * F.cross_entropy(logits, labels)
+    soft = F.kl_div(
+        F.log_softmax(logits / temperature, -1), F.log_softmax(teacher_logits / temperature, -1),
+        reduction="mean", log_target=True,
+    )  # fmt: skip
+    loss = loss + alpha * temperature**2 * soft
+    if beta:
+        loss = loss + beta * F.mse_loss(F.normalize(states, dim=-1), F.normalize(teacher_states, dim=-1))
+    return loss
+
+
+def layer_map(rule: str | Sequence[int] | None, student: int, teacher: int, origin: str) -> list[int]:
+    """The teacher's 1-based layer for each of the student's layers 1, 2, ..: k - 1 of them by a rule of the paper.
+
+    ``first``: 1, 2, .., k-1. ``skip``: s, 2s, .., (k-1)s with s = N / k rounded down. ``last``: N-k+1, .., N-1. The
+    student's last layer is taught through the logits. An explicit list may name up to k layers; none without patience.
+
+    >>> layer_map("skip", 6, 12, "x.yaml"), layer_map("last", 6, 12, "x.yaml")
+    ([2, 4, 6, 8, 10], [7, 8, 9, 10, 11])
+
+    Args:
+        rule: what the recipe says.
+        student: k layers.
+        teacher: N layers.
+        origin: the recipe's file, which opens the sentence of an error.
+
+    Raises:
+        UserError: the layers are not there.
+    """
+    if rule is None:
+        return []
+    if not isinstance(rule, str):
+        if len(rule) > student or max(rule, default=0) > teacher or not rule:
+            raise UserError(
+                f"{origin}: field 'layer_map' should list 1 to {student} layers, each of 1 to {teacher}, one for each "
+                f"of the student's first layers, but is {list(rule)}."
+            )
+        return list(rule)
+    if student > teacher:
+        raise UserError(
+            f"{origin}: field 'layer_map': a student of {student} layers cannot be matched with a teacher of {teacher}."
+        )
+    taught = range(1, student)
+    offset = {"first": 0, "last": teacher - student}
+    return [n * (teacher // student) for n in taught] if rule == "skip" else [n + offset[rule] for n in taught]
+
+
+def targets(
+    teacher: Classifier,
+    key: str,
+    task: Task,
+    layers: Sequence[int],
+    on_rows: Callable[[int, int], None] | None = None,
+    batch_size: int = 64,
+) -> Targets:
+    """The teacher's targets for the whole training set, from the cache where they are.
+
+    Args:
+        teacher: reads its rows from ``task.store``.
+        key: what determines the teacher.
+        task: the training set.
+        layers: the 1-based teacher layers that are taught.
+        on_rows: called with the pairs done and the pairs in all.
+    """
+    count, width = len(task.train_rows), teacher.config.hidden_size
+    none = np.zeros((count, 0, width), np.float16)
+
+    def build(folder: Path) -> None:
+        logits = np.lib.format.open_memmap(folder / "logits.npy", "w+", np.float32, (count, task.classes))
+        # An empty file cannot be mapped.
+        shape = (count, len(layers), width)
+        states = np.lib.format.open_memmap(folder / "states.npy", "w+", np.float16, shape) if layers else none
+        teacher.eval()
+        chosen = [layer - 1 for layer in layers]
+        with torch.inference_mode():
+            for begin in range(0, count, batch_size):
+                part = slice(begin, begin + batch_size)
+                hidden, said = teacher.states_and_logits(torch.from_numpy(task.train_rows[part]))
+                logits[part] = said.numpy()
+                if layers:
+                    states[part] = F.normalize(hidden[chosen], dim=-1).transpose(0, 1).half().numpy()
+                if on_rows:
+                    on_rows(min(begin + batch_size, count), count)
+        # Deleting a map writes it out.
+        del logits, states
+
+    folder = cached("targets", {"teacher": key, "task": task.digest, "layers": list(layers)}, build)
+    states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
+    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states)
+
+
+def distill_loss(step: Distill, task: Task, taught: Targets, matched: int) -> Loss:
+    """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient."""
+    rows = torch.from_numpy(task.train_rows)
+
+    def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
+        hidden, logits = model.states_and_logits(rows[places])
+        at = places.numpy()
+        return distillation_loss(
+            logits, labels,
+            torch.from_numpy(taught.logits[at]),
+            hidden[:matched].transpose(0, 1),
+            torch.from_numpy(taught.states[at]).float(),
+            alpha=step.alpha, temperature=step.temperature, beta=step.beta,
+        )  # fmt: skip
+
+    return loss

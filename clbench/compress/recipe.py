@@ -1,0 +1,185 @@
+"""From a recipe and a backbone to a compressed model; every trained step is a checkpoint in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from clbench import __version__
+from clbench.cache import cached, key_of
+from clbench.compress.distill import distill_loss, layer_map, targets
+from clbench.compress.finetune import finetune_loss
+from clbench.compress.prune_layers import kept_layers
+from clbench.compress.task import Observer, OnStep, Task, fit
+from clbench.encoder.bert import Classifier, keep_layers, set_dropout
+from clbench.schema.recipe import Distill, OpenRecipe, PruneLayers
+from clbench.schema.strategy import Training, at_rate
+
+if TYPE_CHECKING:
+    from clbench.encoder.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A model at inception.
+
+    Attributes:
+        model: in evaluation mode, reading from the task's store.
+        steps: what each step did, as plain JSON values for the record: ``name``, ``layers`` kept, ``epochs``,
+            ``validation`` (balanced accuracy by epoch) and ``details`` (training, layer map, teacher).
+        key: what determines the model, 64 hexadecimal digits.
+        path: what an observer saw of the last step; empty without one.
+    """
+
+    model: Classifier
+    steps: list[dict[str, Any]]
+    key: str
+    path: dict[str, Tensor]
+
+
+def build(
+    recipe: OpenRecipe,
+    backbone: Backbone,
+    task: Task,
+    *,
+    seed: int,
+    observer: Observer | None = None,
+    observed: Mapping[str, Any] | None = None,
+    on_step: OnStep | None = None,
+) -> Compressed:
+    """Make the recipe's model on the first domain, or take as much of it from the cache as is there.
+
+    Equal seeds draw equal heads, orders of pairs and dropout masks for every recipe, so that recipes are compared on
+    common random numbers.
+
+    Args:
+        recipe: the steps.
+        backbone: what everything starts from, the teachers too.
+        task: the first domain.
+        seed: the run's.
+        observer: watches the last step, for a strategy that needs its path.
+        observed: what determines the observer's state, as plain JSON values.
+        on_step: progress: the step's name, pairs done, pairs in all.
+
+    Raises:
+        UserError: the recipe does not fit the backbone, or the cache cannot be written.
+    """
+    model = backbone.classifier(task.classes, seed).reads(task.store).eval()
+    chain: dict[str, Any] = {
+        "clbench": __version__, "torch": torch.__version__, "backbone": backbone.digest, "task": task.digest,
+        "seed": seed, "steps": [],
+    }  # fmt: skip
+    reports: list[dict[str, Any]] = []
+    path: dict[str, Tensor] = {}
+    trained = 0
+    for place, step in enumerate(recipe.form.steps):
+        if isinstance(step, PruneLayers):
+            kept = kept_layers(step, model.config.num_hidden_layers, str(recipe.path))
+            keep_layers(model, kept)
+            chain["steps"].append({"step": step.step, "layers": kept})
+            reports.append({"name": step.step, "layers": kept})
+            continue
+        if step.dropout is not None:
+            set_dropout(model, step.dropout)
+        training = at_rate(step.training, backbone.learning_rate)
+        facts: dict[str, Any] = {"step": step.step, "dropout": step.dropout}
+        facts["training"] = training.model_dump(mode="json")
+        teacher = None
+        if isinstance(step, Distill):
+            teacher = build(recipe.teachers[place], backbone, task, seed=seed, on_step=on_step)
+            facts |= _distillation(step, model, teacher, str(recipe.path))
+        chain["steps"].append(facts)
+        # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
+        watch = observer if place + 1 == len(recipe.form.steps) else None
+        train = partial(
+            _train, model, task, training, recipe, place, teacher, facts.get("layer_map", []),
+            seed=_seed(seed, trained), observer=watch, on_step=on_step,
+        )  # fmt: skip
+        folder = cached("models", {**chain, "observed": dict(observed or {}) if watch else None}, train)
+        scores, path = _read(folder, model)
+        trained += 1
+        details = {name: value for name, value in facts.items() if name != "step"}
+        if teacher is not None:
+            details |= {"teacher": recipe.teachers[place].form.name, "teacher_steps": teacher.steps}
+        reports.append({"name": step.step, "epochs": training.epochs, "validation": scores, "details": details})
+    return Compressed(model.eval(), reports, key_of(chain), path)
+
+
+def _distillation(step: Distill, student: Classifier, teacher: Compressed, origin: str) -> dict[str, Any]:
+    """What determines a distillation, beyond its training."""
+    depths = student.config.num_hidden_layers, teacher.model.config.num_hidden_layers
+    return {
+        "teacher": teacher.key, "layer_map": layer_map(step.layer_map, *depths, origin), "alpha": step.alpha,
+        "temperature": step.temperature, "beta": step.beta, "reduction": step.reduction,
+    }  # fmt: skip
+
+
+def _train(
+    model: Classifier,
+    task: Task,
+    training: Training,
+    recipe: OpenRecipe,
+    place: int,
+    teacher: Compressed | None,
+    matched: list[int],
+    folder: Path,
+    *,
+    seed: int,
+    observer: Observer | None,
+    on_step: OnStep | None,
+) -> None:
+    """Train the recipe's step at ``place`` and write what the cache keeps of it into ``folder``."""
+    step = recipe.form.steps[place]
+    if isinstance(step, Distill) and teacher is not None:
+        name = f"targets of {recipe.teachers[place].form.name}"
+        on_rows = (lambda done, total: on_step(name, done, total)) if on_step else None
+        taught = targets(teacher.model, teacher.key, task, matched, on_rows)
+        loss = distill_loss(step, task, taught, len(matched))
+    else:
+        loss = finetune_loss(task)
+    scores = fit(
+        model, task, training, loss,
+        seed=seed, name=f"{step.step} {recipe.form.name}", observer=observer, on_step=on_step,
+    )  # fmt: skip
+    # By way of bytes, so that a full disk is an ordinary OSError.
+    path = observer.state() if observer else {}
+    (folder / "model.safetensors").write_bytes(save(model.state_dict()))
+    (folder / "path.safetensors").write_bytes(save({name: value.contiguous() for name, value in path.items()}))
+    (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+
+
+def _read(folder: Path, model: Classifier) -> tuple[list[float], dict[str, Tensor]]:
+    """Fill ``model`` from the cache; the validation scores and the observer's state.
+
+    Read back even when it has just been written: whoever trained it, its tensors then lie in memory in the same way.
+    """
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
+    scores: list[float] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    return scores, path
+
+
+def training_steps(recipe: OpenRecipe) -> list[str]:
+    """The names that ``on_step`` will be told, in order, those that may come from the cache included."""
+    found: list[str] = []
+    for place, step in enumerate(recipe.form.steps):
+        if isinstance(step, Distill):
+            teacher = recipe.teachers[place]
+            found += [*training_steps(teacher), f"targets of {teacher.form.name}"]
+        if not isinstance(step, PruneLayers):
+            found.append(f"{step.step} {recipe.form.name}")
+    return found
+
+
+def _seed(seed: int, trained: int) -> int:
+    """The seed of a recipe's training step number ``trained`` (0-based), the same on any machine."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/compress/{trained}".encode()).digest()[:8], "little") >> 1

@@ -1,0 +1,133 @@
+"""What a step trains on, and the loop in which it does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clbench.encoder.batches import like_length
+from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.optimization import optimizer, schedule
+from clbench.encoder.tokens import TokenStore
+from clbench.figures.metrics import balanced_accuracy
+from clbench.schema.strategy import Training
+
+OnStep = Callable[[str, int, int], None]
+# (model, places in the training set (B,), their labels (B,)) -> a scalar loss
+Loss = Callable[[Classifier, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The domain that a model is compressed on, as row numbers into a token store.
+
+    Attributes:
+        store: the tokens.
+        train_rows, train_labels: int64 (N,).
+        validation_rows, validation_labels: int64 (M,); they choose the epoch.
+        classes: C, the size of the label space.
+        digest: a digest of the pairs and of how they were tokenised.
+    """
+
+    store: TokenStore
+    train_rows: np.ndarray
+    train_labels: np.ndarray
+    validation_rows: np.ndarray
+    validation_labels: np.ndarray
+    classes: int
+    digest: str
+
+
+class Observer(Protocol):
+    """Who watches a training loop from inside, for a strategy that needs the path of inception."""
+
+    def before_training(self, model: nn.Module) -> None: ...
+
+    def before_iteration(self, model: nn.Module) -> None: ...
+
+    def after_iteration(self, model: nn.Module) -> None: ...
+
+    def after_training(self, model: nn.Module) -> None: ...
+
+    def state(self) -> dict[str, Tensor]: ...
+
+
+def fit(
+    model: Classifier,
+    task: Task,
+    form: Training,
+    loss: Loss,
+    *,
+    seed: int,
+    name: str,
+    observer: Observer | None = None,
+    on_step: OnStep | None = None,
+) -> list[float]:
+    """Train ``model`` in place; with ``select: best`` it ends with the weights of its best epoch.
+
+    Args:
+        model: reads its rows from ``task.store``.
+        task: what to train on.
+        form: how long, how fast.
+        loss: of the model on some places of the training set.
+        seed: draws the order of pairs and the dropout masks.
+        name: what ``on_step`` is told.
+        observer: watches every optimizer step; it changes nothing.
+        on_step: called with the name, the pairs seen and the pairs in all.
+
+    Returns:
+        The balanced accuracy on the validation pairs after each epoch (after the last one only, with ``select: last``).
+    """
+    torch.manual_seed(seed)
+    rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels)
+    step = optimizer(model, form)
+    lengths = task.store.lengths[task.train_rows]
+    parts = math.ceil(len(rows) / form.batch_size)
+    scores: list[float] = []
+    kept: dict[str, Tensor] | None = None
+    done = seen = 0
+    if observer:
+        observer.before_training(model)
+    for epoch in range(form.epochs):
+        model.train()
+        drawn = torch.randperm(len(rows)).split(form.batch_size)
+        for places in map(torch.from_numpy, like_length(drawn, lengths)):
+            schedule(step, done, parts * form.epochs, form)
+            step.zero_grad()
+            loss(model, places, labels[places]).backward()
+            if form.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), form.max_grad_norm)
+            if observer:
+                observer.before_iteration(model)
+            step.step()
+            if observer:
+                observer.after_iteration(model)
+            done, seen = done + 1, seen + len(places)
+            if on_step:
+                on_step(name, seen, form.epochs * len(rows))
+        last = epoch + 1 == form.epochs
+        if form.select == "last" and not last:
+            continue
+        scores.append(score(model, task))
+        if form.select == "best" and scores[-1] >= max(scores):
+            # The last epoch's weights are in the model already.
+            kept = None if last else {key: value.clone() for key, value in model.state_dict().items()}
+    if kept is not None:
+        model.load_state_dict(kept)
+    if observer:
+        observer.after_training(model)
+    model.zero_grad()
+    model.eval()
+    return scores
+
+
+def score(model: Classifier, task: Task) -> float:
+    """Balanced accuracy on the validation pairs."""
+    found = predict(model, torch.from_numpy(task.validation_rows)).argmax(-1).numpy()
+    return balanced_accuracy(task.validation_labels, found)

@@ -1,0 +1,106 @@
+"""What classifiers that read no meaning reach on a domain: the floor that every model's figures stand on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from clbench.data.pairs import DomainData, Pairs
+from clbench.errors import UserError
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class BaselineScore:
+    """A baseline on a domain's test part.
+
+    Attributes:
+        accuracy: share of pairs labelled right, 0 to 1.
+        balanced_accuracy: mean recall over the classes that occur in the test part, 0 to 1.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+
+
+def majority(data: DomainData, classes: int) -> BaselineScore:
+    """The commonest class of the fitting part (the lower number where two are equal), named for every pair.
+
+    Args:
+        data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
+        classes: the size of the label space.
+    """
+    counts = np.bincount(_fitted_on(data).labels, minlength=classes)
+    test = data.splits["test"]
+    return _score(test.labels, np.full(len(test), counts.argmax()))
+
+
+def word_overlap(data: DomainData, classes: int) -> BaselineScore:
+    """Logistic regression, its classes weighted alike, on one feature: :func:`overlap`.
+
+    Args:
+        data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
+        classes: the size of the label space.
+    """
+    fit, test = _fitted_on(data), data.splits["test"]
+    if len(np.unique(fit.labels)) < 2:
+        return majority(data, classes)
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(class_weight="balanced").fit(overlap(fit)[:, None], fit.labels)
+    return _score(test.labels, model.predict(overlap(test)[:, None]))
+
+
+def second_alone(data: DomainData, classes: int) -> BaselineScore:
+    """Logistic regression, its classes weighted alike, on the second sentence's words and bigrams.
+
+    What it reaches above chance, the second sentence gives away without the first (Gururangan et al. 2018, Annotation
+    artifacts in natural language inference data).
+
+    Args:
+        data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
+        classes: the size of the label space.
+    """
+    fit, test = _fitted_on(data), data.splits["test"]
+    if len(np.unique(fit.labels)) < 2:
+        return majority(data, classes)
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    # What occurs once in the fitting part says nothing of the test part, and is left out.
+    words = CountVectorizer(ngram_range=(1, 2), min_df=2)
+    try:
+        counted = words.fit_transform(fit.second)
+    except ValueError:  # no word occurs twice
+        return majority(data, classes)
+    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(counted, fit.labels)
+    return _score(test.labels, model.predict(words.transform(test.second)))
+
+
+def overlap(pairs: Pairs) -> np.ndarray:
+    """The share of the second sentence's distinct words, in lower case, that the first one has too.
+
+    Returns:
+        float64 array of shape (N,), 0 to 1; 0 where the second sentence has no word.
+    """
+    shares = np.zeros(len(pairs))
+    for row, (first, second) in enumerate(zip(pairs.first, pairs.second, strict=True)):
+        words = set(_WORD.findall(second.lower()))
+        shares[row] = len(words.intersection(_WORD.findall(first.lower()))) / max(1, len(words))
+    return shares
+
+
+def _fitted_on(data: DomainData) -> Pairs:
+    for split in ("train", "validation"):
+        if len(data.splits.get(split, ())):
+            return data.splits[split]
+    raise UserError(f"domain '{data.name}' has neither a train nor a validation part for a baseline to be fitted on.")
+
+
+def _score(labels: np.ndarray, predicted: np.ndarray) -> BaselineScore:
+    right = predicted == labels
+    recalls = [float(right[labels == label].mean()) for label in np.unique(labels)]
+    return BaselineScore(accuracy=float(right.mean()), balanced_accuracy=float(np.mean(recalls)))

@@ -1,0 +1,158 @@
+"""Pairs from the Hugging Face hub, or from the cache that an earlier visit left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clbench.data.folder import missing_column
+from clbench.data.labels import Rows
+from clbench.errors import UserError, nearest
+from clbench.schema.domain import Hub
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def fetch(name: str, hub: Hub, splits: Sequence[str]) -> tuple[dict[str, Rows], dict[str, str | int | float]]:
+    """The rows of some published splits, and where they came from, with the commit that was resolved.
+
+    ``HF_ENDPOINT``, ``HF_HOME`` and ``HF_HUB_OFFLINE`` count as they do for every Hugging Face library.
+
+    Args:
+        name: the domain's name, for error sentences.
+        hub: where the set lies.
+        splits: names of published splits.
+
+    Raises:
+        UserError: no network, no cache, an unknown set, configuration, revision, split or column.
+    """
+    loaded, commit = _load(name, hub)
+    found: dict[str, Rows] = {}
+    for split in splits:
+        if split not in loaded:
+            raise UserError(f"domain '{name}': {_called(hub)} has no split '{split}'; {nearest(split, loaded)}")
+        data = loaded[split]
+        wanted = (hub.columns.first, hub.columns.second, hub.columns.label)
+        for column in wanted:
+            if column not in data.column_names:
+                raise missing_column(f"domain '{name}': {_called(hub)}, split {split}", column, data.column_names)
+        table = data.with_format("arrow")[:]
+        values = (table.column(column).to_pylist() for column in wanted)
+        found[split] = Rows(f"{_called(hub)}, split {split}", "row", range(1, len(data) + 1), *values)
+    source: dict[str, str | int | float] = {"kind": "hub", "id": hub.id, "commit": commit}
+    for field in ("config", "data_dir", "revision"):
+        if getattr(hub, field) is not None:
+            source[field] = getattr(hub, field)
+    return found, source
+
+
+def _load(name: str, hub: Hub) -> tuple[Any, str]:
+    """All splits of the set's configuration, as a DatasetDict, and the commit that they come from."""
+    import datasets
+    from datasets import exceptions
+    from huggingface_hub import constants, errors, logging, utils
+
+    utils.disable_progress_bars()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    logging.set_verbosity_error()
+    if not _reachable():
+        raise _unreachable(name, hub)
+    try:
+        if hub.data_dir is not None:
+            snapshot = _snapshot(hub)
+            return datasets.load_dataset(str(snapshot / hub.data_dir)), snapshot.name
+        loaded = datasets.load_dataset(hub.id, hub.config, revision=hub.revision)
+        return loaded, _commit(name, hub, loaded)
+    except (exceptions.DatasetNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        is_revision = isinstance(error, errors.RevisionNotFoundError) or str(error).startswith("Revision")
+        what = f"revision '{hub.revision}' of {hub.id}" if is_revision else f"data set {hub.id}"
+        raise UserError(
+            f"domain '{name}': the hub has no {what}, or it is not open to you; "
+            "mend its 'hub' field, or give its files with --data-dir."
+        ) from error
+    except (ConnectionError, errors.HTTPError, errors.LocalEntryNotFoundError) as error:
+        raise _unreachable(name, hub) from error
+    except exceptions.DatasetGenerationError as error:
+        raise _unreadable(name, hub, error.__cause__ or error) from error
+    except (FileNotFoundError, exceptions.DatasetsError) as error:
+        if constants.HF_HUB_OFFLINE:
+            raise _unreachable(name, hub) from error
+        raise UserError(
+            f"domain '{name}': {_called(hub)} holds no data files that can be read; mend its 'hub' field."
+        ) from error
+    except ValueError as error:
+        raise _no_configuration(name, hub, error) from error
+
+
+def _snapshot(hub: Hub) -> Path:
+    """The local copy of a repository's folder. datasets itself finds no such folder in its cache without a network."""
+    from huggingface_hub import snapshot_download
+
+    patterns = [f"{hub.data_dir}/*"]
+    return Path(snapshot_download(hub.id, repo_type="dataset", revision=hub.revision, allow_patterns=patterns))
+
+
+def _reachable() -> bool:
+    """Whether the hub answers at all, or need not (offline). Asked once here: the libraries try for half a minute."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return True
+    try:
+        get_session().head(constants.ENDPOINT, timeout=10)
+    except Exception:  # of the HTTP library that huggingface_hub happens to use, which changes with its version
+        return False
+    return True
+
+
+def _unreachable(name: str, hub: Hub) -> UserError:
+    from huggingface_hub import constants
+
+    otherwise = "give its files with --data-dir, or use a generated edition (--edition embedded)"
+    if constants.HF_HUB_OFFLINE:
+        return UserError(
+            f"domain '{name}': HF_HUB_OFFLINE is set and {_called(hub)} is not in the cache; "
+            f"fetch it once with a network, {otherwise}."
+        )
+    return UserError(
+        f"domain '{name}': the hub at {constants.ENDPOINT} cannot be reached for {_called(hub)}; {otherwise}, "
+        "or set HF_HUB_OFFLINE=1 where an earlier visit has filled the cache."
+    )
+
+
+def _no_configuration(name: str, hub: Hub, error: ValueError) -> UserError:
+    from huggingface_hub import constants
+
+    text = str(error)
+    if constants.HF_HUB_OFFLINE:
+        return _unreachable(name, hub)
+    if "BuilderConfig" in text or "Config name" in text:
+        known = re.findall(r"'([^']*)'", text.partition("vailable")[2])
+        wrong = f"has no configuration '{hub.config}'" if hub.config else "has several configurations"
+        return UserError(f"domain '{name}': {hub.id} {wrong}; {nearest(hub.config or '', known)}")
+    return _unreadable(name, hub, error)
+
+
+def _unreadable(name: str, hub: Hub, error: BaseException) -> UserError:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return UserError(f"domain '{name}': {_called(hub)} cannot be read: {first_line}.")
+
+
+def _commit(name: str, hub: Hub, loaded: Any) -> str:
+    """The commit that the pairs come from: the cache keeps them in a folder of its name, also without a network."""
+    files = [file["filename"] for data in loaded.values() for file in data.cache_files]
+    commit = next((Path(file).parent.name for file in files if _COMMIT.fullmatch(Path(file).parent.name)), "unknown")
+    if hub.revision and _COMMIT.fullmatch(hub.revision) and commit != hub.revision:
+        raise UserError(
+            f"domain '{name}': the cache holds commit {commit} of {hub.id}, not {hub.revision}; "
+            "fetch that one with a network."
+        )
+    return commit
+
+
+def _called(hub: Hub) -> str:
+    part = hub.config or hub.data_dir
+    return f"{hub.id} ({part})" if part else hub.id

@@ -1,0 +1,77 @@
+"""What a loaded edition holds, as plain JSON values: sizes, label balance, length, and the baselines of each domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from clbench.data.baselines import BaselineScore, majority, word_overlap
+from clbench.data.pairs import DomainData, Pairs
+from clbench.errors import UserError
+from clbench.schema.domain import Domain
+from clbench.schema.stream import OpenStream
+
+
+def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> dict[str, Any]:
+    """A stream's edition and its domains.
+
+    A domain's ``splits`` give ``pairs``, ``labels`` (pairs a class) and ``words`` (a pair, on the mean, cut at white
+    space); its baselines are measured on ``test``, and null where there is nothing to fit them on.
+
+    Args:
+        stream: the stream.
+        edition: the edition's name.
+        loaded: its domains' pairs, in the stream's order.
+    """
+    form = stream.form
+    described = [
+        _domain(domain, data, form.label_space, stream.is_evaluation_only(domain.name))
+        for domain, data in zip(stream.domains, loaded, strict=True)
+    ]
+    return {
+        "stream": form.name,
+        "title": form.title,
+        "description": form.description.strip(),
+        "label_space": list(form.label_space),
+        "editions": list(form.editions),
+        "edition": edition,
+        **stream.edition(edition).model_dump(mode="json", include={"source", "max_length", "backbone"}),
+        "domains": described,
+    }
+
+
+def _domain(domain: Domain, data: DomainData, label_space: Sequence[str], evaluation_only: bool) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "title": domain.title,
+        "evaluation_only": evaluation_only,
+        "licence": domain.licence,
+        "citation": domain.citation,
+        "published_sizes": domain.sizes,
+        "source": dict(data.source),
+        "splits": {split: _split(pairs, label_space) for split, pairs in data.splits.items()},
+        "majority": _baseline(majority, data, len(label_space)),
+        "word_overlap": _baseline(word_overlap, data, len(label_space)),
+    }
+
+
+def _split(pairs: Pairs, label_space: Sequence[str]) -> dict[str, Any]:
+    counts = np.bincount(pairs.labels, minlength=len(label_space)).tolist()
+    words = sum(len(text.split()) for texts in (pairs.first, pairs.second) for text in texts)
+    return {
+        "pairs": len(pairs),
+        "labels": dict(zip(label_space, counts, strict=True)),
+        "words": round(words / len(pairs), 2),
+    }
+
+
+def _baseline(
+    measure: Callable[[DomainData, int], BaselineScore], data: DomainData, classes: int
+) -> dict[str, float] | None:
+    try:
+        return {name: round(value, 4) for name, value in asdict(measure(data, classes)).items()}
+    except UserError:
+        return None

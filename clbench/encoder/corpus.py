@@ -1,0 +1,195 @@
+"""Plain text for pre-training: one sentence a line, tokenised once, and the pairs that are drawn from it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clbench.encoder.tokens import TokenStore
+from clbench.errors import UserError
+from clbench.schema.pretrain import Mixture
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# A word in more lines than this relates nothing to nothing (the, of, is, ..).
+_COMMON = 2000
+
+
+def read_lines(paths: Sequence[Path], min_words: int) -> list[str]:
+    """The lines of some ``.txt`` or ``.txt.gz`` files with at least ``min_words`` words, in order.
+
+    Raises:
+        UserError: a file is missing, is no UTF-8 text, or its gzip stream is broken; or too few lines are left.
+    """
+    lines: list[str] = []
+    for path in paths:
+        try:
+            with (
+                gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file
+            ):
+                lines.extend(line.strip() for line in file if len(line.split()) >= min_words)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} should be UTF-8 text, one sentence a line, but is not.") from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UserError(f"{path} should be a whole gzip file, but is cut short or damaged: {error}.") from error
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}; --text takes .txt or .txt.gz files.") from error
+    return lines
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Tokenised sentences without [CLS] and [SEP].
+
+    Attributes:
+        ids: int32 (N,), all tokens, one sentence after another.
+        offsets: int64 (R + 1,); sentence r holds ids[offsets[r]:offsets[r + 1]].
+        begins: bool, by token id: whether the token begins a word.
+        lines_with: by token id, the sentences that hold it, where there are neither too few nor too many.
+        cls, sep: the special tokens.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    begins: np.ndarray
+    lines_with: dict[int, np.ndarray]
+    cls: int
+    sep: int
+
+    @classmethod
+    def of(cls, lines: Sequence[str], tokenizer: Tokenizer, longest: int) -> Corpus:
+        """Tokenise ``lines``, each cut to its first ``longest`` tokens."""
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        parts: list[np.ndarray] = []
+        for begin in range(0, len(lines), 4096):
+            for encoding in tokenizer.encode_batch(list(lines[begin : begin + 4096]), add_special_tokens=False):
+                if encoding.ids:
+                    parts.append(np.asarray(encoding.ids[:longest], dtype=np.int32))
+        ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
+        begins = np.ones(tokenizer.get_vocab_size(), dtype=bool)
+        for token, number in tokenizer.get_vocab().items():
+            begins[number] = not token.startswith("##")
+        rows = np.repeat(np.arange(len(parts)), np.diff(offsets))
+        order = np.lexsort((rows, ids))
+        cuts = np.flatnonzero(np.diff(ids[order])) + 1
+        lines_with = {}
+        for group in np.split(order, cuts):
+            holders = np.unique(rows[group])
+            if 2 <= len(holders) <= _COMMON:
+                lines_with[int(ids[group[0]])] = holders
+        special = tokenizer.get_vocab()
+        return cls(ids, offsets, begins, lines_with, special["[CLS]"], special["[SEP]"])
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def line(self, row: int) -> np.ndarray:
+        """Token ids of sentence ``row``."""
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    def words(self, row: int) -> list[np.ndarray]:
+        """Sentence ``row`` as words, each an array of its tokens."""
+        line = self.line(row)
+        return np.split(line, np.flatnonzero(self.begins[line[1:]]) + 1)
+
+    def second(self, row: int, mixture: Mixture, rng: np.random.Generator) -> np.ndarray:
+        """A second sentence for sentence ``row``, drawn from the mixture: token ids, at least one."""
+        shares = np.array([mixture.edited, mixture.sharing, mixture.unrelated])
+        kind = rng.choice(3, p=shares / shares.sum())
+        other = int(rng.integers(len(self)))
+        if kind == 0:
+            return self._edit(row, other, rng)
+        if kind == 1:
+            known = [token for token in np.unique(self.line(row)).tolist() if token in self.lines_with]
+            if known:
+                rarity = np.array([1 / len(self.lines_with[token]) for token in known]) ** 0.5
+                holders = self.lines_with[known[rng.choice(len(known), p=rarity / rarity.sum())]]
+                other = int(holders[rng.integers(len(holders))])
+        return self.line(other)
+
+    def _edit(self, row: int, other: int, rng: np.random.Generator) -> np.ndarray:
+        """Sentence ``row`` after one to three edits; words that replace or are added come from sentence ``other``."""
+        words, stock = self.words(row), self.words(other)
+        for _ in range(rng.integers(1, 4)):
+            size = len(words)
+            edit = rng.integers(5)
+            if edit == 0:
+                kept = rng.random(size) >= rng.uniform(0.1, 0.5)
+                words = [word for word, keep in zip(words, kept, strict=True) if keep] or words[:1]
+            elif edit == 1:
+                a, b = sorted(rng.integers(0, size + 1, 2).tolist())
+                words = words[a:b] if b - a >= 2 else words
+            elif edit == 2:
+                a, b = rng.integers(0, size, 2)
+                words[a], words[b] = words[b], words[a]
+            elif edit == 3:
+                for place in rng.integers(0, size, max(1, size // 6)):
+                    words[place] = stock[rng.integers(len(stock))]
+            else:
+                at = int(rng.integers(0, size + 1))
+                words = words[:at] + stock[: int(rng.integers(1, len(stock) + 1))][:4] + words[at:]
+        return np.concatenate(words)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one step reads: P pairs, and each of their sentences alone.
+
+    Attributes:
+        store: 3P rows: the first sentences alone, the second ones alone, the pairs.
+        pairs: P.
+        shared: float32, one a token of the store: 1 where the token occurs in the pair's other sentence as well, 0
+            where it does not, NaN for special tokens and for sentences alone.
+    """
+
+    store: TokenStore
+    pairs: int
+    shared: np.ndarray
+
+
+def read_pairs(corpus: Corpus, firsts: Sequence[int], mixture: Mixture, half: int, rng: np.random.Generator) -> Reading:
+    """Pairs that begin with the sentences ``firsts``, in either order, each sentence cut to ``half`` tokens."""
+    alone: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    together, shared, seconds = [], [], []
+    cls, sep = np.array([corpus.cls], np.int32), np.array([corpus.sep], np.int32)
+    nothing = np.array([np.nan], np.float32)
+    for row in firsts:
+        a, b = corpus.line(row)[:half], corpus.second(row, mixture, rng)[:half]
+        if rng.random() < 0.5:
+            a, b = b, a
+        for place, part in enumerate((a, b)):
+            alone[place].append(np.concatenate([cls, part, sep]))
+        together.append(np.concatenate([cls, a, sep, b, sep]))
+        seconds.append(len(a) + 2)
+        shared.append(np.concatenate([nothing, np.isin(a, b), nothing, np.isin(b, a), nothing]).astype(np.float32))
+    rows = [*alone[0], *alone[1], *together]
+    singles = sum(len(row) for part in alone for row in part)
+    lengths = [len(row) for row in rows]
+    return Reading(
+        TokenStore(
+            np.concatenate(rows),
+            np.concatenate([[0], np.cumsum(lengths)]),
+            np.array([*lengths[: 2 * len(firsts)], *seconds]),
+        ),
+        len(firsts),
+        np.concatenate([np.full(singles, np.nan, np.float32), *shared]),
+    )
+
+
+def order_of_lines(count: int, per_step: int, seed: int) -> Iterator[np.ndarray]:
+    """Without end: the rows of each step, every epoch a new permutation that depends on the seed alone."""
+    epoch = 0
+    while True:
+        rows = np.random.default_rng([seed, 1, epoch]).permutation(count)
+        for begin in range(0, count - per_step + 1, per_step):
+            yield rows[begin : begin + per_step]
+        epoch += 1

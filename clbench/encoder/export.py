@@ -1,0 +1,74 @@
+"""Writing an encoder as a Hugging Face folder: configuration, fp16 weights, tokenizer, model card, checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from clbench.encoder.hf_folder import FILES
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import BertModel
+
+SUMS = "SHA256SUMS"
+
+
+def write_backbone(bert: BertModel, tokenizer: Tokenizer, lower_case: bool, card: str, folder: Path) -> None:
+    """Write ``bert`` into ``folder``, which appears whole or not at all; one that is there already is replaced.
+
+    Args:
+        bert: the encoder, its pooler included; written in fp16.
+        tokenizer: a WordPiece tokenizer.
+        lower_case: whether that tokenizer lower-cases.
+        card: the model card, Markdown.
+        folder: where to.
+    """
+    from safetensors.torch import save_file
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    unfinished.chmod(0o755)
+    try:
+        weights = {name: value.detach().to(torch.float16).contiguous() for name, value in bert.state_dict().items()}
+        save_file(weights, unfinished / "model.safetensors", metadata={"format": "pt"})
+        config = bert.config.to_dict()
+        config.pop("_name_or_path", None)
+        config.update(architectures=["BertModel"], dtype="float16", model_type="bert")
+        _write_json(unfinished / "config.json", config)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.save(str(unfinished / "tokenizer.json"))
+        words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+        (unfinished / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
+        settings = {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": lower_case,
+            "model_max_length": bert.config.max_position_embeddings,
+            **{f"{kind}_token": f"[{kind.upper()}]" for kind in ("cls", "sep", "pad", "unk", "mask")},
+        }
+        _write_json(unfinished / "tokenizer_config.json", settings)
+        (unfinished / "README.md").write_text(card, encoding="utf-8")
+        lines = [f"{sha256(unfinished / name)}  {name}\n" for name in FILES if (unfinished / name).is_file()]
+        (unfinished / SUMS).write_text("".join(lines), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,201 @@
+"""Reading a Hugging Face folder with distrust: sizes bounded, safetensors only, every weight there, no code run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import UserError
+from clbench.schema.backbone import BertShape
+from clbench.schema.form import parse
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# What a backbone is made of; nothing else is downloaded, read or hashed.
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
+_LARGEST = 16 * 2**30
+
+
+def read_shape(folder: Path, origin: str) -> BertShape:
+    """The checked ``config.json`` of a folder; ``origin`` opens the sentence of an error.
+
+    Raises:
+        UserError: no configuration, one of another architecture or with code of its own, or sizes out of bounds.
+    """
+    content = _read_json(folder / "config.json", origin)
+    if content.get("auto_map"):
+        raise UserError(
+            f"{origin}: config.json has code of its own (auto_map), which is never run; give a plain BERT checkpoint."
+        )
+    if content.get("model_type") != "bert":
+        raise UserError(
+            f"{origin}: config.json should have the model_type 'bert', but has {content.get('model_type')!r}; "
+            "other architectures are not supported."
+        )
+    return parse(content, BertShape, f"{origin}: config.json")
+
+
+def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
+    """Check that ``model.safetensors`` is whole and holds every weight of an encoder of that shape (the pooler may lack).
+
+    Raises:
+        UserError: no such file (pickled weights are never loaded), a damaged one, or a weight missing or of another size.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise UserError(f"{origin}: {_instead(folder)}")
+    if path.stat().st_size > _LARGEST:
+        raise UserError(f"{origin}: model.safetensors is larger than {_LARGEST // 2**30} GiB; give a smaller encoder.")
+    try:
+        with safe_open(path, "pt") as file:
+            found = {_plain(name): tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{origin}: model.safetensors is damaged or cut short ({error}); fetch it again.") from error
+    for name, size in expected_weights(shape).items():
+        if name not in found:
+            raise UserError(f"{origin}: model.safetensors should hold a BERT encoder's '{name}', but lacks it.")
+        if found[name] != size:
+            raise UserError(
+                f"{origin}: '{name}' in model.safetensors should be of shape {size} by config.json, "
+                f"but is of shape {found[name]}."
+            )
+
+
+def expected_weights(shape: BertShape) -> dict[str, tuple[int, ...]]:
+    """Name (without the prefix ``bert.``) and shape of every weight that an encoder cannot do without."""
+    width, inner = shape.hidden_size, shape.intermediate_size
+    names: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (shape.vocab_size, width),
+        "embeddings.position_embeddings.weight": (shape.max_position_embeddings, width),
+        "embeddings.token_type_embeddings.weight": (shape.type_vocab_size, width),
+        "embeddings.LayerNorm.weight": (width,),
+        "embeddings.LayerNorm.bias": (width,),
+    }
+    for number in range(shape.num_hidden_layers):
+        linears = {
+            "attention.self.query": (width, width),
+            "attention.self.key": (width, width),
+            "attention.self.value": (width, width),
+            "attention.output.dense": (width, width),
+            "intermediate.dense": (inner, width),
+            "output.dense": (width, inner),
+        }
+        for part, size in linears.items():
+            names[f"encoder.layer.{number}.{part}.weight"] = size
+            names[f"encoder.layer.{number}.{part}.bias"] = size[:1]
+        for part in ("attention.output.LayerNorm", "output.LayerNorm"):
+            names[f"encoder.layer.{number}.{part}.weight"] = names[f"encoder.layer.{number}.{part}.bias"] = (width,)
+    return names
+
+
+def read_tokenizer(folder: Path, shape: BertShape, origin: str) -> Tokenizer:
+    """The tokenizer in ``tokenizer.json``, or the one that ``vocab.txt`` makes; it never pads or cuts by itself.
+
+    Raises:
+        UserError: neither file, a damaged one, more tokens than word embeddings, or no template of BERT's for pairs.
+    """
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:
+            # The library knows no class of error of its own.
+            raise UserError(f"{origin}: tokenizer.json is damaged ({error}); fetch it again.") from error
+    else:
+        tokenizer = _from_vocabulary(folder, origin)
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= shape.vocab_size:
+        raise UserError(
+            f"{origin}: the tokenizer should have at most the {shape.vocab_size} tokens of config.json, "
+            f"but has a token of number {largest}."
+        )
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    pair = tokenizer.encode("a", "a")
+    if set(pair.type_ids) != {0, 1} or pair.type_ids != sorted(pair.type_ids) or sum(pair.special_tokens_mask) != 3:
+        raise UserError(f"{origin}: the tokenizer should join a pair as [CLS] first [SEP] second [SEP], but does not.")
+    return tokenizer
+
+
+def digest_of(folder: Path) -> str:
+    """sha256 over the name and the sha256 of each of :data:`FILES` that is there."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _from_vocabulary(folder: Path, origin: str) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    path = folder / "vocab.txt"
+    if not path.is_file():
+        raise UserError(f"{origin}: neither tokenizer.json nor vocab.txt is there; a tokenizer is needed.")
+    try:
+        words = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{origin}: vocab.txt should be UTF-8 text, one token a line, but is not.") from error
+    numbers = {word.rstrip("\r"): number for number, word in enumerate(words) if word.strip()}
+    for special in ("[UNK]", "[CLS]", "[SEP]"):
+        if special not in numbers:
+            raise UserError(f"{origin}: vocab.txt should have the token {special}, but lacks it.")
+    settings = _read_json(folder / "tokenizer_config.json", origin) if (folder / "tokenizer_config.json").is_file() else {}
+    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+        strip_accents=settings.get("strip_accents"),
+        lowercase=settings.get("do_lower_case", True),
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", numbers["[CLS]"]), ("[SEP]", numbers["[SEP]"])],
+    )
+    tokenizer.add_special_tokens([s for s in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if s in numbers])
+    return tokenizer
+
+
+def _read_json(path: Path, origin: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{origin}: {path.name} is missing; a Hugging Face checkpoint folder is needed.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{origin}: {path.name} cannot be read as JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{origin}: {path.name} should hold a JSON object, but holds {type(content).__name__}.")
+    return content
+
+
+def _instead(folder: Path) -> str:
+    """Why there are no weights to load, as the end of a sentence."""
+    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLED)
+    if (folder / "model.safetensors.index.json").is_file():
+        return "its weights lie in several files; save them as one model.safetensors."
+    if pickled:
+        return (
+            f"only pickled weights are there ({pickled[0]}), and those are never loaded, since they can run code; "
+            "convert them to model.safetensors (save_pretrained of transformers writes it)."
+        )
+    return "model.safetensors is missing; weights are loaded from safetensors only."
+
+
+def _plain(name: str) -> str:
+    """A weight's name without the prefix, and with the names that TensorFlow's BERT left behind turned into torch's."""
+    name = name.removeprefix("bert.")
+    if name.endswith(("LayerNorm.gamma", "LayerNorm.beta")):
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+    return name

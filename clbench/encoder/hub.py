@@ -1,0 +1,76 @@
+"""A checkpoint's files from the Hugging Face hub, or from its cache on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from clbench.encoder.hf_folder import FILES
+from clbench.errors import UserError
+
+
+def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
+    """Download what a backbone is made of (no pickles, no code) and return its folder and the commit.
+
+    ``HF_ENDPOINT``, ``HF_HOME`` and ``HF_HUB_OFFLINE`` are respected; what the cache holds is not downloaded again.
+
+    Raises:
+        UserError: no such model or revision, one that asks for a licence or login, or no network and no cached copy.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    asked = f"hub model {hub_id}" + (f" at {revision}" if revision else "")
+    offline = "with HF_HUB_OFFLINE=1 it has to lie in the cache already" if _offline() else "the hub cannot be reached"
+    try:
+        with _quiet():
+            folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(FILES)))
+    except GatedRepoError as error:
+        raise UserError(f"{asked} asks for consent: accept its terms on the hub and set HF_TOKEN.") from error
+    except RevisionNotFoundError as error:
+        raise UserError(f"{asked}: the hub knows no such revision; give a commit, branch or tag of it.") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise UserError(
+            f"{asked} is not known to the hub; check its spelling, or set HF_TOKEN if it is private."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"{asked} is not in the cache, and {offline}; go on with a copy in HF_HOME and HF_HUB_OFFLINE=1, "
+            "or name a local folder."
+        ) from error
+    except (HfHubHTTPError, ConnectionError, TimeoutError) as error:
+        raise UserError(f"{asked} could not be downloaded ({_first_line(error)}); try again later.") from error
+    return folder, folder.name
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Progress bars for a person at a terminal only."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if sys.stderr.isatty() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,0 +1,134 @@
+"""What a compressed model costs: counted from its shapes, timed on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from clbench.encoder.bert import Classifier, predict
+from clbench.figures.cost import pair_flops, parameters, parameters_without_embeddings
+
+# As safetensors names them.
+_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64", torch.int64: "I64"}
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a model answers, on this machine with the threads that torch has.
+
+    Attributes:
+        latency_ms: median time of one forward pass over one pair, milliseconds.
+        throughput: pairs a second, in batches.
+    """
+
+    latency_ms: float
+    throughput: float
+
+    def fields(self) -> dict[str, float]:
+        """By name, as the record wants them."""
+        return asdict(self)
+
+
+def measure(model: Classifier, rows: np.ndarray, batch_size: int = 64, budget: float = 2.0) -> Speed:
+    """Time ``model`` on real pairs, in evaluation mode; its mode and all weights are left as they were.
+
+    Both times stop when their half of the budget is spent, but never before one pass; so a small model takes ``budget``
+    seconds at most, and a large one a handful of passes.
+
+    Args:
+        model: with its token store.
+        rows: int (N,), pairs to time it on, 1 or more; the real lengths count, as no padding is computed.
+        batch_size: pairs a batch, for throughput.
+        budget: seconds.
+    """
+    if len(rows) == 0:
+        raise ValueError("there are no pairs to time the model on")
+    asked = torch.from_numpy(np.asarray(rows, dtype=np.int64))
+    single = [asked[i : i + 1] for i in np.linspace(0, len(asked) - 1, min(30, len(asked))).astype(int)]
+    predict(model, asked[:batch_size], batch_size)  # warm-up: allocations, kernels chosen
+    latencies = _timed(lambda part: predict(model, part), single, budget / 2)
+    batches = list(asked.split(batch_size))
+    seconds = _timed(lambda part: predict(model, part, batch_size), batches, budget / 2)
+    pairs = sum(len(batch) for batch in batches[: len(seconds)])
+    return Speed(latency_ms=1000 * median(latencies), throughput=pairs / sum(seconds))
+
+
+def cost(model: Classifier, length: int) -> dict[str, int]:
+    """The fields of a record's cost; they depend on the model's shapes alone.
+
+    Args:
+        model: the compressed model.
+        length: tokens a pair, for the FLOPs; the mean over real pairs, or the most that a pair may have.
+    """
+    config, shapes = model.config, parameter_shapes(model)
+    return {
+        "depth": config.num_hidden_layers,
+        "parameters": parameters(shapes),
+        "parameters_without_embeddings": parameters_without_embeddings(shapes),
+        "flops_per_pair": pair_flops(
+            config.num_hidden_layers, config.hidden_size, config.intermediate_size, length, config.num_labels
+        ),
+        "flops_length": length,
+        "disk_bytes": disk_bytes(model),
+    }
+
+
+def parameter_shapes(model: Classifier) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter by its Hugging Face name; one that two modules share is named once."""
+    return {name: tuple(parameter.shape) for name, parameter in model.hf.named_parameters()}
+
+
+def disk_bytes(model: Classifier) -> int:
+    """Size of the model's safetensors file as ``save_pretrained`` writes it, counted without writing or copying it."""
+    state = sorted(model.hf.state_dict().items(), key=lambda item: (-item[1].element_size(), item[0]))
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, value in state:
+        begin, end = end, end + value.numel() * value.element_size()
+        header[name] = {"dtype": _DTYPES[value.dtype], "shape": list(value.shape), "data_offsets": [begin, end]}
+    size = len(json.dumps(header, separators=(",", ":")))
+    return 8 + -(-size // 8) * 8 + end
+
+
+def peak_memory_bytes() -> int | None:
+    """The largest resident size that this process has had; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    status = _linux_status()
+    if "VmHWM" in status:
+        # On Linux getrusage also counts what the parent had before this program was started in its place.
+        return int(status["VmHWM"].split()[0]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _linux_status() -> dict[str, str]:
+    try:
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _timed(act: Callable[[torch.Tensor], object], parts: list[torch.Tensor], budget: float) -> list[float]:
+    """Seconds of ``act`` on each part, until the budget is spent; one at least."""
+    seconds: list[float] = []
+    for part in parts:
+        begin = time.perf_counter()
+        act(part)
+        seconds.append(time.perf_counter() - begin)
+        if sum(seconds) >= budget:
+            break
+    return seconds

@@ -1,0 +1,42 @@
+"""AdamW and its schedule, the same for the steps of a recipe and for the life that follows."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from clbench.schema.strategy import Training
+
+
+def optimizer(model: nn.Module, form: Training) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) that decays matrices only: no bias, no LayerNorm.
+
+    Raises:
+        ValueError: the learning rate is still null; see :func:`clbench.schema.strategy.at_rate`.
+    """
+    if form.learning_rate is None:
+        raise ValueError("the learning rate is null; fill in the backbone's with at_rate first")
+    parameters = list(model.parameters())
+    return torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": form.weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        ],
+        lr=form.learning_rate,
+    )
+
+
+def schedule(optimizer: torch.optim.Optimizer, step: int, steps: int, form: Training) -> None:
+    """Set the learning rate of ``step`` (0-based) of ``steps``."""
+    share = rate(step, steps, form.warmup)
+    for group in optimizer.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
+
+
+def rate(step: int, steps: int, warmup: float) -> float:
+    """The learning rate's share of its peak at ``step`` (0-based) of ``steps``: up in a line, then down in a line.
+
+    min((s + 1) / (W + 1), (S - s) / (S - W)) with W = warmup * S rounded down; never 0, so no step is wasted.
+    """
+    rising = int(warmup * steps)
+    return min((step + 1) / (rising + 1), (steps - step) / (steps - rising))

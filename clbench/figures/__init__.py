@@ -1,0 +1,54 @@
+"""The figures: pure functions of arrays, each with its formula and its source. No torch, no files.
+
+- :mod:`~clbench.figures.metrics`: scores of predictions, and what a matrix of scores says about a life.
+- :mod:`~clbench.figures.headline`: all of them for one run, by name.
+- :mod:`~clbench.figures.intervals`: a mean over seeds with its 95% interval.
+- :mod:`~clbench.figures.paired`: two models compared on the same pairs.
+- :mod:`~clbench.figures.cost`: parameters, FLOPs, disk.
+"""
+
+from __future__ import annotations
+
+from clbench.figures.headline import HEADLINE, Figure, History, headline
+from clbench.figures.intervals import Interval, mean_interval
+from clbench.figures.metrics import (
+    accuracy,
+    backward_transfer,
+    balanced_accuracy,
+    final_accuracy,
+    forgetting,
+    forward_transfer,
+    intransigence,
+    learning_accuracy,
+    lifetime_accuracy,
+    macro_f1,
+    minimum_accuracy,
+    worst_case_accuracy,
+)
+from clbench.figures.paired import Difference, McNemar, holm, mcnemar, paired_bootstrap
+
+__all__ = [
+    "HEADLINE",
+    "Difference",
+    "Figure",
+    "History",
+    "Interval",
+    "McNemar",
+    "accuracy",
+    "backward_transfer",
+    "balanced_accuracy",
+    "final_accuracy",
+    "forgetting",
+    "forward_transfer",
+    "headline",
+    "holm",
+    "intransigence",
+    "learning_accuracy",
+    "lifetime_accuracy",
+    "macro_f1",
+    "mcnemar",
+    "mean_interval",
+    "minimum_accuracy",
+    "paired_bootstrap",
+    "worst_case_accuracy",
+]

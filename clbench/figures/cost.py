@@ -1,0 +1,46 @@
+"""What a model costs, from its shapes alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+
+def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
+    """Number of parameters: the sum of the products of the shapes.
+
+    >>> parameters({"w": (2, 3), "b": (3,)})
+    9
+    """
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def parameters_without_embeddings(shapes: Mapping[str, Sequence[int]]) -> int:
+    """The same without the embedding tables (words, positions, token types), which cost memory but no products.
+
+    Tables are known by Hugging Face's names, ``..._embeddings.weight``; the embeddings' LayerNorm is counted.
+    """
+    return parameters({name: shape for name, shape in shapes.items() if not name.endswith("_embeddings.weight")})
+
+
+def pair_flops(layers: int, hidden: int, intermediate: int, length: int, classes: int) -> int:
+    """Floating-point operations of one forward pass of a BERT classifier over one pair, matrix products only.
+
+    A product of (m, k) by (k, n) counts 2 m k n, as everywhere in the field; embeddings, softmax, LayerNorm and
+    activations are left out (under 1% at BERT's sizes). A layer has four projections, 4 * 2 L H^2, scores and mixing,
+    2 * 2 L^2 H (over all heads together), and two feed-forward products, 2 * 2 L H I; then the pooler, 2 H^2, and the
+    head, 2 H C.
+
+    Args:
+        layers: number of transformer layers.
+        hidden: H, the hidden width.
+        intermediate: I, the feed-forward width.
+        length: L, tokens of the pair, special ones included.
+        classes: C.
+
+    >>> pair_flops(12, 768, 3072, 128, 2) / 1e9  # BERT-base on 128 tokens: about 22 GFLOPs
+    22.348434432
+    """
+    attention = 4 * 2 * length * hidden**2 + 2 * 2 * length**2 * hidden
+    feed_forward = 2 * 2 * length * hidden * intermediate
+    return layers * (attention + feed_forward) + 2 * hidden**2 + 2 * hidden * classes

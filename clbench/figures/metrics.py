@@ -1,0 +1,196 @@
+"""Scores of predictions, and what a matrix of scores says about a life.
+
+The matrix is A of shape (T, D): A[t, d] is the score on domain d after experience t; row 0 is inception. D may exceed
+T: evaluation-only domains are columns that are never met. ``met`` of the same shape says which domains the model has
+been trained on by then, so nothing here takes the t-th experience for the t-th domain: joint training has two rows, and
+meets all domains in the second one. Domains once met stay met. Scores lie in [0, 1]; a figure that a matrix does not
+define is None.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def accuracy(gold: np.ndarray, found: np.ndarray) -> float:
+    """Share of the pairs whose class is found: 1/N sum_i [found_i = gold_i].
+
+    >>> accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    0.75
+    """
+    return float(np.mean(gold == found))
+
+
+def balanced_accuracy(gold: np.ndarray, found: np.ndarray) -> float:
+    """Mean recall over the classes that occur in ``gold``: 1/C sum_c P(found = c | gold = c).
+
+    >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    0.8333333333333333
+    """
+    return float(np.mean([np.mean(found[gold == label] == label) for label in np.unique(gold)]))
+
+
+def macro_f1(gold: np.ndarray, found: np.ndarray) -> float:
+    """Mean over classes of F1_c = 2 TP_c / (2 TP_c + FP_c + FN_c), classes being all that occur in either array.
+
+    A class that is found but never right has F1 0 and counts.
+
+    >>> macro_f1(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    0.7333333333333334
+    """
+    scores = []
+    for label in np.union1d(gold, found):
+        right = np.sum((gold == label) & (found == label))
+        scores.append(2 * right / (np.sum(gold == label) + np.sum(found == label)))
+    return float(np.mean(scores))
+
+
+def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
+    """Mean over experiences of the mean score on the domains met so far.
+
+    1/T sum_t 1/|M_t| sum_{d in M_t} A[t, d], M_t the domains met by t. This is the average over the stream of Lopez-Paz
+    & Ranzato's (2017) average accuracy, as in Diaz-Rodriguez et al. (2018) with equal weights a step.
+
+    Given one row for each evaluation point instead of one for each experience, it is the *anytime* lifetime accuracy:
+    every point weighs the same, wherever it lies, so an experience with more points (a larger domain, at a fixed number
+    of steps between points) weighs more. The average anytime accuracy of Caccia et al. (2022) is this.
+
+    >>> a = np.array([[0.9, 0.5], [0.7, 0.8]])
+    >>> round(lifetime_accuracy(a, np.array([[True, False], [True, True]])), 3)  # (0.9 + 0.75) / 2
+    0.825
+    """
+    return float(np.mean([row[known].mean() for row, known in zip(matrix, met, strict=True)]))
+
+
+def final_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
+    """Mean score at the end over the domains met: 1/|M_T| sum_{d in M_T} A[T, d] (ACC, Lopez-Paz & Ranzato 2017)."""
+    return float(matrix[-1][met[-1]].mean())
+
+
+def forgetting(matrix: np.ndarray, met: np.ndarray) -> float | None:
+    """How far the final scores lie below the best ones before (Chaudhry et al. 2018, eq. 3).
+
+    f_d = max_{l < T} A[l, d] - A[T, d], averaged over the domains met before the last experience. As in the paper the
+    maximum is over all earlier experiences, those before d was met included. In [-1, 1], negative where the last
+    experience brought gains. None with a single experience.
+    """
+    if len(matrix) < 2:
+        return None
+    earlier = met[-2]
+    return float((matrix[:-1, earlier].max(axis=0) - matrix[-1, earlier]).mean())
+
+
+def backward_transfer(matrix: np.ndarray, met: np.ndarray) -> float | None:
+    """What learning later domains did to earlier ones (BWT, Lopez-Paz & Ranzato 2017).
+
+    Mean over the domains met before the last experience of A[T, d] - A[t_d, d], with t_d the experience in which d was
+    met. In [-1, 1]; negative is forgetting. None with a single experience.
+    """
+    if len(matrix) < 2:
+        return None
+    columns = np.flatnonzero(met[-2])
+    return float((matrix[-1, columns] - matrix[_first(met)[columns], columns]).mean())
+
+
+def forward_transfer(matrix: np.ndarray, met: np.ndarray, baseline: np.ndarray) -> float | None:
+    """What earlier domains did for later ones before they were trained on (FWT, Lopez-Paz & Ranzato 2017).
+
+    Mean over the domains met after inception of A[t_d - 1, d] - b_d.
+
+    Args:
+        matrix, met: (T, D).
+        baseline: b, shape (D,). The paper takes a randomly initialised model; here it is the majority class's score on
+            the domain, which is what a model that knows nothing but the label shares gets and depends on no draw.
+
+    Returns:
+        In [-1, 1], or None if no domain was met after inception.
+    """
+    columns = _later(met)
+    if len(columns) == 0:
+        return None
+    return float((matrix[_first(met)[columns] - 1, columns] - baseline[columns]).mean())
+
+
+def learning_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
+    """Plasticity: mean over the domains met of A[t_d, d], the score right after training on it (Riemer et al. 2019)."""
+    columns = np.flatnonzero(met[-1])
+    return float(matrix[_first(met)[columns], columns].mean())
+
+
+def intransigence(matrix: np.ndarray, met: np.ndarray, reference: np.ndarray) -> float | None:
+    """Inability to learn: how far a freshly learned domain lies below the reference (Chaudhry et al. 2018, eq. 4).
+
+    Mean over the domains met after inception of a*_d - A[t_d, d]. Inception is left out because the recipe, not the
+    strategy, learned that domain.
+
+    Args:
+        matrix, met: (T, D) of the strategy.
+        reference: a*, shape (D,): the final row of ``joint``'s matrix for the same recipe, stream and seed (or
+            ``cumulative``'s A[t_d, d], which is the paper's own choice: trained on all data up to d).
+
+    Returns:
+        In [-1, 1], negative where the strategy learned better than the reference; None if no domain was met after
+        inception.
+    """
+    columns = _later(met)
+    if len(columns) == 0:
+        return None
+    return float((reference[columns] - matrix[_first(met)[columns], columns]).mean())
+
+
+def minimum_accuracy(points: np.ndarray, met: np.ndarray, experience: np.ndarray) -> float | None:
+    """The worst that happened to earlier domains at any time since they were learned (min-ACC, De Lange et al. 2023).
+
+    Mean over the domains d met before the last experience of min_n A[n, d], over all evaluation points n after the
+    experience in which d was met, those inside an experience included. Without such inner points it misses the
+    stability gap that it was made for.
+
+    Args:
+        points: (P, D), a row for each evaluation point in order.
+        met: (P, D); at a point inside an experience, what that experience trains on counts as met.
+        experience: (P,) int, the experience each point belongs to.
+
+    Returns:
+        In [0, 1], or None with a single experience.
+    """
+    columns = np.flatnonzero(met[experience < experience[-1]].any(axis=0))
+    if len(columns) == 0:
+        return None
+    learned = experience[_first(met)[columns]]
+    return float(np.mean([points[experience > t, d].min() for t, d in zip(learned, columns, strict=True)]))
+
+
+def worst_case_accuracy(points: np.ndarray, met: np.ndarray, experience: np.ndarray) -> float:
+    """A floor under a life: the newest domain's score and the minima of the earlier ones.
+
+    1/k A[T, k] + (1 - 1/k) min-ACC with k domains met (WC-ACC, De Lange et al. 2023). Where the last experience brings
+    several domains (joint training), their mean stands for A[T, k], with their share of the k domains. Arguments as for
+    :func:`minimum_accuracy`; with a single experience it is the final score.
+    """
+    earlier = met[experience < experience[-1]].any(axis=0)
+    newest = met[-1] & ~earlier
+    share = newest.sum() / met[-1].sum()
+    low = minimum_accuracy(points, met, experience)
+    new = points[-1, newest].mean() if newest.any() else 0.0
+    return float(share * new + (1 - share) * (low or 0.0))
+
+
+def in_domain(matrix: np.ndarray, met: np.ndarray) -> float:
+    """Score at inception on the domains that the recipe trained on: mean of A[0, d] over d in M_0."""
+    return float(matrix[0][met[0]].mean())
+
+
+def out_domain(matrix: np.ndarray, met: np.ndarray) -> float | None:
+    """Score at inception on all others, evaluation-only ones included: zero-shot transfer. None if there are none."""
+    others = ~met[0]
+    return float(matrix[0][others].mean()) if others.any() else None
+
+
+def _first(met: np.ndarray) -> np.ndarray:
+    """t_d, shape (D,): the first row in which each domain is met (0, without meaning, for those that never are)."""
+    return met.argmax(axis=0)
+
+
+def _later(met: np.ndarray) -> np.ndarray:
+    """The domains met after inception."""
+    return np.flatnonzero(met[-1] & ~met[0])

@@ -1,0 +1,9 @@
+"""Curves: as PNG and SVG files, and in the terminal."""
+
+from __future__ import annotations
+
+from clbench.plots.curves import Curves, curves
+from clbench.plots.picture import forgetting_curve
+from clbench.plots.terminal import terminal_curve
+
+__all__ = ["Curves", "curves", "forgetting_curve", "terminal_curve"]

@@ -1,0 +1,21 @@
+"""What a run leaves: one JSON file with its provenance, its predictions and its figures."""
+
+from __future__ import annotations
+
+from clbench.record.build import DomainInfo, make_record
+from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
+from clbench.record.forms import Record
+from clbench.record.provenance import hardware, versions
+
+__all__ = [
+    "RECORD_NAME",
+    "DomainInfo",
+    "Record",
+    "find_records",
+    "hardware",
+    "json_schema",
+    "make_record",
+    "read_record",
+    "versions",
+    "write_record",
+]

@@ -1,0 +1,127 @@
+"""From the pieces of a finished run to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from clbench import __version__, figures
+from clbench.data.pairs import DomainData
+from clbench.record.forms import SCHEMA_VERSION, Cost, Domain, EvaluationPoint, Measured, Record, Score, Split
+from clbench.record.packing import Packed
+
+
+class PointLike(Protocol):
+    """What is asked of an evaluation point; :class:`clbench.life.Point` is one."""
+
+    @property
+    def experience(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def examples(self) -> int: ...
+    @property
+    def final(self) -> bool: ...
+    @property
+    def met(self) -> tuple[str, ...]: ...
+    @property
+    def predictions(self) -> dict[str, np.ndarray]: ...
+    @property
+    def validation(self) -> dict[str, float]: ...
+
+
+class ScoreLike(Protocol):
+    """What is asked of a baseline's score; :class:`clbench.data.baselines.BaselineScore` is one."""
+
+    @property
+    def accuracy(self) -> float: ...
+    @property
+    def balanced_accuracy(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class DomainInfo:
+    """One domain as the run saw it: its pairs, its place in the stream, its baselines."""
+
+    data: DomainData
+    evaluation_only: bool
+    majority: ScoreLike
+    word_overlap: ScoreLike
+
+
+def make_record(
+    *,
+    configuration: Mapping[str, Any],
+    label_space: Sequence[str],
+    domains: Sequence[DomainInfo],
+    inception: Sequence[Mapping[str, Any]],
+    points: Sequence[PointLike],
+    cost: Cost | Mapping[str, Any],
+    measured: Measured | Mapping[str, Any],
+) -> Record:
+    """The record of a run; its figures are computed here, from the predictions.
+
+    Args:
+        configuration: the fields of :class:`~clbench.record.forms.Configuration`.
+        label_space: the class names.
+        domains: in stream order, evaluation-only ones last.
+        inception: for each step of the recipe the fields of :class:`~clbench.record.forms.InceptionStep`.
+        points: every evaluation, in order, as :func:`clbench.life.live` returns them.
+        cost: the fields of :class:`~clbench.record.forms.Cost`.
+        measured: the fields of :class:`~clbench.record.forms.Measured`.
+
+    Raises:
+        ValueError: the pieces do not fit together (pydantic's ``ValidationError`` is one).
+    """
+    classes = len(label_space)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "clbench": __version__,
+        "configuration": dict(configuration),
+        "label_space": tuple(label_space),
+        "data": tuple(_domain(domain, classes) for domain in domains),
+        "inception": tuple(dict(step) for step in inception),
+        "points": tuple(_point(point, [domain.data.name for domain in domains], classes) for point in points),
+        "figures": dict.fromkeys(figures.HEADLINE),
+        "cost": cost if isinstance(cost, Cost) else dict(cost),
+        "measured": measured if isinstance(measured, Measured) else dict(measured),
+    }
+    record = Record.model_validate(content)
+    return record.model_copy(update={"figures": record.figures_again()})
+
+
+def _domain(info: DomainInfo, classes: int) -> Domain:
+    gold = info.data.splits["test"].labels
+    shares = np.bincount(gold, minlength=classes) / len(gold)
+    return Domain(
+        name=info.data.name,
+        evaluation_only=info.evaluation_only,
+        source=dict(info.data.source),
+        splits={name: Split(digest=pairs.digest(), size=len(pairs)) for name, pairs in info.data.splits.items()},
+        gold=Packed.of(gold, classes),
+        label_shares=tuple(shares.tolist()),
+        majority=_score(info.majority),
+        word_overlap=_score(info.word_overlap),
+    )
+
+
+def _score(score: ScoreLike) -> Score:
+    return Score(accuracy=score.accuracy, balanced_accuracy=score.balanced_accuracy)
+
+
+def _point(point: PointLike, names: Sequence[str], classes: int) -> EvaluationPoint:
+    return EvaluationPoint(
+        experience=point.experience,
+        name=point.name,
+        step=point.step,
+        examples=point.examples,
+        final=point.final,
+        met=tuple(point.met),
+        validation={name: float(score) for name, score in point.validation.items()},
+        predictions={name: Packed.of(point.predictions[name], classes) for name in names},
+    )

@@ -1,0 +1,167 @@
+"""Records on disk: written whole or not at all, and believed only after a look."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from clbench.errors import UserError
+from clbench.record.forms import SCHEMA_VERSION, Record
+from clbench.schema.form import explain
+
+RECORD_NAME = "record.json"
+# A record of the largest stream with hundreds of evaluation points is a few MB; more is no record.
+_LARGEST = 256 * 2**20
+# Figures are sums of a few numbers: another machine's order of summing changes their last digits, and no more.
+_TOLERANCE = 1e-9
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write ``record.json`` into ``folder``, made where missing: another process sees the old one, the new one or none.
+
+    The same record always gives the same bytes.
+
+    Raises:
+        UserError: it cannot be written; nothing half-written stays behind.
+    """
+    path = folder / RECORD_NAME
+    unfinished = folder / f".{RECORD_NAME}.{os.getpid()}"
+    text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}; free the disk or choose another folder."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # the folder itself may be no folder
+            unfinished.unlink(missing_ok=True)
+    return path
+
+
+def read_record(path: Path | str, check: bool = True) -> Record:
+    """Read a record.
+
+    Args:
+        path: a run's folder, or its ``record.json``.
+        check: compute every figure again from the predictions, and refuse a record that says otherwise.
+
+    Raises:
+        UserError: no record, or one that is damaged, of another version, or forged; the sentence names file and field.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / RECORD_NAME
+    text = _text(file)
+    _json(text, file)
+    try:
+        record = Record.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise UserError(f"{file}: {_explain(error)}") from error
+    if check:
+        _check(record, file)
+    return record
+
+
+def find_records(path: Path | str) -> list[Path]:
+    """The record files that a user means by ``path``: a file, a run's folder, or a folder of runs (seeds, say).
+
+    Raises:
+        UserError: none there.
+    """
+    place = Path(path)
+    if not place.is_dir():
+        return [place]
+    if (place / RECORD_NAME).is_file():
+        return [place / RECORD_NAME]
+    found = sorted(place.glob(f"*/{RECORD_NAME}"), key=lambda p: (len(p.parent.name), p.parent.name))
+    if not found:
+        raise UserError(
+            f"{place} holds no {RECORD_NAME}, nor does any folder in it; give the folder of a finished run."
+        )
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a record."""
+    return Record.model_json_schema()
+
+
+def _text(file: Path) -> str:
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise UserError(f"{file} is larger than {_LARGEST >> 20} MiB, which no record is.")
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{file} does not exist; give the folder of a finished run, or its {RECORD_NAME}.") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not a record: it is not UTF-8 text.") from error
+
+
+def _json(text: str, file: Path) -> None:
+    """Raise unless ``text`` is a JSON object of this schema version, free of NaN and infinity."""
+
+    def no_number(word: str) -> NoReturn:
+        raise UserError(f"{file} holds {word}, which is no number of a record; give a finite number or null.")
+
+    def finite(word: str) -> float:
+        return float(word) if math.isfinite(float(word)) else no_number(word)
+
+    try:
+        content = json.loads(text, parse_constant=no_number, parse_float=finite)
+    except json.JSONDecodeError as error:
+        if not text[error.pos :].strip() or (text.startswith("{") and not text.rstrip().endswith("}")):
+            ends = text.count("\n") + 1
+            raise UserError(f"{file} is cut short: it ends in line {ends}; fetch or write it again.") from error
+        raise UserError(f"{file} is not JSON: {error.msg} in line {error.lineno}.") from error
+    except (RecursionError, ValueError) as error:
+        raise UserError(f"{file} is not a record: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} should hold a JSON object, but holds a {type(content).__name__}.")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{file}: field 'schema_version' should be {SCHEMA_VERSION}, but is {version!r}; "
+            "use the version of clbench that wrote it, or a newer one."
+        )
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    # What concerns the record as a whole names its fields itself.
+    return explain(error, Record) if first["loc"] else first["msg"].removeprefix("Value error, ") + "."
+
+
+def _check(record: Record, file: Path) -> None:
+    """Raise unless everything that follows from the predictions and the gold labels is what they say."""
+    import numpy as np
+
+    for number, domain in enumerate(record.data):
+        gold = domain.gold.array()
+        shares = np.bincount(gold, minlength=len(record.label_space)) / len(gold)
+        same_length = len(domain.label_shares) == len(shares)
+        if not same_length or not np.allclose(domain.label_shares, shares, rtol=0, atol=_TOLERANCE):
+            _forged(file, f"data.{number}.label_shares", domain.label_shares, shares.tolist())
+        if np.min(np.abs(shares - domain.majority.accuracy)) > _TOLERANCE:
+            _forged(file, f"data.{number}.majority.accuracy", domain.majority.accuracy, f"one of {shares.tolist()}")
+    for name, again in record.figures_again().items():
+        told = record.figures[name]
+        if (told is None) != (again is None) or abs((told or 0.0) - (again or 0.0)) > _TOLERANCE:
+            _forged(file, f"figures.{name}", told, again)
+
+
+def _forged(file: Path, field: str, told: object, again: object) -> NoReturn:
+    raise UserError(f"{file}: field '{field}' is {told}, but the predictions and labels in it give {again}.")

@@ -1,0 +1,63 @@
+"""Arrays of classes as text: exact, compact, and checked on the way back."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from clbench.schema.form import Form
+
+
+class Packed(Form):
+    """N classes, each below ``classes``.
+
+    Two classes take one bit a pair (``numpy.packbits``, first pair in the highest bit, the last byte filled with
+    zeros), more take one byte a pair; the bytes are written in base64.
+
+    Attributes:
+        classes: size of the label space.
+        count: N.
+        base64: the bytes.
+    """
+
+    classes: int = Field(ge=2, le=256)
+    count: int = Field(ge=0, le=50_000_000)
+    base64: str
+
+    @classmethod
+    def of(cls, values: np.ndarray, classes: int) -> Packed:
+        """Pack ``values``, ints of shape (N,), each from 0 to ``classes`` - 1."""
+        array = np.asarray(values)
+        if array.size and not (int(array.min()) >= 0 and int(array.max()) < classes):
+            raise ValueError(f"classes run from 0 to {classes - 1}, but the values from {array.min()} to {array.max()}")
+        small = array.astype(np.uint8)
+        raw = np.packbits(small) if classes == 2 else small
+        return cls(classes=classes, count=len(small), base64=b64encode(raw.tobytes()).decode("ascii"))
+
+    def array(self) -> np.ndarray:
+        """The classes, uint8 (N,)."""
+        raw = np.frombuffer(b64decode(self.base64), dtype=np.uint8)
+        return np.unpackbits(raw, count=self.count) if self.classes == 2 else raw
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        try:
+            raw = np.frombuffer(b64decode(self.base64, validate=True), dtype=np.uint8)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError("base64 should be base64 text") from error
+        expected = (self.count + 7) // 8 if self.classes == 2 else self.count
+        if len(raw) != expected:
+            raise ValueError(f"base64 should hold {expected} bytes for {self.count} pairs, but holds {len(raw)}")
+        if b64encode(raw.tobytes()).decode("ascii") != self.base64:
+            raise ValueError("base64 should end in zero bits")
+        if self.classes == 2:
+            spare = 8 * expected - self.count
+            if spare and int(raw[-1]) & ((1 << spare) - 1):
+                raise ValueError("base64 should be filled with zero bits after the last pair")
+        elif raw.size and int(raw.max()) >= self.classes:
+            raise ValueError(f"base64 holds class {int(raw.max())}, but classes end at {self.classes - 1}")
+        return self

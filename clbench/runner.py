@@ -1,0 +1,407 @@
+"""One run from end to end: domains to pairs, pairs to tokens, recipe to model, model to its life, life to record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clbench import __version__
+from clbench.cache import cached
+from clbench.errors import UserError
+from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
+from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.strategy import Strategy, at_rate, override, read_strategy
+from clbench.schema.stream import OpenStream, read_stream
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from clbench.data.pairs import DomainData
+    from clbench.encoder.backbone import Backbone
+    from clbench.encoder.tokens import TokenStore
+
+# (what is being done, how much of it is done, how much there is, what is counted)
+OnProgress = Callable[[str, int, int, str], None]
+Rows = Mapping[tuple[str, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every seed of a run, read and checked.
+
+    Attributes:
+        recipe, stream, strategy, backbone: what was asked for, resolved.
+        edition, shift, eval_every: as asked for.
+        data: the stream's domains in order.
+        seconds: wall time of getting here, by phase.
+    """
+
+    recipe: OpenRecipe
+    stream: OpenStream
+    strategy: Strategy
+    backbone: Backbone
+    edition: str
+    shift: float
+    eval_every: int | None
+    data: list[DomainData]
+    seconds: dict[str, float]
+
+    @property
+    def max_length(self) -> int:
+        return self.stream.edition(self.edition).max_length
+
+    def fingerprint(self, seed: int | None = None) -> str:
+        """sha256 over everything that determines the run's record, times apart; without a seed, that of all seeds."""
+        import torch
+
+        content = {
+            "clbench": __version__,
+            "torch": torch.__version__,
+            "model": self.recipe.describe(),
+            "strategy": self.strategy.model_dump(mode="json"),
+            "stream": [self.stream.form.name, list(self.stream.form.label_space)],
+            "max_length": self.max_length,
+            "data": [[d.name, {split: pairs.digest() for split, pairs in d.splits.items()}] for d in self.data],
+            "backbone": self.backbone.digest,
+            "eval_every": self.eval_every,
+            "seed": seed,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def folder(self, base: Path = Path("runs")) -> Path:
+        """Where the run's seeds lie unless told otherwise."""
+        track = f"{self.stream.form.name}.{self.edition}.{self.strategy.name}"
+        return base / track / f"{self.recipe.form.name}-{self.fingerprint()[:8]}"
+
+
+def prepare(
+    model: str,
+    stream: str,
+    *,
+    edition: str = "embedded",
+    strategy: str = "naive",
+    settings: Mapping[str, str] | None = None,
+    backbone: str | None = None,
+    data_dir: Path | str | None = None,
+    eval_every: int | None = None,
+    shift: float = 1.0,
+    on_progress: OnProgress | None = None,
+) -> Job:
+    """Read and check all that a run needs; the arguments are those of :func:`run`.
+
+    Raises:
+        UserError: whatever of it is wrong.
+    """
+    seconds: dict[str, float] = {}
+    tell = on_progress or _silent
+    recipe = read_recipe(model)
+    opened = read_stream(stream)
+    form = override(read_strategy(strategy), settings or {})
+    size = opened.edition(edition)
+    if eval_every is not None and eval_every < 1:
+        raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {eval_every}.")
+    with _clock(seconds, "imports"):
+        from clbench.data.load import load
+        from clbench.encoder.backbone import open_backbone
+    with _clock(seconds, "backbone"):
+        start = open_backbone(backbone or size.backbone)
+    form = form.model_copy(update={"training": at_rate(form.training, start.learning_rate)})
+    names: list[str] = []
+
+    def on_domain(name: str) -> None:
+        tell("read the domains", len(names), len(opened.domains), "domains")
+        names.append(name)
+
+    with _clock(seconds, "data"):
+        data = load(opened, edition, data_dir=Path(data_dir) if data_dir else None, shift=shift, on_domain=on_domain)
+    tell("read the domains", len(names), len(names), "domains")
+    return Job(recipe, opened, form, start, edition, shift, eval_every, data, seconds)
+
+
+def run(
+    model: str = "pkd-skip-6l",
+    stream: str = "nli-shift",
+    *,
+    edition: str = "embedded",
+    strategy: str = "naive",
+    settings: Mapping[str, str] | None = None,
+    backbone: str | None = None,
+    seed: int = 0,
+    data_dir: Path | str | None = None,
+    eval_every: int | None = None,
+    shift: float = 1.0,
+    out: Path | str | None = None,
+    fresh: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Record:
+    """Compress a model, take it through a stream, and return the record that this leaves.
+
+    A run that was broken off goes on where it stood; one that is finished is only read.
+
+    Args:
+        model: a recipe's name, or the path of its YAML file.
+        stream: a stream's name, or the path of its YAML file.
+        edition: ``embedded``, ``lite`` or ``full``.
+        strategy: a strategy's name, or the path of its YAML file.
+        settings: changes of the strategy's hyper-parameters, such as ``{"lambda": "100", "training.epochs": "1"}``.
+        backbone: the encoder to start from, the edition's own unless given: a name, a YAML file, a checkpoint folder
+            or a hub id.
+        seed: of everything random; the data do not depend on it.
+        data_dir: for real editions, a folder with the domains' files instead of the hub.
+        eval_every: optimizer steps between evaluations inside an experience; None for none.
+        shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
+        out: the run's folder, ``runs/STREAM.EDITION.STRATEGY/MODEL-FINGERPRINT/seed-N`` unless given.
+        fresh: forget what an earlier run left in the folder.
+        on_progress: called with what is being done, how much is done, how much there is, and what is counted.
+
+    Raises:
+        UserError: whatever a user can mend, in one sentence.
+    """
+    job = prepare(
+        model, stream, edition=edition, strategy=strategy, settings=settings, backbone=backbone, data_dir=data_dir,
+        eval_every=eval_every, shift=shift, on_progress=on_progress,
+    )  # fmt: skip
+    folder = Path(out) if out else job.folder() / f"seed-{seed}"
+    return run_seed(job, seed, folder, fresh=fresh, on_progress=on_progress)
+
+
+def run_seed(
+    job: Job, seed: int, folder: Path, *, fresh: bool = False, on_progress: OnProgress | None = None
+) -> Record:
+    """The run of one seed, in ``folder``: read where it is finished, gone on with where it was broken off.
+
+    Raises:
+        UserError: as :func:`run`; or the folder holds another run, or another process works in it.
+    """
+    fingerprint = job.fingerprint(seed)
+    with _sole(folder):
+        if fresh:
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            (folder / "record.json").unlink(missing_ok=True)
+        if (folder / "record.json").exists():
+            record = read_record(folder)
+            if record.configuration.fingerprint != fingerprint:
+                raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
+            return record
+        record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent)
+        # The record comes last: where it is, everything is.
+        from clbench.plots import forgetting_curve
+
+        forgetting_curve([record], folder / "forgetting")
+        write_record(folder, record)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return record
+
+
+def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProgress) -> Record:
+    """Tokens, inception, life, measurement."""
+    started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
+    with _clock(seconds, "imports"):
+        from clbench import compress, life
+        from clbench.data.baselines import majority, word_overlap
+        from clbench.encoder.measure import cost, measure, peak_memory_bytes
+    classes = len(job.stream.form.label_space)
+    trained = [d for d in job.data if not job.stream.is_evaluation_only(d.name)]
+
+    with _clock(seconds, "tokens"):
+        store, rows = _tokens(job, tell)
+    experiences = [
+        life.Experience(
+            d.name,
+            rows[d.name, "train"], d.splits["train"].labels,
+            rows[d.name, "validation"], d.splits["validation"].labels,
+        )
+        for d in trained
+    ]  # fmt: skip
+
+    first = experiences[0]
+    task = compress.Task(
+        store, first.train_rows, first.train_labels, first.validation_rows, first.validation_labels, classes,
+        digest=_task_digest(job, trained[0]),
+    )  # fmt: skip
+    observer = life.path_observer(job.strategy)
+    with _clock(seconds, "inception"):
+        for name in compress.training_steps(job.recipe):
+            tell(name, 0, 0, "pairs")
+        compressed = compress.build(
+            job.recipe, job.backbone, task, seed=seed, observer=observer,
+            observed=job.strategy.model_dump(mode="json", exclude={"training"}) if observer else None,
+            on_step=lambda name, done, total: tell(name, done, total, "pairs"),
+        )  # fmt: skip
+
+    tests = {d.name: rows[d.name, "test"] for d in job.data}
+    with _clock(seconds, "life"):
+        points = life.live(
+            compressed.model, experiences, job.strategy, seed=seed, evaluate=_evaluator(store, tests),
+            folder=folder / "checkpoints", fingerprint=fingerprint, eval_every=job.eval_every,
+            on_progress=lambda name, done, total: tell(f"live through {name}", done, total, "steps"),
+            path=compressed.path,
+        )  # fmt: skip
+
+    with _clock(seconds, "measurement"):
+        speed = measure(compressed.model, tests[first.name])
+        domains = [
+            DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(d, classes), word_overlap(d, classes))
+            for d in job.data
+        ]
+    length = round(float(np.mean(store.lengths[np.concatenate(list(tests.values()))])))
+    return make_record(
+        configuration=_configuration(job, seed, fingerprint),
+        label_space=job.stream.form.label_space,
+        domains=domains,
+        inception=compressed.steps,
+        points=points,
+        cost=cost(compressed.model, length),
+        measured={
+            "started": started,
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "peak_memory_bytes": peak_memory_bytes(),
+            "hardware": hardware(),
+            "versions": versions(),
+            **speed.fields(),
+        },
+    )
+
+
+def _configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
+    kinds = {str(d.source["kind"]) for d in job.data}
+    kind = {"generator": "generated"}.get(next(iter(kinds)), next(iter(kinds))) if len(kinds) == 1 else "mixed"
+    return {
+        "model": job.recipe.describe(),
+        "stream": job.stream.form.model_dump(mode="json"),
+        "edition": job.edition,
+        "strategy": job.strategy.model_dump(mode="json"),
+        "backbone": {"name": job.backbone.name, "digest": job.backbone.digest, "source": job.backbone.source},
+        "seed": seed,
+        "eval_every": job.eval_every,
+        "shift": job.shift,
+        "max_length": job.max_length,
+        "data_source": kind,
+        "fingerprint": fingerprint,
+    }
+
+
+def _tokens(job: Job, tell: OnProgress) -> tuple[TokenStore, Rows]:
+    """Every pair of the run in one token store, and the rows of each domain's splits."""
+    from clbench.encoder.tokens import TokenStore, pack
+
+    tokenizer = job.backbone.tokenizer()
+    ids, lengths, seconds, rows = [], [], [], {}
+    begin = 0
+    parts = [(d.name, split, pairs) for d in job.data for split, pairs in d.splits.items()]
+    for number, (name, split, pairs) in enumerate(parts):
+        tell("tokenise", number, len(parts), "parts")
+
+        def build(folder: Path, pairs: Any = pairs) -> None:
+            packed = pack(tokenizer, pairs.first, pairs.second, job.max_length)
+            np.save(folder / "ids.npy", packed.ids.numpy().astype(np.int32))
+            np.save(folder / "lengths.npy", packed.lengths)
+            np.save(folder / "seconds.npy", packed.seconds)
+
+        content = {"backbone": job.backbone.digest, "pairs": pairs.digest(), "max_length": job.max_length}
+        folder = cached("tokens", content, build)
+        ids.append(np.load(folder / "ids.npy"))
+        lengths.append(np.load(folder / "lengths.npy"))
+        seconds.append(np.load(folder / "seconds.npy"))
+        rows[name, split] = begin + np.arange(len(pairs))
+        begin += len(pairs)
+    tell("tokenise", len(parts), len(parts), "parts")
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    return TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows
+
+
+def _task_digest(job: Job, first: DomainData) -> str:
+    """What determines the first domain as a recipe sees it: pairs, label space, tokens' length."""
+    content = [
+        [first.splits[split].digest() for split in ("train", "validation")],
+        len(job.stream.form.label_space), job.max_length,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray]) -> Callable[[nn.Module], dict[str, np.ndarray]]:
+    """From a model to the predicted class of every test pair of each domain; pairs of like length are read together."""
+    import torch
+
+    from clbench.encoder.bert import predict
+
+    rows = np.concatenate(list(tests.values()))
+    order = np.argsort(store.lengths[rows], kind="stable")
+    cuts = np.cumsum([len(part) for part in tests.values()])[:-1]
+
+    def evaluate(model: nn.Module) -> dict[str, np.ndarray]:
+        found = np.empty(len(rows), dtype=np.int64)
+        found[order] = predict(model, torch.from_numpy(rows[order]), batch_size=128).argmax(-1).numpy()
+        return dict(zip(tests, np.split(found, cuts), strict=True))
+
+    return evaluate
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds as a user writes them: ``3``, ``0-2``, ``0,4,7-9``; ascending, each once.
+
+    >>> parse_seeds("0-2,7")
+    [0, 1, 2, 7]
+
+    Raises:
+        UserError: the text is no list of seeds.
+    """
+    seeds: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or int(last or first) < int(first):
+            raise UserError(f"--seeds should be like 3, 0-2 or 0,4,7-9, but is '{text}'.")
+        if int(last or first) - int(first) >= 1000 or int(last or first) >= 2**31:
+            raise UserError(f"--seeds should name at most 1000 seeds, each below 2147483648, but is '{text}'.")
+        seeds.update(range(int(first), int(last or first) + 1))
+    return sorted(seeds)
+
+
+def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Path]:
+    """The folder of each seed: in ``out`` (``out`` itself for a single seed), or where :meth:`Job.folder` says."""
+    if out is not None and len(seeds) == 1:
+        return {seeds[0]: out}
+    base = out or job.folder()
+    return {seed: base / f"seed-{seed}" for seed in seeds}
+
+
+@contextmanager
+def _sole(folder: Path) -> Iterator[None]:
+    """The folder for this process alone: two at work in one would tear each other's checkpoints."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"{folder} is in use by another clbench process; wait for it, or choose another --out."
+        ) from error
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}; choose another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _clock(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - begin
+
+
+def _silent(what: str, done: int, total: int, unit: str) -> None:
+    """Progress that nobody watches."""

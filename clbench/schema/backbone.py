@@ -1,0 +1,83 @@
+"""Backbones: the pre-trained encoder that everything starts from (``baselines/backbones/*.yaml``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clbench.schema.form import Form
+
+# owner/name or name, as the hub spells it.
+HUB_ID = r"^(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}$"
+
+
+class BackboneForm(Form):
+    """Where a backbone comes from; either ``hub`` or ``folder`` is given.
+
+    Attributes:
+        name: what ``--backbone`` is given.
+        title: one line for people.
+        licence: of the weights.
+        citation: where the model comes from.
+        learning_rate: for fine-tuning, AdamW's at its peak; it depends on the width.
+        hub: a Hugging Face model id.
+        revision: a commit, branch or tag of it; null for the newest.
+        folder: a Hugging Face folder, relative to this file.
+        sha256: of the backbone's files, as ``clbench pretrain`` prints it; null where it is not to be checked.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    learning_rate: float = Field(gt=0, le=1)
+    hub: str | None = Field(default=None, pattern=HUB_ID)
+    revision: str | None = Field(default=None, min_length=1)
+    folder: str | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BackboneForm:
+        if (self.hub is None) == (self.folder is None):
+            raise ValueError("either hub or folder should be given, and not both")
+        if self.revision is not None and self.hub is None:
+            raise ValueError("a revision goes with hub, and a folder has none")
+        return self
+
+
+class BertShape(BaseModel):
+    """What clbench asks of a checkpoint's ``config.json``; whatever else is there is left to transformers.
+
+    The bounds keep a stranger's configuration from filling the memory before a single weight has been read.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    model_type: Literal["bert"]
+    hidden_size: int = Field(ge=4, le=4096)
+    num_hidden_layers: int = Field(ge=1, le=96)
+    num_attention_heads: int = Field(ge=1, le=128)
+    intermediate_size: int = Field(ge=4, le=16384)
+    vocab_size: int = Field(ge=5, le=1_000_000)
+    max_position_embeddings: int = Field(ge=8, le=16384)
+    type_vocab_size: int = Field(ge=2, le=64)
+    hidden_act: Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish"] = "gelu"
+    position_embedding_type: Literal["absolute"] = "absolute"
+    is_decoder: Literal[False] = False
+    add_cross_attention: Literal[False] = False
+    hidden_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
+    attention_probs_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
+    classifier_dropout: float | None = Field(default=None, ge=0, lt=1)
+    initializer_range: float = Field(default=0.02, gt=0, le=1)
+    auto_map: None = None
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> BertShape:
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} should be a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+        return self

@@ -1,0 +1,211 @@
+"""Domains: where a data set's pairs come from and what its labels mean (``benchmarks/domains/*.yaml``)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from clbench.schema.form import Form
+
+Key = str | int | bool
+
+
+def label_key(value: Any) -> str:
+    """One spelling for a label however its file types it: 1, 1.0 and "1" are one label, as are true and "true".
+
+    A CSV file holds text only, JSON numbers may carry a point, and the hub's class labels are integers; the label map
+    is written once for all of them.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+class Columns(Form):
+    """The names of the three columns that are read.
+
+    Attributes:
+        first, second: the two texts.
+        label: the label or the score.
+    """
+
+    first: str
+    second: str
+    label: str
+
+
+class Band(Form):
+    """The scores from ``at_least`` (included) to ``below`` (not included) that are one label; null is without an end.
+
+    Attributes:
+        at_least, below: the ends; one of them has to be given.
+        label: a class of the stream's label space.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    at_least: float | None = None
+    below: float | None = None
+    label: str
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Band:
+        if self.at_least is None and self.below is None:
+            raise ValueError("a band needs at_least, below or both")
+        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
+            raise ValueError(f"at_least ({self.at_least:g}) should be smaller than below ({self.below:g})")
+        return self
+
+    def holds(self, score: float) -> bool:
+        """Whether a score lies in the band."""
+        return (self.at_least is None or score >= self.at_least) and (self.below is None or score < self.below)
+
+
+class Reading(Form):
+    """How rows become labelled pairs.
+
+    Attributes:
+        columns: which columns are read.
+        labels: what each published label is in the stream's label space; null drops the pair. Every label that occurs
+            has to be named. Labels of three ways collapse here and nowhere else.
+        bands: instead of ``labels`` for a score; a pair whose score is in no band is dropped.
+    """
+
+    columns: Columns
+    labels: dict[Key, str | None] | None = None
+    bands: tuple[Band, ...] | None = None
+
+    @field_validator("labels")
+    @classmethod
+    def _named_once(cls, labels: dict[Key, str | None] | None) -> dict[Key, str | None] | None:
+        if labels is not None and len({label_key(key) for key in labels}) < len(labels):
+            raise ValueError("a label is named twice")
+        if labels is not None and not any(labels.values()):
+            raise ValueError("at least one label should have a class of the label space")
+        return labels
+
+    @field_validator("bands")
+    @classmethod
+    def _apart(cls, bands: tuple[Band, ...] | None) -> tuple[Band, ...] | None:
+        if bands is not None and not bands:
+            raise ValueError("at least one band should be given")
+        ordered = sorted(bands or (), key=lambda band: float("-inf") if band.at_least is None else band.at_least)
+        for lower, upper in pairwise(ordered):
+            if lower.below is None or upper.at_least is None or lower.below > upper.at_least:
+                raise ValueError("the bands should not overlap")
+        return bands
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Reading:
+        if (self.labels is None) == (self.bands is None):
+            raise ValueError("either labels or bands should be given")
+        return self
+
+    def classes(self) -> set[str]:
+        """The classes of the stream's label space that this reading can give."""
+        found = self.labels.values() if self.labels is not None else [band.label for band in self.bands or ()]
+        return {label for label in found if label is not None}
+
+
+class Part(Form):
+    """A published split, or the part of it that one use takes.
+
+    Attributes:
+        split: the published split's name.
+        share: 0 to 1: this share of the split, drawn by the domain's name and the same for every run, is carved out
+            for this use; a use without a share takes what the shares leave.
+    """
+
+    split: str
+    share: float | None = Field(default=None, gt=0, lt=1)
+
+
+class Parts(Form):
+    """Which published split each use is made of; ``train`` may be missing where a domain is only evaluated on."""
+
+    train: Part | None = None
+    validation: Part
+    test: Part
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Parts:
+        given = [part for part in (self.train, self.validation, self.test) if part is not None]
+        for split in {part.split for part in given}:
+            shares = [part.share for part in given if part.split == split]
+            if shares.count(None) > 1 or sum(share or 0.0 for share in shares) >= 1 + 1e-9:
+                raise ValueError(f"two uses of split '{split}' overlap; give all but one a share, in sum below 1")
+        return self
+
+
+class Hub(Reading):
+    """A data set on the Hugging Face hub.
+
+    Attributes:
+        id: ``owner/name``.
+        config: the configuration, or null for the only one.
+        data_dir: the folder of the repository that is read, where its configurations are plain folders (so on the
+            parquet conversion, revision ``refs/convert/parquet``).
+        revision: a commit, branch or reference; null for the newest. The commit that it led to goes into the record.
+        parts: which published split each use is made of.
+    """
+
+    id: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    config: str | None = None
+    data_dir: str | None = None
+    revision: str | None = None
+    parts: Parts
+
+
+class Folder(Reading):
+    """How the files of a local folder are read.
+
+    Attributes:
+        validation_share: 0 to 1: the share of ``train`` that is carved out where there is no validation file.
+    """
+
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+
+
+Size = Annotated[int, Field(strict=True, ge=0)]
+
+
+class Domain(Form):
+    """One data set or genre of sentence pairs.
+
+    Attributes:
+        name: the domain's name, also that of its folder under ``--data-dir``.
+        title: one line for people.
+        licence: as its publishers state it, or ``none stated``.
+        citation: where it comes from.
+        sizes: the published pairs a split, before labels are dropped; null where not known.
+        hub: where it lies on the hub; null where it has no home there.
+        obtain: for a set without a home on the hub: where its files are to be had and how they become a folder.
+        folder: how files under ``--data-dir`` are read; null for as on the hub.
+        generator: what stands in for it in generated editions; null for nothing.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    title: str
+    licence: str
+    citation: str
+    sizes: dict[str, Size] | None = None
+    hub: Hub | None = None
+    obtain: str | None = None
+    folder: Folder | None = None
+    generator: str | None = None
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> Domain:
+        if self.hub is None and self.folder is None and self.generator is None:
+            raise ValueError("a domain needs a source: hub, folder or generator")
+        return self
+
+    def folder_reading(self) -> Folder | None:
+        """How its files are read: as ``folder`` says, else with the hub's columns and labels."""
+        if self.folder is not None or self.hub is None:
+            return self.folder
+        return Folder(columns=self.hub.columns, labels=self.hub.labels, bands=self.hub.bands)

@@ -1,0 +1,156 @@
+"""Recipes: how a compressed model is made from a backbone (``baselines/*.yaml``), as a short list of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from clbench.errors import UserError
+from clbench.schema.form import Form, read_yaml
+from clbench.schema.shipped import find
+from clbench.schema.strategy import Training
+
+Depth = Annotated[int, Field(strict=True, ge=1)] | Literal["N/2", "N/4"]
+Layers = tuple[Annotated[int, Field(ge=1)], ...]
+
+
+class Step(Form):
+    """What every training step says.
+
+    Attributes:
+        training: how it is trained; a learning rate of null is the backbone's own.
+        dropout: the rate for embeddings, attention, hidden states and head, from this step on and through the whole
+            life; null leaves the backbone's.
+    """
+
+    training: Training
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+
+
+class Finetune(Step):
+    """Cross-entropy on the first domain's labels."""
+
+    step: Literal["finetune"]
+
+
+class Distill(Step):
+    """Knowledge distillation from a teacher, patient where ``beta`` is not 0 (Sun et al. 2019).
+
+    L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT
+
+    Attributes:
+        teacher: the recipe whose model teaches, by name or path; it is built from the same backbone, data and seed.
+        alpha, temperature, beta: the loss's weights and T.
+        layer_map: the teacher's layer for each of the student's layers 1, 2, ..: ``first``, ``skip`` or ``last`` of
+            the paper (the student's last layer is left to the logits), or an explicit list. Only with ``beta``.
+        reduction: ``mean``, as in the paper's published code: PT is the mean over batch, layers and width, KL the mean
+            over batch and classes.
+    """
+
+    step: Literal["distill"]
+    teacher: str
+    alpha: float = Field(ge=0, le=1)
+    temperature: float = Field(gt=0)
+    beta: float = Field(default=0.0, ge=0)
+    layer_map: Literal["first", "skip", "last"] | Layers | None = None
+    reduction: Literal["mean"] = "mean"
+
+    @model_validator(mode="after")
+    def _map_goes_with_beta(self) -> Distill:
+        if (self.layer_map is None) != (self.beta == 0):
+            raise ValueError("a layer_map is to be given with a beta above 0, and only then")
+        return self
+
+
+class PruneLayers(Form):
+    """Whole transformer layers removed, before any training on the task (Sajjad et al. 2020).
+
+    Attributes:
+        drop: ``alternate`` (every other one, beginning with the first: 1, 3, 5, ..), ``top`` (the last ones, so that
+            the first stay), ``bottom`` (the first ones), or an explicit list of 1-based layers.
+        depth: layers that stay: a number, or ``N/2`` or ``N/4`` of the backbone's N; not with an explicit list.
+    """
+
+    step: Literal["prune_layers"]
+    drop: Literal["alternate", "top", "bottom"] | Layers
+    depth: Depth | None = None
+
+    @model_validator(mode="after")
+    def _depth_goes_with_a_rule(self) -> PruneLayers:
+        if (self.depth is None) == isinstance(self.drop, str):
+            raise ValueError("a depth is to be given with a rule, and none with an explicit list of layers")
+        return self
+
+
+AnyStep = Annotated[Finetune | Distill | PruneLayers, Field(discriminator="step")]
+
+
+class Recipe(Form):
+    """How a compressed model is made.
+
+    Attributes:
+        name: what ``--model`` is given.
+        title: one line for people.
+        citation: the paper, with the equation or section that the recipe follows.
+        steps: what is done to the backbone, in order; the last one trains on the first domain.
+    """
+
+    name: str
+    title: str
+    citation: str
+    steps: tuple[AnyStep, ...] = Field(min_length=1)
+
+    @field_validator("steps")
+    @classmethod
+    def _ends_trained(cls, steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
+        if isinstance(steps[-1], PruneLayers):
+            raise ValueError("the last step has to train on the first domain: finetune or distill")
+        return steps
+
+
+@dataclass(frozen=True)
+class OpenRecipe:
+    """A recipe with those that it learns from.
+
+    Attributes:
+        form: what its file says.
+        path: the file.
+        teachers: the teacher's recipe, by the place (0-based) of the ``distill`` step that names it.
+    """
+
+    form: Recipe
+    path: Path
+    teachers: Mapping[int, OpenRecipe]
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that the files say, as plain JSON values; a teacher stands in full where its name stood."""
+        content: dict[str, Any] = self.form.model_dump(mode="json")
+        for place, teacher in self.teachers.items():
+            content["steps"][place]["teacher"] = teacher.describe()
+        return content
+
+
+def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] = ()) -> OpenRecipe:
+    """The recipe that a user means by ``name``: a shipped name, or the path of a YAML file.
+
+    Args:
+        name: a name or a path.
+        beside: a folder looked into first: that of the recipe which names another as its teacher.
+
+    Raises:
+        UserError: no such recipe, its file breaks the form, or a recipe is, in the end, its own teacher.
+    """
+    path = find("model", name, beside)
+    if path.resolve() in _above:
+        raise UserError(f"{_above[-1]}: field 'teacher' should name a recipe that does not learn from this one.")
+    form = read_yaml(path, Recipe)
+    teachers = {
+        place: read_recipe(step.teacher, path.parent, (*_above, path.resolve()))
+        for place, step in enumerate(form.steps)
+        if isinstance(step, Distill)
+    }
+    return OpenRecipe(form, path, teachers)

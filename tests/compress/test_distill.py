@@ -1,0 +1,177 @@
+"""Patient KD against the paper's equations written a second way, and the layers that are matched."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import SmallBackbone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clbench.cache import root
+from clbench.compress import Task
+from clbench.compress.distill import distill_loss, distillation_loss, layer_map, targets
+from clbench.errors import UserError
+from clbench.schema.recipe import Distill
+
+B, C, K, H = 5, 3, 4, 6
+
+
+def drawn(seed: int = 0) -> dict[str, Any]:
+    draw = torch.Generator().manual_seed(seed)
+    kinds = {"logits": (B, C), "teacher_logits": (B, C), "states": (B, K, H), "teacher_states": (B, K, H)}
+    values = {name: torch.randn(shape, generator=draw, dtype=torch.float64) * 3 for name, shape in kinds.items()}
+    return values | {"labels": torch.randint(C, (B,), generator=draw)}
+
+
+def written_out(v: dict[str, Any], alpha: float, temperature: float, beta: float) -> float:
+    """The same loss pair by pair, in plain Python numbers."""
+
+    def softmax(z: list[float]) -> list[float]:
+        top = max(z)
+        parts = [math.exp(x - top) for x in z]
+        return [p / sum(parts) for p in parts]
+
+    hard = soft = patient = 0.0
+    for b in range(B):
+        z, y = v["logits"][b].tolist(), int(v["labels"][b])
+        hard -= math.log(softmax(z)[y]) / B
+        q = softmax([x / temperature for x in v["teacher_logits"][b].tolist()])
+        p = softmax([x / temperature for x in z])
+        soft += sum(qc * (math.log(qc) - math.log(pc)) for qc, pc in zip(q, p, strict=True)) / (B * C)
+        for k in range(K):
+            s, t = v["states"][b, k].tolist(), v["teacher_states"][b, k].tolist()
+            ns, nt = math.sqrt(sum(x * x for x in s)), math.sqrt(sum(x * x for x in t))
+            patient += sum((x / ns - y_ / nt) ** 2 for x, y_ in zip(s, t, strict=True)) / (B * K * H)
+    return (1 - alpha) * hard + alpha * temperature**2 * soft + beta * patient
+
+
+@given(alpha=st.floats(0, 1), temperature=st.floats(0.5, 20), beta=st.floats(0, 1000), seed=st.integers(0, 1000))
+def test_the_loss_is_the_papers(alpha: float, temperature: float, beta: float, seed: int) -> None:
+    values = drawn(seed)
+    found = distillation_loss(**values, alpha=alpha, temperature=temperature, beta=beta)
+    assert found.item() == pytest.approx(written_out(values, alpha, temperature, beta), rel=1e-9, abs=1e-12)
+
+
+def test_the_patient_part_by_hand() -> None:
+    """Two unit states at a right angle are at a squared distance of 2, over H = 2 dimensions."""
+    loss = distillation_loss(
+        torch.zeros(1, 2), torch.tensor([0]), torch.zeros(1, 2),
+        torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[0.0, 0.5]]]), alpha=1.0, temperature=1.0, beta=10.0,
+    )  # fmt: skip
+    assert loss.item() == pytest.approx(10 * 2 / 2)
+
+
+def test_a_student_like_its_teacher_has_only_the_labels_to_learn() -> None:
+    values = drawn()
+    values |= {"teacher_logits": values["logits"], "teacher_states": 2.5 * values["states"]}
+    hard = torch.nn.functional.cross_entropy(values["logits"], values["labels"])
+    assert distillation_loss(**values, alpha=0.3, temperature=4, beta=100).item() == pytest.approx(0.7 * hard.item())
+
+
+def test_gradients_in_double_precision() -> None:
+    values = drawn()
+    logits, states = values["logits"].requires_grad_(), values["states"].requires_grad_()
+
+    def loss(z: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        return distillation_loss(
+            z, values["labels"], values["teacher_logits"], s, values["teacher_states"],
+            alpha=0.5, temperature=5.0, beta=100.0,
+        )  # fmt: skip
+
+    assert torch.autograd.gradcheck(loss, (logits, states))
+
+
+@pytest.mark.parametrize(
+    ("rule", "student", "teacher", "expected"),
+    [
+        ("first", 6, 12, [1, 2, 3, 4, 5]),
+        ("skip", 6, 12, [2, 4, 6, 8, 10]),
+        ("last", 6, 12, [7, 8, 9, 10, 11]),
+        ("skip", 3, 12, [4, 8]),
+        ("last", 3, 12, [10, 11]),
+        ("first", 12, 12, list(range(1, 12))),
+        ("skip", 1, 12, []),
+        ((2, 4, 6, 8, 10, 12), 6, 12, [2, 4, 6, 8, 10, 12]),
+        (None, 6, 12, []),
+    ],
+)
+def test_layer_maps_by_hand(rule: Any, student: int, teacher: int, expected: list[int]) -> None:
+    assert layer_map(rule, student, teacher, "x.yaml") == expected
+
+
+@settings(deadline=None)
+@given(rule=st.sampled_from(["first", "skip", "last"]), student=st.integers(1, 24), more=st.integers(0, 24))
+def test_layer_maps_rise_and_leave_the_last_layer_to_the_logits(rule: str, student: int, more: int) -> None:
+    teacher = student + more
+    found = layer_map(rule, student, teacher, "x.yaml")
+    assert len(found) == student - 1
+    assert found == sorted(set(found))
+    assert all(1 <= layer < teacher for layer in found)
+
+
+@pytest.mark.parametrize(("rule", "student"), [("skip", 13), ((1, 13), 6), ((1, 2, 3), 2), ((), 6)])
+def test_layers_that_are_not_there(rule: Any, student: int) -> None:
+    with pytest.raises(UserError, match=r"^mine.yaml: field 'layer_map'"):
+        layer_map(rule, student, 12, "mine.yaml")
+
+
+@pytest.mark.parametrize("layers", [[2, 4], []])
+def test_targets_are_the_teachers_and_lie_in_the_cache(
+    task: Task, backbone: SmallBackbone, layers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = backbone.classifier(2, 0).reads(task.store).train()
+    seen: list[tuple[int, int]] = []
+    found = targets(teacher, "t", task, layers, lambda *a: seen.append(a), batch_size=20)
+    teacher.eval()
+    with torch.no_grad():
+        hidden, logits = teacher.states_and_logits(torch.from_numpy(task.train_rows))
+    np.testing.assert_allclose(found.logits, logits.numpy(), atol=1e-5)
+    assert found.states.shape == (96, len(layers), 16)
+    for place, layer in enumerate(layers):
+        state = hidden[layer - 1].numpy()
+        unit = state / np.linalg.norm(state, axis=-1, keepdims=True)
+        np.testing.assert_allclose(found.states[:, place].astype(np.float32), unit, atol=1e-3)
+    assert seen == [(20, 96), (40, 96), (60, 96), (80, 96), (96, 96)]
+    assert len(list((root() / "targets").iterdir())) == 1
+    monkeypatch.setattr(teacher, "states_and_logits", None)
+    again = targets(teacher, "t", task, layers)
+    np.testing.assert_array_equal(again.states, found.states)
+
+
+def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: SmallBackbone) -> None:
+    step = Distill.model_validate(
+        {"step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "beta": 100, "layer_map": [2, 4],
+         "training": {"epochs": 1, "batch_size": 8}}
+    )  # fmt: skip
+    teacher = backbone.classifier(2, 0).reads(task.store).eval()
+    student = backbone.classifier(2, 1).reads(task.store).eval()
+    places = torch.tensor([5, 0, 90, 33])
+    labels, rows = torch.from_numpy(task.train_labels)[places], torch.from_numpy(task.train_rows)[places]
+    found = distill_loss(step, task, targets(teacher, "t", task, [2, 4]), 2)(student, places, labels)
+    with torch.no_grad():
+        their_states, their_logits = teacher.states_and_logits(rows)
+    states, logits = student.states_and_logits(rows)
+    expected = distillation_loss(
+        logits, labels, their_logits, states[:2].transpose(0, 1), their_states[[1, 3]].transpose(0, 1),
+        alpha=0.5, temperature=5, beta=100,
+    )  # fmt: skip
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_patience_needs_a_map(tmp_path: Path) -> None:
+    base = {
+        "step": "distill",
+        "teacher": "x",
+        "alpha": 0.5,
+        "temperature": 5,
+        "training": {"epochs": 1, "batch_size": 8},
+    }
+    for wrong in ({"beta": 10}, {"layer_map": "skip"}, {"beta": 0, "layer_map": [1]}):
+        with pytest.raises(ValueError, match="a layer_map is to be given with a beta above 0"):
+            Distill.model_validate(base | wrong)

@@ -1,0 +1,189 @@
+"""Every shipped recipe goes through the same battery, on a small real BERT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from conftest import SmallBackbone
+from torch import Tensor
+
+from clbench.cache import root
+from clbench.compress import Compressed, Task, build, training_steps
+from clbench.compress import task as task_module
+from clbench.errors import UserError
+from clbench.life.synaptic import PathObserver
+from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.shipped import names
+
+RECIPES = names("model")
+DEPTH = {name: 2 if name.endswith("-6l") else 4 for name in RECIPES}
+
+
+def made(name: str, backbone: SmallBackbone, task: Task, **options: Any) -> Compressed:
+    recipe = name if isinstance(name, OpenRecipe) else read_recipe(name)
+    return build(recipe, backbone, task, **({"seed": 3} | options))  # type: ignore[arg-type]
+
+
+def weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    mine, its = weights(one), weights(other)
+    return mine.keys() == its.keys() and all(torch.equal(mine[n], its[n]) for n in mine)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the steps that are really trained."""
+    trained: list[str] = []
+    real = task_module.fit
+
+    def watched(*args: Any, name: str, **kwargs: Any) -> list[float]:
+        trained.append(name)
+        return real(*args, name=name, **kwargs)
+
+    monkeypatch.setattr("clbench.compress.recipe.fit", watched)
+    return trained
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_battery(name: str, backbone: SmallBackbone, task: Task, fits: list[str], tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    first = made(name, backbone, task, on_step=lambda *a: seen.append(a))
+    model = first.model
+    assert model.config.num_hidden_layers == len(model.hf.bert.encoder.layer) == DEPTH[name]
+    assert not model.training
+    assert all(p.grad is None for p in model.parameters())
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    # It has learned the training pairs' easy trait at least in part.
+    logits = model(torch.from_numpy(task.train_rows))
+    assert logits.shape == (96, 2)
+    # What was announced is what was trained, in order.
+    announced = training_steps(read_recipe(name))
+    assert list(dict.fromkeys(n for n, _, _ in seen)) == announced
+    assert all(done <= total for _, done, total in seen)
+    # From the cache, the same model to the bit, and nothing trained again.
+    count = len(fits)
+    again = made(name, backbone, task)
+    assert len(fits) == count
+    assert same(model, again.model)
+    assert (again.key, again.steps) == (first.key, first.steps)
+    # Another seed is another model.
+    other = made(name, backbone, task, seed=4)
+    assert other.key != first.key
+    assert not same(model, other.model)
+    # The checkpoint is a Hugging Face checkpoint.
+    model.hf.save_pretrained(tmp_path / "hf")
+    loaded = type(model.hf).from_pretrained(tmp_path / "hf").eval()
+    assert loaded.config.num_hidden_layers == DEPTH[name]
+    ids = torch.randint(10, 50, (3, 9))
+    torch.testing.assert_close(loaded(ids).logits, model.hf(ids).logits)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_trained_again_without_the_cache_it_is_the_same(
+    name: str, backbone: SmallBackbone, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = made(name, backbone, task)
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
+    torch.manual_seed(99)
+    assert same(one.model, made(name, backbone, task).model)
+
+
+def test_a_teacher_is_trained_once_for_all(backbone: SmallBackbone, task: Task, fits: list[str]) -> None:
+    for name in ("pkd-skip-6l", "pkd-last-6l", "kd-6l", "finetune-12l"):
+        made(name, backbone, task)
+    assert fits == ["finetune finetune-12l", "distill pkd-skip-6l", "distill pkd-last-6l", "distill kd-6l"]
+
+
+def test_dropout_is_held_for_life(backbone: SmallBackbone, task: Task) -> None:
+    for name, rate in (("dropout-00", 0.0), ("dropout-30", 0.3), ("finetune-12l", 0.1)):
+        model = made(name, backbone, task).model
+        assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {rate}
+        assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == rate
+
+
+def test_a_student_begins_with_the_backbones_first_layers(
+    backbone: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: dict[str, dict[str, Tensor]] = {}
+
+    def untrained(model: Any, *args: Any, name: str, **kwargs: Any) -> list[float]:
+        begun[name] = weights(model)
+        return [0.5]
+
+    monkeypatch.setattr("clbench.compress.recipe.fit", untrained)
+    whole = weights(backbone.classifier(2, 3))
+    for recipe, name, layers in (
+        ("pkd-skip-6l", "distill pkd-skip-6l", [0, 1]),
+        ("finetune-6l", "finetune finetune-6l", [0, 1]),
+        ("prune-alternate-6l", "finetune prune-alternate-6l", [1, 3]),
+    ):
+        made(recipe, backbone, task)
+        for place, layer in enumerate(layers):
+            for key in ("attention.self.query.weight", "output.dense.bias"):
+                ours = begun[name][f"hf.bert.encoder.layer.{place}.{key}"]
+                assert torch.equal(ours, whole[f"hf.bert.encoder.layer.{layer}.{key}"])
+
+
+def test_an_observer_sees_the_last_step_and_changes_nothing(backbone: SmallBackbone, task: Task) -> None:
+    plain = made("pkd-skip-6l", backbone, task)
+    watched = made("pkd-skip-6l", backbone, task, observer=PathObserver(1e-7), observed={"eps": 1e-7})
+    assert same(plain.model, watched.model)
+    assert plain.key == watched.key
+    assert plain.path == {}
+    assert sum(v.abs().sum() for k, v in watched.path.items() if k.startswith("importance/")) > 0
+    again = made("pkd-skip-6l", backbone, task, observer=PathObserver(1e-7), observed={"eps": 1e-7})
+    assert all(torch.equal(watched.path[name], again.path[name]) for name in watched.path)
+
+
+def test_what_the_record_is_told(backbone: SmallBackbone, task: Task) -> None:
+    steps = made("pkd-skip-6l", backbone, task).steps
+    assert [step["name"] for step in steps] == ["prune_layers", "distill"]
+    assert steps[0]["layers"] == [1, 2]
+    assert len(steps[1]["validation"]) == steps[1]["epochs"] == 4
+    assert steps[1]["details"]["teacher"] == "finetune-12l"
+    assert steps[1]["details"]["layer_map"] == [2]
+    assert steps[1]["details"]["training"]["learning_rate"] == backbone.learning_rate
+    assert steps[1]["details"]["teacher_steps"][0]["name"] == "finetune"
+
+
+def test_the_battery_learns(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:
+    """With time enough, the small model finds word 7: the loop does train."""
+    path = tmp_path / "long.yaml"
+    content = read_recipe("finetune-12l").form.model_dump(mode="json")
+    content["steps"][0]["training"] |= {"epochs": 40, "batch_size": 16}
+    path.write_text(yaml.safe_dump(content))
+    scores = made(read_recipe(str(path)), backbone, task).steps[0]["validation"]  # type: ignore[arg-type]
+    assert max(scores) > 0.9
+
+
+def test_a_damaged_model_is_made_again(backbone: SmallBackbone, task: Task, fits: list[str]) -> None:
+    first = made("finetune-12l", backbone, task)
+    (file,) = (root() / "models").glob("*/model.safetensors")
+    raw = bytearray(file.read_bytes())
+    raw[-3] ^= 1
+    file.write_bytes(raw)
+    assert same(first.model, made("finetune-12l", backbone, task).model)
+    assert len(fits) == 2
+
+
+def test_a_recipe_that_is_its_own_teacher(tmp_path: Path) -> None:
+    content = read_recipe("kd-6l").form.model_dump(mode="json")
+    for name, teacher in (("a", "b"), ("b", "a")):
+        content["steps"][1]["teacher"] = teacher
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content | {"name": name}))
+    with pytest.raises(UserError, match=r"b.yaml: field 'teacher' should name a recipe that does not learn from"):
+        read_recipe(str(tmp_path / "a.yaml"))
+
+
+def test_a_recipe_ends_with_training(tmp_path: Path) -> None:
+    content = read_recipe("finetune-6l").form.model_dump(mode="json")
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(content | {"steps": content["steps"][:1]}))
+    with pytest.raises(UserError, match=r"x.yaml: field 'steps': the last step has to train"):
+        read_recipe(str(tmp_path / "x.yaml"))

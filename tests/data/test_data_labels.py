@@ -1,0 +1,123 @@
+"""Label maps and bands of a score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from data_worlds import COLUMNS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clbench.data.labels import Rows, to_pairs
+from clbench.errors import UserError
+from clbench.schema.domain import Reading
+
+SPACE = ("none", "some", "all")
+
+
+def rows_of(labels: list[Any], first: list[Any] | None = None, second: list[Any] | None = None) -> Rows:
+    count = len(labels)
+    return Rows(
+        "file.jsonl",
+        "line",
+        range(1, count + 1),
+        first or [f"a{i}" for i in range(count)],
+        second or [f"b{i}" for i in range(count)],
+        labels,
+    )
+
+
+def by_map(labels: dict[Any, str | None]) -> Reading:
+    return Reading.model_validate({"columns": COLUMNS, "labels": labels})
+
+
+def by_bands(*bands: dict[str, Any]) -> Reading:
+    return Reading.model_validate({"columns": COLUMNS, "bands": bands})
+
+
+def test_strings_collapse_by_the_map_and_null_drops_the_pair() -> None:
+    reading = by_map({"entailment": "all", "neutral": "none", "contradiction": "none", "-": None})
+    pairs, dropped = to_pairs(rows_of(["neutral", "-", "entailment", "contradiction"]), reading, SPACE)
+    assert pairs.first == ("a0", "a2", "a3")
+    assert pairs.second == ("b0", "b2", "b3")
+    assert pairs.labels.tolist() == [0, 2, 0]
+    assert dropped == 1
+
+
+def test_integers_however_the_file_types_them() -> None:
+    reading = by_map({0: "none", 1: "some", -1: None})
+    pairs, dropped = to_pairs(rows_of([0, "1", 1.0, -1, "-1", " 0"]), reading, SPACE)
+    assert pairs.labels.tolist() == [0, 1, 1, 0]
+    assert dropped == 2
+
+
+def test_a_score_by_bands_drops_what_lies_in_none() -> None:
+    reading = by_bands({"at_least": 4, "label": "all"}, {"below": 3, "label": "none"})
+    pairs, dropped = to_pairs(rows_of([5, 4.0, 3.999, 3, "2.9", 0]), reading, SPACE)
+    assert pairs.first == ("a0", "a1", "a4", "a5")
+    assert pairs.labels.tolist() == [2, 2, 0, 0]
+    assert dropped == 2
+
+
+KEYS = st.one_of(st.integers(-3, 9), st.sampled_from(["yes", "no", "maybe", "(1, 6)", "true"]))
+
+
+@given(st.dictionaries(KEYS, st.one_of(st.none(), st.sampled_from(SPACE)), min_size=1), st.data())
+def test_every_label_goes_where_the_map_says(labels: dict[Any, str | None], data: st.DataObject) -> None:
+    if not any(labels.values()):
+        labels["kept"] = "some"
+    drawn = data.draw(st.lists(st.sampled_from(sorted(labels, key=str))))
+    pairs, dropped = to_pairs(rows_of(drawn), by_map(labels), SPACE)
+    expected = [(i, SPACE.index(labels[key] or "")) for i, key in enumerate(drawn) if labels[key] is not None]
+    assert pairs.first == tuple(f"a{i}" for i, _ in expected)
+    assert pairs.labels.tolist() == [label for _, label in expected]
+    assert dropped == len(drawn) - len(expected)
+
+
+@given(st.lists(st.floats(-10, 10)), st.floats(-5, 5), st.floats(0.01, 5))
+def test_bands_are_half_open(scores: list[float], low: float, width: float) -> None:
+    reading = by_bands({"below": low, "label": "none"}, {"at_least": low + width, "label": "all"})
+    pairs, dropped = to_pairs(rows_of(scores), reading, SPACE)
+    kept = [score for score in scores if score < low or score >= low + width]
+    assert pairs.labels.tolist() == [0 if score < low else 2 for score in kept]
+    assert dropped == len(scores) - len(kept)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reading", "sentence"),
+    [
+        (
+            rows_of(["yes", "entails"]),
+            by_map({"entailment": "all", "yes": "all"}),
+            "file.jsonl, line 2: label 'entails' in column 'label' is not in the domain's label map; "
+            "did you mean entailment?",
+        ),
+        (rows_of([3]), by_map({0: "none", 1: "all"}), "line 1: label 3 in column 'label' is not in the domain's label map"),
+        (rows_of([None]), by_map({0: "none", 1: "all"}), "label None in column 'label'"),
+        (rows_of(["high"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'high'"),
+        (rows_of([None]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds None"),
+        (rows_of([True]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds True"),
+        (rows_of([float("nan")]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds nan"),
+        (
+            rows_of([0, 0], first=["a", None]),
+            by_map({0: "none"}),
+            "file.jsonl, line 2: column 'premise' should hold text, but is empty (null).",
+        ),
+        (
+            rows_of([0], second=[7]),
+            by_map({0: "none"}),
+            "file.jsonl, line 1: column 'hypothesis' should hold text, but holds int 7.",
+        ),
+    ],
+)
+def test_a_wrong_row_ends_in_one_sentence(rows: Rows, reading: Reading, sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        to_pairs(rows, reading, SPACE)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_text_of_a_dropped_pair_is_checked_too() -> None:
+    with pytest.raises(UserError, match="should hold text"):
+        to_pairs(rows_of(["-"], first=[None]), by_map({"-": None, "x": "all"}), SPACE)

@@ -1,0 +1,244 @@
+"""Editions as pairs: from generators and from folders."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data_worlds import LABELS, domain, rows, stream, write_rows
+
+from clbench.data import generators
+from clbench.data.generators import Example, Generator
+from clbench.data.load import load
+from clbench.data.pairs import SPLITS, Pairs
+from clbench.errors import UserError
+from clbench.schema.stream import OpenStream, read_stream
+
+
+def digests(loaded: list[Any]) -> list[dict[str, str]]:
+    return [{split: pairs.digest() for split, pairs in data.splits.items()} for data in loaded]
+
+
+def kept(made: list[dict[str, Any]]) -> Pairs:
+    """What the label map leaves of made-up rows, by hand."""
+    found = [row for row in made if LABELS[row["label"]] is not None]
+    labels = [int(row["label"] == "yes") for row in found]
+    return Pairs.of((row["premise"] for row in found), (row["hypothesis"] for row in found), labels)
+
+
+def fill(folder: Path, name: str, suffix: str = ".jsonl", **counts: int) -> dict[str, list[dict[str, Any]]]:
+    """Files of a domain with so many rows a split; returns the rows."""
+    made, start = {}, 0
+    for split, count in counts.items():
+        made[split] = rows(count, start)
+        write_rows(folder / name / f"{split}{suffix}", made[split])
+        start += count
+    return made
+
+
+@pytest.fixture()
+def two(tmp_path: Path) -> OpenStream:
+    return stream(tmp_path / "yaml", [domain("one")], (domain("only"),), train=10, validation=4, test=6)
+
+
+def test_a_folder_as_it_is(two: OpenStream, tmp_path: Path) -> None:
+    one = fill(tmp_path, "one", train=40, validation=12, test=20)
+    only = fill(tmp_path, "only", ".parquet", train=8, validation=8, test=8)
+    told: list[str] = []
+    loaded = load(two, "real", data_dir=tmp_path, on_domain=told.append)
+    assert told == ["one", "only"] == [data.name for data in loaded]
+    assert list(loaded[0].splits) == list(SPLITS)
+    for split in SPLITS:
+        assert loaded[0].splits[split].digest() == kept(one[split]).digest()
+    # What is never trained on has no train part, though a file of it lies there.
+    assert list(loaded[1].splits) == ["validation", "test"]
+    assert loaded[1].splits["test"].digest() == kept(only["test"]).digest()
+    assert loaded[0].source == {
+        "kind": "folder",
+        "folder": str(tmp_path / "one"),
+        "dropped": 10 + 3 + 5,
+        "test_pairs_met_before": 0,
+    }
+    assert digests(loaded) == digests(load(two, "real", data_dir=tmp_path))
+
+
+def test_a_missing_validation_part_is_carved_from_train(two: OpenStream, tmp_path: Path) -> None:
+    made = fill(tmp_path, "one", train=80, test=8)
+    fill(tmp_path, "only", test=8)
+    loaded = load(two, "real", data_dir=tmp_path)
+    train, validation = loaded[0].splits["train"], loaded[0].splits["validation"]
+    whole = kept(made["train"])
+    assert len(validation) == 6 == round(0.1 * len(whole))
+    places = [whole.first.index(text) for text in train.first], [whole.first.index(text) for text in validation.first]
+    assert sorted(places[0] + places[1]) == list(range(len(whole)))
+    assert all(rows == sorted(rows) for rows in places)
+    # For evaluation only, test is enough.
+    assert list(loaded[1].splits) == ["test"]
+
+
+def test_caps_are_the_same_pairs_for_every_run_in_their_order(two: OpenStream, tmp_path: Path) -> None:
+    fill(tmp_path, "one", train=40, validation=12, test=20)
+    fill(tmp_path, "only", validation=12, test=20)
+    whole = load(two, "real", data_dir=tmp_path)
+    capped = load(two, "capped", data_dir=tmp_path)
+    assert [{split: len(pairs) for split, pairs in data.splits.items()} for data in capped] == [
+        {"train": 10, "validation": 4, "test": 6},
+        {"validation": 4, "test": 6},
+    ]
+    for data, all_of_it in zip(capped, whole, strict=True):
+        for split, pairs in data.splits.items():
+            places = [all_of_it.splits[split].first.index(text) for text in pairs.first]
+            assert places == sorted(places)
+            assert pairs.digest() == all_of_it.splits[split].select(places).digest()
+    assert digests(capped) == digests(load(two, "capped", data_dir=tmp_path))
+
+
+def test_pairs_that_stand_in_two_parts_stay_and_are_counted(two: OpenStream, tmp_path: Path) -> None:
+    fill(tmp_path, "one", train=40, validation=12)
+    write_rows(tmp_path / "one" / "test.jsonl", rows(3) + rows(3, 40) + rows(3, 1000))
+    fill(tmp_path, "only", test=4)
+    one = load(two, "real", data_dir=tmp_path)[0]
+    assert one.source["test_pairs_met_before"] == 6
+    assert len(one.splits["test"]) == 9
+
+
+def test_the_shipped_streams_from_real_pairs(real_data: Path) -> None:
+    for name in ("nli-shift", "paraphrase-shift"):
+        opened = read_stream(name)
+        for data in load(opened, "lite", data_dir=real_data):
+            for split, pairs in data.splits.items():
+                assert 0 < len(pairs) <= {"train": 8000, "validation": 1000, "test": 2000}[split]
+                assert 0.1 < pairs.labels.mean() < 0.8
+            assert ("train" in data.splits) is not opened.is_evaluation_only(data.name)
+            assert data.source["dropped"] == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        ("folder", "one is missing; it should hold the train, validation and test files"),
+        ("train", "one has no file of the train part; it may be one of train.jsonl.gz, train.jsonl, train.parquet"),
+        ("test", "one has no file of the test part"),
+        ("label", "train.jsonl, line 2: label 'perhaps' in column 'label' is not in the domain's label map; known are"),
+        ("empty", "domain 'one' has no pair in its validation part"),
+        ("dropped", "domain 'one' has no pair in its validation part"),
+        ("column", "column 'premise' is missing; the columns there are 'text', 'hypothesis', 'label'"),
+    ],
+)
+def test_a_wrong_folder_ends_in_one_sentence(two: OpenStream, tmp_path: Path, spoil: str, sentence: str) -> None:
+    made = fill(tmp_path, "one", train=8, validation=8, test=8)
+    folder = tmp_path / "one"
+    if spoil == "folder":
+        folder.rename(tmp_path / "two")
+    elif spoil in ("train", "test"):
+        (folder / f"{spoil}.jsonl").unlink()
+    elif spoil == "label":
+        made["train"][1]["label"] = "perhaps"
+        write_rows(folder / "train.jsonl", made["train"])
+    elif spoil == "empty":
+        (folder / "validation.jsonl").write_text("")
+    elif spoil == "dropped":
+        write_rows(folder / "validation.jsonl", [row | {"label": "unsure"} for row in made["validation"]])
+    else:
+        write_rows(folder / "train.jsonl", [{"text": "a", "hypothesis": "b", "label": "yes"}])
+    with pytest.raises(UserError) as error:
+        load(two, "real", data_dir=tmp_path)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_set_without_a_home_on_the_hub_says_where_it_is_to_be_had() -> None:
+    opened = read_stream("paraphrase-shift")
+    only_twitter = OpenStream(
+        opened.form.model_copy(update={"domains": ("twitter-url",)}),
+        tuple(domain for domain in opened.domains if domain.name == "twitter-url"),
+        opened.path,
+    )
+    with pytest.raises(UserError) as error:
+        load(only_twitter, "lite")
+    assert "domain 'twitter-url' has no home on the hub; give its files with --data-dir" in str(error.value)
+    assert "lanwuwei/Twitter-URL-Corpus" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_files_of_the_twitter_corpus_as_their_authors_label_them(tmp_path: Path) -> None:
+    opened = read_stream("paraphrase-shift")
+    only_twitter = OpenStream(
+        opened.form.model_copy(update={"domains": ("twitter-url",), "evaluation_only": ()}),
+        (next(d for d in opened.domains if d.name == "twitter-url"),),
+        opened.path,
+    )
+    made = [{"sentence1": f"a {i}", "sentence2": f"b {i}", "label": f"({i % 7}, 6)", "url": "u"} for i in range(70)]
+    write_rows(tmp_path / "twitter-url" / "train.tsv", made)
+    write_rows(tmp_path / "twitter-url" / "test.tsv", made[:14])
+    (data,) = load(only_twitter, "full", data_dir=tmp_path)
+    # Four to six of six annotators: a paraphrase; three: dropped.
+    assert data.splits["test"].labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert data.source["dropped"] == 10 + 2
+    assert len(data.splits["train"]) + len(data.splits["validation"]) == 60
+
+
+def toy(rng: random.Random, label: int, shift: float) -> Example:
+    numbers = rng.randrange(10**6), rng.randrange(10**6)
+    return Example(f"toy {numbers[0]} {shift}", f"toy {numbers[label]}", "toy")
+
+
+@pytest.fixture()
+def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
+    """A stream of two generators that are only there for the test."""
+    monkeypatch.setattr(generators, "_MODULES", ())
+    for name in ("toy", "other"):
+        monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, 0.4))
+    return stream(tmp_path / "yaml", [domain("one", generator="toy")], (domain("only", generator="other"),))
+
+
+def test_generators(generated: OpenStream) -> None:
+    told: list[str] = []
+    one, only = load(generated, "generated", on_domain=told.append)
+    assert told == ["one", "only"]
+    assert {split: len(pairs) for split, pairs in one.splits.items()} == {"train": 40, "validation": 12, "test": 20}
+    assert {split: len(pairs) for split, pairs in only.splits.items()} == {"validation": 12, "test": 20}
+    assert one.source == {"kind": "generator", "generator": "toy", "seed": 0, "shift": 1.0}
+    assert one.splits["train"].first[0].endswith(" 1.0")
+    assert one.splits["test"].digest() != only.splits["test"].digest()
+    assert digests([one, only]) == digests(load(generated, "generated"))
+
+
+def test_the_shift_reaches_the_generators(generated: OpenStream) -> None:
+    one = load(generated, "generated", shift=0.25)[0]
+    assert one.splits["train"].first[0].endswith(" 0.25")
+    assert one.source["shift"] == 0.25
+
+
+def test_the_embedded_edition_has_the_sizes_that_its_file_says() -> None:
+    opened = read_stream("paraphrase-shift")
+    for data in load(opened, "embedded"):
+        sizes = {split: len(pairs) for split, pairs in data.splits.items()}
+        trained = {} if opened.is_evaluation_only(data.name) else {"train": 2000}
+        assert sizes == {**trained, "validation": 400, "test": 1000}
+
+
+def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="stream 'a-stream' has no edition 'rael'; did you mean real"):
+        load(generated, "rael")
+    with pytest.raises(UserError, match="is generated and reads no --data-dir; its real editions are real, capped"):
+        load(generated, "generated", data_dir=tmp_path)
+    with pytest.raises(UserError, match="is real data, whose shift cannot be dialled"):
+        load(generated, "real", data_dir=tmp_path, shift=0.5)
+    with pytest.raises(UserError, match="the shift should be from 0 to 1, but is 1.5"):
+        load(generated, "generated", shift=1.5)
+    with pytest.raises(UserError, match="none is not a folder"):
+        load(generated, "real", data_dir=tmp_path / "none")
+
+
+def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generators, "_MODULES", ())
+    with pytest.raises(UserError, match="domain 'one' has no generator"):
+        load(stream(tmp_path / "a", [domain("one")]), "generated")
+    with pytest.raises(UserError, match="no generator is called 'none'"):
+        load(stream(tmp_path / "b", [domain("one", generator="none")]), "generated")
+    (tmp_path / "one").mkdir()
+    with pytest.raises(UserError, match="says neither under 'folder' nor under 'hub' how its files are read"):
+        load(stream(tmp_path / "c", [domain("one", folder=None, generator="x")]), "real", data_dir=tmp_path)
