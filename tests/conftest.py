@@ -23,3 +23,51 @@ def real_data() -> Path:
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache."""
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder: a real BERT of 4 layers x 32, random weights, a WordPiece trained on generated pairs."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from tokenizers.processors import BertProcessing
+
+    from clbench import torchvision_ops
+    from clbench.data.generators import generate
+
+    torchvision_ops.define()
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("backbone")
+    tokenizer = BertWordPieceTokenizer(lowercase=True)
+    pairs = generate("mnli", sizes={"train": 300, "validation": 20, "test": 20})["train"]
+    tokenizer.train_from_iterator([*pairs.first, *pairs.second], vocab_size=600, show_progress=False)
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = BertProcessing(*ends)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=600, hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=128,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stream of three generated domains and one for evaluation only, with few pairs each."""
+    path = tmp_path_factory.mktemp("streams") / "small.yaml"
+    path.write_text(
+        """
+name: small
+title: A small stream
+description: For tests.
+label_space: [not_entailment, entailment]
+domains: [mnli, snli, hans]
+evaluation_only: [rte]
+editions:
+  embedded: {source: generated, train: 96, validation: 40, test: 60, max_length: 64, backbone: distilled-12l-128}
+"""
+    )
+    return path

@@ -73,3 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _say(sentence: str, code: int) -> int:
     click.echo(f"clbench: {sentence}", err=True)
     return code
+
+
+if __name__ == "__main__":
+    main()

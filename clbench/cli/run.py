@@ -21,13 +21,9 @@ if TYPE_CHECKING:
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
               help="Change a hyper-parameter of the strategy: --set lambda=100 --set training.epochs=1.")  # fmt: skip
-@click.option(
-    "--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own]."
-)
+@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*"
-)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
 @click.option("--shift", type=float, default=1.0, show_default=True, help="embedded: how far domains shift, 0 to 1.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="The run's folder [default: in runs/].")
@@ -54,11 +50,12 @@ def command(
 
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
+    from clbench.record import RECORD_NAME, report
     from clbench.runner import for_seeds, parse_seeds, prepare, run_seed
 
     wanted = parse_seeds(seeds)
     settings = dict(_assignment(text) for text in assignments)
-    records = {}
+    places, records = [], []
     with progress(quiet) as display:
         bars = _Bars(display)
         job = prepare(
@@ -67,14 +64,20 @@ def command(
         )  # fmt: skip
         for seed, place in for_seeds(job, wanted, folder).items():
             bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
-            records[place] = run_seed(job, seed, place, fresh=fresh, on_progress=bars.tell)
+            records.append(run_seed(job, seed, place, fresh=fresh, on_progress=bars.tell))
+            places.append(place)
             bars.close()
-    from clbench.report import as_values, print_report
+    files = [place / RECORD_NAME for place in places]
+    if len(records) > 1:
+        from clbench.plots import forgetting_curve
 
-    if as_json:
-        print_json(as_values(records))
+        files += forgetting_curve(records, places[0].parent / "forgetting")
     else:
-        print_report(records, out())
+        files += [places[0] / "forgetting.png", places[0] / "forgetting.svg"]
+    if as_json:
+        print_json(report.as_json(records) | {"files": [str(file) for file in files]})
+    else:
+        report.print_report(records, out(), files, every=False)
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from clbench.data.folder import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
@@ -60,7 +63,7 @@ def load(
             on_domain(domain.name)
         trained_on = not stream.is_evaluation_only(domain.name)
         if form.source == "generated":
-            data = _generated(domain, shift, form.caps())
+            data = _generated(domain, stream.form.label_space, shift, form.caps())
         elif data_dir is not None:
             data = _from_folder(domain, data_dir / domain.name, stream.form.label_space, trained_on)
         else:
@@ -69,14 +72,16 @@ def load(
     return loaded
 
 
-def _generated(domain: Domain, shift: float, sizes: dict[str, int | None]) -> DomainData:
+def _generated(domain: Domain, label_space: Sequence[str], shift: float, sizes: dict[str, int | None]) -> DomainData:
     from clbench.data.generators import generate
 
     if domain.generator is None:
         raise UserError(f"domain '{domain.name}' has no generator, so it cannot be part of a generated edition.")
     wanted = {split: size for split, size in sizes.items() if size is not None}
-    splits = generate(domain.generator, GENERATOR_SEED, shift, wanted)
-    source: Source = {"kind": "generator", "generator": domain.generator, "seed": GENERATOR_SEED, "shift": shift}
+    number = np.array([label_space.index(name) for name in domain.generator.classes], dtype=np.int64)
+    drawn = generate(domain.generator.name, GENERATOR_SEED, shift, wanted)
+    splits = {split: replace(pairs, labels=number[pairs.labels]) for split, pairs in drawn.items()}
+    source: Source = {"kind": "generator", "generator": domain.generator.name, "seed": GENERATOR_SEED, "shift": shift}
     return DomainData(domain.name, splits, source)
 
 

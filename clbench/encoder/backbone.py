@@ -20,7 +20,7 @@ from clbench.schema.shipped import FOLDERS, find, names
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import BertForSequenceClassification, BertModel
+    from transformers import BertModel
 
     from clbench.encoder.bert import Classifier
 
@@ -49,6 +49,12 @@ class Backbone:
     def layers(self) -> int:
         """Depth."""
         return self.shape.num_hidden_layers
+
+    @property
+    def lower_case(self) -> bool:
+        """Whether its tokenizer makes no difference between upper and lower case."""
+        tokenizer = self.tokenizer()
+        return bool(tokenizer.encode("A").ids == tokenizer.encode("a").ids)
 
     def tokenizer(self) -> Tokenizer:
         """A fresh tokenizer with BERT's template; it neither pads nor cuts.
@@ -112,7 +118,8 @@ def open_backbone(name: str) -> Backbone:
         return _from_hub(name, name, None, {}, None)
     if "/" in name:
         raise UserError(
-            f"backbone {name} is no folder on this machine and no hub id (owner/name); {nearest(name, names('backbone'))}"
+            f"backbone {name} is no folder on this machine and no hub id (owner/name); "
+            f"{nearest(name, names('backbone'))}"
         )
     raise UserError(f"no backbone is called '{name}'; {nearest(name, names('backbone'))}")
 

@@ -40,10 +40,10 @@ def read_shape(folder: Path, origin: str) -> BertShape:
 
 
 def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
-    """Check that ``model.safetensors`` is whole and holds every weight of an encoder of that shape (the pooler may lack).
+    """Check that ``model.safetensors`` is whole and holds every weight of an encoder of that shape, but for the pooler.
 
     Raises:
-        UserError: no such file (pickled weights are never loaded), a damaged one, or a weight missing or of another size.
+        UserError: no such file (pickled weights are never loaded), a damaged one, a weight missing or of another size.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -149,7 +149,9 @@ def _from_vocabulary(folder: Path, origin: str) -> Tokenizer:
     for special in ("[UNK]", "[CLS]", "[SEP]"):
         if special not in numbers:
             raise UserError(f"{origin}: vocab.txt should have the token {special}, but lacks it.")
-    settings = _read_json(folder / "tokenizer_config.json", origin) if (folder / "tokenizer_config.json").is_file() else {}
+    settings = (
+        _read_json(folder / "tokenizer_config.json", origin) if (folder / "tokenizer_config.json").is_file() else {}
+    )
     tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(
         clean_text=True,

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clbench import torchvision_ops
-from clbench.encoder.bert import embed, encode
+from clbench.encoder.bert import encode
+from clbench.encoder.projection import Affine, project_embeddings, project_layers
 from clbench.encoder.tokens import Batch
 from clbench.schema.pretrain import Student, Weights
 
@@ -49,15 +50,15 @@ class Scale:
     deviation: Tensor
 
 
-def initial_student(teacher: BertModel, form: Student, counts: Tensor, seed: int) -> Pupil:
-    """A student whose embeddings are the principal components of the teacher's, all else drawn from ``seed``.
-
-    With E the teacher's word embeddings, m their mean and P the first principal directions, both weighted by how often
-    each word occurs: c (E - m) P, positions c Q P, token types c (T + m) P. The scale c, which LayerNorm undoes, gives the
-    words a root mean square of 0.5, so that the steps of a high learning rate are small beside what was inherited.
+def initial_student(
+    teacher: BertModel, form: Student, counts: Tensor, taught: list[Tensor], batch: Batch, scale: Scale, seed: int
+) -> Pupil:
+    """A student that starts as its teacher's projection; what has no counterpart there is drawn from ``seed``.
 
     Args:
         counts: float (V,), occurrences of each token in the text.
+        taught: the teacher's states of ``batch``, of every depth.
+        scale: theirs.
     """
     source = teacher.config
     config = BertConfig(
@@ -73,37 +74,18 @@ def initial_student(teacher: BertModel, form: Student, counts: Tensor, seed: int
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pupil = Pupil(BertModel(config), nn.ModuleList())
-        depths = source.num_hidden_layers + 1
-        pupil.maps.extend(nn.Linear(form.width, source.hidden_size) for _ in range(depths))
-    theirs, ours = teacher.embeddings, pupil.bert.embeddings
+        maps = [nn.Linear(form.width, source.hidden_size) for _ in taught]
+    pupil.maps.extend(maps)
+    project_embeddings(teacher, pupil.bert, counts)
+    states = project_layers(teacher, pupil.bert, taught, batch)
+    stride = form.layers // source.num_hidden_layers
     with torch.no_grad():
-        words = theirs.word_embeddings.weight.double()
-        share = (counts.double() + 0.1) / (counts.double() + 0.1).sum()
-        mean = share @ words
-        centred = words - mean
-        directions = torch.linalg.eigh(centred.T @ (share[:, None] * centred)).eigenvectors
-        # The greatest components first; a sign is chosen so that two machines choose the same one.
-        basis = directions.flip(1)[:, : form.width]
-        basis = basis * basis.gather(0, basis.abs().argmax(0, keepdim=True)).sign()
-        projected = centred @ basis
-        basis = basis * (0.5 / (share @ projected.square()).mean().sqrt())
-        ours.word_embeddings.weight.copy_(centred @ basis)
-        ours.position_embeddings.weight.copy_(theirs.position_embeddings.weight.double() @ basis)
-        ours.token_type_embeddings.weight.copy_((theirs.token_type_embeddings.weight.double() + mean) @ basis)
+        for depth, (linear, state) in enumerate(zip(maps, taught, strict=True)):
+            goal = (state - scale.mean[depth]) / scale.deviation[depth]
+            fitted = Affine.fit(states[depth * stride][batch.mask], goal[batch.mask])
+            linear.weight.copy_(fitted.weight)
+            linear.bias.copy_(fitted.bias)
     return pupil
-
-
-def fit_maps(pupil: Pupil, taught: list[Tensor], batch: Batch, scale: Scale) -> None:
-    """Start every map as the least-squares one from the student's embeddings to the teacher's scaled states of a sample."""
-    with torch.no_grad():
-        x = embed(pupil.bert, batch)[batch.mask].double()
-        x = torch.cat([x, torch.ones(len(x), 1, dtype=torch.double)], 1)
-        gram = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.double)
-        for depth, (linear, state) in enumerate(zip(pupil.maps, taught, strict=True)):
-            goal = ((state - scale.mean[depth]) / scale.deviation[depth])[batch.mask]
-            solved = torch.linalg.solve(gram, x.T @ goal.double())
-            linear.weight.copy_(solved[:-1].T)
-            linear.bias.copy_(solved[-1])
 
 
 def teach(teacher: BertModel, batch: Batch, precision: str) -> list[Tensor]:

@@ -17,14 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clbench.encoder.backbone import open_backbone
+from clbench.encoder.bert import encode
+from clbench.encoder.card import Facts, model_card
 from clbench.encoder.corpus import Corpus, Reading, order_of_lines, read_lines, read_pairs
-from clbench.encoder.matching import Pupil, Scale, fit_maps, initial_student, losses, scale_of, teach, weigh
+from clbench.encoder.export import write_backbone
+from clbench.encoder.hf_folder import digest_of
+from clbench.encoder.matching import Pupil, Scale, initial_student, losses, pooled, scale_of, teach, weigh
 from clbench.errors import UserError
 from clbench.schema.pretrain import Pretraining
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import BertModel
+
+    from clbench.encoder.tokens import Batch
 
 # Pairs of the sample from which the teacher's means and deviations are taken.
 _SAMPLE = 256
@@ -59,6 +66,49 @@ class Progress:
     seconds: float
 
 
+def pretrain(
+    form: Pretraining,
+    texts: list[Path],
+    teacher: str,
+    folder: Path,
+    text_licence: str = "unknown",
+    on_step: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Distil a student from ``teacher`` over ``texts``, going on from what ``folder`` holds.
+
+    Args:
+        form: how.
+        texts: ``.txt`` or ``.txt.gz`` files, one sentence a line.
+        teacher: the backbone to learn from, as :func:`clbench.encoder.backbone.open_backbone` takes it.
+        folder: gets ``checkpoint.pt``, ``curve.csv`` and, in the end, ``model/``, a Hugging Face folder.
+        text_licence: for the model card.
+        on_step: called after each step with its number, 1-based.
+
+    Returns:
+        model (folder), sha256 (what a backbone's YAML says), steps, seconds, held_out (agreement with the teacher).
+
+    Raises:
+        UserError: text or teacher cannot be read or do not fit, or ``folder`` holds another run's checkpoint.
+    """
+    source = open_backbone(teacher)
+    tokenizer = source.tokenizer()
+    setting, progress = prepare(form, source.encoder(), tokenizer, texts)
+    resume(folder, progress, fingerprint(setting))
+    train(setting, progress, folder, on_step)
+    model = folder / "model"
+    held_out = {name: value for name, value in progress.curve[-1].items() if name.startswith("held_out_")}
+    facts = Facts(form, source.source, [path.name for path in texts], len(setting.corpus), text_licence)
+    card = model_card(facts, held_out, progress.seconds)
+    write_backbone(progress.pupil.bert, tokenizer, source.lower_case, card, model)
+    return {
+        "model": str(model),
+        "sha256": digest_of(model),
+        "steps": progress.step,
+        "seconds": progress.seconds,
+        "held_out": held_out,
+    }
+
+
 def prepare(form: Pretraining, teacher: BertModel, tokenizer: Tokenizer, paths: list[Path]) -> tuple[Setting, Progress]:
     """Read the text, hold some lines out, and make the student as it is before its first step.
 
@@ -83,14 +133,14 @@ def prepare(form: Pretraining, teacher: BertModel, tokenizer: Tokenizer, paths: 
     longest = form.max_length - 2
     corpus = Corpus.of([line for row, line in enumerate(lines) if row not in aside], tokenizer, longest)
     held_out = Corpus.of([lines[row] for row in sorted(aside)], tokenizer, longest)
-    sample, batch = _read(form, corpus, list(range(min(_SAMPLE, len(corpus)))), np.random.default_rng([form.seed, 3]))
+    first = list(range(min(_SAMPLE, len(corpus))))
+    _, batch = _read(form, corpus, first, np.random.default_rng([form.seed, 3]))
     taught = teach(teacher, batch, form.teacher_precision)
     scale = scale_of(taught, batch.mask)
     counts = torch.from_numpy(np.bincount(corpus.ids, minlength=theirs.vocab_size).astype(np.float64))
     # Every reading has a [CLS] and a [SEP] for each sentence and each pair.
     counts[corpus.cls] = counts[corpus.sep] = 2 * len(corpus)
-    pupil = initial_student(teacher, form.student, counts, form.seed)
-    fit_maps(pupil, taught, batch, scale)
+    pupil = initial_student(teacher, form.student, counts, taught, batch, scale, form.seed)
     return Setting(form, teacher, corpus, held_out, scale), Progress(pupil, _optimizer(pupil, form), 0, [], 0.0)
 
 
@@ -214,11 +264,8 @@ def resume(folder: Path, progress: Progress, print_: str) -> Progress:
     return progress
 
 
-def similarities(pupil: Pupil, taught: list[Tensor], reading: Reading, batch: Any) -> tuple[Tensor, Tensor]:
+def similarities(pupil: Pupil, taught: list[Tensor], reading: Reading, batch: Batch) -> tuple[Tensor, Tensor]:
     """What the student says of each pair, and the teacher's cosine: (P,) each."""
-    from clbench.encoder.bert import encode
-    from clbench.encoder.matching import pooled
-
     count = reading.pairs
     last = encode(pupil.bert, batch)[-1]
     said = pupil.similarity(pupil.bert.pooler(last[batch.firsts[2 * count :]].unsqueeze(1))).squeeze(1)
@@ -226,7 +273,7 @@ def similarities(pupil: Pupil, taught: list[Tensor], reading: Reading, batch: An
     return said, torch.nn.functional.cosine_similarity(theirs[:count], theirs[count : 2 * count])
 
 
-def _read(form: Pretraining, corpus: Corpus, rows: list[int], rng: np.random.Generator) -> tuple[Reading, Any]:
+def _read(form: Pretraining, corpus: Corpus, rows: list[int], rng: np.random.Generator) -> tuple[Reading, Batch]:
     reading = read_pairs(corpus, rows, form.mixture, (form.max_length - 3) // 2, rng)
     return reading, reading.store.batch(np.arange(len(reading.store)))
 

@@ -90,9 +90,9 @@ class TokenStore:
         order = np.argsort(lengths, kind="stable")
         starts: list[int] = []
         limit = 0.0
-        for place, length in enumerate(lengths[order].tolist()):
+        for seat, length in enumerate(lengths[order].tolist()):
             if length > limit:
-                starts.append(place)
+                starts.append(seat)
                 limit = length * _SPREAD
         firsts = np.empty(len(asked), dtype=np.int64)
         sources, positions, types, masks, owners = [], [], [], [], []

@@ -10,8 +10,9 @@ import numpy as np
 
 from clbench import __version__, figures
 from clbench.data.pairs import DomainData
-from clbench.record.forms import SCHEMA_VERSION, Cost, Domain, EvaluationPoint, Measured, Record, Score, Split
+from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.record.packing import Packed
+from clbench.record.parts import Cost, Domain, EvaluationPoint, Measured, Score, Split
 
 
 class PointLike(Protocol):
@@ -67,13 +68,13 @@ def make_record(
     """The record of a run; its figures are computed here, from the predictions.
 
     Args:
-        configuration: the fields of :class:`~clbench.record.forms.Configuration`.
+        configuration: the fields of :class:`~clbench.record.parts.Configuration`.
         label_space: the class names.
         domains: in stream order, evaluation-only ones last.
-        inception: for each step of the recipe the fields of :class:`~clbench.record.forms.InceptionStep`.
+        inception: for each step of the recipe the fields of :class:`~clbench.record.parts.InceptionStep`.
         points: every evaluation, in order, as :func:`clbench.life.live` returns them.
-        cost: the fields of :class:`~clbench.record.forms.Cost`.
-        measured: the fields of :class:`~clbench.record.forms.Measured`.
+        cost: the fields of :class:`~clbench.record.parts.Cost`.
+        measured: the fields of :class:`~clbench.record.parts.Measured`.
 
     Raises:
         ValueError: the pieces do not fit together (pydantic's ``ValidationError`` is one).

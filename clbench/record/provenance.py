@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 
 from clbench import __version__
-from clbench.record.forms import Hardware
+from clbench.record.parts import Hardware
 
 PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", "safetensors", "numpy")
 

@@ -112,11 +112,15 @@ def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interv
 
     A reference is a record of the same configuration and test pairs whose strategy alone is another, ``joint``.
     """
-    references = {_alike(other, "strategy", "eval_every"): other for other in others if other.names[2] == "joint"}
+    references = {_alike(other, "strategy", "eval_every"): other for other in others if _is_joint(other)}
     found = [(record, references.get(_alike(record, "strategy", "eval_every"))) for record in records]
     values = [record.intransigence(other) for record, other in found if other is not None and other is not record]
     known = [value for value in values if value is not None]
     return mean_interval(known) if len(known) == len(records) else None
+
+
+def _is_joint(record: Record) -> bool:
+    return record.configuration.strategy.get("method") == "joint"
 
 
 def _alike(record: Record, *but: str) -> str:

@@ -170,6 +170,18 @@ class Folder(Reading):
     validation_share: float = Field(default=0.1, gt=0, lt=1)
 
 
+class Generated(Form):
+    """What stands in for the domain in generated editions.
+
+    Attributes:
+        name: the generator.
+        classes: what its labels 0 and 1 are in the stream's label space.
+    """
+
+    name: str
+    classes: tuple[str, str]
+
+
 Size = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -196,13 +208,23 @@ class Domain(Form):
     hub: Hub | None = None
     obtain: str | None = None
     folder: Folder | None = None
-    generator: str | None = None
+    generator: Generated | None = None
 
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> Domain:
         if self.hub is None and self.folder is None and self.generator is None:
             raise ValueError("a domain needs a source: hub, folder or generator")
         return self
+
+    def classes(self) -> dict[str, set[str]]:
+        """The classes of the stream's label space that the domain can give, by the field that names them."""
+        named = {}
+        for field, reading in (("hub", self.hub), ("folder", self.folder)):
+            if reading is not None:
+                named[f"{field}.{'bands' if reading.labels is None else 'labels'}"] = reading.classes()
+        if self.generator is not None:
+            named["generator.classes"] = set(self.generator.classes)
+        return named
 
     def folder_reading(self) -> Folder | None:
         """How its files are read: as ``folder`` says, else with the hub's columns and labels."""

@@ -52,7 +52,8 @@ def parse(content: dict[str, Any], form: type[F], origin: str) -> F:
 
 def explain(error: ValidationError, form: type[BaseModel]) -> str:
     """One sentence for the first thing wrong in a validation error: the field, and what would be right."""
-    first = error.errors()[0]
+    # A misspelt field is missing as well as unknown; its wrong name tells the user more.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "extra_forbidden":
         known = _fields_at(form, first["loc"][:-1])

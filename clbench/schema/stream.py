@@ -138,10 +138,9 @@ def _find_domain(wanted: str, stream: Path) -> Path:
 
 
 def _check_classes(domain: Domain, domain_path: Path, form: Stream, path: Path) -> None:
-    for field, reading in (("hub", domain.hub), ("folder", domain.folder)):
-        for label in sorted(reading.classes() - set(form.label_space)) if reading is not None else ():
-            part = "labels" if reading is not None and reading.labels is not None else "bands"
+    for field, classes in domain.classes().items():
+        for label in sorted(classes - set(form.label_space)):
             raise UserError(
-                f"{domain_path}: field '{field}.{part}' names the class '{label}', which is not in the label space of "
+                f"{domain_path}: field '{field}' names the class '{label}', which is not in the label space of "
                 f"{path}; {nearest(label, form.label_space)}"
             )

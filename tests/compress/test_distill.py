@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SmallBackbone
+from compress_worlds import SmallBackbone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

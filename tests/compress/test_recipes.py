@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from conftest import SmallBackbone
+from compress_worlds import SmallBackbone
 from torch import Tensor
 
 from clbench.cache import root

@@ -38,14 +38,14 @@ def write_rows(path: Path, content: list[dict[str, Any]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         path.write_bytes(parquet(content))
-    elif path.suffix in (".csv", ".tsv"):
+    elif path.suffix == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
-            if path.suffix == ".csv":
-                writer = csv.DictWriter(file, list(content[0]))
-                writer.writeheader()
-                writer.writerows(content)
-            else:
-                file.write("".join("\t".join(map(str, fields)) + "\n" for fields in [content[0], *map(dict.values, content)]))
+            writer = csv.DictWriter(file, list(content[0]))
+            writer.writeheader()
+            writer.writerows(content)
+    elif path.suffix == ".tsv":
+        lines = [list(content[0]), *(row.values() for row in content)]
+        path.write_text("".join("\t".join(map(str, fields)) + "\n" for fields in lines), encoding="utf-8")
     else:
         text = "".join(json.dumps(row) + "\n" for row in content).encode()
         path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)

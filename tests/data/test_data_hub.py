@@ -125,7 +125,8 @@ REPOSITORIES = [
         "google-research-datasets/paws",
         {
             "labeled_final": {
-                split: pairs(8, SENTENCES, [0, 1], start) for split, start in (("train", 0), ("validation", 8), ("test", 16))
+                split: pairs(8, SENTENCES, [0, 1], start)
+                for split, start in (("train", 0), ("validation", 8), ("test", 16))
             }
         },
     ),
@@ -288,8 +289,10 @@ def hub_domain(name: str = "one", **changes: Any) -> dict[str, Any]:
 def someone(extra: int = 0) -> Repository:
     splits = {"train": parquet(rows(12 + extra)), "dev": parquet(rows(4, 100)), "test": parquet(rows(8, 200))}
     broken = {"train": b"PAR1 but no more than that", "dev": parquet(rows(4)), "test": parquet(rows(4))}
+    whole = parquet(rows(40))
+    corrupt = {**splits, "train": whole[:4] + bytes(60) + whole[64:]}
     nulls = {**splits, "test": parquet([*rows(2), {"premise": None, "hypothesis": "b", "label": "yes"}])}
-    return repository("someone/pairs", {"small": splits, "broken": broken, "nulls": nulls})
+    return repository("someone/pairs", {"small": splits, "broken": broken, "corrupt": corrupt, "nulls": nulls})
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
@@ -321,6 +324,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "someone/pairs (nulls), split test, row 3: column 'premise' should hold text, but is empty (null).",
     ),
     "damaged": ({"config": "broken"}, "domain 'one': someone/pairs (broken) cannot be read: "),
+    "corrupt": ({"config": "corrupt"}, "domain 'one': someone/pairs (corrupt) cannot be read: "),
 }
 
 
@@ -339,15 +343,24 @@ def test_a_pinned_commit(tmp_path: Path) -> None:
     pinned = stream(tmp_path / "pinned", [hub_domain(revision=both.commit("v1"))]).path
     newest = stream(tmp_path / "newest", [hub_domain()]).path
     never = stream(tmp_path / "never", [hub_domain(revision="0" * 40)]).path
+    folder = stream(tmp_path / "folder", [hub_domain(config=None, data_dir="small")]).path
+    others = [
+        stream(tmp_path / "other", [hub_domain(config="nulls")]).path,
+        stream(tmp_path / "other-folder", [hub_domain(config=None, data_dir="nulls")]).path,
+    ]
     with serve([both]) as served:
         environment = served.environment(tmp_path / "home")
-        first = load_in_a_process(environment, pinned)[str(pinned)][0]
+        visit = load_in_a_process(environment, pinned, folder)
+        first = visit[str(pinned)][0]
         assert first["source"]["commit"] == first["source"]["revision"] == both.commit("v1")
         assert len(first["splits"]["train"]) == 9
         # The cache alone holds that commit; another one is not passed off as it.
-        offline = load_in_a_process(environment | {"HF_HUB_OFFLINE": "1"}, pinned, never)
-        assert offline[str(pinned)] == [first]
+        offline = load_in_a_process(environment | {"HF_HUB_OFFLINE": "1"}, pinned, folder, never, *others)
+        assert {path: offline[path] for path in visit} == visit
         assert f"the cache holds commit {both.commit('v1')} of someone/pairs, not {'0' * 40}" in offline[str(never)]
+        # Nor are other parts of the set that the visit did not fetch.
+        for path in others:
+            assert "HF_HUB_OFFLINE is set and someone/pairs (nulls) is not in the cache; " in offline[str(path)]
         second = load_in_a_process(environment, newest)[str(newest)][0]
         assert second["source"]["commit"] == both.commit("main")
         assert len(second["splits"]["train"]) == 12

@@ -93,7 +93,11 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             "file.jsonl, line 2: label 'entails' in column 'label' is not in the domain's label map; "
             "did you mean entailment?",
         ),
-        (rows_of([3]), by_map({0: "none", 1: "all"}), "line 1: label 3 in column 'label' is not in the domain's label map"),
+        (
+            rows_of([3]),
+            by_map({0: "none", 1: "all"}),
+            "line 1: label 3 in column 'label' is not in the domain's label map",
+        ),
         (rows_of([None]), by_map({0: "none", 1: "all"}), "label None in column 'label'"),
         (rows_of(["high"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'high'"),
         (rows_of([None]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds None"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_worlds import LABELS, domain, rows, stream, write_rows
+from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
 from clbench.data import generators
 from clbench.data.generators import Example, Generator
@@ -38,7 +38,7 @@ def fill(folder: Path, name: str, suffix: str = ".jsonl", **counts: int) -> dict
     return made
 
 
-@pytest.fixture()
+@pytest.fixture
 def two(tmp_path: Path) -> OpenStream:
     return stream(tmp_path / "yaml", [domain("one")], (domain("only"),), train=10, validation=4, test=6)
 
@@ -185,13 +185,18 @@ def toy(rng: random.Random, label: int, shift: float) -> Example:
     return Example(f"toy {numbers[0]} {shift}", f"toy {numbers[label]}", "toy")
 
 
-@pytest.fixture()
+def by(name: str, *classes: str) -> dict[str, Any]:
+    """The field of a domain that names its generator."""
+    return {"name": name, "classes": list(classes or ("other", "same"))}
+
+
+@pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
     """A stream of two generators that are only there for the test."""
     monkeypatch.setattr(generators, "_MODULES", ())
     for name in ("toy", "other"):
         monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, 0.4))
-    return stream(tmp_path / "yaml", [domain("one", generator="toy")], (domain("only", generator="other"),))
+    return stream(tmp_path / "yaml", [domain("one", generator=by("toy"))], (domain("only", generator=by("other")),))
 
 
 def test_generators(generated: OpenStream) -> None:
@@ -204,6 +209,17 @@ def test_generators(generated: OpenStream) -> None:
     assert one.splits["train"].first[0].endswith(" 1.0")
     assert one.splits["test"].digest() != only.splits["test"].digest()
     assert digests([one, only]) == digests(load(generated, "generated"))
+
+
+def test_a_generators_labels_are_the_classes_that_the_domain_says(generated: OpenStream, tmp_path: Path) -> None:
+    turned = stream(tmp_path / "turned", [domain("one", generator=by("toy", "same", "other"))])
+    one, other_way = load(generated, "generated")[0].splits["test"], load(turned, "generated")[0].splits["test"]
+    assert one.first == other_way.first
+    assert (one.labels + other_way.labels).tolist() == [1] * 20
+    # The toy generator repeats a word exactly where its label is 0.
+    assert [
+        int(a.split()[1] != b.split()[1]) for a, b in zip(one.first, one.second, strict=True)
+    ] == one.labels.tolist()
 
 
 def test_the_shift_reaches_the_generators(generated: OpenStream) -> None:
@@ -227,7 +243,7 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
         load(generated, "generated", data_dir=tmp_path)
     with pytest.raises(UserError, match="is real data, whose shift cannot be dialled"):
         load(generated, "real", data_dir=tmp_path, shift=0.5)
-    with pytest.raises(UserError, match="the shift should be from 0 to 1, but is 1.5"):
+    with pytest.raises(UserError, match=r"the shift should be from 0 to 1, but is 1\.5"):
         load(generated, "generated", shift=1.5)
     with pytest.raises(UserError, match="none is not a folder"):
         load(generated, "real", data_dir=tmp_path / "none")
@@ -238,7 +254,15 @@ def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(UserError, match="domain 'one' has no generator"):
         load(stream(tmp_path / "a", [domain("one")]), "generated")
     with pytest.raises(UserError, match="no generator is called 'none'"):
-        load(stream(tmp_path / "b", [domain("one", generator="none")]), "generated")
+        load(stream(tmp_path / "b", [domain("one", generator=by("none"))]), "generated")
+    hub = {
+        "id": "someone/pairs",
+        "parts": {"validation": {"split": "dev"}, "test": {"split": "test"}},
+        "columns": COLUMNS,
+        "labels": LABELS,
+    }
+    with pytest.raises(UserError, match="has no train part, so a stream can only name it as evaluation_only"):
+        load(stream(tmp_path / "d", [domain("one", hub=hub)]), "real")
     (tmp_path / "one").mkdir()
     with pytest.raises(UserError, match="says neither under 'folder' nor under 'hub' how its files are read"):
-        load(stream(tmp_path / "c", [domain("one", folder=None, generator="x")]), "real", data_dir=tmp_path)
+        load(stream(tmp_path / "c", [domain("one", folder=None, generator=by("x"))]), "real", data_dir=tmp_path)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "record"))
-
 from record_worlds import pieces, record
 
 from clbench.errors import UserError

@@ -72,6 +72,7 @@ def life(
 
 def pieces(seed: int = 0, classes: int = 2, inside: int = 2, joint: bool = False, size: int = 41) -> dict[str, Any]:
     """Everything that :func:`make_record` wants."""
+    method = "joint" if joint else "naive"
     gold_rng = np.random.default_rng(7)
     golds = {n: np.append(np.arange(classes), gold_rng.integers(0, classes, size + 3 * i)) for i, n in enumerate(NAMES)}
     return {
@@ -79,7 +80,7 @@ def pieces(seed: int = 0, classes: int = 2, inside: int = 2, joint: bool = False
             "model": {"name": "kd-6l", "title": "vanilla KD", "steps": [{"name": "finetune"}]},
             "stream": {"name": "greek", "domains": list(TRAINED)},
             "edition": "embedded",
-            "strategy": {"name": "joint" if joint else "naive", "training": {"epochs": 1}},
+            "strategy": {"name": method, "method": method, "training": {"epochs": 1}},
             "backbone": {"name": "small", "digest": "00ff", "source": {"kind": "shipped"}},
             "seed": seed,
             "eval_every": 10 if inside else None,

@@ -26,7 +26,7 @@ class Example:
     pattern: str
 
 
-# draw(rng, label, shift) -> Example. ``shift`` is 0 (the domain speaks like its stream's first one) to 1 (as published).
+# draw(rng, label, shift) -> Example; :func:`examples` deals with the shift, a generator may do more with it.
 Draw = Callable[[random.Random, int, float], Example]
 
 
@@ -39,19 +39,10 @@ class Generator:
 
 
 GENERATORS: dict[str, Generator] = {}
-_MODULES = (
-    "mnli",
-    "snli",
-    "scitail",
-    "sick",
-    "hans",
-    "rte",
-    "mrpc",
-    "qqp",
-    "paws",
-    "twitter_url",
-    "stsb_pairs",
-)
+# A stream's first domain, towards which a smaller shift moves the others.
+_FIRST = {"snli": "mnli", "scitail": "mnli", "sick": "mnli", "hans": "mnli", "rte": "mnli"}
+_FIRST |= {"qqp": "mrpc", "paws": "mrpc", "twitter-url": "mrpc", "stsb-pairs": "mrpc"}
+_MODULES = ("mnli", "snli", "scitail", "sick", "hans", "rte", "mrpc", "qqp", "paws", "twitter_url", "stsb_pairs")
 
 
 def generator(name: str, positives: float) -> Callable[[Draw], Draw]:
@@ -65,19 +56,31 @@ def generator(name: str, positives: float) -> Callable[[Draw], Draw]:
 
 
 def examples(name: str, seed: int = 0, shift: float = 1.0) -> Iterator[tuple[Example, int]]:
-    """An endless stream of distinct (example, label), no sentence pair twice in either order."""
+    """An endless stream of distinct (example, label), no sentence pair twice in either order.
+
+    Args:
+        name: a domain with a generator.
+        seed: another seed, other pairs.
+        shift: chance, 0 to 1, that a pair is the domain's own and not one of its stream's first domain.
+
+    Raises:
+        UserError: there is no such generator, or its distinct pairs have run out.
+    """
     for module in _MODULES:
         importlib.import_module(f"{__name__}.{module}")
     if name not in GENERATORS:
         raise UserError(f"no generator is called '{name}'; {nearest(name, GENERATORS)}")
     chosen = GENERATORS[name]
+    first = GENERATORS[_FIRST.get(name, name)]
     # crc32, not hash(): the same numbers in every process.
     rng = random.Random(zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1))
     seen: set[frozenset[str]] = set()
     while True:
         label = int(rng.random() < chosen.positives)
+        # The label is kept, so that a smaller shift changes how a domain speaks and not how often it says yes.
+        speaker = chosen if chosen is first or rng.random() < shift else first
         for _ in range(1000):
-            example = chosen.draw(rng, label, shift)
+            example = speaker.draw(rng, label, shift)
             key = frozenset((example.first.lower(), example.second.lower()))
             if key not in seen:
                 seen.add(key)
@@ -93,7 +96,7 @@ def generate(name: str, seed: int = 0, shift: float = 1.0, sizes: dict[str, int]
     Args:
         name: a domain with a generator.
         seed: another seed, other pairs.
-        shift: 0 to 1, how far the domain's words and patterns stand from its stream's first domain.
+        shift: 0 to 1, how far the domain stands from its stream's first one; see :func:`examples`.
         sizes: pairs a split; ``SIZES`` unless given.
     """
     stream = examples(name, seed, shift)

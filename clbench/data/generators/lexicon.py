@@ -1,8 +1,8 @@
-"""Word banks: who, what, where, and what one can do with it. Words of one concept stand with ``|``; see :func:`grammar.bank`."""
+"""Word banks: who, what, where, and what one can do with it; :func:`clbench.data.generators.words.bank` reads them."""
 
 from __future__ import annotations
 
-from clbench.data.generators.grammar import bank, deeds, plain, verb
+from clbench.data.generators.words import bank, deeds, plain, verb
 
 # No concept of a bank may entail another one unless the bank says so: a mismatch is drawn from the same bank.
 PEOPLE = bank(
@@ -23,7 +23,8 @@ PEOPLE = bank(
 
 ANIMALS = bank(
     """
-    animal|creature: dog|hound cat|kitten horse|pony cow sheep goat pig rabbit|bunny monkey elephant lion tiger bear wolf fox deer
+    animal|creature: dog|hound cat|kitten horse|pony cow sheep goat pig rabbit|bunny monkey elephant lion tiger bear
+    animal|creature: wolf fox deer
     bird|animal|creature: duck goose eagle parrot owl pigeon|dove chicken|hen swan crow gull|seagull
     insect|animal|creature: bee butterfly beetle ant dragonfly
     reptile|animal|creature: snake|serpent lizard turtle|tortoise crocodile
@@ -33,17 +34,23 @@ BEASTS, BIRDS = ANIMALS[:16], ANIMALS[16:26]
 
 FOOD = bank(
     """
-    ~food: ~pizza sandwich burger|hamburger ~pasta|~spaghetti ~soup|~broth ~rice ~salad ~bread steak|beefsteak omelette
+    ~food: ~pizza sandwich burger|hamburger ~pasta|~spaghetti ~soup|~broth ~rice ~salad ~bread steak|beefsteak
+    ~food: omelette
     fruit|~food: apple banana orange pear peach ~watermelon mango
     vegetable|~food: carrot potato onion cucumber tomato pumpkin
     dessert|~food: cake|gateau cookie|biscuit pie donut|doughnut pudding
     """
 )
-DRINKS = bank("drink|beverage: ~coffee ~tea ~juice ~milk ~lemonade ~beer|~ale ~wine ~water ~cocoa|~hot_chocolate ~soda|~pop")
+DRINKS = bank(
+    "drink|beverage: ~coffee ~tea ~juice ~milk ~lemonade ~beer|~ale ~wine ~water ~cocoa|~hot_chocolate ~soda|~pop"
+)
 INSTRUMENTS = bank("instrument: guitar piano violin|fiddle flute trumpet harp cello saxophone accordion banjo organ")
-SPORTS = bank("sport: ~tennis ~soccer|~football ~basketball ~baseball ~golf ~hockey ~volleyball ~rugby ~cricket ~badminton")
+SPORTS = bank(
+    "sport: ~tennis ~soccer|~football ~basketball ~baseball ~golf ~hockey ~volleyball ~rugby ~cricket ~badminton"
+)
 LAND_VEHICLES = bank(
-    "vehicle: car|automobile truck|lorry bus|coach motorcycle|motorbike bicycle|bike scooter tractor taxi|cab van wagon|cart"
+    "vehicle: car|automobile truck|lorry bus|coach motorcycle|motorbike bicycle|bike scooter tractor taxi|cab van "
+    "wagon|cart"
 )
 VEHICLES = LAND_VEHICLES + bank("boat|vehicle: canoe|kayak sailboat|yacht ferry raft")
 READING = bank(
@@ -72,12 +79,14 @@ CLOTHES = bank(
     """
 )
 COLOURS = plain(
-    "red|crimson blue|azure green|emerald yellow|golden black|jet-black white|snow-white pink|rose-coloured purple|violet orange brown|tan gray|grey"
+    "red|crimson blue|azure green|emerald yellow|golden black|jet-black white|snow-white pink|rose-coloured "
+    "purple|violet orange brown|tan gray|grey"
 )
 SIZES = plain("big|large|huge small|little|tiny")
 LOOKS = plain("old|elderly|aged young|youthful")
 MOODS = plain(
-    "happy|cheerful|glad sad|unhappy|sorrowful angry|furious|mad tired|weary|exhausted calm|relaxed scared|frightened|afraid bored proud lonely curious"
+    "happy|cheerful|glad sad|unhappy|sorrowful angry|furious|mad tired|weary|exhausted calm|relaxed "
+    "scared|frightened|afraid bored proud lonely curious"
 )
 NUMBERS = plain(
     "two|a_pair_of|a_couple_of three|a_trio_of four five six|half_a_dozen seven eight nine ten eleven twelve|a_dozen"
@@ -86,7 +95,8 @@ PLACES = bank(
     """
     body_of_water|place_outdoors: lake river|stream sea|ocean pond
     road|place_outdoors: street|avenue highway|motorway alley|lane
-    building: church|cathedral school|schoolhouse library hospital museum hotel|inn castle|fortress barn|stable factory|plant station theater
+    building: church|cathedral school|schoolhouse library hospital museum hotel|inn castle|fortress barn|stable
+    building: factory|plant station theater
     shop|building: bakery supermarket|grocery bookstore|bookshop pharmacy|drugstore
     place_outdoors: park|public_garden forest|wood beach|shore field|meadow mountain desert playground
     room: kitchen bedroom hallway|corridor office
@@ -129,54 +139,82 @@ ACTIONS = bank(
     rest: sleep|nap|doze lie_down|recline sit|be_seated
     perform: dance juggle
     make_noise: laugh|giggle shout|yell|scream cry|weep|sob clap|applaud whistle argue|quarrel sing
-    wait|stand_around kneel smile|grin dig|dig_a_hole pray fish|catch_fish climb|climb_up crawl|creep swim stretch lift_weights|pump_iron
+    wait|stand_around kneel smile|grin dig|dig_a_hole pray fish|catch_fish climb|climb_up crawl|creep swim stretch
+    lift_weights|pump_iron
     """,
     verb,
 )
 
 # mnli, hans, rte: names and what they do.
 SURNAMES = plain(
-    "Adler Barnes Becker Brennan Carver Chandra Collins Dawson Delgado Duarte Ellison Farrell Fischer Gibson Hartman Hassan Ibarra Jensen Keller "
-    "Kowalski Lambert Lindqvist Mercer Moreno Nakamura Novak Okafor Osborne Patel Quinn Ramsey Rossi Sandoval Sherman Tanaka Thornton Vargas Vogel "
-    "Whitaker Yamada Zimmer Abbott Bishop Crawford Drummond Erikson Fowler Goddard Holloway Ingram Jarvis Kendall Lawson Marsh Norris Pryor Reeves"
+    "Adler Barnes Becker Brennan Carver Chandra Collins Dawson Delgado Duarte Ellison Farrell Fischer Gibson "
+    "Hartman Hassan Ibarra Jensen Keller "
+    "Kowalski Lambert Lindqvist Mercer Moreno Nakamura Novak Okafor Osborne Patel Quinn Ramsey Rossi Sandoval "
+    "Sherman Tanaka Thornton Vargas Vogel "
+    "Whitaker Yamada Zimmer Abbott Bishop Crawford Drummond Erikson Fowler Goddard Holloway Ingram Jarvis Kendall "
+    "Lawson Marsh Norris Pryor Reeves"
 )
 FIRST_NAMES = plain(
-    "Anna Boris Clara Daniel Edith Felix Grace Henry Irene Jonas Karen Louis Maria Nathan Olive Peter Rachel Simon Teresa Victor Wendy Arthur "
+    "Anna Boris Clara Daniel Edith Felix Grace Henry Irene Jonas Karen Louis Maria Nathan Olive Peter Rachel Simon "
+    "Teresa Victor Wendy Arthur "
     "Bella Conrad Dora Ernest Flora George Helen Isaac Julia Kenneth Laura Martin Nora Oscar Paula Robert Sarah Thomas"
 )
 CITIES = plain(
-    "Paris London Berlin Madrid Rome Vienna Lisbon Dublin Prague Athens Warsaw Budapest Cairo Nairobi Lagos Mumbai Delhi Tokyo Osaka Seoul "
-    "Beijing Shanghai Bangkok Jakarta Manila Sydney Melbourne Toronto Montreal Chicago Boston Denver Seattle Houston Dallas Atlanta Miami "
+    "Paris London Berlin Madrid Rome Vienna Lisbon Dublin Prague Athens Warsaw Budapest Cairo Nairobi Lagos Mumbai "
+    "Delhi Tokyo Osaka Seoul "
+    "Beijing Shanghai Bangkok Jakarta Manila Sydney Melbourne Toronto Montreal Chicago Boston Denver Seattle "
+    "Houston Dallas Atlanta Miami "
     "Lima Bogota Santiago Oslo Stockholm Helsinki Copenhagen Brussels Geneva Zurich Istanbul Ankara Moscow"
 )
+# Invented, so that a passage can put them into any country.
+TOWNS = plain(
+    "Altenfeld Ashcombe Belmora Brackwater Calder_Falls Casterly Dunmere Eastholm Elmsworth Fairhaven Farrowdale "
+    "Glenbrook Greymouth Halvern Harrowgate "
+    "Ironbridge Kestrel_Bay Kingsmere Larkfield Lowmoor Marlowe Millbrook Northwold Oakhurst Pinecrest Port_Lucan "
+    "Ravensford Redcliff Saltmarsh "
+    "San_Velado Silverton Stonebury Thornbury Upper_Wick Valmora Vesterby Westmarch Whitecross Winterford "
+    "Yellow_Springs"
+)
 COUNTRIES = plain(
-    "France Germany Spain Italy Austria Portugal Ireland Greece Poland Hungary Egypt Kenya Nigeria India Japan China Thailand Indonesia "
-    "Australia Canada Peru Colombia Chile Norway Sweden Finland Denmark Belgium Switzerland Turkey Russia Brazil Argentina Mexico Cuba Iran Iraq "
+    "France Germany Spain Italy Austria Portugal Ireland Greece Poland Hungary Egypt Kenya Nigeria India Japan "
+    "China Thailand Indonesia "
+    "Australia Canada Peru Colombia Chile Norway Sweden Finland Denmark Belgium Switzerland Turkey Russia Brazil "
+    "Argentina Mexico Cuba Iran Iraq "
     "Israel Jordan Morocco"
 )
 MONTHS = plain("January February March April May June July August September October November December")
 DAYS = plain("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 ROLES = bank(
     """
-    lawyer|attorney judge|magistrate doctor|physician nurse teacher|instructor professor senator|legislator president manager|supervisor secretary
-    banker|financier artist|painter actor author|writer scientist|researcher student tourist|sightseer athlete|sportsman baker engineer farmer|grower
-    sailor pilot|aviator butcher tailor carpenter plumber librarian journalist|reporter editor detective|investigator soldier singer|vocalist dancer
-    musician chemist historian gardener waiter cashier driver|chauffeur hunter guide translator accountant|bookkeeper architect barber dentist
-    governor mayor minister ambassador|envoy spokesman coach|trainer curator publisher designer programmer mechanic electrician merchant|trader
+    lawyer|attorney judge|magistrate doctor|physician nurse teacher|instructor professor senator|legislator
+    president manager|supervisor secretary
+    banker|financier artist|painter actor author|writer scientist|researcher student tourist|sightseer
+    athlete|sportsman baker engineer farmer|grower
+    sailor pilot|aviator butcher tailor carpenter plumber librarian journalist|reporter editor
+    detective|investigator soldier singer|vocalist dancer
+    musician chemist historian gardener waiter cashier driver|chauffeur hunter guide translator
+    accountant|bookkeeper architect barber dentist
+    governor mayor minister ambassador|envoy spokesman coach|trainer curator publisher designer programmer mechanic
+    electrician merchant|trader
     """
 )
 BODIES = bank(
     """
-    ministry|department agency|bureau court|tribunal council|assembly commission|panel committee|working_group parliament|legislature senate bank
-    university|college hospital|clinic union|labor_union company|firm airline|air_carrier newspaper|daily museum charity|aid_group army|military
+    ministry|department agency|bureau court|tribunal council|assembly commission|panel committee|working_group
+    parliament|legislature senate bank
+    university|college hospital|clinic union|labor_union company|firm airline|air_carrier newspaper|daily museum
+    charity|aid_group army|military
     church police_force|constabulary school_board railway|railroad hotel_chain chamber_of_commerce
     """
 )
 POLICIES = bank(
     """
-    tax|levy budget|spending_plan law|statute program|scheme fee|charge contract|agreement permit|licence grant|subsidy pension|retirement_benefit
-    inspection|audit ban|prohibition loan reform|overhaul treaty|accord rule|regulation salary|wage tariff|customs_duty merger election|vote survey|poll
-    training_course|workshop rescue_plan|bailout road_project bridge dam power_plant|power_station tunnel archive|record_office
+    tax|levy budget|spending_plan law|statute program|scheme fee|charge contract|agreement permit|licence
+    grant|subsidy pension|retirement_benefit
+    inspection|audit ban|prohibition loan reform|overhaul treaty|accord rule|regulation salary|wage
+    tariff|customs_duty merger election|vote survey|poll
+    training_course|workshop rescue_plan|bailout road_project bridge dam power_plant|power_station tunnel
+    archive|record_office
     """
 )
 CIVIC = deeds(
@@ -197,15 +235,19 @@ CIVIC = deeds(
 )
 REASONS = bank(
     """
-    ~cost|~expense ~safety|~security ~pollution|~contamination ~corruption|~bribery ~crime|~lawlessness ~unemployment|~joblessness ~poverty|~hardship
-    ~inflation|~rising_prices ~health|~public_health ~education|~schooling ~housing ~traffic|~congestion ~farming|~agriculture ~tourism|~travel ~trade|~commerce
-    ~energy|~power ~immigration ~privacy ~debt|~borrowing ~war|~armed_conflict ~weather|~climate ~science|~research ~art|~culture ~religion|~faith
+    ~cost|~expense ~safety|~security ~pollution|~contamination ~corruption|~bribery ~crime|~lawlessness
+    ~unemployment|~joblessness ~poverty|~hardship
+    ~inflation|~rising_prices ~health|~public_health ~education|~schooling ~housing ~traffic|~congestion
+    ~farming|~agriculture ~tourism|~travel ~trade|~commerce
+    ~energy|~power ~immigration ~privacy ~debt|~borrowing ~war|~armed_conflict ~weather|~climate ~science|~research
+    ~art|~culture ~religion|~faith
     """
 )
 SIGHTS = bank(
     """
     place_of_worship: temple|shrine church|chapel mosque monastery|abbey cathedral
-    palace|royal_residence castle|fortress tower bridge market|bazaar museum|gallery theater|playhouse garden|park harbor|port fountain
+    palace|royal_residence castle|fortress tower bridge market|bazaar museum|gallery theater|playhouse garden|park
+    harbor|port fountain
     library square|plaza city_wall|rampart bathhouse tomb|grave statue|sculpture lighthouse university courthouse
     """
 )

@@ -126,10 +126,10 @@ FRAMES = frames(
     - In {year}, the {building} was [built|erected] by {person} for the town of {city}; it lies to the {side} of
       the {building2}.
     conversion:
-    - In {year}, the {quality} {building} of {city} was [turned|converted] into a {quality2} {building2} by the
-      architect {person}.
     - The {quality} {building} of {city} was [turned|converted] into a {quality2} {building2} by the architect
       {person} in {year}.
+    - In {year}, the {quality} {building} of {city} was [turned|converted] into a {quality2} {building2} by the
+      architect {person}.
     - The architect {person} [turned|converted] the {quality} {building} of {city} into a {quality2} {building2}
       in {year}.
     thinker:
@@ -201,8 +201,11 @@ FRAMES = frames(
     tail=" [||, the records show]",
 )
 
-# Chance of another order of telling, for a pair whose roles were traded and for a paraphrase.
-_REORDER = (0.3, 1.0)
+# By label: traded roles, paraphrase. In the published set, too, a paraphrase is a translation there and back, and the
+# second sentence is the one that came back in another order.
+_PLAIN = (0.42, 0.24)  # chance that the second sentence is told in the plain order, the frame's first phrasing
+_REORDER = (0.3, 1.0)  # chance that the first sentence is told in another order than the second
+_PLAIN_FIRST = 0.6  # chance that this other order is the plain one, of a paraphrase
 _SAME_WORDING = (0.55, 0.95)
 
 
@@ -221,12 +224,15 @@ def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of sentences with (nearly) the same words."""
     frame = rng.choice(FRAMES)
     meaning = draw_meaning(rng, frame, ROLES)
-    index = rng.randrange(len(frame.phrasings))
+    index = 0 if rng.random() < _PLAIN[label] else rng.randrange(1, len(frame.phrasings))
     said: Meaning = meaning
     if label == 0:
         one, two = rng.choice(trades(frame))
         said = {**meaning, one: meaning[two], two: meaning[one]}
-    place = other_than(rng, len(frame.phrasings), index) if rng.random() < _REORDER[label] else index
+    place = index
+    if rng.random() < _REORDER[label]:
+        plain = label == 1 and index > 0 and rng.random() < _PLAIN_FIRST
+        place = 0 if plain else other_than(rng, len(frame.phrasings), index)
     second, choices = say(rng, frame.phrasings[index], meaning)
     first, _ = say(rng, frame.phrasings[place], said, choices, _SAME_WORDING[label])
     return Example(_tokenised(first), _tokenised(second), frame.name)

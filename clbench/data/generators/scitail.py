@@ -1,18 +1,19 @@
-"""Stands in for SciTail (Khot et al. 2018): a fact of school science, and a sentence from a text that states it or only comes near."""
+"""Stands in for SciTail (Khot et al. 2018): a fact of science, and a text that states it or only comes near."""
 
 from __future__ import annotations
 
 import random
 
 from clbench.data.generators import Example, generator
-from clbench.data.generators.grammar import Word, expand, finish
+from clbench.data.generators.grammar import expand, finish
 from clbench.data.generators.science import FACTS, RELATIONS, Fact
+from clbench.data.generators.words import Word
 
 _STATED = (
     "[as the text explains , |in this chapter you learn that |experiments show that |it turns out that ||]{fact}",
     "[according to biologists |we read that |today we know that ||]{fact} , [while|whereas|and] {other}",
     "{other} , [and|but|whereas] [we also know that |on the other hand ||]{fact}",
-    "{fact} [( see the figure )|; this was shown in many tests|, as most students remember|in nearly every case]",
+    "{fact} [( see the figure )|; this was shown in many tests|, as most students remember|in every single case]",
 )
 # What a negative says of the hypothesis's subject or object, beside facts about other things. None of it says the fact.
 _BESIDE = (
@@ -22,7 +23,8 @@ _BESIDE = (
     "students often ask about {o} , and about {s} , before the lesson has begun",
 )
 _NEAR = (
-    "{other} , [which is one of the differences from {s}|a fact that students mix up with {s}|but {s} is another matter]",
+    "{other} , [which is one of the differences from {s}|a fact that students mix up with {s}|but {s} is another "
+    "matter]",
     "[while {s} is treated elsewhere|compared with {s}|after a look at {s}] , {other}",
     "questions about {s} come later ; first we note that {other}",
 )
@@ -76,4 +78,7 @@ def _topic(relation: str, thing: Word) -> str:
     """A fact's object as something that one can talk about without saying whose it is."""
     if relation == "function":
         return thing.ing
-    return {"process": "the way in which ", "property": "being ", "conversion": "energy that goes "}.get(relation, "") + str(thing)
+    article = "the " if relation in ("part", "kind", "habitat") else ""
+    return {"process": "the way in which ", "property": "being ", "conversion": "energy that goes "}.get(
+        relation, article
+    ) + str(thing)

@@ -167,12 +167,14 @@ FRAMES = frames(
     - Who in {country} [still|really] believes {leader} ?
     - [Serious|Honest] question : is there anyone in {country} who trusts {leader} ?
     """,
-    tail=" [|||, and nobody is surprised|- read the full story here|, what do you all think ?|via the morning show]",
+    # Truncation eats into what anyone may add, never into what tells two stories apart.
+    tail=" [|||, and nobody is surprised|, and nobody is sur ...|- read the full story here|- read the full st ..."
+    "|, what do you all think ?|via the morning show]",
 )
 
 MIX = Mix(
-    same_phrasing=(0.3, 0.55),
-    same_wording=(0.6, 0.75),
+    same_phrasing=(0.3, 0.2),
+    same_wording=(0.3, 0.5),
     changes=(0.0, 0.5, 0.5),
     elsewhere=0.85,
     details=("count", "percent", "money"),

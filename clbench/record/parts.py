@@ -1,0 +1,197 @@
+"""The parts of a record: what determined the run, its data, its inception, its evaluations, its cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+
+from clbench.record.packing import Packed
+from clbench.schema.form import Form
+
+
+def _printable(name: str) -> str:
+    # A record may be a stranger's, and a name goes to the terminal: no control characters.
+    if not name.isprintable() or not 0 < len(name) <= 300:
+        raise ValueError("a name should be 1 to 300 printable characters")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_printable)]
+
+
+class Part(Form):
+    """What every part of a record shares: frozen, no unknown fields, no NaN and no infinity."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class BackboneInfo(Part):
+    """The encoder that everything started from.
+
+    Attributes:
+        name: what ``--backbone`` was given.
+        digest: sha256 over weights, configuration and tokenizer.
+        source: where it came from: kind, id, revision resolved, licence.
+    """
+
+    name: Name
+    digest: str
+    source: dict[str, JsonValue]
+
+
+class Configuration(Part):
+    """All that determines a run: recipe x stream x edition x strategy x backbone x seed, and how it was looked at.
+
+    Attributes:
+        model, stream, strategy: the YAML forms as they were used, changed settings included.
+        edition: ``embedded``, ``lite``, ``full`` or the stream's own.
+        backbone: see :class:`BackboneInfo`.
+        seed: of everything random in the run; the data do not depend on it.
+        eval_every: optimizer steps between evaluations inside an experience; null for none.
+        shift: how far the generated domains were shifted.
+        max_length: tokens a pair at most.
+        data_source: where the pairs came from; each domain's ``source`` says more.
+        fingerprint: a hash of all this with the digests of data and backbone.
+    """
+
+    model: dict[str, JsonValue]
+    stream: dict[str, JsonValue]
+    edition: Name
+    strategy: dict[str, JsonValue]
+    backbone: BackboneInfo
+    seed: int = Field(ge=0)
+    eval_every: int | None = Field(default=None, ge=1)
+    shift: float = Field(default=1.0, ge=0, le=1)
+    max_length: int = Field(ge=1)
+    data_source: Literal["generated", "folder", "hub", "mixed"]
+    fingerprint: str
+
+
+class Score(Part):
+    """A baseline's score on a domain's test pairs."""
+
+    accuracy: float = Field(ge=0, le=1)
+    balanced_accuracy: float = Field(ge=0, le=1)
+
+
+class Split(Part):
+    """One split of a domain: sha256 over its pairs in order, and their number."""
+
+    digest: str
+    size: int = Field(ge=1)
+
+
+class Domain(Part):
+    """One domain of the stream.
+
+    Attributes:
+        name: the domain's name.
+        evaluation_only: never trained on.
+        source: where its pairs came from.
+        splits: digest and size of each split.
+        gold: the test pairs' right classes.
+        label_shares: share of each class among them, in the label space's order.
+        majority: score of always naming the training pairs' most frequent class.
+        word_overlap: score of a classifier that reads only the share of words in common.
+    """
+
+    name: Name
+    evaluation_only: bool
+    source: dict[str, JsonValue]
+    splits: dict[str, Split]
+    gold: Packed
+    label_shares: tuple[float, ...]
+    majority: Score
+    word_overlap: Score
+
+
+class InceptionStep(Part):
+    """One step of the recipe, as it went.
+
+    Attributes:
+        name: ``finetune``, ``distill``, ``prune_layers``, and so on.
+        epochs: passes over the first domain; null where the step trains nothing.
+        validation: balanced accuracy on the first domain's validation pairs, an epoch each.
+        layers: the layers that were kept, 1-based; null where none were taken away.
+        details: whatever else the step has to say.
+    """
+
+    name: str
+    epochs: int | None = Field(default=None, ge=0)
+    validation: tuple[float, ...] = ()
+    layers: tuple[int, ...] | None = None
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class EvaluationPoint(Part):
+    """What the model said at one moment: :class:`clbench.life.Point`, packed.
+
+    Attributes:
+        experience: 0 at inception.
+        name: the domain it trained on, or ``joint``.
+        step: optimizer steps since inception.
+        examples: pairs these trained on.
+        final: whether it ends the experience.
+        met: domains trained on so far.
+        validation: balanced accuracy on the validation pairs, a domain each; only at the end of an experience.
+        predictions: the class of each test pair, a domain each.
+    """
+
+    experience: int = Field(ge=0)
+    name: Name
+    step: int = Field(ge=0)
+    examples: int = Field(ge=0)
+    final: bool
+    met: tuple[str, ...]
+    validation: dict[str, float]
+    predictions: dict[str, Packed]
+
+
+class Cost(Part):
+    """What follows from the model's shapes, the same in every run of a recipe.
+
+    Attributes:
+        depth: transformer layers.
+        parameters, parameters_without_embeddings: counts.
+        flops_per_pair: of one forward pass over a pair of ``flops_length`` tokens.
+        disk_bytes: size of the model's safetensors file.
+    """
+
+    depth: int = Field(ge=0)
+    parameters: int = Field(ge=0)
+    parameters_without_embeddings: int = Field(ge=0)
+    flops_per_pair: int = Field(ge=0)
+    flops_length: int = Field(ge=1)
+    disk_bytes: int = Field(ge=0)
+
+
+class Hardware(Part):
+    """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch used."""
+
+    cpu: str
+    cores: int | None = None
+    memory_bytes: int | None = None
+    threads: int | None = None
+
+
+class Measured(Part):
+    """What may differ between two runs that are otherwise equal.
+
+    Attributes:
+        started: ISO 8601, with time zone.
+        seconds: wall time of each phase.
+        latency_ms: median time of a forward pass over one pair, milliseconds.
+        throughput: pairs a second, in batches.
+        peak_memory_bytes: the process's largest resident size.
+        hardware: see :class:`Hardware`.
+        versions: of Python and of the packages that matter.
+    """
+
+    started: str
+    seconds: dict[str, float]
+    latency_ms: float | None = Field(default=None, ge=0)
+    throughput: float | None = Field(default=None, ge=0)
+    peak_memory_bytes: int | None = Field(default=None, ge=0)
+    hardware: Hardware
+    versions: dict[str, str]

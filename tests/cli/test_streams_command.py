@@ -1,0 +1,162 @@
+"""``clbench streams`` as a person and as a script call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clbench.cli.main import main
+from clbench.schema.shipped import names
+
+DOMAIN: dict[str, Any] = {
+    "title": "Pairs [made up]",
+    "licence": "CC0 [for everyone]",
+    "citation": "none",
+    "folder": {"columns": {"first": "a", "second": "b", "label": "y"}, "labels": {0: "other", 1: "same"}},
+    "sizes": {"train": 8},
+}
+STREAM: dict[str, Any] = {
+    "name": "my-stream",
+    "title": "My stream",
+    "description": "Two domains.",
+    "label_space": ["other", "same"],
+    "domains": ["one"],
+    "evaluation_only": ["only"],
+    "editions": {
+        "first": {"source": "generated", "train": 9, "validation": 9, "test": 9, "max_length": 32, "backbone": "tiny"},
+        "second": {"source": "real", "test": 8, "max_length": 48, "backbone": "small"},
+    },
+}
+
+
+@pytest.fixture
+def my_stream(tmp_path: Path) -> Path:
+    """A stream and its pairs, in which words overlap exactly where the label is 1: 1 of 4 in train, 1 of 2 in test."""
+    for name in ("one", "only"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(DOMAIN | {"name": name}))
+        (tmp_path / "data" / name).mkdir(parents=True)
+    path = tmp_path / "my-stream.yaml"
+    path.write_text(yaml.safe_dump(STREAM))
+
+    def write(name: str, split: str, count: int, every: int) -> None:
+        made = []
+        for i in range(count):
+            same = i % every == 0
+            made.append({"a": f"w{i} x{i} is", "b": f"w{i} is" if same else f"z{i} y{i}", "y": int(same)})
+        text = "".join(json.dumps(row) + "\n" for row in made)
+        (tmp_path / "data" / name / f"{split}.jsonl").write_text(text)
+
+    write("one", "train", 16, 4)
+    write("one", "validation", 4, 2)
+    write("one", "test", 10, 2)
+    write("only", "test", 6, 3)
+    return path
+
+
+def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["streams", str(my_stream), "--data-dir", str(my_stream.parent / "data"), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    one, only = found.pop("domains")
+    assert found == {
+        "stream": "my-stream",
+        "title": "My stream",
+        "description": "Two domains.",
+        "label_space": ["other", "same"],
+        "editions": ["first", "second"],
+        "edition": "second",
+        "source": "real",
+        "max_length": 48,
+        "backbone": "small",
+    }
+    assert one["licence"] == "CC0 [for everyone]"
+    assert one["published_sizes"] == {"train": 8}
+    assert one["source"]["kind"] == "folder"
+    assert one["splits"]["train"] == {"pairs": 16, "labels": {"other": 12, "same": 4}, "words": 5.0}
+    # The edition's cap of 8 holds for the test part; its 10 pairs are half and half, its 8 nearly so.
+    assert one["splits"]["test"]["pairs"] == 8 == sum(one["splits"]["test"]["labels"].values())
+    others = one["splits"]["test"]["labels"]["other"] / 8
+    assert one["majority"] == {"accuracy": others, "balanced_accuracy": 0.5}
+    assert one["word_overlap"] == {"accuracy": 1.0, "balanced_accuracy": 1.0}
+    assert (one["evaluation_only"], only["evaluation_only"]) == (False, True)
+    # A test part alone: nothing that a baseline could be fitted on.
+    assert only["splits"] == {"test": {"pairs": 6, "labels": {"other": 4, "same": 2}, "words": 5.0}}
+    assert only["majority"] is only["word_overlap"] is None
+
+
+def test_tables_for_people(
+    my_stream: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    main(["streams", str(my_stream), "--edition", "second", "--data-dir", str(my_stream.parent / "data")])
+    shown = capsys.readouterr()
+    lines = [line.split() for line in shown.out.splitlines() if line.strip()]
+    assert lines[0] == ["my-stream:", "My", "stream"]
+    assert "Edition second (of first, second): real data, at most 48 tokens a pair, from small." in shown.out
+    figures = next(line for line in lines if line[:2] == ["one", "16"])
+    assert figures[1:5] == ["16", "4", "8", "5"]
+    assert figures[-1] == "1.00/1.00"
+    assert ["only*", "–", "–", "6", "5", "0.67/0.33", "–", "–"] in lines
+    # What a file says is shown as it stands, brackets included.
+    assert "Pairs [made up]" in shown.out
+    assert "CC0 [for everyone]" in shown.out
+    # Progress is no result.
+    assert "domains/s" not in shown.out
+
+
+@pytest.mark.parametrize("width", ["80", "200"])
+def test_the_table_fits_a_terminal(
+    width: str, real_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    main(["streams", "paraphrase-shift", "--data-dir", str(real_data)])
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= int(width)
+    for part in ("mrpc", "qqp", "paws", "twitter-url", "stsb-pairs*", "CC BY-NC-SA 3.0"):
+        assert part in shown
+
+
+def test_all_streams_in_their_embedded_edition(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["streams", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [content["stream"] for content in found] == names("stream")
+    assert {content["edition"] for content in found} == {"embedded"}
+    for content in found:
+        for domain in content["domains"]:
+            assert domain["source"]["kind"] == "generator"
+            assert domain["majority"]["balanced_accuracy"] == 0.5
+            assert 0.3 < domain["word_overlap"]["balanced_accuracy"] < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nli-shfit"], "no stream is called 'nli-shfit'; did you mean nli-shift?"),
+        (["nli-shift", "--edition", "lit"], "stream 'nli-shift' has no edition 'lit'; did you mean lite?"),
+        (["nli-shift", "--data-dir", "nowhere"], "--data-dir nowhere is not a folder"),
+        (["nli-shift", "--edition", "embedded", "--data-dir", "."], "is generated and reads no --data-dir"),
+        (["./none.yaml"], "stream file ./none.yaml does not exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(["streams", *arguments, "--json"])
+    assert exit.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert sentence in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_a_stream_without_a_real_edition_reads_no_folder(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only_generated = STREAM | {"editions": {"first": STREAM["editions"]["first"]}}
+    my_stream.write_text(yaml.safe_dump(only_generated))
+    with pytest.raises(SystemExit):
+        main(["streams", str(my_stream), "--data-dir", str(my_stream.parent)])
+    assert "stream 'my-stream' has no real edition that would read --data-dir" in capsys.readouterr().err

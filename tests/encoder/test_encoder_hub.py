@@ -1,0 +1,136 @@
+"""Backbones from a hub that the test itself serves, and from the cache when there is no network.
+
+huggingface_hub reads its environment when it is imported, so every look-up runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from encoder_worlds import write_model
+from hub_server import COMMIT, serve
+
+from clbench.encoder.hf_folder import digest_of
+
+SCRIPT = """
+import json, sys
+from clbench.encoder.backbone import open_backbone
+from clbench.errors import UserError
+answers = []
+for name in sys.argv[1:]:
+    try:
+        found = open_backbone(name)
+        weight = found.classifier(2, 0).hf.bert.encoder.layer[0].output.dense.weight
+        found.tokenizer()
+        answers.append({"digest": found.digest, "source": found.source, "rate": found.learning_rate,
+            "files": sorted(path.name for path in found.folder.iterdir()), "sum": float(weight.sum())})
+    except UserError as error:
+        answers.append({"error": str(error)})
+print(json.dumps(answers))
+"""
+
+# A pickle that would leave a trace if anything ever loaded it.
+TRAP = b"cos\nsystem\n(S'touch %s'\ntR."
+
+
+def ask(home: Path, endpoint: str | None, *names: str, offline: bool = False) -> list[dict[str, object]]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGINGFACE"))}
+    environment |= {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    environment |= {"HF_HUB_OFFLINE": "1"} if offline else {}
+    environment |= {"HF_ENDPOINT": endpoint} if endpoint else {}
+    environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *names], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    answers: list[dict[str, object]] = json.loads(done.stdout)
+    return answers
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
+    """A hub with a good model, one of pickles only and a shipped id; a cache that has been filled from it once."""
+    base = tmp_path_factory.mktemp("hub")
+    good, pickled, shipped = base / "good", base / "pickled", base / "shipped"
+    model = write_model(good)
+    (good / "modeling_evil.py").write_text("raise SystemExit('code ran')")
+    (good / "pytorch_model.bin").write_bytes(TRAP % str(base / "ran").encode())
+    write_model(pickled)
+    (pickled / "pytorch_model.bin").write_bytes(TRAP % str(base / "ran").encode())
+    (pickled / "model.safetensors").unlink()
+    write_model(shipped, seed=1)
+    models = {"someone/tiny": good, "someone/old": pickled, "bert-base-uncased": shipped}
+    with serve(models) as (endpoint, asked):
+        names = ["someone/tiny", "someone/old", "bert-base-uncased", "someone/nothing", str(base / "rev.yaml")]
+        (base / "rev.yaml").write_text(
+            "name: r\ntitle: t\nlicence: MIT\ncitation: c\nlearning_rate: 1.0e-4\nhub: someone/tiny\nrevision: v9\n"
+        )
+        answers = ask(base / "home", endpoint, *names)
+        requests = list(asked)
+        again = ask(base / "home", endpoint, "someone/tiny")
+        downloads = [line for line in asked[len(requests) :] if line.startswith("GET") and "/resolve/" in line]
+    weight = float(model.encoder.layer[0].output.dense.weight.sum())
+    return {
+        "base": base, "endpoint": endpoint, "answers": dict(zip(names, answers, strict=True)), "requests": requests,
+        "again": again[0], "downloads_again": downloads, "good": good, "weight": weight,
+    }  # fmt: skip
+
+
+def test_a_hub_id_is_downloaded_and_its_commit_resolved(world) -> None:
+    answer = world["answers"]["someone/tiny"]
+    assert answer["source"] == {"kind": "hub", "id": "someone/tiny", "revision": None, "commit": COMMIT}
+    assert answer["digest"] == digest_of(world["good"])
+    assert answer["sum"] == pytest.approx(world["weight"])
+
+
+def test_neither_pickles_nor_code_are_downloaded(world) -> None:
+    assert world["answers"]["someone/tiny"]["files"] == [
+        "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt",
+    ]  # fmt: skip
+    fetched = [line for line in world["requests"] if "/resolve/" in line]
+    assert not [line for line in fetched if line.endswith((".bin", ".py"))]
+    assert not (world["base"] / "ran").exists()
+
+
+def test_what_the_cache_holds_is_not_downloaded_again(world) -> None:
+    assert world["again"] == world["answers"]["someone/tiny"]
+    assert world["downloads_again"] == []
+
+
+def test_pickled_weights_only_are_refused(world) -> None:
+    assert "safetensors only" in world["answers"]["someone/old"]["error"]
+
+
+def test_a_shipped_yaml_names_a_hub_id(world) -> None:
+    answer = world["answers"]["bert-base-uncased"]
+    assert answer["source"]["id"] == "bert-base-uncased"
+    assert answer["source"]["licence"] == "Apache-2.0"
+    assert answer["rate"] == 3e-5
+
+
+def test_an_unknown_model_and_an_unknown_revision_are_told(world) -> None:
+    assert "hub model someone/nothing is not known to the hub" in world["answers"]["someone/nothing"]["error"]
+    assert (
+        "someone/tiny at v9: the hub knows no such revision"
+        in world["answers"][str(world["base"] / "rev.yaml")]["error"]
+    )
+
+
+def test_offline_the_prepared_cache_is_enough(world) -> None:
+    found, absent = ask(world["base"] / "home", None, "someone/tiny", "someone/else", offline=True)
+    assert found == world["answers"]["someone/tiny"]
+    assert "someone/else is not in the cache, and with HF_HUB_OFFLINE=1 it has to lie in the cache" in absent["error"]
+
+
+def test_without_a_network_the_cache_still_serves_and_the_rest_is_told(world) -> None:
+    # The server is gone; its port refuses connections.
+    found, absent = ask(world["base"] / "home", world["endpoint"], "someone/tiny", "someone/else")
+    assert found == world["answers"]["someone/tiny"]
+    assert "the hub cannot be reached" in absent["error"]
+    assert "HF_HUB_OFFLINE=1, or name a local folder" in absent["error"]
+    assert "\n" not in absent["error"]

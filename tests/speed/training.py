@@ -1,0 +1,245 @@
+"""Training speed, side by side on the same real pairs, model and batch size: examples a second, and ratios.
+
+    python tests/speed/training.py --data-dir FOLDER [--strategies naive,replay,...] [--json]
+
+Three ways to fine-tune one 12-layer, 128-wide BERT on MNLI and SNLI pairs:
+
+- avalanche: as Avalanche's users feed it: every pair padded to 128, dicts of tensors through an AvalancheDataset;
+- buckets: a bare torch loop over batches of like length, padded to the batch, with torch's own dropout;
+- clbench: the packed, padding-free encoder under a strategy of clbench; every strategy with ``--strategies``.
+
+The ways take turns, several rounds of them, and the median is printed: the machine's mood then falls on all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clbench import torchvision_ops
+
+torchvision_ops.define()
+warnings.simplefilter("ignore")
+
+from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
+
+from clbench.data.load import load  # noqa: E402
+from clbench.encoder.backbone import open_backbone  # noqa: E402
+from clbench.encoder.bert import Classifier  # noqa: E402
+from clbench.encoder.optimization import optimizer  # noqa: E402
+from clbench.encoder.tokens import TokenStore, pack  # noqa: E402
+from clbench.life import Experience  # noqa: E402
+from clbench.life import _avalanche as avalanche  # noqa: E402
+from clbench.life.benchmark import benchmark  # noqa: E402
+from clbench.life.strategies import build, remembered  # noqa: E402
+from clbench.life.training import TrainingPlugin  # noqa: E402
+from clbench.schema.strategy import override, read_strategy  # noqa: E402
+from clbench.schema.stream import read_stream  # noqa: E402
+
+BATCH, PADDED = 32, 128
+# One way of training: given nothing, it trains on all pairs once and says how many seconds its steps took.
+Way = Callable[[], float]
+
+
+class Timer(avalanche.SupervisedPlugin):
+    """Seconds from the first step to the last, without what Avalanche does before and after an experience."""
+
+    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+        self.begin = time.perf_counter()
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        self.seconds = time.perf_counter() - self.begin
+
+
+def fresh() -> BertForSequenceClassification:
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=128, num_hidden_layers=12, num_attention_heads=4, intermediate_size=512, num_labels=2
+    )
+    return BertForSequenceClassification(config).train()
+
+
+def padded(store: TokenStore, rows: np.ndarray, length: int) -> dict[str, Tensor]:
+    """The rows as Hugging Face's tokenizers give them: (B, length) each."""
+    lengths = store.lengths[rows]
+    place = np.arange(length)
+    mask = place < lengths[:, None]
+    at = np.minimum(store.offsets[rows][:, None] + place, len(store.ids) - 1)
+    return {
+        "input_ids": torch.where(torch.from_numpy(mask), store.ids[torch.from_numpy(at)], 0),
+        "token_type_ids": torch.from_numpy(((place >= store.seconds[rows][:, None]) & mask).astype(np.int64)),
+        "attention_mask": torch.from_numpy(mask.astype(np.int64)),
+    }
+
+
+class Dicts(torch.utils.data.Dataset[Any]):
+    """(dict of tensors (128,), label) an example, and what an AvalancheDataset wants to know of it."""
+
+    def __init__(self, store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> None:
+        self.tokens, self.targets = padded(store, rows, PADDED), labels.tolist()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, place: int) -> tuple[dict[str, Tensor], int]:
+        return {name: value[place] for name, value in self.tokens.items()}, self.targets[place]
+
+
+class OfDicts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hf = fresh()
+
+    def forward(self, tokens: dict[str, Tensor]) -> Tensor:
+        return self.hf(**tokens).logits
+
+
+class NaiveOfDicts(avalanche.Naive):
+    """Avalanche's Naive moves tensors to the device, and knows no dicts."""
+
+    def _unpack_minibatch(self) -> None:
+        tokens, *rest = self.mbatch
+        self.mbatch = [{name: value.to(self.device) for name, value in tokens.items()}]
+        self.mbatch += [part.to(self.device) for part in rest]
+
+
+def as_users_do(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
+    model, form, timer = OfDicts(), read_strategy("naive").training, Timer()
+    data = avalanche.TaskAwareSupervisedClassificationDataset(
+        [Dicts(store, rows, labels)],
+        data_attributes=[
+            avalanche.DataAttribute(labels.tolist(), "targets"),
+            avalanche.TaskLabels(avalanche.ConstantSequence(0, len(labels))),
+        ],
+    )
+    stream = avalanche.benchmark_from_datasets(train=[data]).train_stream
+
+    def train() -> float:
+        strategy = NaiveOfDicts(
+            model=model, optimizer=optimizer(model, form.model_copy(update={"learning_rate": 1e-4})),
+            criterion=nn.CrossEntropyLoss(), train_mb_size=BATCH, train_epochs=1, device="cpu", plugins=[timer],
+            evaluator=None,
+        )  # fmt: skip
+        strategy.train(stream[0], eval_streams=[])
+        return timer.seconds
+
+    return train
+
+
+def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
+    model = fresh()
+    step = optimizer(model, read_strategy("naive").training.model_copy(update={"learning_rate": 1e-4}))
+
+    def batches() -> Iterator[np.ndarray]:
+        """As transformers' trainer groups by length: shuffled, sorted within 50 batches, batches shuffled."""
+        drawn = []
+        for part in np.array_split(np.random.permutation(len(rows)), max(1, len(rows) // (50 * BATCH))):
+            ordered = part[np.argsort(store.lengths[rows[part]], kind="stable")]
+            drawn += np.array_split(ordered, max(1, round(len(ordered) / BATCH)))
+        for place in np.random.permutation(len(drawn)):
+            yield drawn[place]
+
+    def train() -> float:
+        begin = time.perf_counter()
+        for places in batches():
+            tokens = padded(store, rows[places], int(store.lengths[rows[places]].max()))
+            step.zero_grad()
+            nn.functional.cross_entropy(model(**tokens).logits, torch.from_numpy(labels[places])).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            step.step()
+        return time.perf_counter() - begin
+
+    return train
+
+
+def with_clbench(name: str, store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> tuple[Way, float]:
+    """The way, and the examples that it trains on for each new one (2 for replay, whose batches are half memory)."""
+    # A small experience comes first, so that every strategy has something to remember.
+    parts = [(rows[:64], labels[:64]), (rows[64:], labels[64:])]
+    experiences = [Experience(str(n), r, y, r[:2], y[:2]) for n, (r, y) in enumerate(parts)]
+    stream = benchmark(experiences).train_stream
+    form = override(
+        read_strategy(name), {"training.learning_rate": "0.0001", "training.epochs": "1", "training.select": "last"}
+    )
+    model = Classifier(fresh(), store)
+    seen: list[int] = []
+    quiet = TrainingPlugin(form.training, experiences[:1], lambda *_: None)
+    first = build(form, model, quiet, stream[:0], {}, epochs=0)
+    first.train(stream[0], eval_streams=[])
+    state = remembered(form, first)
+
+    def train() -> float:
+        timer = Timer()
+        watch = TrainingPlugin(form.training, experiences[:1], lambda step, steps, count: seen.append(count))
+        watch._judge = lambda model: {"0": 0.0}  # type: ignore[method-assign]  # choosing an epoch is no training
+        strategy = build(form, model, watch, stream[:1], state, epochs=1)
+        strategy.plugins.insert(0, timer)
+        strategy.train(stream[1], eval_streams=[])
+        return timer.seconds
+
+    train()
+    return train, sum(seen) / (len(rows) - 64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, help="a folder of real pairs; generated ones are taken without it")
+    parser.add_argument("--pairs", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--strategies", default="naive")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+
+    stream = read_stream("nli-shift")
+    data = load(stream, "lite" if asked.data_dir else "embedded", data_dir=asked.data_dir)
+    chosen = [d.splits["train"] for d in data if d.name in ("mnli", "snli")]
+    first = [text for pairs in chosen for text in pairs.first[: asked.pairs // 2]]
+    second = [text for pairs in chosen for text in pairs.second[: asked.pairs // 2]]
+    labels = np.concatenate([pairs.labels[: asked.pairs // 2] for pairs in chosen])
+    rows = np.random.default_rng(0).permutation(len(labels))
+    store = pack(open_backbone("distilled-12l-128").tokenizer(), first, second, PADDED)
+    ways: dict[str, Way] = {
+        "avalanche": as_users_do(store, rows, labels[rows]), "buckets": in_buckets(store, rows, labels[rows])
+    }  # fmt: skip
+    share = dict.fromkeys(ways, 1.0)
+    for name in asked.strategies.split(","):
+        ways[f"clbench {name}"], share[f"clbench {name}"] = with_clbench(name, store, rows, labels[rows])
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(asked.rounds):
+        for name, train in ways.items():
+            seconds[name].append(train())
+    # A strategy's first 64 pairs are its past, not its present.
+    count = {name: len(rows) - (64 if name.startswith("clbench") else 0) for name in ways}
+    speed = {name: count[name] * share[name] / median(took) for name, took in seconds.items()}
+    found = {
+        name: {
+            "examples_a_second": round(value, 1),
+            "times_avalanche": round(value / speed["avalanche"], 2),
+            "times_buckets": round(value / speed["buckets"], 2),
+        }
+        for name, value in speed.items()
+    }
+    if asked.json:
+        print(json.dumps({"tokens_a_pair": float(store.lengths.mean()), "ways": found}, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("way", "examples/s", "x avalanche", "x buckets", title=f"{store.lengths.mean():.0f} tokens a pair")
+    for name, row in found.items():
+        table.add_row(name, *(str(value) for value in row.values()))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
