@@ -49,6 +49,7 @@ def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = BertConfig(
         vocab_size=600, hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=128,
+        initializer_range=0.3,  # large, so that even a model that has learned little tells pairs apart
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
     return folder

@@ -53,6 +53,7 @@ def command(
             bar.update(task, completed=step, description=f"distil {form.name}")
 
         result = pretrain(form, list(texts), teacher, out, text_licence=text_licence, on_step=on_step)
+        on_step(result["steps"])
     if as_json:
         console.print_json(result)
         return

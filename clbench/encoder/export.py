@@ -39,6 +39,7 @@ def write_backbone(bert: BertModel, tokenizer: Tokenizer, lower_case: bool, card
     try:
         weights = {name: value.detach().to(torch.float16).contiguous() for name, value in bert.state_dict().items()}
         save_file(weights, unfinished / "model.safetensors", metadata={"format": "pt"})
+        (unfinished / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
         config = bert.config.to_dict()
         config.pop("_name_or_path", None)
         config.update(architectures=["BertModel"], dtype="float16", model_type="bert")

@@ -73,7 +73,7 @@ def initial_student(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pupil = Pupil(BertModel(config), nn.ModuleList())
+        pupil = Pupil(BertModel(config).eval(), nn.ModuleList())
         maps = [nn.Linear(form.width, source.hidden_size) for _ in taught]
     pupil.maps.extend(maps)
     project_embeddings(teacher, pupil.bert, counts)
@@ -85,7 +85,8 @@ def initial_student(
             fitted = Affine.fit(states[depth * stride][batch.mask], goal[batch.mask])
             linear.weight.copy_(fitted.weight)
             linear.bias.copy_(fitted.bias)
-    return pupil
+    # Evaluation mode for good: without dropout there is no draw that a checkpoint would have to keep.
+    return pupil.eval()
 
 
 def teach(teacher: BertModel, batch: Batch, precision: str) -> list[Tensor]:

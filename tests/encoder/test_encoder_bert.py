@@ -27,7 +27,7 @@ def test_logits_and_hidden_states_are_those_of_transformers(store, rows) -> None
     model = _model().eval()
     with torch.no_grad():
         theirs = model(**padded(store, rows), output_hidden_states=True)
-        states, logits = Classifier(model, store).states_and_logits(torch.tensor(rows))
+        states, logits = Classifier(model, store).eval().states_and_logits(torch.tensor(rows))
         batch = store.batch(rows)
         ours = encode(model.bert, batch)
     torch.testing.assert_close(logits, theirs.logits, atol=1e-5, rtol=1e-4)
@@ -49,7 +49,7 @@ def test_gradients_are_those_of_transformers_without_dropout(store, training) ->
     model(**padded(store, rows), labels=labels).loss.backward()
     theirs = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
-    nn.functional.cross_entropy(Classifier(model, store)(torch.tensor(rows)), labels).backward()
+    nn.functional.cross_entropy(Classifier(model, store).train(training)(torch.tensor(rows)), labels).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter.grad, theirs[name], atol=1e-5, rtol=1e-3, msg=name)
 
@@ -58,8 +58,8 @@ def test_attention_dropout_path_equals_the_fused_one_when_nothing_is_dropped(sto
     # A rate below 1/131072 drops nothing, but takes the path with explicit softmax and mask.
     model = _model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=1e-6, classifier_dropout=0.0)
     rows = torch.arange(20)
-    explicit = Classifier(model.train(), store)(rows)
-    fused = Classifier(model.eval(), store)(rows)
+    explicit = Classifier(model, store).train()(rows)
+    fused = Classifier(model, store).eval()(rows)
     torch.testing.assert_close(explicit, fused, atol=1e-5, rtol=1e-4)
 
 
@@ -116,7 +116,7 @@ def test_keep_layers_keeps_exactly_those_and_the_model_saves_and_loads(store, la
             model(torch.tensor(rows)), model.hf(**padded(store, rows)).logits, atol=1e-5, rtol=1e-4
         )
         model.hf.save_pretrained(tmp_path)
-        again = Classifier(BertForSequenceClassification.from_pretrained(tmp_path).eval(), store)
+        again = Classifier(BertForSequenceClassification.from_pretrained(tmp_path), store).eval()
         torch.testing.assert_close(again(torch.tensor(rows)), model(torch.tensor(rows)))
 
 

@@ -29,7 +29,7 @@ for name in sys.argv[1:]:
         weight = found.classifier(2, 0).hf.bert.encoder.layer[0].output.dense.weight
         found.tokenizer()
         answers.append({"digest": found.digest, "source": found.source, "rate": found.learning_rate,
-            "files": sorted(path.name for path in found.folder.iterdir()), "sum": float(weight.sum())})
+            "files": sorted(path.name for path in found.folder.iterdir()), "sum": weight.sum().item()})
     except UserError as error:
         answers.append({"error": str(error)})
 print(json.dumps(answers))

@@ -14,7 +14,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -113,9 +113,11 @@ def real(name: str, folder: Path) -> DomainData:
     from clbench.schema.stream import read_stream
 
     for stream in map(read_stream, STREAMS):
-        for data in load(stream, "full", data_dir=folder):
-            if data.name == name:
-                return data
+        for domain in stream.domains:
+            if domain.name == name:
+                # On its own and trained on, also where its stream only evaluates on it.
+                form = stream.form.model_copy(update={"domains": (name,), "evaluation_only": ()})
+                return load(replace(stream, form=form, domains=(domain,)), "full", data_dir=folder)[0]
     raise KeyError(name)
 
 

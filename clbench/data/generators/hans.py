@@ -37,9 +37,9 @@ BANKS = {
     ),
     "i": bank(
         """
-        agree appear arrive complain cough dance disappear escape fail faint frown gamble hesitate jump laugh march pause
-        perform protest relax resign retire return shout sigh smile sneeze stumble succeed talk tremble travel vanish wait
-        walk wander whisper
+        agree appear arrive complain cough dance disappear escape fail faint frown gamble hesitate jump laugh march
+        pause perform protest relax resign retire return shout sigh smile sneeze stumble succeed talk tremble travel
+        vanish wait walk wander whisper
         """,
         verb,
     ),

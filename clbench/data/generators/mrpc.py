@@ -254,7 +254,7 @@ FRAMES = frames(
     ", according to a statement sent to reporters|, in what analysts called a surprise]",
 )
 
-MIX = Mix(same_phrasing=(0.4, 0.4), same_wording=(0.65, 0.8), changes=(0.35, 0.3, 0.2, 0.15), elsewhere=0.05)
+MIX = Mix(same_phrasing=(0.35, 0.5), same_wording=(0.6, 0.85), changes=(0.15, 0.3, 0.3, 0.25), elsewhere=0.15)
 
 
 @generator("mrpc", positives=0.66)

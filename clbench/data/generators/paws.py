@@ -203,9 +203,9 @@ FRAMES = frames(
 
 # By label: traded roles, paraphrase. In the published set, too, a paraphrase is a translation there and back, and the
 # second sentence is the one that came back in another order.
-_PLAIN = (0.42, 0.24)  # chance that the second sentence is told in the plain order, the frame's first phrasing
-_REORDER = (0.3, 1.0)  # chance that the first sentence is told in another order than the second
-_PLAIN_FIRST = 0.6  # chance that this other order is the plain one, of a paraphrase
+_PLAIN = (0.46, 0.22)  # chance that the second sentence is told in the plain order, the frame's first phrasing
+_REORDER = (0.22, 1.0)  # chance that the first sentence is told in another order than the second
+_PLAIN_FIRST = 0.7  # chance that this other order is the plain one, of a paraphrase
 _SAME_WORDING = (0.55, 0.95)
 
 

@@ -191,7 +191,7 @@ FRAMES = frames(
     lead="[||||Just curious:|Honest question:|For those who know about these things:|I keep asking myself:] ",
 )
 
-MIX = Mix(same_phrasing=(0.3, 0.45), same_wording=(0.55, 0.8), changes=(0.8, 0.2), elsewhere=0.2)
+MIX = Mix(same_phrasing=(0.3, 0.45), same_wording=(0.55, 0.8), changes=(0.6, 0.4), elsewhere=0.28)
 
 
 @generator("qqp", positives=0.37)

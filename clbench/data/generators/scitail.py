@@ -44,14 +44,15 @@ def draw_scitail(rng: random.Random, label: int, shift: float) -> Example:
     form = rng.randrange(len(RELATIONS[fact.relation].second))
     subject, thing = rng.choice(fact.subject), rng.choice(fact.object)
     second = RELATIONS[fact.relation].second[form].format(s=subject, o=thing)
-    ways = _STATED if label else rng.choices((_BESIDE, _NEAR, _FAR), weights=(0.3, 0.4, 0.3))[0]
+    ways = _STATED if label else rng.choices((_STATED, _BESIDE, _NEAR, _FAR), weights=(0.4, 0.25, 0.25, 0.1))[0]
     # The nearest wrong answers come from the same relation, as they do when a question's answers are searched for.
+    stated = fact if label else _another(rng, fact, near=rng.random() < 0.5)
     other = _another(rng, fact, near=ways is _NEAR or rng.random() < 0.3)
     another = _another(rng, fact, near=False)
-    while another.subject == other.subject:
-        another = _another(rng, fact, near=False)
+    while other in (stated, another):
+        other, another = _another(rng, fact, near=True), _another(rng, fact, near=False)
     first = expand(rng, rng.choice(ways)).format(
-        fact=_said(rng, fact, thing if rng.random() < 0.6 else None),
+        fact=_said(rng, stated, thing if label and rng.random() < 0.6 else None),
         other=_said(rng, other),
         another=_said(rng, another),
         s=subject if subject.mass or fact.relation in _BARE else f"the {subject}",

@@ -183,7 +183,7 @@ FRAMES = frames(
     """
 )
 
-MIX = Mix(same_phrasing=(0.5, 0.35), same_wording=(0.65, 0.6), changes=(0.2, 0.45, 0.35), elsewhere=0.2)
+MIX = Mix(same_phrasing=(0.45, 0.35), same_wording=(0.6, 0.65), changes=(0.2, 0.45, 0.35), elsewhere=0.15)
 
 
 @generator("stsb-pairs", positives=0.31)

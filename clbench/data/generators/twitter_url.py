@@ -173,8 +173,8 @@ FRAMES = frames(
 )
 
 MIX = Mix(
-    same_phrasing=(0.3, 0.2),
-    same_wording=(0.3, 0.5),
+    same_phrasing=(0.3, 0.45),
+    same_wording=(0.3, 0.7),
     changes=(0.0, 0.5, 0.5),
     elsewhere=0.85,
     details=("count", "percent", "money"),
