@@ -60,10 +60,16 @@ def distillation_loss(
         A scalar.
     """
     loss = (1 - alpha) * F.cross_entropy(logits, labels)
-    soft = F.kl_div(
-        F.log_softmax(logits / temperature, -1), F.log_softmax(teacher_logits / temperature, -1),
-        reduction="mean", log_target=True,
-    )  # fmt: skip
+    # "batchmean" divides by B alone, as torch's own "mean" will do in its next major release.
+    soft = (
+        F.kl_div(
+            F.log_softmax(logits / temperature, -1),
+            F.log_softmax(teacher_logits / temperature, -1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        / logits.shape[-1]
+    )
     loss = loss + alpha * temperature**2 * soft
     if beta:
         loss = loss + beta * F.mse_loss(F.normalize(states, dim=-1), F.normalize(teacher_states, dim=-1))
