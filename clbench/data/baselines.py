@@ -9,6 +9,7 @@ import numpy as np
 
 from clbench.data.pairs import DomainData, Pairs
 from clbench.errors import UserError
+from clbench.figures.metrics import accuracy, balanced_accuracy
 
 _WORD = re.compile(r"\w+")
 
@@ -101,6 +102,4 @@ def _fitted_on(data: DomainData) -> Pairs:
 
 
 def _score(labels: np.ndarray, predicted: np.ndarray) -> BaselineScore:
-    right = predicted == labels
-    recalls = [float(right[labels == label].mean()) for label in np.unique(labels)]
-    return BaselineScore(accuracy=float(right.mean()), balanced_accuracy=float(np.mean(recalls)))
+    return BaselineScore(accuracy(labels, predicted), balanced_accuracy(labels, predicted))
