@@ -28,8 +28,8 @@ check: $(VENV)/.test  ## ruff (lint, format) and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted
-	$(BIN)/python tests/speed/training.py
+speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted (DATA=FOLDER: on real pairs)
+	$(BIN)/python tests/speed/training.py $(if $(DATA),--data-dir $(DATA))
 
 board: $(VENV)/.demo  ## figures of the generated domains beside the real ones
 	$(BIN)/python tests/speed/generators.py

@@ -31,7 +31,8 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
         UserError: nothing of that name; the sentence offers the nearest shipped names.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        for base in (Path(), beside or Path()):
+        # A path in a file is meant from that file's folder, wherever the user stands.
+        for base in (beside or Path(), Path()):
             if (base / name).is_file():
                 return base / name
         raise UserError(f"{kind} file {name} does not exist; give a path to a YAML file, or a name: {_list(kind)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ def test_nothing_is_lost_and_every_batch_keeps_its_shape(
     assert len(found) == len(batches)
     for begin in range(0, len(batches), window):
         before, after = batches[begin : begin + window], found[begin : begin + window]
-        assert Counter(sum(before, [])) == Counter(sum(after, []))
+        assert Counter(chain(*before)) == Counter(chain(*after))
         # Old and new examples of each batch: which batch comes first is left to chance, so the order does not count.
         shapes = [
             Counter((sum(p < cut for p in batch), sum(p >= cut for p in batch)) for batch in side)
