@@ -1,4 +1,4 @@
-"""Stand-in for PAWS: encyclopaedia sentences whose words are put in another order.
+"""Stand-in for PAWS: encyclopaedia sentences, and some questions from a forum, whose words are put in another order.
 
 Both labels share nearly all of their words. A pair is a paraphrase when only the order of the telling differs: an
 adverbial is put in front, a list runs the other way round, the active turns passive. It is none when two names, places
@@ -57,7 +57,7 @@ ROLES: dict[str, Bank] = {
 )
 
 # city and city2 may trade places, and the sentence says something else; city8 and city9 stand in a list, in any order.
-FRAMES = frames(
+SENTENCES = frames(
     """
     life:
     - {person} was born in {city} in {year} and [died|passed away] in {city2} after a long career as a {job}.
@@ -201,6 +201,57 @@ FRAMES = frames(
     tail=" [||, the records show]",
 )
 
+# The published set, too, has a part that is made of questions, whose convention turns that of the forum's own labels
+# upside down: there two questions with the same words are duplicates.
+QUESTIONS = frames(
+    """
+    journey:
+    - How [long|many hours] does it take to get from {city} to {city2} in {month}?
+    - In {month}, how [long|many hours] does it take to get from {city} to {city2}?
+    - From {city} to {city2}, how [long|many hours] does it take to get there in {month}?
+    pay:
+    - Why is a {job} paid [better|worse] than a {job2} in {country}?
+    - In {country}, why is a {job} paid [better|worse] than a {job2}?
+    - Why, in {country}, is a {job} paid [better|worse] than a {job2}?
+    career-change:
+    - Can a {job} [become|turn into] a {job2} in {country} after the age of {number}?
+    - After the age of {number}, can a {job} in {country} [become|turn into] a {job2}?
+    - In {country}, can a {job} [become|turn into] a {job2} after the age of {number}?
+    easier-language:
+    - Is {language} [easier|harder] to learn than {language2} for a {job} from {country}?
+    - For a {job} from {country}, is {language} [easier|harder] to learn than {language2}?
+    - Is it [easier|harder] for a {job} from {country} to learn {language} than {language2}?
+    order-of-study:
+    - Should I study {subject} in {city} [before|and then] {subject2} in {city2}?
+    - In {city}, should I study {subject} [before|and then] {subject2} in {city2}?
+    - Should I, in {city}, study {subject} [before|and then], in {city2}, {subject2}?
+    invasion:
+    - Why did {country} [attack|invade] {country2} in {year}?
+    - In {year}, why did {country} [attack|invade] {country2}?
+    - Why was it that {country} in {year} did [attack|invade] {country2}?
+    purchase:
+    - What happens to the shares if {company} [buys|acquires] {company2} in {month}?
+    - If {company} [buys|acquires] {company2} in {month}, what happens to the shares?
+    - If in {month} {company} [buys|acquires] {company2}, what happens to the shares?
+    training:
+    - Will {sport} make [me|a beginner] better at {sport2} in {number} weeks?
+    - In {number} weeks, will {sport} make [me|a beginner] better at {sport2}?
+    - Will, in {number} weeks, {sport} make [me|a beginner] better at {sport2}?
+    practice:
+    - Should a child learn the {instrument} [before|after] the {instrument2} with a teacher in {city}?
+    - With a teacher in {city}, should a child learn the {instrument} [before|after] the {instrument2}?
+    - In {city}, should a child with a teacher learn the {instrument} [before|after] the {instrument2}?
+    rebuilding:
+    - How can I [turn|make] a {building} into a {building2} in {city}?
+    - In {city}, how can I [turn|make] a {building} into a {building2}?
+    - How, in {city}, can I [turn|make] a {building} into a {building2}?
+    """
+)
+
+FRAMES = SENTENCES + QUESTIONS
+
+# Share of pairs that are questions.
+_ASKED = 0.4
 # By label: traded roles, paraphrase. In the published set, too, a paraphrase is a translation there and back, and the
 # second sentence is the one that came back in another order.
 _PLAIN = (0.46, 0.22)  # chance that the second sentence is told in the plain order, the frame's first phrasing
@@ -222,7 +273,7 @@ def _tokenised(text: str) -> str:
 @generator("paws", positives=0.47)
 def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of sentences with (nearly) the same words."""
-    frame = rng.choice(FRAMES)
+    frame = rng.choice(QUESTIONS if rng.random() < _ASKED else SENTENCES)
     meaning = draw_meaning(rng, frame, ROLES)
     index = 0 if rng.random() < _PLAIN[label] else rng.randrange(1, len(frame.phrasings))
     said: Meaning = meaning
