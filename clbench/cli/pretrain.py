@@ -41,7 +41,7 @@ def command(
     clbench pretrain --config baselines/pretrain/distilled-12l-128.yaml --text sentences.txt.gz
     --teacher all-minilm-l6-v2 --out runs/pretrain
     """
-    from clbench.encoder.pretrain import pretrain
+    from clbench.pretrain import pretrain
     from clbench.schema.form import read_yaml
     from clbench.schema.pretrain import Pretraining
 

@@ -17,12 +17,15 @@ class Student(Form):
         width: hidden size, at most the teacher's.
         heads: attention heads; the width is a multiple of them.
         intermediate: width of the feed-forward part.
+        dropout: the rate that its configuration gives to whoever fine-tunes it; pre-training itself uses none. The
+            narrower a student, the less it bears.
     """
 
     layers: int = Field(ge=1, le=48)
     width: int = Field(ge=8, le=1024)
     heads: int = Field(ge=1, le=32)
     intermediate: int = Field(ge=8, le=4096)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Student:
@@ -52,7 +55,7 @@ class Mixture(Form):
 
 
 class Weights(Form):
-    """What each part of the loss counts; see :mod:`clbench.encoder.matching` for the parts."""
+    """What each part of the loss counts; see :mod:`clbench.pretrain.matching` for the parts."""
 
     hidden: float = Field(ge=0)
     sentence: float = Field(ge=0)

@@ -19,8 +19,8 @@ from encoder_worlds import sentence, write_model
 from clbench.cli.main import main
 from clbench.cli.pretrain import command
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.pretrain import fingerprint, prepare, pretrain, resume, train
 from clbench.errors import UserError
+from clbench.pretrain.loop import fingerprint, prepare, pretrain, resume, train
 from clbench.schema.form import read_yaml
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.shipped import ROOT
@@ -31,7 +31,7 @@ def form(**changes: object) -> Pretraining:
         "name": "tiny",
         "title": "t",
         "citation": "c",
-        "student": {"layers": 4, "width": 12, "heads": 2, "intermediate": 20},
+        "student": {"layers": 4, "width": 12, "heads": 2, "intermediate": 20, "dropout": 0.2},
         "max_length": 40,
         "min_words": 3,
         "pairs": 4,
@@ -119,7 +119,9 @@ def test_the_model_is_a_backbone_with_card_and_checksums(unbroken) -> None:
     backbone = open_backbone(str(unbroken / "model"))
     assert (backbone.layers, backbone.shape.hidden_size, backbone.shape.num_attention_heads) == (4, 12, 2)
     assert backbone.lower_case
-    assert json.loads((unbroken / "model" / "config.json").read_text())["dtype"] == "float16"
+    config = json.loads((unbroken / "model" / "config.json").read_text())
+    assert config["dtype"] == "float16"
+    assert config["hidden_dropout_prob"] == config["attention_probs_dropout_prob"] == 0.2
     sums = [line.split("  ") for line in (unbroken / "model" / "SHA256SUMS").read_text().splitlines()]
     assert {name for _, name in sums} >= {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"}
     for digest, name in sums:
@@ -153,6 +155,13 @@ def test_training_brings_the_student_closer_on_lines_held_out(teacher, text, tmp
     assert curve[-1]["held_out_cosine"] > curve[0]["held_out_cosine"]
     with (tmp_path / "curve.csv").open() as file:
         assert [float(row["hidden"]) for row in csv.DictReader(file)] == [row["hidden"] for row in curve]
+
+
+def test_dropout_is_for_whoever_fine_tunes_and_leaves_the_weights_alone(teacher, text, unbroken, tmp_path) -> None:
+    student = form().student.model_dump() | {"dropout": 0.0}
+    pretrain(form(student=student), [text], teacher, tmp_path)
+    weights = [folder / "model" / "model.safetensors" for folder in (tmp_path, unbroken)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_lines_held_out_are_not_trained_on(teacher, tmp_path) -> None:

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import encode
-from clbench.encoder.card import Facts, model_card
-from clbench.encoder.corpus import Corpus, Reading, order_of_lines, read_lines, read_pairs
 from clbench.encoder.export import write_backbone
 from clbench.encoder.hf_folder import digest_of
-from clbench.encoder.matching import Pupil, Scale, initial_student, losses, pooled, scale_of, teach, weigh
 from clbench.errors import UserError
+from clbench.pretrain.card import Facts, model_card
+from clbench.pretrain.corpus import Corpus, Reading, order_of_lines, read_lines, read_pairs
+from clbench.pretrain.matching import Pupil, Scale, initial_student, losses, pooled, scale_of, teach, weigh
 from clbench.schema.pretrain import Pretraining
 
 if TYPE_CHECKING:

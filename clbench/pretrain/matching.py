@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from clbench import torchvision_ops
 from clbench.encoder.bert import encode
-from clbench.encoder.projection import Affine, project_embeddings, project_layers
 from clbench.encoder.tokens import Batch
+from clbench.pretrain.projection import Affine, project_embeddings, project_layers
 from clbench.schema.pretrain import Student, Weights
 
 torchvision_ops.define()
@@ -20,7 +20,7 @@ torchvision_ops.define()
 from transformers import BertConfig, BertModel  # noqa: E402  (after the schemas it needs)
 
 if TYPE_CHECKING:
-    from clbench.encoder.corpus import Reading
+    from clbench.pretrain.corpus import Reading
 
 
 class Pupil(nn.Module):
@@ -70,6 +70,8 @@ def initial_student(
         max_position_embeddings=source.max_position_embeddings,
         type_vocab_size=source.type_vocab_size,
         pad_token_id=source.pad_token_id,
+        hidden_dropout_prob=form.dropout,
+        attention_probs_dropout_prob=form.dropout,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

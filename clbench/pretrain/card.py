@@ -61,8 +61,9 @@ tags: [bert, distillation, clbench]
 
 # {form.name}
 
-{form.title}: a BERT encoder of {student.layers} layers, width {student.width}, {student.heads} heads, feed-forward
-width {student.intermediate}, in fp16. Made by clbench for fine-tuning on sentence pairs, as a small backbone for the
+{form.title}: a BERT encoder of {student.layers} layers, width
+{student.width}, {student.heads} heads, feed-forward width {student.intermediate}, in fp16, with a dropout rate of
+{student.dropout:g} for fine-tuning. Made by clbench for fine-tuning on sentence pairs, as a small backbone for the
 lifelong evaluation of compressed encoders. It was pre-trained for minutes, not days: it is no rival of its teacher.
 
 | made from | |

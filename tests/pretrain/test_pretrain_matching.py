@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from transformers import BertModel
 
 from clbench.encoder.bert import encode
-from clbench.encoder.corpus import Corpus, order_of_lines, read_pairs
 from clbench.encoder.hf_folder import read_tokenizer
-from clbench.encoder.matching import Scale, initial_student, losses, pooled, scale_of, teach, weigh
-from clbench.encoder.projection import Affine, _ranked_heads, _ranked_neurons, project_layers
+from clbench.pretrain.corpus import Corpus, order_of_lines, read_pairs
+from clbench.pretrain.matching import Scale, initial_student, losses, pooled, scale_of, teach, weigh
+from clbench.pretrain.projection import Affine, _ranked_heads, _ranked_neurons, project_layers
 from clbench.schema.backbone import BertShape
 from clbench.schema.pretrain import Mixture, Student, Weights
 
