@@ -50,7 +50,8 @@ def command(
 
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
-    from clbench.record import RECORD_NAME, report
+    from clbench import report
+    from clbench.record import RECORD_NAME
     from clbench.runner import for_seeds, parse_seeds, prepare, run_seed
 
     wanted = parse_seeds(seeds)

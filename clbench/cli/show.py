@@ -18,8 +18,9 @@ def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -
     RUN is the folder of a run, its record.json, or a folder of runs. Runs that differ only in their seed are shown as
     one, with means and 95% intervals. Every figure is computed again from the predictions on the way.
     """
+    from clbench import report
     from clbench.console import out, print_json
-    from clbench.record import find_records, read_record, report
+    from clbench.record import find_records, read_record
 
     # dict, not set: a run that is named twice is shown once, in the order given.
     files = list(dict.fromkeys(file.resolve() for run in runs for file in find_records(run)))

@@ -13,8 +13,9 @@ import pytest
 from record_worlds import NAMES, pieces, record
 from rich.console import Console
 
+from clbench import report
 from clbench.figures import HEADLINE, mean_interval
-from clbench.record import Record, make_record, report
+from clbench.record import Record, make_record
 
 
 def printed(records: list[Record], width: int = 120, **options: Any) -> str:
