@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,7 +208,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
     started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
     with _clock(seconds, "imports"):
         from clbench import compress, life
-        from clbench.data.baselines import majority, word_overlap
+        from clbench.data.baselines import fittable, majority, word_overlap
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
     classes = len(job.stream.form.label_space)
     trained = [d for d in job.data if not job.stream.is_evaluation_only(d.name)]
@@ -250,11 +250,9 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
 
     with _clock(seconds, "measurement"):
         speed = measure(compressed.model, tests[first.name])
-        # A domain that has test pairs alone has nothing for a baseline to learn from: it gets the first domain's.
-        fitted = [d if len(d.splits) > 1 else replace(d, splits=trained[0].splits | d.splits) for d in job.data]
         domains = [
             DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
-            for d, f in zip(job.data, fitted, strict=True)
+            for d, f in zip(job.data, fittable(job.data), strict=True)
         ]
     length = round(float(np.mean(store.lengths[np.concatenate(list(tests.values()))])))
     return make_record(

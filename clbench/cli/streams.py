@@ -106,5 +106,5 @@ def _origin(source: dict[str, Any]) -> str:
     return f" ({source['id']} at {source['commit'][:7]})" if source["kind"] == "hub" else ""
 
 
-def _score(score: dict[str, float] | None) -> str:
-    return "–" if score is None else f"{score['accuracy']:.2f}/{score['balanced_accuracy']:.2f}"
+def _score(score: dict[str, float]) -> str:
+    return f"{score['accuracy']:.2f}/{score['balanced_accuracy']:.2f}"

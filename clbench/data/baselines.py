@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,6 +93,14 @@ def overlap(pairs: Pairs) -> np.ndarray:
         words = set(_WORD.findall(second.lower()))
         shares[row] = len(words.intersection(_WORD.findall(first.lower()))) / max(1, len(words))
     return shares
+
+
+def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
+    """The domains of a stream, in order, each with something to fit a baseline on.
+
+    One that has a test part alone, as an evaluation-only domain may, gets the other parts of the stream's first domain.
+    """
+    return [data if len(data.splits) > 1 else replace(data, splits=domains[0].splits | data.splits) for data in domains]
 
 
 def _fitted_on(data: DomainData) -> Pairs:

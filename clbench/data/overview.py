@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from clbench.data.baselines import BaselineScore, majority, word_overlap
+from clbench.data.baselines import BaselineScore, fittable, majority, word_overlap
 from clbench.data.pairs import DomainData, Pairs
-from clbench.errors import UserError
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream
 
@@ -28,8 +27,8 @@ def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> 
     """
     form = stream.form
     described = [
-        _domain(domain, data, form.label_space, stream.is_evaluation_only(domain.name))
-        for domain, data in zip(stream.domains, loaded, strict=True)
+        _domain(domain, data, fitted, form.label_space, stream.is_evaluation_only(domain.name))
+        for domain, data, fitted in zip(stream.domains, loaded, fittable(loaded), strict=True)
     ]
     return {
         "stream": form.name,
@@ -43,7 +42,9 @@ def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> 
     }
 
 
-def _domain(domain: Domain, data: DomainData, label_space: Sequence[str], evaluation_only: bool) -> dict[str, Any]:
+def _domain(
+    domain: Domain, data: DomainData, fitted: DomainData, label_space: Sequence[str], evaluation_only: bool
+) -> dict[str, Any]:
     return {
         "name": domain.name,
         "title": domain.title,
@@ -53,8 +54,8 @@ def _domain(domain: Domain, data: DomainData, label_space: Sequence[str], evalua
         "published_sizes": domain.sizes,
         "source": dict(data.source),
         "splits": {split: _split(pairs, label_space) for split, pairs in data.splits.items()},
-        "majority": _baseline(majority, data, len(label_space)),
-        "word_overlap": _baseline(word_overlap, data, len(label_space)),
+        "majority": _score(majority(fitted, len(label_space))),
+        "word_overlap": _score(word_overlap(fitted, len(label_space))),
     }
 
 
@@ -68,10 +69,5 @@ def _split(pairs: Pairs, label_space: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _baseline(
-    measure: Callable[[DomainData, int], BaselineScore], data: DomainData, classes: int
-) -> dict[str, float] | None:
-    try:
-        return {name: round(value, 4) for name, value in asdict(measure(data, classes)).items()}
-    except UserError:
-        return None
+def _score(score: BaselineScore) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in asdict(score).items()}
