@@ -72,7 +72,7 @@ class Job:
             "stream": [self.stream.form.name, list(self.stream.form.label_space)],
             "max_length": self.max_length,
             "data": [[d.name, {split: pairs.digest() for split, pairs in d.splits.items()}] for d in self.data],
-            "backbone": self.backbone.digest,
+            "backbone": [self.backbone.digest, self.backbone.learning_rate],
             "eval_every": self.eval_every,
             "seed": seed,
         }
