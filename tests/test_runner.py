@@ -66,6 +66,15 @@ def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, t
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("strategy", ["ewc", "agem", "si"])
+def test_a_model_with_layerdrop_lives_under_strategies_that_read_gradients(
+    strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    record = lived(small_stream, small_backbone, tmp_path, strategy=strategy, model="layerdrop-12l")
+    assert [point.name for point in record.points if point.final] == ["mnli", "snli", "hans"]
+    assert record.inception[0].details["layerdrop"] == 0.2
+
+
 @pytest.mark.parametrize("strategy", ["naive", "replay", "ewc", "lwf", "agem", "si", "joint", "cumulative"])
 def test_every_strategy_runs_to_the_end(
     strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path

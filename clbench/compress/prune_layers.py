@@ -1,4 +1,8 @@
-"""Step ``prune_layers``: whole layers removed before training on the task (Sajjad et al. 2020, arXiv:2004.03844)."""
+"""Step ``prune_layers``: whole layers removed.
+
+Before training on the task as in Sajjad et al. 2020 (arXiv:2004.03844), or with no training after it as in LayerDrop
+(Fan, Grave and Joulin 2020, arXiv:1909.11556), whose pruning rule "every other" is ``alternate`` here.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +44,12 @@ def kept_layers(step: PruneLayers, layers: int, origin: str) -> list[int]:
     if step.drop == "bottom":
         return list(range(layers - depth + 1, layers + 1))
     return [number * layers // depth for number in range(1, depth + 1)]
+
+
+def layerdrop_rate(kept: int, layers: int) -> float:
+    """p* = 1 - r / N, with which a batch goes through r of N layers in the mean (Fan et al. 2020, section 3.2).
+
+    >>> layerdrop_rate(6, 12)
+    0.5
+    """
+    return 1 - kept / layers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,16 @@ from clbench import __version__
 from clbench.cache import cached, key_of
 from clbench.compress.distill import distill_loss, layer_map, targets
 from clbench.compress.finetune import finetune_loss
-from clbench.compress.prune_layers import kept_layers
+from clbench.compress.prune_layers import kept_layers, layerdrop_rate
 from clbench.compress.task import Observer, OnStep, Task, fit
-from clbench.encoder.bert import Classifier, keep_layers, set_dropout
+from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
 from clbench.schema.recipe import Distill, OpenRecipe, PruneLayers
 from clbench.schema.strategy import Training, at_rate
 
 if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
+
+_LAYER = re.compile(r"(.*\.encoder\.layer\.)(\d+)(\..*)")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Compressed:
         steps: what each step did, as plain JSON values for the record: ``name``, ``layers`` kept, ``epochs``,
             ``validation`` (balanced accuracy by epoch) and ``details`` (training, layer map, teacher).
         key: what determines the model, 64 hexadecimal digits.
-        path: what an observer saw of the last step; empty without one.
+        path: what an observer saw of the last step that trains; empty without one.
     """
 
     model: Classifier
@@ -66,7 +69,7 @@ def build(
         backbone: what everything starts from, the teachers too.
         task: the first domain.
         seed: the run's.
-        observer: watches the last step, for a strategy that needs its path.
+        observer: watches the last step that trains, for a strategy that needs its path.
         observed: what determines the observer's state, as plain JSON values.
         on_step: progress: the step's name, pairs done, pairs in all.
 
@@ -85,13 +88,22 @@ def build(
         if isinstance(step, PruneLayers):
             kept = kept_layers(step, model.config.num_hidden_layers, str(recipe.path))
             keep_layers(model, kept)
+            path = _along(path, kept)
             chain["steps"].append({"step": step.step, "layers": kept})
             reports.append({"name": step.step, "layers": kept})
             continue
         if step.dropout is not None:
             set_dropout(model, step.dropout)
+        layerdrop = step.layerdrop
+        if layerdrop == "auto":
+            # The recipe's form has seen to it that there is one.
+            target = next(later for later in recipe.form.steps[place:] if isinstance(later, PruneLayers))
+            layers = model.config.num_hidden_layers
+            layerdrop = layerdrop_rate(len(kept_layers(target, layers, str(recipe.path))), layers)
+        if layerdrop is not None:
+            set_layerdrop(model, layerdrop)
         training = at_rate(step.training, backbone.learning_rate)
-        facts: dict[str, Any] = {"step": step.step, "dropout": step.dropout}
+        facts: dict[str, Any] = {"step": step.step, "dropout": step.dropout, "layerdrop": layerdrop}
         facts["training"] = training.model_dump(mode="json")
         teacher = None
         if isinstance(step, Distill):
@@ -99,7 +111,8 @@ def build(
             facts |= _distillation(step, model, teacher, str(recipe.path))
         chain["steps"].append(facts)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
-        watch = observer if place + 1 == len(recipe.form.steps) else None
+        last = all(isinstance(later, PruneLayers) for later in recipe.form.steps[place + 1 :])
+        watch = observer if last else None
         train = partial(
             _train, model, task, training, recipe, place, teacher, facts.get("layer_map", []),
             seed=_seed(seed, trained), observer=watch, on_step=on_step,
@@ -166,6 +179,19 @@ def _read(folder: Path, model: Classifier) -> tuple[list[float], dict[str, Tenso
     path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
     scores: list[float] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     return scores, path
+
+
+def _along(path: Mapping[str, Tensor], kept: Sequence[int]) -> dict[str, Tensor]:
+    """What an observer saw, under the names that parameters have once only the layers ``kept`` (1-based) are there."""
+    places = {number - 1: place for place, number in enumerate(kept)}
+    found = {}
+    for name, value in path.items():
+        match = _LAYER.fullmatch(name)
+        if match is None:
+            found[name] = value
+        elif int(match[2]) in places:
+            found[f"{match[1]}{places[int(match[2])]}{match[3]}"] = value
+    return found
 
 
 def training_steps(recipe: OpenRecipe) -> list[str]:

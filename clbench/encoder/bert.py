@@ -63,11 +63,28 @@ def apply_layer(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
     return output.LayerNorm(dropout(output.dense(inner), output.dropout.p, layer.training) + x)
 
 
+def layers_used(bert: BertModel) -> list[bool]:
+    """Which layers a batch goes through, first to last: all of them in evaluation.
+
+    In training each is left out with probability p = ``config.layerdrop``, independently (LayerDrop, Fan, Grave and
+    Joulin 2020, arXiv:1909.11556, section 3.2); N (1 - p) of N are used in the mean. One draw a batch from torch's
+    global generator, and none where p is 0.
+    """
+    count, rate = len(bert.encoder.layer), getattr(bert.config, "layerdrop", 0.0)
+    if not bert.training or rate == 0.0:
+        return [True] * count
+    used: list[bool] = (torch.rand(count) >= rate).tolist()
+    return used
+
+
 def encode(bert: BertModel, batch: Batch) -> list[Tensor]:
-    """Hidden states of every depth, (N, H) each: the embeddings' first, then one a layer."""
+    """Hidden states of every depth, (N, H) each: the embeddings' first, then one a layer.
+
+    A layer that LayerDrop leaves out passes on what it was given.
+    """
     states = [embed(bert, batch)]
-    for layer in bert.encoder.layer:
-        states.append(apply_layer(layer, states[-1], batch))
+    for layer, used in zip(bert.encoder.layer, layers_used(bert), strict=True):
+        states.append(apply_layer(layer, states[-1], batch) if used else states[-1])
     return states
 
 
@@ -106,11 +123,7 @@ class Classifier(nn.Module):
             raise ValueError("the classifier has no token store; call reads(store) first")
         batch = self.store.batch(rows)
         bert = self.hf.bert
-        x = embed(bert, batch)
-        states = []
-        for layer in bert.encoder.layer:
-            x = apply_layer(layer, x, batch)
-            states.append(x[batch.firsts])
+        states = [state[batch.firsts] for state in encode(bert, batch)[1:]]
         pooled = bert.pooler(states[-1].unsqueeze(1))
         logits = self.hf.classifier(dropout(pooled, self.hf.dropout.p, self.training))
         return torch.stack(states), logits
@@ -128,14 +141,23 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:
 
 
 def keep_layers(model: Classifier, layers: list[int]) -> Classifier:
-    """Keep only ``layers`` (1-based, ascending) of a classifier, in place; the pruned ones are gone, not masked."""
+    """Keep only ``layers`` (1-based, ascending) of a classifier, in place; the pruned ones are gone, not masked.
+
+    LayerDrop ends with it: the depth that it trained for is there.
+    """
     encoder = model.hf.bert.encoder
     encoder.layer = nn.ModuleList(encoder.layer[number - 1] for number in layers)
     for place, layer in enumerate(encoder.layer):
         if hasattr(layer.attention.self, "layer_idx"):
             layer.attention.self.layer_idx = place
-    model.hf.config.num_hidden_layers = len(layers)
+    model.config.num_hidden_layers = len(layers)
+    model.config.layerdrop = 0.0
     return model
+
+
+def set_layerdrop(model: Classifier, rate: float) -> None:
+    """The chance that a batch leaves a layer out in training, written to the configuration, which travels with it."""
+    model.config.layerdrop = rate
 
 
 def set_dropout(model: nn.Module, rate: float) -> None:

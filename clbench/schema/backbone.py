@@ -71,6 +71,7 @@ class BertShape(BaseModel):
     hidden_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
     attention_probs_dropout_prob: float = Field(default=0.1, ge=0, lt=1)
     classifier_dropout: float | None = Field(default=None, ge=0, lt=1)
+    layerdrop: float = Field(default=0.0, ge=0, lt=1)  # clbench's own; transformers has none for BERT
     initializer_range: float = Field(default=0.02, gt=0, le=1)
     auto_map: None = None
 

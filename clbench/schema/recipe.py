@@ -25,10 +25,14 @@ class Step(Form):
         training: how it is trained; a learning rate of null is the backbone's own.
         dropout: the rate for embeddings, attention, hidden states and head, from this step on and through the whole
             life; null leaves the backbone's.
+        layerdrop: the chance that a batch leaves a layer out, from this step on, until layers are pruned or through the
+            whole life; null leaves the backbone's. ``auto`` is the paper's rate for the depth that the next
+            ``prune_layers`` leaves, p* = 1 - r / N for r of N layers (Fan et al. 2020, section 3.2).
     """
 
     training: Training
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    layerdrop: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] | None = None
 
 
 class Finetune(Step):
@@ -67,7 +71,8 @@ class Distill(Step):
 
 
 class PruneLayers(Form):
-    """Whole transformer layers removed, before any training on the task (Sajjad et al. 2020).
+    """Whole transformer layers removed: before any training on the task (Sajjad et al. 2020), or after it, where it was
+    trained with LayerDrop (Fan et al. 2020).
 
     Attributes:
         drop: ``alternate`` (every other one, beginning with the first: 1, 3, 5, ..), ``top`` (the last ones, so that
@@ -96,7 +101,7 @@ class Recipe(Form):
         name: what ``--model`` is given.
         title: one line for people.
         citation: the paper, with the equation or section that the recipe follows.
-        steps: what is done to the backbone, in order; the last one trains on the first domain.
+        steps: what is done to the backbone, in order; at least one trains on the first domain.
     """
 
     name: str
@@ -106,9 +111,13 @@ class Recipe(Form):
 
     @field_validator("steps")
     @classmethod
-    def _ends_trained(cls, steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
-        if isinstance(steps[-1], PruneLayers):
-            raise ValueError("the last step has to train on the first domain: finetune or distill")
+    def _is_trained(cls, steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
+        if all(isinstance(step, PruneLayers) for step in steps):
+            raise ValueError("one step has to train on the first domain: finetune or distill")
+        for place, step in enumerate(steps):
+            aimed = any(isinstance(later, PruneLayers) for later in steps[place + 1 :])
+            if isinstance(step, Step) and step.layerdrop == "auto" and not aimed:
+                raise ValueError("layerdrop: auto needs a later prune_layers, whose depth it trains for")
         return steps
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from clbench.compress.prune_layers import kept_layers
+from clbench.compress.prune_layers import kept_layers, layerdrop_rate
 from clbench.errors import UserError
 from clbench.schema.recipe import PruneLayers
 
@@ -54,3 +56,21 @@ def test_layers_that_are_not_there(drop: Any, depth: Any) -> None:
 def test_forms_that_say_nothing_sensible(drop: Any, depth: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):
         step(drop, depth)
+
+
+@given(kept=st.integers(1, 48), more=st.integers(0, 48))
+def test_layerdrops_rate_leaves_as_many_layers_in_the_mean(kept: int, more: int) -> None:
+    rate = layerdrop_rate(kept, kept + more)
+    # Second form: the mean of a binomial count, summed up term by term.
+    chances = binom.pmf(np.arange(kept + more + 1), kept + more, 1 - rate)
+    assert (np.arange(kept + more + 1) * chances).sum() == pytest.approx(kept)
+
+
+@given(depth=st.integers(1, 24), more=st.integers(0, 24))
+def test_every_other_is_evenly_spread(depth: int, more: int) -> None:
+    """The paper's rule, written another way: gaps between kept layers differ by one at most, and the last stays."""
+    layers = depth + more
+    kept = kept_layers(step("alternate", depth), layers, "x.yaml")
+    gaps = np.diff([0, *kept])
+    assert kept[-1] == layers
+    assert gaps.max() - gaps.min() <= 1

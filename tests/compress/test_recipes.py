@@ -14,6 +14,7 @@ from torch import Tensor
 from clbench.cache import root
 from clbench.compress import Compressed, Task, build, training_steps
 from clbench.compress import task as task_module
+from clbench.compress.recipe import _along
 from clbench.errors import UserError
 from clbench.life.synaptic import PathObserver
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -108,6 +109,28 @@ def test_dropout_is_held_for_life(backbone: SmallBackbone, task: Task) -> None:
         assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == rate
 
 
+def test_layerdrop_is_held_for_life_or_until_layers_are_pruned(backbone: SmallBackbone, task: Task) -> None:
+    whole, pruned = (made(name, backbone, task) for name in ("layerdrop-12l", "layerdrop-6l"))
+    assert whole.model.config.layerdrop == whole.steps[0]["details"]["layerdrop"] == 0.2
+    # Two of four layers are to stay: auto is 1 - 2/4.
+    assert [step["name"] for step in pruned.steps] == ["finetune", "prune_layers"]
+    assert pruned.steps[0]["details"]["layerdrop"] == 0.5
+    assert pruned.steps[1]["layers"] == [2, 4]
+    assert pruned.model.config.layerdrop == 0
+
+
+def test_a_watched_path_follows_the_layers_that_stay(backbone: SmallBackbone, task: Task) -> None:
+    found = made("layerdrop-6l", backbone, task, observer=PathObserver(1e-7), observed={"eps": 1e-7})
+    shapes = {name: p.numel() for name, p in found.model.named_parameters()}
+    assert {name.partition("/")[2]: value.numel() for name, value in found.path.items()} == shapes
+    # The weights that the path ends on are those of the pruned model.
+    for name, parameter in found.model.named_parameters():
+        torch.testing.assert_close(found.path[f"weights/{name}"], parameter.detach().flatten())
+    path = {f"sum/hf.bert.encoder.layer.{n}.x": torch.tensor(n) for n in range(4)} | {"sum/hf.head": torch.tensor(9)}
+    followed = {name: int(value) for name, value in _along(path, [2, 4]).items()}
+    assert followed == {"sum/hf.bert.encoder.layer.0.x": 1, "sum/hf.bert.encoder.layer.1.x": 3, "sum/hf.head": 9}
+
+
 def test_a_student_begins_with_the_backbones_first_layers(
     backbone: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,8 +205,8 @@ def test_a_recipe_that_is_its_own_teacher(tmp_path: Path) -> None:
         read_recipe(str(tmp_path / "a.yaml"))
 
 
-def test_a_recipe_ends_with_training(tmp_path: Path) -> None:
+def test_a_recipe_trains(tmp_path: Path) -> None:
     content = read_recipe("finetune-6l").form.model_dump(mode="json")
     (tmp_path / "x.yaml").write_text(yaml.safe_dump(content | {"steps": content["steps"][:1]}))
-    with pytest.raises(UserError, match=r"x.yaml: field 'steps': the last step has to train"):
+    with pytest.raises(UserError, match=r"x.yaml: field 'steps': one step has to train"):
         read_recipe(str(tmp_path / "x.yaml"))
