@@ -19,129 +19,133 @@ def _roles() -> Bank:
     return tuple(Concept((w,)) for w in words) + tuple(Concept((Word(w.pl, many=True),)) for w in words)
 
 
-_PEOPLE = _roles()
 # Regular verbs only: past and participle are one word, so that a passive shares every word with its active.
 BANKS = {
-    "x": _PEOPLE,
-    "y": _PEOPLE,
-    "z": _PEOPLE,
+    "x": _roles(),
     "v": bank(
         """
-        admire advise amuse attack avoid blame comfort contact deceive defend encourage entertain envy expect follow
-        frighten help hire
-        ignore insult interview introduce invite judge kick mention observe obey offend persuade photograph praise
-        pursue question
-        recognize recommend rescue reward scare stop support surprise thank threaten trick trust visit warn welcome
+        accuse address admire advise amaze amuse annoy approach assist attack avoid blame bother challenge charm chase
+        comfort confuse congratulate consult contact convince correct criticize deceive defend disappoint disturb
+        embarrass encourage entertain envy escort excuse expect follow frighten greet help hire honor
+        ignore impress inspire insult interview introduce invite irritate judge kick mention mock notify observe obey
+        offend persuade
+        photograph praise pull pursue push puzzle question reassure recognize recommend remind replace rescue respect
+        reward salute scare scold shock stop support surprise surround tease thank threaten track trick trouble trust
+        visit warn welcome
         """,
         verb,
     ),
     "i": bank(
         """
-        agree appear arrive complain cough dance disappear escape fail faint frown gamble hesitate jump laugh march
-        pause perform protest relax resign retire return shout sigh smile sneeze stumble succeed talk tremble travel
-        vanish wait walk wander whisper
+        agree appear argue arrive bow breathe celebrate cheer collapse complain cough cry dance disappear doze escape
+        fail faint float frown gamble giggle groan hesitate hurry jump laugh listen march mumble pause perform pray
+        protest recover relax resign rest retire return scream shiver shout sigh smile sneeze snore struggle stumble
+        succeed suffer surrender talk travel tremble tumble vanish vote wait walk wander whisper whistle work yawn
+        yell
         """,
         verb,
     ),
     "p": bank("call clean cook help hunt investigate paint study train watch move visit", verb),
     "k": bank("believe doubt remember notice understand discover recall mention suspect question", verb),
     "place": plain(
-        "office garden library museum kitchen studio village school hotel market theater station castle harbor "
-        "church hospital tower valley"
+        "airport bakery barn castle cathedral church clinic courtyard factory farm forest garden harbor hospital hotel "
+        "island kitchen laboratory library market museum office palace park restaurant school stadium station studio "
+        "temple theater tower valley village workshop"
     ),
     "adj": plain(
-        "angry brave busy careful clever famous friendly gentle honest lazy lonely nervous polite proud quiet "
-        "serious strange tired young old"
+        "angry brave busy careful cheerful clever clumsy curious eager elegant famous fierce friendly generous gentle "
+        "grumpy honest humble jealous lazy lonely modest nervous old patient polite popular proud quiet rude serious "
+        "shy silly stern strange timid tired wise young"
     ),
 }
 
 PATTERNS = patterns(
     """
     # passive
-    ? The {x} {v.past} the {y}.
-    + The {y} {y.was} {v.part} by the {x}.
-    - The {x} {x.was} {v.part} by the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {x2} {x2.was} {v.part} by the {x}.
+    - The {x} {x.was} {v.part} by the {x2}.
 
     # passive with an adjunct
-    ? The {x} {v.past} the {y}.
-    + In the {place}, the {y} {y.was} {v.part} by the {adj} {x}.
-    - In the {place}, the {x} {x.was} {v.part} by the {adj} {y}.
+    ? The {x} {v.past} the {x2}.
+    + In the {place}, the {x2} {x2.was} {v.part} by the {adj} {x}.
+    - In the {place}, the {x} {x.was} {v.part} by the {adj} {x2}.
 
     # passive without its doer (fixed: v)
-    ? The {y} {y.was} {v.part}.
-    + The {y} near the {x} {y.was} {v.part} by the {z}.
-    - The {x} near the {y} {x.was} {v.part} by the {z}.
+    ? The {x2} {x2.was} {v.part}.
+    + The {x2} near the {x} {x2.was} {v.part} by the {x3}.
+    - The {x} near the {x2} {x.was} {v.part} by the {x3}.
 
     # two subjects
-    ? The {x} {v.past} the {y}.
-    + The {x} and the {z} {v.past} the {y}.
-    - The {y} and the {z} {v.past} the {x}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} and the {x3} {v.past} the {x2}.
+    - The {x2} and the {x3} {v.past} the {x}.
 
     # two objects
-    ? The {x} {v.past} the {y}.
-    + The {x} {v.past} the {z} and the {y}.
-    - The {y} {v.past} the {z} and the {x}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} {v.past} the {x3} and the {x2}.
+    - The {x2} {v.past} the {x3} and the {x}.
 
     # prepositional phrase on the subject
     ? The {x} {i.past}.
-    + The {x} [near|behind|beside|by] the {y} {i.past}.
-    - The {y} [near|behind|beside|by] the {x} {i.past}.
+    + The {x} [near|behind|beside|by] the {x2} {i.past}.
+    - The {x2} [near|behind|beside|by] the {x} {i.past}.
 
     # prepositional phrase on the object
-    ? The {x} {v.past} the {y}.
-    + The {x} {v.past} the {y} [near|behind|beside] the {z}.
-    - The {x} {v.past} the {z} [near|behind|beside] the {y}.
-    - The {z} [near|behind|beside] the {x} {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} {v.past} the {x2} [near|behind|beside] the {x3}.
+    - The {x} {v.past} the {x3} [near|behind|beside] the {x2}.
+    - The {x3} [near|behind|beside] the {x} {v.past} the {x2}.
 
     # relative clause on the subject
     ? The {x} {i.past}.
-    + The {x} that {v.past} the {y} {i.past}.
-    - The {y} that {v.past} the {x} {i.past}.
+    + The {x} that {v.past} the {x2} {i.past}.
+    - The {x2} that {v.past} the {x} {i.past}.
 
     # inside a relative clause
-    ? The {x} {v.past} the {y}.
-    + The {x} that {v.past} the {y} {i.past}.
-    - The {x} that the {y} {v.past} {i.past}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} that {v.past} the {x2} {i.past}.
+    - The {x} that the {x2} {v.past} {i.past}.
 
     # around a relative clause
-    ? The {x} {v.past} the {y}.
-    + The {x} that the {z} {k.past} {v.past} the {y}.
-    - The {z} that {k.past} the {x} {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} that the {x3} {k.past} {v.past} the {x2}.
+    - The {x3} that {k.past} the {x} {v.past} the {x2}.
 
     # embedded clause
-    ? The {x} {v.past} the {y}.
-    + [Because|Since|Although|Now that] the {x} {v.past} the {y}, the {z} {i.past}.
-    - [If|Unless|In case] the {x} {v.past} the {y}, the {z} {i.past}.
+    ? The {x} {v.past} the {x2}.
+    + [Because|Since|Although|Now that] the {x} {v.past} the {x2}, the {x3} {i.past}.
+    - [If|Unless|In case] the {x} {v.past} the {x2}, the {x3} {i.past}.
 
     # main clause
     ? The {x} {i.past}.
-    + [Because|Since|Although|Now that] the {z} {v.past} the {y}, the {x} {i.past}.
-    - [If|Unless|In case] the {z} {v.past} the {y}, the {x} {i.past}.
+    + [Because|Since|Although|Now that] the {x3} {v.past} the {x2}, the {x} {i.past}.
+    - [If|Unless|In case] the {x3} {v.past} the {x2}, the {x} {i.past}.
 
     # clause under a verb
     ? The {x} {i.past}.
-    + The {y} [knew|realized|noticed|regretted] that the {x} {i.past}.
-    - The {y} [believed|claimed|hoped|thought] that the {x} {i.past}.
+    + The {x2} [knew|realized|noticed|regretted] that the {x} {i.past}.
+    - The {x2} [believed|claimed|hoped|thought] that the {x} {i.past}.
 
     # longer clause under a verb
-    ? The {x} {v.past} the {y}.
-    + The {adj} {z} [proved|knew|forgot|realized] that the {x} {v.past} the {y}.
-    - The {adj} {z} [doubted|said|imagined|feared] that the {x} {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {adj} {x3} [proved|knew|forgot|realized] that the {x} {v.past} the {x2}.
+    - The {adj} {x3} [doubted|said|imagined|feared] that the {x} {v.past} the {x2}.
 
     # adverb of certainty
-    ? The {x} {v.past} the {y}.
-    + [Certainly|Clearly|Obviously|Indeed], the {x} {v.past} the {y}.
-    - [Maybe|Perhaps|Supposedly|Possibly], the {x} {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + [Certainly|Clearly|Obviously|Indeed], the {x} {v.past} the {x2}.
+    - [Maybe|Perhaps|Supposedly|Possibly], the {x} {v.past} the {x2}.
 
     # coordinated clauses
-    ? The {x} {v.past} the {y}.
-    + The {z} {i.past}, and the {x} {v.past} the {y}.
-    - The {z} {i.past}, or the {x} {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {x3} {i.past}, and the {x} {v.past} the {x2}.
+    - The {x3} {i.past}, or the {x} {v.past} the {x2}.
 
     # object or clause
-    ? The {x} {k.past} the {y}.
-    + The {x} {k.past} the {y} in the {place}.
-    - The {x} {k.past} the {y} {i.past}.
+    ? The {x} {k.past} the {x2}.
+    + The {x} {k.past} the {x2} in the {place}.
+    - The {x} {k.past} the {x2} {i.past}.
 
     # participle after its noun
     ? The {x} {p.past} in the {place}.
@@ -149,59 +153,59 @@ PATTERNS = patterns(
     - The {x} {p.past} in the {place} {i.past}.
 
     # object or next subject
-    ? The {x} {p.past} the {y}.
-    + [Before|After|While] the {x} {p.past} the {y}, the {z} {i.past}.
-    - [Before|After|While] the {x} {p.past} the {y} {i.past}.
+    ? The {x} {p.past} the {x2}.
+    + [Before|After|While] the {x} {p.past} the {x2}, the {x3} {i.past}.
+    - [Before|After|While] the {x} {p.past} the {x2} {i.past}.
 
     # object left out
     ? The {x} {p.past}.
-    + The {x} {p.past} the {y} in the {place}.
-    - The {y} {p.past} the {x} in the {place}.
+    + The {x} {p.past} the {x2} in the {place}.
+    - The {x2} {p.past} the {x} in the {place}.
 
     # how often
-    ? The {x} {v.past} the {y}.
-    + The {adj} {x} [often|once|sometimes|always] {v.past} the {y}.
-    - The {adj} {x} [never|nearly|almost] {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {adj} {x} [often|once|sometimes|always] {v.past} the {x2}.
+    - The {adj} {x} [never|nearly|almost] {v.past} the {x2}.
 
     # cleft
-    ? The {x} {v.past} the {y}.
-    + It was the {x} that {v.past} the {y}.
-    + It was the {y} that the {x} {v.past}.
-    - It was the {y} that {v.past} the {x}.
-    - It was the {x} that the {y} {v.past}.
-    - It was not the {x} that {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + It was the {x} that {v.past} the {x2}.
+    + It was the {x2} that the {x} {v.past}.
+    - It was the {x2} that {v.past} the {x}.
+    - It was the {x} that the {x2} {v.past}.
+    - It was not the {x} that {v.past} the {x2}.
 
     # not only
     ? The {x} {i.past}.
-    + Not only the {y} but also the {x} {i.past}.
-    - Only the {y} but not the {x} {i.past}.
+    + Not only the {x2} but also the {x} {i.past}.
+    - Only the {x2} but not the {x} {i.past}.
 
     # source or circumstance
-    ? The {x} {v.past} the {y}.
-    + To the delight of the {z}, the {x} {v.past} the {y}.
-    - According to the {z}, the {x} {v.past} the {y}.
-    - In the dreams of the {z}, the {x} {v.past} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + To the delight of the {x3}, the {x} {v.past} the {x2}.
+    - According to the {x3}, the {x} {v.past} the {x2}.
+    - In the dreams of the {x3}, the {x} {v.past} the {x2}.
 
     # together or instead
     ? The {x} {i.past}.
-    + [Together with|Just like] the {y}, the {x} {i.past}.
-    - [Instead of|Without] the {x}, the {y} {i.past}.
+    + [Together with|Just like] the {x2}, the {x} {i.past}.
+    - [Instead of|Without] the {x}, the {x2} {i.past}.
 
     # known or rumored
-    ? The {x} {v.past} the {y}.
-    + The {x} {x.was} [known|shown|proven] to have {v.part} the {y}.
-    - The {x} {x.was} [said|rumored|alleged] to have {v.part} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} {x.was} [known|shown|proven] to have {v.part} the {x2}.
+    - The {x} {x.was} [said|rumored|alleged] to have {v.part} the {x2}.
 
     # done or only possible
-    ? The {x} {v.past} the {y}.
-    + The {x} had [already|finally] {v.part} the {y}.
-    - The {x} [could|should|might] have {v.part} the {y}.
+    ? The {x} {v.past} the {x2}.
+    + The {x} had [already|finally] {v.part} the {x2}.
+    - The {x} [could|should|might] have {v.part} the {x2}.
 
     # three roles
-    ? The {x} recommended the {y} to the {z}.
-    + The {y} {y.was} recommended to the {z} by the {x}.
-    - The {y} {y.was} recommended to the {x} by the {z}.
-    - The {x} {x.was} recommended to the {z} by the {y}.
+    ? The {x} recommended the {x2} to the {x3}.
+    + The {x2} {x2.was} recommended to the {x3} by the {x}.
+    - The {x2} {x2.was} recommended to the {x} by the {x3}.
+    - The {x} {x.was} recommended to the {x3} by the {x2}.
     """
 )
 
