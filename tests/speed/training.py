@@ -6,6 +6,7 @@ Three ways to fine-tune one 12-layer, 128-wide BERT on MNLI and SNLI pairs:
 
 - avalanche: as Avalanche's users feed it: every pair padded to 128, dicts of tensors through an AvalancheDataset;
 - buckets: a bare torch loop over batches of like length, padded to the batch, with torch's own dropout;
+  for lwf and si a loop of their own, which asks an old model, or follows the path, as well;
 - clbench: the packed, padding-free encoder under a strategy of clbench; every strategy with ``--strategies``.
 
 The ways take turns, several rounds of them, and the median is printed: the machine's mood then falls on all alike.
@@ -47,6 +48,8 @@ from clbench.schema.strategy import Agem, override, read_strategy  # noqa: E402
 from clbench.schema.stream import read_stream  # noqa: E402
 
 BATCH, PADDED = 32, 128
+# The methods that add work to every step; their bare loops do the same work.
+BY_HAND = ("lwf", "si")
 # One way of training: given nothing, it trains on all pairs once and says how many seconds its steps took.
 Way = Callable[[], float]
 
@@ -136,8 +139,11 @@ def as_users_do(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
     return train
 
 
-def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
-    model = fresh()
+def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: str = "naive") -> Way:
+    """A bare loop; with ``method`` lwf or si it does by hand what that method adds to every step."""
+    model, old = fresh(), fresh().eval()
+    start = {name: p.detach().clone() for name, p in model.named_parameters()}
+    importance, way = ({name: torch.zeros_like(p) for name, p in start.items()} for _ in range(2))
     step = optimizer(model, read_strategy("naive").training.model_copy(update={"learning_rate": 1e-4}))
 
     def batches() -> Iterator[np.ndarray]:
@@ -154,9 +160,22 @@ def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
         for places in batches():
             tokens = padded(store, rows[places], int(store.lengths[rows[places]].max()))
             step.zero_grad()
-            nn.functional.cross_entropy(model(**tokens).logits, torch.from_numpy(labels[places])).backward()
+            logits = model(**tokens).logits
+            loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels[places]))
+            if method == "lwf":
+                with torch.no_grad():
+                    goal = (old(**tokens).logits / 2).log_softmax(-1)
+                loss = loss + nn.functional.kl_div((logits / 2).log_softmax(-1), goal, log_target=True)
+            if method == "si":
+                named = model.named_parameters()
+                loss = loss + sum((importance[name] * (p - start[name]).square()).sum() for name, p in named)
+                before = {name: p.detach().clone() for name, p in model.named_parameters()}
+            loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             step.step()
+            if method == "si":
+                for name, p in model.named_parameters():
+                    way[name] += p.grad * (p.detach() - before[name])
         return time.perf_counter() - begin
 
     return train
@@ -215,8 +234,10 @@ def main() -> None:
     ways: dict[str, Way] = {
         "avalanche": as_users_do(store, rows, labels[rows]), "buckets": in_buckets(store, rows, labels[rows])
     }  # fmt: skip
+    strategies = asked.strategies.split(",")
+    ways |= {f"buckets {name}": in_buckets(store, rows, labels[rows], name) for name in strategies if name in BY_HAND}
     share = dict.fromkeys(ways, 1.0)
-    for name in asked.strategies.split(","):
+    for name in strategies:
         ways[f"clbench {name}"], share[f"clbench {name}"] = with_clbench(name, store, rows, labels[rows])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(asked.rounds):
@@ -229,7 +250,9 @@ def main() -> None:
         name: {
             "examples_a_second": round(value, 1),
             "times_avalanche": round(value / speed["avalanche"], 2),
-            "times_buckets": round(value / speed["buckets"], 2),
+            "times_buckets": round(value / speed.get(name.replace("clbench ", "buckets "), speed["buckets"]), 2)
+            if name.startswith("clbench")
+            else round(value / speed["buckets"], 2),
         }
         for name, value in speed.items()
     }
