@@ -22,7 +22,7 @@ from clbench.compress.finetune import finetune_loss
 from clbench.compress.prune_layers import kept_layers, layerdrop_rate
 from clbench.compress.task import Observer, OnStep, Task, fit
 from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
-from clbench.schema.recipe import Distill, OpenRecipe, PruneLayers
+from clbench.schema.recipe import AnyStep, Distill, OpenRecipe, PruneLayers, Step
 from clbench.schema.strategy import Training, at_rate
 
 if TYPE_CHECKING:
@@ -94,12 +94,8 @@ def build(
             continue
         if step.dropout is not None:
             set_dropout(model, step.dropout)
-        layerdrop = step.layerdrop
-        if layerdrop == "auto":
-            # The recipe's form has seen to it that there is one.
-            target = next(later for later in recipe.form.steps[place:] if isinstance(later, PruneLayers))
-            layers = model.config.num_hidden_layers
-            layerdrop = layerdrop_rate(len(kept_layers(target, layers, str(recipe.path))), layers)
+        later = recipe.form.steps[place + 1 :]
+        layerdrop = _layerdrop(step, later, model.config.num_hidden_layers, str(recipe.path))
         if layerdrop is not None:
             set_layerdrop(model, layerdrop)
         training = at_rate(step.training, backbone.learning_rate)
@@ -111,8 +107,7 @@ def build(
             facts |= _distillation(step, model, teacher, str(recipe.path))
         chain["steps"].append(facts)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
-        last = all(isinstance(later, PruneLayers) for later in recipe.form.steps[place + 1 :])
-        watch = observer if last else None
+        watch = observer if all(isinstance(other, PruneLayers) for other in later) else None
         train = partial(
             _train, model, task, training, recipe, place, teacher, facts.get("layer_map", []),
             seed=_seed(seed, trained), observer=watch, on_step=on_step,
@@ -125,6 +120,15 @@ def build(
             details |= {"teacher": recipe.teachers[place].form.name, "teacher_steps": teacher.steps}
         reports.append({"name": step.step, "epochs": training.epochs, "validation": scores, "details": details})
     return Compressed(model.eval(), reports, key_of(chain), path)
+
+
+def _layerdrop(step: Step, later: Sequence[AnyStep], layers: int, origin: str) -> float | None:
+    """The rate that a step asks for, of a model of so many layers; None for the backbone's own."""
+    if step.layerdrop != "auto":
+        return step.layerdrop
+    # The recipe's form has seen to it that there is one.
+    aim = next(other for other in later if isinstance(other, PruneLayers))
+    return layerdrop_rate(len(kept_layers(aim, layers, origin)), layers)
 
 
 def _distillation(step: Distill, student: Classifier, teacher: Compressed, origin: str) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def remembered(form: Strategy, strategy: Any) -> State:
 
 
 def path_observer(form: Strategy) -> synaptic.PathObserver | None:
-    """What has to watch the last step of inception for the strategy's sake; None where the method needs no path."""
+    """What has to watch inception's last training step for the strategy's sake; None where the method needs no path."""
     return synaptic.PathObserver(form.eps) if isinstance(form, Si) else None
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from clbench.console import out, print_json
 from clbench.data.baselines import second_alone, word_overlap
 from clbench.data.generators import examples, generate
-from clbench.data.pairs import SPLITS, DomainData
+from clbench.data.pairs import SPLITS, DomainData, Pairs
 
 
 @dataclass(frozen=True)
@@ -120,14 +120,24 @@ def real(name: str, folder: Path) -> DomainData:
     raise KeyError(name)
 
 
-def finetuned(data: DomainData, backbone: str, seed: int = 0) -> float:
-    """Balanced accuracy on the test part of a backbone fine-tuned on the train part for 3 epochs."""
+def first_alone(data: DomainData) -> float:
+    """Balanced accuracy of the same bag of words and bigrams on the first sentence alone."""
+    swapped = {split: Pairs(pairs.second, pairs.first, pairs.labels) for split, pairs in data.splits.items()}
+    return second_alone(replace(data, splits=swapped), 2).balanced_accuracy
+
+
+def finetuned(data: DomainData, backbone: str, dropout: float | None = None, seed: int = 0) -> float:
+    """Balanced accuracy on the test part of a backbone fine-tuned on the train part for 3 epochs.
+
+    Args:
+        dropout: the rate; None is the backbone's own.
+    """
     import torch
 
     from clbench.compress.finetune import finetune_loss
     from clbench.compress.task import Task, fit
     from clbench.encoder.backbone import open_backbone
-    from clbench.encoder.bert import predict
+    from clbench.encoder.bert import predict, set_dropout
     from clbench.encoder.tokens import pack
     from clbench.figures.metrics import balanced_accuracy
     from clbench.schema.strategy import Training
@@ -141,13 +151,15 @@ def finetuned(data: DomainData, backbone: str, seed: int = 0) -> float:
     train, validation, test = np.split(np.arange(ends[-1]), ends[:-1])
     task = Task(store, train, data.splits["train"].labels, validation, data.splits["validation"].labels, 2, "")
     model = start.classifier(2, seed).reads(store)
+    if dropout is not None:
+        set_dropout(model, dropout)
     form = Training(epochs=3, learning_rate=start.learning_rate, batch_size=32)
     fit(model, task, form, finetune_loss(task), seed=seed, name=data.name)
     found = predict(model, torch.from_numpy(test)).argmax(-1).numpy()
     return balanced_accuracy(data.splits["test"].labels, found)
 
 
-def forgotten(stream: str, backbone: str, model: str = "finetune-12l", seed: int = 0) -> dict[str, tuple[float, float]]:
+def forgotten(stream: str, backbone: str, seed: int = 0) -> dict[str, tuple[float, float]]:
     """Accuracy and balanced accuracy that each domain has lost since it was learned, after the whole naive life.
 
     The last domain is left out: it has had no time to be forgotten.
@@ -155,13 +167,13 @@ def forgotten(stream: str, backbone: str, model: str = "finetune-12l", seed: int
     import clbench
 
     with tempfile.TemporaryDirectory() as folder:
-        record = clbench.run(model, stream, strategy="naive", backbone=backbone, seed=seed, out=folder)
+        record = clbench.run("finetune-12l", stream, strategy="naive", backbone=backbone, seed=seed, out=folder)
     matrices = [record.accuracy_matrix(balanced=balanced).to_numpy() for balanced in (False, True)]
     domains = record.domains[: len(matrices[0]) - 1]
     return {name: tuple(float(m[d, d] - m[-1, d]) for m in matrices) for d, name in enumerate(domains)}  # type: ignore[misc]
 
 
-def row(name: str, backbone: str | None, folder: Path | None) -> dict[str, object]:
+def row(name: str, backbone: str | None, folder: Path | None, dropout: float | None = None) -> dict[str, object]:
     """All that is measured of one domain."""
     start = time.perf_counter()
     data = generated(name)
@@ -173,12 +185,13 @@ def row(name: str, backbone: str | None, folder: Path | None) -> dict[str, objec
         "generated": vars(found),
         "real": vars(other),
         "misses": misses(found, other),
+        "first_alone": first_alone(data),
         "patterns": len(patterns(name)),
         "content_words": len(content_words(data)),
         "seconds": round(seconds, 2),
     }
     if backbone:
-        line["finetuned"] = finetuned(data, backbone)
+        line["finetuned"] = finetuned(data, backbone, dropout)
         line["needed"] = NEEDED[name]
     return line
 
@@ -206,13 +219,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("domains", nargs="*", default=list(REAL), help="which ones (default: all)")
     parser.add_argument("--data-dir", type=Path, help="measure the real sets of this folder instead of quoting them")
     parser.add_argument("--finetune", metavar="BACKBONE", help="fine-tune this backbone on each domain")
+    parser.add_argument(
+        "--dropout", type=float, metavar="RATE", help="fine-tune with this rate, not the backbone's own"
+    )
     parser.add_argument("--streams", metavar="BACKBONE", help="take this backbone through both streams under naive")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     if unknown := sorted(set(asked.domains) - set(REAL)):
         parser.error(f"no domain is called {', '.join(unknown)}; there are {', '.join(REAL)}")
-    lines = [row(name, asked.finetune, asked.data_dir) for name in asked.domains]
+    lines = [row(name, asked.finetune, asked.data_dir, asked.dropout) for name in asked.domains]
     losses = {stream: forgotten(stream, asked.streams) for stream in STREAMS} if asked.streams else {}
     if asked.json:
         print_json({"domains": lines, "lost": losses})

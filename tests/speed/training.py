@@ -235,7 +235,9 @@ def main() -> None:
         "avalanche": as_users_do(store, rows, labels[rows]), "buckets": in_buckets(store, rows, labels[rows])
     }  # fmt: skip
     strategies = asked.strategies.split(",")
-    ways |= {f"buckets {name}": in_buckets(store, rows, labels[rows], name) for name in strategies if name in BY_HAND}
+    by_hand = [name for name in strategies if name in BY_HAND]
+    ways |= {f"buckets {name}": in_buckets(store, rows, labels[rows], name) for name in by_hand}
+    rivals = {f"clbench {name}": f"buckets {name}" for name in by_hand}
     share = dict.fromkeys(ways, 1.0)
     for name in strategies:
         ways[f"clbench {name}"], share[f"clbench {name}"] = with_clbench(name, store, rows, labels[rows])
@@ -250,9 +252,7 @@ def main() -> None:
         name: {
             "examples_a_second": round(value, 1),
             "times_avalanche": round(value / speed["avalanche"], 2),
-            "times_buckets": round(value / speed.get(name.replace("clbench ", "buckets "), speed["buckets"]), 2)
-            if name.startswith("clbench")
-            else round(value / speed["buckets"], 2),
+            "times_buckets": round(value / speed[rivals.get(name, "buckets")], 2),
         }
         for name, value in speed.items()
     }

@@ -26,9 +26,8 @@ BANKS = {
         """
         accuse address admire advise amaze amuse annoy approach assist attack avoid blame bother challenge charm chase
         comfort confuse congratulate consult contact convince correct criticize deceive defend disappoint disturb
-        embarrass encourage entertain envy escort excuse expect follow frighten greet help hire honor
-        ignore impress inspire insult interview introduce invite irritate judge kick mention mock notify observe obey
-        offend persuade
+        embarrass encourage entertain envy escort excuse expect follow frighten greet help hire honor ignore impress
+        inspire insult interview introduce invite irritate judge kick mention mock notify observe obey offend persuade
         photograph praise pull pursue push puzzle question reassure recognize recommend remind replace rescue respect
         reward salute scare scold shock stop support surprise surround tease thank threaten track trick trouble trust
         visit warn welcome
