@@ -114,7 +114,7 @@ def prepare(
         from clbench.data.load import load
         from clbench.encoder.backbone import open_backbone
     with _clock(seconds, "backbone"):
-        start = open_backbone(backbone or size.backbone)
+        start = open_backbone(backbone or recipe.form.backbone or size.backbone)
     form = form.model_copy(update={"training": at_rate(form.training, start.learning_rate)})
     names: list[str] = []
 
@@ -154,8 +154,8 @@ def run(
         edition: ``embedded``, ``lite`` or ``full``.
         strategy: a strategy's name, or the path of its YAML file.
         settings: changes of the strategy's hyper-parameters, such as ``{"lambda": "100", "training.epochs": "1"}``.
-        backbone: the encoder to start from, the edition's own unless given: a name, a YAML file, a checkpoint folder
-            or a hub id.
+        backbone: the encoder to start from, the recipe's or else the edition's own unless given: a name, a YAML file,
+            a checkpoint folder or a hub id.
         seed: of everything random; the data do not depend on it.
         data_dir: for real editions, a folder with the domains' files instead of the hub.
         eval_every: optimizer steps between evaluations inside an experience; None for none.

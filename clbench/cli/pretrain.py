@@ -21,16 +21,26 @@ from clbench import console
     type=click.Path(path_type=Path),
     help="Plain text, one sentence a line, .txt or .txt.gz; may be given several times.",
 )
-@click.option("--teacher", required=True, help="The encoder to learn from: a name, a YAML file, a folder or a hub id.")
+@click.option("--teacher", help="The encoder to learn from: a name, a YAML file, a folder or a hub id.")
+@click.option("--tokenizer", help="The backbone whose tokenizer is used [default: the teacher's].")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where checkpoints, curve and model go.")
 @click.option("--text-licence", default="unknown", show_default=True, help="The text's licence, for the model card.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu"]),
+    default="auto",
+    show_default=True,
+    help="auto: a GPU if there is one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     config: Path,
     texts: tuple[Path, ...],
-    teacher: str,
+    teacher: str | None,
+    tokenizer: str | None,
     out: Path,
     text_licence: str,
+    device: str,
     as_json: bool,
 ) -> None:
     """Distil a small encoder from a teacher over plain text.
@@ -47,22 +57,30 @@ def command(
 
     form = read_yaml(config, Pretraining)
     with console.progress(quiet=as_json) as bar:
-        task = bar.add_task("read the text", total=form.steps, unit="steps")
+        task = bar.add_task("read the text", total=None, unit="steps")
 
-        def on_step(step: int) -> None:
-            bar.update(task, completed=step, description=f"distil {form.name}")
+        def on_step(name: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=name)
 
-        result = pretrain(form, list(texts), teacher, out, text_licence=text_licence, on_step=on_step)
-        on_step(result["steps"])
+        result = pretrain(
+            form, list(texts), teacher, out,
+            tokenizer=tokenizer, text_licence=text_licence, device=device, on_step=on_step,
+        )  # fmt: skip
     if as_json:
         console.print_json(result)
         return
     from rich.table import Table
 
-    table = Table("figure", "value", title=f"{form.name} after {result['steps']} steps", title_justify="left")
-    for name, value in result["held_out"].items():
-        table.add_row(name.removeprefix("held_out_").replace("_", " ") + ", lines held out", f"{value:.3f}")
-    table.add_row("minutes", f"{result['seconds'] / 60:.1f}")
+    held_out = result["held_out"]
+    depths = list(dict.fromkeys(name.rsplit("_", 1)[1] for name in held_out))
+    title = f"{form.name} after {result['steps']} steps, on lines held out, every other layer left out"
+    table = Table("figure", *(f"{depth} layers" for depth in depths), title=title, title_justify="left")
+    for name in dict.fromkeys(name.removeprefix("held_out_").rsplit("_", 1)[0] for name in held_out):
+        table.add_row(name, *(f"{held_out[f'held_out_{name}_{depth}']:.3f}" for depth in depths))
     show = console.out()
     show.print(table)
-    show.print(f"model   {result['model']}\ncurve   {out / 'curve.csv'}\nsha256  {result['sha256']}", soft_wrap=True)
+    show.print(
+        f"minutes {result['seconds'] / 60:.1f}\nmodel   {result['model']}\ncurve   {out / 'curve.csv'}\n"
+        f"sha256  {result['sha256']}",
+        soft_wrap=True,
+    )

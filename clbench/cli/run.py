@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
               help="Change a hyper-parameter of the strategy: --set lambda=100 --set training.epochs=1.")  # fmt: skip
-@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,11 +44,13 @@ def attend(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
         begin, end = chunk.start, chunk.start + chunk.rows * chunk.length
         shape = (chunk.rows, chunk.length, heads, width)
         qc, kc, vc = (t[begin:end].view(shape).transpose(1, 2) for t in (q, k, v))
-        if layer.training and part.dropout.p > 0:
+        # The gradient of torch's fused attention takes ten times as long in bfloat16 on a CPU as products written out.
+        slow = qc.dtype == torch.bfloat16 and qc.device.type == "cpu" and torch.is_grad_enabled()
+        if slow or (layer.training and part.dropout.p > 0):
             scores = torch.matmul(qc * (1 / math.sqrt(width)), kc.transpose(-1, -2))
             if chunk.bias is not None:
                 scores = scores + chunk.bias
-            context = torch.matmul(dropout(scores.softmax(-1), part.dropout.p, True), vc)
+            context = torch.matmul(dropout(scores.softmax(-1), part.dropout.p, layer.training), vc)
         else:
             context = F.scaled_dot_product_attention(qc, kc, vc, attn_mask=chunk.bias)
         outcome.append(context.transpose(1, 2).reshape(end - begin, heads * width))
@@ -77,14 +80,17 @@ def layers_used(bert: BertModel) -> list[bool]:
     return used
 
 
-def encode(bert: BertModel, batch: Batch) -> list[Tensor]:
+def encode(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) -> list[Tensor]:
     """Hidden states of every depth, (N, H) each: the embeddings' first, then one a layer.
 
-    A layer that LayerDrop leaves out passes on what it was given.
+    A layer that is left out passes on what it was given.
+
+    Args:
+        used: the layers to go through; by default, what :func:`layers_used` says.
     """
     states = [embed(bert, batch)]
-    for layer, used in zip(bert.encoder.layer, layers_used(bert), strict=True):
-        states.append(apply_layer(layer, states[-1], batch) if used else states[-1])
+    for layer, use in zip(bert.encoder.layer, layers_used(bert) if used is None else used, strict=True):
+        states.append(apply_layer(layer, states[-1], batch) if use else states[-1])
     return states
 
 

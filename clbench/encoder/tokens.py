@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +55,19 @@ class Batch:
     mask: Tensor
     owners: Tensor
     sources: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device; itself where it is there already."""
+        if self.ids.device == device:
+            return self
+        moved = {
+            name: getattr(self, name).to(device)
+            for name in ("ids", "positions", "types", "firsts", "mask", "owners", "sources")
+        }
+        chunks = tuple(
+            chunk if chunk.bias is None else replace(chunk, bias=chunk.bias.to(device)) for chunk in self.chunks
+        )
+        return Batch(chunks=chunks, **moved)
 
 
 class TokenStore:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's colours, told apart with every common form of colour blindness; black is kept for the mean.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
-_MARKERS = "osD^vPX*"
-_INK = "#222222"
-_STYLE: dict[Any, Any] = {
+MARKERS = "osD^vPX*"
+INK = "#222222"
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same everywhere
     "font.size": 10,
     "axes.edgecolor": "#888888",
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
     "xtick.color": "#555555",
     "ytick.color": "#555555",
     "svg.hashsalt": "clbench",
@@ -54,7 +54,7 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
     from matplotlib.figure import Figure
 
     drawn = curves(records)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         width = 10.5 + 0.9 * max(0, len(drawn.experiences) - 5)
         figure = Figure(figsize=(width, 4.9), facecolor="white", layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
@@ -67,7 +67,7 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7), frameon=False)
         figure.suptitle(drawn.title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
-        _save(figure, files)
+        save(figure, files)
     return files
 
 
@@ -78,8 +78,8 @@ def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, title: str) -> None:
         axes.axvline(place, color="#D0D0D0", linewidth=0.8, zorder=0)
     axes.grid(axis="y", color="#EEEEEE", linewidth=0.8, zorder=0)
     for d, name in enumerate(drawn.domains):
-        colour, marker = PALETTE[d % len(PALETTE)], _MARKERS[d % len(_MARKERS)]
-        low, mean, high = _over_seeds(scores[:, :, d])
+        colour, marker = PALETTE[d % len(PALETTE)], MARKERS[d % len(MARKERS)]
+        low, mean, high = over_seeds(scores[:, :, d])
         label = f"{name} (evaluation only)" if drawn.evaluation_only[d] else name
         begin = int(drawn.met[:, d].argmax()) if drawn.met[:, d].any() else len(drawn.x)
         # The piece that leads to the first point after training is the training itself, and solid.
@@ -98,8 +98,8 @@ def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, title: str) -> None:
                   markerfacecolor="white" if drawn.evaluation_only[d] else colour)  # fmt: skip
         if len(scores) > 1:
             axes.fill_between(drawn.x, low, high, color=colour, alpha=0.15, linewidth=0, zorder=2)
-    _, mean, _ = _over_seeds(drawn.mean_over_met(scores))
-    axes.plot(drawn.x, mean, color=_INK, linewidth=2.6, alpha=0.85, zorder=5, label="mean over domains met")
+    _, mean, _ = over_seeds(drawn.mean_over_met(scores))
+    axes.plot(drawn.x, mean, color=INK, linewidth=2.6, alpha=0.85, zorder=5, label="mean over domains met")
     names = [f"{name}\n(inception)" if t == 0 else name for t, name in enumerate(drawn.experiences)]
     axes.set_xticks(range(count), names, fontsize=9)
     axes.set_xlabel("after experience")
@@ -109,7 +109,7 @@ def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _over_seeds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def over_seeds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Low end, mean and high end over the first axis, (S, P) -> 3 x (P,); all three the mean where S is 1."""
     intervals = [mean_interval(column.tolist()) for column in scores.T]
     mean = np.array([i.mean for i in intervals])
@@ -117,7 +117,12 @@ def _over_seeds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return mean - half, mean, mean + half
 
 
-def _save(figure: Any, files: tuple[Path, ...]) -> None:
+def save(figure: Any, files: tuple[Path, ...]) -> None:
+    """Write the figure into each of ``files``, whole or not at all; equal figures give equal bytes.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
     for file in files:
         # The suffix stays last: matplotlib goes by it.
         unfinished = file.with_name(f".{os.getpid()}.{file.name}")

@@ -17,67 +17,96 @@ class Facts:
 
     Attributes:
         form: how it was pre-trained.
-        teacher: the teacher backbone's source.
+        config: name of the file that says so.
+        teacher: the teacher backbone's source; None without one.
+        tokenizer: id of the backbone whose tokenizer was used.
         texts: names of the text files.
-        lines: lines trained on.
+        lines: of them, lines trained on.
         text_licence: "unknown" where nobody said.
+        device: "cpu" or "cuda".
+        processes: that shared each step.
     """
 
     form: Pretraining
-    teacher: Mapping[str, Any]
+    config: str
+    teacher: Mapping[str, Any] | None
+    tokenizer: str
     texts: list[str]
     lines: int
     text_licence: str
+    device: str
+    processes: int
 
 
 _MEANINGS = {
-    "held_out_explained": "variance of the teacher's hidden states explained, mean over depths",
-    "held_out_cosine": "cosine of student's (mapped) and teacher's sentence embeddings, mean",
-    "held_out_similarity": "correlation of a pair's predicted similarity with the teacher's cosine",
-    "held_out_overlap": "cross-entropy of telling which tokens are in both sentences, nats",
+    "masked": "masked tokens told right, share",
+    "explained": "variance of the teacher's hidden states explained, share",
+    "cosine": "cosine of student's (mapped) and teacher's sentence embeddings",
+    "similarity": "correlation of a pair's predicted similarity with the teacher's cosine",
+    "comparison": "variance of the teacher's comparison of a pair explained, share",
+    "relations": "divergence of the self-attention relations, nats",
+    "overlap": "cross-entropy of telling which tokens are in both sentences, nats",
 }
 
 
 def model_card(facts: Facts, held_out: Mapping[str, float], seconds: float) -> str:
     """Markdown; figures are those of the run itself, on lines that were held out."""
-    form = facts.form
-    theirs = str(facts.teacher.get("licence", "unknown"))
+    form, student = facts.form, facts.form.student
+    teacher = facts.teacher or {}
+    theirs = str(teacher.get("licence", "unknown"))
     licence = theirs.lower() if theirs == facts.text_licence else "other"
-    student, steps, pairs = form.student, form.steps, form.pairs
     command = " ".join(
         [
-            f"clbench pretrain --config {form.name}.yaml",
+            f"clbench pretrain --config {facts.config}",
             *(f"--text {name}" for name in facts.texts),
-            f"--teacher {facts.teacher.get('id', 'unknown')} --out OUT",
+            f"--teacher {teacher.get('id', 'unknown')}" if facts.teacher else f"--tokenizer {facts.tokenizer}",
+            "--out OUT",
         ]
     )
-    rows = "\n".join(f"| {_MEANINGS[name]} | {value:.3f} |" for name, value in held_out.items())
+    taught = f"{teacher.get('id', 'unknown')} (licence: {theirs})" if facts.teacher else "no teacher"
+    rate = form.layerdrop_rate
+    dropped = f"each layer left out of a step with probability {rate:g}" if rate else "none"
+    where = "a GPU" if facts.device == "cuda" else f"a CPU, {torch.get_num_threads()} threads"
     return f"""---
 license: {licence}
 language: en
 library_name: transformers
-tags: [bert, distillation, clbench]
+tags: [bert, {"distillation, " * bool(facts.teacher)}clbench]
 ---
 
 # {form.name}
 
-{form.title}: a BERT encoder of {student.layers} layers, width
-{student.width}, {student.heads} heads, feed-forward width {student.intermediate}, in fp16, with a dropout rate of
-{student.dropout:g} for fine-tuning. Made by clbench for fine-tuning on sentence pairs, as a small backbone for the
-lifelong evaluation of compressed encoders. It was pre-trained for minutes, not days: it is no rival of its teacher.
+{form.title}: a BERT encoder of {student.layers} layers, width {student.width}, {student.heads} heads, feed-forward
+width {student.intermediate}, in fp16, with a dropout rate of {student.dropout:g} for fine-tuning. Made by clbench for
+fine-tuning on sentence pairs, as a small backbone for the lifelong evaluation of compressed encoders. It was
+pre-trained for minutes or hours, not days, and is no rival of large encoders.
 
 | made from | |
 |---|---|
-| teacher | {facts.teacher.get("id", "unknown")} (licence: {theirs}) |
+| teacher | {taught} |
+| tokenizer | {facts.tokenizer} |
 | text | {", ".join(facts.texts)} (licence: {facts.text_licence}) |
 | lines | {facts.lines:,}, of {form.min_words} words or more |
-| steps | {steps:,} of {pairs} pairs, each read as a pair and as two single sentences |
-| time | {seconds / 60:.0f} minutes on a CPU, {torch.get_num_threads()} threads |
+| examples | {form.examples:,} sentences and pairs of sentences made from them |
+| steps | {form.steps:,} of {form.batch_size} examples |
+| LayerDrop | {dropped} |
+| time | {seconds / 60:.0f} minutes of training on {where}{f", {facts.processes} processes" * (facts.processes > 1)} |
 | command | `{command}` |
 
-The configuration, with every hyper-parameter and the seed, is clbench's `baselines/pretrain/{form.name}.yaml`.
+The configuration, with every hyper-parameter and the seed, is clbench's `baselines/pretrain/{facts.config}`.
 
-| agreement with the teacher on {form.held_out} lines held out | |
-|---|---|
-{rows}
+Measured on {form.held_out} examples made of lines held out, at full depth and with "every other" layer left out:
+
+{_table(held_out)}
 """
+
+
+def _table(held_out: Mapping[str, float]) -> str:
+    """A row a figure, a column a depth."""
+    depths = list(dict.fromkeys(name.rsplit("_", 1)[1] for name in held_out))
+    names = list(dict.fromkeys(name.removeprefix("held_out_").rsplit("_", 1)[0] for name in held_out))
+    lines = [f"| | {' | '.join(f'{depth} layers' for depth in depths)} |", f"|---|{'---:|' * len(depths)}"]
+    for name in names:
+        cells = (f"{held_out[f'held_out_{name}_{depth}']:.3f}" for depth in depths)
+        lines.append(f"| {_MEANINGS[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)

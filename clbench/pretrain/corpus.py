@@ -1,17 +1,16 @@
-"""Plain text for pre-training: one sentence a line, tokenised once, and the pairs that are drawn from it."""
+"""Plain text for pre-training: one sentence a line, tokenised once, and what a sentence is read with."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.encoder.tokens import TokenStore
 from clbench.errors import UserError
 from clbench.schema.pretrain import Mixture
 
@@ -101,11 +100,13 @@ class Corpus:
         line = self.line(row)
         return np.split(line, np.flatnonzero(self.begins[line[1:]]) + 1)
 
-    def second(self, row: int, mixture: Mixture, rng: np.random.Generator) -> np.ndarray:
-        """A second sentence for sentence ``row``, drawn from the mixture: token ids, at least one."""
-        shares = np.array([mixture.edited, mixture.sharing, mixture.unrelated])
-        kind = rng.choice(3, p=shares / shares.sum())
+    def second(self, row: int, mixture: Mixture, rng: np.random.Generator) -> np.ndarray | None:
+        """What sentence ``row`` is read with, drawn from the mixture: token ids, at least one; None for nothing."""
+        shares = np.array([mixture.edited, mixture.sharing, mixture.unrelated, mixture.alone])
+        kind = rng.choice(4, p=shares / shares.sum())
         other = int(rng.integers(len(self)))
+        if kind == 3:
+            return None
         if kind == 0:
             return self._edit(row, other, rng)
         if kind == 1:
@@ -138,58 +139,3 @@ class Corpus:
                 at = int(rng.integers(0, size + 1))
                 words = words[:at] + stock[: int(rng.integers(1, len(stock) + 1))][:4] + words[at:]
         return np.concatenate(words)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one step reads: P pairs, and each of their sentences alone.
-
-    Attributes:
-        store: 3P rows: the first sentences alone, the second ones alone, the pairs.
-        pairs: P.
-        shared: float32, one a token of the store: 1 where the token occurs in the pair's other sentence as well, 0
-            where it does not, NaN for special tokens and for sentences alone.
-    """
-
-    store: TokenStore
-    pairs: int
-    shared: np.ndarray
-
-
-def read_pairs(corpus: Corpus, firsts: Sequence[int], mixture: Mixture, half: int, rng: np.random.Generator) -> Reading:
-    """Pairs that begin with the sentences ``firsts``, in either order, each sentence cut to ``half`` tokens."""
-    alone: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    together, shared, seconds = [], [], []
-    cls, sep = np.array([corpus.cls], np.int32), np.array([corpus.sep], np.int32)
-    nothing = np.array([np.nan], np.float32)
-    for row in firsts:
-        a, b = corpus.line(row)[:half], corpus.second(row, mixture, rng)[:half]
-        if rng.random() < 0.5:
-            a, b = b, a
-        for place, part in enumerate((a, b)):
-            alone[place].append(np.concatenate([cls, part, sep]))
-        together.append(np.concatenate([cls, a, sep, b, sep]))
-        seconds.append(len(a) + 2)
-        shared.append(np.concatenate([nothing, np.isin(a, b), nothing, np.isin(b, a), nothing]).astype(np.float32))
-    rows = [*alone[0], *alone[1], *together]
-    singles = sum(len(row) for part in alone for row in part)
-    lengths = [len(row) for row in rows]
-    return Reading(
-        TokenStore(
-            np.concatenate(rows),
-            np.concatenate([[0], np.cumsum(lengths)]),
-            np.array([*lengths[: 2 * len(firsts)], *seconds]),
-        ),
-        len(firsts),
-        np.concatenate([np.full(singles, np.nan, np.float32), *shared]),
-    )
-
-
-def order_of_lines(count: int, per_step: int, seed: int) -> Iterator[np.ndarray]:
-    """Without end: the rows of each step, every epoch a new permutation that depends on the seed alone."""
-    epoch = 0
-    while True:
-        rows = np.random.default_rng([seed, 1, epoch]).permutation(count)
-        for begin in range(0, count - per_step + 1, per_step):
-            yield rows[begin : begin + per_step]
-        epoch += 1

@@ -1,7 +1,8 @@
-"""A student encoder that is made like its teacher: where it starts, and the loss that pulls it there."""
+"""A student encoder on its way: where it starts, what is asked of it, and the losses that follow from its answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,137 +14,268 @@ from clbench import torchvision_ops
 from clbench.encoder.bert import encode
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.projection import Affine, project_embeddings, project_layers
-from clbench.schema.pretrain import Student, Weights
+from clbench.pretrain.targets import Taught, Teacher, pooled
+from clbench.schema.pretrain import Pretraining, Student, Weights
 
 torchvision_ops.define()
 
 from transformers import BertConfig, BertModel  # noqa: E402  (after the schemas it needs)
 
 if TYPE_CHECKING:
-    from clbench.pretrain.corpus import Reading
+    from transformers.models.bert.modeling_bert import BertLayer
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Means and standard deviations of what the teacher says, over a sample.
+
+    Attributes:
+        hidden: of its hidden states at the depths it is asked for, (2, D, H).
+        comparison: of :func:`compare`, (2, 4 H).
+    """
+
+    hidden: Tensor
+    comparison: Tensor
 
 
 class Pupil(nn.Module):
     """The student with everything that training needs beside it and that is thrown away afterwards.
 
     Attributes:
-        bert: the student.
-        maps: one linear map a teacher depth (the embeddings' included), student width -> teacher width.
-        similarity: reads the pooled [CLS] of a pair, width -> 1.
-        overlap: read every token at half and at full depth, width -> 1 each.
+        bert: the student, width W.
+        maps: one linear map a matched depth, W -> the teacher's width H.
+        sentence: mean-pooled last state of a sentence, W -> H.
+        similarity: pooled [CLS], W -> 1.
+        comparison: pooled [CLS], W -> 4 H.
+        overlap: every token at half and at full depth, W -> 1 each.
+        masked: BERT's head for masked words, without its output layer, which is the word embeddings themselves.
+        word_bias: of that output layer, (V,).
+        mean, deviation, compared_mean, compared_deviation: of the teacher's answers, which are standardised.
     """
 
-    def __init__(self, bert: BertModel, maps: nn.ModuleList) -> None:
+    maps: nn.ModuleList
+    mean: Tensor
+    deviation: Tensor
+    compared_mean: Tensor
+    compared_deviation: Tensor
+
+    def __init__(self, bert: BertModel, matched: int = 0, scale: Scale | None = None) -> None:
         super().__init__()
         width = bert.config.hidden_size
         self.bert = bert
-        self.maps = maps
-        self.similarity = nn.Linear(width, 1)
         self.overlap = nn.ModuleList([nn.Linear(width, 1), nn.Linear(width, 1)])
+        self.masked = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+        self.word_bias = nn.Parameter(torch.zeros(bert.config.vocab_size))
+        if scale is None:
+            return
+        theirs = scale.hidden.shape[-1]
+        self.maps = nn.ModuleList(nn.Linear(width, theirs) for _ in range(matched))
+        self.sentence = nn.Linear(width, theirs)
+        self.similarity = nn.Linear(width, 1)
+        self.comparison = nn.Linear(width, 4 * theirs)
+        for name, value in zip(("mean", "deviation"), scale.hidden, strict=True):
+            self.register_buffer(name, value)
+        for name, value in zip(("compared_mean", "compared_deviation"), scale.comparison, strict=True):
+            self.register_buffer(name, value)
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Mean and standard deviation of the teacher's hidden states, (depths, teacher width) each."""
+class Asked:
+    """One step's question.
 
-    mean: Tensor
-    deviation: Tensor
+    Attributes:
+        batch: tokens as the student reads them, some of them masked.
+        shared: float32 (N,), whether the other sentence has the token as well; NaN where nobody asks.
+        hidden_words: int64 (N,), the token behind a mask; -100 where nobody asks.
+        used: the layers that the batch goes through.
+    """
+
+    batch: Batch
+    shared: Tensor
+    hidden_words: Tensor
+    used: Sequence[bool]
 
 
-def initial_student(
-    teacher: BertModel, form: Student, counts: Tensor, taught: list[Tensor], batch: Batch, scale: Scale, seed: int
+def new_student(form: Student, vocabulary: int, positions: int, types: int, padding: int) -> BertModel:
+    """A BERT encoder of the student's shape, its weights drawn from torch's global generator as BERT's are."""
+    return BertModel(
+        BertConfig(
+            vocab_size=vocabulary,
+            hidden_size=form.width,
+            num_hidden_layers=form.layers,
+            num_attention_heads=form.heads,
+            intermediate_size=form.intermediate,
+            max_position_embeddings=positions,
+            type_vocab_size=types,
+            pad_token_id=padding,
+            hidden_dropout_prob=form.dropout,
+            attention_probs_dropout_prob=form.dropout,
+        )
+    ).eval()
+
+
+def initial_pupil(
+    teacher: Teacher, form: Pretraining, counts: Tensor, states: list[Tensor], taught: Taught, batch: Batch
 ) -> Pupil:
-    """A student that starts as its teacher's projection; what has no counterpart there is drawn from ``seed``.
+    """A student that starts as its teacher's projection; what has no counterpart there is drawn from the seed.
 
     Args:
         counts: float (V,), occurrences of each token in the text.
-        taught: the teacher's states of ``batch``, of every depth.
-        scale: theirs.
+        states: the teacher's states of ``batch``, of every depth.
+        taught: its answers to the same batch.
     """
-    source = teacher.config
-    config = BertConfig(
-        vocab_size=source.vocab_size,
-        hidden_size=form.width,
-        num_hidden_layers=form.layers,
-        num_attention_heads=form.heads,
-        intermediate_size=form.intermediate,
-        max_position_embeddings=source.max_position_embeddings,
-        type_vocab_size=source.type_vocab_size,
-        pad_token_id=source.pad_token_id,
-        hidden_dropout_prob=form.dropout,
-        attention_probs_dropout_prob=form.dropout,
-    )
+    source = teacher.bert.config
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        pupil = Pupil(BertModel(config).eval(), nn.ModuleList())
-        maps = [nn.Linear(form.width, source.hidden_size) for _ in taught]
-    pupil.maps.extend(maps)
-    project_embeddings(teacher, pupil.bert, counts)
-    states = project_layers(teacher, pupil.bert, taught, batch)
-    stride = form.layers // source.num_hidden_layers
+        torch.manual_seed(form.seed)
+        bert = new_student(
+            form.student, source.vocab_size, source.max_position_embeddings, source.type_vocab_size, source.pad_token_id
+        )
+        pupil = Pupil(bert, len(form.matched), scale_of(taught, batch.mask))
+    project_embeddings(teacher.bert, bert, counts)
+    ours = project_layers(teacher.bert, bert, states, batch)
+    stride = form.student.layers // teacher.layers
     with torch.no_grad():
-        for depth, (linear, state) in enumerate(zip(maps, taught, strict=True)):
-            goal = (state - scale.mean[depth]) / scale.deviation[depth]
-            fitted = Affine.fit(states[depth * stride][batch.mask], goal[batch.mask])
-            linear.weight.copy_(fitted.weight)
-            linear.bias.copy_(fitted.bias)
+        for linear, layer in zip(pupil.maps, form.matched, strict=True):
+            goal = _standardised(pupil, taught, teacher.depths.index(layer))
+            fitted = Affine.fit(ours[layer * stride][batch.mask], goal[batch.mask])
+            linear.load_state_dict({"weight": fitted.weight, "bias": fitted.bias})
     # Evaluation mode for good: without dropout there is no draw that a checkpoint would have to keep.
     return pupil.eval()
 
 
-def teach(teacher: BertModel, batch: Batch, precision: str) -> list[Tensor]:
-    """The teacher's hidden states at every depth, float32 (N, H) each, without gradients."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        return [state.float() for state in encode(teacher, batch)]
+def compare(sentences: Tensor) -> Tensor:
+    """What two sentence embeddings u, v of unit length tell of each other: [u, v, |u - v|, u v], (B, 2, H) -> (B, 4 H).
 
-
-def scale_of(states: list[Tensor], mask: Tensor) -> Scale:
-    """Mean and deviation of each depth's states over the tokens of a sample."""
-    kept = torch.stack([state[mask] for state in states])
-    return Scale(kept.mean(1), kept.std(1).clamp_min(1e-3))
-
-
-def pooled(states: Tensor, batch: Batch, rows: int) -> Tensor:
-    """Mean over each row's tokens: (N, H) -> (rows, H)."""
-    weight = batch.mask.to(states.dtype)[:, None]
-    total = torch.zeros(rows, states.shape[1], dtype=states.dtype).index_add(0, batch.owners, states * weight)
-    return total / torch.zeros(rows, 1, dtype=states.dtype).index_add(0, batch.owners, weight)
-
-
-def losses(pupil: Pupil, taught: list[Tensor], reading: Reading, batch: Batch, scale: Scale) -> dict[str, Tensor]:
-    """The parts of the loss, each a mean, for one reading whose rows are all in ``batch``, in order.
-
-    - ``hidden``: (s W_l + b_l - (t - m_l) / d_l)^2 over the teacher's depths l, tokens and dimensions, with t's mean
-      m_l and standard deviation d_l: the share of its variance that the student misses. s is the student's state at the
-      depth that is as far up as l.
-    - ``sentence``: 1 - cos of the mean-pooled last states of the sentences alone.
-    - ``similarity``: (f(pooler([CLS])) - c)^2, c the cosine of the teacher's pooled states of the pair's two
-      sentences, each read alone: what a bi-encoder says is taught to a cross-encoder.
-    - ``overlap``: cross-entropy of telling which tokens of a pair occur in its other sentence too.
+    The features of InferSent (Conneau et al. 2017, arXiv:1705.02364, section 3), from which a linear classifier tells
+    entailment.
     """
-    states = encode(pupil.bert, batch)
-    stride = (len(states) - 1) // (len(taught) - 1)
-    weight = batch.mask.float()[:, None]
-    hidden = torch.zeros(())
-    for depth, (linear, goal) in enumerate(zip(pupil.maps, taught, strict=True)):
-        missed = (linear(states[depth * stride]) - (goal - scale.mean[depth]) / scale.deviation[depth]) * weight
-        hidden = hidden + missed.square().sum() / (weight.sum() * goal.shape[1])
-    count = reading.pairs
-    theirs = pooled(taught[-1], batch, 3 * count)
-    ours = pupil.maps[-1](pooled(states[-1], batch, 3 * count)) * scale.deviation[-1] + scale.mean[-1]
-    sentence = 1 - F.cosine_similarity(ours[: 2 * count], theirs[: 2 * count]).mean()
-    cosine = F.cosine_similarity(theirs[:count], theirs[count : 2 * count])
-    cls = pupil.bert.pooler(states[-1][batch.firsts[2 * count :]].unsqueeze(1))
-    similarity = (pupil.similarity(cls).squeeze(1) - cosine).square().mean()
-    labels = torch.from_numpy(reading.shared)[batch.sources]
-    asked = batch.mask & ~labels.isnan()
-    overlap = torch.zeros(())
-    for linear, at in zip(pupil.overlap, ((len(states) - 1) // 2, len(states) - 1), strict=True):
-        guess = linear(states[at][asked]).squeeze(1)
-        overlap = overlap + F.binary_cross_entropy_with_logits(guess, labels[asked]) / 2
-    return {"hidden": hidden / len(taught), "sentence": sentence, "similarity": similarity, "overlap": overlap}
+    u, v = F.normalize(sentences, dim=-1).unbind(1)
+    return torch.cat([u, v, (u - v).abs(), u * v], dim=-1)
+
+
+def scale_of(taught: Taught, mask: Tensor) -> Scale:
+    """Over the tokens and the pairs of a sample."""
+    hidden = taught.hidden[mask]
+    compared = compare(taught.sentences)
+    compared = compared[~compared.isnan().any(1)]
+    if len(compared) < 2:
+        compared = torch.zeros(2, 4 * taught.sentences.shape[-1])
+    return Scale(
+        torch.stack([hidden.mean(0), hidden.std(0).clamp_min(1e-3)]),
+        torch.stack([compared.mean(0), compared.std(0).clamp_min(1e-4)]),
+    )
+
+
+def losses(
+    pupil: Pupil, form: Pretraining, asked: Asked, teacher: Teacher | None, taught: Taught | None
+) -> dict[str, Tensor]:
+    """The parts of the loss that have a weight, each a mean; none of a part that nothing in the batch asks for.
+
+    - ``hidden``: (s W_l + b_l - (t - m_l) / d_l)^2 over the matched layers l, tokens and dimensions, with t's mean m_l
+      and standard deviation d_l: the share of its variance that the student misses (TinyBERT, Jiao et al. 2020,
+      arXiv:1909.10351, equation 8, with the states standardised). s is the student's state as far up as l.
+    - ``sentence``: 1 - cos of the teacher's mean-pooled last states of a sentence read alone and the mapped mean of
+      the student's over the same sentence, wherever it stands.
+    - ``similarity``: (f(pooler([CLS])) - c)^2, c the cosine of the teacher's embeddings of the pair's two sentences:
+      what a bi-encoder says is taught to a cross-encoder.
+    - ``comparison``: (g(pooler([CLS])) - (r - m) / d)^2, r the teacher's :func:`compare` of the two.
+    - ``relations``: MiniLMv2's (Wang et al. 2021, arXiv:2012.15828, equations 5 and 6) of the last layer: the
+      Kullback-Leibler divergence of softmax(A A^T / sqrt(d)) between teacher and student, for A the queries, the keys
+      and the values, each cut into ``relation_heads`` heads of width d; a mean over them, heads and tokens, nats.
+    - ``overlap``: cross-entropy of telling which tokens of a pair occur in its other sentence too, nats.
+    - ``masked``: cross-entropy of telling masked tokens (Devlin et al. 2019, arXiv:1810.04805), nats.
+    """
+    weights, batch = form.weights, asked.batch
+    with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=form.precision == "bfloat16"):
+        states = encode(pupil.bert, batch, asked.used)
+        cls = pupil.bert.pooler(states[-1][batch.firsts].unsqueeze(1))
+    last = states[-1].float()
+    cls = cls.float()
+    parts: dict[str, Tensor] = {}
+    if teacher is not None and taught is not None:
+        if weights.hidden:
+            parts["hidden"] = _hidden(pupil, form, states, teacher, taught, batch)
+        if weights.sentence:
+            parts["sentence"] = _sentence(pupil, last, taught, batch)
+        pairs = ~taught.similarity.isnan()
+        if weights.similarity and pairs.any():
+            said = pupil.similarity(cls[pairs]).squeeze(1)
+            parts["similarity"] = (said - taught.similarity[pairs]).square().mean()
+        if weights.comparison and pairs.any():
+            goal = (compare(taught.sentences[pairs]) - pupil.compared_mean) / pupil.compared_deviation
+            parts["comparison"] = (pupil.comparison(cls[pairs]) - goal).square().mean()
+        if weights.relations:
+            theirs, ours = teacher.bert.encoder.layer[-1], pupil.bert.encoder.layer[-1]
+            read = taught.hidden[:, teacher.depths.index(teacher.layers - 1)]
+            parts["relations"] = relations(theirs, read, ours, states[-2].float(), batch, form.relation_heads)
+    here = batch.mask & ~asked.shared.isnan()
+    if weights.overlap and here.any():
+        parts["overlap"] = torch.zeros((), device=last.device)
+        for linear, at in zip(pupil.overlap, ((len(states) - 1) // 2, len(states) - 1), strict=True):
+            guess = linear(states[at][here].float()).squeeze(1)
+            parts["overlap"] = parts["overlap"] + F.binary_cross_entropy_with_logits(guess, asked.shared[here]) / 2
+    here = batch.mask & (asked.hidden_words >= 0)
+    if weights.masked and here.any():
+        parts["masked"] = F.cross_entropy(words(pupil, last[here]), asked.hidden_words[here])
+    return parts
+
+
+def words(pupil: Pupil, states: Tensor) -> Tensor:
+    """What the student says of masked words: last states (M, W) -> logits (M, V)."""
+    return F.linear(pupil.masked(states), pupil.bert.embeddings.word_embeddings.weight, pupil.word_bias)
+
+
+def relations(theirs: BertLayer, t: Tensor, ours: BertLayer, s: Tensor, batch: Batch, heads: int) -> Tensor:
+    """MiniLMv2's loss between two layers that read the states ``t`` (N, H) and ``s`` (N, W); see :func:`losses`."""
+    total = torch.zeros((), device=s.device)
+    for name in ("query", "key", "value"):
+        with torch.no_grad():
+            a = getattr(theirs.attention.self, name)(t)
+        b = getattr(ours.attention.self, name)(s)
+        for chunk in batch.chunks:
+            span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
+            goal, guess = (_relation(x[span], chunk.rows, heads, chunk.bias) for x in (a, b))
+            # Padding is looked at by nobody (its probability is 0, and 0 log 0 = 0), and what it looks at is not asked.
+            kept = batch.mask[span].view(chunk.rows, 1, chunk.length, 1)
+            total = total + F.kl_div(guess, goal, reduction="none", log_target=True).mul(kept).sum()
+    return total / (3 * heads * batch.mask.sum())
+
+
+def _relation(x: Tensor, rows: int, heads: int, bias: Tensor | None) -> Tensor:
+    """log softmax(A A^T / sqrt(d)): (rows * L, width) -> (rows, heads, L, L)."""
+    a = x.view(rows, len(x) // rows, heads, -1).transpose(1, 2)
+    scores = a @ a.transpose(-1, -2) / a.shape[-1] ** 0.5
+    return (scores if bias is None else scores + bias).log_softmax(-1)
 
 
 def weigh(parts: dict[str, Tensor], weights: Weights) -> Tensor:
     """The loss: the parts' weighted sum."""
     return sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
+
+
+def _standardised(pupil: Pupil, taught: Taught, place: int) -> Tensor:
+    states: Tensor = (taught.hidden[:, place] - pupil.mean[place]) / pupil.deviation[place]
+    return states
+
+
+def _hidden(
+    pupil: Pupil, form: Pretraining, states: list[Tensor], teacher: Teacher, taught: Taught, batch: Batch
+) -> Tensor:
+    stride = form.student.layers // teacher.layers
+    weight = batch.mask.float()[:, None]
+    missed = torch.zeros((), device=weight.device)
+    for linear, layer in zip(pupil.maps, form.matched, strict=True):
+        goal = _standardised(pupil, taught, teacher.depths.index(layer))
+        missed = missed + ((linear(states[layer * stride].float()) - goal) * weight).square().sum() / goal.shape[1]
+    return missed / (weight.sum() * len(form.matched))
+
+
+def _sentence(pupil: Pupil, last: Tensor, taught: Taught, batch: Batch) -> Tensor:
+    rows = len(batch.firsts)
+    cosines = []
+    for place in (0, 1):
+        there = ~taught.sentences[:, place].isnan().any(1)
+        if there.any():
+            ours = pupil.sentence(pooled(last, batch, rows, batch.types == place)[there])
+            cosines.append(F.cosine_similarity(ours, taught.sentences[there, place]))
+    return 1 - torch.cat(cosines).mean()

@@ -1,4 +1,4 @@
-"""Pre-training: how ``clbench pretrain`` distils a small encoder from a larger one (``baselines/pretrain/*.yaml``)."""
+"""Pre-training: how ``clbench pretrain`` makes a small encoder from plain text (``baselines/pretrain/*.yaml``)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Student(Form):
     """The encoder to be made.
 
     Attributes:
-        layers: depth; a multiple of the teacher's, so that its layers can be matched evenly.
-        width: hidden size, at most the teacher's.
+        layers: depth; with a teacher, a multiple of its depth, so that layers can be matched evenly.
+        width: hidden size; with a teacher, at most its own.
         heads: attention heads; the width is a multiple of them.
         intermediate: width of the feed-forward part.
         dropout: the rate that its configuration gives to whoever fine-tunes it; pre-training itself uses none. The
@@ -35,32 +35,51 @@ class Student(Form):
 
 
 class Mixture(Form):
-    """Where the second sentence of a pair comes from, as shares that are scaled to sum to 1.
+    """What a sentence is read with, as shares that are scaled to sum to 1.
 
     Attributes:
-        edited: the first one with words dropped, swapped, replaced or cut away.
+        edited: itself with words dropped, swapped, replaced or cut away.
         sharing: another line that has a word in common with it, the rarer the likelier.
         unrelated: any other line.
+        alone: nothing; the example is one sentence.
     """
 
-    edited: float = Field(ge=0)
-    sharing: float = Field(ge=0)
-    unrelated: float = Field(ge=0)
+    edited: float = Field(default=0.0, ge=0)
+    sharing: float = Field(default=0.0, ge=0)
+    unrelated: float = Field(default=0.0, ge=0)
+    alone: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _some_share(self) -> Mixture:
-        if self.edited + self.sharing + self.unrelated <= 0:
+        if self.edited + self.sharing + self.unrelated + self.alone <= 0:
             raise ValueError("at least one share should be above 0")
         return self
 
 
 class Weights(Form):
-    """What each part of the loss counts; see :mod:`clbench.pretrain.matching` for the parts."""
+    """What each part of the loss counts; see :mod:`clbench.pretrain.matching` for the parts.
 
-    hidden: float = Field(ge=0)
-    sentence: float = Field(ge=0)
-    similarity: float = Field(ge=0)
-    overlap: float = Field(ge=0)
+    ``masked`` and ``overlap`` need the text alone; the others need a teacher.
+    """
+
+    masked: float = Field(default=0.0, ge=0)
+    overlap: float = Field(default=0.0, ge=0)
+    hidden: float = Field(default=0.0, ge=0)
+    sentence: float = Field(default=0.0, ge=0)
+    similarity: float = Field(default=0.0, ge=0)
+    comparison: float = Field(default=0.0, ge=0)
+    relations: float = Field(default=0.0, ge=0)
+
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher is needed."""
+        return self.hidden + self.sentence + self.similarity + self.comparison + self.relations > 0
+
+    @model_validator(mode="after")
+    def _something(self) -> Weights:
+        if not self.taught and self.masked + self.overlap <= 0:
+            raise ValueError("at least one weight should be above 0")
+        return self
 
 
 class Pretraining(Form):
@@ -69,18 +88,26 @@ class Pretraining(Form):
     Attributes:
         name, title, citation: as everywhere.
         student: the encoder to be made.
-        max_length: tokens of a pair at most; each of its sentences is cut to half of that.
+        layerdrop: the chance that a step leaves a layer out; ``auto`` is 1 - target_layers / layers.
+        target_layers: the depth that ``auto`` is for.
+        max_length: tokens of an example at most; each sentence of a pair is cut to half of that.
         min_words: shorter lines are left out.
-        pairs: pairs a step; each is read three times, as a pair and as its two sentences alone.
-        mixture: where second sentences come from.
-        weights: of the loss.
+        examples: made from the text once, each around another line as far as there are lines; steps go through them
+            again and again, every epoch in a new order.
+        mixture: what they consist of.
+        batch_size: examples a step.
         steps: in all.
+        weights: of the loss.
+        matched: the teacher's layers whose hidden states are matched, 1-based; the student's layers that are as far up
+            answer for them.
+        relation_heads: into how many heads queries, keys and values are cut for the relations.
+        mask_rate: share of the tokens that are predicted, where ``weights.masked`` is above 0.
         learning_rate: AdamW's, at its peak; linear warm-up over ``warmup`` of the steps, then linear decay to 0.
         weight_decay: on matrices only.
         max_grad_norm: gradients are clipped to this L2 norm.
-        held_out: lines that are never trained on, for the agreement with the teacher.
+        precision: of the matrix products of teacher and student; weights stay in float32.
+        held_out: lines that are never trained on, for the measurements.
         evaluate_every, checkpoint_every: steps between two measurements, and between two checkpoints.
-        teacher_precision: what the teacher computes in. bfloat16 halves the time of a step on processors that have it.
         seed: of the initial weights and of every draw.
     """
 
@@ -90,18 +117,50 @@ class Pretraining(Form):
     title: str
     citation: str
     student: Student
+    layerdrop: float | Literal["auto"] = 0.0
+    target_layers: int | None = Field(default=None, ge=1)
     max_length: int = Field(ge=16, le=512)
     min_words: int = Field(default=1, ge=1)
-    pairs: int = Field(ge=1, le=4096)
+    examples: int = Field(ge=2, le=100_000_000)
     mixture: Mixture
-    weights: Weights
+    batch_size: int = Field(ge=1, le=65_536)
     steps: int = Field(ge=1)
+    weights: Weights
+    matched: tuple[int, ...] = ()
+    relation_heads: int = Field(default=1, ge=1)
+    mask_rate: float = Field(default=0.15, gt=0, lt=1)
     learning_rate: float = Field(gt=0, le=1)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
     held_out: int = Field(default=256, ge=2)
     evaluate_every: int = Field(default=250, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)
-    teacher_precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = Field(default=0, ge=0)
+
+    @property
+    def layerdrop_rate(self) -> float:
+        """p; the paper's p* = 1 - r / N for ``auto``."""
+        if self.layerdrop == "auto":
+            return 1 - (self.target_layers or 0) / self.student.layers
+        return self.layerdrop
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Pretraining:
+        if self.layerdrop == "auto":
+            if self.target_layers is None or self.target_layers > self.student.layers:
+                raise ValueError(
+                    f"layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to {self.student.layers}"
+                )
+        elif not 0 <= self.layerdrop < 1:
+            raise ValueError(f"layerdrop should be 'auto' or from 0 up to, but not including, 1, not {self.layerdrop}")
+        if (self.weights.hidden > 0) != bool(self.matched):
+            raise ValueError("weights.hidden above 0 and matched, the teacher's layers to match, go together")
+        if list(self.matched) != sorted(set(self.matched)) or any(layer < 1 for layer in self.matched):
+            raise ValueError(f"matched should list layers of the teacher, 1-based and ascending, not {self.matched}")
+        if self.weights.relations > 0 and self.student.width % self.relation_heads:
+            raise ValueError(
+                f"the width {self.student.width} should be a multiple of relation_heads, {self.relation_heads}"
+            )
+        return self

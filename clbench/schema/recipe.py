@@ -101,12 +101,14 @@ class Recipe(Form):
         name: what ``--model`` is given.
         title: one line for people.
         citation: the paper, with the equation or section that the recipe follows.
+        backbone: the encoder that the recipe is meant for, instead of the edition's own; ``--backbone`` goes before it.
         steps: what is done to the backbone, in order; at least one trains on the first domain.
     """
 
     name: str
     title: str
     citation: str
+    backbone: str | None = None
     steps: tuple[AnyStep, ...] = Field(min_length=1)
 
     @field_validator("steps")

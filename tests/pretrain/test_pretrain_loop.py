@@ -7,6 +7,9 @@ import gzip
 import hashlib
 import json
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,35 +18,27 @@ import torch
 import yaml
 from click.testing import CliRunner
 from encoder_worlds import sentence, write_model
+from pretrain_worlds import ALL, form
 
 from clbench.cli.main import main
 from clbench.cli.pretrain import command
 from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
-from clbench.pretrain.loop import fingerprint, prepare, pretrain, resume, train
+from clbench.pretrain.loop import (
+    Progress,
+    Setting,
+    fingerprint,
+    measure,
+    measure_depths,
+    prepare,
+    pretrain,
+    resume,
+    train,
+)
+from clbench.pretrain.loop import _ask as ask
 from clbench.schema.form import read_yaml
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.shipped import ROOT
-
-
-def form(**changes: object) -> Pretraining:
-    content = {
-        "name": "tiny",
-        "title": "t",
-        "citation": "c",
-        "student": {"layers": 4, "width": 12, "heads": 2, "intermediate": 20, "dropout": 0.2},
-        "max_length": 40,
-        "min_words": 3,
-        "pairs": 4,
-        "mixture": {"edited": 1, "sharing": 1, "unrelated": 1},
-        "weights": {"hidden": 1, "sentence": 1, "similarity": 1, "overlap": 1},
-        "steps": 6,
-        "learning_rate": 2e-3,
-        "held_out": 12,
-        "evaluate_every": 3,
-        "checkpoint_every": 2,
-    }
-    return Pretraining.model_validate(content | changes)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +55,10 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with gzip.open(path, "wt", encoding="utf-8") as file:
         file.writelines(f"{sentence(rng)}\n" for _ in range(150))
     return path
+
+
+def start(made: Pretraining, teacher: str, text: Path) -> tuple[Setting, Progress]:
+    return prepare(made, open_backbone(teacher), [text])
 
 
 def _config(path: Path, **changes: object) -> Path:
@@ -80,16 +79,17 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(teacher, text, unbroken, tm
     class Killed(Exception):
         pass
 
-    def on_step(step: int) -> None:
-        if step == killed_at:
+    def on_step(name: str, step: int, steps: int) -> None:
+        if name == "pre-train tiny" and step == killed_at:
             raise Killed
 
     with pytest.raises(Killed):
         pretrain(form(), [text], teacher, tmp_path, on_step=on_step)
     assert not (tmp_path / "model").exists()
-    steps: list[int] = []
-    pretrain(form(), [text], teacher, tmp_path, on_step=steps.append)
-    assert steps == list(range(killed_at // 2 * 2 + 1, 7))
+    told: list[tuple[str, int, int]] = []
+    pretrain(form(), [text], teacher, tmp_path, on_step=lambda *said: told.append(said))
+    # The teacher is not asked again.
+    assert told == [("pre-train tiny", step, 6) for step in range(killed_at // 2 * 2 + 1, 7)]
     for name in (
         "curve.csv",
         "model/model.safetensors",
@@ -130,13 +130,13 @@ def test_the_model_is_a_backbone_with_card_and_checksums(unbroken) -> None:
     assert "clbench pretrain --config tiny.yaml --text lines.txt.gz --teacher t --out OUT" in card
     with (unbroken / "curve.csv").open() as file:
         last = list(csv.DictReader(file))[-1]
-    assert f"{float(last['held_out_explained']):.3f}" in card
+    assert f"{float(last['held_out_explained_4']):.3f}" in card
+    assert f"{float(last['held_out_explained_2']):.3f}" in card
 
 
 def test_the_exported_weights_are_the_students(teacher, text, tmp_path) -> None:
-    source = open_backbone(teacher)
-    setting, progress = prepare(form(), source.encoder(), source.tokenizer(), [text])
-    train(setting, progress, tmp_path)
+    setting, progress = start(form(), teacher, text)
+    train(setting, progress, tmp_path, fingerprint(setting))
     pretrain(form(), [text], teacher, tmp_path)  # nothing left to do but to write
     exported = open_backbone(str(tmp_path / "model")).classifier(2, 0).hf.bert.state_dict()
     for name, value in progress.pupil.bert.state_dict().items():
@@ -144,17 +144,129 @@ def test_the_exported_weights_are_the_students(teacher, text, tmp_path) -> None:
 
 
 def test_training_brings_the_student_closer_on_lines_held_out(teacher, text, tmp_path) -> None:
-    source = open_backbone(teacher)
-    made = form(steps=60, pairs=16, evaluate_every=20, learning_rate=5e-3, teacher_precision="bfloat16")
-    setting, progress = prepare(made, source.encoder(), source.tokenizer(), [text])
-    train(setting, progress, tmp_path, stop_at=20)
+    made = form(steps=80, batch_size=32, evaluate_every=20, learning_rate=5e-3, precision="bfloat16", held_out=40)
+    setting, progress = start(made, teacher, text)
+    train(setting, progress, tmp_path, "p", stop_at=20)
     assert progress.step == 20
-    curve = train(setting, progress, tmp_path).curve
-    assert [row["step"] for row in curve] == [20, 40, 60]
-    assert curve[-1]["held_out_explained"] > curve[0]["held_out_explained"]
-    assert curve[-1]["held_out_cosine"] > curve[0]["held_out_cosine"]
+    curve = train(setting, progress, tmp_path, "p").curve
+    assert [row["step"] for row in curve] == [20, 40, 60, 80]
+    for figure in ("explained", "cosine", "comparison", "masked"):
+        assert curve[-1][f"held_out_{figure}_4"] > curve[0][f"held_out_{figure}_4"], figure
+    for figure in ("relations", "overlap"):
+        assert curve[-1][f"held_out_{figure}_4"] < curve[0][f"held_out_{figure}_4"], figure
     with (tmp_path / "curve.csv").open() as file:
         assert [float(row["hidden"]) for row in csv.DictReader(file)] == [row["hidden"] for row in curve]
+
+
+def test_measurements_at_depths_are_those_of_a_student_that_has_no_other_layers(teacher, text) -> None:
+    made = form(weights=ALL | {"hidden": 0, "relations": 0}, matched=[])
+    setting, progress = start(made, teacher, text)
+    found = measure_depths(setting, progress.pupil)
+    assert {name.rsplit("_", 1)[1] for name in found} == {"4", "3", "2", "1"}
+    layers = list(progress.pupil.bert.encoder.layer)
+    # Every other layer, the last one always: 2 and 4 of 4; 1, 2 and 4; 4.
+    for depth, kept in ((3, (1, 2, 4)), (2, (2, 4)), (1, (4,))):
+        progress.pupil.bert.encoder.layer = torch.nn.ModuleList(layers[number - 1] for number in kept)
+        alone = measure(setting, progress.pupil, [True] * depth)
+        for name in ("masked", "cosine", "similarity", "comparison"):
+            assert found[f"held_out_{name}_{depth}"] == pytest.approx(alone[name], rel=1e-5), (name, depth)
+
+
+def test_layerdrop_draws_each_layer_for_each_step(teacher, text, tmp_path, monkeypatch) -> None:
+    from clbench.pretrain import loop
+
+    seen: list[tuple[bool, ...]] = []
+    real = loop.losses
+
+    def spy(pupil, form, asked, teacher, taught):
+        if torch.is_grad_enabled():
+            seen.append(tuple(asked.used))
+        return real(pupil, form, asked, teacher, taught)
+
+    monkeypatch.setattr(loop, "losses", spy)
+    made = form(layerdrop="auto", target_layers=3, steps=300, evaluate_every=300, checkpoint_every=300, batch_size=2)
+    setting, progress = start(made, teacher, text)
+    train(setting, progress, tmp_path, "p")
+    used = np.array(seen)
+    assert used.shape == (300, 4)
+    # p = 1 - 3 / 4: three of four layers in the mean; 4 standard deviations of the mean of 300 binomial draws.
+    assert used.sum(1).mean() == pytest.approx(3.0, abs=4 * (4 * 0.25 * 0.75 / 300) ** 0.5)
+    assert len({tuple(row) for row in used.tolist()}) > 5
+
+
+def test_a_twin_with_layerdrop_starts_the_same_reads_the_same_and_ends_otherwise(teacher, text, tmp_path) -> None:
+    plain, other = (start(form(layerdrop=rate), teacher, text) for rate in (0.0, 0.5))
+    for (name, a), (_, b) in zip(plain[1].pupil.state_dict().items(), other[1].pupil.state_dict().items(), strict=True):
+        assert torch.equal(a, b), name
+    assert torch.equal(plain[0].examples.store.ids, other[0].examples.store.ids)
+    assert plain[0].targets.folder == other[0].targets.folder is not None
+    for setting, progress in (plain, other):
+        train(setting, progress, tmp_path / str(setting.form.layerdrop), fingerprint(setting))
+    ends = [progress.pupil.bert.encoder.layer[0].output.dense.weight for _, progress in (plain, other)]
+    assert not torch.equal(*ends)
+
+
+def test_masked_words_alone_need_no_teacher(teacher, text, tmp_path) -> None:
+    made = form(weights={"masked": 1}, matched=[], steps=150, batch_size=32, evaluate_every=50, learning_rate=1e-2)
+    result = pretrain(made, [text], None, tmp_path, tokenizer=teacher)
+    assert set(result["held_out"]) == {f"held_out_masked_{depth}" for depth in (4, 3, 2, 1)}
+    backbone = open_backbone(result["model"])
+    assert (backbone.layers, backbone.digest) == (4, result["sha256"])
+    with (tmp_path / "curve.csv").open() as file:
+        losses = [float(row["masked"]) for row in csv.DictReader(file)]
+    assert losses[-1] < losses[0]
+    assert "no teacher" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_fifteen_percent_are_asked_for_of_which_eighty_are_masked(teacher, text) -> None:
+    setting, _ = start(form(examples=2000, mixture={"alone": 1}), teacher, text)
+    rows = np.arange(2000)
+    asked = ask(setting, setting.examples, rows, [True] * 4, np.random.default_rng(0))
+    plain = setting.examples.store.batch(rows)
+    behind, ids = asked.hidden_words.numpy(), plain.ids.numpy()
+    there = behind >= 0
+    assert np.array_equal(behind[there], ids[there])
+    assert not (there & ~plain.mask.numpy()).any()
+    assert not np.isin(ids[there], [0, 1, 2, 3, 4]).any()
+    words = plain.mask.numpy() & ~np.isin(ids, [0, 1, 2, 3, 4])
+    count = there.sum()
+    assert there.sum() / words.sum() == pytest.approx(0.15, abs=4 * (0.15 * 0.85 / words.sum()) ** 0.5)
+    seen = asked.batch.ids.numpy()
+    assert np.array_equal(seen[~there], ids[~there])
+    assert (seen[there] == 4).mean() == pytest.approx(0.8, abs=4 * (0.16 / count) ** 0.5)
+    # A random word is the word itself once in 50.
+    assert (seen[there] == ids[there]).mean() == pytest.approx(0.1 + 0.1 / 50, abs=4 * (0.09 / count) ** 0.5)
+
+
+def test_two_processes_go_the_same_way_as_one(teacher, text, tmp_path) -> None:
+    # Batches of 8 are dealt out as 4 and 4; a mean of means is the mean where every share weighs the same, which here
+    # holds for the overlap of no example: hidden states of sentences alone, all equally long.
+    line = tmp_path / "even.txt"
+    rng = np.random.default_rng(3)
+    line.write_text(
+        "".join(" ".join(rng.choice(["man", "dog", "bird", "river", "stone"], 6)) + "\n" for _ in range(90))
+    )
+    made = form(weights={"hidden": 1}, mixture={"alone": 1}, examples=64, steps=4, held_out=4, layerdrop=0.3)
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(made.model_dump(mode="json")))
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+        "-m", "clbench.cli.main", "pretrain", "--config", str(config), "--text", str(line), "--teacher", teacher,
+        "--out", str(tmp_path / "two"), "--device", "cpu", "--json",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    pretrain(made, [line], teacher, tmp_path / "one")
+    ends = [
+        open_backbone(str(tmp_path / folder / "model")).classifier(2, 0).hf.bert.state_dict()
+        for folder in ("one", "two")
+    ]
+    for name, value in ends[0].items():
+        torch.testing.assert_close(ends[1][name], value, atol=2e-3, rtol=2e-2, msg=name)
+    assert (tmp_path / "two" / "curve.csv").is_file()
 
 
 def test_dropout_is_for_whoever_fine_tunes_and_leaves_the_weights_alone(teacher, text, unbroken, tmp_path) -> None:
@@ -169,9 +281,11 @@ def test_lines_held_out_are_not_trained_on(teacher, tmp_path) -> None:
         f"the {a} sees a {b}" for a in ("man", "dog", "bird", "child") for b in ("river", "stone", "tree", "house")
     ]
     (tmp_path / "lines.txt").write_text("\n".join(lines))
-    source = open_backbone(teacher)
-    setting, _ = prepare(form(held_out=5), source.encoder(), source.tokenizer(), [tmp_path / "lines.txt"])
-    parts = [{tuple(corpus.line(row)) for row in range(len(corpus))} for corpus in (setting.corpus, setting.held_out)]
+    setting, _ = start(form(held_out=5, examples=11, mixture={"alone": 1}), teacher, tmp_path / "lines.txt")
+    parts = []
+    for examples in (setting.examples, setting.held_out):
+        cuts = examples.store.offsets[1:-1].tolist()
+        parts.append({tuple(part.tolist()) for part in np.split(examples.store.ids.numpy(), cuts)})
     assert (len(parts[0]), len(parts[1])) == (11, 5)
     assert not parts[0] & parts[1]
 
@@ -195,8 +309,7 @@ def test_the_fingerprint_tells_form_text_and_teacher(teacher, text, tmp_path) ->
         (form(), str(tmp_path / "other"), text),
         (form(), teacher, other_text),
     ]:
-        source = open_backbone(who)
-        setting, progress = prepare(made, source.encoder(), source.tokenizer(), [what])
+        setting, progress = start(made, who, what)
         assert resume(tmp_path, progress, fingerprint(setting)) is progress
         prints.add(fingerprint(setting))
     assert len(prints) == 4
@@ -212,7 +325,8 @@ def test_the_command_prints_a_table_or_json(teacher, text, tmp_path) -> None:
     result = json.loads(again.output)
     assert result["steps"] == 2
     assert result["sha256"] == open_backbone(result["model"]).digest
-    assert set(result["held_out"]) == {f"held_out_{name}" for name in ("explained", "cosine", "similarity", "overlap")}
+    figures = ("masked", "overlap", "explained", "cosine", "similarity", "comparison", "relations")
+    assert set(result["held_out"]) == {f"held_out_{name}_{depth}" for name in figures for depth in (4, 3, 2, 1)}
 
 
 def _truncated(folder: Path, text: Path) -> Path:
@@ -228,28 +342,52 @@ def _truncated(folder: Path, text: Path) -> Path:
         ("truncated", "cut.txt.gz should be a whole gzip file, but is cut short"),
         ("no gzip", "plain.txt.gz should be a whole gzip file"),
         ("no text", "latin.txt should be UTF-8 text"),
-        ("few lines", "should have at least 16 lines of 3 or more words, but has 1"),
+        ("few lines", "should have at least 14 lines of 3 or more words, but has 1"),
+        ("empty text", "should have at least 14 lines of 3 or more words, but has 0"),
         ("unknown field", "field 'step' is not known; did you mean steps"),
         ("missing field", "field 'steps' is missing"),
-        ("wrong type", "field 'pairs' should be a valid integer"),
+        ("wrong type", "field 'batch_size' should be a valid integer"),
         ("heads", "field 'student': the width 12 should be a multiple of the number of heads 5"),
         ("no share", "field 'mixture': at least one share should be above 0"),
         ("depth", "field 'student' should have a multiple of the teacher's 2 layers"),
         ("width", "at most its width of 24"),
         ("pickled teacher", "pickled weights"),
         ("no teacher", "no backbone is called 'nobody'"),
+        ("no layer", "field 'matched' should list layers 1 to 2 of the teacher, but lists 3"),
+        ("unmatched", "weights.hidden above 0 and matched, the teacher's layers to match, go together"),
+        ("order", "matched should list layers of the teacher, 1-based and ascending, not (2, 1)"),
+        ("heads of relations", "the width 12 should be a multiple of relation_heads, 5"),
+        ("teacher's heads", "field 'relation_heads' should divide the teacher's width of 24, but is 9"),
+        ("no weight", "field 'weights': at least one weight should be above 0"),
+        ("layerdrop", "layerdrop should be 'auto' or from 0 up to, but not including, 1, not 1.0"),
+        ("no target", "layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to 4"),
+        ("too deep a target", "layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to 4"),
+        ("other tokenizer", "reads with another tokenizer than"),
+        ("teacher left out", "field 'weights' asks for a teacher; name one with --teacher"),
+        ("nothing to read with", "without --teacher, --tokenizer should name the backbone"),
     ],
 )
 def test_mistakes_end_in_one_sentence_and_code_2(teacher, text, tmp_path, capsys, what, message) -> None:
     student = form().student.model_dump()
+    more: list[str] = []
     changes: dict[str, object] = {
         "unknown field": {"step": 3},
         "missing field": {"steps": "absent"},
-        "wrong type": {"pairs": "many"},
+        "wrong type": {"batch_size": "many"},
         "heads": {"student": student | {"heads": 5}},
         "no share": {"mixture": {"edited": 0, "sharing": 0, "unrelated": 0}},
         "depth": {"student": student | {"layers": 3}},
         "width": {"student": student | {"width": 48}},
+        "no layer": {"matched": [1, 3]},
+        "unmatched": {"matched": []},
+        "order": {"matched": [2, 1]},
+        "heads of relations": {"relation_heads": 5},
+        "teacher's heads": {"student": student | {"width": 18}, "relation_heads": 9},
+        "no weight": {"weights": {}, "matched": []},
+        "layerdrop": {"layerdrop": 1.0},
+        "no target": {"layerdrop": "auto"},
+        "too deep a target": {"layerdrop": "auto", "target_layers": 5},
+        "nothing to read with": {"weights": {"masked": 1}, "matched": []},
     }.get(what, {})
     if what == "missing text":
         text = tmp_path / "none.txt"
@@ -264,6 +402,14 @@ def test_mistakes_end_in_one_sentence_and_code_2(teacher, text, tmp_path, capsys
     elif what == "few lines":
         text = tmp_path / "few.txt"
         text.write_text("the dog sees\na bird\n")
+    elif what == "empty text":
+        text = tmp_path / "empty.txt"
+        text.write_text("")
+    elif what == "other tokenizer":
+        write_model(tmp_path / "foreign")
+        words = (tmp_path / "foreign" / "vocab.txt").read_text().replace("dog\n", "cat\n")
+        (tmp_path / "foreign" / "vocab.txt").write_text(words)
+        more = ["--tokenizer", str(tmp_path / "foreign")]
     elif what == "pickled teacher":
         write_model(tmp_path / "pickled")
         os.rename(tmp_path / "pickled" / "model.safetensors", tmp_path / "pickled" / "pytorch_model.bin")
@@ -271,24 +417,36 @@ def test_mistakes_end_in_one_sentence_and_code_2(teacher, text, tmp_path, capsys
     elif what == "no teacher":
         teacher = "nobody"
     config = _config(tmp_path / "c.yaml", **changes)
+    asked = [] if what in ("teacher left out", "nothing to read with") else ["--teacher", teacher]
     with pytest.raises(SystemExit) as left:
         main(
-            [
-                "pretrain",
-                "--config",
-                str(config),
-                "--text",
-                str(text),
-                "--teacher",
-                teacher,
-                "--out",
-                str(tmp_path / "o"),
-            ]
-        )
+            ["pretrain", "--config", str(config), "--text", str(text), "--out", str(tmp_path / "o"), *asked, *more]
+        )  # fmt: skip
     assert left.value.code == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert message in said[-1]
     assert not (tmp_path / "o").exists()
+
+
+def _small_files_alone() -> None:
+    """No file of this process grows beyond 8 KiB: what a full disk does to a checkpoint, not to the curve."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_written_checkpoint(teacher, text, tmp_path) -> None:
+    start(form(), teacher, text)  # the teacher's answers lie in the cache
+    config = _config(tmp_path / "tiny.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "clbench.cli.main", "pretrain", "--config", str(config), "--text", str(text),
+         "--teacher", teacher, "--out", str(tmp_path / "out"), "--json"],
+        capture_output=True, text=True, timeout=120, preexec_fn=_small_files_alone,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    said = done.stderr.strip().splitlines()
+    assert f"--out {tmp_path / 'out'} cannot be written" in said[-1]
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "out").glob("checkpoint*"))
+    assert not (tmp_path / "out" / "model").exists()
 
 
 def test_every_shipped_configuration_reads() -> None:

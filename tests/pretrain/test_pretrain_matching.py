@@ -1,141 +1,236 @@
-"""The distillation loss against an independent form, the student's start, and the pairs that are drawn."""
+"""The losses against independent forms that read row by row, and the student's start."""
 
 from __future__ import annotations
-
-from itertools import islice
 
 import numpy as np
 import pytest
 import torch
-from encoder_worlds import TOKENS, config, sentence, write_vocabulary
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from transformers import BertModel
+from encoder_worlds import TOKENS
+from pretrain_worlds import ALL, corpus, form, teacher
 
 from clbench.encoder.bert import encode
-from clbench.encoder.hf_folder import read_tokenizer
-from clbench.pretrain.corpus import Corpus, order_of_lines, read_pairs
-from clbench.pretrain.matching import Scale, initial_student, losses, pooled, scale_of, teach, weigh
+from clbench.pretrain.examples import Examples, make_examples
+from clbench.pretrain.matching import Asked, Pupil, compare, initial_pupil, losses, relations, scale_of, weigh
 from clbench.pretrain.projection import Affine, _ranked_heads, _ranked_neurons, project_layers
-from clbench.schema.backbone import BertShape
-from clbench.schema.pretrain import Mixture, Student, Weights
+from clbench.pretrain.targets import Targets, Teacher, pooled
+from clbench.schema.pretrain import Weights
 
-EVEN = Mixture(edited=1, sharing=1, unrelated=1)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    folder = tmp_path_factory.mktemp("vocabulary")
-    write_vocabulary(folder)
-    tokenizer = read_tokenizer(folder, BertShape.model_validate(config().to_dict()), "test")
-    rng = np.random.default_rng(0)
-    return Corpus.of([f"{sentence(rng)} dogs {sentence(rng, 1, 3)}" for _ in range(80)], tokenizer, 30)
+WORDS = np.array([number for number, word in enumerate(TOKENS) if not word.startswith("[")])
 
 
-@pytest.fixture(scope="module")
-def teacher() -> BertModel:
-    torch.manual_seed(0)
-    return BertModel(config(num_hidden_layers=2), add_pooling_layer=False).eval()
+def world(rows: int = 40, **changes: object):
+    """A pupil at its start, examples, the teacher and its answers to all of them, in one batch."""
+    made, master, text = form(**changes), teacher(), corpus()
+    examples = make_examples(text, rows, made)
+    batch = examples.store.batch(np.arange(rows))
+    taught = Targets(master, examples, None).of(np.arange(rows), batch)
+    counts = torch.from_numpy(np.bincount(text.ids, minlength=len(TOKENS)).astype(float))
+    pupil = initial_pupil(master, made, counts, master.states(batch), taught, batch)
+    return made, pupil, examples, master, taught, batch
 
 
-def _pupil(teacher: BertModel, corpus: Corpus, rows: int = 40):
-    reading = read_pairs(corpus, list(range(rows)), EVEN, 18, np.random.default_rng(1))
-    batch = reading.store.batch(np.arange(3 * rows))
-    taught = teach(teacher, batch, "float32")
-    scale = scale_of(taught, batch.mask)
-    counts = torch.from_numpy(np.bincount(corpus.ids, minlength=len(TOKENS)).astype(float))
-    form = Student(layers=4, width=12, heads=2, intermediate=20)
-    return initial_student(teacher, form, counts, taught, batch, scale, 0), reading, batch, taught, scale
+def ask(examples: Examples, batch, used=(True,) * 4, masks: np.random.Generator | None = None) -> Asked:
+    behind = torch.full_like(batch.ids, -100)
+    if masks is not None:
+        ids = batch.ids.numpy()
+        behind = torch.from_numpy(np.where((masks.random(len(ids)) < 0.3) & np.isin(ids, WORDS), ids, -100))
+    return Asked(batch, torch.from_numpy(examples.shared)[batch.sources], behind, used)
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
-def test_the_losses_equal_a_form_that_reads_row_by_row(teacher, corpus) -> None:
-    pupil, reading, batch, _, _ = _pupil(teacher, corpus, 6)
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _relation(linear, states: np.ndarray, heads: int) -> np.ndarray:
+    """(heads, L, L), one head after the other."""
+    a = states @ linear.weight.detach().numpy().T + linear.bias.detach().numpy()
+    width = a.shape[1] // heads
+    parts = [a[:, h * width : (h + 1) * width] for h in range(heads)]
+    return np.stack([_softmax(part @ part.T / np.sqrt(width)) for part in parts])
+
+
+def test_the_losses_equal_a_form_that_reads_row_by_row() -> None:
+    made, pupil, examples, master, taught, batch = world(16)
     rng = np.random.default_rng(2)
-    scale = Scale(*(torch.from_numpy(rng.uniform(0.5, 1.5, (3, 24)).astype(np.float32)) for _ in range(2)))
-    for module in [*pupil.maps, pupil.similarity, *pupil.overlap]:
+    for name in ("mean", "deviation"):
+        getattr(pupil, name).copy_(torch.from_numpy(rng.uniform(0.5, 1.5, (2, 24)).astype(np.float32)))
+    for name in ("compared_mean", "compared_deviation"):
+        getattr(pupil, name).copy_(torch.from_numpy(rng.uniform(0.5, 1.5, 96).astype(np.float32)))
+    for module in [*pupil.maps, pupil.sentence, pupil.similarity, pupil.comparison, *pupil.overlap]:
         torch.nn.init.normal_(module.bias, std=0.3)
+    torch.nn.init.normal_(pupil.word_bias, std=0.3)
+    asked = ask(examples, batch, masks=np.random.default_rng(5))
     with torch.no_grad():
-        parts = {k: float(v) for k, v in losses(pupil, teach(teacher, batch, "float32"), reading, batch, scale).items()}
+        parts = {name: float(part) for name, part in losses(pupil, made, asked, master, taught).items()}
+    assert set(parts) == set(ALL)
 
     # Everything again with transformers' own forward pass, one row at a time, in numpy.
-    store, pairs = reading.store, reading.pairs
-    squares, tokens = np.zeros(3), 0
-    means: list[tuple[np.ndarray, np.ndarray]] = []
+    def array(parameter: torch.Tensor) -> np.ndarray:
+        return parameter.detach().numpy()
+
+    def mapped(linear: torch.nn.Linear, x: np.ndarray) -> np.ndarray:
+        return x @ array(linear.weight).T + array(linear.bias)
+
+    behind = dict(zip(asked.batch.sources.tolist(), asked.hidden_words.tolist(), strict=True))
+    squares, tokens = np.zeros(2), 0
+    cosines, similarity, comparison, divergences, words = [], [], [], [], []
     entropy: list[list[float]] = [[], []]
-    similarity = []
-    mean, deviation = scale.mean.numpy(), scale.deviation.numpy()
-    maps = [(m.weight.detach().numpy(), m.bias.detach().numpy()) for m in pupil.maps]
-    for row in range(len(store)):
-        begin, end = int(store.offsets[row]), int(store.offsets[row + 1])
-        ids = store.ids[begin:end][None]
-        types = (torch.arange(end - begin) >= int(store.seconds[row])).long()[None]
+    for row in range(16):
+        begin, end = int(examples.store.offsets[row]), int(examples.store.offsets[row + 1])
+        cut = int(examples.store.seconds[row])
+        ids = examples.store.ids[begin:end][None]
+        types = (torch.arange(end - begin) >= cut).long()[None]
         with torch.no_grad():
-            ours = pupil.bert.eval()(ids, token_type_ids=types, output_hidden_states=True)
-            theirs = teacher(ids, token_type_ids=types, output_hidden_states=True).hidden_states
-        states = [state[0].numpy() for state in ours.hidden_states]
-        goals = [state[0].numpy() for state in theirs]
-        for depth, (weight, bias) in enumerate(maps):
-            goal = (goals[depth] - mean[depth]) / deviation[depth]
-            squares[depth] += ((states[2 * depth] @ weight.T + bias - goal) ** 2).sum()
+            ours = pupil.bert(ids, token_type_ids=types, output_hidden_states=True)
+            theirs = master.bert(ids, token_type_ids=types, output_hidden_states=True).hidden_states
+        states = [array(state[0]) for state in ours.hidden_states]
+        for place, linear in enumerate(pupil.maps):
+            goal = (array(theirs[place + 1][0]) - array(pupil.mean[place])) / array(pupil.deviation[place])
+            squares[place] += ((mapped(linear, states[2 * (place + 1)]) - goal) ** 2).sum()
         tokens += end - begin
-        mapped = (states[4] @ maps[2][0].T + maps[2][1]) * deviation[2] + mean[2]
-        means.append((mapped.mean(0), goals[2].mean(0)))
-        if row >= 2 * pairs:
-            cosine = _cosine(means[row - 2 * pairs][1], means[row - pairs][1])
-            guess = ours.pooler_output[0].numpy() @ pupil.similarity.weight[0].detach().numpy()
-            similarity.append((guess + float(pupil.similarity.bias) - cosine) ** 2)
-            flat, cut = ids[0].tolist(), int(store.seconds[row])
+
+        embeddings = []
+        for place in examples.places[row]:
+            if place >= 0:
+                a, b = int(examples.sentences.offsets[place]), int(examples.sentences.offsets[place + 1])
+                with torch.no_grad():
+                    embeddings.append(
+                        array(master.bert(examples.sentences.ids[a:b][None]).last_hidden_state[0]).mean(0)
+                    )
+        for part, goal in zip((states[4][:cut], states[4][cut:]), embeddings, strict=False):
+            cosines.append(_cosine(mapped(pupil.sentence, part.mean(0)), goal))
+        pooled_cls = array(ours.pooler_output[0])
+        if len(embeddings) == 2:
+            u, v = (x / np.sqrt((x**2).sum()) for x in embeddings)
+            similarity.append((mapped(pupil.similarity, pooled_cls)[0] - u @ v) ** 2)
+            goal = (np.concatenate([u, v, np.abs(u - v), u * v]) - array(pupil.compared_mean)) / array(
+                pupil.compared_deviation
+            )
+            comparison.append(((mapped(pupil.comparison, pooled_cls) - goal) ** 2).mean())
+            flat = ids[0].tolist()
             first, second = flat[1 : cut - 1], flat[cut:-1]
             for place, token in enumerate(flat):
-                if token == 2 or token == 3:
+                if token in (2, 3):
                     continue
                 label = float(token in (second if place < cut else first))
                 for reader, depth in enumerate((2, 4)):
-                    linear = pupil.overlap[reader]
-                    z = float(
-                        states[depth][place] @ linear.weight[0].detach().numpy() + linear.bias.detach().numpy()[0]
-                    )
+                    z = float(mapped(pupil.overlap[reader], states[depth][place])[0])
                     entropy[reader].append(np.log1p(np.exp(-z)) + (1 - label) * z)
-    assert parts["hidden"] == pytest.approx(float((squares / (tokens * 24)).mean()), rel=1e-4)
-    assert parts["sentence"] == pytest.approx(1 - np.mean([_cosine(*pair) for pair in means[: 2 * pairs]]), rel=1e-3)
-    assert parts["similarity"] == pytest.approx(np.mean(similarity), rel=1e-4)
+        read, learned = master.bert.encoder.layer[1].attention.self, pupil.bert.encoder.layer[3].attention.self
+        for name in ("query", "key", "value"):
+            p = _relation(getattr(read, name), array(theirs[1][0]), 3)
+            q = _relation(getattr(learned, name), states[3], 3)
+            divergences.extend((p * np.log(p / q)).sum(-1).ravel())
+        for place in range(begin, end):
+            if behind[place] >= 0:
+                with torch.no_grad():
+                    guess = pupil.masked(torch.from_numpy(states[4][place - begin]))
+                z = array(guess) @ array(pupil.bert.embeddings.word_embeddings.weight).T + array(pupil.word_bias)
+                words.append(-np.log(_softmax(z)[behind[place]]))
+    assert len(similarity) in range(1, 16)  # pairs and sentences alone, both
+    assert parts["hidden"] == pytest.approx(float((squares / (tokens * 24)).mean()), rel=2e-3)
+    assert parts["sentence"] == pytest.approx(1 - np.mean(cosines), rel=1e-3)
+    assert parts["similarity"] == pytest.approx(np.mean(similarity), rel=2e-3)
+    assert parts["comparison"] == pytest.approx(np.mean(comparison), rel=2e-3)
     assert parts["overlap"] == pytest.approx(np.mean([np.mean(part) for part in entropy]), rel=1e-4)
+    assert parts["relations"] == pytest.approx(np.mean(divergences), rel=5e-3)
+    assert parts["masked"] == pytest.approx(np.mean(words), rel=1e-4)
+
+
+def test_relations_are_zero_for_the_teacher_itself_whatever_the_padding() -> None:
+    _, _, _, master, _, batch = world(20)
+    assert not batch.mask.all()
+    states = master.states(batch)[1]
+    layer = master.bert.encoder.layer[1]
+    assert float(relations(layer, states, layer, states, batch, 4)) == pytest.approx(0.0, abs=1e-6)
+    moved = states.clone()
+    moved[~batch.mask] += 7.0  # what stands on padding is not looked at
+    assert float(relations(layer, states, layer, moved, batch, 4)) == pytest.approx(0.0, abs=1e-6)
+    moved[batch.mask] *= 2.0
+    assert float(relations(layer, states, layer, moved, batch, 4)) > 1e-3
+
+
+def test_compare_by_hand() -> None:
+    # u = (3, 4) / 5, v = (0, 1)
+    found = compare(torch.tensor([[[3.0, 4.0], [0.0, 2.0]]]))
+    torch.testing.assert_close(found, torch.tensor([[0.6, 0.8, 0.0, 1.0, 0.6, 0.2, 0.0, 0.8]]))
 
 
 def test_the_loss_is_the_weighted_sum() -> None:
-    parts = {
-        name: torch.tensor(value)
-        for name, value in [("hidden", 1.0), ("sentence", 2.0), ("similarity", 3.0), ("overlap", 4.0)]
-    }
-    # 1 * 1 + 10 * 2 + 0 * 3 + 0.5 * 4
-    assert float(weigh(parts, Weights(hidden=1, sentence=10, similarity=0, overlap=0.5))) == 23.0
+    parts = {name: torch.tensor(float(number)) for number, name in enumerate(ALL, start=1)}
+    weights = Weights(masked=1, overlap=10, hidden=0, sentence=0.5, similarity=0, comparison=2, relations=0)
+    # 1 * 1 + 10 * 2 + 0.5 * 4 + 2 * 6
+    assert float(weigh(parts, weights)) == 35.0
 
 
-def test_every_parameter_of_the_student_gets_a_gradient(teacher, corpus) -> None:
-    pupil, reading, batch, taught, scale = _pupil(teacher, corpus)
-    weigh(
-        losses(pupil, taught, reading, batch, scale), Weights(hidden=1, sentence=1, similarity=1, overlap=1)
-    ).backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in pupil.parameters())
+def test_parts_without_a_weight_or_without_a_teacher_are_not_computed() -> None:
+    made, pupil, examples, master, taught, batch = world(12)
+    only = form(weights={"overlap": 1, "comparison": 1}, matched=[])
+    asked = ask(examples, batch)
+    assert set(losses(pupil, only, asked, master, taught)) == {"overlap", "comparison"}
+    assert set(losses(pupil, made, asked, None, None)) == {"overlap"}  # nothing is masked in this batch
 
 
-def test_bfloat16_targets_are_close_to_float32_ones(teacher, corpus) -> None:
-    _, _, batch, taught, _ = _pupil(teacher, corpus, 4)
-    for half, full in zip(teach(teacher, batch, "bfloat16"), taught, strict=True):
+def test_every_parameter_of_the_student_gets_a_gradient() -> None:
+    made, pupil, examples, master, taught, batch = world()
+    asked = ask(examples, batch, masks=np.random.default_rng(0))
+    weigh(losses(pupil, made, asked, master, taught), made.weights).backward()
+    without = [name for name, p in pupil.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+def test_examples_of_one_sentence_give_finite_gradients() -> None:
+    made, pupil, examples, master, taught, batch = world(30, mixture={"alone": 1, "edited": 0.2})
+    assert (examples.places[:, 1] < 0).any()
+    weigh(losses(pupil, made, ask(examples, batch), master, taught), made.weights).backward()
+    assert all(bool(p.grad.isfinite().all()) for p in pupil.parameters() if p.grad is not None)
+
+
+def test_a_layer_that_is_left_out_is_not_trained_and_changes_what_follows() -> None:
+    made, pupil, examples, master, taught, batch = world()
+    whole = losses(pupil, made, ask(examples, batch), master, taught)
+    asked = ask(examples, batch, used=(True, False, True, True))
+    parts = losses(pupil, made, asked, master, taught)
+    assert float(parts["hidden"]) != float(whole["hidden"])
+    weigh(parts, made.weights).backward()
+    trained = [any(p.grad is not None for p in layer.parameters()) for layer in pupil.bert.encoder.layer]
+    assert trained == [True, False, True, True]
+
+
+def test_bfloat16_answers_are_close_to_float32_ones() -> None:
+    *_, batch = world(4)
+    for half, full in zip(teacher(precision="bfloat16").states(batch), teacher().states(batch), strict=True):
         assert half.dtype == torch.float32
         torch.testing.assert_close(half, full, atol=0.1, rtol=0.05)
 
 
-def test_pooled_is_the_mean_over_a_rows_tokens_without_padding(teacher, corpus) -> None:
-    reading = read_pairs(corpus, [0, 1, 2], EVEN, 18, np.random.default_rng(1))
-    batch = reading.store.batch(np.arange(9))
+def test_pooled_is_the_mean_over_a_rows_tokens_without_padding() -> None:
+    *_, examples, _, _, batch = world(9)
     states = torch.randn(len(batch.ids), 5)
     expected = torch.stack([states[(batch.owners == row) & batch.mask].mean(0) for row in range(9)])
     torch.testing.assert_close(pooled(states, batch, 9), expected)
+    second = pooled(states, batch, 9, batch.types == 1)
+    for row in range(9):
+        here = states[(batch.owners == row) & batch.mask & (batch.types == 1)]
+        torch.testing.assert_close(second[row], here.mean(0) if examples.places[row, 1] >= 0 else torch.zeros(5))
+
+
+def test_the_scale_is_that_of_the_sample() -> None:
+    *_, taught, batch = world(20)
+    scale = scale_of(taught, batch.mask)
+    hidden = taught.hidden[batch.mask].numpy()
+    np.testing.assert_allclose(scale.hidden[0].numpy(), hidden.mean(0), atol=1e-5)
+    np.testing.assert_allclose(scale.hidden[1].numpy(), hidden.std(0, ddof=1), atol=1e-5)
+    pairs = ~taught.similarity.isnan()
+    assert 2 < pairs.sum() < 20
+    compared = compare(taught.sentences[pairs]).numpy()
+    np.testing.assert_allclose(scale.comparison[0].numpy(), compared.mean(0), atol=1e-5)
+    np.testing.assert_allclose(scale.comparison[1].numpy(), compared.std(0, ddof=1), atol=1e-4)
 
 
 def test_affine_fit_recovers_an_exact_map() -> None:
@@ -158,10 +253,10 @@ def test_affine_fit_is_the_ridge_regression_of_numpy() -> None:
     np.testing.assert_allclose(fitted.bias.numpy(), y.mean(0) - x.mean(0) @ expected, atol=1e-5)
 
 
-def test_the_student_starts_closer_to_its_teacher_than_with_random_layers(teacher, corpus) -> None:
-    pupil, reading, batch, taught, scale = _pupil(teacher, corpus)
+def test_the_student_starts_closer_to_its_teacher_than_with_random_layers() -> None:
+    made, pupil, examples, master, taught, batch = world()
     with torch.no_grad():
-        started = float(losses(pupil, taught, reading, batch, scale)["hidden"])
+        started = float(losses(pupil, made, ask(examples, batch), master, taught)["hidden"])
         torch.manual_seed(1)
         for layer in pupil.bert.encoder.layer:
             for module in layer.modules():
@@ -169,30 +264,31 @@ def test_the_student_starts_closer_to_its_teacher_than_with_random_layers(teache
                     module.weight.normal_(0, 0.2)
         states = encode(pupil.bert, batch)
         missed = []
-        for depth, goal in enumerate(taught):
-            target = (goal - scale.mean[depth]) / scale.deviation[depth]
-            fitted = Affine.fit(states[2 * depth][batch.mask], target[batch.mask])
-            guess = states[2 * depth] @ fitted.weight.T + fitted.bias
-            missed.append(float((guess - target)[batch.mask].square().mean()))
+        for place in (0, 1):
+            target = (taught.hidden[:, place] - pupil.mean[place]) / pupil.deviation[place]
+            at = states[2 * (place + 1)]
+            fitted = Affine.fit(at[batch.mask], target[batch.mask])
+            missed.append(float((at @ fitted.weight.T + fitted.bias - target)[batch.mask].square().mean()))
     assert started < np.mean(missed)
 
 
-def test_project_layers_returns_the_states_that_the_student_then_has(teacher, corpus) -> None:
-    pupil, _, batch, taught, _ = _pupil(teacher, corpus)
-    states = project_layers(teacher, pupil.bert, taught, batch)
+def test_project_layers_returns_the_states_that_the_student_then_has() -> None:
+    _, pupil, _, master, _, batch = world()
+    states = project_layers(master.bert, pupil.bert, master.states(batch), batch)
     with torch.no_grad():
         for ours, theirs in zip(states, encode(pupil.bert, batch), strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_every_head_of_the_teacher_goes_to_one_layer_of_the_student(teacher, corpus) -> None:
-    pupil, _, batch, taught, _ = _pupil(teacher, corpus)
+def test_every_head_of_the_teacher_goes_to_one_layer_of_the_student() -> None:
+    _, pupil, _, master, _, batch = world()
     # With the keys' biases as labels of the heads: 4 heads of the teacher, 2 layers of 2 heads each.
     with torch.no_grad():
+        keys = master.bert.encoder.layer[0].attention.self.key
         for head in range(4):
-            teacher.encoder.layer[0].attention.self.key.weight[6 * head : 6 * head + 6] = 0
-            teacher.encoder.layer[0].attention.self.key.bias[6 * head : 6 * head + 6] = head + 1.0
-        project_layers(teacher, pupil.bert, taught, batch)
+            keys.weight[6 * head : 6 * head + 6] = 0
+            keys.bias[6 * head : 6 * head + 6] = head + 1.0
+        project_layers(master.bert, pupil.bert, master.states(batch), batch)
         labels = [pupil.bert.encoder.layer[n].attention.self.key.bias.view(2, 6) for n in (0, 1)]
     found = torch.cat(labels)
     assert sorted(found[:, 0].tolist()) == [1.0, 2.0, 3.0, 4.0]
@@ -200,8 +296,8 @@ def test_every_head_of_the_teacher_goes_to_one_layer_of_the_student(teacher, cor
 
 
 def test_heads_and_neurons_that_write_nothing_come_last() -> None:
+    layer = teacher().bert.encoder.layer[0]
     torch.manual_seed(4)
-    layer = BertModel(config()).encoder.layer[0]
     with torch.no_grad():
         layer.attention.output.dense.weight[:, 6:12] = 0  # the second head of width 6
         layer.output.dense.weight[:, 17] = 0
@@ -213,70 +309,8 @@ def test_heads_and_neurons_that_write_nothing_come_last() -> None:
     assert sorted(neurons) == list(range(40))
 
 
-def test_words_put_together_are_the_line(corpus) -> None:
-    for row in range(len(corpus)):
-        words = corpus.words(row)
-        assert np.array_equal(np.concatenate(words), corpus.line(row))
-        assert all(not TOKENS[word[0]].startswith("##") for word in words)
-        assert all(TOKENS[token].startswith("##") for word in words for token in word[1:])
-    assert any(len(word) == 2 for word in corpus.words(0))  # dog ##s
-
-
-@settings(max_examples=60, deadline=None)
-@given(row=st.integers(0, 79), seed=st.integers(0, 10_000))
-def test_second_sentences_are_what_the_mixture_says(corpus, row, seed) -> None:
-    lines = {tuple(corpus.line(r)) for r in range(80)}
-    sharing = corpus.second(row, Mixture(edited=0, sharing=1, unrelated=0), np.random.default_rng(seed))
-    assert tuple(sharing) in lines
-    assert np.isin(sharing, corpus.line(row)).any()
-    unrelated = corpus.second(row, Mixture(edited=0, sharing=0, unrelated=1), np.random.default_rng(seed))
-    assert tuple(unrelated) in lines
-    edited = corpus.second(row, Mixture(edited=1, sharing=0, unrelated=0), np.random.default_rng(seed))
-    assert len(edited) > 0
-    again = corpus.second(row, Mixture(edited=1, sharing=0, unrelated=0), np.random.default_rng(seed))
-    assert np.array_equal(edited, again)
-
-
-def test_edits_leave_most_words_and_change_most_lines(corpus) -> None:
-    rng = np.random.default_rng(0)
-    only = Mixture(edited=1, sharing=0, unrelated=0)
-    edits = [(corpus.line(row), corpus.second(row, only, rng)) for row in range(80) for _ in range(5)]
-    kept = [np.isin(edit, line).mean() for line, edit in edits]
-    assert np.mean(kept) > 0.6
-    assert np.mean([np.array_equal(line, edit) for line, edit in edits]) < 0.3
-
-
-def test_a_reading_holds_both_sentences_alone_and_together(corpus) -> None:
-    reading = read_pairs(corpus, [3, 4, 5, 6], EVEN, 9, np.random.default_rng(3))
-    store, firsts = reading.store, 0
-    assert len(store) == 12
-    for pair in range(4):
-        one, two, both = (
-            store.ids[int(store.offsets[r]) : int(store.offsets[r + 1])].tolist() for r in (pair, pair + 4, pair + 8)
-        )
-        assert both == [*one, *two[1:]]
-        assert one[0] == two[0] == corpus.cls
-        assert one[-1] == two[-1] == corpus.sep
-        assert len(one) <= 11
-        assert len(two) <= 11
-        assert store.seconds[pair + 8] == len(one)
-        assert (store.seconds[pair], store.seconds[pair + 4]) == (len(one), len(two))
-        begin, end = int(store.offsets[pair + 8]), int(store.offsets[pair + 9])
-        expected = [np.nan, *(t in two[1:-1] for t in one[1:-1]), np.nan, *(t in one[1:-1] for t in two[1:-1]), np.nan]
-        np.testing.assert_array_equal(reading.shared[begin:end], np.array(expected, float))
-        firsts += one[1:-1] == corpus.line(3 + pair)[:9].tolist()
-    assert np.isnan(reading.shared[: int(store.offsets[8])]).all()
-
-
-@settings(max_examples=40, deadline=None)
-@given(count=st.integers(1, 60), per_step=st.integers(1, 20), seed=st.integers(0, 99))
-def test_every_epoch_is_a_new_order_of_the_same_lines(count, per_step, seed) -> None:
-    per_step = min(per_step, count)
-    steps = count // per_step
-    first = list(islice(order_of_lines(count, per_step, seed), 2 * steps))
-    again = list(islice(order_of_lines(count, per_step, seed), 2 * steps))
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    for epoch in (first[:steps], first[steps:]):
-        rows = np.concatenate(epoch)
-        assert len(set(rows.tolist())) == len(rows) == steps * per_step
-        assert rows.max() < count
+def test_a_pupil_without_a_teacher_has_the_parts_that_the_text_alone_asks_for() -> None:
+    _, pupil, *_ = world(4)
+    names = {name.split(".")[0] for name, _ in Pupil(pupil.bert).named_parameters()}
+    assert names == {"bert", "overlap", "masked", "word_bias"}
+    assert isinstance(teacher(), Teacher)

@@ -1,0 +1,70 @@
+"""Accuracy against depth, as PNG and SVG: what is left when layers are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clbench.plots.picture import INK, MARKERS, PALETTE, STYLE, over_seeds, save
+
+
+def depth_curve(
+    depths: Sequence[int],
+    accuracy: Mapping[str, np.ndarray],
+    balanced: Mapping[str, np.ndarray],
+    floor: float,
+    title: str,
+    path: Path,
+) -> tuple[Path, Path]:
+    """Draw (balanced) accuracy at each depth, a line an arm, as ``path``.png and ``path``.svg.
+
+    Lines are means over seeds, bands their 95% intervals. The same numbers give the same bytes.
+
+    Args:
+        depths: K numbers of layers, the whole model's first.
+        accuracy, balanced: for each arm (S, K), a row a seed.
+        floor: accuracy of always saying the commonest class.
+        title: above the picture.
+        path: without suffix.
+
+    Raises:
+        UserError: the files cannot be written; what was half-written is removed.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
+        axes = figure.subplots(1, 2)
+        for panel, scores, name, base in (
+            (axes[0], accuracy, "accuracy on the test pairs", floor),
+            (axes[1], balanced, "balanced accuracy (mean recall)", 0.5),
+        ):
+            panel.set_title(name, fontsize=10, loc="left", color="#555555")
+            panel.grid(axis="y", color="#EEEEEE", linewidth=0.8, zorder=0)
+            panel.axhline(base, color="#888888", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+            panel.annotate(
+                "majority" if panel is axes[0] else "chance", (1, base), xycoords=("axes fraction", "data"),
+                xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8, color="#777777",
+            )  # fmt: skip
+            for number, (arm, values) in enumerate(scores.items()):
+                low, mean, high = over_seeds(values)
+                colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
+                places = range(len(depths))
+                panel.plot(places, mean, color=colour, marker=marker, markersize=6, linewidth=1.9, label=arm, zorder=3)
+                if len(values) > 1:
+                    panel.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0, zorder=2)
+            panel.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+            panel.set_xlabel("layers left")
+            panel.spines[["top", "right"]].set_visible(False)
+        handles, labels = axes[0].get_legend_handles_labels()
+        legend = figure.legend(
+            handles, labels, loc="outside lower center", ncols=4, frameon=False, title="LayerDrop in"
+        )
+        legend.get_title().set_color(INK)
+        figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
+        save(figure, files)
+    return files

@@ -1,0 +1,363 @@
+"""LayerDrop in pre-training, in fine-tuning, in both, in neither: what is left when layers are dropped afterwards.
+
+The study behind clbench claims that LayerDrop (Fan, Grave and Joulin 2020, arXiv:1909.11556) helps only where it is
+there during pre-training, which it could not afford to test.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clbench.errors import UserError
+from clbench.figures import Interval, mean_interval
+from clbench.schema.recipe import PruneLayers, read_recipe
+from clbench.schema.stream import read_stream
+from clbench.studies.verdict import Answer, answer
+
+if TYPE_CHECKING:
+    from clbench.data.pairs import DomainData
+    from clbench.record import Record
+
+# arm -> (backbone pre-trained with LayerDrop?, recipe of the fine-tuning)
+ARMS = {
+    "neither": (False, "finetune-12l"),
+    "fine-tuning only": (False, "layerdrop-12l"),
+    "pre-training only": (True, "finetune-12l"),
+    "both": (True, "layerdrop-12l"),
+}
+# The lives: LayerDrop in pre-training and fine-tuning, at full and at half depth, and their plain twins.
+LIVES = ((True, "layerdrop-12l"), (False, "finetune-12l"), (True, "layerdrop-6l"), (False, "finetune-prune-6l"))
+STREAMS = ("nli-shift", "paraphrase-shift")
+FIELDS = ("arm", "domain", "seed", "depth", "accuracy", "balanced_accuracy", "majority")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        plain, dropped: backbones, pre-trained without and with LayerDrop.
+        domains: to fine-tune on, each for itself.
+        edition, data_dir: of the streams' pairs.
+        seeds: of head, order of pairs and layers left out.
+        lives: whether the lives through ``nli-shift`` are lived too.
+        workers: processes, each with one thread.
+    """
+
+    plain: str
+    dropped: str
+    domains: tuple[str, ...]
+    edition: str
+    data_dir: Path | None
+    seeds: tuple[int, ...]
+    lives: bool
+    workers: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found.
+
+    Attributes:
+        rows: one an arm, domain, seed and depth; see ``FIELDS``.
+        lives: one a recipe and seed: recipe, backbone, seed and the record's headline figures.
+        answers: to the study's questions.
+        files: that were written.
+    """
+
+    rows: list[dict[str, Any]]
+    lives: list[dict[str, Any]]
+    answers: list[Answer]
+    files: list[Path]
+
+    @property
+    def depths(self) -> list[int]:
+        return sorted({row["depth"] for row in self.rows}, reverse=True)
+
+    def scores(self, arm: str, depth: int, figure: str = "accuracy") -> list[float]:
+        """The mean over the domains, one a seed, seeds ascending."""
+        chosen = [row for row in self.rows if row["arm"] == arm and row["depth"] == depth]
+        seeds = sorted({row["seed"] for row in chosen})
+        return [float(np.mean([row[figure] for row in chosen if row["seed"] == seed])) for seed in seeds]
+
+
+def depths_of(layers: int) -> list[int]:
+    """The depths that are looked at: all, three quarters, a half, a third and a quarter of the layers.
+
+    >>> depths_of(12)
+    [12, 9, 6, 4, 3]
+    """
+    return sorted({max(1, layers * 3 // 4), max(1, layers // 2), max(1, layers // 3), max(1, layers // 4), layers})[
+        ::-1
+    ]
+
+
+def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
+    """Fine-tune, drop layers, live; write ``depths.csv``, ``lives.csv``, ``study.md``, ``study.json`` and the picture.
+
+    Fine-tuned models come from the cache where they are there, and finished lives are read, so that a study which was
+    broken off goes on.
+
+    Args:
+        folder: for the files, and for the runs of the lives.
+        on_done: called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        UserError: whatever a user can mend.
+    """
+    rows: list[dict[str, Any]] = []
+    lives: list[dict[str, Any]] = []
+    from clbench.encoder.backbone import open_backbone
+
+    for backbone in (plan.plain, plan.dropped):
+        open_backbone(backbone)  # a mistake is told before any work is done
+    domains = [_domain(name, plan) for name in plan.domains]
+    folder.mkdir(parents=True, exist_ok=True)
+    units = [(arm, data, seed) for seed in plan.seeds for data in domains for arm in ARMS]
+    told = on_done or (lambda *_: None)
+    with _pool(plan.workers) as pool:
+        jobs = [pool.submit(measure_arm, plan, *unit) for unit in units]
+        for found in _finished(jobs, lambda done: told("fine-tune and drop layers", done, len(jobs))):
+            rows.extend(found)
+        if plan.lives:
+            wanted = [(dropped, recipe, seed) for seed in plan.seeds for dropped, recipe in LIVES]
+            jobs = [pool.submit(live, plan, *one, folder / "lives") for one in wanted]
+            for found in _finished(jobs, lambda done: told("live through nli-shift", done, len(jobs))):
+                lives.extend(found)
+    order = {arm: number for number, arm in enumerate(ARMS)}
+    rows.sort(key=lambda r: (order[r["arm"]], plan.domains.index(r["domain"]), r["seed"], -r["depth"]))
+    lives.sort(key=lambda r: ([recipe for _, recipe in LIVES].index(r["model"]), r["seed"]))
+    outcome = Outcome(rows, lives, [], [])
+    outcome.answers.extend(questions(outcome))
+    outcome.files.extend(_write(outcome, plan, folder))
+    return outcome
+
+
+def measure_arm(plan: Plan, arm: str, data: DomainData, seed: int) -> list[dict[str, Any]]:
+    """One model, fine-tuned on one domain, then read at every depth, "every other" layer left out."""
+    import torch
+
+    from clbench.compress import Task, build
+    from clbench.compress.prune_layers import kept_layers
+    from clbench.data.baselines import majority
+    from clbench.data.pairs import SPLITS
+    from clbench.encoder.backbone import open_backbone
+    from clbench.encoder.bert import keep_layers, predict
+    from clbench.encoder.tokens import pack
+    from clbench.figures.metrics import balanced_accuracy
+
+    dropped, recipe = ARMS[arm]
+    backbone = open_backbone(plan.dropped if dropped else plan.plain)
+    stream, classes = _stream_of(data.name)
+    length = stream.edition(plan.edition).max_length
+    parts = [data.splits[split] for split in SPLITS]
+    first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
+    store = pack(backbone.tokenizer(), first, second, length)
+    train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
+    digest = json.dumps([parts[0].digest(), parts[1].digest(), classes, length])
+    task = Task(store, train, parts[0].labels, validation, parts[1].labels, classes, digest)
+    made = build(read_recipe(recipe), backbone, task, seed=seed).model
+    whole = {name: value.clone() for name, value in made.state_dict().items()}
+    layers = backbone.layers
+    floor = majority(data, classes).accuracy
+    rows = []
+    for depth in depths_of(layers):
+        model = backbone.classifier(classes, seed).reads(store).eval()
+        model.load_state_dict(whole)
+        step = PruneLayers(step="prune_layers", drop="alternate", depth=depth)
+        keep_layers(model, kept_layers(step, layers, recipe))
+        said = predict(model, torch.from_numpy(test)).argmax(-1).numpy()
+        gold = parts[2].labels
+        rows.append(
+            {
+                "arm": arm,
+                "domain": data.name,
+                "seed": seed,
+                "depth": depth,
+                "accuracy": float((said == gold).mean()),
+                "balanced_accuracy": balanced_accuracy(gold, said),
+                "majority": floor,
+            }
+        )
+    return rows
+
+
+def live(plan: Plan, dropped: bool, recipe: str, seed: int, folder: Path) -> list[dict[str, Any]]:
+    """One life through ``nli-shift`` under ``naive``: its headline figures."""
+    from clbench.runner import run
+
+    record: Record = run(
+        recipe, "nli-shift", edition=plan.edition, data_dir=plan.data_dir, seed=seed,
+        backbone=plan.dropped if dropped else plan.plain, out=folder / recipe / f"seed-{seed}",
+    )  # fmt: skip
+    figures = {name: value for name, value in record.figures.items() if value is not None}
+    return [{"model": recipe, "backbone": record.configuration.backbone.name, "seed": seed} | figures]
+
+
+def questions(outcome: Outcome) -> list[Answer]:
+    """The study's questions, answered by what was found."""
+    whole, half = outcome.depths[0], outcome.depths[2]
+
+    def between(question: str, one: str, other: str, depth: int) -> Answer:
+        contrast = f"{one} minus {other}, {depth} layers"
+        return answer(question, contrast, outcome.scores(one, depth), outcome.scores(other, depth))
+
+    at = f"at {half} of {whole} layers?"
+    found = [
+        between(f"Does LayerDrop in pre-training help {at}", "pre-training only", "neither", half),
+        between(f"Does LayerDrop in fine-tuning alone help {at}", "fine-tuning only", "neither", half),
+        between(f"Does it help in fine-tuning after that too, {at}", "both", "pre-training only", half),
+        between("Does LayerDrop in pre-training help at full depth?", "pre-training only", "neither", whole),
+    ]
+    if outcome.lives:
+
+        def lifetime(recipe: str) -> list[float]:
+            return [life["lifetime_accuracy"] for life in outcome.lives if life["model"] == recipe]
+
+        for one, other in ((LIVES[0][1], LIVES[1][1]), (LIVES[2][1], LIVES[3][1])):
+            found.append(
+                answer(
+                    f"Has {one} a better life than its plain twin?", f"lifetime accuracy, {one} minus {other}",
+                    lifetime(one), lifetime(other),
+                )
+            )  # fmt: skip
+    return found
+
+
+def table(outcome: Outcome, figure: str) -> list[list[str]]:
+    """Rows of cells: the arm, then mean and half width of the 95% interval over seeds at every depth, in percent."""
+    return [
+        [arm, *(percent(mean_interval(outcome.scores(arm, depth, figure))) for depth in outcome.depths)] for arm in ARMS
+    ]
+
+
+def percent(interval: Interval) -> str:
+    """Mean and half width, in percent."""
+    half = interval.half_width
+    return f"{100 * interval.mean:.1f}" + (f" ± {100 * half:.1f}" if half is not None else "")
+
+
+def life_table(outcome: Outcome, figures: Sequence[str]) -> list[list[str]]:
+    """Rows of cells: recipe, backbone, then mean and half width over seeds of each of ``figures``, in percent."""
+    rows = []
+    for recipe in dict.fromkeys(life["model"] for life in outcome.lives):
+        lives = [life for life in outcome.lives if life["model"] == recipe]
+        cells = [percent(mean_interval([life[figure] for life in lives])) for figure in figures]
+        rows.append([recipe, lives[0]["backbone"], *cells])
+    return rows
+
+
+def _write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+    from clbench.plots import depth_curve
+
+    def as_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    files = [as_csv(folder / "depths.csv", outcome.rows)]
+    if outcome.lives:
+        files.append(as_csv(folder / "lives.csv", outcome.lives))
+    scores = {
+        figure: {arm: np.array([outcome.scores(arm, depth, figure) for depth in outcome.depths]).T for arm in ARMS}
+        for figure in ("accuracy", "balanced_accuracy")
+    }
+    floor = float(np.mean([row["majority"] for row in outcome.rows]))
+    where = f"mean over {', '.join(plan.domains)} ({plan.edition}); every other layer dropped, no training after"
+    files += depth_curve(
+        outcome.depths, scores["accuracy"], scores["balanced_accuracy"], floor, where, folder / "depths"
+    )
+    (folder / "study.md").write_text(markdown(outcome, plan), encoding="utf-8")
+    described = {
+        "plain": plan.plain, "dropped": plan.dropped, "edition": plan.edition, "domains": plan.domains,
+        "seeds": plan.seeds, "rows": outcome.rows, "lives": outcome.lives,
+        "answers": [
+            {"question": a.question, "contrast": a.contrast, "verdict": a.verdict, "mean": a.difference.mean,
+             "low": a.difference.low, "high": a.difference.high, "seeds": a.difference.count}
+            for a in outcome.answers
+        ],
+    }  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    return [*files, folder / "study.md", folder / "study.json"]
+
+
+LIFE_FIGURES = ("lifetime_accuracy", "final_accuracy", "forgetting", "lifetime_balanced_accuracy")
+
+
+def markdown(outcome: Outcome, plan: Plan) -> str:
+    """The study as a page: tables, answers."""
+
+    def page_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
+        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+    head = ["LayerDrop in", *(f"{depth} layers" for depth in outcome.depths)]
+    parts = [
+        "# LayerDrop: in pre-training, in fine-tuning, in both, in neither",
+        f"Backbones {plan.plain} and {plan.dropped}, {plan.edition} edition, domains {', '.join(plan.domains)}, each "
+        f"by itself, seeds {', '.join(map(str, plan.seeds))}. Layers are dropped after fine-tuning, every other one, "
+        "with no training after. Percent, mean over the domains and 95% interval over the seeds.",
+        "Accuracy:", page_table(head, table(outcome, "accuracy")),
+        "Balanced accuracy:", page_table(head, table(outcome, "balanced_accuracy")),
+    ]  # fmt: skip
+    if outcome.lives:
+        parts += ["Lives through nli-shift, naive:",
+                  page_table(["recipe", "backbone", *(name.replace("_", " ") for name in LIFE_FIGURES)],
+                             life_table(outcome, LIFE_FIGURES))]  # fmt: skip
+    parts.append("\n".join(f"- {one.sentence()}" for one in outcome.answers))
+    return "\n\n".join(parts) + "\n"
+
+
+def _stream_of(domain: str) -> tuple[Any, int]:
+    for name in STREAMS:
+        stream = read_stream(name)
+        if any(one.name == domain and not stream.is_evaluation_only(domain) for one in stream.domains):
+            return stream, len(stream.form.label_space)
+    known = [one.name for name in STREAMS for one in read_stream(name).domains]
+    raise UserError(
+        f"--domains: '{domain}' is no training domain of {' or '.join(STREAMS)}; known are {', '.join(known)}."
+    )
+
+
+def _domain(name: str, plan: Plan) -> DomainData:
+    from clbench.data.load import load
+
+    stream, _ = _stream_of(name)
+    only = replace(stream, domains=tuple(one for one in stream.domains if one.name == name))
+    return load(only, plan.edition, data_dir=plan.data_dir)[0]
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Fresh processes: a fork would inherit torch's threads, half of them asleep.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    import torch
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
+def _finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterator[Any]:
+    told(0)
+    for number, job in enumerate(as_completed(jobs), start=1):
+        try:
+            yield job.result()
+        except BaseException:
+            for other in jobs:
+                other.cancel()
+            raise
+        told(number)

@@ -1,0 +1,195 @@
+"""The LayerDrop study: small real models, real lives, and answers worked by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from clbench.cli.main import main
+from clbench.cli.reproduce import command
+from clbench.compress import Task, build
+from clbench.data.generators import generate
+from clbench.encoder.backbone import open_backbone
+from clbench.encoder.tokens import pack
+from clbench.schema.recipe import read_recipe
+from clbench.studies import layerdrop
+from clbench.studies.layerdrop import ARMS, Outcome, Plan, depths_of, questions, study
+from clbench.studies.verdict import answer
+
+NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "sick": ("neutral", "entailment"),
+         "scitail": ("neutral", "entailment"), "hans": ("non-entailment", "entailment"),
+         "rte": ("not_entailment", "entailment")}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of few pairs for every domain of nli-shift, as a user would bring their own."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for domain, labels in NAMES.items():
+        made = generate(domain, sizes={"train": 64, "validation": 30, "test": 40})
+        (folder / domain).mkdir()
+        for split, part in made.items():
+            lines = [
+                json.dumps({"premise": a, "hypothesis": b, "label": labels[label]})
+                for a, b, label in zip(part.first, part.second, part.labels.tolist(), strict=True)
+            ]
+            (folder / domain / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def plan(backbone: Path, pairs: Path, **changes: object) -> Plan:
+    given = {
+        "plain": str(backbone), "dropped": str(backbone), "domains": ("snli", "scitail"), "edition": "lite",
+        "data_dir": pairs, "seeds": (0, 1), "lives": False, "workers": 2,
+    }  # fmt: skip
+    return Plan(**(given | changes))
+
+
+def test_accuracy_at_every_depth_is_that_of_a_model_that_has_no_other_layers(small_backbone, pairs, tmp_path) -> None:
+    told: list[tuple[str, int, int]] = []
+    found = study(plan(small_backbone, pairs), tmp_path / "out", lambda *said: told.append(said))
+    assert told == [("fine-tune and drop layers", done, 16) for done in range(17)]
+    assert found.depths == [4, 3, 2, 1]
+    assert len(found.rows) == 4 * 2 * 2 * 4
+    with (tmp_path / "out" / "depths.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["accuracy"]) for row in rows] == [row["accuracy"] for row in found.rows]
+    for name in ("depths.png", "depths.svg", "study.md", "study.json"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+    described = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert described["rows"] == found.rows
+
+    # One arm again: the recipe's model, read by transformers' own forward pass with layers taken out of its list.
+    data = layerdrop._domain("scitail", plan(small_backbone, pairs))
+    backbone = open_backbone(str(small_backbone))
+    parts = [data.splits[split] for split in ("train", "validation", "test")]
+    first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
+    store = pack(backbone.tokenizer(), first, second, 96)
+    cuts = np.split(np.arange(len(store)), [len(parts[0]), len(parts[0]) + len(parts[1])])
+    task = Task(store, cuts[0], parts[0].labels, cuts[1], parts[1].labels, 2, "again")
+    torch.set_num_threads(1)
+    model = build(read_recipe("layerdrop-12l"), backbone, task, seed=1).model.hf.eval()
+    layers = list(model.bert.encoder.layer)
+    for depth, kept in {4: (1, 2, 3, 4), 3: (1, 2, 4), 2: (2, 4), 1: (4,)}.items():
+        model.bert.encoder.layer = torch.nn.ModuleList(layers[number - 1] for number in kept)
+        said = []
+        for row in cuts[2].tolist():
+            begin, end = int(store.offsets[row]), int(store.offsets[row + 1])
+            types = (torch.arange(end - begin) >= int(store.seconds[row])).long()[None]
+            with torch.no_grad():
+                said.append(int(model(store.ids[begin:end][None], token_type_ids=types).logits.argmax()))
+        right = np.array(said) == parts[2].labels
+        row = next(
+            row for row in found.rows
+            if (row["arm"], row["domain"], row["seed"], row["depth"]) == ("fine-tuning only", "scitail", 1, depth)
+        )  # fmt: skip
+        # Batches of another make-up may move a logit's last bit.
+        assert row["accuracy"] == pytest.approx(right.mean(), abs=1.01 / len(right))
+        recall = [right[parts[2].labels == label].mean() for label in (0, 1)]
+        assert row["balanced_accuracy"] == pytest.approx(np.mean(recall), abs=0.06)
+    # The same backbone twice: LayerDrop in pre-training makes no difference, and that is seen.
+    assert found.scores("neither", 2) == found.scores("pre-training only", 2)
+
+
+def test_lives_are_lived_and_read_again(small_backbone, pairs, tmp_path) -> None:
+    asked = plan(small_backbone, pairs, domains=("snli",), seeds=(0,), lives=True)
+    found = study(asked, tmp_path)
+    assert [life["model"] for life in found.lives] == [
+        "layerdrop-12l", "finetune-12l", "layerdrop-6l", "finetune-prune-6l",
+    ]  # fmt: skip
+    records = sorted((tmp_path / "lives").glob("*/seed-0/record.json"))
+    assert len(records) == 4
+    times = [record.stat().st_mtime_ns for record in records]
+    again = study(asked, tmp_path)
+    assert again.lives == found.lives
+    assert [record.stat().st_mtime_ns for record in records] == times
+    assert [one.verdict for one in found.answers] == ["not decided"] * 6
+    page = (tmp_path / "study.md").read_text()
+    assert "| layerdrop-6l |" in page
+    assert "one seed" in page
+
+
+def outcome(scores: dict[str, dict[int, list[float]]]) -> Outcome:
+    rows = [
+        {"arm": arm, "domain": domain, "seed": seed, "depth": depth, "accuracy": value + shift,
+         "balanced_accuracy": value, "majority": 0.5}
+        for arm, by_depth in scores.items() for depth, values in by_depth.items() for seed, value in enumerate(values)
+        for domain, shift in (("a", -0.1), ("b", 0.1))
+    ]  # fmt: skip
+    return Outcome(rows, [], [], [])
+
+
+def test_questions_are_answered_by_the_numbers() -> None:
+    level = {depth: [0.7, 0.71, 0.72] for depth in (12, 9, 6, 4, 3)}
+    found = outcome(
+        {
+            "neither": level | {6: [0.5, 0.5, 0.5]},
+            "fine-tuning only": level | {6: [0.45, 0.5, 0.55]},
+            "pre-training only": level | {12: [0.68, 0.69, 0.70], 6: [0.66, 0.68, 0.67]},
+            "both": level | {6: [0.7, 0.72, 0.71]},
+        }
+    )
+    assert found.depths == [12, 9, 6, 4, 3]
+    assert found.scores("both", 6) == pytest.approx([0.7, 0.72, 0.71])
+    said = questions(found)
+    assert [one.verdict for one in said] == ["yes", "not decided", "yes", "no"]
+    assert said[0].difference.mean == pytest.approx(0.17)
+    # t_{0.975, 2} = 4.303, s = 0.01, n = 3: 17 +- 2.48 points
+    assert "+17.0 points" in said[0].sentence()
+    assert "+14.5 to +19.5" in said[0].sentence()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "verdict"),
+    [
+        ([0.6, 0.61, 0.62], [0.5, 0.51, 0.52], "yes"),
+        ([0.5, 0.51, 0.52], [0.6, 0.61, 0.62], "no"),
+        ([0.6, 0.4, 0.5], [0.5, 0.5, 0.5], "not decided"),
+        ([0.9], [0.1], "not decided"),
+    ],
+)
+def test_a_verdict_needs_an_interval_without_zero(one, other, verdict) -> None:
+    assert answer("?", "a - b", one, other).verdict == verdict
+
+
+def test_depths() -> None:
+    assert depths_of(12) == [12, 9, 6, 4, 3]
+    assert depths_of(6) == [6, 4, 3, 2, 1]
+    assert depths_of(1) == [1]
+
+
+def test_the_command_prints_tables_and_answers(small_backbone, pairs, tmp_path) -> None:
+    given = ["layerdrop", "--plain", str(small_backbone), "--dropped", str(small_backbone), "--edition", "lite",
+             "--data-dir", str(pairs), "--domains", "snli", "--seeds", "0", "--no-lives", "--workers", "1",
+             "--out", str(tmp_path / "out")]  # fmt: skip
+    shown = CliRunner().invoke(command, given)
+    assert shown.exit_code == 0, shown.output
+    for piece in (*ARMS, "4 layers", "1 layers", "not decided", "depths.csv"):
+        assert piece in shown.output
+    result = json.loads(CliRunner().invoke(command, [*given, "--json"]).output)
+    assert len(result["rows"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--domains", "snlx"], "--domains: 'snlx' is no training domain of nli-shift or paraphrase-shift"),
+        (["--domains", "rte"], "--domains: 'rte' is no training domain"),
+        (["--domains", "snli,snli"], "--domains should list domains once each"),
+        (["--domains", ","], "--domains should list domains once each"),
+        (["--plain", "nobody"], "no backbone is called 'nobody'"),
+        (["--seeds", "x"], "--seeds should be like"),
+    ],
+)
+def test_mistakes_end_in_one_sentence_and_code_2(small_backbone, tmp_path, capsys, changes, message) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["reproduce", "layerdrop", "--plain", str(small_backbone), "--dropped", str(small_backbone), "--domains",
+              "snli", "--no-lives", "--out", str(tmp_path / "o"), *changes])  # fmt: skip
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
