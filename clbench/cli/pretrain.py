@@ -80,7 +80,7 @@ def command(
     show = console.out()
     show.print(table)
     show.print(
-        f"minutes {result['seconds'] / 60:.1f}\nmodel   {result['model']}\ncurve   {out / 'curve.csv'}\n"
+        f"minutes {result['seconds'] / 60:.1f}\nmodel   {result['model']}\ncurve   {out / 'curve.csv'}, curve.png\n"
         f"sha256  {result['sha256']}",
         soft_wrap=True,
     )

@@ -24,6 +24,7 @@ from clbench.encoder.bert import encode
 from clbench.encoder.export import write_backbone
 from clbench.encoder.hf_folder import digest_of
 from clbench.errors import UserError
+from clbench.plots import pretraining_curve
 from clbench.pretrain.card import Facts, model_card
 from clbench.pretrain.corpus import Corpus, read_lines
 from clbench.pretrain.examples import Examples, make_examples, order_of_steps
@@ -99,7 +100,8 @@ def pretrain(
         texts: ``.txt`` or ``.txt.gz`` files, one sentence a line.
         teacher: the backbone to learn from, as :func:`clbench.encoder.backbone.open_backbone` takes it; None where no
             weight of the loss asks for one.
-        folder: gets ``checkpoint.pt``, ``curve.csv`` and, in the end, ``model/``, a Hugging Face folder.
+        folder: gets ``checkpoint.pt``, ``curve.csv`` and, in the end, the curve's picture and ``model/``, a Hugging
+            Face folder.
         tokenizer: the backbone whose tokenizer is used; the teacher's by default.
         text_licence: for the model card.
         device: "auto" (a GPU where there is one) or "cpu".
@@ -125,6 +127,7 @@ def pretrain(
             [path.name for path in texts], setting.lines, text_licence,
             setting.accelerator.device.type, setting.accelerator.num_processes,
         )  # fmt: skip
+        pretraining_curve(progress.curve, f"{form.name}: {form.steps} steps", folder / "curve")
         with _written(folder):
             card = model_card(facts, held_out, progress.seconds)
             write_backbone(progress.pupil.bert, source.tokenizer(), source.lower_case, card, model)

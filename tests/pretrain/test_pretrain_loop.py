@@ -132,6 +132,9 @@ def test_the_model_is_a_backbone_with_card_and_checksums(unbroken) -> None:
         last = list(csv.DictReader(file))[-1]
     assert f"{float(last['held_out_explained_4']):.3f}" in card
     assert f"{float(last['held_out_explained_2']):.3f}" in card
+    assert (unbroken / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    svg = (unbroken / "curve.svg").read_text()
+    assert all(word in svg for word in ("tiny: 6 steps", "comparison", "explained", "1 layers"))
 
 
 def test_the_exported_weights_are_the_students(teacher, text, tmp_path) -> None:
