@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clbench.data.pairs import DomainData, Pairs
 from clbench.errors import UserError
 from clbench.figures.metrics import accuracy, balanced_accuracy
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import CountVectorizer
 
 _WORD = re.compile(r"\w+")
 
@@ -66,20 +70,26 @@ def second_alone(data: DomainData, classes: int) -> BaselineScore:
         data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
         classes: the size of the label space.
     """
-    fit, test = _fitted_on(data), data.splits["test"]
-    if len(np.unique(fit.labels)) < 2:
-        return majority(data, classes)
     from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.linear_model import LogisticRegression
+
+    def read(pairs: Pairs) -> list[str]:
+        return list(pairs.second)
 
     # What occurs once in the fitting part says nothing of the test part, and is left out.
-    words = CountVectorizer(ngram_range=(1, 2), min_df=2)
-    try:
-        counted = words.fit_transform(fit.second)
-    except ValueError:  # no word occurs twice
-        return majority(data, classes)
-    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(counted, fit.labels)
-    return _score(test.labels, model.predict(words.transform(test.second)))
+    return _linear(data, classes, CountVectorizer(ngram_range=(1, 2), min_df=2), read)
+
+
+def bag_of_words(data: DomainData, classes: int) -> BaselineScore:
+    """Logistic regression, its classes weighted alike, on which words are in the first sentence alone, in the second
+    alone, and in both.
+
+    Args:
+        data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
+        classes: the size of the label space.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    return _linear(data, classes, CountVectorizer(analyzer=list, min_df=2, binary=True), _placed_words)
 
 
 def overlap(pairs: Pairs) -> np.ndarray:
@@ -101,6 +111,30 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
     One that has a test part alone, as an evaluation-only domain may, gets the other parts of the stream's first domain.
     """
     return [data if len(data.splits) > 1 else replace(data, splits=domains[0].splits | data.splits) for data in domains]
+
+
+def _placed_words(pairs: Pairs) -> list[list[str]]:
+    """Every pair's distinct words in lower case, each with where it occurs: 1, 2 or 12."""
+    found = []
+    for first, second in zip(pairs.first, pairs.second, strict=True):
+        one, two = (set(_WORD.findall(text.lower())) for text in (first, second))
+        found.append([f"{'1' * (word in one)}{'2' * (word in two)} {word}" for word in sorted(one | two)])
+    return found
+
+
+def _linear(data: DomainData, classes: int, words: CountVectorizer, read: Callable[[Pairs], Any]) -> BaselineScore:
+    """Logistic regression on the counts of ``words`` in what ``read`` makes of the pairs."""
+    fit, test = _fitted_on(data), data.splits["test"]
+    if len(np.unique(fit.labels)) < 2:
+        return majority(data, classes)
+    from sklearn.linear_model import LogisticRegression
+
+    try:
+        counted = words.fit_transform(read(fit))
+    except ValueError:  # no word occurs twice
+        return majority(data, classes)
+    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(counted, fit.labels)
+    return _score(test.labels, model.predict(words.transform(read(test))))
 
 
 def _fitted_on(data: DomainData) -> Pairs:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clbench.data.baselines import BaselineScore, majority, overlap, second_alone, word_overlap
+from clbench.data.baselines import BaselineScore, bag_of_words, majority, overlap, second_alone, word_overlap
 from clbench.data.load import load
 from clbench.data.pairs import DomainData, Pairs
 from clbench.errors import UserError
@@ -96,6 +96,19 @@ def test_second_alone_reads_words_and_bigrams_of_the_second_only() -> None:
     assert second_alone(data(train=blind, test=blind), 2).balanced_accuracy == 0.5
 
 
+def test_bag_of_words_reads_where_a_word_stands() -> None:
+    def pairs(rows: list[tuple[str, str, int]]) -> Pairs:
+        return Pairs.of(*zip(*rows, strict=True))
+
+    # A cat in the first sentence alone, in the second alone, in both, in neither; the second alone does not tell.
+    rows = [("A cat ran", "it ran", 0), ("it ran", "a CAT ran", 1), ("a cat ran", "a cat ran", 0), ("it", "it ran", 1)]
+    assert bag_of_words(data(train=pairs(rows * 10), test=pairs(rows)), 2) == BaselineScore(1.0, 1.0)
+    assert second_alone(data(train=pairs(rows * 10), test=pairs(rows)), 2).balanced_accuracy == 0.5
+    # Order is not seen.
+    turned = [("dog bites man", "man bites dog", 0), ("man bites dog", "man bites dog", 1)]
+    assert bag_of_words(data(train=pairs(turned * 20), test=pairs(turned)), 2).balanced_accuracy == 0.5
+
+
 def test_three_classes() -> None:
     seconds = [("none", "some", "all")[i % 3] + " of it" for i in range(30)]
     pairs = Pairs.of(["x"] * 30, seconds, [i % 3 for i in range(30)])
@@ -104,7 +117,7 @@ def test_three_classes() -> None:
 
 def test_a_part_of_one_class_or_without_repeated_words_falls_back_to_the_majority() -> None:
     one = data(train=labelled(1, 1), test=labelled(1, 0))
-    assert word_overlap(one, 2) == second_alone(one, 2) == majority(one, 2)
+    assert word_overlap(one, 2) == second_alone(one, 2) == bag_of_words(one, 2) == majority(one, 2)
     once = Pairs.of(["a", "b", "c"], ["one", "two", "three"], [0, 1, 1])
     assert second_alone(data(train=once, test=once), 2) == majority(data(train=once, test=once), 2)
 
