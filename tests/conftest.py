@@ -68,7 +68,7 @@ label_space: [not_entailment, entailment]
 domains: [mnli, snli, hans]
 evaluation_only: [rte]
 editions:
-  embedded: {source: generated, train: 96, validation: 40, test: 60, max_length: 64, backbone: distilled-12l-128}
+  embedded: {source: generated, train: 96, validation: 40, test: 60, max_length: 64, backbone: clbench-tiny-12l}
 """
     )
     return path

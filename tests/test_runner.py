@@ -23,7 +23,7 @@ from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
-from clbench.runner import parse_seeds
+from clbench.runner import parse_seeds, prepare
 
 QUICK = {"training.epochs": "1"}
 
@@ -73,6 +73,15 @@ def test_a_model_with_layerdrop_lives_under_strategies_that_read_gradients(
     record = lived(small_stream, small_backbone, tmp_path, strategy=strategy, model="layerdrop-12l")
     assert [point.name for point in record.points if point.final] == ["mnli", "snli", "hans"]
     assert record.inception[0].details["layerdrop"] == 0.2
+
+
+def test_a_recipes_backbone_stands_in_for_the_editions_own_and_yields_to_the_users(
+    small_stream: Path, small_backbone: Path
+) -> None:
+    asked = {"finetune-12l": "clbench-tiny-12l", "layerdrop-12l": "clbench-tiny-12l-layerdrop"}
+    assert {model: prepare(model, str(small_stream)).backbone.name for model in asked} == asked
+    job = prepare("layerdrop-12l", str(small_stream), backbone=str(small_backbone))
+    assert job.backbone.name == str(small_backbone)
 
 
 @pytest.mark.parametrize("strategy", ["naive", "replay", "ewc", "lwf", "agem", "si", "joint", "cumulative"])

@@ -52,5 +52,5 @@ def test_the_main_job_on_few_pairs_in_an_empty_folder(installed: Path, small_str
     )  # fmt: skip
     (found,) = (tmp_path / "work" / "runs").rglob("record.json")
     configuration = json.loads(found.read_text())["configuration"]
-    assert [configuration[part]["name"] for part in ("model", "backbone")] == ["pkd-skip-6l", "distilled-12l-128"]
+    assert [configuration[part]["name"] for part in ("model", "backbone")] == ["pkd-skip-6l", "clbench-tiny-12l"]
     assert "nli-shift" in clbench(installed, tmp_path / "work", "streams", "--json")

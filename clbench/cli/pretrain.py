@@ -1,7 +1,8 @@
-"""``clbench pretrain``: distil a small encoder from a teacher over plain text."""
+"""``clbench pretrain``: make a small encoder from plain text, with a teacher or without."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -43,12 +44,12 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Distil a small encoder from a teacher over plain text.
+    """Make a small encoder from plain text: by masked words, by distillation from a teacher, or both.
 
     The model lies in OUT/model, a Hugging Face folder that --backbone takes. Stopped or killed, the same command goes
     on from the last checkpoint, with the same result.
 
-    clbench pretrain --config baselines/pretrain/distilled-12l-128.yaml --text sentences.txt.gz
+    clbench pretrain --config baselines/pretrain/clbench-tiny-12l.yaml --text sentences.txt.gz
     --teacher all-minilm-l6-v2 --out runs/pretrain
     """
     from clbench.pretrain import pretrain
@@ -56,7 +57,9 @@ def command(
     from clbench.schema.pretrain import Pretraining
 
     form = read_yaml(config, Pretraining)
-    with console.progress(quiet=as_json) as bar:
+    # Of the processes that accelerate starts, the first one alone speaks.
+    speaks = os.environ.get("RANK", "0") == "0"
+    with console.progress(quiet=as_json or not speaks) as bar:
         task = bar.add_task("read the text", total=None, unit="steps")
 
         def on_step(name: str, done: int, total: int) -> None:
@@ -66,6 +69,8 @@ def command(
             form, list(texts), teacher, out,
             tokenizer=tokenizer, text_licence=text_licence, device=device, on_step=on_step,
         )  # fmt: skip
+    if not speaks:
+        return
     if as_json:
         console.print_json(result)
         return

@@ -1,4 +1,4 @@
-"""From plain text and a teacher to a small backbone: pre-training by distillation. Heavy; import it late."""
+"""From plain text, and a teacher where there is one, to a small backbone. Heavy; import it late."""
 
 from __future__ import annotations
 

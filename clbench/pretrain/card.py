@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from clbench.schema.pretrain import Pretraining
 
 
@@ -23,8 +21,9 @@ class Facts:
         texts: names of the text files.
         lines: of them, lines trained on.
         text_licence: "unknown" where nobody said.
-        device: "cpu" or "cuda".
+        device: the CPU's or the GPU's name, and how many threads of it, in words.
         processes: that shared each step.
+        answers_bytes: size of the teacher's answers on disk; None where they were computed beside the student.
     """
 
     form: Pretraining
@@ -36,6 +35,7 @@ class Facts:
     text_licence: str
     device: str
     processes: int
+    answers_bytes: int | None
 
 
 _MEANINGS = {
@@ -66,7 +66,12 @@ def model_card(facts: Facts, held_out: Mapping[str, float], seconds: float) -> s
     taught = f"{teacher.get('id', 'unknown')} (licence: {theirs})" if facts.teacher else "no teacher"
     rate = form.layerdrop_rate
     dropped = f"each layer left out of a step with probability {rate:g}" if rate else "none"
-    where = "a GPU" if facts.device == "cuda" else f"a CPU, {torch.get_num_threads()} threads"
+    shared = f", {facts.processes} processes" if facts.processes > 1 else ""
+    apart = ""
+    if facts.answers_bytes is not None:
+        apart = (
+            f"; the teacher's answers, {facts.answers_bytes / 1e9:.1f} GB, were computed before, once for every twin"
+        )
     return f"""---
 license: {licence}
 language: en
@@ -76,7 +81,7 @@ tags: [bert, {"distillation, " * bool(facts.teacher)}clbench]
 
 # {form.name}
 
-{form.title}: a BERT encoder of {student.layers} layers, width {student.width}, {student.heads} heads, feed-forward
+{form.title}. A BERT encoder of {student.layers} layers, width {student.width}, {student.heads} heads, feed-forward
 width {student.intermediate}, in fp16, with a dropout rate of {student.dropout:g} for fine-tuning. Made by clbench for
 fine-tuning on sentence pairs, as a small backbone for the lifelong evaluation of compressed encoders. It was
 pre-trained for minutes or hours, not days, and is no rival of large encoders.
@@ -90,7 +95,7 @@ pre-trained for minutes or hours, not days, and is no rival of large encoders.
 | examples | {form.examples:,} sentences and pairs of sentences made from them |
 | steps | {form.steps:,} of {form.batch_size} examples |
 | LayerDrop | {dropped} |
-| time | {seconds / 60:.0f} minutes of training on {where}{f", {facts.processes} processes" * (facts.processes > 1)} |
+| time | {seconds / 60:.0f} minutes of training on {facts.device}{shared}{apart} |
 | command | `{command}` |
 
 The configuration, with every hyper-parameter and the seed, is clbench's `baselines/pretrain/{facts.config}`.

@@ -29,7 +29,8 @@ from clbench.pretrain.card import Facts, model_card
 from clbench.pretrain.corpus import Corpus, read_lines
 from clbench.pretrain.examples import Examples, make_examples, order_of_steps
 from clbench.pretrain.matching import Asked, Pupil, initial_pupil, losses, new_student, weigh, words
-from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk
+from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk, size_on_disk
+from clbench.record import hardware
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.recipe import PruneLayers
 
@@ -122,10 +123,12 @@ def pretrain(
     model = folder / "model"
     held_out = {name: value for name, value in progress.curve[-1].items() if name.startswith("held_out_")}
     if setting.accelerator.is_main_process:
+        told = setting.targets
+        answers = size_on_disk(told.teacher, setting.examples) if told is not None and told.folder else None
         facts = Facts(
             form, f"{form.name}.yaml", source.source if teacher else None, source.source["id"],
             [path.name for path in texts], setting.lines, text_licence,
-            setting.accelerator.device.type, setting.accelerator.num_processes,
+            _device(setting.accelerator), setting.accelerator.num_processes, answers,
         )  # fmt: skip
         pretraining_curve(progress.curve, f"{form.name}: {form.steps} steps", folder / "curve")
         with _written(folder):
@@ -179,13 +182,14 @@ def prepare(
     targets = held_out_targets = None
     if with_teacher:
         depths = set(form.matched) | ({source.layers - 1} if form.weights.relations else set())
-        bert = source.encoder().to(accelerator.device)
+        bert = source.encoder()
         teacher = Teacher(bert, tuple(sorted(depths)), form.precision, source.digest)
         pupil = _projected(form, teacher, examples, corpus)
-        folder = None
-        if fits(teacher, examples):
-            with accelerator.main_process_first():
-                folder = on_disk(teacher, examples, _digest(examples), _reporter(on_step, "ask the teacher", form))
+        bert.to(accelerator.device)
+        with accelerator.main_process_first():
+            digest, folder = _digest(examples), None
+            if fits(teacher, examples, digest):
+                folder = on_disk(teacher, examples, digest, _reporter(on_step, "ask the teacher", form))
         targets, held_out_targets = Targets(teacher, examples, folder), Targets(teacher, held_out, None)
     else:
         with torch.random.fork_rng(devices=[]):
@@ -423,7 +427,7 @@ def _sources(form: Pretraining, teacher: str | None, tokenizer: str | None) -> B
 def _projected(form: Pretraining, teacher: Teacher, examples: Examples, corpus: Corpus) -> Pupil:
     """The student at its start, from a sample of the examples."""
     rows = np.arange(min(_SAMPLE, len(examples)))
-    batch = examples.store.batch(rows).to(teacher.device)
+    batch = examples.store.batch(rows)
     counts = np.bincount(corpus.ids, minlength=teacher.bert.config.vocab_size).astype(np.float64)
     # Every example has a [CLS] and a [SEP] a sentence.
     counts[corpus.cls] = counts[corpus.sep] = 2 * len(corpus)
@@ -472,6 +476,14 @@ def _digest(examples: Examples) -> str:
         digest.update(store.seconds.tobytes())
     digest.update(examples.places.tobytes())
     return digest.hexdigest()
+
+
+def _device(accelerator: Accelerator) -> str:
+    """What the student is trained on, in words."""
+    if accelerator.device.type == "cuda":
+        return torch.cuda.get_device_name(accelerator.device)
+    threads = torch.get_num_threads()
+    return f"{hardware().cpu}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _schedule(step: int, form: Pretraining) -> float:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -144,8 +143,10 @@ def size_on_disk(teacher: Teacher, examples: Examples) -> int:
     return 2 * teacher.width * (len(teacher.depths) * len(examples.store.ids) + 2 * len(examples))
 
 
-def fits(teacher: Teacher, examples: Examples) -> bool:
-    """Whether the cache's disk has twice the room that all answers take."""
+def fits(teacher: Teacher, examples: Examples, digest: str) -> bool:
+    """Whether all answers are on disk already, or the cache's disk has twice the room that they take."""
+    if (cache.root() / "targets" / cache.key_of(_content(teacher, digest))).exists():
+        return True
     folder = cache.root()
     while not folder.exists():
         folder = folder.parent
@@ -183,7 +184,12 @@ def on_disk(teacher: Teacher, examples: Examples, digest: str, on_read: Callable
                 if on_read is not None:
                     on_read(int(rows[-1]) + 1)
 
-    content = {
+    return cache.cached("targets", _content(teacher, digest), build)
+
+
+def _content(teacher: Teacher, digest: str) -> dict[str, Any]:
+    """What determines the answers."""
+    return {
         "what": "hidden states and sentences",
         "teacher": teacher.digest,
         "depths": list(teacher.depths),
@@ -191,7 +197,6 @@ def on_disk(teacher: Teacher, examples: Examples, digest: str, on_read: Callable
         "examples": digest,
         "torch": torch.__version__,
     }
-    return cache.cached("targets", json.loads(json.dumps(content)), build)
 
 
 def pooled(states: Tensor, batch: Batch, rows: int, kept: Tensor | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -199,19 +200,19 @@ def test_a_yaml_names_a_folder_beside_it(folder: Path) -> None:
     assert backbone.source == {"kind": "folder", "id": "mine", "licence": "MIT", "citation": "c"}
 
 
-def test_every_shipped_yaml_reads_and_every_packaged_folder_is_whole() -> None:
+@pytest.mark.parametrize("name", ["clbench-tiny-12l", "clbench-tiny-12l-layerdrop"])
+def test_every_shipped_yaml_reads_and_every_packaged_folder_is_whole(name: str) -> None:
     shipped = names("backbone")
-    assert {"distilled-12l-128", "bert-base-uncased", "all-minilm-l12-v2"} <= set(shipped)
-    backbone = open_backbone("distilled-12l-128")
+    assert {name, "bert-base-uncased", "all-minilm-l12-v2"} <= set(shipped)
+    backbone = open_backbone(name)
     assert backbone.layers == 12
     assert backbone.shape.hidden_size == 128
     assert backbone.source["kind"] == "packaged"
     sums = dict(reversed(line.split("  ")) for line in (backbone.folder / "SHA256SUMS").read_text().splitlines())
-    for name, digest in sums.items():
-        import hashlib
-
-        assert hashlib.sha256((backbone.folder / name).read_bytes()).hexdigest() == digest
-    assert sum(path.stat().st_size for path in backbone.folder.iterdir()) < 20 * 2**20
+    for file, digest in sums.items():
+        assert hashlib.sha256((backbone.folder / file).read_bytes()).hexdigest() == digest
+    assert sum(path.stat().st_size for path in backbone.folder.iterdir()) < 20_000_000
+    assert backbone.tokenizer().get_vocab_size() == 30_522
     assert all(path.suffix in {".json", ".safetensors", ".txt", ".md", ""} for path in backbone.folder.iterdir())
     model = backbone.classifier(2, 0)
     store = pack(backbone.tokenizer(), ["A dog runs."], ["An animal moves."], 64)
@@ -223,7 +224,7 @@ def test_the_shipped_rates_follow_the_width() -> None:
         name: yaml.safe_load((FOLDERS["backbone"] / f"{name}.yaml").read_text())["learning_rate"]
         for name in names("backbone")
     }
-    assert rates["bert-base-uncased"] < rates["all-minilm-l12-v2"] < rates["distilled-12l-128"]
+    assert rates["bert-base-uncased"] < rates["all-minilm-l12-v2"] < rates["clbench-tiny-12l"]
 
 
 Change = Callable[[Path], object]
@@ -367,7 +368,7 @@ def test_a_bad_yaml_is_told_by_file_and_field(folder: Path, changes: dict[str, o
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("distiled-12l-128", r"no backbone is called 'distiled-12l-128'; did you mean distilled-12l-128"),
+        ("clbench-tiny-21l", r"no backbone is called 'clbench-tiny-21l'; did you mean clbench-tiny-12l"),
         ("./no/such/folder", r"./no/such/folder is no folder on this machine and no hub id"),
         ("nowhere.yaml", r"nowhere.yaml does not exist"),
     ],

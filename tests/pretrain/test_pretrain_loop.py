@@ -262,6 +262,7 @@ def test_two_processes_go_the_same_way_as_one(teacher, text, tmp_path) -> None:
         command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["steps"] == 4  # one of the two speaks
     pretrain(made, [line], teacher, tmp_path / "one")
     ends = [
         open_backbone(str(tmp_path / folder / "model")).classifier(2, 0).hf.bert.state_dict()
@@ -457,3 +458,12 @@ def test_every_shipped_configuration_reads() -> None:
     assert paths
     for path in paths:
         assert read_yaml(path, Pretraining).name == path.stem
+
+
+def test_the_shipped_twins_differ_in_layerdrop_alone() -> None:
+    plain, dropped = (
+        read_yaml(ROOT / "baselines" / "pretrain" / f"{name}.yaml", Pretraining).model_dump()
+        for name in ("clbench-tiny-12l", "clbench-tiny-12l-layerdrop")
+    )
+    assert {name for name in plain if plain[name] != dropped[name]} == {"name", "title", "citation", "layerdrop"}
+    assert (plain["layerdrop"], dropped["layerdrop"]) == (0.0, 0.3)

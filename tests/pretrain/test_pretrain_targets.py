@@ -84,9 +84,13 @@ def test_they_are_kept_on_disk_where_half_of_the_free_space_is_enough(examples, 
     master = teacher()
     size = size_on_disk(master, examples)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 2 * size))
-    assert fits(master, examples)
+    assert fits(master, examples, "d")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 2 * size - 1))
-    assert not fits(master, examples)
+    assert not fits(master, examples, "d")
+    # What is there already needs no room: a run that goes on finds what it left.
+    on_disk(master, examples, "d")
+    assert fits(master, examples, "d")
+    assert not fits(master, examples, "e")
 
 
 def test_a_disk_that_is_full_is_one_sentence_and_leaves_nothing(examples, own_cache, monkeypatch) -> None:

@@ -78,7 +78,7 @@ def test_the_shipped_streams_are_the_designs(name: str) -> None:
     assert all((embedded[split] or 0) >= size for split, size in least.items())
     assert editions["lite"].caps()["train"] == 8000
     assert set(editions["full"].caps().values()) == {None}
-    assert [editions[e].backbone for e in editions] == ["distilled-12l-128", "distilled-12l-128", "bert-base-uncased"]
+    assert [editions[e].backbone for e in editions] == ["clbench-tiny-12l", "clbench-tiny-12l", "bert-base-uncased"]
 
 
 def test_nothing_else_is_shipped_and_every_domain_belongs_to_a_stream() -> None:

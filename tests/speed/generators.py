@@ -1,8 +1,8 @@
 """Are the generated domains no toy? Their figures beside the real sets', and what a fine-tuned backbone makes of them.
 
     python tests/speed/generators.py                                   # the figures, a minute
-    python tests/speed/generators.py --finetune distilled-12l-128      # and a backbone fine-tuned on each domain
-    python tests/speed/generators.py --streams distilled-12l-128       # and what the naive life forgets
+    python tests/speed/generators.py --finetune clbench-tiny-12l      # and a backbone fine-tuned on each domain
+    python tests/speed/generators.py --streams clbench-tiny-12l       # and what the naive life forgets
     python tests/speed/generators.py --data-dir FOLDER                 # the real figures measured again
 
 ``--markdown`` prints the table of docs/generated-data.md, ``--json`` the numbers.

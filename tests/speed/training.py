@@ -230,7 +230,7 @@ def main() -> None:
     second = [text for pairs in chosen for text in pairs.second[: asked.pairs // 2]]
     labels = np.concatenate([pairs.labels[: asked.pairs // 2] for pairs in chosen])
     rows = np.random.default_rng(0).permutation(len(labels))
-    store = pack(open_backbone("distilled-12l-128").tokenizer(), first, second, PADDED)
+    store = pack(open_backbone("clbench-tiny-12l").tokenizer(), first, second, PADDED)
     ways: dict[str, Way] = {
         "avalanche": as_users_do(store, rows, labels[rows]), "buckets": in_buckets(store, rows, labels[rows])
     }  # fmt: skip
