@@ -6,23 +6,41 @@ Before training on the task as in Sajjad et al. 2020 (arXiv:2004.03844), or with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clbench.encoder.bert import encode
 from clbench.errors import UserError
 from clbench.schema.recipe import PruneLayers
 
+if TYPE_CHECKING:
+    from clbench.compress.task import Task
+    from clbench.encoder.bert import Classifier
 
-def kept_layers(step: PruneLayers, layers: int, origin: str) -> list[int]:
-    """The 1-based layers that stay, ascending.
 
-    ``top`` keeps 1..d and ``bottom`` N-d+1..N. ``alternate`` removes every other layer, the first one included: at
-    d = N/2 the even ones stay (2, 4, .., N); in general those at j N / d, rounded down, for j = 1..d: the last stays.
+# Pairs on which contributions are measured.
+_SAMPLE = 512
+
+
+def kept_layers(step: PruneLayers, layers: int, origin: str, contributions: Sequence[float] | None = None) -> list[int]:
+    """The 1-based layers that stay, ascending; d of N.
+
+    ``top`` keeps 1..d and ``bottom`` N-d+1..N. ``symmetric`` keeps the first d/2, rounded up, and the last d/2. ``odd``
+    and ``even`` drop the last N-d layers with odd and with even numbers. ``contribution`` keeps the d layers that
+    contribute most, the later one of two that are equal. ``alternate`` removes every other layer, the first one
+    included: at d = N/2 the even ones stay (2, 4, .., N); in general those at j N / d, rounded down, for j = 1..d: the
+    last stays.
 
     >>> kept_layers(PruneLayers(step="prune_layers", drop="alternate", depth="N/2"), 12, "x.yaml")
     [2, 4, 6, 8, 10, 12]
+    >>> kept_layers(PruneLayers(step="prune_layers", drop="symmetric", depth=6), 12, "x.yaml")
+    [1, 2, 3, 10, 11, 12]
 
     Args:
         step: the rule.
         layers: N, the layers that there are.
         origin: the recipe's file, which opens the sentence of an error.
+        contributions: one a layer, of :func:`contributions`; for that rule alone.
 
     Raises:
         UserError: more layers are to stay, or others to go, than there are.
@@ -39,11 +57,54 @@ def kept_layers(step: PruneLayers, layers: int, origin: str) -> list[int]:
         raise UserError(
             f"{origin}: field 'depth' should leave 1 to {layers} layers of the backbone, but is {step.depth}."
         )
+    every = list(range(1, layers + 1))
+    if step.drop in ("odd", "even"):
+        candidates = every[step.drop == "even" :: 2]
+        if layers - depth > len(candidates):
+            raise UserError(
+                f"{origin}: field 'depth' should leave {layers - len(candidates)} or more of {layers} layers where "
+                f"only {step.drop} ones are dropped, but is {step.depth}."
+            )
+        dropped = candidates[len(candidates) - (layers - depth) :]
+        return [layer for layer in every if layer not in dropped]
+    if step.drop == "contribution":
+        if contributions is None:
+            raise ValueError("the rule 'contribution' needs the layers' contributions")
+        most = sorted(every, key=lambda layer: (contributions[layer - 1], layer), reverse=True)
+        return sorted(most[:depth])
+    if step.drop == "symmetric":
+        return every[: depth - depth // 2] + every[layers - depth // 2 :]
     if step.drop == "top":
-        return list(range(1, depth + 1))
+        return every[:depth]
     if step.drop == "bottom":
-        return list(range(layers - depth + 1, layers + 1))
+        return every[layers - depth :]
     return [number * layers // depth for number in range(1, depth + 1)]
+
+
+def contributions(model: Classifier, task: Task) -> list[float]:
+    """How much each layer changes a pair's [CLS] state: 1 - cos(input, output), the mean over training pairs.
+
+    Contribution-based dropping (Sajjad et al. 2020, section 3.1.4) drops the layers whose input and output are most
+    alike. The first 512 training pairs are read.
+
+    Returns:
+        One figure a layer, 0 to 2.
+    """
+    import torch
+    from torch.nn.functional import cosine_similarity
+
+    rows = torch.from_numpy(task.train_rows[:_SAMPLE])
+    total = torch.zeros(model.config.num_hidden_layers, dtype=torch.float64)
+    was = model.training
+    model.eval()
+    with torch.inference_mode():
+        for part in rows.split(64):
+            batch = task.store.batch(part)
+            states = torch.stack([state[batch.firsts] for state in encode(model.hf.bert, batch)])
+            total += (1 - cosine_similarity(states[:-1], states[1:], dim=-1)).sum(1).double()
+    model.train(was)
+    found: list[float] = (total / len(rows)).tolist()
+    return found
 
 
 def layerdrop_rate(kept: int, layers: int) -> float:

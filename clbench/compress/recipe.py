@@ -19,7 +19,7 @@ from clbench import __version__
 from clbench.cache import cached, key_of
 from clbench.compress.distill import distill_loss, layer_map, targets
 from clbench.compress.finetune import finetune_loss
-from clbench.compress.prune_layers import kept_layers, layerdrop_rate
+from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_rate
 from clbench.compress.task import Observer, OnStep, Task, fit
 from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
 from clbench.schema.recipe import AnyStep, Distill, OpenRecipe, PruneLayers, Step
@@ -86,7 +86,8 @@ def build(
     trained = 0
     for place, step in enumerate(recipe.form.steps):
         if isinstance(step, PruneLayers):
-            kept = kept_layers(step, model.config.num_hidden_layers, str(recipe.path))
+            found = contributions(model, task) if step.drop == "contribution" else None
+            kept = kept_layers(step, model.config.num_hidden_layers, str(recipe.path), found)
             keep_layers(model, kept)
             path = _along(path, kept)
             chain["steps"].append({"step": step.step, "layers": kept})

@@ -75,13 +75,15 @@ class PruneLayers(Form):
     trained with LayerDrop (Fan et al. 2020).
 
     Attributes:
-        drop: ``alternate`` (every other one, beginning with the first: 1, 3, 5, ..), ``top`` (the last ones, so that
-            the first stay), ``bottom`` (the first ones), or an explicit list of 1-based layers.
+        drop: ``alternate`` (every other one, beginning with the first: 1, 3, 5, ..), ``odd`` or ``even`` (the last ones
+            of that parity), ``top`` (the last ones, so that the first stay), ``bottom`` (the first ones), ``symmetric``
+            (those in the middle), ``contribution`` (those that change a pair's [CLS] least), or an explicit list of
+            1-based layers.
         depth: layers that stay: a number, or ``N/2`` or ``N/4`` of the backbone's N; not with an explicit list.
     """
 
     step: Literal["prune_layers"]
-    drop: Literal["alternate", "top", "bottom"] | Layers
+    drop: Literal["alternate", "odd", "even", "top", "bottom", "symmetric", "contribution"] | Layers
     depth: Depth | None = None
 
     @model_validator(mode="after")
