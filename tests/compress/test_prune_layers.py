@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,5 +114,5 @@ def test_contributions_are_those_of_transformers_own_hidden_states(backbone: Sma
         with torch.no_grad():
             states = hf(task.store.ids[begin:end][None], token_type_ids=types, output_hidden_states=True).hidden_states
         cls = [state[0, 0].double().numpy() for state in states]
-        cosines.append([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in zip(cls, cls[1:], strict=False)])
+        cosines.append([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in pairwise(cls)])
     np.testing.assert_allclose(found, 1 - np.mean(cosines, axis=0), atol=1e-5)
