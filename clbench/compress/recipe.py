@@ -19,10 +19,13 @@ from clbench import __version__
 from clbench.cache import cached, key_of
 from clbench.compress.distill import distill_loss, layer_map, targets
 from clbench.compress.finetune import finetune_loss
+from clbench.compress.masks import hold
+from clbench.compress.prune_heads import head_importance, head_masks, heads_to_prune
 from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_rate
+from clbench.compress.prune_weights import train_and_prune
 from clbench.compress.task import Observer, OnStep, Task, fit
 from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
-from clbench.schema.recipe import AnyStep, Distill, OpenRecipe, PruneLayers, Step
+from clbench.schema.recipe import AnyStep, Distill, OpenRecipe, PruneHeads, PruneLayers, PruneWeights, Step, Untrained
 from clbench.schema.strategy import Training, at_rate
 
 if TYPE_CHECKING:
@@ -93,6 +96,14 @@ def build(
             chain["steps"].append({"step": step.step, "layers": kept})
             reports.append({"name": step.step, "layers": kept})
             continue
+        if isinstance(step, PruneHeads):
+            pruned = heads_to_prune(head_importance(model, task), step.share)
+            hold(model, head_masks(model, pruned))
+            # 1-based, as layers are.
+            heads = [[head + 1 for head in part] for part in pruned]
+            chain["steps"].append({"step": step.step, "heads": heads})
+            reports.append({"name": step.step, "details": {"share": step.share, "heads": heads}})
+            continue
         if step.dropout is not None:
             set_dropout(model, step.dropout)
         later = recipe.form.steps[place + 1 :]
@@ -103,12 +114,14 @@ def build(
         facts: dict[str, Any] = {"step": step.step, "dropout": step.dropout, "layerdrop": layerdrop}
         facts["training"] = training.model_dump(mode="json")
         teacher = None
+        if isinstance(step, PruneWeights):
+            facts |= {"sparsity": step.sparsity, "rounds": step.rounds, "rewind": step.rewind}
         if isinstance(step, Distill):
             teacher = build(recipe.teachers[place], backbone, task, seed=seed, on_step=on_step)
             facts |= _distillation(step, model, teacher, str(recipe.path))
         chain["steps"].append(facts)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
-        watch = observer if all(isinstance(other, PruneLayers) for other in later) else None
+        watch = observer if all(isinstance(other, Untrained) for other in later) else None
         train = partial(
             _train, model, task, training, recipe, place, teacher, facts.get("layer_map", []),
             seed=_seed(seed, trained), observer=watch, on_step=on_step,
@@ -157,30 +170,42 @@ def _train(
 ) -> None:
     """Train the recipe's step at ``place`` and write what the cache keeps of it into ``folder``."""
     step = recipe.form.steps[place]
+    name = f"{step.step} {recipe.form.name}"
+    if isinstance(step, PruneWeights):
+        scores, masks = train_and_prune(
+            model, task, training, step, seed=seed, name=name, observer=observer, on_step=on_step
+        )
+        _write(folder, model, scores, observer, masks)
+        return
     if isinstance(step, Distill) and teacher is not None:
-        name = f"targets of {recipe.teachers[place].form.name}"
-        on_rows = (lambda done, total: on_step(name, done, total)) if on_step else None
+        told = f"targets of {recipe.teachers[place].form.name}"
+        on_rows = (lambda done, total: on_step(told, done, total)) if on_step else None
         taught = targets(teacher.model, teacher.key, task, matched, on_rows)
         loss = distill_loss(step, task, taught, len(matched))
     else:
         loss = finetune_loss(task)
-    scores = fit(
-        model, task, training, loss,
-        seed=seed, name=f"{step.step} {recipe.form.name}", observer=observer, on_step=on_step,
-    )  # fmt: skip
+    scores = fit(model, task, training, loss, seed=seed, name=name, observer=observer, on_step=on_step)
+    _write(folder, model, scores, observer, {})
+
+
+def _write(
+    folder: Path, model: Classifier, scores: list[float], observer: Observer | None, masks: Mapping[str, Tensor]
+) -> None:
     # By way of bytes, so that a full disk is an ordinary OSError.
     path = observer.state() if observer else {}
     (folder / "model.safetensors").write_bytes(save(model.state_dict()))
     (folder / "path.safetensors").write_bytes(save({name: value.contiguous() for name, value in path.items()}))
+    (folder / "masks.safetensors").write_bytes(save(dict(masks)))
     (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
 
 
 def _read(folder: Path, model: Classifier) -> tuple[list[float], dict[str, Tensor]]:
-    """Fill ``model`` from the cache; the validation scores and the observer's state.
+    """Fill ``model`` from the cache, its masks held; the validation scores and the observer's state.
 
     Read back even when it has just been written: whoever trained it, its tensors then lie in memory in the same way.
     """
     model.load_state_dict(load_file(folder / "model.safetensors"))
+    hold(model, load_file(folder / "masks.safetensors"))
     path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
     scores: list[float] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     return scores, path
@@ -206,8 +231,11 @@ def training_steps(recipe: OpenRecipe) -> list[str]:
         if isinstance(step, Distill):
             teacher = recipe.teachers[place]
             found += [*training_steps(teacher), f"targets of {teacher.form.name}"]
-        if not isinstance(step, PruneLayers):
-            found.append(f"{step.step} {recipe.form.name}")
+        name = f"{step.step} {recipe.form.name}"
+        if isinstance(step, PruneWeights):
+            found += [*(f"{name}, round {number}" for number in range(1, step.rounds + 1)), f"{name}, pruned"]
+        elif not isinstance(step, Untrained):
+            found.append(name)
     return found
 
 

@@ -93,7 +93,44 @@ class PruneLayers(Form):
         return self
 
 
-AnyStep = Annotated[Finetune | Distill | PruneLayers, Field(discriminator="step")]
+class PruneHeads(Form):
+    """The attention heads of the least gradient importance removed (Michel et al. 2019, arXiv:1905.10650).
+
+    Attributes:
+        share: of all heads, those that go; one in every layer stays.
+    """
+
+    step: Literal["prune_heads"]
+    share: float = Field(gt=0, lt=1)
+
+
+class PruneWeights(Step):
+    """The encoder's smallest weights removed, and the rest trained: magnitude pruning and lottery tickets (Frankle and
+    Carbin 2019, arXiv:1803.03635; Prasanna et al. 2020, arXiv:2005.00561).
+
+    Attributes:
+        sparsity: share of the encoder's matrices that is zero in the end, and through the whole life.
+        rounds: of training and pruning, each taking the same share of what is left; 1 is one shot.
+        rewind: after each round what is left goes back to the values that it had after so many epochs of the first
+            training, 0 for the backbone's own; null lets it keep what it learned.
+    """
+
+    step: Literal["prune_weights"]
+    sparsity: float = Field(gt=0, lt=1)
+    rounds: int = Field(default=1, ge=1, le=100)
+    rewind: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _rewinds_into_its_training(self) -> PruneWeights:
+        if self.rewind is not None and self.rewind > self.training.epochs:
+            raise ValueError(f"rewind should be at most the {self.training.epochs} epochs of training")
+        return self
+
+
+# What changes a model without training it.
+Untrained = (PruneLayers, PruneHeads)
+
+AnyStep = Annotated[Finetune | Distill | PruneLayers | PruneHeads | PruneWeights, Field(discriminator="step")]
 
 
 class Recipe(Form):
@@ -116,8 +153,8 @@ class Recipe(Form):
     @field_validator("steps")
     @classmethod
     def _is_trained(cls, steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
-        if all(isinstance(step, PruneLayers) for step in steps):
-            raise ValueError("one step has to train on the first domain: finetune or distill")
+        if all(isinstance(step, Untrained) for step in steps):
+            raise ValueError("one step has to train on the first domain: finetune, distill or prune_weights")
         for place, step in enumerate(steps):
             aimed = any(isinstance(later, PruneLayers) for later in steps[place + 1 :])
             if isinstance(step, Step) and step.layerdrop == "auto" and not aimed:

@@ -1,0 +1,28 @@
+"""Masks: weights that are zero and stay zero, whatever trains the model from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Set what the masks leave out to zero, and keep it there through the model's whole life.
+
+    A masked weight's gradient is zero from now on. With AdamW, whose decay only shrinks, a weight of zero without a
+    gradient stays zero; and so it does under every strategy, since what they add to the loss or to its gradients comes
+    out of the same backward pass.
+
+    Args:
+        model: changed in place.
+        masks: by the parameter's name, 1 to keep and 0 to leave out, of the parameter's shape.
+    """
+    parameters = dict(model.named_parameters())
+    for name, mask in masks.items():
+        parameter = parameters[name]
+        kept = mask.to(parameter.dtype)
+        with torch.no_grad():
+            parameter.mul_(kept)
+        parameter.register_hook(lambda gradient, kept=kept: gradient * kept)

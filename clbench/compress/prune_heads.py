@@ -1,0 +1,99 @@
+"""Step ``prune_heads``: heads removed by gradient importance (Michel, Levy and Neubig 2019, arXiv:1905.10650)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from clbench.compress.task import Task
+from clbench.encoder.bert import Classifier
+
+# Pairs on which importance is measured.
+_SAMPLE = 512
+_BATCH = 32
+
+
+def head_importance(model: Classifier, task: Task) -> Tensor:
+    """I_h = E_x |Att_h(x)^T dL(x)/dAtt_h(x)|, divided by the L2 norm of its layer's (section 4.1, equation 2).
+
+    Att_h is a head's output before the output projection; the expectation is the mean over the first 512 training
+    pairs, L the cross-entropy of one pair, in evaluation mode. Weights and gradients are left as they were.
+
+    Returns:
+        (layers, heads), float32.
+    """
+    layers = model.hf.bert.encoder.layer
+    heads = model.config.num_attention_heads
+    rows, labels = torch.from_numpy(task.train_rows[:_SAMPLE]), torch.from_numpy(task.train_labels[:_SAMPLE])
+    total = torch.zeros(len(layers), heads)
+    seen: list[Tensor] = []
+
+    def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        inputs[0].retain_grad()
+        seen.append(inputs[0])
+
+    handles = [layer.attention.output.dense.register_forward_pre_hook(remember) for layer in layers]
+    was = model.training
+    model.eval()
+    try:
+        with torch.enable_grad():
+            for places in torch.arange(len(rows)).split(_BATCH):
+                seen.clear()
+                batch = task.store.batch(rows[places])
+                loss = nn.functional.cross_entropy(model(rows[places]), labels[places], reduction="sum")
+                gradients = torch.autograd.grad(loss, seen)
+                for number, (context, gradient) in enumerate(zip(seen, gradients, strict=True)):
+                    moved = (context * gradient).detach().view(len(context), heads, -1).sum(-1)
+                    moved = moved * batch.mask[:, None]
+                    by_pair = torch.zeros(len(places), heads).index_add(0, batch.owners, moved)
+                    total[number] += by_pair.abs().sum(0)
+    finally:
+        for handle in handles:
+            handle.remove()
+        model.train(was)
+    mean = total / len(rows)
+    return mean / mean.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+def heads_to_prune(importance: Tensor, share: float) -> list[list[int]]:
+    """The least important heads of all layers, as many as ``share`` of them, one in each layer kept.
+
+    Args:
+        importance: (layers, heads).
+        share: of all heads, 0 to 1; rounded to a whole number.
+
+    Returns:
+        For each layer the 0-based heads that go, ascending.
+    """
+    layers, heads = importance.shape
+    count = round(share * layers * heads)
+    found: list[list[int]] = [[] for _ in range(layers)]
+    for place in importance.flatten().argsort(stable=True).tolist():
+        layer, head = divmod(place, heads)
+        if sum(map(len, found)) == count:
+            break
+        if len(found[layer]) < heads - 1:
+            found[layer].append(head)
+    return [sorted(part) for part in found]
+
+
+def head_masks(model: Classifier, pruned: list[list[int]]) -> dict[str, Tensor]:
+    """Masks that leave out everything of the heads: queries, keys, values, and their part of the output projection.
+
+    A head without output is a head that is not there: the other heads' outputs, and so the logits, are those of a model
+    built without it. The matrices keep their shape, since transformers 5 reads no model whose layers differ in heads.
+    """
+    width = model.config.hidden_size // model.config.num_attention_heads
+    masks: dict[str, Tensor] = {}
+    for number, heads in enumerate(pruned):
+        if not heads:
+            continue
+        gone = torch.zeros(model.config.hidden_size, dtype=torch.bool)
+        for head in heads:
+            gone[head * width : (head + 1) * width] = True
+        name = f"hf.bert.encoder.layer.{number}.attention"
+        for part in ("query", "key", "value"):
+            masks[f"{name}.self.{part}.weight"] = (~gone)[:, None].expand(-1, model.config.hidden_size).clone()
+            masks[f"{name}.self.{part}.bias"] = ~gone
+        masks[f"{name}.output.dense.weight"] = (~gone)[None, :].expand(model.config.hidden_size, -1).clone()
+    return masks
