@@ -16,6 +16,7 @@ COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
     "streams": ("clbench.cli.streams", "The streams and their domains: sizes, licences, baselines."),
+    "models": ("clbench.cli.models", "The recipes: depth, parameters, steps, source; one of them drawn."),
     "pretrain": ("clbench.cli.pretrain", "Make a small encoder from plain text, with a teacher or without."),
     "reproduce": ("clbench.cli.reproduce", "A whole study: its runs, its table, what its numbers decide."),
 }

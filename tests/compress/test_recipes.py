@@ -21,7 +21,13 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
 
 RECIPES = names("model")
-DEPTH = {name: 2 if name.endswith("-6l") else 4 for name in RECIPES}
+DEPTH = {name: {"6l": 6, "3l": 3}.get(name.rsplit("-", 1)[1], 12) for name in RECIPES}
+
+
+@pytest.fixture
+def deep() -> SmallBackbone:
+    """As deep as the backbones that recipes with a list of layers are for."""
+    return SmallBackbone(layers=12)
 
 
 def made(name: str, backbone: SmallBackbone, task: Task, **options: Any) -> Compressed:
@@ -53,9 +59,9 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_battery(name: str, backbone: SmallBackbone, task: Task, fits: list[str], tmp_path: Path) -> None:
+def test_battery(name: str, deep: SmallBackbone, task: Task, fits: list[str], tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    first = made(name, backbone, task, on_step=lambda *a: seen.append(a))
+    first = made(name, deep, task, on_step=lambda *a: seen.append(a))
     model = first.model
     assert model.config.num_hidden_layers == len(model.hf.bert.encoder.layer) == DEPTH[name]
     assert not model.training
@@ -66,16 +72,16 @@ def test_battery(name: str, backbone: SmallBackbone, task: Task, fits: list[str]
     assert logits.shape == (96, 2)
     # What was announced is what was trained, in order.
     announced = training_steps(read_recipe(name))
-    assert list(dict.fromkeys(n for n, _, _ in seen)) == announced
+    assert list(dict.fromkeys(n for n, _, _ in seen)) == list(dict.fromkeys(announced))
     assert all(done <= total for _, done, total in seen)
     # From the cache, the same model to the bit, and nothing trained again.
     count = len(fits)
-    again = made(name, backbone, task)
+    again = made(name, deep, task)
     assert len(fits) == count
     assert same(model, again.model)
     assert (again.key, again.steps) == (first.key, first.steps)
     # Another seed is another model.
-    other = made(name, backbone, task, seed=4)
+    other = made(name, deep, task, seed=4)
     assert other.key != first.key
     assert not same(model, other.model)
     # The checkpoint is a Hugging Face checkpoint.
@@ -88,12 +94,12 @@ def test_battery(name: str, backbone: SmallBackbone, task: Task, fits: list[str]
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_trained_again_without_the_cache_it_is_the_same(
-    name: str, backbone: SmallBackbone, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, deep: SmallBackbone, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = made(name, backbone, task)
+    one = made(name, deep, task)
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
     torch.manual_seed(99)
-    assert same(one.model, made(name, backbone, task).model)
+    assert same(one.model, made(name, deep, task).model)
 
 
 def test_a_teacher_is_trained_once_for_all(backbone: SmallBackbone, task: Task, fits: list[str]) -> None:

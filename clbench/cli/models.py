@@ -1,0 +1,95 @@
+"""``clbench models``: the recipes, and what each makes of the backbone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from clbench.console import out, print_json
+
+
+@click.command("models")
+@click.argument("model", required=False)
+@click.option("--backbone", default="clbench-tiny-12l", show_default=True, help="A name, a YAML file or a folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(model: str | None, backbone: str, as_json: bool) -> None:
+    """Show MODEL (a recipe's name or YAML file): its steps, its source, and which of its teacher's layers teach which.
+
+    Without MODEL, list all that are shipped: depth, parameters, steps, source.
+    """
+    from clbench.compress.outline import outline
+    from clbench.encoder.backbone import open_backbone
+    from clbench.schema.recipe import read_recipe
+    from clbench.schema.shipped import names
+
+    start = open_backbone(backbone)
+    shown: list[dict[str, Any]] = []
+    for name in [model] if model is not None else names("model"):
+        recipe = read_recipe(name)
+        found = outline(recipe, start.layers)
+        shown.append(
+            {
+                "name": recipe.form.name,
+                "title": recipe.form.title,
+                "citation": recipe.form.citation,
+                "depth": found.depth,
+                "parameters": found.parameters(start.shape),
+                "layers": None if found.layers is None else list(found.layers),
+                "teacher": found.teacher,
+                "layer_map": {str(student): teacher for student, teacher in found.taught.items()},
+                "steps": [step.model_dump(mode="json") for step in recipe.form.steps],
+            }
+        )
+    if as_json:
+        print_json(shown if model is None else shown[0])
+        return
+    if model is None:
+        _list(shown, start.name)
+    else:
+        _one(shown[0], outline(read_recipe(model), start.layers))
+
+
+def _list(shown: list[dict[str, Any]], backbone: str) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"recipes, made from {backbone}", title_justify="left", title_style="dim", pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for name in ("layers", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("steps")
+    table.add_column("source")
+    for one in shown:
+        steps = ", ".join(step["step"] for step in one["steps"])
+        parameters = f"{one['parameters'] / 1e6:.2f} M"
+        table.add_row(one["name"], str(one["depth"]), parameters, steps, _source(one["citation"]))
+    out().print(table)
+
+
+def _source(citation: str) -> str:
+    """Authors, year and arXiv number of a citation that has them, else all of it.
+
+    >>> _source("Sun et al. 2019, Patient knowledge distillation, EMNLP, arXiv:1908.09355, eq. 8")
+    'Sun et al. 2019, arXiv:1908.09355'
+    """
+    found = re.match(r"(.*?\b\d{4}),.*(arXiv:\d{4}\.\d{4,5})", citation)
+    return ", ".join(found.groups()) if found else citation
+
+
+def _one(one: dict[str, Any], found: Any) -> None:
+    from rich.text import Text
+
+    from clbench.compress.outline import drawing
+
+    show = out()
+    show.print(Text.assemble((one["name"], "bold"), f": {one['title']}"))
+    show.print(Text(one["citation"], style="dim"))
+    show.print(Text(f"{one['depth']} layers, {one['parameters']:,} parameters without the head\n"))
+    for number, step in enumerate(one["steps"], start=1):
+        said = {name: value for name, value in step.items() if name not in ("step", "training") and value is not None}
+        settings = ", ".join(f"{name} {value}" for name, value in said.items())
+        show.print(Text(f"{number}. {step['step']}" + (f": {settings}" if settings else "")))
+    show.print()
+    for line in drawing(found, one["name"]):
+        show.print(Text(line), no_wrap=True, overflow="ignore", crop=False)
