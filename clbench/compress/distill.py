@@ -14,6 +14,7 @@ from torch import Tensor
 from clbench.cache import cached
 from clbench.compress.task import Loss, Task
 from clbench.encoder.bert import Classifier
+from clbench.encoder.relations import relations
 from clbench.errors import UserError
 from clbench.schema.recipe import Distill
 
@@ -26,10 +27,15 @@ class Targets:
         logits: float32 (N, C).
         states: float16 (N, K, H), memory-mapped: the [CLS] hidden states of the K layers that are taught, each scaled
             to unit L2 norm.
+        tokens: float16 (T, D, H), memory-mapped: every token's hidden states at D depths, one pair after another; D is
+            0 where no token is taught.
+        starts: int64 (N,), where each pair's tokens begin.
     """
 
     logits: np.ndarray
     states: np.ndarray
+    tokens: np.ndarray
+    starts: np.ndarray
 
 
 def distillation_loss(
@@ -119,6 +125,7 @@ def targets(
     layers: Sequence[int],
     on_rows: Callable[[int, int], None] | None = None,
     batch_size: int = 64,
+    depths: Sequence[int] = (),
 ) -> Targets:
     """The teacher's targets for the whole training set, from the cache where they are.
 
@@ -128,47 +135,83 @@ def targets(
         task: the training set.
         layers: the 1-based teacher layers that are taught.
         on_rows: called with the pairs done and the pairs in all.
+        depths: at which every token's states are kept, 0 for the embeddings.
     """
     count, width = len(task.train_rows), teacher.config.hidden_size
     none = np.zeros((count, 0, width), np.float16)
+    lengths = task.store.lengths[task.train_rows]
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if count else np.zeros(0, np.int64)
+    nothing = np.zeros((int(lengths.sum()), 0, width), np.float16)
 
     def build(folder: Path) -> None:
         logits = np.lib.format.open_memmap(folder / "logits.npy", "w+", np.float32, (count, task.classes))
         # An empty file cannot be mapped.
         shape = (count, len(layers), width)
         states = np.lib.format.open_memmap(folder / "states.npy", "w+", np.float16, shape) if layers else none
+        shape = (len(nothing), len(depths), width)
+        tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.float16, shape) if depths else nothing
         teacher.eval()
-        chosen = [layer - 1 for layer in layers]
         with torch.inference_mode():
             for begin in range(0, count, batch_size):
                 part = slice(begin, begin + batch_size)
-                hidden, said = teacher.states_and_logits(torch.from_numpy(task.train_rows[part]))
+                batch, hidden, said = teacher.read(torch.from_numpy(task.train_rows[part]))
                 logits[part] = said.numpy()
                 if layers:
-                    states[part] = F.normalize(hidden[chosen], dim=-1).transpose(0, 1).half().numpy()
+                    cls = torch.stack([hidden[layer][batch.firsts] for layer in layers])
+                    states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().numpy()
+                if depths:
+                    at = starts[part][batch.owners.numpy()] + batch.positions.numpy()
+                    tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().numpy()
                 if on_rows:
                     on_rows(min(begin + batch_size, count), count)
         # Deleting a map writes it out.
-        del logits, states
+        del logits, states, tokens
 
-    folder = cached("targets", {"teacher": key, "task": task.digest, "layers": list(layers)}, build)
+    content = {"teacher": key, "task": task.digest, "layers": list(layers)}
+    folder = cached("targets", content | ({"depths": list(depths)} if depths else {}), build)
     states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
-    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states)
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
+    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
 
 
-def distill_loss(step: Distill, task: Task, taught: Targets, matched: int) -> Loss:
+def token_depths(step: Distill, teacher: int) -> list[int]:
+    """At which of a teacher's depths every token's states are asked for: the last for the cosine, the last layer's
+    input for the relations."""
+    return [depth for weight, depth in ((step.relations, teacher - 1), (step.cosine, teacher)) if weight]
+
+
+def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:
+    """DistilBERT's L_cos = 1 - cos(s, t), the mean over the tokens of ``mask``, bool (N,): (N, H) twice -> a scalar."""
+    return 1 - F.cosine_similarity(s[mask], t[mask], dim=-1).mean()
+
+
+def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teacher: Classifier) -> Loss:
     """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient."""
     rows = torch.from_numpy(task.train_rows)
 
     def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
-        hidden, logits = model.states_and_logits(rows[places])
+        batch, states, logits = model.read(rows[places])
         at = places.numpy()
-        return distillation_loss(
+        patient = [state[batch.firsts] for state in states[1 : matched + 1]]
+        found = distillation_loss(
             logits, labels,
             torch.from_numpy(taught.logits[at]),
-            hidden[:matched].transpose(0, 1),
+            torch.stack(patient, 1) if patient else logits.new_zeros(len(places), 0, states[0].shape[1]),
             torch.from_numpy(taught.states[at]).float(),
             alpha=step.alpha, temperature=step.temperature, beta=step.beta,
         )  # fmt: skip
+        if step.cosine or step.relations:
+            # Of the depths that token_depths names the first is the relations', the last the cosine's.
+            tokens = taught.tokens[taught.starts[at][batch.owners.numpy()] + batch.positions.numpy()]
+            if step.cosine:
+                found = found + step.cosine * cosine_loss(
+                    states[-1], torch.from_numpy(tokens[:, -1]).float(), batch.mask
+                )
+            if step.relations and step.relation_heads:
+                theirs, ours = teacher.hf.bert.encoder.layer[-1], model.hf.bert.encoder.layer[-1]
+                read = torch.from_numpy(tokens[:, 0]).float()
+                apart = relations(theirs, read, ours, states[-2], batch, step.relation_heads)
+                found = found + step.relations * apart
+        return found
 
     return loss

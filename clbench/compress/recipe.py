@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clbench import __version__
 from clbench.cache import cached, key_of
-from clbench.compress.distill import distill_loss, layer_map, targets
+from clbench.compress.distill import distill_loss, layer_map, targets, token_depths
 from clbench.compress.finetune import finetune_loss
 from clbench.compress.masks import hold
 from clbench.compress.prune_heads import head_importance, head_masks, heads_to_prune
@@ -25,6 +25,7 @@ from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_
 from clbench.compress.prune_weights import train_and_prune
 from clbench.compress.task import Observer, OnStep, Task, fit
 from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
+from clbench.errors import UserError
 from clbench.schema.recipe import AnyStep, Distill, OpenRecipe, PruneHeads, PruneLayers, PruneWeights, Step, Untrained
 from clbench.schema.strategy import Training, at_rate
 
@@ -148,9 +149,16 @@ def _layerdrop(step: Step, later: Sequence[AnyStep], layers: int, origin: str) -
 def _distillation(step: Distill, student: Classifier, teacher: Compressed, origin: str) -> dict[str, Any]:
     """What determines a distillation, beyond its training."""
     depths = student.config.num_hidden_layers, teacher.model.config.num_hidden_layers
+    width = student.config.hidden_size
+    if step.relation_heads is not None and width % step.relation_heads:
+        raise UserError(
+            f"{origin}: field 'relation_heads' should divide the backbone's width of {width}, but is "
+            f"{step.relation_heads}."
+        )
     return {
         "teacher": teacher.key, "layer_map": layer_map(step.layer_map, *depths, origin), "alpha": step.alpha,
-        "temperature": step.temperature, "beta": step.beta, "reduction": step.reduction,
+        "temperature": step.temperature, "beta": step.beta, "reduction": step.reduction, "cosine": step.cosine,
+        "relations": step.relations, "relation_heads": step.relation_heads,
     }  # fmt: skip
 
 
@@ -180,8 +188,9 @@ def _train(
     if isinstance(step, Distill) and teacher is not None:
         told = f"targets of {recipe.teachers[place].form.name}"
         on_rows = (lambda done, total: on_step(told, done, total)) if on_step else None
-        taught = targets(teacher.model, teacher.key, task, matched, on_rows)
-        loss = distill_loss(step, task, taught, len(matched))
+        depths = token_depths(step, teacher.model.config.num_hidden_layers)
+        taught = targets(teacher.model, teacher.key, task, matched, on_rows, depths=depths)
+        loss = distill_loss(step, task, taught, len(matched), teacher.model)
     else:
         loss = finetune_loss(task)
     scores = fit(model, task, training, loss, seed=seed, name=name, observer=observer, on_step=on_step)

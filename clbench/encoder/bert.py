@@ -125,14 +125,17 @@ class Classifier(nn.Module):
 
     def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """[CLS] hidden states of every layer, (layers, B, H), and logits (B, C)."""
+        batch, states, logits = self.read(rows)
+        return torch.stack([state[batch.firsts] for state in states[1:]]), logits
+
+    def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
+        """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
         if self.store is None:
             raise ValueError("the classifier has no token store; call reads(store) first")
         batch = self.store.batch(rows)
-        bert = self.hf.bert
-        states = [state[batch.firsts] for state in encode(bert, batch)[1:]]
-        pooled = bert.pooler(states[-1].unsqueeze(1))
-        logits = self.hf.classifier(dropout(pooled, self.hf.dropout.p, self.training))
-        return torch.stack(states), logits
+        states = encode(self.hf.bert, batch)
+        pooled = self.hf.bert.pooler(states[-1][batch.firsts].unsqueeze(1))
+        return batch, states, self.hf.classifier(dropout(pooled, self.hf.dropout.p, self.training))
 
 
 def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:

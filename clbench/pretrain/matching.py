@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from clbench import torchvision_ops
 from clbench.encoder.bert import encode
+from clbench.encoder.relations import relations
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.projection import Affine, project_embeddings, project_layers
 from clbench.pretrain.targets import Taught, Teacher, pooled
@@ -20,9 +20,6 @@ from clbench.schema.pretrain import Pretraining, Student, Weights
 torchvision_ops.define()
 
 from transformers import BertConfig, BertModel  # noqa: E402  (after the schemas it needs)
-
-if TYPE_CHECKING:
-    from transformers.models.bert.modeling_bert import BertLayer
 
 
 @dataclass(frozen=True)
@@ -179,9 +176,7 @@ def losses(
     - ``similarity``: (f(pooler([CLS])) - c)^2, c the cosine of the teacher's embeddings of the pair's two sentences:
       what a bi-encoder says is taught to a cross-encoder.
     - ``comparison``: (g(pooler([CLS])) - (r - m) / d)^2, r the teacher's :func:`compare` of the two.
-    - ``relations``: MiniLMv2's (Wang et al. 2021, arXiv:2012.15828, equations 5 and 6) of the last layer: the
-      Kullback-Leibler divergence of softmax(A A^T / sqrt(d)) between teacher and student, for A the queries, the keys
-      and the values, each cut into ``relation_heads`` heads of width d; a mean over them, heads and tokens, nats.
+    - ``relations``: those of the last layer, see :func:`clbench.encoder.relations.relations`.
     - ``overlap``: cross-entropy of telling which tokens of a pair occur in its other sentence too, nats.
     - ``masked``: cross-entropy of telling masked tokens (Devlin et al. 2019, arXiv:1810.04805), nats.
     """
@@ -223,29 +218,6 @@ def losses(
 def words(pupil: Pupil, states: Tensor) -> Tensor:
     """What the student says of masked words: last states (M, W) -> logits (M, V)."""
     return F.linear(pupil.masked(states), pupil.bert.embeddings.word_embeddings.weight, pupil.word_bias)
-
-
-def relations(theirs: BertLayer, t: Tensor, ours: BertLayer, s: Tensor, batch: Batch, heads: int) -> Tensor:
-    """MiniLMv2's loss between two layers that read the states ``t`` (N, H) and ``s`` (N, W); see :func:`losses`."""
-    total = torch.zeros((), device=s.device)
-    for name in ("query", "key", "value"):
-        with torch.no_grad():
-            a = getattr(theirs.attention.self, name)(t)
-        b = getattr(ours.attention.self, name)(s)
-        for chunk in batch.chunks:
-            span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
-            goal, guess = (_relation(x[span], chunk.rows, heads, chunk.bias) for x in (a, b))
-            # Padding is looked at by nobody (its probability is 0, and 0 log 0 = 0), and what it looks at is not asked.
-            kept = batch.mask[span].view(chunk.rows, 1, chunk.length, 1)
-            total = total + F.kl_div(guess, goal, reduction="none", log_target=True).mul(kept).sum()
-    return total / (3 * heads * batch.mask.sum())
-
-
-def _relation(x: Tensor, rows: int, heads: int, bias: Tensor | None) -> Tensor:
-    """log softmax(A A^T / sqrt(d)): (rows * L, width) -> (rows, heads, L, L)."""
-    a = x.view(rows, len(x) // rows, heads, -1).transpose(1, 2)
-    scores = a @ a.transpose(-1, -2) / a.shape[-1] ** 0.5
-    return (scores if bias is None else scores + bias).log_softmax(-1)
 
 
 def weigh(parts: dict[str, Tensor], weights: Weights) -> Tensor:

@@ -44,13 +44,17 @@ class Finetune(Step):
 class Distill(Step):
     """Knowledge distillation from a teacher, patient where ``beta`` is not 0 (Sun et al. 2019).
 
-    L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT
+    L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT + cosine L_cos + relations L_rel
 
     Attributes:
         teacher: the recipe whose model teaches, by name or path; it is built from the same backbone, data and seed.
         alpha, temperature, beta: the loss's weights and T.
         layer_map: the teacher's layer for each of the student's layers 1, 2, ..: ``first``, ``skip`` or ``last`` of
             the paper (the student's last layer is left to the logits), or an explicit list. Only with ``beta``.
+        cosine: weight of DistilBERT's cosine loss between the last hidden states (Sanh et al. 2019, arXiv:1910.01108).
+        relations: weight of MiniLMv2's loss between the self-attention relations of the last layers (Wang et al. 2021,
+            arXiv:2012.15828).
+        relation_heads: into how many heads queries, keys and values are cut for it; they divide the width.
         reduction: ``mean``, as in the paper's published code: PT is the mean over batch, layers and width, KL the mean
             over batch and classes.
     """
@@ -61,12 +65,17 @@ class Distill(Step):
     temperature: float = Field(gt=0)
     beta: float = Field(default=0.0, ge=0)
     layer_map: Literal["first", "skip", "last"] | Layers | None = None
+    cosine: float = Field(default=0.0, ge=0)
+    relations: float = Field(default=0.0, ge=0)
+    relation_heads: int | None = Field(default=None, ge=1)
     reduction: Literal["mean"] = "mean"
 
     @model_validator(mode="after")
     def _map_goes_with_beta(self) -> Distill:
         if (self.layer_map is None) != (self.beta == 0):
             raise ValueError("a layer_map is to be given with a beta above 0, and only then")
+        if (self.relation_heads is None) != (self.relations == 0):
+            raise ValueError("relation_heads are to be given with relations above 0, and only then")
         return self
 
 

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from compress_worlds import SmallBackbone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clbench.cache import root
-from clbench.compress import Task
-from clbench.compress.distill import distill_loss, distillation_loss, layer_map, targets
+from clbench.compress import Task, build
+from clbench.compress.distill import distill_loss, distillation_loss, layer_map, targets, token_depths
+from clbench.encoder.bert import keep_layers
 from clbench.errors import UserError
-from clbench.schema.recipe import Distill
+from clbench.schema.recipe import Distill, read_recipe
 
 B, C, K, H = 5, 3, 4, 6
 
@@ -139,7 +141,7 @@ def test_targets_are_the_teachers_and_lie_in_the_cache(
         np.testing.assert_allclose(found.states[:, place].astype(np.float32), unit, atol=1e-3)
     assert seen == [(20, 96), (40, 96), (60, 96), (80, 96), (96, 96)]
     assert len(list((root() / "targets").iterdir())) == 1
-    monkeypatch.setattr(teacher, "states_and_logits", None)
+    monkeypatch.setattr(teacher, "read", None)
     again = targets(teacher, "t", task, layers)
     np.testing.assert_array_equal(again.states, found.states)
 
@@ -153,7 +155,7 @@ def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: 
     student = backbone.classifier(2, 1).reads(task.store).eval()
     places = torch.tensor([5, 0, 90, 33])
     labels, rows = torch.from_numpy(task.train_labels)[places], torch.from_numpy(task.train_rows)[places]
-    found = distill_loss(step, task, targets(teacher, "t", task, [2, 4]), 2)(student, places, labels)
+    found = distill_loss(step, task, targets(teacher, "t", task, [2, 4]), 2, teacher)(student, places, labels)
     with torch.no_grad():
         their_states, their_logits = teacher.states_and_logits(rows)
     states, logits = student.states_and_logits(rows)
@@ -162,6 +164,62 @@ def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: 
         alpha=0.5, temperature=5, beta=100,
     )  # fmt: skip
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_cosine_and_relations_row_by_row(task: Task, backbone: SmallBackbone) -> None:
+    """The two losses over tokens from transformers' own hidden states, one pair at a time."""
+    training = {"epochs": 1, "batch_size": 8}
+    base = {"step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "training": training}
+    teacher = backbone.classifier(2, 0).reads(task.store).eval()
+    student = keep_layers(backbone.classifier(2, 1).reads(task.store).eval(), [1, 2])
+    with torch.no_grad():
+        for parameter in student.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+    places = torch.tensor([5, 0, 90, 33, 61])
+    labels = torch.from_numpy(task.train_labels)[places]
+    both = {"cosine": 0.7, "relations": 0.3, "relation_heads": 4}
+    values = []
+    for step in (Distill.model_validate(base | more) for more in ({}, both)):
+        taught = targets(teacher, "t", task, [], depths=token_depths(step, 4))
+        values.append(distill_loss(step, task, taught, 0, teacher)(student, places, labels).item())
+    cosines, divergences = [], []
+    for row in task.train_rows[places.numpy()].tolist():
+        begin, end = int(task.store.offsets[row]), int(task.store.offsets[row + 1])
+        given = {
+            "input_ids": task.store.ids[begin:end][None],
+            "token_type_ids": (torch.arange(end - begin) >= int(task.store.seconds[row])).long()[None],
+            "output_hidden_states": True,
+        }
+        with torch.no_grad():
+            t, s = (model.hf.bert(**given).hidden_states for model in (teacher, student))
+        for a, b in zip(s[-1][0].numpy(), t[-1][0].numpy(), strict=True):
+            cosines.append(a @ b / np.sqrt((a @ a) * (b @ b)))
+        for name in ("query", "key", "value"):
+            tables = []
+            for model, read in ((teacher, t[-2][0]), (student, s[-2][0])):
+                with torch.no_grad():
+                    made = getattr(model.hf.bert.encoder.layer[-1].attention.self, name)(read).numpy()
+                heads = np.split(made, 4, axis=1)
+                scores = np.exp(np.stack([head @ head.T / math.sqrt(head.shape[1]) for head in heads]))
+                tables.append(scores / scores.sum(-1, keepdims=True))
+            divergences.extend((tables[0] * np.log(tables[0] / tables[1])).sum(-1).ravel())
+    expected = 0.7 * (1 - np.mean(cosines)) + 0.3 * np.mean(divergences)
+    assert expected > 1e-3
+    assert values[1] - values[0] == pytest.approx(expected, rel=5e-3)
+
+
+def test_relations_need_heads_that_divide_the_width(task: Task, backbone: SmallBackbone, tmp_path: Path) -> None:
+    training = {"epochs": 1, "batch_size": 8}
+    base = {"step": "distill", "alpha": 0.5, "temperature": 5, "training": training}
+    for wrong in ({"relations": 1}, {"relation_heads": 4}):
+        with pytest.raises(ValueError, match="relation_heads are to be given with relations above 0"):
+            Distill.model_validate(base | {"teacher": "x"} | wrong)
+    teacher = {"name": "t", "title": "t", "citation": "c", "steps": [{"step": "finetune", "training": training}]}
+    mine = teacher | {"name": "m", "steps": [base | {"teacher": "t.yaml", "relations": 1, "relation_heads": 3}]}
+    for name, content in (("t", teacher), ("m", mine)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match="field 'relation_heads' should divide the backbone's width of 16, but is 3"):
+        build(read_recipe(str(tmp_path / "m.yaml")), backbone, task, seed=0)  # type: ignore[arg-type]
 
 
 def test_patience_needs_a_map(tmp_path: Path) -> None:

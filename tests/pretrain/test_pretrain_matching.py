@@ -9,8 +9,9 @@ from encoder_worlds import TOKENS
 from pretrain_worlds import ALL, corpus, form, teacher
 
 from clbench.encoder.bert import encode
+from clbench.encoder.relations import relations
 from clbench.pretrain.examples import Examples, make_examples
-from clbench.pretrain.matching import Asked, Pupil, compare, initial_pupil, losses, relations, scale_of, weigh
+from clbench.pretrain.matching import Asked, Pupil, compare, initial_pupil, losses, scale_of, weigh
 from clbench.pretrain.projection import Affine, _ranked_heads, _ranked_neurons, project_layers
 from clbench.pretrain.targets import Targets, Teacher, pooled
 from clbench.schema.pretrain import Weights
