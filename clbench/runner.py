@@ -210,6 +210,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
         from clbench import compress, life
         from clbench.data.baselines import fittable, majority, word_overlap
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
+        from clbench.encoder.quantize import evaluated
     classes = len(job.stream.form.label_space)
     trained = [d for d in job.data if not job.stream.is_evaluation_only(d.name)]
 
@@ -249,7 +250,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
         )  # fmt: skip
 
     with _clock(seconds, "measurement"):
-        speed = measure(compressed.model, tests[first.name])
+        speed = measure(evaluated(compressed.model), tests[first.name])
         domains = [
             DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
             for d, f in zip(job.data, fittable(job.data), strict=True)
@@ -334,6 +335,7 @@ def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray]) -> Callable[[
     import torch
 
     from clbench.encoder.bert import predict
+    from clbench.encoder.quantize import evaluated
 
     rows = np.concatenate(list(tests.values()))
     order = np.argsort(store.lengths[rows], kind="stable")
@@ -341,7 +343,7 @@ def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray]) -> Callable[[
 
     def evaluate(model: nn.Module) -> dict[str, np.ndarray]:
         found = np.empty(len(rows), dtype=np.int64)
-        found[order] = predict(model, torch.from_numpy(rows[order]), batch_size=128).argmax(-1).numpy()
+        found[order] = predict(evaluated(model), torch.from_numpy(rows[order]), batch_size=128).argmax(-1).numpy()
         return dict(zip(tests, np.split(found, cuts), strict=True))
 
     return evaluate

@@ -25,8 +25,19 @@ from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_
 from clbench.compress.prune_weights import train_and_prune
 from clbench.compress.task import Observer, OnStep, Task, fit
 from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
+from clbench.encoder.quantize import set_int8
 from clbench.errors import UserError
-from clbench.schema.recipe import AnyStep, Distill, OpenRecipe, PruneHeads, PruneLayers, PruneWeights, Step, Untrained
+from clbench.schema.recipe import (
+    AnyStep,
+    Distill,
+    OpenRecipe,
+    PruneHeads,
+    PruneLayers,
+    PruneWeights,
+    Quantize,
+    Step,
+    Untrained,
+)
 from clbench.schema.strategy import Training, at_rate
 
 if TYPE_CHECKING:
@@ -96,6 +107,11 @@ def build(
             path = _along(path, kept)
             chain["steps"].append({"step": step.step, "layers": kept})
             reports.append({"name": step.step, "layers": kept})
+            continue
+        if isinstance(step, Quantize):
+            set_int8(model)
+            chain["steps"].append({"step": step.step})
+            reports.append({"name": step.step})
             continue
         if isinstance(step, PruneHeads):
             pruned = heads_to_prune(head_importance(model, task), step.share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -15,10 +16,14 @@ import numpy as np
 import torch
 
 from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.quantize import quantized_matrices
 from clbench.figures.cost import pair_flops, parameters, parameters_without_embeddings
 
 # As safetensors names them.
-_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64", torch.int64: "I64"}
+_DTYPES = {
+    torch.int8: "I8", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
+    torch.int64: "I64",
+}  # fmt: skip
 _STATUS = Path("/proc/self/status")
 
 
@@ -89,13 +94,21 @@ def parameter_shapes(model: Classifier) -> dict[str, tuple[int, ...]]:
 
 
 def disk_bytes(model: Classifier) -> int:
-    """Size of the model's safetensors file as ``save_pretrained`` writes it, counted without writing or copying it."""
-    state = sorted(model.hf.state_dict().items(), key=lambda item: (-item[1].element_size(), item[0]))
+    """Size of the model's safetensors file as ``save_pretrained`` writes it, counted without writing or copying it.
+
+    A matrix that is evaluated in int8 counts a byte a weight, and a float32 scale an output channel.
+    """
+    narrow = quantized_matrices(model)
+    state: list[tuple[str, torch.dtype, list[int]]] = []
+    for name, value in model.hf.state_dict().items():
+        state.append((name, torch.int8 if name in narrow else value.dtype, list(value.shape)))
+        if name in narrow:
+            state.append((f"{name}_scale", torch.float32, [value.shape[0]]))
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name, value in state:
-        begin, end = end, end + value.numel() * value.element_size()
-        header[name] = {"dtype": _DTYPES[value.dtype], "shape": list(value.shape), "data_offsets": [begin, end]}
+    for name, dtype, shape in sorted(state, key=lambda item: (-item[1].itemsize, item[0])):
+        begin, end = end, end + math.prod(shape) * dtype.itemsize
+        header[name] = {"dtype": _DTYPES[dtype], "shape": shape, "data_offsets": [begin, end]}
     size = len(json.dumps(header, separators=(",", ":")))
     return 8 + -(-size // 8) * 8 + end
 

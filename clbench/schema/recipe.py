@@ -136,10 +136,18 @@ class PruneWeights(Step):
         return self
 
 
-# What changes a model without training it.
-Untrained = (PruneLayers, PruneHeads)
+class Quantize(Form):
+    """Linear layers in int8, weights and inputs, wherever the model is evaluated; it is trained in full precision."""
 
-AnyStep = Annotated[Finetune | Distill | PruneLayers | PruneHeads | PruneWeights, Field(discriminator="step")]
+    step: Literal["quantize"]
+
+
+# What changes a model without training it.
+Untrained = (PruneLayers, PruneHeads, Quantize)
+
+AnyStep = Annotated[
+    Finetune | Distill | PruneLayers | PruneHeads | PruneWeights | Quantize, Field(discriminator="step")
+]
 
 
 class Recipe(Form):

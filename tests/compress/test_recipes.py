@@ -21,7 +21,7 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
 
 RECIPES = names("model")
-DEPTH = {name: {"6l": 6, "3l": 3}.get(name.rsplit("-", 1)[1], 12) for name in RECIPES}
+DEPTH = {name: 6 if "-6l" in name else 3 if "-3l" in name else 12 for name in RECIPES}
 
 
 @pytest.fixture

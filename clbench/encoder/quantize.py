@@ -1,0 +1,50 @@
+"""int8 in evaluation: what is deployed is quantised, what is trained is not."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TypeVar
+
+from torch import nn
+
+from clbench.encoder.bert import Classifier
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def set_int8(model: Classifier) -> None:
+    """From now on the model is evaluated in int8, written to the configuration, which travels with it."""
+    model.config.int8 = True
+
+
+def evaluated(model: Model) -> Model:
+    """What is evaluated in the model's place: itself, or its int8 copy where its configuration says so.
+
+    Dynamic quantisation (torchao): the weights of every linear layer are rounded to 8 bits, symmetrically, with a scale
+    an output channel; its inputs, while they are computed, with a scale a token. Embeddings and LayerNorm stay as they
+    are. Training goes on in full precision.
+    """
+    if not getattr(getattr(model, "config", None), "int8", False):
+        return model
+    # torchao tells of kernels for other devices that it has not found.
+    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+        twin = copy.deepcopy(model).eval().requires_grad_(False)
+        quantize_(twin, Int8DynamicActivationInt8WeightConfig())
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+    return twin
+
+
+def quantized_matrices(model: Classifier) -> set[str]:
+    """The names, as ``model.hf`` has them, of the weights that are 8 bits wide in evaluation; none without int8."""
+    if not getattr(model.config, "int8", False):
+        return set()
+    return {f"{name}.weight" for name, module in model.hf.named_modules() if isinstance(module, nn.Linear)}

@@ -1,0 +1,74 @@
+"""int8 in evaluation against the rounding written out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from encoder_worlds import config, random_store
+from transformers import BertForSequenceClassification
+
+from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.measure import disk_bytes
+from clbench.encoder.quantize import evaluated, quantized_matrices, set_int8
+
+
+@pytest.fixture
+def model() -> Classifier:
+    torch.manual_seed(0)
+    made = Classifier(BertForSequenceClassification(config(hidden_size=32, intermediate_size=64, num_labels=2)))
+    return made.reads(random_store(np.random.default_rng(0), 40)).eval()
+
+
+def rounded(x: torch.Tensor, dim: int) -> torch.Tensor:
+    """Symmetric 8-bit rounding, a scale for each slice along ``dim``."""
+    scale = x.abs().amax(dim, keepdim=True).clamp_min(1e-9) / 127
+    return (x / scale).round().clamp(-128, 127) * scale
+
+
+def test_without_int8_the_model_itself_is_evaluated(model: Classifier) -> None:
+    assert evaluated(model) is model
+    assert quantized_matrices(model) == set()
+
+
+def test_weights_and_inputs_are_rounded_to_eight_bits(model: Classifier) -> None:
+    set_int8(model)
+    twin = evaluated(model)
+    x = torch.randn(50, 32)
+    for name, module in model.hf.named_modules():
+        if isinstance(module, torch.nn.Linear) and module.in_features == 32:
+            expected = rounded(x, 1) @ rounded(module.weight, 1).T + module.bias
+            with torch.no_grad():
+                found = twin.hf.get_submodule(name)(x)
+            # Scales of rounding may differ by a part in 255 (127 or 127.5 steps to a side).
+            assert float((found - expected).norm() / expected.norm()) < 0.02, name
+            exact = x @ module.weight.T + module.bias
+            assert 0 < float((found - exact).norm() / exact.norm()) < 0.05, name
+
+
+def test_what_is_trained_stays_as_it_was_and_what_is_evaluated_follows_it(model: Classifier) -> None:
+    set_int8(model)
+    rows = torch.arange(40)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    exact, coarse = predict(model, rows), predict(evaluated(model), rows)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert 0 < float((coarse - exact).abs().max()) < 0.2 * float(exact.abs().max())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    assert not torch.allclose(predict(evaluated(model), rows), coarse)
+    model.train()
+    model(rows).sum().backward()
+    assert all(p.grad is not None for p in model.hf.bert.encoder.parameters())
+
+
+def test_size_on_disk_counts_a_byte_a_weight_and_a_scale_a_channel(model: Classifier) -> None:
+    full = disk_bytes(model)
+    set_int8(model)
+    matrices = quantized_matrices(model)
+    assert len(matrices) == 3 * 6 + 2
+    saved = sum(
+        3 * value.numel() - 4 * value.shape[0] for name, value in model.hf.state_dict().items() if name in matrices
+    )
+    # The header grows by the scales' names.
+    assert full - saved < disk_bytes(model) < full - saved + 120 * len(matrices)
