@@ -228,7 +228,10 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
     first = experiences[0]
     task = compress.Task(
         store, first.train_rows, first.train_labels, first.validation_rows, first.validation_labels, classes,
-        digest=_task_digest(job, trained[0]),
+        digest=compress.task_digest(
+            trained[0].splits["train"], trained[0].splits["validation"], classes, job.max_length
+        ),
+        label_space=tuple(job.stream.form.label_space),
     )  # fmt: skip
     observer = life.path_observer(job.strategy)
     with _clock(seconds, "inception"):
@@ -319,15 +322,6 @@ def _tokens(job: Job, tell: OnProgress) -> tuple[TokenStore, Rows]:
     tell("tokenise", len(parts), len(parts), "parts")
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     return TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows
-
-
-def _task_digest(job: Job, first: DomainData) -> str:
-    """What determines the first domain as a recipe sees it: pairs, label space, tokens' length."""
-    content = [
-        [first.splits[split].digest() for split in ("train", "validation")],
-        len(job.stream.form.label_space), job.max_length,
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray]) -> Callable[[nn.Module], dict[str, np.ndarray]]:

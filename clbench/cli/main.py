@@ -14,6 +14,7 @@ from clbench.errors import UserError, nearest
 # name -> (module, one line of help), so that the list of commands imports none of them.
 COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
+    "compress": ("clbench.cli.compress", "Make a compressed model and write it as a checkpoint folder."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
     "streams": ("clbench.cli.streams", "The streams and their domains: sizes, licences, baselines."),
     "models": ("clbench.cli.models", "The recipes: depth, parameters, steps, source; one of them drawn."),

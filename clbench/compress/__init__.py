@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from clbench.compress.recipe import Compressed, build, training_steps
-from clbench.compress.task import Observer, OnStep, Task
+from clbench.compress.task import Observer, OnStep, Task, task_digest, task_of
 
-__all__ = ["Compressed", "Observer", "OnStep", "Task", "build", "training_steps"]
+__all__ = ["Compressed", "Observer", "OnStep", "Task", "build", "task_digest", "task_of", "training_steps"]

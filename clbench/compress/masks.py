@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from clbench.encoder.bert import Classifier
 
 
-def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+def hold(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     """Set what the masks leave out to zero, and keep it there through the model's whole life.
 
     A masked weight's gradient is zero from now on. With AdamW, whose decay only shrinks, a weight of zero without a
@@ -19,6 +21,9 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
         model: changed in place.
         masks: by the parameter's name, 1 to keep and 0 to leave out, of the parameter's shape.
     """
+    if masks:
+        # So that whoever loads the checkpoint knows what its zeros mean.
+        model.config.masked = True
     parameters = dict(model.named_parameters())
     for name, mask in masks.items():
         parameter = parameters[name]

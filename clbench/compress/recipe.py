@@ -30,6 +30,7 @@ from clbench.errors import UserError
 from clbench.schema.recipe import (
     AnyStep,
     Distill,
+    Load,
     OpenRecipe,
     PruneHeads,
     PruneLayers,
@@ -91,6 +92,8 @@ def build(
     Raises:
         UserError: the recipe does not fit the backbone, or the cache cannot be written.
     """
+    if isinstance(recipe.form.steps[0], Load):
+        return _loaded(backbone, task, seed)
     model = backbone.classifier(task.classes, seed).reads(task.store).eval()
     chain: dict[str, Any] = {
         "clbench": __version__, "torch": torch.__version__, "backbone": backbone.digest, "task": task.digest,
@@ -108,6 +111,8 @@ def build(
             chain["steps"].append({"step": step.step, "layers": kept})
             reports.append({"name": step.step, "layers": kept})
             continue
+        if isinstance(step, Load):
+            continue  # stands alone, and is dealt with above
         if isinstance(step, Quantize):
             set_int8(model)
             chain["steps"].append({"step": step.step})
@@ -151,6 +156,16 @@ def build(
             details |= {"teacher": recipe.teachers[place].form.name, "teacher_steps": teacher.steps}
         reports.append({"name": step.step, "epochs": training.epochs, "validation": scores, "details": details})
     return Compressed(model.eval(), reports, key_of(chain), path)
+
+
+def _loaded(backbone: Backbone, task: Task, seed: int) -> Compressed:
+    """A user's own checkpoint, as it is; weights of a pruned one that are zero stay so."""
+    model = backbone.trained(task.label_space).reads(task.store).eval()
+    if getattr(model.config, "masked", False):
+        matrices = {name: value for name, value in model.named_parameters() if ".encoder." in name and value.ndim == 2}
+        hold(model, {name: value != 0 for name, value in matrices.items()})
+    key = key_of({"backbone": backbone.digest, "task": task.digest, "seed": seed, "steps": [{"step": "load"}]})
+    return Compressed(model, [{"name": "load", "details": {"sha256": backbone.digest}}], key, {})
 
 
 def _layerdrop(step: Step, later: Sequence[AnyStep], layers: int, origin: str) -> float | None:

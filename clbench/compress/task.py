@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
 from clbench.encoder.bert import Classifier, predict
 from clbench.encoder.optimization import optimizer, schedule
-from clbench.encoder.tokens import TokenStore
+from clbench.encoder.tokens import TokenStore, pack
 from clbench.figures.metrics import balanced_accuracy
 from clbench.schema.strategy import Training
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 OnStep = Callable[[str, int, int], None]
 # (model, places in the training set (B,), their labels (B,)) -> a scalar loss
@@ -33,6 +39,7 @@ class Task:
         validation_rows, validation_labels: int64 (M,); they choose the epoch.
         classes: C, the size of the label space.
         digest: a digest of the pairs and of how they were tokenised.
+        label_space: the classes' names; empty where nobody asks for them.
     """
 
     store: TokenStore
@@ -42,6 +49,28 @@ class Task:
     validation_labels: np.ndarray
     classes: int
     digest: str
+    label_space: tuple[str, ...] = ()
+
+
+def task_of(
+    data: DomainData, tokenizer: Tokenizer, label_space: Sequence[str], max_length: int
+) -> tuple[Task, np.ndarray]:
+    """A domain by itself as a task, and the rows of its test pairs in the task's store."""
+    parts = [data.splits[split] for split in SPLITS]
+    first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
+    store = pack(tokenizer, first, second, max_length)
+    train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
+    task = Task(
+        store, train, parts[0].labels, validation, parts[1].labels, len(label_space),
+        task_digest(parts[0], parts[1], len(label_space), max_length), tuple(label_space),
+    )  # fmt: skip
+    return task, test
+
+
+def task_digest(train: Pairs, validation: Pairs, classes: int, max_length: int) -> str:
+    """What determines a task as a recipe sees it: pairs, label space, tokens' length."""
+    content = [[train.digest(), validation.digest()], classes, max_length]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class Observer(Protocol):

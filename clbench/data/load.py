@@ -12,9 +12,10 @@ from clbench.data.folder import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap, carve
-from clbench.errors import UserError
+from clbench.errors import UserError, nearest
 from clbench.schema.domain import Domain
-from clbench.schema.stream import OpenStream
+from clbench.schema.shipped import names
+from clbench.schema.stream import OpenStream, read_stream
 
 # Generated pairs are one fixed data set, not a draw a run: runs are compared on the same pairs.
 GENERATOR_SEED = 0
@@ -70,6 +71,23 @@ def load(
             data = _from_hub(domain, stream.form.label_space, trained_on)
         loaded.append(_finish(data, form.caps(), trained_on))
     return loaded
+
+
+def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tuple[OpenStream, DomainData]:
+    """One domain by itself, and the first shipped stream that trains on it, with no other domain.
+
+    Raises:
+        UserError: no stream trains on it, or as :func:`load`.
+    """
+    known: list[str] = []
+    for stream in map(read_stream, names("stream")):
+        trained_on = [domain for domain in stream.domains if not stream.is_evaluation_only(domain.name)]
+        known += [domain.name for domain in trained_on]
+        for domain in trained_on:
+            if domain.name == name:
+                alone = replace(stream, domains=(domain,))
+                return alone, load(alone, edition, data_dir=data_dir)[0]
+    raise UserError(f"no stream trains on a domain called '{name}'; {nearest(name, known)}")
 
 
 def _generated(domain: Domain, label_space: Sequence[str], shift: float, sizes: dict[str, int | None]) -> DomainData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clbench import torchvision_ops
-from clbench.encoder.hf_folder import check_weights, digest_of, read_shape, read_tokenizer
+from clbench.encoder.hf_folder import check_weights, digest_of, head_order, read_shape, read_tokenizer
 from clbench.errors import UserError, nearest
 from clbench.schema.backbone import HUB_ID, BackboneForm, BertShape
 from clbench.schema.form import read_yaml
@@ -84,6 +84,30 @@ class Backbone:
             for linear in fresh:
                 linear.weight.normal_(0.0, model.config.initializer_range, generator=generator)
                 linear.bias.zero_()
+        model.train()
+        return Classifier(model)
+
+    def trained(self, label_space: Sequence[str]) -> Classifier:
+        """The checkpoint with the head that it was trained with, fp32, in training mode.
+
+        A head whose labels have the same names in another order is turned; labels that nobody named (``LABEL_0``, ..)
+        are taken in order.
+
+        Raises:
+            UserError: it has no head, or one for other labels.
+        """
+        from clbench.encoder.bert import Classifier
+
+        torchvision_ops.define()
+        from transformers import BertForSequenceClassification
+
+        order = head_order(self.folder, label_space, f"model {self.name}")
+        model, _ = _load(BertForSequenceClassification, self.folder)
+        with torch.no_grad():
+            for parameter in model.classifier.parameters():
+                parameter.copy_(parameter[order].clone())
+        model.config.id2label = dict(enumerate(label_space))
+        model.config.label2id = {label: number for number, label in enumerate(label_space)}
         model.train()
         return Classifier(model)
 

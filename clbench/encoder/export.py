@@ -1,4 +1,4 @@
-"""Writing an encoder as a Hugging Face folder: configuration, fp16 weights, tokenizer, model card, checksums."""
+"""Writing an encoder or a classifier as a Hugging Face folder: config, weights, tokenizer, model card, checksums."""
 
 from __future__ import annotations
 
@@ -16,33 +16,52 @@ from clbench.encoder.hf_folder import FILES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import BertModel
+    from transformers import BertForSequenceClassification, BertModel
 
 SUMS = "SHA256SUMS"
 
 
 def write_backbone(bert: BertModel, tokenizer: Tokenizer, lower_case: bool, card: str, folder: Path) -> None:
-    """Write ``bert`` into ``folder``, which appears whole or not at all; one that is there already is replaced.
+    """Write ``bert``, its pooler included, in fp16 into ``folder``; see :func:`write_classifier`."""
+    _write(bert, torch.float16, "BertModel", tokenizer, lower_case, card, folder)
+
+
+def write_classifier(
+    model: BertForSequenceClassification, tokenizer: Tokenizer, lower_case: bool, card: str, folder: Path
+) -> None:
+    """Write a classifier, head included, in fp32 into ``folder``, which appears whole or not at all; one that is there
+    already is replaced.
 
     Args:
-        bert: the encoder, its pooler included; written in fp16.
         tokenizer: a WordPiece tokenizer.
         lower_case: whether that tokenizer lower-cases.
         card: the model card, Markdown.
         folder: where to.
     """
+    _write(model, torch.float32, "BertForSequenceClassification", tokenizer, lower_case, card, folder)
+
+
+def _write(
+    model: BertModel | BertForSequenceClassification,
+    dtype: torch.dtype,
+    architecture: str,
+    tokenizer: Tokenizer,
+    lower_case: bool,
+    card: str,
+    folder: Path,
+) -> None:
     from safetensors.torch import save_file
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     unfinished.chmod(0o755)
     try:
-        weights = {name: value.detach().to(torch.float16).contiguous() for name, value in bert.state_dict().items()}
+        weights = {name: value.detach().to(dtype).contiguous() for name, value in model.state_dict().items()}
         save_file(weights, unfinished / "model.safetensors", metadata={"format": "pt"})
         (unfinished / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
-        config = bert.config.to_dict()
+        config = model.config.to_dict()
         config.pop("_name_or_path", None)
-        config.update(architectures=["BertModel"], dtype="float16", model_type="bert")
+        config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."), model_type="bert")
         _write_json(unfinished / "config.json", config)
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -52,7 +71,7 @@ def write_backbone(bert: BertModel, tokenizer: Tokenizer, lower_case: bool, card
         settings = {
             "tokenizer_class": "BertTokenizer",
             "do_lower_case": lower_case,
-            "model_max_length": bert.config.max_position_embeddings,
+            "model_max_length": model.config.max_position_embeddings,
             **{f"{kind}_token": f"[{kind.upper()}]" for kind in ("cls", "sep", "pad", "unk", "mask")},
         }
         _write_json(unfinished / "tokenizer_config.json", settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,39 @@ def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
                 f"{origin}: '{name}' in model.safetensors should be of shape {size} by config.json, "
                 f"but is of shape {found[name]}."
             )
+
+
+def head_order(folder: Path, label_space: Sequence[str], origin: str) -> list[int]:
+    """For each label of ``label_space`` the row of the checkpoint's classification head that is meant for it.
+
+    Raises:
+        UserError: the checkpoint has no head and pooler, or a head for other labels.
+    """
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if "classifier.weight" not in found or "bert.pooler.dense.weight" not in found:
+        raise UserError(
+            f"{origin}: it should hold a classification head (classifier.weight) over a pooler, but is an encoder "
+            f"alone; fine-tune it first: --model finetune-12l --backbone {folder}."
+        )
+    count = found["classifier.weight"][0]
+    names = _read_json(folder / "config.json", origin).get("id2label") or {}
+    said = [_plain_label(str(names.get(str(number), f"LABEL_{number}"))) for number in range(count)]
+    wanted = [_plain_label(label) for label in label_space]
+    if sorted(said) == sorted(wanted):
+        return [said.index(label) for label in wanted]
+    if count == len(wanted) and said == [f"label{number}" for number in range(count)]:
+        return list(range(count))
+    raise UserError(
+        f"{origin}: its head should tell {' from '.join(label_space)}, in that order or by these names in id2label, "
+        f"but tells {', '.join(str(names.get(str(number), number)) for number in range(count))}."
+    )
+
+
+def _plain_label(label: str) -> str:
+    return "".join(letter for letter in label.lower() if letter.isalnum())
 
 
 def expected_weights(shape: BertShape) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from clbench.errors import UserError
 from clbench.schema.form import Form, read_yaml
-from clbench.schema.shipped import find
+from clbench.schema.shipped import find, names
 from clbench.schema.strategy import Training
 
 Depth = Annotated[int, Field(strict=True, ge=1)] | Literal["N/2", "N/4"]
@@ -136,6 +136,12 @@ class PruneWeights(Step):
         return self
 
 
+class Load(Form):
+    """A checkpoint folder as it is, head included: what ``--model FOLDER`` stands for."""
+
+    step: Literal["load"]
+
+
 class Quantize(Form):
     """Linear layers in int8, weights and inputs, wherever the model is evaluated; it is trained in full precision."""
 
@@ -143,10 +149,10 @@ class Quantize(Form):
 
 
 # What changes a model without training it.
-Untrained = (PruneLayers, PruneHeads, Quantize)
+Untrained = (Load, PruneLayers, PruneHeads, Quantize)
 
 AnyStep = Annotated[
-    Finetune | Distill | PruneLayers | PruneHeads | PruneWeights | Quantize, Field(discriminator="step")
+    Load | Finetune | Distill | PruneLayers | PruneHeads | PruneWeights | Quantize, Field(discriminator="step")
 ]
 
 
@@ -170,7 +176,9 @@ class Recipe(Form):
     @field_validator("steps")
     @classmethod
     def _is_trained(cls, steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
-        if all(isinstance(step, Untrained) for step in steps):
+        if any(isinstance(step, Load) for step in steps) and len(steps) > 1:
+            raise ValueError("load stands alone: a checkpoint is taken as it is")
+        if all(isinstance(step, Untrained) and not isinstance(step, Load) for step in steps):
             raise ValueError("one step has to train on the first domain: finetune, distill or prune_weights")
         for place, step in enumerate(steps):
             aimed = any(isinstance(later, PruneLayers) for later in steps[place + 1 :])
@@ -202,7 +210,7 @@ class OpenRecipe:
 
 
 def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] = ()) -> OpenRecipe:
-    """The recipe that a user means by ``name``: a shipped name, or the path of a YAML file.
+    """The recipe that a user means by ``name``: a shipped name, the path of a YAML file, or of a checkpoint folder.
 
     Args:
         name: a name or a path.
@@ -211,6 +219,8 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
     Raises:
         UserError: no such recipe, its file breaks the form, or a recipe is, in the end, its own teacher.
     """
+    if name not in names("model") and Path(name).expanduser().is_dir():
+        return _checkpoint(Path(name).expanduser())
     path = find("model", name, beside)
     if path.resolve() in _above:
         raise UserError(f"{_above[-1]}: field 'teacher' should name a recipe that does not learn from this one.")
@@ -221,3 +231,13 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
         if isinstance(step, Distill)
     }
     return OpenRecipe(form, path, teachers)
+
+
+def _checkpoint(folder: Path) -> OpenRecipe:
+    """The recipe of a user's own checkpoint: it is what it is. Its backbone is the folder too."""
+    name = folder.resolve().name
+    form = Recipe(
+        name=name, title=f"The checkpoint {name}, as it is", citation="a user's own", backbone=str(folder),
+        steps=(Load(step="load"),),
+    )  # fmt: skip
+    return OpenRecipe(form, folder, {})

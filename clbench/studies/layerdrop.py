@@ -11,22 +11,21 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.errors import UserError
 from clbench.figures import Interval, mean_interval
 from clbench.schema.recipe import PruneLayers, read_recipe
-from clbench.schema.stream import read_stream
 from clbench.studies.verdict import Answer, answer
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
     from clbench.record import Record
+    from clbench.schema.stream import OpenStream
 
 # arm -> (backbone pre-trained with LayerDrop?, recipe of the fine-tuning)
 ARMS = {
@@ -37,7 +36,6 @@ ARMS = {
 }
 # The lives: LayerDrop in pre-training and fine-tuning, at full and at half depth, and their plain twins.
 LIVES = ((True, "layerdrop-12l"), (False, "finetune-12l"), (True, "layerdrop-6l"), (False, "finetune-prune-6l"))
-STREAMS = ("nli-shift", "paraphrase-shift")
 FIELDS = ("arm", "domain", "seed", "depth", "accuracy", "balanced_accuracy", "majority")
 
 
@@ -115,15 +113,16 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     Raises:
         UserError: whatever a user can mend.
     """
-    rows: list[dict[str, Any]] = []
-    lives: list[dict[str, Any]] = []
+    from clbench.data.load import load_domain
     from clbench.encoder.backbone import open_backbone
 
+    rows: list[dict[str, Any]] = []
+    lives: list[dict[str, Any]] = []
     for backbone in (plan.plain, plan.dropped):
         open_backbone(backbone)  # a mistake is told before any work is done
-    domains = [_domain(name, plan) for name in plan.domains]
+    domains = [load_domain(name, plan.edition, data_dir=plan.data_dir) for name in plan.domains]
     folder.mkdir(parents=True, exist_ok=True)
-    units = [(arm, data, seed) for seed in plan.seeds for data in domains for arm in ARMS]
+    units = [(arm, stream, data, seed) for seed in plan.seeds for stream, data in domains for arm in ARMS]
     told = on_done or (lambda *_: None)
     with _pool(plan.workers) as pool:
         jobs = [pool.submit(measure_arm, plan, *unit) for unit in units]
@@ -143,41 +142,33 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     return outcome
 
 
-def measure_arm(plan: Plan, arm: str, data: DomainData, seed: int) -> list[dict[str, Any]]:
+def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed: int) -> list[dict[str, Any]]:
     """One model, fine-tuned on one domain, then read at every depth, "every other" layer left out."""
     import torch
 
-    from clbench.compress import Task, build
+    from clbench.compress import build, task_of
     from clbench.compress.prune_layers import kept_layers
     from clbench.data.baselines import majority
-    from clbench.data.pairs import SPLITS
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import keep_layers, predict
-    from clbench.encoder.tokens import pack
     from clbench.figures.metrics import balanced_accuracy
 
     dropped, recipe = ARMS[arm]
     backbone = open_backbone(plan.dropped if dropped else plan.plain)
-    stream, classes = _stream_of(data.name)
     length = stream.edition(plan.edition).max_length
-    parts = [data.splits[split] for split in SPLITS]
-    first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
-    store = pack(backbone.tokenizer(), first, second, length)
-    train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
-    digest = json.dumps([parts[0].digest(), parts[1].digest(), classes, length])
-    task = Task(store, train, parts[0].labels, validation, parts[1].labels, classes, digest)
+    task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, length)
+    gold = data.splits["test"].labels
     made = build(read_recipe(recipe), backbone, task, seed=seed).model
     whole = {name: value.clone() for name, value in made.state_dict().items()}
     layers = backbone.layers
-    floor = majority(data, classes).accuracy
+    floor = majority(data, task.classes).accuracy
     rows = []
     for depth in depths_of(layers):
-        model = backbone.classifier(classes, seed).reads(store).eval()
+        model = backbone.classifier(task.classes, seed).reads(task.store).eval()
         model.load_state_dict(whole)
         step = PruneLayers(step="prune_layers", drop="alternate", depth=depth)
         keep_layers(model, kept_layers(step, layers, recipe))
         said = predict(model, torch.from_numpy(test)).argmax(-1).numpy()
-        gold = parts[2].labels
         rows.append(
             {
                 "arm": arm,
@@ -318,25 +309,6 @@ def markdown(outcome: Outcome, plan: Plan) -> str:
                              life_table(outcome, LIFE_FIGURES))]  # fmt: skip
     parts.append("\n".join(f"- {one.sentence()}" for one in outcome.answers))
     return "\n\n".join(parts) + "\n"
-
-
-def _stream_of(domain: str) -> tuple[Any, int]:
-    for name in STREAMS:
-        stream = read_stream(name)
-        if any(one.name == domain and not stream.is_evaluation_only(domain) for one in stream.domains):
-            return stream, len(stream.form.label_space)
-    known = [one.name for name in STREAMS for one in read_stream(name).domains]
-    raise UserError(
-        f"--domains: '{domain}' is no training domain of {' or '.join(STREAMS)}; known are {', '.join(known)}."
-    )
-
-
-def _domain(name: str, plan: Plan) -> DomainData:
-    from clbench.data.load import load
-
-    stream, _ = _stream_of(name)
-    only = replace(stream, domains=tuple(one for one in stream.domains if one.name == name))
-    return load(only, plan.edition, data_dir=plan.data_dir)[0]
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

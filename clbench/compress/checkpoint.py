@@ -1,0 +1,162 @@
+"""A recipe's model as a Hugging Face folder that anyone can load, with a card that says how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from clbench import __version__
+from clbench.compress.recipe import OnStep, build
+from clbench.compress.task import task_of
+from clbench.data.baselines import majority
+from clbench.data.load import load_domain
+from clbench.data.pairs import DomainData
+from clbench.encoder.backbone import Backbone, open_backbone
+from clbench.encoder.bert import predict
+from clbench.encoder.export import write_classifier
+from clbench.encoder.hf_folder import digest_of
+from clbench.encoder.measure import cost
+from clbench.encoder.quantize import evaluated
+from clbench.errors import UserError
+from clbench.figures.metrics import accuracy, balanced_accuracy
+from clbench.schema.recipe import OpenRecipe, read_recipe
+
+
+@dataclass(frozen=True)
+class Written:
+    """A compressed model on disk.
+
+    Attributes:
+        folder: config, safetensors, tokenizer, card.
+        sha256: over these files.
+        figures: accuracy, balanced_accuracy and majority on the domain's test pairs, 0 to 1.
+        cost: as a record has it, at the mean length of the test pairs.
+    """
+
+    folder: Path
+    sha256: str
+    figures: Mapping[str, float]
+    cost: Mapping[str, int]
+
+
+def write_compressed(
+    model: str,
+    domain: str,
+    folder: Path,
+    *,
+    edition: str = "embedded",
+    data_dir: Path | None = None,
+    backbone: str | None = None,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Written:
+    """Make a recipe's model on one domain, from the cache as far as it is there, and write it into ``folder``.
+
+    Args:
+        model: a recipe's name, or the path of its YAML file.
+        domain: one that a shipped stream trains on.
+        folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint, else refused.
+        edition, data_dir: where the domain's pairs come from.
+        backbone: instead of the recipe's or the edition's own.
+        on_step: progress.
+
+    Raises:
+        UserError: whatever a user can mend.
+    """
+    recipe = read_recipe(model)
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise UserError(f"--out {folder} is there already and is no checkpoint; choose another.")
+    stream, data = load_domain(domain, edition, data_dir=data_dir)
+    form = stream.edition(edition)
+    start = open_backbone(backbone or recipe.form.backbone or form.backbone)
+    labels = stream.form.label_space
+    task, test = task_of(data, start.tokenizer(), labels, form.max_length)
+    made = build(recipe, start, task, seed=seed, on_step=on_step)
+    said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
+    gold = data.splits["test"].labels
+    figures = {
+        "accuracy": accuracy(gold, said),
+        "balanced_accuracy": balanced_accuracy(gold, said),
+        "majority": majority(data, task.classes).accuracy,
+    }
+    spent = cost(made.model, round(float(task.store.lengths[test].mean())))
+    config = made.model.config
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, folder.name)
+    write_classifier(made.model.hf, start.tokenizer(), start.lower_case, card, folder)
+    return Written(folder, digest_of(folder), figures, spent)
+
+
+def _card(
+    recipe: OpenRecipe,
+    backbone: Backbone,
+    data: DomainData,
+    steps: list[dict[str, Any]],
+    figures: Mapping[str, float],
+    spent: Mapping[str, int],
+    edition: str,
+    seed: int,
+    name: str,
+) -> str:
+    """Markdown."""
+    form, source = recipe.form, backbone.source
+    licence = str(source.get("licence", "unknown"))
+    pairs = len(data.splits["train"])
+    kind = str(data.source.get("kind"))
+    described = yaml.safe_dump(recipe.describe(), sort_keys=False, allow_unicode=True, width=110)
+    lines = [
+        f"| {place}. {step['name']} | {_told(step)} |" for place, step in enumerate(steps, start=1)
+    ]  # fmt: skip
+    return f"""---
+license: {licence.lower() if licence != "unknown" else "other"}
+library_name: transformers
+pipeline_tag: text-classification
+tags: [bert, compression, clbench]
+---
+
+# {name}
+
+{form.title}. Made by clbench {__version__} with the recipe `{form.name}` on the domain `{data.name}`.
+
+Source: {form.citation}
+
+| | |
+|---|---|
+| backbone | {source.get("id", backbone.name)} (licence: {licence}) |
+| trained on | {pairs:,} pairs of {data.name} ({edition} edition, {kind}), seed {seed} |
+| layers | {spent["depth"]} |
+| parameters | {spent["parameters"]:,} ({spent["parameters_without_embeddings"]:,} without embeddings) |
+| FLOPs a pair | {spent["flops_per_pair"]:,} at {spent["flops_length"]} tokens |
+| accuracy, test | {100 * figures["accuracy"]:.1f}% (majority class {100 * figures["majority"]:.1f}%) |
+| balanced accuracy, test | {100 * figures["balanced_accuracy"]:.1f}% |
+
+| step | what it did |
+|---|---|
+{chr(10).join(lines)}
+
+The licence is the backbone's; the pairs have their own, which `clbench streams` prints.
+
+The recipe, teachers included:
+
+```yaml
+{described}```
+"""
+
+
+def _told(step: Mapping[str, Any]) -> str:
+    """A step's report in a phrase."""
+    if step.get("layers"):
+        return f"kept layers {', '.join(map(str, step['layers']))}"
+    if "validation" in step:
+        scores = ", ".join(f"{100 * score:.1f}" for score in step["validation"])
+        return f"{step['epochs']} epochs; balanced accuracy on the validation pairs after each, %: {scores}"
+    details = step.get("details") or {}
+    if "heads" in details:
+        return f"{sum(map(len, details['heads']))} heads removed"
+    return "int8 wherever it is evaluated" if step["name"] == "quantize" else "a checkpoint as it was"
