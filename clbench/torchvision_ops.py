@@ -9,6 +9,7 @@ enough for the import to pass; whoever *called* one of them would still get torc
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ def define() -> None:
     Where torchvision's own operators load, they are left alone; where there is no torchvision, nothing happens.
     """
     global _library
+    # transformers imports torchao where it is installed, which tells of every kernel for a GPU that it has not found.
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     if _library is not None or _own_operators_load():
         return
     import torch

@@ -28,6 +28,16 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder: a real BERT of 4 layers x 32, random weights, a WordPiece trained on generated pairs."""
+    return _backbone(tmp_path_factory.mktemp("backbone"), 4)
+
+
+@pytest.fixture(scope="session")
+def deep_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 12 layers, for recipes that name layers."""
+    return _backbone(tmp_path_factory.mktemp("deep"), 12)
+
+
+def _backbone(folder: Path, layers: int) -> Path:
     import torch
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import BertProcessing
@@ -38,7 +48,6 @@ def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torchvision_ops.define()
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("backbone")
     tokenizer = BertWordPieceTokenizer(lowercase=True)
     pairs = generate("mnli", sizes={"train": 300, "validation": 20, "test": 20})["train"]
     tokenizer.train_from_iterator([*pairs.first, *pairs.second], vocab_size=600, show_progress=False)
@@ -47,7 +56,7 @@ def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.save(str(folder / "tokenizer.json"))
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=600, hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64,
+        vocab_size=600, hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=128,
         initializer_range=0.3,  # large, so that even a model that has learned little tells pairs apart
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -86,7 +87,102 @@ def layerdrop(
         for row in room.life_table(outcome, room.LIFE_FIGURES):
             shown.add_row(*row)
         show.print(shown)
-    for one in outcome.answers:
-        show.print(f"- {one.sentence()}")
-    for file in outcome.files:
+    _tell([f"- {one.sentence()}" for one in outcome.answers], outcome.files)
+
+
+@command.command("seven-configurations")
+@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
+@click.option("--backbone", help="One of 12 layers [default: the edition's own].")
+@click.option("--seeds", default="0-4", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
+@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
+@click.option("--out", "folder", default="runs/reproduce-seven-configurations", show_default=True,
+              type=click.Path(path_type=Path), help="Where the tables go.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
+def seven_configurations(
+    edition: str,
+    data_dir: Path | None,
+    backbone: str | None,
+    seeds: str,
+    workers: int | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """The study that clbench grew from: seven configurations on MRPC and RTE.
+
+    A table in the terminal, as Markdown, CSV, HTML and PNG, and what its numbers say to the study's questions. Broken
+    off, the same command goes on.
+    """
+    from clbench.runner import parse_seeds
+    from clbench.studies import seven_configurations as room
+
+    plan = room.Plan(edition, data_dir, backbone, tuple(parse_seeds(seeds)), workers or os.cpu_count() or 1)
+    with progress(quiet=as_json) as bars:
+        task = bars.add_task("seven configurations", total=None, unit="models")
+        outcome = room.study(plan, lambda what, done, total: bars.update(task, completed=done, total=total))
+    files = room.write(outcome, plan, folder)
+    if as_json:
+        print((folder / "study.json").read_text(encoding="utf-8"))
+        return
+    from rich.table import Table
+
+    head, cells, _ = room.shown(outcome)
+    shown = Table(*head, title=room.caption(outcome, plan), title_justify="left", title_style="dim")
+    for row in cells:
+        shown.add_row(*row)
+    _tell([shown, *(f"- {one.sentence()}" for one in outcome.answers)], files)
+
+
+@command.command("dropout-gating")
+@click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
+@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
+@click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
+@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@click.option("--seeds", default="0-4", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
+@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
+@click.option("--out", "folder", default="runs/reproduce-dropout-gating", show_default=True,
+              type=click.Path(path_type=Path), help="Where table and runs go.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
+def dropout_gating(
+    stream: str,
+    edition: str,
+    data_dir: Path | None,
+    strategy: str,
+    backbone: str | None,
+    seeds: str,
+    workers: int | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Does dropout make a model forget less? Stability against plasticity by rate, 0 to 0.5, held through life.
+
+    Broken off, the same command goes on.
+    """
+    from clbench.runner import parse_seeds
+    from clbench.studies import dropout_gating as room
+
+    plan = room.Plan(
+        stream, edition, data_dir, strategy, backbone, tuple(parse_seeds(seeds)), workers or os.cpu_count() or 1
+    )  # fmt: skip
+    with progress(quiet=as_json) as bars:
+        task = bars.add_task("lives", total=None, unit="lives")
+        outcome = room.study(plan, folder, lambda what, done, total: bars.update(task, completed=done, total=total))
+    if as_json:
+        print((folder / "study.json").read_text(encoding="utf-8"))
+        return
+    from rich.table import Table
+
+    shown = Table("dropout", *room.FIGURES.values(), title="in %, mean and 95% interval", title_justify="left")
+    for row in room.table(outcome):
+        shown.add_row(*row)
+    files = [folder / name for name in ("lives.csv", "study.md", "study.json")]
+    _tell([shown, *(f"- {one.sentence()}" for one in outcome.answers)], files)
+
+
+def _tell(pieces: list[Any], files: list[Path]) -> None:
+    show = out()
+    for piece in pieces:
+        show.print(piece)
+    for file in files:
         show.print(str(file), style="dim", soft_wrap=True)

@@ -74,20 +74,22 @@ def load(
 
 
 def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tuple[OpenStream, DomainData]:
-    """One domain by itself, and the first shipped stream that trains on it, with no other domain.
+    """One domain by itself, to be trained on, and the first shipped stream that has it, with no other domain.
+
+    A stream that trains on it goes before one that only evaluates on it.
 
     Raises:
-        UserError: no stream trains on it, or as :func:`load`.
+        UserError: no stream has it, or as :func:`load`.
     """
-    known: list[str] = []
-    for stream in map(read_stream, names("stream")):
-        trained_on = [domain for domain in stream.domains if not stream.is_evaluation_only(domain.name)]
-        known += [domain.name for domain in trained_on]
-        for domain in trained_on:
-            if domain.name == name:
-                alone = replace(stream, domains=(domain,))
-                return alone, load(alone, edition, data_dir=data_dir)[0]
-    raise UserError(f"no stream trains on a domain called '{name}'; {nearest(name, known)}")
+    streams = [read_stream(shipped) for shipped in names("stream")]
+    found = [(stream, domain) for stream in streams for domain in stream.domains if domain.name == name]
+    if not found:
+        known = sorted({domain.name for stream in streams for domain in stream.domains})
+        raise UserError(f"no domain is called '{name}'; {nearest(name, known)}")
+    stream, domain = min(found, key=lambda pair: pair[0].is_evaluation_only(name))
+    form = stream.form.model_copy(update={"domains": (name,), "evaluation_only": ()})
+    alone = replace(stream, form=form, domains=(domain,))
+    return alone, load(alone, edition, data_dir=data_dir)[0]
 
 
 def _generated(domain: Domain, label_space: Sequence[str], shift: float, sizes: dict[str, int | None]) -> DomainData:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import copy
-import logging
+from importlib.util import find_spec
 from typing import TypeVar
 
 from torch import nn
 
 from clbench.encoder.bert import Classifier
+from clbench.errors import UserError
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def set_int8(model: Classifier) -> None:
-    """From now on the model is evaluated in int8, written to the configuration, which travels with it."""
+    """From now on the model is evaluated in int8, written to the configuration, which travels with it.
+
+    Raises:
+        UserError: torchao, which does it, is not installed.
+    """
+    if find_spec("torchao") is None:
+        raise UserError("the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'.")
     model.config.int8 = True
 
 
@@ -27,19 +34,10 @@ def evaluated(model: Model) -> Model:
     """
     if not getattr(getattr(model, "config", None), "int8", False):
         return model
-    # torchao tells of kernels for other devices that it has not found.
-    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
-        twin = copy.deepcopy(model).eval().requires_grad_(False)
-        quantize_(twin, Int8DynamicActivationInt8WeightConfig())
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    twin = copy.deepcopy(model).eval().requires_grad_(False)
+    quantize_(twin, Int8DynamicActivationInt8WeightConfig())
     return twin
 
 

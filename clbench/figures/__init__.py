@@ -25,7 +25,7 @@ from clbench.figures.metrics import (
     minimum_accuracy,
     worst_case_accuracy,
 )
-from clbench.figures.paired import Difference, McNemar, holm, mcnemar, paired_bootstrap
+from clbench.figures.paired import Difference, McNemar, holm, mcnemar, paired_bootstrap, seeds_bootstrap
 
 __all__ = [
     "HEADLINE",
@@ -50,5 +50,6 @@ __all__ = [
     "mean_interval",
     "minimum_accuracy",
     "paired_bootstrap",
+    "seeds_bootstrap",
     "worst_case_accuracy",
 ]

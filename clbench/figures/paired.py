@@ -93,6 +93,30 @@ def paired_bootstrap(
     return Difference(float(difference(cells[None])[0]), float(low), float(high))
 
 
+def seeds_bootstrap(
+    one: np.ndarray, other: np.ndarray, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Difference:
+    """The difference in accuracy of two models, each trained with several seeds, over resampled pairs.
+
+    With g_i the mean over the seeds of (first right on pair i) - (second right on it), a resample is the mean of N
+    draws of g_i with replacement: all seeds' answers to a pair stay together, since they are not independent. The
+    interval is the percentile one; it speaks of these seeds.
+
+    Args:
+        one, other: bool (S, N), whether each seed's model is right on each pair.
+        confidence: in (0, 1).
+        resamples: how many.
+        seed: of the draws; the same arguments give the same interval.
+    """
+    gains = one.astype(np.int64).sum(0) - other.astype(np.int64).sum(0)
+    levels, cells = np.unique(gains, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(gains), cells / len(gains), size=resamples)
+    tail = (1 - confidence) / 2
+    scale = len(gains) * len(one)
+    low, high = np.quantile(drawn @ levels / scale, [tail, 1 - tail])
+    return Difference(float(gains.sum() / scale), float(low), float(high))
+
+
 def _plain(cells: np.ndarray) -> np.ndarray:
     counts = cells.reshape(len(cells), -1, 3)
     return (counts[:, :, 2] - counts[:, :, 0]).sum(axis=1) / counts.sum(axis=(1, 2))

@@ -6,6 +6,9 @@ from clbench.plots.curves import Curves, curves
 from clbench.plots.depths import depth_curve
 from clbench.plots.picture import forgetting_curve
 from clbench.plots.pretraining import pretraining_curve
+from clbench.plots.table import gradient_table
 from clbench.plots.terminal import terminal_curve
 
-__all__ = ["Curves", "curves", "depth_curve", "forgetting_curve", "pretraining_curve", "terminal_curve"]
+__all__ = [
+    "Curves", "curves", "depth_curve", "forgetting_curve", "gradient_table", "pretraining_curve", "terminal_curve",
+]  # fmt: skip

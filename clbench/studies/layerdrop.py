@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.figures import Interval, mean_interval
+from clbench.figures import mean_interval
 from clbench.schema.recipe import PruneLayers, read_recipe
-from clbench.studies.verdict import Answer, answer
+from clbench.studies.pool import finished, workers
+from clbench.studies.verdict import Answer, answer, percent
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -124,14 +122,14 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     folder.mkdir(parents=True, exist_ok=True)
     units = [(arm, stream, data, seed) for seed in plan.seeds for stream, data in domains for arm in ARMS]
     told = on_done or (lambda *_: None)
-    with _pool(plan.workers) as pool:
+    with workers(plan.workers) as pool:
         jobs = [pool.submit(measure_arm, plan, *unit) for unit in units]
-        for found in _finished(jobs, lambda done: told("fine-tune and drop layers", done, len(jobs))):
+        for found in finished(jobs, lambda done: told("fine-tune and drop layers", done, len(jobs))):
             rows.extend(found)
         if plan.lives:
             wanted = [(dropped, recipe, seed) for seed in plan.seeds for dropped, recipe in LIVES]
             jobs = [pool.submit(live, plan, *one, folder / "lives") for one in wanted]
-            for found in _finished(jobs, lambda done: told("live through nli-shift", done, len(jobs))):
+            for found in finished(jobs, lambda done: told("live through nli-shift", done, len(jobs))):
                 lives.extend(found)
     order = {arm: number for number, arm in enumerate(ARMS)}
     rows.sort(key=lambda r: (order[r["arm"]], plan.domains.index(r["domain"]), r["seed"], -r["depth"]))
@@ -232,12 +230,6 @@ def table(outcome: Outcome, figure: str) -> list[list[str]]:
     ]
 
 
-def percent(interval: Interval) -> str:
-    """Mean and half width, in percent."""
-    half = interval.half_width
-    return f"{100 * interval.mean:.1f}" + (f" ± {100 * half:.1f}" if half is not None else "")
-
-
 def life_table(outcome: Outcome, figures: Sequence[str]) -> list[list[str]]:
     """Rows of cells: recipe, backbone, then mean and half width over seeds of each of ``figures``, in percent."""
     rows = []
@@ -274,11 +266,7 @@ def _write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
     described = {
         "plain": plan.plain, "dropped": plan.dropped, "edition": plan.edition, "domains": plan.domains,
         "seeds": plan.seeds, "rows": outcome.rows, "lives": outcome.lives,
-        "answers": [
-            {"question": a.question, "contrast": a.contrast, "verdict": a.verdict, "mean": a.difference.mean,
-             "low": a.difference.low, "high": a.difference.high, "seeds": a.difference.count}
-            for a in outcome.answers
-        ],
+        "answers": [one.as_json() for one in outcome.answers],
     }  # fmt: skip
     (folder / "study.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
     return [*files, folder / "study.md", folder / "study.json"]
@@ -309,27 +297,3 @@ def markdown(outcome: Outcome, plan: Plan) -> str:
                              life_table(outcome, LIFE_FIGURES))]  # fmt: skip
     parts.append("\n".join(f"- {one.sentence()}" for one in outcome.answers))
     return "\n\n".join(parts) + "\n"
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Fresh processes: a fork would inherit torch's threads, half of them asleep.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    import torch
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-
-
-def _finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterator[Any]:
-    told(0)
-    for number, job in enumerate(as_completed(jobs), start=1):
-        try:
-            yield job.result()
-        except BaseException:
-            for other in jobs:
-                other.cancel()
-            raise
-        told(number)

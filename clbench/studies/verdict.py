@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from clbench.figures import Interval, mean_interval
+import numpy as np
+
+from clbench.figures import Interval, mean_interval, seeds_bootstrap
 
 
 @dataclass(frozen=True)
@@ -15,28 +17,39 @@ class Answer:
     Attributes:
         question: in a sentence.
         contrast: which arm minus which.
-        difference: over the seeds, paired: the same seed draws the same order of pairs in both arms.
-        verdict: ``yes``, ``no`` (the opposite holds), or ``not decided``, where the 95% interval holds zero or one
-            seed alone gives no interval.
+        low, high: the 95% interval of the difference; None where one seed alone gives none.
+        difference: in [-1, 1].
+        over: what the interval is over, with their number: seeds, or test pairs.
     """
 
     question: str
     contrast: str
-    difference: Interval
-    verdict: str
+    difference: float
+    low: float | None
+    high: float | None
+    over: str
+
+    @property
+    def verdict(self) -> str:
+        """``yes``, ``no`` (the opposite holds), or ``not decided`` where the interval holds zero or there is none."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return "not decided"
+        return "yes" if self.low > 0 else "no"
 
     def sentence(self) -> str:
         """For people; differences in points."""
-        d = self.difference
-        points = f"{100 * d.mean:+.1f} points"
-        if d.low is None or d.high is None:
-            return f"{self.question} {self.verdict}: {points} ({self.contrast}), one seed."
-        known = f"95% interval {100 * d.low:+.1f} to {100 * d.high:+.1f}, {d.count} seeds"
-        return f"{self.question} {self.verdict}: {points} ({self.contrast}; {known})."
+        points = f"{self.question} {self.verdict}: {100 * self.difference:+.1f} points"
+        if self.low is None or self.high is None:
+            return f"{points} ({self.contrast}), {self.over}."
+        return f"{points} ({self.contrast}; 95% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}, {self.over})."
+
+    def as_json(self) -> dict[str, str | float | None]:
+        """As plain JSON values."""
+        return asdict(self) | {"verdict": self.verdict}
 
 
 def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[float]) -> Answer:
-    """Compare two arms seed by seed.
+    """Compare two arms seed by seed: equal seeds draw equal heads and orders of pairs.
 
     Args:
         one, other: scores in [0, 1], a seed each, in the same order.
@@ -44,9 +57,29 @@ def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[f
     >>> answer("Does it help?", "a - b", [0.7, 0.71, 0.69], [0.6, 0.6, 0.6]).verdict
     'yes'
     """
-    difference = mean_interval([a - b for a, b in zip(one, other, strict=True)])
-    if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
-        verdict = "not decided"
-    else:
-        verdict = "yes" if difference.low > 0 else "no"
-    return Answer(question, contrast, difference, verdict)
+    found = mean_interval([a - b for a, b in zip(one, other, strict=True)])
+    over = f"{found.count} seed{'s' * (found.count > 1)}"
+    return Answer(question, contrast, found.mean, found.low, found.high, over)
+
+
+def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.ndarray) -> Answer:
+    """Compare two arms on the same pairs.
+
+    Args:
+        one, other: bool (S, N), whether each seed's model is right on each test pair.
+    """
+    found = seeds_bootstrap(one, other)
+    seeds, pairs = one.shape
+    return Answer(
+        question, contrast, found.value, found.low, found.high, f"{pairs:,} test pairs, {seeds} seed{'s' * (seeds > 1)}"
+    )  # fmt: skip
+
+
+def percent(interval: Interval) -> str:
+    """Mean and half width of a 95% interval, in percent.
+
+    >>> percent(Interval(0.5, 0.4, 0.6, 3))
+    '50.0 ± 10.0'
+    """
+    half = interval.half_width
+    return f"{100 * interval.mean:.1f}" + (f" ± {100 * half:.1f}" if half is not None else "")

@@ -1,0 +1,144 @@
+"""Does dropout make a model forget less? Stability against plasticity by dropout rate.
+
+Mirzadeh, Farajtabar and Ghasemzadeh 2020, Dropout as an implicit gating mechanism for continual learning,
+arXiv:2004.11545: dropout is said to keep what was learned, as different parts of the network serve different tasks.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clbench.figures import mean_interval
+from clbench.studies.pool import finished, workers
+from clbench.studies.verdict import Answer, answer, percent
+
+# rate -> recipe
+RATES = {0.0: "dropout-00", 0.1: "dropout-10", 0.3: "dropout-30", 0.5: "dropout-50"}
+# What is looked at, and how it reads in a table.
+FIGURES = {
+    "balanced_forgetting": "forgetting (balanced)",
+    "forgetting": "forgetting",
+    "learning_accuracy": "learning accuracy",
+    "lifetime_accuracy": "lifetime accuracy",
+    "lifetime_balanced_accuracy": "lifetime balanced accuracy",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        stream, edition, data_dir, strategy, backbone: as :func:`clbench.run` takes them.
+        seeds: of everything random.
+        workers: processes, each with one thread.
+    """
+
+    stream: str
+    edition: str
+    data_dir: Path | None
+    strategy: str
+    backbone: str | None
+    seeds: tuple[int, ...]
+    workers: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found.
+
+    Attributes:
+        lives: one a rate and seed: rate, seed and the record's figures.
+    """
+
+    lives: list[dict[str, Any]]
+
+    def scores(self, rate: float, figure: str) -> list[float]:
+        """One a seed, seeds ascending."""
+        chosen = sorted((life["seed"], life[figure]) for life in self.lives if life["rate"] == rate)
+        return [float(value) for _, value in chosen]
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Does each rate forget less than none, learn as much, and live better? Paired by the seed."""
+        found = []
+        for rate in list(RATES)[1:]:
+            for question, figure, less in (
+                (f"Does a dropout rate of {rate} forget less than none?", "balanced_forgetting", True),
+                (f"Does a dropout rate of {rate} learn more than none?", "learning_accuracy", False),
+                (f"Has a dropout rate of {rate} a better life than none?", "lifetime_balanced_accuracy", False),
+            ):
+                more, fewer = (0.0, rate) if less else (rate, 0.0)
+                contrast = f"{FIGURES[figure]}, rate {more} minus {fewer}"
+                found.append(answer(question, contrast, self.scores(more, figure), self.scores(fewer, figure)))
+        return found
+
+
+def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
+    """Live with every rate and seed; write ``lives.csv``, ``study.md`` and ``study.json`` into ``folder``.
+
+    Finished lives are read, so that a study which was broken off goes on.
+
+    Raises:
+        UserError: whatever a user can mend.
+    """
+    from clbench.runner import prepare
+
+    # A mistake is told before any work is done.
+    prepare(
+        RATES[0.0], plan.stream, edition=plan.edition, strategy=plan.strategy, backbone=plan.backbone,
+        data_dir=plan.data_dir,
+    )  # fmt: skip
+    told = on_done or (lambda *_: None)
+    lives: list[dict[str, Any]] = []
+    with workers(plan.workers) as pool:
+        jobs = [pool.submit(live, plan, rate, seed, folder / "lives") for seed in plan.seeds for rate in RATES]
+        lives.extend(finished(jobs, lambda done: told("lives", done, len(jobs))))
+    lives.sort(key=lambda life: (life["rate"], life["seed"]))
+    outcome = Outcome(lives)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lives.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for life in lives for name in life)))
+        writer.writeheader()
+        writer.writerows(lives)
+    (folder / "study.md").write_text(markdown(outcome, plan), encoding="utf-8")
+    described = {"lives": lives, "answers": [one.as_json() for one in outcome.answers]}
+    (folder / "study.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    return outcome
+
+
+def live(plan: Plan, rate: float, seed: int, folder: Path) -> dict[str, Any]:
+    """One life with one rate: its figures."""
+    from clbench.runner import run
+
+    record = run(
+        RATES[rate], plan.stream, edition=plan.edition, strategy=plan.strategy, backbone=plan.backbone,
+        data_dir=plan.data_dir, seed=seed, out=folder / RATES[rate] / f"seed-{seed}",
+    )  # fmt: skip
+    figures = {name: value for name, value in record.figures.items() if value is not None}
+    return {"rate": rate, "seed": seed} | figures
+
+
+def table(outcome: Outcome) -> list[list[str]]:
+    """Rows of cells: the rate, then mean and half width of the 95% interval over seeds of each figure, in percent."""
+    return [
+        [f"{rate:g}", *(percent(mean_interval(outcome.scores(rate, figure))) for figure in FIGURES)] for rate in RATES
+    ]
+
+
+def markdown(outcome: Outcome, plan: Plan) -> str:
+    """The table and the answers."""
+    head = ["dropout", *FIGURES.values()]
+    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * len(FIGURES)}"]
+    lines += [f"| {' | '.join(row)} |" for row in table(outcome)]
+    answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)
+    return (
+        f"Stability (forgetting) against plasticity (learning accuracy) by dropout rate, held through life: "
+        f"{plan.stream}, {plan.edition} edition, {plan.strategy}, seeds {', '.join(map(str, plan.seeds))}; in %, mean "
+        f"and 95% interval over the seeds.\n\n{chr(10).join(lines)}\n\n{answers}\n"
+    )

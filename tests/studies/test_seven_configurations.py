@@ -1,0 +1,133 @@
+"""The seven configurations with small real models, and questions whose answers are worked by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from clbench.cli.main import main
+from clbench.cli.reproduce import command
+from clbench.compress import build, task_of
+from clbench.data.generators import generate
+from clbench.data.load import load_domain
+from clbench.encoder.backbone import open_backbone
+from clbench.encoder.bert import predict
+from clbench.figures import seeds_bootstrap
+from clbench.schema.recipe import read_recipe
+from clbench.studies.seven_configurations import CONFIGURATIONS, DOMAINS, Plan, questions, study, write
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    shapes = {
+        "mrpc": ("sentence1", "sentence2", (0, 1)),
+        "rte": ("premise", "hypothesis", ("not_entailment", "entailment")),
+    }
+    for domain, (first, second, labels) in shapes.items():
+        (folder / domain).mkdir()
+        for split, part in generate(domain, sizes={"train": 48, "validation": 20, "test": 30}).items():
+            lines = [
+                json.dumps({first: a, second: b, "label": labels[label]})
+                for a, b, label in zip(part.first, part.second, part.labels.tolist(), strict=True)
+            ]
+            (folder / domain / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def test_the_table_is_that_of_the_recipes_models(deep_backbone, pairs, tmp_path) -> None:
+    plan = Plan("lite", pairs, str(deep_backbone), (0, 1), 2)
+    told: list[tuple[str, int, int]] = []
+    found = study(plan, lambda *said: told.append(said))
+    # Those that teach come first, and progress goes on from there.
+    assert [done for _, done, _ in told] == [*range(9), *range(8, 29)]
+    assert {total for *_, total in told} == {28}
+    assert set(found.right) == {(number, domain) for number in CONFIGURATIONS for domain in DOMAINS}
+    assert all(value.shape == (2, 30) for value in found.right.values())
+    assert [found.cost[number]["depth"] for number in CONFIGURATIONS] == [12, 6, 6, 6, 6, 6, 6]
+
+    # One of them made again by hand.
+    torch.set_num_threads(1)
+    stream, data = load_domain("rte", "lite", data_dir=pairs)
+    backbone = open_backbone(str(deep_backbone))
+    task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, 128)
+    model = build(read_recipe("pruned-pkd-skip-6l"), backbone, task, seed=1).model
+    right = predict(model, torch.from_numpy(test)).argmax(-1).numpy() == data.splits["test"].labels
+    np.testing.assert_array_equal(found.right[7, "rte"][1], right)
+
+    files = write(found, plan, tmp_path / "out")
+    assert [file.name for file in files] == ["table.csv", "table.md", "table.html", "study.json", "table.png"]
+    with (tmp_path / "out" / "table.csv").open() as file:
+        rows = {int(row["configuration"]): row for row in csv.DictReader(file)}
+    assert float(rows[3]["mrpc"]) == pytest.approx(100 * found.right[3, "mrpc"].mean(), abs=1e-3)
+    page = (tmp_path / "out" / "table.html").read_text()
+    assert "background-color" in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert (tmp_path / "out" / "table.png").read_bytes()[:4] == b"\x89PNG"
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert text.count("\n| ") == 8
+    assert text.count("\n- ") == 8
+
+
+def right(*rows: str) -> np.ndarray:
+    return np.array([[letter == "x" for letter in row] for row in rows])
+
+
+def test_questions_are_answered_on_the_same_pairs() -> None:
+    many = 40
+    level = right("x" * 20 + "." * 20, "x" * 20 + "." * 20)
+    better = right("x" * 30 + "." * 10, "x" * 32 + "." * 8)
+    answers = {(number, domain): level for number in CONFIGURATIONS for domain in DOMAINS}
+    answers[3, "mrpc"] = better  # PKD-skip beats pruning on mrpc; starting from pruned weights harms it there
+    found = {(one.question, one.contrast.rsplit(" ", 1)[1]): one for one in questions(answers)}
+    assert len(found) == 8
+    first = found["Does PKD beat pruning at the same depth?", "mrpc"]
+    assert first.verdict == "yes"
+    assert first.difference == pytest.approx((10 + 12) / (2 * many))
+    assert "40 test pairs, 2 seeds" in first.sentence()
+    assert found["Does it help PKD-skip to start from pruned weights?", "mrpc"].verdict == "no"
+    assert found["Does PKD beat pruning at the same depth?", "rte"].verdict == "not decided"
+
+
+def test_the_bootstrap_keeps_a_pairs_seeds_together() -> None:
+    """A second form: resample the pairs' numbers themselves."""
+    rng = np.random.default_rng(0)
+    one, other = rng.random((3, 200)) < 0.75, rng.random((3, 200)) < 0.7
+    found = seeds_bootstrap(one, other)
+    assert found.value == pytest.approx(one.mean() - other.mean())
+    drawn = [one[:, rows].mean() - other[:, rows].mean() for rows in (rng.integers(0, 200, 200) for _ in range(4000))]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert found.low == pytest.approx(low, abs=0.008)
+    assert found.high == pytest.approx(high, abs=0.008)
+    # Copies of one seed tell no more than that seed.
+    same, once = (
+        seeds_bootstrap(np.tile(one[:1], (5, 1)), np.tile(other[:1], (5, 1))),
+        seeds_bootstrap(one[:1], other[:1]),
+    )
+    assert (same.low, same.high) == pytest.approx((once.low, once.high))
+
+
+def test_the_command(deep_backbone, pairs, tmp_path) -> None:
+    given = ["seven-configurations", "--edition", "lite", "--data-dir", str(pairs), "--backbone", str(deep_backbone),
+             "--seeds", "0", "--out", str(tmp_path / "o")]  # fmt: skip
+    shown = CliRunner().invoke(command, given)
+    assert shown.exit_code == 0, shown.output
+    assert "Does PKD beat pruning" in shown.output
+    result = json.loads(CliRunner().invoke(command, [*given, "--json"]).output)
+    assert len(result["table"]) == 7
+    assert len(result["answers"]) == 8
+
+
+def test_a_backbone_of_another_depth_is_refused(small_backbone, pairs, tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["reproduce", "seven-configurations", "--edition", "lite", "--data-dir", str(pairs), "--backbone",
+              str(small_backbone), "--seeds", "0", "--out", str(tmp_path / "o")])  # fmt: skip
+    assert left.value.code == 2
+    assert "field 'layer_map' should list" in capsys.readouterr().err
