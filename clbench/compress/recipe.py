@@ -30,6 +30,7 @@ from clbench.errors import UserError
 from clbench.schema.recipe import (
     AnyStep,
     Distill,
+    Dropout,
     Load,
     OpenRecipe,
     PruneHeads,
@@ -127,13 +128,15 @@ def build(
             reports.append({"name": step.step, "details": {"share": step.share, "heads": heads}})
             continue
         if step.dropout is not None:
-            set_dropout(model, step.dropout)
+            apart = step.dropout.model_dump() if isinstance(step.dropout, Dropout) else {}
+            set_dropout(model, 0.0 if isinstance(step.dropout, Dropout) else step.dropout, **apart)
         later = recipe.form.steps[place + 1 :]
         layerdrop = _layerdrop(step, later, model.config.num_hidden_layers, str(recipe.path))
         if layerdrop is not None:
             set_layerdrop(model, layerdrop)
         training = at_rate(step.training, backbone.learning_rate)
-        facts: dict[str, Any] = {"step": step.step, "dropout": step.dropout, "layerdrop": layerdrop}
+        facts: dict[str, Any] = {"step": step.step, "layerdrop": layerdrop}
+        facts["dropout"] = step.dropout.model_dump() if isinstance(step.dropout, Dropout) else step.dropout
         facts["training"] = training.model_dump(mode="json")
         teacher = None
         if isinstance(step, PruneWeights):

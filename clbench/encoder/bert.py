@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -169,14 +169,21 @@ def set_layerdrop(model: Classifier, rate: float) -> None:
     model.config.layerdrop = rate
 
 
-def set_dropout(model: nn.Module, rate: float) -> None:
-    """One dropout rate for embeddings, attention, hidden states and the head, written to the configuration as well."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = rate
-    configs: dict[int, Any] = {
-        id(module.config): module.config for module in model.modules() if hasattr(module, "config")
-    }
-    for config in configs.values():
-        config.hidden_dropout_prob = config.attention_probs_dropout_prob = rate
-        config.classifier_dropout = None
+def set_dropout(model: Classifier, rate: float, **apart: float) -> None:
+    """The dropout rate of embeddings, attention weights, hidden states and the head's input.
+
+    It is written to the configuration as well, which has one rate for embeddings and hidden states: the latter's.
+
+    Args:
+        apart: ``embeddings``, ``attention``, ``hidden`` or ``head``, where they differ from ``rate``.
+    """
+    rates = dict.fromkeys(("embeddings", "attention", "hidden", "head"), rate) | apart
+    bert = model.hf.bert
+    bert.embeddings.dropout.p = rates["embeddings"]
+    for layer in bert.encoder.layer:
+        layer.attention.self.dropout.p = rates["attention"]
+        layer.attention.output.dropout.p = layer.output.dropout.p = rates["hidden"]
+    model.hf.dropout.p = rates["head"]
+    model.config.hidden_dropout_prob = rates["hidden"]
+    model.config.attention_probs_dropout_prob = rates["attention"]
+    model.config.classifier_dropout = None if rates["head"] == rates["hidden"] else rates["head"]

@@ -18,20 +18,33 @@ Depth = Annotated[int, Field(strict=True, ge=1)] | Literal["N/2", "N/4"]
 Layers = tuple[Annotated[int, Field(ge=1)], ...]
 
 
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Dropout(Form):
+    """Dropout rates apart: of the embeddings, of the attention's weights, of the hidden states (what attention and the
+    feed-forward part add), and of the head's input."""
+
+    embeddings: Rate
+    attention: Rate
+    hidden: Rate
+    head: Rate
+
+
 class Step(Form):
     """What every training step says.
 
     Attributes:
         training: how it is trained; a learning rate of null is the backbone's own.
-        dropout: the rate for embeddings, attention, hidden states and head, from this step on and through the whole
-            life; null leaves the backbone's.
+        dropout: the rate for embeddings, attention, hidden states and head, together or apart, from this step on and
+            through the whole life (Mirzadeh et al. 2020, arXiv:2004.11545); null leaves the backbone's.
         layerdrop: the chance that a batch leaves a layer out, from this step on, until layers are pruned or through the
             whole life; null leaves the backbone's. ``auto`` is the paper's rate for the depth that the next
             ``prune_layers`` leaves, p* = 1 - r / N for r of N layers (Fan et al. 2020, section 3.2).
     """
 
     training: Training
-    dropout: float | None = Field(default=None, ge=0, lt=1)
+    dropout: Rate | Dropout | None = None
     layerdrop: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] | None = None
 
 

@@ -115,6 +115,21 @@ def test_dropout_is_held_for_life(backbone: SmallBackbone, task: Task) -> None:
         assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == rate
 
 
+def test_dropout_rates_apart(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:
+    content = read_recipe("finetune-12l").form.model_dump(mode="json")
+    rates = {"embeddings": 0.1, "attention": 0.2, "hidden": 0.3, "head": 0.4}
+    content["steps"][0]["dropout"] = rates
+    (tmp_path / "apart.yaml").write_text(yaml.safe_dump(content))
+    found = made(read_recipe(str(tmp_path / "apart.yaml")), backbone, task)  # type: ignore[arg-type]
+    hf = found.model.hf
+    assert hf.bert.embeddings.dropout.p == 0.1
+    for layer in hf.bert.encoder.layer:
+        assert layer.attention.self.dropout.p == 0.2
+        assert layer.attention.output.dropout.p == layer.output.dropout.p == 0.3
+    assert hf.dropout.p == hf.config.classifier_dropout == 0.4
+    assert found.steps[0]["details"]["dropout"] == rates
+
+
 def test_layerdrop_is_held_for_life_or_until_layers_are_pruned(backbone: SmallBackbone, task: Task) -> None:
     whole, pruned = (made(name, backbone, task) for name in ("layerdrop-12l", "layerdrop-6l"))
     assert whole.model.config.layerdrop == whole.steps[0]["details"]["layerdrop"] == 0.2
