@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,35 @@ def command() -> None:
     """Studies that clbench makes repeatable."""
 
 
-@command.command("layerdrop")
+def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A study's command with the options that all of them have."""
+    options = [
+        click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full."),
+        click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*"),
+        click.option("--seeds", default=seeds, show_default=True, help="One seed, or several: 0-2, or 0,4,7-9."),
+        click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core]."),
+        click.option(
+            "--out", "folder", default=f"runs/reproduce-{name}", show_default=True, type=click.Path(path_type=Path),
+            help="Where tables, pictures and runs go.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables."),
+    ]  # fmt: skip
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        for option in reversed(options):
+            function = option(function)
+        return command.command(name)(function)
+
+    return decorate
+
+
+@_study("layerdrop", seeds="0-2")
 @click.option("--domains", default="qqp,snli,sick,scitail", show_default=True, help="Fine-tuned on one at a time.")
-@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
-@click.option("--seeds", default="0-2", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--plain", default="clbench-tiny-12l", show_default=True, help="Backbone pre-trained without LayerDrop.")
 @click.option(
     "--dropped", default="clbench-tiny-12l-layerdrop", show_default=True, help="Its twin, pre-trained with it."
 )
 @click.option("--lives/--no-lives", default=True, show_default=True, help="With or without lives through nli-shift.")
-@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
-@click.option("--out", "folder", default="runs/reproduce-layerdrop", show_default=True, type=click.Path(path_type=Path),
-              help="Where tables, picture and runs go.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 def layerdrop(
     domains: str,
     edition: str,
@@ -90,15 +106,8 @@ def layerdrop(
     _tell([f"- {one.sentence()}" for one in outcome.answers], outcome.files)
 
 
-@command.command("seven-configurations")
-@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
+@_study("seven-configurations", seeds="0-4")
 @click.option("--backbone", help="One of 12 layers [default: the edition's own].")
-@click.option("--seeds", default="0-4", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
-@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
-@click.option("--out", "folder", default="runs/reproduce-seven-configurations", show_default=True,
-              type=click.Path(path_type=Path), help="Where the tables go.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 def seven_configurations(
     edition: str,
     data_dir: Path | None,
@@ -133,17 +142,10 @@ def seven_configurations(
     _tell([shown, *(f"- {one.sentence()}" for one in outcome.answers)], files)
 
 
-@command.command("dropout-gating")
+@_study("dropout-gating", seeds="0-4")
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
-@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
-@click.option("--seeds", default="0-4", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
-@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
-@click.option("--out", "folder", default="runs/reproduce-dropout-gating", show_default=True,
-              type=click.Path(path_type=Path), help="Where table and runs go.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 def dropout_gating(
     stream: str,
     edition: str,
