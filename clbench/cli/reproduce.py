@@ -22,7 +22,7 @@ def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Comma
     """A study's command with the options that all of them have."""
     options = [
         click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full."),
-        click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*"),
+        click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs, DOMAIN/{train,validation,test}"),
         click.option("--seeds", default=seeds, show_default=True, help="One seed, or several: 0-2, or 0,4,7-9."),
         click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core]."),
         click.option(
