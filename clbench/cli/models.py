@@ -59,7 +59,7 @@ def _list(shown: list[dict[str, Any]], backbone: str) -> None:
     for name in ("layers", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("steps")
-    table.add_column("source", overflow="fold")
+    table.add_column("source", min_width=16)  # an arXiv number is not broken
     for one in shown:
         steps = ", ".join(step["step"] for step in one["steps"])
         parameters = f"{one['parameters'] / 1e6:.2f} M"
