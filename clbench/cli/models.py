@@ -54,7 +54,8 @@ def command(model: str | None, backbone: str, as_json: bool) -> None:
 def _list(shown: list[dict[str, Any]], backbone: str) -> None:
     from rich.table import Table
 
-    table = Table(title=f"recipes, made from {backbone}", title_justify="left", title_style="dim", pad_edge=False)
+    title = f"recipes, made from {backbone}"
+    table = Table(title=title, title_justify="left", title_style="dim", pad_edge=False, box=None)
     table.add_column("model", no_wrap=True)
     for name in ("layers", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
