@@ -42,6 +42,7 @@ def pretraining_curve(curve: Sequence[Mapping[str, float]], title: str, path: Pa
             left.plot(steps, [row[part] for row in curve if part in row], color=PALETTE[number % len(PALETTE)],
                       marker=MARKERS[number % len(MARKERS)], markersize=4, linewidth=1.6, label=part)  # fmt: skip
         left.set_yscale("log")
+        left.yaxis.set_major_formatter("{x:g}")
         left.set_title("parts of the loss", fontsize=10, loc="left", color="#555555")
         left.legend(frameon=False, fontsize=8)
         for number, name in enumerate(figures):
@@ -55,7 +56,7 @@ def pretraining_curve(curve: Sequence[Mapping[str, float]], title: str, path: Pa
             Line2D([], [], color="#555555", linestyle=_DASHES[n % len(_DASHES)], label=f"{depth} layers")
             for n, depth in enumerate(depths)
         ]
-        right.legend(handles=keys, frameon=False, fontsize=8)
+        figure.legend(handles=keys, loc="outside right center", frameon=False, fontsize=8, title="on lines held out")
         for axes in (left, right):
             axes.set_xlabel("step")
             axes.grid(axis="y", color="#EEEEEE", linewidth=0.8, zorder=0)

@@ -43,10 +43,14 @@ def gradient_table(
             if value is not None:
                 colours[place][column] = greens(0.08 + 0.52 * float(scale(value)))
     with rc_context(STYLE):
-        figure = Figure(figsize=(11, 1.2 + 0.36 * (len(cells) + 1)), facecolor="white", layout="constrained")
+        # As wide as the longest cell of each column at this size of type, as high as the rows.
+        letters = sum(max(map(len, column)) + 2 for column in zip(head, *cells, strict=True))
+        wrapped = textwrap.wrap(title, int(letters * 0.95))
+        size = (0.084 * letters, 0.33 * (len(cells) + 1) + 0.2 * len(wrapped) + 0.1)
+        figure = Figure(figsize=size, facecolor="white", layout="constrained")
         axes = figure.subplots()
         axes.axis("off")
-        axes.set_title("\n".join(textwrap.wrap(title, 120)), fontsize=10, loc="left")
+        axes.set_title("\n".join(wrapped), fontsize=10, loc="left")
         table = axes.table(
             cellText=[list(row) for row in cells], colLabels=list(head), cellColours=colours, loc="upper left",
             cellLoc="left", colLoc="left", edges="closed",
