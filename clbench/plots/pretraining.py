@@ -28,6 +28,7 @@ def pretraining_curve(curve: Sequence[Mapping[str, float]], title: str, path: Pa
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import LogFormatter
 
     names = list(dict.fromkeys(name for row in curve for name in row if name != "step"))
     parts = [name for name in names if not name.startswith("held_out_")]
@@ -42,7 +43,9 @@ def pretraining_curve(curve: Sequence[Mapping[str, float]], title: str, path: Pa
             left.plot(steps, [row[part] for row in curve if part in row], color=PALETTE[number % len(PALETTE)],
                       marker=MARKERS[number % len(MARKERS)], markersize=4, linewidth=1.6, label=part)  # fmt: skip
         left.set_yscale("log")
-        left.yaxis.set_major_formatter("{x:g}")
+        # Plain numbers: names with dollar signs are names here, and powers would be printed as TeX.
+        left.yaxis.set_major_formatter(LogFormatter())
+        left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
         left.set_title("parts of the loss", fontsize=10, loc="left", color="#555555")
         left.legend(frameon=False, fontsize=8)
         for number, name in enumerate(figures):
