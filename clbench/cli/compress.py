@@ -34,7 +34,7 @@ def command(
 
     clbench compress --model pkd-skip-6l --domain mrpc --out my-model
     """
-    from clbench.compress.checkpoint import write_compressed
+    from clbench.checkpoint import write_compressed
 
     with progress(quiet=as_json) as bars:
         tasks = {}

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import clbench
+from clbench.checkpoint import write_compressed
 from clbench.cli.compress import command
 from clbench.cli.main import main
-from clbench.compress.checkpoint import write_compressed
 from clbench.compress.task import task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone

@@ -11,8 +11,7 @@ import torch
 import yaml
 
 from clbench import __version__
-from clbench.compress.recipe import OnStep, build
-from clbench.compress.task import task_of
+from clbench.compress import OnStep, build, task_of
 from clbench.data.baselines import majority
 from clbench.data.load import load_domain
 from clbench.data.pairs import DomainData
