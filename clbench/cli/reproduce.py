@@ -99,9 +99,12 @@ def layerdrop(
         show.print(shown)
     if outcome.lives:
         heads = [name.replace("_", " ") for name in room.LIFE_FIGURES]
-        shown = Table("recipe", "backbone", *heads, title="lives through nli-shift, naive, in %", title_justify="left")
-        for row in room.life_table(outcome, room.LIFE_FIGURES):
-            shown.add_row(*row)
+        shown = Table(title="lives through nli-shift, naive, in %", title_justify="left")
+        shown.add_column("recipe", no_wrap=True)
+        for head in heads:
+            shown.add_column(head)
+        for recipe, _, *figures in room.life_table(outcome, room.LIFE_FIGURES):
+            shown.add_row(recipe, *figures)
         show.print(shown)
     _tell([f"- {one.sentence()}" for one in outcome.answers], outcome.files)
 
