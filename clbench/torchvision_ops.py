@@ -29,9 +29,9 @@ def define() -> None:
     """Make ``import torchvision`` possible; to be called before anything that imports it. Does nothing twice.
 
     Where torchvision's own operators load, they are left alone; where there is no torchvision, nothing happens.
+    torchao, which transformers imports where it is installed, is kept from telling of every kernel that it lacks.
     """
     global _library
-    # transformers imports torchao where it is installed, which tells of every kernel for a GPU that it has not found.
     for name in ("torchao", "torch.utils._pytree"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if _library is not None or _own_operators_load():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clbench.console import out, print_json
+
+if TYPE_CHECKING:
+    from clbench.compress.outline import Outline
 
 
 @click.command("models")
@@ -48,7 +51,7 @@ def command(model: str | None, backbone: str, as_json: bool) -> None:
     if model is None:
         _list(shown, start.name)
     else:
-        _one(shown[0], outline(read_recipe(model), start.layers))
+        _one(shown[0], found)
 
 
 def _list(shown: list[dict[str, Any]], backbone: str) -> None:
@@ -78,7 +81,7 @@ def _source(citation: str) -> str:
     return ", ".join(found.groups()) if found else citation
 
 
-def _one(one: dict[str, Any], found: Any) -> None:
+def _one(one: dict[str, Any], found: Outline) -> None:
     from rich.text import Text
 
     from clbench.compress.outline import drawing

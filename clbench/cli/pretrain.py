@@ -76,12 +76,13 @@ def command(
         return
     from rich.table import Table
 
-    held_out = result["held_out"]
-    depths = list(dict.fromkeys(name.rsplit("_", 1)[1] for name in held_out))
+    from clbench.pretrain.card import by_figure
+
+    depths, figures = by_figure(result["held_out"])
     title = f"{form.name} after {result['steps']} steps, on lines held out, every other layer left out"
     table = Table("figure", *(f"{depth} layers" for depth in depths), title=title, title_justify="left")
-    for name in dict.fromkeys(name.removeprefix("held_out_").rsplit("_", 1)[0] for name in held_out):
-        table.add_row(name, *(f"{held_out[f'held_out_{name}_{depth}']:.3f}" for depth in depths))
+    for name, values in figures.items():
+        table.add_row(name, *(f"{value:.3f}" for value in values))
     show = console.out()
     show.print(table)
     show.print(

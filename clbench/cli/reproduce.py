@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clbench.console import out, progress
 from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clbench.studies.verdict import Answer
 
 
 @click.group("reproduce")
@@ -72,7 +75,7 @@ def layerdrop(
     if not wanted or len(set(wanted)) < len(wanted):
         raise UserError(f"--domains should list domains once each, as in qqp,snli, but is '{domains}'.")
     plan = room.Plan(
-        plain, dropped, wanted, edition, data_dir, tuple(parse_seeds(seeds)), lives, workers or os.cpu_count() or 1
+        plain, dropped, wanted, edition, data_dir, tuple(parse_seeds(seeds)), lives, _workers(workers)
     )  # fmt: skip
     with progress(quiet=as_json) as bars:
         tasks: dict[str, object] = {}
@@ -83,30 +86,23 @@ def layerdrop(
             bars.update(tasks[what], completed=done)  # type: ignore[arg-type]
 
         outcome = room.study(plan, folder, on_done)
-    if as_json:
-        print(Path(folder / "study.json").read_text(encoding="utf-8"))
-        return
     from rich.table import Table
 
-    show = out()
+    shown: list[Any] = []
     for figure in ("accuracy", "balanced_accuracy"):
         title = f"{figure.replace('_', ' ')} in %, mean over {', '.join(wanted)}; every other layer dropped"
-        shown = Table(
-            "LayerDrop in", *(f"{depth} layers" for depth in outcome.depths), title=title, title_justify="left"
-        )
+        depths = [f"{depth} layers" for depth in outcome.depths]
+        shown.append(Table("LayerDrop in", *depths, title=title, title_justify="left"))
         for row in room.table(outcome, figure):
-            shown.add_row(*row)
-        show.print(shown)
+            shown[-1].add_row(*row)
     if outcome.lives:
-        heads = [name.replace("_", " ") for name in room.LIFE_FIGURES]
-        shown = Table(title="lives through nli-shift, naive, in %", title_justify="left")
-        shown.add_column("recipe", no_wrap=True)
-        for head in heads:
-            shown.add_column(head)
+        shown.append(Table(title="lives through nli-shift, naive, in %", title_justify="left"))
+        shown[-1].add_column("recipe", no_wrap=True)
+        for name in room.LIFE_FIGURES:
+            shown[-1].add_column(name.replace("_", " "))
         for recipe, _, *figures in room.life_table(outcome, room.LIFE_FIGURES):
-            shown.add_row(recipe, *figures)
-        show.print(shown)
-    _tell([f"- {one.sentence()}" for one in outcome.answers], outcome.files)
+            shown[-1].add_row(recipe, *figures)
+    _tell(shown, outcome.answers, room.write(outcome, plan, folder), as_json)
 
 
 @_study("seven-configurations", seeds="0-4")
@@ -128,21 +124,17 @@ def seven_configurations(
     from clbench.runner import parse_seeds
     from clbench.studies import seven_configurations as room
 
-    plan = room.Plan(edition, data_dir, backbone, tuple(parse_seeds(seeds)), workers or os.cpu_count() or 1)
+    plan = room.Plan(edition, data_dir, backbone, tuple(parse_seeds(seeds)), _workers(workers))
     with progress(quiet=as_json) as bars:
         task = bars.add_task("seven configurations", total=None, unit="models")
         outcome = room.study(plan, lambda what, done, total: bars.update(task, completed=done, total=total))
-    files = room.write(outcome, plan, folder)
-    if as_json:
-        print((folder / "study.json").read_text(encoding="utf-8"))
-        return
     from rich.table import Table
 
     head, cells, _ = room.shown(outcome)
     shown = Table(*head, title=room.caption(outcome, plan), title_justify="left", title_style="dim")
     for row in cells:
         shown.add_row(*row)
-    _tell([shown, *(f"- {one.sentence()}" for one in outcome.answers)], files)
+    _tell([shown], outcome.answers, room.write(outcome, plan, folder), as_json)
 
 
 @_study("dropout-gating", seeds="0-4")
@@ -168,26 +160,33 @@ def dropout_gating(
     from clbench.studies import dropout_gating as room
 
     plan = room.Plan(
-        stream, edition, data_dir, strategy, backbone, tuple(parse_seeds(seeds)), workers or os.cpu_count() or 1
+        stream, edition, data_dir, strategy, backbone, tuple(parse_seeds(seeds)), _workers(workers)
     )  # fmt: skip
     with progress(quiet=as_json) as bars:
         task = bars.add_task("lives", total=None, unit="lives")
         outcome = room.study(plan, folder, lambda what, done, total: bars.update(task, completed=done, total=total))
-    if as_json:
-        print((folder / "study.json").read_text(encoding="utf-8"))
-        return
     from rich.table import Table
 
     shown = Table("dropout", *room.FIGURES.values(), title="in %, mean and 95% interval", title_justify="left")
     for row in room.table(outcome):
         shown.add_row(*row)
-    files = [folder / name for name in ("lives.csv", "study.md", "study.json")]
-    _tell([shown, *(f"- {one.sentence()}" for one in outcome.answers)], files)
+    _tell([shown], outcome.answers, room.write(outcome, plan, folder), as_json)
 
 
-def _tell(pieces: list[Any], files: list[Path]) -> None:
+def _workers(asked: int | None) -> int:
+    return asked or os.cpu_count() or 1
+
+
+def _tell(tables: Sequence[Any], answers: Sequence[Answer], files: Sequence[Path], as_json: bool) -> None:
+    """Tables, answers and files for people; the study's own JSON file, ``study.json``, for scripts."""
+    if as_json:
+        (described,) = (file for file in files if file.name == "study.json")
+        print(described.read_text(encoding="utf-8"))
+        return
     show = out()
-    for piece in pieces:
-        show.print(piece)
+    for table in tables:
+        show.print(table)
+    for one in answers:
+        show.print(f"- {one.sentence()}")
     for file in files:
         show.print(str(file), style="dim", soft_wrap=True)

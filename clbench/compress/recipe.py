@@ -127,16 +127,15 @@ def build(
             chain["steps"].append({"step": step.step, "heads": heads})
             reports.append({"name": step.step, "details": {"share": step.share, "heads": heads}})
             continue
-        if step.dropout is not None:
-            apart = step.dropout.model_dump() if isinstance(step.dropout, Dropout) else {}
-            set_dropout(model, 0.0 if isinstance(step.dropout, Dropout) else step.dropout, **apart)
+        dropout = step.dropout.model_dump() if isinstance(step.dropout, Dropout) else step.dropout
+        if dropout is not None:
+            set_dropout(model, dropout)
         later = recipe.form.steps[place + 1 :]
         layerdrop = _layerdrop(step, later, model.config.num_hidden_layers, str(recipe.path))
         if layerdrop is not None:
             set_layerdrop(model, layerdrop)
         training = at_rate(step.training, backbone.learning_rate)
-        facts: dict[str, Any] = {"step": step.step, "layerdrop": layerdrop}
-        facts["dropout"] = step.dropout.model_dump() if isinstance(step.dropout, Dropout) else step.dropout
+        facts: dict[str, Any] = {"step": step.step, "dropout": dropout, "layerdrop": layerdrop}
         facts["training"] = training.model_dump(mode="json")
         teacher = None
         if isinstance(step, PruneWeights):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -169,15 +169,16 @@ def set_layerdrop(model: Classifier, rate: float) -> None:
     model.config.layerdrop = rate
 
 
-def set_dropout(model: Classifier, rate: float, **apart: float) -> None:
+def set_dropout(model: Classifier, rate: float | Mapping[str, float]) -> None:
     """The dropout rate of embeddings, attention weights, hidden states and the head's input.
 
     It is written to the configuration as well, which has one rate for embeddings and hidden states: the latter's.
 
     Args:
-        apart: ``embeddings``, ``attention``, ``hidden`` or ``head``, where they differ from ``rate``.
+        rate: for all of them, or for each of ``embeddings``, ``attention``, ``hidden`` and ``head``.
     """
-    rates = dict.fromkeys(("embeddings", "attention", "hidden", "head"), rate) | apart
+    parts = ("embeddings", "attention", "hidden", "head")
+    rates = dict.fromkeys(parts, rate) if isinstance(rate, float | int) else rate
     bert = model.hf.bert
     bert.embeddings.dropout.p = rates["embeddings"]
     for layer in bert.encoder.layer:

@@ -106,12 +106,20 @@ Measured on {form.held_out} examples made of lines held out, at full depth and w
 """
 
 
+def by_figure(held_out: Mapping[str, float]) -> tuple[list[str], dict[str, list[float]]]:
+    """The depths, and for each figure its value at each of them, from ``held_out_<figure>_<depth>``."""
+    parts = {name: name.removeprefix("held_out_").rsplit("_", 1) for name in held_out}
+    depths = list(dict.fromkeys(depth for _, depth in parts.values()))
+    figures: dict[str, list[float]] = {}
+    for name, (figure, _) in parts.items():
+        figures.setdefault(figure, []).append(held_out[name])
+    return depths, figures
+
+
 def _table(held_out: Mapping[str, float]) -> str:
     """A row a figure, a column a depth."""
-    depths = list(dict.fromkeys(name.rsplit("_", 1)[1] for name in held_out))
-    names = list(dict.fromkeys(name.removeprefix("held_out_").rsplit("_", 1)[0] for name in held_out))
+    depths, figures = by_figure(held_out)
     lines = [f"| | {' | '.join(f'{depth} layers' for depth in depths)} |", f"|---|{'---:|' * len(depths)}"]
-    for name in names:
-        cells = (f"{held_out[f'held_out_{name}_{depth}']:.3f}" for depth in depths)
-        lines.append(f"| {_MEANINGS[name]} | {' | '.join(cells)} |")
+    for name, values in figures.items():
+        lines.append(f"| {_MEANINGS[name]} | {' | '.join(f'{value:.3f}' for value in values)} |")
     return "\n".join(lines)

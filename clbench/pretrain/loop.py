@@ -242,7 +242,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = form.learning_rate * _schedule(step, form)
         used = np.random.default_rng([form.seed, 4, step]).random(depth) >= form.layerdrop_rate
-        mine = rows[accelerator.process_index :: accelerator.num_processes]
+        mine = share_of(rows, accelerator.process_index, accelerator.num_processes)
         rng = np.random.default_rng([form.seed, 5, step, accelerator.process_index])
         asked = _ask(setting, setting.examples, mine, used.tolist(), rng)
         parts = losses(pupil, form, asked, *_taught(setting.targets, mine, asked.batch))
@@ -264,6 +264,14 @@ def train(
         if on_step is not None:
             on_step(f"pre-train {form.name}", step, form.steps)
     return progress
+
+
+def share_of(rows: np.ndarray, process: int, processes: int) -> np.ndarray:
+    """What one of several processes reads of a step.
+
+    All of it where there are fewer rows than processes, as at the end of an epoch: a share without rows has no loss.
+    """
+    return rows[process::processes] if len(rows) >= processes else rows
 
 
 def measure_depths(setting: Setting, pupil: Pupil) -> dict[str, float]:

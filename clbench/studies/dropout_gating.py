@@ -6,7 +6,6 @@ arXiv:2004.11545: dropout is said to keep what was learned, as different parts o
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any
 
 from clbench.figures import mean_interval
 from clbench.studies.pool import finished, workers
-from clbench.studies.verdict import Answer, answer, percent
+from clbench.studies.tables import markdown_table, percent, write_csv
+from clbench.studies.verdict import Answer, answer
 
 # rate -> recipe
 RATES = {0.0: "dropout-00", 0.1: "dropout-10", 0.3: "dropout-30", 0.5: "dropout-50"}
@@ -80,9 +80,12 @@ class Outcome:
 
 
 def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
-    """Live with every rate and seed; write ``lives.csv``, ``study.md`` and ``study.json`` into ``folder``.
+    """Live with every rate and seed.
 
     Finished lives are read, so that a study which was broken off goes on.
+
+    Args:
+        folder: for the runs of the lives.
 
     Raises:
         UserError: whatever a user can mend.
@@ -100,16 +103,21 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
         jobs = [pool.submit(live, plan, rate, seed, folder / "lives") for seed in plan.seeds for rate in RATES]
         lives.extend(finished(jobs, lambda done: told("lives", done, len(jobs))))
     lives.sort(key=lambda life: (life["rate"], life["seed"]))
-    outcome = Outcome(lives)
+    return Outcome(lives)
+
+
+def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+    """``lives.csv``, ``study.md`` and ``study.json``.
+
+    Returns:
+        The files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lives.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for life in lives for name in life)))
-        writer.writeheader()
-        writer.writerows(lives)
+    written = write_csv(folder / "lives.csv", outcome.lives)
     (folder / "study.md").write_text(markdown(outcome, plan), encoding="utf-8")
-    described = {"lives": lives, "answers": [one.as_json() for one in outcome.answers]}
+    described = {"lives": outcome.lives, "answers": [one.as_json() for one in outcome.answers]}
     (folder / "study.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
-    return outcome
+    return [written, folder / "study.md", folder / "study.json"]
 
 
 def live(plan: Plan, rate: float, seed: int, folder: Path) -> dict[str, Any]:
@@ -134,11 +142,9 @@ def table(outcome: Outcome) -> list[list[str]]:
 def markdown(outcome: Outcome, plan: Plan) -> str:
     """The table and the answers."""
     head = ["dropout", *FIGURES.values()]
-    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * len(FIGURES)}"]
-    lines += [f"| {' | '.join(row)} |" for row in table(outcome)]
     answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)
     return (
         f"Stability (forgetting) against plasticity (learning accuracy) by dropout rate, held through life: "
         f"{plan.stream}, {plan.edition} edition, {plan.strategy}, seeds {', '.join(map(str, plan.seeds))}; in %, mean "
-        f"and 95% interval over the seeds.\n\n{chr(10).join(lines)}\n\n{answers}\n"
+        f"and 95% interval over the seeds.\n\n{markdown_table(head, table(outcome))}\n\n{answers}\n"
     )

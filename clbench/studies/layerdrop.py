@@ -6,7 +6,6 @@ there during pre-training, which it could not afford to test.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ import numpy as np
 from clbench.figures import mean_interval
 from clbench.schema.recipe import PruneLayers, read_recipe
 from clbench.studies.pool import finished, workers
-from clbench.studies.verdict import Answer, answer, percent
+from clbench.studies.tables import markdown_table, percent, write_csv
+from clbench.studies.verdict import Answer, answer
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -34,7 +34,6 @@ ARMS = {
 }
 # The lives: LayerDrop in pre-training and fine-tuning, at full and at half depth, and their plain twins.
 LIVES = ((True, "layerdrop-12l"), (False, "finetune-12l"), (True, "layerdrop-6l"), (False, "finetune-prune-6l"))
-FIELDS = ("arm", "domain", "seed", "depth", "accuracy", "balanced_accuracy", "majority")
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,12 @@ class Outcome:
     """What was found.
 
     Attributes:
-        rows: one an arm, domain, seed and depth; see ``FIELDS``.
+        rows: one an arm, domain, seed and depth, with accuracy, balanced accuracy and the majority's accuracy.
         lives: one a recipe and seed: recipe, backbone, seed and the record's headline figures.
-        answers: to the study's questions.
-        files: that were written.
     """
 
     rows: list[dict[str, Any]]
     lives: list[dict[str, Any]]
-    answers: list[Answer]
-    files: list[Path]
 
     @property
     def depths(self) -> list[int]:
@@ -85,6 +80,32 @@ class Outcome:
         chosen = [row for row in self.rows if row["arm"] == arm and row["depth"] == depth]
         seeds = sorted({row["seed"] for row in chosen})
         return [float(np.mean([row[figure] for row in chosen if row["seed"] == seed])) for seed in seeds]
+
+    @property
+    def answers(self) -> list[Answer]:
+        """To the study's questions, by what was found."""
+        whole, half = self.depths[0], self.depths[2]
+
+        def between(question: str, one: str, other: str, depth: int) -> Answer:
+            contrast = f"{one} minus {other}, {depth} layers"
+            return answer(question, contrast, self.scores(one, depth), self.scores(other, depth))
+
+        at = f"at {half} of {whole} layers?"
+        found = [
+            between(f"Does LayerDrop in pre-training help {at}", "pre-training only", "neither", half),
+            between(f"Does LayerDrop in fine-tuning alone help {at}", "fine-tuning only", "neither", half),
+            between(f"Does it help in fine-tuning after that too, {at}", "both", "pre-training only", half),
+            between("Does LayerDrop in pre-training help at full depth?", "pre-training only", "neither", whole),
+        ]
+        if self.lives:
+            lifetimes: dict[str, list[float]] = {}
+            for life in self.lives:
+                lifetimes.setdefault(life["model"], []).append(life["lifetime_accuracy"])
+            for (_, one), (_, other) in (LIVES[:2], LIVES[2:]):
+                question = f"Has {one} a better life than its plain twin?"
+                contrast = f"lifetime accuracy, {one} minus {other}"
+                found.append(answer(question, contrast, lifetimes[one], lifetimes[other]))
+        return found
 
 
 def depths_of(layers: int) -> list[int]:
@@ -99,13 +120,13 @@ def depths_of(layers: int) -> list[int]:
 
 
 def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
-    """Fine-tune, drop layers, live; write ``depths.csv``, ``lives.csv``, ``study.md``, ``study.json`` and the picture.
+    """Fine-tune, drop layers, live.
 
     Fine-tuned models come from the cache where they are there, and finished lives are read, so that a study which was
     broken off goes on.
 
     Args:
-        folder: for the files, and for the runs of the lives.
+        folder: for the runs of the lives.
         on_done: called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -119,7 +140,6 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     for backbone in (plan.plain, plan.dropped):
         open_backbone(backbone)  # a mistake is told before any work is done
     domains = [load_domain(name, plan.edition, data_dir=plan.data_dir) for name in plan.domains]
-    folder.mkdir(parents=True, exist_ok=True)
     units = [(arm, stream, data, seed) for seed in plan.seeds for stream, data in domains for arm in ARMS]
     told = on_done or (lambda *_: None)
     with workers(plan.workers) as pool:
@@ -134,10 +154,7 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     order = {arm: number for number, arm in enumerate(ARMS)}
     rows.sort(key=lambda r: (order[r["arm"]], plan.domains.index(r["domain"]), r["seed"], -r["depth"]))
     lives.sort(key=lambda r: ([recipe for _, recipe in LIVES].index(r["model"]), r["seed"]))
-    outcome = Outcome(rows, lives, [], [])
-    outcome.answers.extend(questions(outcome))
-    outcome.files.extend(_write(outcome, plan, folder))
-    return outcome
+    return Outcome(rows, lives)
 
 
 def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed: int) -> list[dict[str, Any]]:
@@ -193,36 +210,6 @@ def live(plan: Plan, dropped: bool, recipe: str, seed: int, folder: Path) -> lis
     return [{"model": recipe, "backbone": record.configuration.backbone.name, "seed": seed} | figures]
 
 
-def questions(outcome: Outcome) -> list[Answer]:
-    """The study's questions, answered by what was found."""
-    whole, half = outcome.depths[0], outcome.depths[2]
-
-    def between(question: str, one: str, other: str, depth: int) -> Answer:
-        contrast = f"{one} minus {other}, {depth} layers"
-        return answer(question, contrast, outcome.scores(one, depth), outcome.scores(other, depth))
-
-    at = f"at {half} of {whole} layers?"
-    found = [
-        between(f"Does LayerDrop in pre-training help {at}", "pre-training only", "neither", half),
-        between(f"Does LayerDrop in fine-tuning alone help {at}", "fine-tuning only", "neither", half),
-        between(f"Does it help in fine-tuning after that too, {at}", "both", "pre-training only", half),
-        between("Does LayerDrop in pre-training help at full depth?", "pre-training only", "neither", whole),
-    ]
-    if outcome.lives:
-
-        def lifetime(recipe: str) -> list[float]:
-            return [life["lifetime_accuracy"] for life in outcome.lives if life["model"] == recipe]
-
-        for one, other in ((LIVES[0][1], LIVES[1][1]), (LIVES[2][1], LIVES[3][1])):
-            found.append(
-                answer(
-                    f"Has {one} a better life than its plain twin?", f"lifetime accuracy, {one} minus {other}",
-                    lifetime(one), lifetime(other),
-                )
-            )  # fmt: skip
-    return found
-
-
 def table(outcome: Outcome, figure: str) -> list[list[str]]:
     """Rows of cells: the arm, then mean and half width of the 95% interval over seeds at every depth, in percent."""
     return [
@@ -240,19 +227,18 @@ def life_table(outcome: Outcome, figures: Sequence[str]) -> list[list[str]]:
     return rows
 
 
-def _write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+    """``depths.csv``, ``lives.csv`` where there are any, ``depths.png`` and ``.svg``, ``study.md``, ``study.json``.
+
+    Returns:
+        The files.
+    """
     from clbench.plots import depth_curve
 
-    def as_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-            writer.writeheader()
-            writer.writerows(rows)
-        return path
-
-    files = [as_csv(folder / "depths.csv", outcome.rows)]
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [write_csv(folder / "depths.csv", outcome.rows)]
     if outcome.lives:
-        files.append(as_csv(folder / "lives.csv", outcome.lives))
+        files.append(write_csv(folder / "lives.csv", outcome.lives))
     scores = {
         figure: {arm: np.array([outcome.scores(arm, depth, figure) for depth in outcome.depths]).T for arm in ARMS}
         for figure in ("accuracy", "balanced_accuracy")
@@ -278,22 +264,17 @@ LIFE_FIGURES = ("lifetime_accuracy", "final_accuracy", "forgetting", "lifetime_b
 def markdown(outcome: Outcome, plan: Plan) -> str:
     """The study as a page: tables, answers."""
 
-    def page_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
-        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
-
     head = ["LayerDrop in", *(f"{depth} layers" for depth in outcome.depths)]
     parts = [
         "# LayerDrop: in pre-training, in fine-tuning, in both, in neither",
         f"Backbones {plan.plain} and {plan.dropped}, {plan.edition} edition, domains {', '.join(plan.domains)}, each "
         f"by itself, seeds {', '.join(map(str, plan.seeds))}. Layers are dropped after fine-tuning, every other one, "
         "with no training after. Percent, mean over the domains and 95% interval over the seeds.",
-        "Accuracy:", page_table(head, table(outcome, "accuracy")),
-        "Balanced accuracy:", page_table(head, table(outcome, "balanced_accuracy")),
+        "Accuracy:", markdown_table(head, table(outcome, "accuracy")),
+        "Balanced accuracy:", markdown_table(head, table(outcome, "balanced_accuracy")),
     ]  # fmt: skip
     if outcome.lives:
-        parts += ["Lives through nli-shift, naive:",
-                  page_table(["recipe", "backbone", *(name.replace("_", " ") for name in LIFE_FIGURES)],
-                             life_table(outcome, LIFE_FIGURES))]  # fmt: skip
+        names = ["recipe", "backbone", *(name.replace("_", " ") for name in LIFE_FIGURES)]
+        parts += ["Lives through nli-shift, naive:", markdown_table(names, life_table(outcome, LIFE_FIGURES), texts=2)]
     parts.append("\n".join(f"- {one.sentence()}" for one in outcome.answers))
     return "\n\n".join(parts) + "\n"

@@ -14,7 +14,8 @@ import numpy as np
 
 from clbench.figures import Interval, mean_interval
 from clbench.studies.pool import finished, workers
-from clbench.studies.verdict import Answer, answer_on_pairs, percent
+from clbench.studies.tables import markdown_table, percent
+from clbench.studies.verdict import Answer, answer_on_pairs
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -239,10 +240,8 @@ def caption(outcome: Outcome, plan: Plan) -> str:
 def markdown(outcome: Outcome, plan: Plan) -> str:
     """The table and what it says to the study's questions."""
     head, cells, _ = shown(outcome)
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * 4}{'---:|' * len(DOMAINS)}"]
-    lines += [f"| {' | '.join(row)} |" for row in cells]
     answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)
-    return f"{caption(outcome, plan)}.\n\n{chr(10).join(lines)}\n\n{answers}\n"
+    return f"{caption(outcome, plan)}.\n\n{markdown_table(head, cells, texts=4)}\n\n{answers}\n"
 
 
 def _page(outcome: Outcome, plan: Plan) -> str:

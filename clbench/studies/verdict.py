@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from clbench.figures import Interval, mean_interval, seeds_bootstrap
+from clbench.figures import mean_interval, seeds_bootstrap
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,3 @@ def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.nda
     return Answer(
         question, contrast, found.value, found.low, found.high, f"{pairs:,} test pairs, {seeds} seed{'s' * (seeds > 1)}"
     )  # fmt: skip
-
-
-def percent(interval: Interval) -> str:
-    """Mean and half width of a 95% interval, in percent.
-
-    >>> percent(Interval(0.5, 0.4, 0.6, 3))
-    '50.0 ± 10.0'
-    """
-    half = interval.half_width
-    return f"{100 * interval.mean:.1f}" + (f" ± {100 * half:.1f}" if half is not None else "")

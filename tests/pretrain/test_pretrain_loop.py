@@ -33,6 +33,7 @@ from clbench.pretrain.loop import (
     prepare,
     pretrain,
     resume,
+    share_of,
     train,
 )
 from clbench.pretrain.loop import _ask as ask
@@ -239,6 +240,16 @@ def test_fifteen_percent_are_asked_for_of_which_eighty_are_masked(teacher, text)
     assert (seen[there] == 4).mean() == pytest.approx(0.8, abs=4 * (0.16 / count) ** 0.5)
     # A random word is the word itself once in 50.
     assert (seen[there] == ids[there]).mean() == pytest.approx(0.1 + 0.1 / 50, abs=4 * (0.09 / count) ** 0.5)
+
+
+@pytest.mark.parametrize(("count", "processes"), [(8, 2), (7, 4), (4, 4), (3, 4), (1, 8), (5, 1)])
+def test_every_row_of_a_step_is_read_and_no_share_is_empty(count: int, processes: int) -> None:
+    rows = np.arange(count) * 3
+    shares = [share_of(rows, process, processes) for process in range(processes)]
+    assert all(len(share) for share in shares)
+    assert set(np.concatenate(shares).tolist()) == set(rows.tolist())
+    if count >= processes:
+        assert sum(map(len, shares)) == count
 
 
 def test_two_processes_go_the_same_way_as_one(teacher, text, tmp_path) -> None:

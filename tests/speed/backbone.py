@@ -15,33 +15,21 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from clbench.compress.finetune import finetune_loss
-from clbench.compress.task import Task, fit
+from clbench.compress.task import fit, task_of
 from clbench.data.baselines import bag_of_words, majority, word_overlap
-from clbench.data.load import load
-from clbench.data.pairs import SPLITS, DomainData
+from clbench.data.load import load_domain
+from clbench.data.pairs import DomainData
 from clbench.data.subsets import cap
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_backbone
-from clbench.encoder.tokens import pack
 from clbench.figures import mean_interval
 from clbench.figures.metrics import balanced_accuracy
 from clbench.schema.strategy import Training
-from clbench.schema.stream import read_stream
-
-
-def domains(folder: Path, wanted: list[str]) -> dict[str, DomainData]:
-    """The wanted domains of the two streams, two-way labels, from a folder of real pairs."""
-    found = {}
-    for name in ("nli-shift", "paraphrase-shift"):
-        stream = read_stream(name)
-        stream = replace(stream, domains=tuple(domain for domain in stream.domains if domain.name in wanted))
-        found |= {data.name: data for data in load(stream, "lite", data_dir=folder)}
-    return found
+from clbench.studies.tables import markdown_table, percent
 
 
 def random_start(backbone: Backbone, folder: Path) -> Backbone:
@@ -56,25 +44,17 @@ def random_start(backbone: Backbone, folder: Path) -> Backbone:
 
 def finetuned(backbone: Backbone, data: DomainData, form: Training, seed: int) -> tuple[float, float]:
     """Accuracy and balanced accuracy on the domain's test pairs."""
-    parts = [data.splits[split] for split in SPLITS]
-    first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
-    store = pack(backbone.tokenizer(), first, second, 96)
-    train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
-    task = Task(store, train, parts[0].labels, validation, parts[1].labels, 2, data.name)
-    model = backbone.classifier(2, seed).reads(store)
+    task, test = task_of(data, backbone.tokenizer(), ("0", "1"), 96)
+    model = backbone.classifier(2, seed).reads(task.store)
     fit(model, task, form, finetune_loss(task), seed=seed, name=data.name)
     answers = predict(model, torch.from_numpy(test)).argmax(-1).numpy()
-    return float((answers == parts[2].labels).mean()), balanced_accuracy(parts[2].labels, answers)
+    gold = data.splits["test"].labels
+    return float((answers == gold).mean()), balanced_accuracy(gold, answers)
 
 
 def cell(scores: list[tuple[float, float]]) -> str:
     """Accuracy / balanced accuracy: means over the seeds, and half widths of their 95% intervals."""
-    shown = []
-    for values in zip(*scores, strict=True):
-        interval = mean_interval(values)
-        half = interval.half_width
-        shown.append(f"{100 * interval.mean:.1f}" + (f" ± {100 * half:.1f}" if half is not None else ""))
-    return " / ".join(shown)
+    return " / ".join(percent(mean_interval(values)) for values in zip(*scores, strict=True))
 
 
 def main() -> None:
@@ -93,7 +73,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if asked.random:
             starts["random start"] = random_start(next(iter(starts.values())), Path(folder))
-        for data in domains(asked.data_dir, asked.domains).values():
+        for domain in asked.domains:
+            _, data = load_domain(domain, "lite", data_dir=asked.data_dir)
             trained = cap(data.splits["train"], asked.train, f"{data.name}/speed")
             data = replace(data, splits=data.splits | {"train": trained})
             for name, floor in (("majority", majority), ("word overlap", word_overlap), ("bag of words", bag_of_words)):
@@ -106,10 +87,8 @@ def main() -> None:
                 found.setdefault(start.folder.name if name != "random start" else name, []).append(cell(scores))
                 seconds = (time.perf_counter() - began) / len(asked.seeds)
                 print(f"{data.name}, {name}: {cell(scores)}, {seconds:.0f} s a seed", flush=True)
-    names = list(domains(asked.data_dir, asked.domains))
-    print(f"\n| accuracy / balanced accuracy, % | {' | '.join(names)} |\n|---|{'---:|' * len(names)}")
-    for name, cells in found.items():
-        print(f"| {name} | {' | '.join(cells)} |")
+    rows = [[name, *cells] for name, cells in found.items()]
+    print(f"\n{markdown_table(['accuracy / balanced accuracy, %', *asked.domains], rows)}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import argparse
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -39,16 +40,10 @@ def beside(step: Distill, task: Task, teacher: Classifier, taught: list[int]) ->
             states = torch.nn.functional.normalize(hidden[[layer - 1 for layer in taught]], dim=-1).transpose(0, 1)
         answers = Targets(logits.numpy(), states.half().numpy(), states[:, :0].numpy(), places.numpy())
         # The answers lie in the order of the places.
-        order = torch.arange(len(places))
-        return distill_loss(step, _only(task, places), answers, len(taught), teacher)(model, order, labels)
+        asked = replace(task, train_rows=task.train_rows[places.numpy()])
+        return distill_loss(step, asked, answers, len(taught), teacher)(model, torch.arange(len(places)), labels)
 
     return loss
-
-
-def _only(task: Task, places: torch.Tensor) -> Task:
-    from dataclasses import replace
-
-    return replace(task, train_rows=task.train_rows[places.numpy()])
 
 
 def main() -> None:
@@ -64,10 +59,8 @@ def main() -> None:
     backbone = open_backbone(asked.backbone)
     stream, data = load_domain(asked.domain, "lite" if asked.data_dir else "embedded", data_dir=asked.data_dir)
     task, _ = task_of(data, backbone.tokenizer(), stream.form.label_space, 96)
-    rows = task.train_rows[: asked.pairs]
-    task = Task(
-        task.store, rows, task.train_labels[: asked.pairs], task.validation_rows, task.validation_labels, 2, "speed"
-    )  # fmt: skip
+    rows, labels = task.train_rows[: asked.pairs], task.train_labels[: asked.pairs]
+    task = replace(task, train_rows=rows, train_labels=labels, digest="speed")
     pruned, step = read_recipe(asked.model).form.steps
     assert isinstance(pruned, PruneLayers)
     assert isinstance(step, Distill)

@@ -22,7 +22,7 @@ import numpy as np
 from clbench.console import out, print_json
 from clbench.data.baselines import second_alone, word_overlap
 from clbench.data.generators import examples, generate
-from clbench.data.pairs import SPLITS, DomainData, Pairs
+from clbench.data.pairs import DomainData, Pairs
 
 
 @dataclass(frozen=True)
@@ -135,22 +135,15 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     import torch
 
     from clbench.compress.finetune import finetune_loss
-    from clbench.compress.task import Task, fit
+    from clbench.compress.task import fit, task_of
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import predict, set_dropout
-    from clbench.encoder.tokens import pack
     from clbench.figures.metrics import balanced_accuracy
     from clbench.schema.strategy import Training
 
     start = open_backbone(backbone)
-    texts = [
-        (f, s) for split in SPLITS for f, s in zip(data.splits[split].first, data.splits[split].second, strict=True)
-    ]
-    store = pack(start.tokenizer(), (f for f, _ in texts), (s for _, s in texts), max_length=96)
-    ends = np.cumsum([len(data.splits[split]) for split in SPLITS])
-    train, validation, test = np.split(np.arange(ends[-1]), ends[:-1])
-    task = Task(store, train, data.splits["train"].labels, validation, data.splits["validation"].labels, 2, "")
-    model = start.classifier(2, seed).reads(store)
+    task, test = task_of(data, start.tokenizer(), ("0", "1"), 96)
+    model = start.classifier(2, seed).reads(task.store)
     if dropout is not None:
         set_dropout(model, dropout)
     form = Training(epochs=3, learning_rate=start.learning_rate, batch_size=32)

@@ -18,7 +18,7 @@ from clbench.data.generators import generate
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.schema.recipe import read_recipe
-from clbench.studies.layerdrop import ARMS, Outcome, Plan, depths_of, questions, study
+from clbench.studies.layerdrop import ARMS, Outcome, Plan, depths_of, study, write
 from clbench.studies.verdict import answer
 
 NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "sick": ("neutral", "entailment"),
@@ -52,7 +52,9 @@ def plan(backbone: Path, pairs: Path, **changes: object) -> Plan:
 
 def test_accuracy_at_every_depth_is_that_of_a_model_that_has_no_other_layers(small_backbone, pairs, tmp_path) -> None:
     told: list[tuple[str, int, int]] = []
-    found = study(plan(small_backbone, pairs), tmp_path / "out", lambda *said: told.append(said))
+    asked = plan(small_backbone, pairs)
+    found = study(asked, tmp_path / "out", lambda *said: told.append(said))
+    write(found, asked, tmp_path / "out")
     assert told == [("fine-tune and drop layers", done, 16) for done in range(17)]
     assert found.depths == [4, 3, 2, 1]
     assert len(found.rows) == 4 * 2 * 2 * 4
@@ -103,6 +105,7 @@ def test_lives_are_lived_and_read_again(small_backbone, pairs, tmp_path) -> None
     assert len(records) == 4
     times = [record.stat().st_mtime_ns for record in records]
     again = study(asked, tmp_path)
+    write(again, asked, tmp_path)
     assert again.lives == found.lives
     assert [record.stat().st_mtime_ns for record in records] == times
     assert [one.verdict for one in found.answers] == ["not decided"] * 6
@@ -118,7 +121,7 @@ def outcome(scores: dict[str, dict[int, list[float]]]) -> Outcome:
         for arm, by_depth in scores.items() for depth, values in by_depth.items() for seed, value in enumerate(values)
         for domain, shift in (("a", -0.1), ("b", 0.1))
     ]  # fmt: skip
-    return Outcome(rows, [], [], [])
+    return Outcome(rows, [])
 
 
 def test_questions_are_answered_by_the_numbers() -> None:
@@ -133,7 +136,7 @@ def test_questions_are_answered_by_the_numbers() -> None:
     )
     assert found.depths == [12, 9, 6, 4, 3]
     assert found.scores("both", 6) == pytest.approx([0.7, 0.72, 0.71])
-    said = questions(found)
+    said = found.answers
     assert [one.verdict for one in said] == ["yes", "not decided", "yes", "no"]
     assert said[0].difference == pytest.approx(0.17)
     # t_{0.975, 2} = 4.303, s = 0.01, n = 3: 17 +- 2.48 points
