@@ -93,6 +93,7 @@ def layerdrop(
         title = f"{figure.replace('_', ' ')} in %, mean over {', '.join(wanted)}; every other layer dropped"
         depths = [f"{depth} layers" for depth in outcome.depths]
         shown.append(Table("LayerDrop in", *depths, title=title, title_justify="left"))
+        shown[-1].columns[0].no_wrap = True
         for row in room.table(outcome, figure):
             shown[-1].add_row(*row)
     if outcome.lives:
