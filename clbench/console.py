@@ -19,6 +19,16 @@ def out() -> Console:
     return Console(soft_wrap=False)
 
 
+def printable(text: str, longest: int = 2000) -> str:
+    """A stranger's text as a terminal may show it: control characters and the like as escapes, cut where too long.
+
+    >>> print(printable("a" + chr(27) + "[31mb"))
+    a\\x1b[31mb
+    """
+    cut = text if len(text) <= longest else f"{text[:longest]} [..]"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout, for scripts. NaN is never written: it is no JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 
 from clbench.figures import HEADLINE, Interval, mean_interval
 from clbench.record.forms import Record
+from clbench.record.groups import alike, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,40 +80,13 @@ def print_report(
         console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
 
 
-def grouped(records: Sequence[Record]) -> list[list[int]]:
-    """Places of the records that are seeds of one run, in the order in which each group first occurs.
-
-    Two records are such seeds if their configurations and test pairs are equal but for the seed; the same seed twice
-    opens a group of its own, lest one run count as two.
-    """
-    groups: dict[str, list[list[int]]] = {}
-    for place, record in enumerate(records):
-        alike = groups.setdefault(_alike(record, "seed"), [])
-        for group in alike:
-            if all(records[other].configuration.seed != record.configuration.seed for other in group):
-                group.append(place)
-                break
-        else:
-            alike.append([place])
-    return sorted(group for alike in groups.values() for group in alike)
-
-
-def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
-    """Every figure over the records, a mean with its interval; None where a record does not define it."""
-    found: dict[str, Interval | None] = {}
-    for name in HEADLINE:
-        values = [value for record in records if (value := record.figures[name]) is not None]
-        found[name] = mean_interval(values) if len(values) == len(records) else None
-    return found
-
-
 def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interval | None:
     """Intransigence against ``joint``, over the records; None unless ``others`` holds the reference of each.
 
     A reference is a record of the same configuration and test pairs whose strategy alone is another, ``joint``.
     """
-    references = {_alike(other, "strategy", "eval_every"): other for other in others if _is_joint(other)}
-    found = [(record, references.get(_alike(record, "strategy", "eval_every"))) for record in records]
+    references = {alike(other, "strategy", "eval_every"): other for other in others if _is_joint(other)}
+    found = [(record, references.get(alike(record, "strategy", "eval_every"))) for record in records]
     values = [record.intransigence(other) for record, other in found if other is not None and other is not record]
     known = [value for value in values if value is not None]
     return mean_interval(known) if len(known) == len(records) else None
@@ -121,12 +94,6 @@ def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interv
 
 def _is_joint(record: Record) -> bool:
     return record.configuration.strategy.get("method") == "joint"
-
-
-def _alike(record: Record, *but: str) -> str:
-    """The record's configuration and test pairs, without some of its fields; equal texts, equal runs but for these."""
-    content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
-    return json.dumps([content, record.test_pairs], sort_keys=True)
 
 
 def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[str, Any]:

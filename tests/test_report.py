@@ -15,7 +15,7 @@ from rich.console import Console
 
 from clbench import report
 from clbench.figures import HEADLINE, mean_interval
-from clbench.record import Record, make_record
+from clbench.record import Record, grouped, make_record, summary
 
 
 def printed(records: list[Record], width: int = 120, **options: Any) -> str:
@@ -122,7 +122,7 @@ def test_a_short_life_says_what_is_not_defined() -> None:
     text = printed([made])
     assert re.search(r"^forgetting +not defined", text, re.MULTILINE)
     assert report.as_json([made])["figures"]["forgetting"] is None
-    assert report.summary([made, record()])["forgetting"] is None
+    assert summary([made, record()])["forgetting"] is None
 
 
 def test_the_plot_is_left_out_where_it_cannot_be_shown() -> None:
@@ -140,11 +140,11 @@ def test_only_seeds_of_one_run_are_grouped() -> None:
     base = [record(seed=seed) for seed in (0, 1)]
     parts = pieces(seed=2)
     other = make_record(**{**parts, "configuration": {**parts["configuration"], "edition": "lite"}})
-    assert report.grouped([base[0], other, base[1]]) == [[0, 2], [1]]
-    assert report.grouped([base[0], base[0], base[1]]) == [[0, 2], [1]]
-    assert report.grouped([base[0], record(seed=1, size=60)]) == [[0], [1]]
+    assert grouped([base[0], other, base[1]]) == [[0, 2], [1]]
+    assert grouped([base[0], base[0], base[1]]) == [[0, 2], [1]]
+    assert grouped([base[0], record(seed=1, size=60)]) == [[0], [1]]
     refingered = make_record(**{**parts, "configuration": {**parts["configuration"], "fingerprint": "other"}})
-    assert report.grouped([*base, refingered]) == [[0, 1, 2]]
+    assert grouped([*base, refingered]) == [[0, 1, 2]]
 
 
 def test_intransigence_is_found_among_the_others() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from clbench import __version__
+from clbench.console import printable
 from clbench.errors import UserError, nearest
 
 # name -> (module, one line of help), so that the list of commands imports none of them.
@@ -74,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(f"clbench: {sentence}", err=True)
+    # What is wrong may quote a stranger's file, of any length and with terminal escapes in it.
+    click.echo(f"clbench: {printable(sentence)}", err=True)
     return code
 
 

@@ -20,12 +20,12 @@ def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -
     """
     from clbench import report
     from clbench.console import out, print_json
-    from clbench.record import find_records, read_record
+    from clbench.record import find_records, grouped, read_record
 
     # dict, not set: a run that is named twice is shown once, in the order given.
     files = list(dict.fromkeys(file.resolve() for run in runs for file in find_records(run)))
     records = [read_record(file, check=not no_check) for file in files]
-    groups = report.grouped(records)
+    groups = grouped(records)
     if as_json:
         described = [
             report.as_json([records[i] for i in group], records) | {"files": [str(files[i]) for i in group]}

@@ -4,6 +4,7 @@
 - :mod:`~clbench.figures.headline`: all of them for one run, by name.
 - :mod:`~clbench.figures.intervals`: a mean over seeds with its 95% interval.
 - :mod:`~clbench.figures.paired`: two models compared on the same pairs.
+- :mod:`~clbench.figures.lifetimes`: many models' lifetime accuracies compared.
 - :mod:`~clbench.figures.cost`: parameters, FLOPs, disk.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from clbench.figures.headline import HEADLINE, Figure, History, headline
 from clbench.figures.intervals import Interval, mean_interval
+from clbench.figures.lifetimes import lifetime_p_values, lifetime_shares
 from clbench.figures.metrics import (
     accuracy,
     backward_transfer,
@@ -45,6 +47,8 @@ __all__ = [
     "intransigence",
     "learning_accuracy",
     "lifetime_accuracy",
+    "lifetime_p_values",
+    "lifetime_shares",
     "macro_f1",
     "mcnemar",
     "mean_interval",

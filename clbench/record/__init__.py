@@ -5,17 +5,21 @@ from __future__ import annotations
 from clbench.record.build import DomainInfo, make_record
 from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
+from clbench.record.groups import alike, grouped, summary
 from clbench.record.provenance import hardware, versions
 
 __all__ = [
     "RECORD_NAME",
     "DomainInfo",
     "Record",
+    "alike",
     "find_records",
+    "grouped",
     "hardware",
     "json_schema",
     "make_record",
     "read_record",
+    "summary",
     "versions",
     "write_record",
 ]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -63,8 +64,22 @@ def read_record(path: Path | str, check: bool = True) -> Record:
     file = Path(path)
     if file.is_dir():
         file = file / RECORD_NAME
-    text = _text(file)
-    _json(text, file)
+    return parse_record(_text(file), file, check=check)
+
+
+def parse_record(text: str, file: Path, check: bool = True) -> Record:
+    """The record that ``text`` holds; ``file`` is named in what is wrong with it.
+
+    Raises:
+        UserError: as :func:`read_record`.
+    """
+    content = parse_json(text, file, "a record")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{file}: field 'schema_version' should be {SCHEMA_VERSION}, but is {version!r}; "
+            "use the version of clbench that wrote it, or a newer one."
+        )
     try:
         record = Record.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -111,32 +126,44 @@ def _text(file: Path) -> str:
         raise UserError(f"{file} is not a record: it is not UTF-8 text.") from error
 
 
-def _json(text: str, file: Path) -> None:
-    """Raise unless ``text`` is a JSON object of this schema version, free of NaN and infinity."""
+def parse_json(text: str, file: Path, kind: str) -> dict[str, Any]:
+    """A stranger's JSON object: every key once, no NaN and no infinity, nested no deeper than Python reads.
+
+    Args:
+        text: the JSON.
+        file: where it came from, and ``kind``, what it should be ("a record"), for the sentence.
+
+    Raises:
+        UserError: it is none.
+    """
 
     def no_number(word: str) -> NoReturn:
-        raise UserError(f"{file} holds {word}, which is no number of a record; give a finite number or null.")
+        raise UserError(f"{file} holds {word[:40]}, which is no number of {kind}; give a finite number or null.")
 
     def finite(word: str) -> float:
         return float(word) if math.isfinite(float(word)) else no_number(word)
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+            raise UserError(f"{file}: field '{twice[:80]}' should be there once, but is there twice.")
+        return found
+
     try:
-        content = json.loads(text, parse_constant=no_number, parse_float=finite)
+        content = json.loads(text, parse_constant=no_number, parse_float=finite, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         if not text[error.pos :].strip() or (text.startswith("{") and not text.rstrip().endswith("}")):
             ends = text.count("\n") + 1
             raise UserError(f"{file} is cut short: it ends in line {ends}; fetch or write it again.") from error
         raise UserError(f"{file} is not JSON: {error.msg} in line {error.lineno}.") from error
-    except (RecursionError, ValueError) as error:
-        raise UserError(f"{file} is not a record: {error}.") from error
+    except RecursionError as error:
+        raise UserError(f"{file} is not {kind}: it is nested too deep.") from error
+    except ValueError as error:
+        raise UserError(f"{file} is not {kind}: {error}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{file} should hold a JSON object, but holds a {type(content).__name__}.")
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise UserError(
-            f"{file}: field 'schema_version' should be {SCHEMA_VERSION}, but is {version!r}; "
-            "use the version of clbench that wrote it, or a newer one."
-        )
+    return content
 
 
 def _explain(error: ValidationError) -> str:

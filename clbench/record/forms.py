@@ -114,6 +114,14 @@ class Record(Part):
             final=np.array([point.final for point in self.points]),
         )
 
+    def right(self) -> list[np.ndarray]:
+        """For each domain bool (T, N): whether each test pair's class was found at the end of each experience."""
+        final = [point for point in self.points if point.final]
+        return [
+            np.stack([point.predictions[domain.name].array() for point in final]) == domain.gold.array()
+            for domain in self.data
+        ]
+
     def figures_again(self) -> dict[str, float | None]:
         """All figures, computed from the predictions."""
         return headline(self.history, np.array([domain.majority.accuracy for domain in self.data]))

@@ -1,0 +1,122 @@
+"""A submission: who hands in what, and the files that prove it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from clbench.figures import HEADLINE, Interval
+from clbench.record.parts import Name, Part
+
+SCHEMA_VERSION = 1
+SUBMISSION_NAME = "submission.json"
+
+# A folder's name, a part of a page's address, and the same on every file system.
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=80)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _short(text: str) -> str:
+    if not text.strip() or len(text) > 100 or not text.isprintable():
+        raise ValueError("it should be 1 to 100 printable characters")
+    return text
+
+
+def _address(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        whole = False
+    if not whole or len(text) > 300 or not text.isascii() or not text.isprintable() or set(text) & set(" <>\"'`\\"):
+        raise ValueError(
+            "a link should be an http or https address of at most 300 characters, such as https://host/page"
+        )
+    return text
+
+
+Short = Annotated[str, AfterValidator(_short)]
+Link = Annotated[str, AfterValidator(_address)]
+
+
+class Track(Part):
+    """One table of the board: whose scores may be compared.
+
+    Attributes:
+        stream, edition, strategy: by name.
+    """
+
+    stream: Name
+    edition: Name
+    strategy: Name
+
+
+class Mean(Part):
+    """A figure over the seeds.
+
+    Attributes:
+        mean: of the seeds' figures.
+        low, high: its 95% interval by Student's t; null with one seed.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, interval: Interval) -> Self:
+        """The same as a form."""
+        return cls(mean=interval.mean, low=interval.low, high=interval.high)
+
+
+class Submission(Part):
+    """What ``submission.json`` says; the records beside it, ``record-SEED.json``, prove every figure in it.
+
+    Attributes:
+        schema_version: of this form.
+        clbench: the version that wrote it.
+        name: the submission's folder; lower-case letters, digits, and single dots or dashes between them.
+        author: who hands it in.
+        link: a page about the model, a paper or a repository; null for none.
+        licence: of the model.
+        track: where it stands.
+        model: the recipe's name.
+        seeds: ascending; one record each.
+        figures: over the seeds, by name; null where the records do not define one.
+        records: sha256 of each record's file, by the file's name.
+    """
+
+    schema_version: Literal[1]
+    clbench: Name
+    name: Slug
+    author: Short
+    link: Link | None
+    licence: Short
+    track: Track
+    model: Name
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=100)
+    figures: dict[str, Mean | None]
+    records: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if list(self.seeds) != sorted(set(self.seeds)):
+            raise ValueError("seeds should be ascending, each once")
+        if list(self.records) != [record_name(seed) for seed in self.seeds]:
+            raise ValueError(f"records should name {', '.join(map(record_name, self.seeds))}, in this order")
+        if list(self.figures) != list(HEADLINE):
+            raise ValueError(f"figures should be {', '.join(HEADLINE)}, in this order")
+        return self
+
+
+def record_name(seed: int) -> str:
+    """The file of a seed's record.
+
+    >>> record_name(3)
+    'record-3.json'
+    """
+    return f"record-{seed}.json"

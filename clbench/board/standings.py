@@ -1,0 +1,130 @@
+"""From submissions to tables: a track each, ranked, with what is not decided left undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from clbench.board.files import Entry
+from clbench.figures import Interval, lifetime_p_values, lifetime_shares
+from clbench.record.groups import summary
+from clbench.record.parts import Cost
+
+# Below this, two submissions' lifetime accuracies count as different.
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """A submission's line in its track's table.
+
+    Attributes:
+        entry: the submission with its records.
+        rank: 1 + how many of the track are better by a significant difference in lifetime accuracy; so it is shared.
+        figures: over the seeds, by name; None where not defined.
+        cost: of the compressed model, the same for every seed.
+        latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
+        front: whether no other of the track has as few parameters or fewer and a higher lifetime accuracy (or the same
+            with fewer parameters): the Pareto front.
+    """
+
+    entry: Entry
+    rank: int
+    figures: dict[str, Interval | None]
+    cost: Cost
+    latency_ms: float | None
+    throughput: float | None
+    front: bool
+
+
+@dataclass(frozen=True)
+class Track:
+    """One table of the board.
+
+    Attributes:
+        stream, edition, strategy: by name.
+        domains: the stream's, evaluation-only ones last.
+        evaluation_only: a bool for each.
+        experiences: their names in order.
+        majority, majority_balanced: (D,) accuracy and balanced accuracy of each domain's majority class.
+        rows: the highest lifetime accuracy first; by name where equal.
+    """
+
+    stream: str
+    edition: str
+    strategy: str
+    domains: tuple[str, ...]
+    evaluation_only: tuple[bool, ...]
+    experiences: tuple[str, ...]
+    majority: tuple[float, ...]
+    majority_balanced: tuple[float, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """As run folders have it: stream.edition.strategy."""
+        return f"{self.stream}.{self.edition}.{self.strategy}"
+
+
+def standings(entries: Sequence[Entry]) -> list[Track]:
+    """Every track that has a submission, in the order of their names.
+
+    Submissions whose test pairs differ stand in different tables, whatever their track is called: nothing is compared
+    that was not measured on the same pairs. :func:`clbench.board.verify.verify` refuses all but one of them.
+    """
+    tables: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in entries:
+        track = entry.submission.track
+        key = (track.stream, track.edition, track.strategy, entry.records[0].test_pairs)
+        tables.setdefault(key, []).append(entry)
+    return [_track(tables[key]) for key in sorted(tables, key=str)]
+
+
+def _track(entries: Sequence[Entry]) -> Track:
+    shares = [_shares(entry) for entry in entries]
+    p = lifetime_p_values(shares)
+    lifetime = np.array([sum(float(part.mean()) for part in parts) for parts in shares])
+    better = (p < LEVEL) & (lifetime[None, :] > lifetime[:, None])  # [i, j]: j is better than i
+    size = np.array([e.records[0].cost.parameters for e in entries])
+    beaten = ((size[None, :] <= size[:, None]) & (lifetime[None, :] > lifetime[:, None])) | (
+        (size[None, :] < size[:, None]) & (lifetime[None, :] >= lifetime[:, None])
+    )
+    rows = [
+        _row(entry, 1 + int(better[place].sum()), not bool(beaten[place].any())) for place, entry in enumerate(entries)
+    ]
+    order = sorted(range(len(rows)), key=lambda place: (-lifetime[place], entries[place].submission.name))
+    first = entries[0].records[0]
+    track = entries[0].submission.track
+    return Track(
+        stream=track.stream,
+        edition=track.edition,
+        strategy=track.strategy,
+        domains=first.domains,
+        evaluation_only=tuple(domain.evaluation_only for domain in first.data),
+        experiences=tuple(point.name for point in first.points if point.final),
+        majority=tuple(domain.majority.accuracy for domain in first.data),
+        majority_balanced=tuple(domain.majority.balanced_accuracy for domain in first.data),
+        rows=tuple(rows[place] for place in order),
+    )
+
+
+def _shares(entry: Entry) -> list[np.ndarray]:
+    """For each domain (S, N_d): what each pair gives to each seed's lifetime accuracy."""
+    by_seed = []
+    for record in entry.records:
+        final = record.history.final
+        by_seed.append(lifetime_shares(record.right(), record.history.met[final]))
+    return [np.stack(parts) for parts in zip(*by_seed, strict=True)]
+
+
+def _row(entry: Entry, rank: int, front: bool) -> Row:
+    measured = [record.measured for record in entry.records]
+    latency = [m.latency_ms for m in measured if m.latency_ms is not None]
+    throughput = [m.throughput for m in measured if m.throughput is not None]
+    return Row(
+        entry, rank, summary(entry.records), entry.records[0].cost,
+        median(latency) if latency else None, median(throughput) if throughput else None, front,
+    )  # fmt: skip

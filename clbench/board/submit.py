@@ -1,0 +1,141 @@
+"""From runs to a submission's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from clbench import __version__
+from clbench.board.files import written
+from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Mean, Submission, record_name
+from clbench.errors import UserError
+from clbench.record.files import read_record, write_record
+from clbench.record.forms import Record
+from clbench.record.groups import alike, summary
+from clbench.schema.form import explain
+
+
+def submit(
+    files: Sequence[Path], folder: Path, *, name: str, author: str, link: str | None = None, licence: str | None = None
+) -> Path:
+    """Pack the records of one run's seeds into ``folder``/``name``, which appears whole or not at all.
+
+    Args:
+        files: one or more records, or runs' folders, that differ in nothing but their seed.
+        folder: of all submissions.
+        name, author, link, licence: see :class:`~clbench.board.forms.Submission`; the licence is the backbone's
+            unless given.
+
+    Raises:
+        UserError: a record is damaged, forged or incomplete; two of them are not seeds of one run; the name is taken;
+            a field is wrong; or the folder cannot be written.
+    """
+    records = [read_record(file) for file in files]
+    _one_run(files, records)
+    order = sorted(range(len(records)), key=lambda place: records[place].configuration.seed)
+    records = [records[place] for place in order]
+    place = folder / name
+    with _unfinished(folder) as unfinished:
+        digests = {}
+        for record in records:
+            file = write_record(Path(unfinished), record)
+            named = file.with_name(record_name(record.configuration.seed))
+            file.rename(named)
+            digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
+        submission = form(records, digests, name=name, author=author, link=link, licence=licence)
+        (Path(unfinished) / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
+        if place.exists() or place.is_symlink():
+            raise UserError(f"--name {name} is taken: {place} is there already; choose another name.")
+        try:
+            os.chmod(unfinished, 0o755)
+            os.rename(unfinished, place)
+        except OSError as error:
+            raise UserError(f"{place} cannot be written: {error.strerror}.") from error
+    return place
+
+
+def form(
+    records: Sequence[Record], digests: dict[str, str], *, name: str, author: str, link: str | None, licence: str | None
+) -> Submission:
+    """What ``submission.json`` says of these records, which are in the order of their seeds.
+
+    Raises:
+        UserError: a field is wrong, in the command line's words.
+    """
+    first = records[0]
+    model, stream, strategy = first.names
+    source = first.configuration.backbone.source
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "clbench": __version__,
+        "name": name,
+        "author": author,
+        "link": link,
+        "licence": licence if licence is not None else str(source.get("licence", "unknown")),
+        "track": {"stream": stream, "edition": first.configuration.edition, "strategy": strategy},
+        "model": model,
+        "seeds": tuple(record.configuration.seed for record in records),
+        "figures": {key: None if found is None else Mean.of(found) for key, found in summary(records).items()},
+        "records": digests,
+    }
+    try:
+        return Submission.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"the submission: {explain(error, Submission)}") from error
+
+
+def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
+    """Raise unless the records are whole lives of one run's different seeds."""
+    first = records[0]
+    seen: dict[int, Path] = {}
+    for file, record in zip(files, records, strict=True):
+        for what, one, other in (
+            ("edition", first.configuration.edition, record.configuration.edition),
+            ("stream", first.names[1], record.names[1]),
+            ("strategy", first.names[2], record.names[2]),
+            ("model", first.names[0], record.names[0]),
+            ("test pairs", first.test_pairs, record.test_pairs),
+        ):
+            if one != other:
+                told = "are others" if what == "test pairs" else f"is {other} and not {one}"
+                raise UserError(f"{file}: its {what} {told}, as in {files[0]}; a submission holds seeds of one run.")
+        if alike(record, "seed") != alike(first, "seed"):
+            raise UserError(f"{file} was configured otherwise than {files[0]}; a submission holds seeds of one run.")
+        seed = record.configuration.seed
+        if seed in seen:
+            raise UserError(f"{file} has seed {seed}, as {seen[seed]} has; give each seed once.")
+        seen[seed] = file
+        missing = _not_lived(record)
+        if missing:
+            raise UserError(f"{file} is incomplete: its life ends before {missing}; run it to the end.")
+
+
+def _not_lived(record: Record) -> str | None:
+    """The first domain that should have been trained on and was not; None for a whole life."""
+    met = set(record.points[-1].met)
+    return next((d.name for d in record.data if not d.evaluation_only and d.name not in met), None)
+
+
+class _unfinished:
+    """A hidden folder beside the submissions, gone at the end unless it was renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> str:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.path = tempfile.mkdtemp(prefix=".unfinished-", dir=self.folder)
+        except OSError as error:
+            raise UserError(f"{self.folder} cannot be written: {error.strerror}; choose another --to.") from error
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -1,0 +1,42 @@
+"""Records put together: seeds of one run, and what they say as one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from clbench.figures import HEADLINE, Interval, mean_interval
+from clbench.record.forms import Record
+
+
+def alike(record: Record, *but: str) -> str:
+    """The record's configuration and test pairs, without some of its fields; equal texts, equal runs but for these."""
+    content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
+    return json.dumps([content, record.test_pairs], sort_keys=True)
+
+
+def grouped(records: Sequence[Record]) -> list[list[int]]:
+    """Places of the records that are seeds of one run, in the order in which each group first occurs.
+
+    Two records are such seeds if their configurations and test pairs are equal but for the seed; the same seed twice
+    opens a group of its own, lest one run count as two.
+    """
+    groups: dict[str, list[list[int]]] = {}
+    for place, record in enumerate(records):
+        same = groups.setdefault(alike(record, "seed"), [])
+        for group in same:
+            if all(records[other].configuration.seed != record.configuration.seed for other in group):
+                group.append(place)
+                break
+        else:
+            same.append([place])
+    return sorted(group for same in groups.values() for group in same)
+
+
+def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
+    """Every figure over the records, a mean with its interval; None where a record does not define it."""
+    found: dict[str, Interval | None] = {}
+    for name in HEADLINE:
+        values = [value for record in records if (value := record.figures[name]) is not None]
+        found[name] = mean_interval(values) if len(values) == len(records) else None
+    return found
