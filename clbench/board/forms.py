@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,10 +13,15 @@ from clbench.record.parts import Name, Part
 SCHEMA_VERSION = 1
 SUBMISSION_NAME = "submission.json"
 
-# A folder's name, a part of a page's address, and the same on every file system.
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=80)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _slug(text: str) -> str:
+    # A folder's name, a part of a page's address, and the same on every file system.
+    if len(text) > 80 or not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text):
+        raise ValueError("a name should be lower-case letters and digits with single dots or dashes between them")
+    return text
 
 
 def _short(text: str) -> str:
@@ -39,6 +45,7 @@ def _address(text: str) -> str:
     return text
 
 
+Slug = Annotated[str, AfterValidator(_slug)]
 Short = Annotated[str, AfterValidator(_short)]
 Link = Annotated[str, AfterValidator(_address)]
 

@@ -17,9 +17,12 @@ COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
     "compress": ("clbench.cli.compress", "Make a compressed model and write it as a checkpoint folder."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
+    "submit": ("clbench.cli.submit", "Pack a run's records into a submission to the leaderboard."),
+    "verify": ("clbench.cli.verify", "Check submissions: figures, test pairs, recipe, size; or run them again."),
     "streams": ("clbench.cli.streams", "The streams and their domains: sizes, licences, baselines."),
     "models": ("clbench.cli.models", "The recipes: depth, parameters, steps, source; one of them drawn."),
     "pretrain": ("clbench.cli.pretrain", "Make a small encoder from plain text, with a teacher or without."),
+    "schema": ("clbench.cli.schema", "The JSON schema of a record, a submission, a recipe, a stream."),
     "reproduce": ("clbench.cli.reproduce", "A whole study: its runs, its table, what its numbers decide."),
 }
 

@@ -158,12 +158,12 @@ class Cost(Part):
         disk_bytes: size of the model's safetensors file.
     """
 
-    depth: int = Field(ge=0)
-    parameters: int = Field(ge=0)
-    parameters_without_embeddings: int = Field(ge=0)
-    flops_per_pair: int = Field(ge=0)
-    flops_length: int = Field(ge=1)
-    disk_bytes: int = Field(ge=0)
+    depth: int = Field(ge=0, le=10_000)
+    parameters: int = Field(ge=0, le=10**13)
+    parameters_without_embeddings: int = Field(ge=0, le=10**13)
+    flops_per_pair: int = Field(ge=0, le=10**18)
+    flops_length: int = Field(ge=1, le=10**6)
+    disk_bytes: int = Field(ge=0, le=10**15)
 
 
 class Hardware(Part):
@@ -190,8 +190,8 @@ class Measured(Part):
 
     started: str
     seconds: dict[str, float]
-    latency_ms: float | None = Field(default=None, ge=0)
-    throughput: float | None = Field(default=None, ge=0)
-    peak_memory_bytes: int | None = Field(default=None, ge=0)
+    latency_ms: float | None = Field(default=None, ge=0, le=1e9)
+    throughput: float | None = Field(default=None, ge=0, le=1e9)
+    peak_memory_bytes: int | None = Field(default=None, ge=0, le=2**60)
     hardware: Hardware
     versions: dict[str, str]

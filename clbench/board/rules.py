@@ -1,0 +1,162 @@
+"""What a record has to be to stand in a track: the shipped stream, strategy and pairs, and a whole life."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from clbench.board.truth import Truth
+from clbench.record.forms import Record
+from clbench.schema.shipped import names
+
+# The last digit of a double, and a few of its neighbours: another machine may sum the same numbers in another order.
+_LAST_DIGIT = 4e-15
+# An interval's ends go through Student's quantile, which libraries compute to about so many digits.
+QUANTILE = 1e-10
+# A baseline is fitted, and the fit may name another class for a pair in a thousand on another machine.
+_FITTED = 0.002
+_ABSENT = "absent"
+
+
+def same(one: float | None, other: float | None, tolerance: float = _LAST_DIGIT) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
+
+
+def configuration_problems(record: Record, truth: Truth) -> Iterator[str]:
+    """That stream, edition, strategy and recipe are those that are shipped under their names."""
+    from clbench.schema.recipe import read_recipe
+    from clbench.schema.strategy import read_strategy
+
+    told, form = record.configuration, truth.stream.form
+    edition = truth.stream.edition(truth.edition)
+    shipped = form.model_dump(mode="json")
+    for field in ("label_space", "domains", "evaluation_only"):
+        if told.stream.get(field) != shipped[field]:
+            yield f"field 'configuration.stream.{field}' should be {shipped[field]}."
+    if list(record.label_space) != list(form.label_space):
+        yield f"field 'label_space' should be {list(form.label_space)}."
+    if told.max_length != edition.max_length:
+        yield f"field 'configuration.max_length' should be {edition.max_length}, but is {told.max_length}."
+    if told.shift != 1.0:
+        yield f"field 'configuration.shift' should be 1.0, but is {told.shift}."
+    generated = edition.source == "generated"
+    if (told.data_source == "generated") != generated:
+        yield f"field 'configuration.data_source' is {told.data_source!r}, but the edition is {edition.source}."
+    strategy = record.names[2]
+    if strategy not in names("strategy"):
+        yield f"field 'configuration.strategy.name' should be one of {', '.join(names('strategy'))}."
+    else:
+        # The learning rate is the model's own business; all else belongs to the track.
+        wanted = _bare(read_strategy(strategy).model_dump(mode="json"))
+        found = _bare(told.strategy)
+        for form_ in (wanted, found):
+            if isinstance(form_.get("training"), dict):
+                form_["training"].pop("learning_rate", None)
+        if wanted != found:
+            apart = first_difference(wanted, found)
+            yield f"field 'configuration.strategy' should be {strategy} as it is shipped; {apart}"
+    model = record.names[0]
+    if model in names("model"):
+        wanted, found = _bare(read_recipe(model).describe()), _bare(told.model)
+        if wanted != found:
+            yield (
+                f"field 'configuration.model' should be {model} as it is shipped; {first_difference(wanted, found)} "
+                "A recipe of one's own needs a name of its own."
+            )
+
+
+def _bare(form: Any) -> Any:
+    """A form without its words for people."""
+    if isinstance(form, dict):
+        return {key: _bare(value) for key, value in form.items() if key not in ("title", "citation")}
+    return [_bare(value) for value in form] if isinstance(form, list | tuple) else form
+
+
+def first_difference(wanted: Any, found: Any, at: str = "") -> str:
+    """The first field in which two forms differ."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in [*wanted, *(key for key in found if key not in wanted)]:
+            if key not in found or key not in wanted or wanted[key] != found[key]:
+                return first_difference(
+                    wanted.get(key, _ABSENT), found.get(key, _ABSENT), f"{at}.{key}" if at else str(key)
+                )
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        place = next(p for p, (one, other) in enumerate(zip(wanted, found, strict=True)) if one != other)
+        return first_difference(wanted[place], found[place], f"{at}.{place}")
+    return f"its {at or 'form'} should be {str(wanted)[:200]}, but is {str(found)[:200]}."
+
+
+def data_problems(record: Record, truth: Truth) -> Iterator[str]:
+    """That the domains are the edition's, pair for pair."""
+    form = truth.stream.form
+    expected = [domain.name for domain in truth.stream.domains]
+    if list(record.domains) != expected:
+        yield f"field 'data' should hold the domains {', '.join(expected)}, in this order."
+        return
+    for number, domain in enumerate(record.data):
+        where = f"field 'data.{number}"
+        only = truth.stream.is_evaluation_only(domain.name)
+        if domain.evaluation_only != only:
+            yield f"{where}.evaluation_only' of {domain.name} should be {only}."
+        if set(domain.splits) != set(truth.splits[domain.name]):
+            yield f"{where}.splits' of {domain.name} should be {', '.join(truth.splits[domain.name])}."
+            continue
+        for split, (digest, size) in truth.splits[domain.name].items():
+            told = domain.splits[split]
+            if (told.digest, told.size) != (digest, size):
+                yield (
+                    f"{where}.splits.{split}' of {domain.name} should be {size} pairs of digest {digest[:12]}.., the "
+                    f"{truth.edition} edition's, but is {told.size} of {told.digest[:12]}..: other pairs."
+                )
+        gold = truth.gold[domain.name]
+        if domain.gold.count != len(gold) or not np.array_equal(domain.gold.array(), gold):
+            yield f"{where}.gold' of {domain.name} should be the right classes of the {truth.edition} edition."
+            continue
+        shares = np.bincount(gold, minlength=len(form.label_space)) / len(gold)
+        if not all(same(a, b) for a, b in zip(domain.label_shares, shares.tolist(), strict=True)):
+            yield f"{where}.label_shares' of {domain.name} should be {shares.tolist()}."
+        for field, score, tolerance in (
+            ("majority", truth.majority[domain.name], _LAST_DIGIT),
+            ("word_overlap", truth.word_overlap[domain.name], _FITTED),
+        ):
+            said = getattr(domain, field)
+            if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
+                yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
+
+
+def life_problems(record: Record) -> Iterator[str]:
+    """That the model met the domains in the stream's order, and was trained as long as the strategy says."""
+    trained = [domain for domain in record.data if not domain.evaluation_only]
+    names_ = [domain.name for domain in trained]
+    strategy = record.configuration.strategy
+    joint = strategy.get("method") == "joint"
+    finals = [point for point in record.points if point.final]
+    expected = [names_[0], "joint"] if joint else names_
+    if [point.name for point in finals] != expected:
+        yield f"field 'points' should end the experiences {', '.join(expected)}, in this order."
+        return
+    training = strategy.get("training")
+    epochs = training.get("epochs") if isinstance(training, dict) else None
+    if not isinstance(epochs, int):
+        return
+    sizes = [domain.splits["train"].size if "train" in domain.splits else 0 for domain in trained]
+    seen = 0
+    for number, point in enumerate(finals):
+        met = names_ if joint and number else names_[: number + 1]
+        if list(point.met) != met:
+            yield f"field 'points' should have met {', '.join(met)} at the end of {point.name}."
+        if number:
+            first = 0 if joint or strategy.get("method") == "cumulative" else number
+            seen += epochs * sum(sizes[first:] if joint else sizes[first : number + 1])
+        memory = strategy.get("method") in ("replay", "agem")
+        if point.examples < seen or (point.examples > seen and not memory):
+            more = " or more, with those from its memory" if memory else ""
+            yield (
+                f"field 'points' should have trained on {seen}{more} pairs by the end of {point.name}, but says "
+                f"{point.examples}."
+            )

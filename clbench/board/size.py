@@ -1,0 +1,76 @@
+"""What a record says of the model's size, against what is shipped and against a checkpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from clbench.errors import UserError
+from clbench.record.forms import Record
+from clbench.schema.shipped import names
+
+
+def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
+    """That the claimed size is possible, and that of the recipe where clbench ships both recipe and backbone."""
+    cost = record.cost
+    if not 0 < cost.parameters_without_embeddings <= cost.parameters:
+        yield "field 'cost.parameters_without_embeddings' should be above 0 and at most cost.parameters."
+    # A byte a weight at least: nothing that clbench measures is stored in fewer bits.
+    if cost.disk_bytes < cost.parameters:
+        yield f"field 'cost.disk_bytes' should be at least a byte for each of {cost.parameters} parameters."
+    if record.names[0] not in names("model") or record.configuration.backbone.name not in names("backbone"):
+        unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
+        return
+    from clbench.compress.outline import outline
+    from clbench.encoder.backbone import open_backbone
+    from clbench.figures.cost import pair_flops
+    from clbench.schema.recipe import read_recipe
+
+    recipe = read_recipe(record.names[0])
+    try:
+        backbone = open_backbone(record.configuration.backbone.name)
+        expected = outline(recipe, backbone.layers)
+    except UserError as error:
+        unchecked.append(f"the model's size: {error}")
+        return
+    if record.configuration.backbone.digest != backbone.digest:
+        yield f"field 'configuration.backbone.digest' should be {backbone.digest}, as {backbone.name} has."
+        return
+    shape, classes = backbone.shape, len(record.label_space)
+    head = classes * (shape.hidden_size + 1)
+    if cost.depth != expected.depth:
+        yield f"field 'cost.depth' should be {expected.depth}, what {recipe.form.name} leaves, but is {cost.depth}."
+        return
+    if cost.parameters != expected.parameters(shape) + head:
+        yield f"field 'cost.parameters' should be {expected.parameters(shape) + head}, but is {cost.parameters}."
+    flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
+    if cost.flops_per_pair != flops:
+        yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
+
+
+def checkpoint_problems(record: Record, folder: Path) -> Iterator[str]:
+    """The claimed cost against the header of the checkpoint's safetensors; no weight is read and nothing is run."""
+    from safetensors import SafetensorError, safe_open
+
+    from clbench.figures.cost import parameters, parameters_without_embeddings
+
+    file = folder / "model.safetensors" if folder.is_dir() else folder
+    try:
+        with safe_open(file, framework="np") as opened:
+            shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        yield f"--checkpoint {file} cannot be read as safetensors: {error}."
+        return
+    layers = {int(match[1]) for name in shapes if (match := re.search(r"\.layer\.(\d{1,4})\.", name))}
+    for field, told, found in (
+        ("depth", record.cost.depth, len(layers)),
+        ("parameters", record.cost.parameters, parameters(shapes)),
+        (
+            "parameters_without_embeddings",
+            record.cost.parameters_without_embeddings,
+            parameters_without_embeddings(shapes),
+        ),
+    ):
+        if told != found:
+            yield f"field 'cost.{field}' is {told:,}, but {file} has {found:,}."

@@ -1,0 +1,69 @@
+"""What an edition of a shipped stream really is: the pairs that a submission says it was tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clbench.errors import UserError, nearest
+from clbench.schema.shipped import names
+from clbench.schema.stream import OpenStream, read_stream
+
+
+@dataclass(frozen=True)
+class Truth:
+    """An edition of a stream with its pairs' digests and right classes.
+
+    Attributes:
+        stream: the shipped stream.
+        edition: its edition's name.
+        splits: digest and size of each split of each domain.
+        gold: each domain's right classes, int (N,).
+        majority, word_overlap: accuracy and balanced accuracy of each domain's baselines.
+    """
+
+    stream: OpenStream
+    edition: str
+    splits: Mapping[str, Mapping[str, tuple[str, int]]]
+    gold: Mapping[str, np.ndarray]
+    majority: Mapping[str, tuple[float, float]]
+    word_overlap: Mapping[str, tuple[float, float]]
+
+
+def truth_of(
+    stream: str, edition: str, data_dir: Path | None = None, on_domain: Callable[[str], None] | None = None
+) -> Truth:
+    """Generate or fetch an edition's pairs.
+
+    Args:
+        stream, edition: as a stranger's submission names them; only shipped names are looked at.
+        data_dir: real editions: a folder with the domains' files instead of the hub.
+        on_domain: told each domain before its pairs are fetched.
+
+    Raises:
+        UserError: no shipped stream or edition of that name, or pairs that cannot be had.
+    """
+    from clbench.data.baselines import fittable, majority, word_overlap
+    from clbench.data.load import load
+
+    if stream not in names("stream"):
+        raise UserError(f"no shipped stream is called {stream!r}; {nearest(stream, names('stream'))}")
+    opened = read_stream(stream)
+    real = opened.edition(edition).source == "real"
+    data = load(opened, edition, data_dir=data_dir if real else None, on_domain=on_domain)
+    classes = len(opened.form.label_space)
+    baselines: dict[str, dict[str, Any]] = {"majority": {}, "word_overlap": {}}
+    for one, fitted in zip(data, fittable(data), strict=True):
+        for name, score in (("majority", majority(fitted, classes)), ("word_overlap", word_overlap(fitted, classes))):
+            baselines[name][one.name] = (score.accuracy, score.balanced_accuracy)
+    return Truth(
+        stream=opened,
+        edition=edition,
+        splits={d.name: {name: (pairs.digest(), len(pairs)) for name, pairs in d.splits.items()} for d in data},
+        gold={d.name: d.splits["test"].labels for d in data},
+        **baselines,
+    )

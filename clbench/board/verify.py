@@ -1,0 +1,150 @@
+"""What a submission claims, held against its own predictions, the edition's pairs, and what clbench ships."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clbench.board.files import read_submission
+from clbench.board.forms import SUBMISSION_NAME, Mean, Submission, record_name
+from clbench.board.rules import QUANTILE, configuration_problems, data_problems, first_difference, life_problems, same
+from clbench.board.size import checkpoint_problems, cost_problems
+from clbench.board.truth import Truth
+from clbench.errors import UserError
+from clbench.record.files import RECORD_NAME, read_record
+from clbench.record.forms import Record
+from clbench.record.groups import alike, summary
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in one submission, or one run.
+
+    Attributes:
+        path: it.
+        problems: a sentence each, naming file and field; empty where all holds.
+        unchecked: a sentence for each check that could not be made.
+        figures: how many figures were computed again.
+    """
+
+    path: Path
+    problems: tuple[str, ...]
+    unchecked: tuple[str, ...]
+    figures: int
+
+
+def verify(
+    path: Path,
+    truth: Callable[[str, str], Truth],
+    *,
+    checkpoint: Path | None = None,
+    again: Callable[[Record], Record] | None = None,
+) -> Verdict:
+    """Check a submission's folder, or a record on its way to become one.
+
+    Args:
+        path: the folder of a submission or of a run, or a record's file.
+        truth: from a stream's and an edition's name to what they are.
+        checkpoint: a folder with the compressed model's safetensors; its header has to agree with the claimed cost.
+        again: carries a record's run out again; the two records have to be equal, times apart.
+
+    Returns:
+        All problems that could be found. A file that cannot be read is one.
+    """
+    unchecked: list[str] = []
+    try:
+        submission, records, files = _read(path)
+    except UserError as error:
+        return Verdict(path, (str(error),), (), 0)
+    problems: list[str] = []
+    if submission is not None:
+        problems += _claims(submission, records, path / SUBMISSION_NAME)
+    configuration = records[0].configuration
+    try:
+        known: Truth | None = truth(records[0].names[1], configuration.edition)
+    except UserError as error:
+        problems.append(f"{files[0]}: field 'configuration.stream' or 'edition': {error}")
+        known = None
+    for file, record in zip(files, records, strict=True):
+        found = [*_figures(record), *cost_problems(record, unchecked)]
+        if known is not None:
+            found += [*configuration_problems(record, known), *data_problems(record, known), *life_problems(record)]
+        problems += [f"{file}: {told}" for told in found]
+        if checkpoint is not None:
+            problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]
+    if again is not None and not problems:
+        for file, record in zip(files, records, strict=True):
+            problems += [f"{file}: {told}" for told in _again(record, again(record))]
+    count = sum(len(record.figures) for record in records) + (len(submission.figures) if submission else 0)
+    return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count)
+
+
+def _read(path: Path) -> tuple[Submission | None, tuple[Record, ...], list[Path]]:
+    """The submission, if it is one; the records; their files."""
+    if path.is_dir() and ((path / SUBMISSION_NAME).exists() or not (path / RECORD_NAME).exists()):
+        entry = read_submission(path)
+        return entry.submission, entry.records, [path / record_name(seed) for seed in entry.submission.seeds]
+    return None, (read_record(path),), [path]
+
+
+def _shown(mean: Mean | None) -> str:
+    return "null" if mean is None else f"{mean.mean!r} ({mean.low!r} to {mean.high!r})"
+
+
+def _same_mean(one: Mean | None, other: Mean | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    ends = ((one.low, other.low), (one.high, other.high))
+    return same(one.mean, other.mean) and all(same(a, b, QUANTILE) for a, b in ends)
+
+
+def _claims(submission: Submission, records: Sequence[Record], file: Path) -> Iterator[str]:
+    """What ``submission.json`` says, against its records."""
+    for place, record in enumerate(records):
+        name = file.with_name(record_name(submission.seeds[place]))
+        model, stream, strategy = record.names
+        for field, told, found in (
+            ("seeds", submission.seeds[place], record.configuration.seed),
+            ("model", submission.model, model),
+            ("track.stream", submission.track.stream, stream),
+            ("track.edition", submission.track.edition, record.configuration.edition),
+            ("track.strategy", submission.track.strategy, strategy),
+        ):
+            if told != found:
+                yield f"{file}: field '{field}' is {told}, but {name} has {found}."
+        if alike(record, "seed") != alike(records[0], "seed"):
+            yield f"{name}: field 'configuration' should be that of the other records but for the seed."
+        if record.cost != records[0].cost:
+            yield f"{name}: field 'cost' should be that of the other records."
+    for key, interval in summary(records).items():
+        claimed, again = submission.figures[key], None if interval is None else Mean.of(interval)
+        if not _same_mean(claimed, again):
+            yield f"{file}: field 'figures.{key}' is {_shown(claimed)}, but the records give {_shown(again)}."
+
+
+def _figures(record: Record) -> Iterator[str]:
+    """Every figure to the last digit, from the predictions."""
+    for name, again in record.figures_again().items():
+        if not same(record.figures[name], again):
+            yield f"field 'figures.{name}' is {record.figures[name]!r}, but the predictions give {again!r}."
+
+
+def _again(record: Record, other: Record) -> Iterator[str]:
+    """The record against that of the same run carried out here."""
+    one, two = record.without_times(), other.without_times()
+    versions = one["measured"]["versions"], two["measured"]["versions"]
+    one.pop("measured"), two.pop("measured")
+    # Its hash holds the versions of the packages, which are told apart below.
+    one["configuration"].pop("fingerprint"), two["configuration"].pop("fingerprint")
+    if one == two:
+        return
+    apart = [name for name in versions[0] if versions[0].get(name) != versions[1].get(name)]
+    note = f" (run with other versions of {', '.join(apart)})" if apart else ""
+    for number, (told, found) in enumerate(zip(record.points, other.points, strict=False)):
+        for name in record.domains:
+            if told.predictions[name] != found.predictions.get(name):
+                where = f"points.{number}.predictions.{name}"
+                yield f"field '{where}' differs from those of the same run carried out here{note}."
+                return
+    yield f"the same run carried out here leaves another record: {first_difference(two, one)[:400]}{note}"

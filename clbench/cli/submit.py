@@ -1,0 +1,46 @@
+"""``clbench submit``: a run's records become a folder that can be handed in by a pull request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("submit")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--name", required=True, help="Of the submission: lower-case letters, digits, single dots and dashes.")
+@click.option("--author", required=True, help="Who hands it in.")
+@click.option("--link", help="A page about the model: http or https.")
+@click.option("--licence", help="Of the model [default: the backbone's].")
+@click.option("--to", "folder", default="leaderboard/submissions", show_default=True,
+              type=click.Path(path_type=Path), help="The folder of all submissions.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(
+    runs: tuple[Path, ...],
+    name: str,
+    author: str,
+    link: str | None,
+    licence: str | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Pack the records of a run, one a seed, into leaderboard/submissions/NAME.
+
+    RUN is the folder of a run, its record.json, or the folder of its seeds. Every figure is computed again on the way;
+    clbench verify then checks the pairs, the recipe and the size as well.
+    """
+    from clbench.board import submit
+    from clbench.console import out, print_json
+    from clbench.record import find_records
+
+    files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
+    place = submit(files, folder, name=name, author=author, link=link, licence=licence)
+    written = sorted(place.iterdir())
+    if as_json:
+        print_json({"name": name, "folder": str(place), "files": [str(file) for file in written]})
+        return
+    show = out()
+    show.print(f"{place}: {len(files)} record{'s' * (len(files) > 1)}", highlight=False, markup=False)
+    show.print(f"Check it with: clbench verify {place}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    show.print("Then hand it in as a pull request that adds this folder alone.", style="dim", soft_wrap=True)

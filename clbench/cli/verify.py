@@ -1,0 +1,118 @@
+"""``clbench verify``: what a submission claims, checked; the continuous integration of submissions runs it too."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clbench.board.truth import Truth
+    from clbench.record import Record
+
+
+@click.command("verify")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Real editions: DOMAIN/{train,validation,test}.*")
+@click.option("--checkpoint", type=click.Path(path_type=Path, exists=True),
+              help="The compressed model's folder or safetensors: its header against the claimed size.")  # fmt: skip
+@click.option("--rerun", is_flag=True, help="Carry every run out again; on a CPU the record has to be the same.")
+@click.option("--model", help="With --rerun: the recipe, where it is none that is shipped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def command(
+    paths: tuple[Path, ...],
+    data_dir: Path | None,
+    checkpoint: Path | None,
+    rerun: bool,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Check submissions: form, figures, test pairs, recipe, strategy, size. Exit code 1 if anything is wrong.
+
+    PATH is a submission's folder, a folder of submissions, or a run before it is submitted. Every figure is computed
+    again from the predictions and the right classes, which are generated or fetched anew.
+    """
+    from clbench.board import find_submissions
+    from clbench.board.truth import truth_of
+    from clbench.board.verify import Verdict, verify
+    from clbench.console import out, print_json, printable, progress
+    from clbench.record import RECORD_NAME
+
+    verdicts: list[Verdict] = []
+    with progress(quiet=as_json) as bars:
+        fetching = bars.add_task("read the domains", total=None, start=False, unit="domains")
+
+        @lru_cache
+        def truth(stream: str, edition: str) -> Truth:
+            bars.start_task(fetching)
+            return truth_of(stream, edition, data_dir, lambda _: bars.advance(fetching))
+
+        def again(record: Record) -> Record:
+            return _carried_out(record, model, data_dir)
+
+        found: list[Path] = []
+        for path in paths:
+            try:
+                found += [path] if path.is_file() or (path / RECORD_NAME).exists() else find_submissions(path)
+            except UserError as error:
+                verdicts.append(Verdict(path, (str(error),), (), 0))
+        task = bars.add_task("verify", total=len(found), unit="submissions")
+        for path in dict.fromkeys(found):
+            verdicts.append(verify(path, truth, checkpoint=checkpoint, again=again if rerun else None))
+            bars.advance(task)
+        bars.update(fetching, visible=False)
+    if as_json:
+        print_json(
+            [
+                {
+                    "path": str(one.path),
+                    "ok": not one.problems,
+                    "figures": one.figures,
+                    "problems": [printable(told) for told in one.problems],
+                    "unchecked": list(one.unchecked),
+                }
+                for one in verdicts
+            ]
+        )
+    else:
+        show = out()
+        for one in verdicts:
+            for told in one.problems:
+                show.print(printable(told), style="red", highlight=False, markup=False, soft_wrap=True)
+            if not one.problems:
+                told = f"{one.path}: all holds; {one.figures} figures computed again"
+                show.print(printable(told), style="green", highlight=False, markup=False, soft_wrap=True)
+            for told in one.unchecked:
+                told = f"{one.path}: not checked: {told}"
+                show.print(printable(told), style="yellow", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(1 if any(one.problems for one in verdicts) else 0)
+
+
+def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Record:
+    """The record's run once more, from the shipped stream and strategy (and recipe, unless ``model`` names another).
+
+    Raises:
+        UserError: the recipe is not shipped and none was named, or whatever a run may raise.
+    """
+    from clbench.runner import run
+    from clbench.schema.shipped import names
+
+    told = record.configuration
+    name, stream, strategy = record.names
+    if model is None and name not in names("model"):
+        raise UserError(f"{name} is no shipped recipe; name its file or checkpoint with --model to run it again.")
+    training = told.strategy.get("training")
+    rate = training.get("learning_rate") if isinstance(training, dict) else None
+    with tempfile.TemporaryDirectory() as folder:
+        return run(
+            model or name, stream, edition=told.edition, strategy=strategy,
+            settings={} if rate is None else {"training.learning_rate": repr(rate)},
+            backbone=None if model and Path(model).is_dir() else told.backbone.name, seed=told.seed,
+            data_dir=data_dir, eval_every=told.eval_every, shift=told.shift, out=folder,
+        )  # fmt: skip
