@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,31 +36,41 @@ class Truth:
 def truth_of(
     stream: str, edition: str, data_dir: Path | None = None, on_domain: Callable[[str], None] | None = None
 ) -> Truth:
-    """Generate or fetch an edition's pairs.
-
-    Args:
-        stream, edition: as a stranger's submission names them; only shipped names are looked at.
-        data_dir: real editions: a folder with the domains' files instead of the hub.
-        on_domain: told each domain before its pairs are fetched.
+    """What an edition of a shipped stream is; a stranger's submission names both, and no file is opened for it.
 
     Raises:
         UserError: no shipped stream or edition of that name, or pairs that cannot be had.
     """
+    if stream not in names("stream"):
+        raise UserError(f"no shipped stream is called {stream!r}; {nearest(stream, names('stream'))}")
+    return truth_in(read_stream(stream), edition, data_dir, on_domain)
+
+
+def truth_in(
+    stream: OpenStream, edition: str, data_dir: Path | None = None, on_domain: Callable[[str], None] | None = None
+) -> Truth:
+    """Generate or fetch an edition's pairs.
+
+    Args:
+        stream, edition: which.
+        data_dir: real editions: a folder with the domains' files instead of the hub.
+        on_domain: told each domain before its pairs are fetched.
+
+    Raises:
+        UserError: no such edition, or pairs that cannot be had.
+    """
     from clbench.data.baselines import fittable, majority, word_overlap
     from clbench.data.load import load
 
-    if stream not in names("stream"):
-        raise UserError(f"no shipped stream is called {stream!r}; {nearest(stream, names('stream'))}")
-    opened = read_stream(stream)
-    real = opened.edition(edition).source == "real"
-    data = load(opened, edition, data_dir=data_dir if real else None, on_domain=on_domain)
-    classes = len(opened.form.label_space)
-    baselines: dict[str, dict[str, Any]] = {"majority": {}, "word_overlap": {}}
+    real = stream.edition(edition).source == "real"
+    data = load(stream, edition, data_dir=data_dir if real else None, on_domain=on_domain)
+    classes = len(stream.form.label_space)
+    baselines: dict[str, dict[str, tuple[float, float]]] = {"majority": {}, "word_overlap": {}}
     for one, fitted in zip(data, fittable(data), strict=True):
         for name, score in (("majority", majority(fitted, classes)), ("word_overlap", word_overlap(fitted, classes))):
             baselines[name][one.name] = (score.accuracy, score.balanced_accuracy)
     return Truth(
-        stream=opened,
+        stream=stream,
         edition=edition,
         splits={d.name: {name: (pairs.digest(), len(pairs)) for name, pairs in d.splits.items()} for d in data},
         gold={d.name: d.splits["test"].labels for d in data},

@@ -23,6 +23,7 @@ def optimizer(model: nn.Module, form: Training) -> torch.optim.AdamW:
             {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
         ],
         lr=form.learning_rate,
+        fused=True,  # torch's default takes five times as long on a CPU, a tenth of a small model's step
     )
 
 

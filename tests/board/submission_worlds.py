@@ -1,0 +1,113 @@
+"""Honest records over a small generated stream, and the submissions made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clbench.board import submit
+from clbench.board.truth import Truth, truth_in
+from clbench.compress.outline import outline
+from clbench.data.baselines import majority, word_overlap
+from clbench.data.load import load
+from clbench.encoder.backbone import open_backbone
+from clbench.figures.cost import pair_flops
+from clbench.record import DomainInfo, Record, make_record, write_record
+from clbench.schema.recipe import read_recipe
+from clbench.schema.strategy import read_strategy
+from clbench.schema.stream import OpenStream, read_stream
+
+
+@dataclass(frozen=True)
+class Said:
+    """A life's point."""
+
+    experience: int
+    name: str
+    step: int
+    examples: int
+    final: bool
+    met: tuple[str, ...]
+    predictions: dict[str, np.ndarray]
+    validation: dict[str, float]
+
+
+@cache
+def opened(path: Path) -> OpenStream:
+    return read_stream(str(path))
+
+
+@cache
+def truth(path: Path) -> Truth:
+    return truth_in(opened(path), "embedded")
+
+
+def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "naive", right: float = 0.8) -> Record:
+    """What a run of a shipped recipe over ``stream`` leaves, its answers drawn: right with a chance of ``right``."""
+    form = opened(stream)
+    data = load(form, "embedded")
+    recipe, backbone = read_recipe(model), open_backbone("clbench-tiny-12l")
+    drawn = np.random.default_rng([seed, *model.encode()])
+    trained = [d for d in data if not form.is_evaluation_only(d.name)]
+    epochs = read_strategy(strategy).training.epochs
+    points, examples = [], 0
+    for number, one in enumerate(trained):
+        examples += number and epochs * len(one.splits["train"])
+        said = {}
+        for d in data:
+            gold = d.splits["test"].labels
+            said[d.name] = np.where(drawn.random(len(gold)) < right, gold, 1 - gold).astype(np.uint8)
+        met = tuple(d.name for d in trained[: number + 1])
+        points.append(Said(number, one.name, examples // 32, examples, True, met, said, {one.name: 0.5}))
+    shape, outlined = backbone.shape, outline(recipe, backbone.layers)
+    tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
+    parameters = outlined.parameters(shape) + 2 * (shape.hidden_size + 1)
+    edition = form.edition("embedded")
+    settings = read_strategy(strategy)
+    rate = settings.training.model_copy(update={"learning_rate": backbone.learning_rate})
+    return make_record(
+        configuration={
+            "model": recipe.describe(),
+            "stream": form.form.model_dump(mode="json"),
+            "edition": "embedded",
+            "strategy": settings.model_copy(update={"training": rate}).model_dump(mode="json"),
+            "backbone": {"name": backbone.name, "digest": backbone.digest, "source": backbone.source},
+            "seed": seed,
+            "eval_every": None,
+            "shift": 1.0,
+            "max_length": edition.max_length,
+            "data_source": "generated",
+            "fingerprint": "0" * 64,
+        },
+        label_space=form.form.label_space,
+        domains=[DomainInfo(d, form.is_evaluation_only(d.name), majority(d, 2), word_overlap(d, 2)) for d in data],
+        inception=[{"name": "finetune", "epochs": 1, "validation": [0.5]}],
+        points=points,
+        cost={
+            "depth": outlined.depth,
+            "parameters": parameters,
+            "parameters_without_embeddings": parameters - tables,
+            "flops_per_pair": pair_flops(outlined.depth, shape.hidden_size, shape.intermediate_size, 20, 2),
+            "flops_length": 20,
+            "disk_bytes": 4 * parameters + 1000,
+        },
+        measured={
+            "started": "2026-01-01T00:00:00+00:00",
+            "seconds": {"life": 1.5},
+            "latency_ms": 2.0 + seed,
+            "throughput": 100.0,
+            "hardware": {"cpu": "a CPU", "cores": 2},
+            "versions": {"python": "3.11.9", "torch": "2.13.0"},
+        },
+    )
+
+
+def handed_in(folder: Path, records: list[Record], name: str = "mine", **options: Any) -> Path:
+    """The records as a submission in ``folder``."""
+    runs = folder.parent / f"{folder.name}-runs-of-{name}"
+    files = [write_record(runs / f"seed-{record.configuration.seed}", record) for record in records]
+    return submit(files, folder, name=name, author="An author", **options)

@@ -1,0 +1,312 @@
+"""Honest submissions pass; each way to cheat is found and named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from submission_worlds import handed_in, honest, truth
+
+from clbench.board.files import written
+from clbench.board.forms import Mean
+from clbench.board.submit import form
+from clbench.board.truth import truth_of
+from clbench.board.verify import Verdict, verify
+from clbench.cli.main import main
+from clbench.errors import UserError
+from clbench.record import Record, write_record
+from clbench.record.packing import Packed
+
+
+def checked(path: Path, stream: Path, **options: Any) -> Verdict:
+    return verify(path, lambda *_: truth(stream), **options)
+
+
+def test_an_honest_submission_passes(mine: Path, small_stream: Path) -> None:
+    verdict = checked(mine, small_stream)
+    assert verdict.problems == ()
+    assert verdict.unchecked == ()
+    assert verdict.figures == 3 * 16  # two records, and their means
+
+
+@pytest.mark.parametrize("strategy", ["naive", "ewc", "replay"])
+@pytest.mark.parametrize("model", ["finetune-12l", "pkd-skip-6l", "prune-alternate-3l"])
+def test_recipes_of_every_depth_pass(model: str, strategy: str, small_stream: Path, tmp_path: Path) -> None:
+    file = write_record(tmp_path / "run", honest(small_stream, model=model, strategy=strategy))
+    assert checked(file, small_stream).problems == ()
+
+
+def rewritten(folder: Path, change: Callable[[dict[str, Any]], None], honestly: bool = True) -> Path:
+    """A submission with a changed first record; ``honestly``: every digest and figure is made to fit the change."""
+    file = folder / "record-0.json"
+    content = json.loads(file.read_text())
+    change(content)
+    record = Record.model_validate_json(json.dumps(content))
+    if honestly:
+        record = record.model_copy(update={"figures": record.figures_again()})
+    write_record(folder, record)
+    (folder / "record.json").rename(file)
+    other = Record.model_validate_json((folder / "record-1.json").read_text())
+    digests = {
+        f"record-{n}.json": hashlib.sha256((folder / f"record-{n}.json").read_bytes()).hexdigest() for n in (0, 1)
+    }
+    made = form([record, other], digests, name="mine", author="me", link=None, licence="MIT")
+    (folder / "submission.json").write_text(written(made))
+    return folder
+
+
+def at(content: Any, path: str, value: Any) -> None:
+    *way, last = path.split(".")
+    for step in way:
+        content = content[int(step) if isinstance(content, list) else step]
+    content[int(last) if isinstance(content, list) else last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("data.1.splits.test.digest", "ab" * 32, r"data\.1\.splits\.test' of snli .* other pairs"),
+        ("data.0.splits.train.size", 5000, r"data\.0\.splits\.train' of mnli"),
+        ("data.0.majority.balanced_accuracy", 0.9, r"data\.0\.majority' of mnli"),
+        ("data.0.word_overlap.accuracy", 0.1, r"data\.0\.word_overlap' of mnli"),
+        ("configuration.max_length", 512, "max_length' should be 64"),
+        ("configuration.shift", 0.5, r"shift' should be 1\.0"),
+        ("configuration.data_source", "folder", "data_source"),
+        ("configuration.stream.domains", ["mnli"], r"stream\.domains"),
+        ("configuration.strategy.training.epochs", 30, r"strategy' .* training\.epochs should be 3, but is 30"),
+        ("configuration.strategy.name", "mine", r"strategy\.name' should be one of"),
+        ("configuration.model.steps.1.alpha", 0.1, r"model' should be kd-6l .* steps\.1\.alpha should be .* own name"),
+        ("configuration.backbone.digest", "00" * 32, r"backbone\.digest"),
+        ("cost.parameters", 1_000_000, r"cost\.parameters' should be"),
+        ("cost.depth", 3, r"cost\.depth' should be 6"),
+        ("cost.flops_per_pair", 5, r"flops_per_pair"),
+        ("cost.disk_bytes", 1000, r"disk_bytes"),
+        ("cost.parameters_without_embeddings", 0, r"parameters_without_embeddings"),
+        ("points.2.examples", 9_000, r"points' should have trained on 576 pairs by the end of hans, but says 9000"),
+        ("points.1.met", ["mnli", "snli", "hans"], r"points' should have met mnli, snli at the end of snli"),
+    ],
+)
+def test_what_is_claimed_wrongly(path: str, value: Any, named: str, mine: Path, small_stream: Path) -> None:
+    import re
+
+    verdict = checked(rewritten(mine, lambda content: at(content, path, value)), small_stream)
+    named = named.replace("own name", "name of its own")
+    assert any(re.search(named, problem) for problem in verdict.problems), verdict.problems
+    assert all(str(mine) in problem for problem in verdict.problems)
+
+
+def test_gold_labels_turned_to_what_the_model_said(mine: Path, small_stream: Path) -> None:
+    def turn(content: dict[str, Any]) -> None:
+        said = content["points"][-1]["predictions"]["hans"]
+        content["data"][2]["gold"] = said
+        shares = (np.bincount(Packed(**said).array(), minlength=2) / said["count"]).tolist()
+        content["data"][2]["label_shares"] = shares
+        content["data"][2]["majority"]["accuracy"] = shares[0]
+
+    told = " ".join(checked(rewritten(mine, turn), small_stream).problems)
+    assert "data.2.gold' of hans should be the right classes" in told
+
+
+def test_a_swapped_prediction_without_new_figures(mine: Path, small_stream: Path) -> None:
+    def swap(content: dict[str, Any]) -> None:
+        packed = content["points"][-1]["predictions"]["hans"]
+        values = Packed(**packed).array()
+        values[0] = 1 - values[0]
+        content["points"][-1]["predictions"]["hans"] = Packed.of(values, 2).model_dump()
+
+    (problem,) = checked(rewritten(mine, swap, honestly=False), small_stream).problems
+    assert "record-0.json: field 'figures." in problem
+
+
+def test_a_swapped_prediction_with_all_figures_made_to_fit_is_found_by_running_again(
+    mine: Path, small_stream: Path
+) -> None:
+    def swap(content: dict[str, Any]) -> None:
+        packed = content["points"][1]["predictions"]["snli"]
+        values = Packed(**packed).array()
+        values[3] = 1 - values[3]
+        content["points"][1]["predictions"]["snli"] = Packed.of(values, 2).model_dump()
+
+    folder = rewritten(mine, swap)
+    assert checked(folder, small_stream).problems == ()  # the figures do follow from the predictions
+    again = lambda record: honest(small_stream, record.configuration.seed)  # noqa: E731
+    (problem,) = checked(folder, small_stream, again=again).problems
+    assert "record-0.json: field 'points.1.predictions.snli' differs from those of the same run" in problem
+
+
+def test_running_again_forgives_times_and_names_other_versions(mine: Path, small_stream: Path) -> None:
+    def slower(record: Record) -> Record:
+        other = honest(small_stream, record.configuration.seed)
+        return other.model_copy(update={"measured": other.measured.model_copy(update={"latency_ms": 99.0})})
+
+    assert checked(mine, small_stream, again=slower).problems == ()
+
+    def newer(record: Record) -> Record:
+        other = honest(small_stream, record.configuration.seed + 5)
+        measured = other.measured.model_copy(update={"versions": other.measured.versions | {"torch": "3.0"}})
+        return other.model_copy(update={"measured": measured, "configuration": record.configuration})
+
+    problems = checked(mine, small_stream, again=newer).problems
+    assert len(problems) == 2
+    assert all("with other versions of torch" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("figure", ["lifetime_accuracy", "forgetting", "final_macro_f1"])
+@pytest.mark.parametrize("part", ["mean", "low", "high"])
+@pytest.mark.parametrize("by", [0.1, 1e-7])
+def test_a_mean_that_the_records_do_not_give(figure: str, part: str, by: float, mine: Path, small_stream: Path) -> None:
+    file = mine / "submission.json"
+    content = json.loads(file.read_text())
+    content["figures"][figure][part] += by
+    file.write_text(json.dumps(content))
+    (problem,) = checked(mine, small_stream).problems
+    assert f"submission.json: field 'figures.{figure}' is" in problem
+
+
+def test_the_last_digit_of_a_figure(mine: Path, small_stream: Path) -> None:
+    file = mine / "submission.json"
+    content = json.loads(file.read_text())
+    told = content["figures"]["final_accuracy"]["mean"]
+    content["figures"]["final_accuracy"]["mean"] = float(np.nextafter(told, 1))  # another machine's order of summing
+    file.write_text(json.dumps(content))
+    assert checked(mine, small_stream).problems == ()
+    content["figures"]["final_accuracy"]["mean"] = told * (1 + 1e-13)
+    file.write_text(json.dumps(content))
+    assert len(checked(mine, small_stream).problems) == 1
+
+
+def test_a_record_that_the_submission_does_not_name(mine: Path, small_stream: Path) -> None:
+    write_record(mine, honest(small_stream, 7))
+    (problem,) = checked(mine, small_stream).problems
+    assert "holds 'record.json', which submission.json does not name" in problem
+
+
+def test_a_changed_record(mine: Path, small_stream: Path) -> None:
+    file = mine / "record-1.json"
+    file.write_text(file.read_text().replace("a CPU", "a GPU"))
+    (problem,) = checked(mine, small_stream).problems
+    assert "record-1.json is not the file that submission.json names" in problem
+
+
+def test_claims_that_no_record_bears_out(mine: Path, small_stream: Path) -> None:
+    file = mine / "submission.json"
+    before = json.loads(file.read_text())
+    for path, value, named in (
+        ("model", "bert-tiny", "'model' is bert-tiny, but"),
+        ("track.strategy", "replay", r"'track.strategy' is replay, but"),
+        ("track.stream", "nli-shift", r"'track.stream' is nli-shift, but"),
+    ):
+        content = json.loads(json.dumps(before))
+        at(content, path, value)
+        file.write_text(json.dumps(content))
+        problems = checked(mine, small_stream).problems
+        assert problems
+        assert all(named in problem for problem in problems)
+
+
+def checkpoint(folder: Path, depth: int, width: int = 128) -> Path:
+    """A safetensors file of a BERT classifier's shapes, as ``save_pretrained`` names them, of zeros."""
+    from clbench.encoder.backbone import open_backbone
+
+    backbone = open_backbone("clbench-tiny-12l")
+    state = {name: tuple(p.shape) for name, p in backbone.classifier(2, 0).hf.named_parameters()}
+    kept = {n: s for n, s in state.items() if ".layer." not in n or int(n.split(".layer.")[1].split(".")[0]) < depth}
+    folder.mkdir()
+    save_file({name: np.zeros(shape, np.float32) for name, shape in kept.items()}, folder / "model.safetensors")
+    return folder
+
+
+def test_a_checkpoint_of_the_claimed_size(mine: Path, small_stream: Path, tmp_path: Path) -> None:
+    assert checked(mine, small_stream, checkpoint=checkpoint(tmp_path / "six", 6)).problems == ()
+
+
+def test_a_checkpoint_larger_than_claimed(mine: Path, small_stream: Path, tmp_path: Path) -> None:
+    problems = checked(mine, small_stream, checkpoint=checkpoint(tmp_path / "twelve", 12)).problems
+    assert len(problems) == 2 * 3  # depth and both counts, of both records
+    assert "record-0.json: field 'cost.depth' is 6, but" in problems[0]
+
+
+def test_a_checkpoint_that_is_none(mine: Path, small_stream: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes((2**40).to_bytes(8, "little") + b"{}")
+    problems = checked(mine, small_stream, checkpoint=tmp_path).problems
+    assert all("cannot be read as safetensors" in problem for problem in problems)
+
+
+def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Path, tmp_path: Path) -> None:
+    def renamed(record: Record) -> Record:
+        told = record.configuration
+        model = told.model | {"name": "my-own", "steps": []}
+        return record.model_copy(update={"configuration": told.model_copy(update={"model": model})})
+
+    folder = handed_in(tmp_path / "board", [renamed(honest(small_stream))])
+    verdict = checked(folder, small_stream)
+    assert verdict.problems == ()
+    assert verdict.unchecked == ("the model's size follows from no shipped recipe and backbone; give --checkpoint.",)
+
+
+def test_the_truth_is_that_of_shipped_streams_alone(tmp_path: Path, small_stream: Path) -> None:
+    with pytest.raises(UserError, match="no shipped stream is called"):
+        truth_of(str(small_stream), "embedded")
+    with pytest.raises(UserError, match="no edition 'huge'"):
+        truth_of("nli-shift", "huge")
+    found = truth_of("paraphrase-shift", "embedded")
+    assert list(found.gold) == ["mrpc", "qqp", "paws", "twitter-url", "stsb-pairs"]
+    assert {len(gold) for gold in found.gold.values()} == {1000}
+
+
+def test_real_editions_are_checked_against_the_same_source(real_data: Path) -> None:
+    found = truth_of("paraphrase-shift", "lite", real_data)
+    assert 0 < len(found.gold["mrpc"]) <= 2000
+    with pytest.raises(UserError, match="is not a folder"):
+        truth_of("paraphrase-shift", "lite", real_data / "nowhere")
+
+
+def test_the_command_line(mine: Path, small_stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", str(mine.parent)])
+    assert stop.value.code == 1
+    told = capsys.readouterr().out
+    assert "no shipped stream is called 'small'" in told
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", str(mine), "--json"])
+    assert stop.value.code == 1
+    (verdict,) = json.loads(capsys.readouterr().out)
+    assert not verdict["ok"]
+    assert verdict["figures"] == 48
+
+
+def test_the_mean_of_means_is_not_taken_from_the_forms_themselves(small_stream: Path) -> None:
+    # An independent form of the mean and of Student's interval, with scipy's own interval.
+    from scipy import stats
+
+    values = [honest(small_stream, seed).figures["lifetime_accuracy"] or 0.0 for seed in range(4)]
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    records = [honest(small_stream, seed) for seed in range(4)]
+    digests = {f"record-{seed}.json": "0" * 64 for seed in range(4)}
+    told = form(records, digests, name="a", author="b", link=None, licence="c").figures["lifetime_accuracy"]
+    assert isinstance(told, Mean)
+    assert (told.mean, told.low, told.high) == pytest.approx((np.mean(values), low, high), abs=1e-12)
+
+
+def test_many_cheats_at_random(mine: Path, small_stream: Path) -> None:
+    """Whatever number of a record's figures is changed, by whatever factor, is found."""
+    drawn = random.Random(0)
+    file = mine / "record-0.json"
+    text = file.read_text()
+    for _ in range(50):
+        content = json.loads(text)
+        name = drawn.choice([key for key, value in content["figures"].items() if value])
+        content["figures"][name] *= 1 + drawn.choice([-1, 1]) * 10 ** drawn.uniform(-12, -1)
+        raw = json.dumps(content).encode()
+        file.write_bytes(raw)
+        submission = json.loads((mine / "submission.json").read_text())
+        submission["records"]["record-0.json"] = hashlib.sha256(raw).hexdigest()
+        (mine / "submission.json").write_text(json.dumps(submission))
+        assert any(f"'figures.{name}'" in problem for problem in checked(mine, small_stream).problems)
