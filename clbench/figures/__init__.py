@@ -27,7 +27,17 @@ from clbench.figures.metrics import (
     minimum_accuracy,
     worst_case_accuracy,
 )
-from clbench.figures.paired import Difference, McNemar, holm, mcnemar, paired_bootstrap, seeds_bootstrap
+from clbench.figures.paired import (
+    Difference,
+    LifetimeDifference,
+    McNemar,
+    holm,
+    lifetime_bootstrap,
+    lifetime_difference,
+    mcnemar,
+    paired_bootstrap,
+    seeds_bootstrap,
+)
 
 __all__ = [
     "HEADLINE",
@@ -35,6 +45,7 @@ __all__ = [
     "Figure",
     "History",
     "Interval",
+    "LifetimeDifference",
     "McNemar",
     "accuracy",
     "backward_transfer",
@@ -47,6 +58,8 @@ __all__ = [
     "intransigence",
     "learning_accuracy",
     "lifetime_accuracy",
+    "lifetime_bootstrap",
+    "lifetime_difference",
     "lifetime_p_values",
     "lifetime_shares",
     "macro_f1",

@@ -117,6 +117,143 @@ def seeds_bootstrap(
     return Difference(float(gains.sum() / scale), float(low), float(high))
 
 
+@dataclass(frozen=True)
+class LifetimeDifference:
+    """A difference in lifetime accuracy, first model minus second, with its interval and test.
+
+    Attributes:
+        value: the difference, in [-1, 1].
+        low, high: its confidence interval, which is not cut off at -1 or 1.
+        p: two-sided p of no difference.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def lifetime_difference(
+    one: Sequence[np.ndarray], other: Sequence[np.ndarray], *, confidence: float = 0.95
+) -> LifetimeDifference:
+    """The difference in lifetime accuracy by Student's t, test pairs and seeds both taken for samples.
+
+    The interval that belongs to :func:`~clbench.figures.lifetimes.lifetime_p_values`, which has variance and degrees of
+    freedom: difference +- t_{(1 + confidence)/2, df} sqrt(V), the normal quantile where no model has several seeds.
+
+    Args:
+        one, other: for each domain float (S, N_d), the pairs' shares of each seed's lifetime accuracy, see
+            :func:`~clbench.figures.lifetimes.lifetime_shares`; S may differ between the models, the pairs may not.
+        confidence: in (0, 1).
+    """
+    from scipy.stats import norm, t
+
+    value = _lifetime(one) - _lifetime(other)
+    of_seeds, freedom = _seeds_part(one, other)
+    variance = of_seeds + sum(
+        float(np.var(a.mean(axis=0) - b.mean(axis=0), ddof=1)) / a.shape[1]
+        for a, b in zip(one, other, strict=True)
+        if a.shape[1] > 1
+    )
+    if variance == 0.0:
+        return LifetimeDifference(value, value, value, float(value == 0.0))
+    deviation = variance**0.5
+    # The pairs' part has as good as infinitely many degrees of freedom, so theirs are more than the seeds' part's own.
+    law = t(freedom * (variance / of_seeds) ** 2) if of_seeds > 0.0 else norm
+    half = float(law.ppf((1 + confidence) / 2)) * deviation
+    return LifetimeDifference(value, value - half, value + half, float(2 * law.sf(abs(value) / deviation)))
+
+
+def lifetime_bootstrap(
+    models: Sequence[Sequence[np.ndarray]],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    on_done: Callable[[float], None] | None = None,
+) -> dict[tuple[int, int], LifetimeDifference]:
+    """Paired bootstrap of every two models' difference in lifetime accuracy, over test pairs and, where known, seeds.
+
+    Lifetime accuracy is L = sum_d mean_i g_di, g_di a pair's share of it averaged over the model's S seeds. A resample
+    draws N_d of each domain's pairs with replacement (the domains are the stream's and no sample), a pair with all
+    models', seeds' and experiences' answers to it, since these are not independent. The difference of models a and b is
+
+        L_a* - L_b* + sqrt(s_a^2 / S_a + s_b^2 / S_b) t*,  L* = sum_d mean over the drawn pairs of g_di
+
+    Two to five seeds are too few to resample: drawn with replacement they show (S - 1) / S of their variance and none
+    of its uncertainty. So their part is drawn from what normal samples say of a difference of means: s are the seeds'
+    standard deviations of L, t* is Student's t with Welch and Satterthwaite's degrees of freedom. A model with one seed
+    has no part in it: its answer speaks of that one trained model. What pairs and seeds do together is in both parts,
+    so the interval errs on the wide side (Owen 2007, of resampling rows and columns).
+
+    The interval is the percentile one; p = min(1, 2 (1 + least) / (B + 1)), least the number of the B differences that
+    are <= 0 or >= 0, whichever are fewer (Davison & Hinkley 1997, section 4.2, for the added ones): no p is smaller
+    than 2 / (B + 1). All pairs of models share the resamples, so a hundred comparisons cost no more than one.
+
+    Args:
+        models: for each of K models, for each domain, float (S, N_d), as :func:`lifetime_difference` takes them.
+        confidence: in (0, 1).
+        resamples: B.
+        seed: of the draws; the same arguments give the same interval.
+        on_done: called with the share of the work that is done, in (0, 1].
+
+    Returns:
+        first minus second for each (first, second), first < second.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros((resamples, len(models)))
+    means = [np.stack([model[d].mean(axis=0) for model in models], axis=1) for d in range(len(models[0]))]
+    pairs, done = sum(len(part) for part in means), 0
+    for part in means:
+        size = len(part)
+        # Some MiB of counts at a time, then one product for all models.
+        step = max(1, 2**20 // size)
+        for begin in range(0, resamples, step):
+            chunk = drawn[begin : begin + step]
+            counts = np.empty((len(chunk), size))
+            for row in counts:
+                row[:] = np.bincount(rng.integers(0, size, size), minlength=size)
+            chunk += counts @ part / size
+            done += len(chunk) * size
+            if on_done is not None:
+                on_done(done / (resamples * pairs))
+    tail = (1 - confidence) / 2
+    found = {}
+    for first in range(len(models)):
+        for second in range(first + 1, len(models)):
+            differences = drawn[:, first] - drawn[:, second]
+            of_seeds, freedom = _seeds_part(models[first], models[second])
+            if of_seeds > 0.0:
+                differences += of_seeds**0.5 * rng.standard_t(freedom, resamples)
+            # Sums in another order: what is equal may differ by the last digits.
+            differences[np.abs(differences) < 1e-12] = 0.0
+            low, high = np.quantile(differences, [tail, 1 - tail])
+            least = min(int(np.sum(differences <= 0)), int(np.sum(differences >= 0)))
+            found[first, second] = LifetimeDifference(
+                _lifetime(models[first]) - _lifetime(models[second]), float(low), float(high),
+                min(1.0, 2 * (1 + least) / (resamples + 1)),
+            )  # fmt: skip
+    return found
+
+
+def _lifetime(model: Sequence[np.ndarray]) -> float:
+    """Lifetime accuracy, the mean over the seeds."""
+    return sum(float(part.mean()) for part in model)
+
+
+def _seeds_part(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> tuple[float, float]:
+    """s_1^2 / S_1 + s_2^2 / S_2 and Welch and Satterthwaite's degrees of freedom; a single seed adds nothing to it."""
+    variance = lost = 0.0
+    for model in (one, other):
+        by_seed = np.sum([part.mean(axis=1) for part in model], axis=0)
+        seeds = len(by_seed)
+        if seeds > 1:
+            own = float(np.var(by_seed, ddof=1)) / seeds
+            variance += own
+            lost += own**2 / (seeds - 1)
+    return (variance, variance**2 / lost) if lost > 0.0 else (0.0, 1.0)
+
+
 def _plain(cells: np.ndarray) -> np.ndarray:
     counts = cells.reshape(len(cells), -1, 3)
     return (counts[:, :, 2] - counts[:, :, 0]).sum(axis=1) / counts.sum(axis=(1, 2))
