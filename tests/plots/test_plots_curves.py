@@ -144,5 +144,8 @@ def test_a_plot_leaves_nothing_for_the_next() -> None:
 
 
 def test_many_domains_share_the_legend() -> None:
-    assert _legend(["a" * 10] * 5, 40) == [[0, 1], [2, 3], [4]]
+    rows = _legend(["a" * 10] * 5, 40)
+    assert [[number for number, _ in row] for row in rows] == [[0, 1], [2, 3], [4]]
+    # A name too long for a row is broken, and not cut.
+    assert _legend(["m" * 40], 30) == [[(0, "a " + "m" * 23)], [(0, "  " + "m" * 17)]]
     assert _short(["mnli", "twitter-url"], 24) == ["mnli", "twitte…"]
