@@ -232,9 +232,9 @@ def _cost(records: Sequence[Record]) -> list[str]:
     cost = records[0].cost
     parts = [
         f"{cost.depth} layers",
-        f"{_short_number(cost.parameters)} parameters ({_short_number(cost.parameters_without_embeddings)} "
+        f"{short_number(cost.parameters)} parameters ({short_number(cost.parameters_without_embeddings)} "
         "without embeddings)",
-        f"{_short_number(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
+        f"{short_number(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
         f"{cost.disk_bytes / 1e6:,.1f} MB on disk",
     ]
     measured = [record.measured for record in records]
@@ -252,7 +252,12 @@ def _cost(records: Sequence[Record]) -> list[str]:
     return parts
 
 
-def _short_number(value: float) -> str:
+def short_number(value: float) -> str:
+    """With one decimal and the unit that fits; a space before the unit, and at the end where there is none.
+
+    >>> short_number(22_300_000_000)
+    '22.3 G'
+    """
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:.1f} {unit}"

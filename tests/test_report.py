@@ -178,6 +178,6 @@ def test_json_for_scripts() -> None:
 
 def test_numbers_are_short() -> None:
     text = " ".join(
-        report._short_number(value) + "x" for value in (999, 1_500, 2_340_000, 22_348_434_432, 3.1e12)
+        report.short_number(value) + "x" for value in (999, 1_500, 2_340_000, 22_348_434_432, 3.1e12)
     )  # fmt: skip
     assert text == "999 x 1.5 kx 2.3 Mx 22.3 Gx 3.1 Tx"

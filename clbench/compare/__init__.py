@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from clbench.compare import report
 from clbench.compare.models import Model, read_models
 from clbench.compare.tested import Comparison, Tested, compare
 
-__all__ = ["Comparison", "Model", "Tested", "compare", "read_models"]
+__all__ = ["Comparison", "Model", "Tested", "compare", "read_models", "report"]

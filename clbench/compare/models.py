@@ -165,8 +165,8 @@ def _names(found: Sequence[_Found]) -> list[str]:
             for parts, value in zip(told, values, strict=True):
                 parts.append(value if plain else f"{key.removeprefix('strategy.')} {value}")
         if len(set(map(tuple, told))) < len(same):
-            for parts, i in zip(told, same, strict=True):
-                parts.append(found[i].place)
+            for parts, place in zip(told, _short([found[i].place for i in same]), strict=True):
+                parts.append(place)
         for parts, i in zip(told, same, strict=True):
             names[i] = f"{recipe} ({', '.join(parts)})"
     # Long values are cut, and a stranger may call a recipe what another one is called here.
@@ -178,6 +178,13 @@ def _names(found: Sequence[_Found]) -> list[str]:
             candidate = f"{name} #{number}"
         unique.append(candidate)
     return unique
+
+
+def _short(places: Sequence[str]) -> list[str]:
+    """As many of the last folders of each as tell them apart."""
+    split = [Path(place).parts for place in places]
+    depth = next((n for n in range(1, max(map(len, split))) if len({p[-n:] for p in split}) == len(split)), 0)
+    return [str(Path(*parts[-depth:])) for parts in split]
 
 
 def _settings(record: Record) -> Iterator[tuple[str, str]]:

@@ -149,17 +149,11 @@ def lifetime_difference(
     from scipy.stats import norm, t
 
     value = _lifetime(one) - _lifetime(other)
-    of_seeds, freedom = _seeds_part(one, other)
-    variance = of_seeds + sum(
-        float(np.var(a.mean(axis=0) - b.mean(axis=0), ddof=1)) / a.shape[1]
-        for a, b in zip(one, other, strict=True)
-        if a.shape[1] > 1
-    )
+    variance, _, freedom = _variance(one, other)
     if variance == 0.0:
         return LifetimeDifference(value, value, value, float(value == 0.0))
     deviation = variance**0.5
-    # The pairs' part has as good as infinitely many degrees of freedom, so theirs are more than the seeds' part's own.
-    law = t(freedom * (variance / of_seeds) ** 2) if of_seeds > 0.0 else norm
+    law = norm if freedom is None else t(freedom)
     half = float(law.ppf((1 + confidence) / 2)) * deviation
     return LifetimeDifference(value, value - half, value + half, float(2 * law.sf(abs(value) / deviation)))
 
@@ -182,9 +176,9 @@ def lifetime_bootstrap(
 
     Two to five seeds are too few to resample: drawn with replacement they show (S - 1) / S of their variance and none
     of its uncertainty. So their part is drawn from what normal samples say of a difference of means: s are the seeds'
-    standard deviations of L, t* is Student's t with Welch and Satterthwaite's degrees of freedom. A model with one seed
-    has no part in it: its answer speaks of that one trained model. What pairs and seeds do together is in both parts,
-    so the interval errs on the wide side (Owen 2007, of resampling rows and columns).
+    standard deviations of L, t* is Student's t with the degrees of freedom of :func:`lifetime_difference`. A model with
+    one seed has no part in it: its answer speaks of that one trained model. What pairs and seeds do together is in both
+    parts, so the interval errs on the wide side (Owen 2007, of resampling rows and columns).
 
     The interval is the percentile one; p = min(1, 2 (1 + least) / (B + 1)), least the number of the B differences that
     are <= 0 or >= 0, whichever are fewer (Davison & Hinkley 1997, section 4.2, for the added ones): no p is smaller
@@ -222,8 +216,8 @@ def lifetime_bootstrap(
     for first in range(len(models)):
         for second in range(first + 1, len(models)):
             differences = drawn[:, first] - drawn[:, second]
-            of_seeds, freedom = _seeds_part(models[first], models[second])
-            if of_seeds > 0.0:
+            _, of_seeds, freedom = _variance(models[first], models[second])
+            if freedom is not None:
                 differences += of_seeds**0.5 * rng.standard_t(freedom, resamples)
             # Sums in another order: what is equal may differ by the last digits.
             differences[np.abs(differences) < 1e-12] = 0.0
@@ -241,17 +235,27 @@ def _lifetime(model: Sequence[np.ndarray]) -> float:
     return sum(float(part.mean()) for part in model)
 
 
-def _seeds_part(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> tuple[float, float]:
-    """s_1^2 / S_1 + s_2^2 / S_2 and Welch and Satterthwaite's degrees of freedom; a single seed adds nothing to it."""
-    variance = lost = 0.0
+def _variance(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> tuple[float, float, float | None]:
+    """Of a difference in lifetime accuracy: its variance, the seeds' part of that, and the degrees of freedom.
+
+    The freedom is Welch and Satterthwaite's, V^2 / sum (s^2 / S)^2 / (S - 1), the pairs' part having as good as
+    infinitely many; None where no model has several seeds, or they do not differ.
+    """
+    of_pairs = sum(
+        float(np.var(a.mean(axis=0) - b.mean(axis=0), ddof=1)) / a.shape[1]
+        for a, b in zip(one, other, strict=True)
+        if a.shape[1] > 1
+    )
+    of_seeds = lost = 0.0
     for model in (one, other):
         by_seed = np.sum([part.mean(axis=1) for part in model], axis=0)
         seeds = len(by_seed)
         if seeds > 1:
             own = float(np.var(by_seed, ddof=1)) / seeds
-            variance += own
+            of_seeds += own
             lost += own**2 / (seeds - 1)
-    return (variance, variance**2 / lost) if lost > 0.0 else (0.0, 1.0)
+    variance = of_pairs + of_seeds
+    return variance, of_seeds, variance**2 / lost if lost > 0.0 else None
 
 
 def _plain(cells: np.ndarray) -> np.ndarray:

@@ -1,14 +1,17 @@
-"""Curves: as PNG and SVG files, and in the terminal."""
+"""Curves: as PNG, SVG and HTML files, and in the terminal."""
 
 from __future__ import annotations
 
 from clbench.plots.curves import Curves, curves
 from clbench.plots.depths import depth_curve
+from clbench.plots.overlay import Overlay, overlay, overlay_picture, overlay_terminal
+from clbench.plots.page import overlay_page
 from clbench.plots.picture import forgetting_curve
 from clbench.plots.pretraining import pretraining_curve
 from clbench.plots.table import gradient_table
 from clbench.plots.terminal import terminal_curve
 
 __all__ = [
-    "Curves", "curves", "depth_curve", "forgetting_curve", "gradient_table", "pretraining_curve", "terminal_curve",
+    "Curves", "Overlay", "curves", "depth_curve", "forgetting_curve", "gradient_table", "overlay", "overlay_page",
+    "overlay_picture", "overlay_terminal", "pretraining_curve", "terminal_curve",
 ]  # fmt: skip

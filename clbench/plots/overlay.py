@@ -129,9 +129,7 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
         for d, domain in enumerate(drawn.domains):
             row, column = divmod(d, across)
             # One scale for all, lest a small difference on one domain look as large as a great one on another.
-            panel = figure.add_subplot(
-                grid[1 + row, 2 * column : 2 * column + 2], sharey=small[0] if small else None
-            )
+            panel = figure.add_subplot(grid[1 + row, 2 * column : 2 * column + 2], sharey=small[0] if small else None)
             small.append(panel)
             title = f"{domain} (evaluation only)" if drawn.evaluation_only[d] else domain
             _panel(panel, title, [one[:, :, d] for one in chosen], 1.4)
@@ -142,8 +140,10 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
             panel.tick_params(labelsize=7)
         for panel in small if balanced else []:
             _chance(panel, drawn.classes)
-        figure.legend(large[0].get_lines()[: len(drawn.names)], [textwrap.fill(name, 60) for name in drawn.names],
-                      loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=3.2)  # fmt: skip
+        names = [textwrap.fill(name, 60) for name in drawn.names]
+        lines = large[0].get_lines()[: len(names)]
+        figure.legend(lines, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9,
+                      handlelength=3.2)  # fmt: skip
         note = f"small panels: {'balanced ' * balanced}accuracy on each domain, shaded until it is trained on"
         figure.suptitle(f"{drawn.title}\n{note}", fontsize=11, x=0.01, ha="left")
         files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))

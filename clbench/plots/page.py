@@ -75,7 +75,7 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     import vl_convert
     from jinja2 import Environment, PackageLoader
 
-    library = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)
+    library = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # its snippet is optional
     template = Environment(
         loader=PackageLoader("clbench.plots", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
