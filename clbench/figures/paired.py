@@ -170,15 +170,17 @@ def lifetime_bootstrap(
 
     Lifetime accuracy is L = sum_d mean_i g_di, g_di a pair's share of it averaged over the model's S seeds. A resample
     draws N_d of each domain's pairs with replacement (the domains are the stream's and no sample), a pair with all
-    models', seeds' and experiences' answers to it, since these are not independent. The difference of models a and b is
+    models', seeds' and experiences' answers to it, since these are not independent. The difference of models a and b,
+    which is L_a - L_b on all pairs, is then
 
-        L_a* - L_b* + sqrt(s_a^2 / S_a + s_b^2 / S_b) t*,  L* = sum_d mean over the drawn pairs of g_di
+        L_a - L_b + (L_a* - L_b* - (L_a - L_b) + sqrt(s_a^2 / S_a + s_b^2 / S_b) z) / sqrt(c / df)
 
-    Two to five seeds are too few to resample: drawn with replacement they show (S - 1) / S of their variance and none
-    of its uncertainty. So their part is drawn from what normal samples say of a difference of means: s are the seeds'
-    standard deviations of L, t* is Student's t with the degrees of freedom of :func:`lifetime_difference`. A model with
-    one seed has no part in it: its answer speaks of that one trained model. What pairs and seeds do together is in both
-    parts, so the interval errs on the wide side (Owen 2007, of resampling rows and columns).
+    L* over the drawn pairs, s the seeds' standard deviations of L. Two to five seeds are too few to resample: drawn with
+    replacement they show (S - 1) / S of their variance and none of its uncertainty. So their part is drawn: z is
+    standard normal and c is chi-squared with the degrees of freedom df of :func:`lifetime_difference`, which is how
+    Student's t allows for variances that a few seeds tell badly. A model with one seed has no part in it, and two such
+    models are compared over pairs alone: the answer speaks of those trained models. What pairs and seeds do together is
+    in both parts, so with several seeds the interval errs on the wide side (Owen 2007, of resampling rows and columns).
 
     The interval is the percentile one; p = min(1, 2 (1 + least) / (B + 1)), least the number of the B differences that
     are <= 0 or >= 0, whichever are fewer (Davison & Hinkley 1997, section 4.2, for the added ones): no p is smaller
@@ -217,15 +219,16 @@ def lifetime_bootstrap(
         for second in range(first + 1, len(models)):
             differences = drawn[:, first] - drawn[:, second]
             _, of_seeds, freedom = _variance(models[first], models[second])
+            value = _lifetime(models[first]) - _lifetime(models[second])
             if freedom is not None:
-                differences += of_seeds**0.5 * rng.standard_t(freedom, resamples)
+                deviation = differences - value + of_seeds**0.5 * rng.standard_normal(resamples)
+                differences = value + deviation / np.sqrt(rng.chisquare(freedom, resamples) / freedom)
             # Sums in another order: what is equal may differ by the last digits.
             differences[np.abs(differences) < 1e-12] = 0.0
             low, high = np.quantile(differences, [tail, 1 - tail])
             least = min(int(np.sum(differences <= 0)), int(np.sum(differences >= 0)))
             found[first, second] = LifetimeDifference(
-                _lifetime(models[first]) - _lifetime(models[second]), float(low), float(high),
-                min(1.0, 2 * (1 + least) / (resamples + 1)),
+                value, float(low), float(high), min(1.0, 2 * (1 + least) / (resamples + 1))
             )  # fmt: skip
     return found
 
