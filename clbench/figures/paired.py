@@ -175,7 +175,7 @@ def lifetime_bootstrap(
 
         L_a - L_b + (L_a* - L_b* - (L_a - L_b) + sqrt(s_a^2 / S_a + s_b^2 / S_b) z) / sqrt(c / df)
 
-    L* over the drawn pairs, s the seeds' standard deviations of L. Two to five seeds are too few to resample: drawn with
+    L* over the drawn pairs, s the seeds' standard deviations of L. Two to five seeds are too few to resample: with
     replacement they show (S - 1) / S of their variance and none of its uncertainty. So their part is drawn: z is
     standard normal and c is chi-squared with the degrees of freedom df of :func:`lifetime_difference`, which is how
     Student's t allows for variances that a few seeds tell badly. A model with one seed has no part in it, and two such
