@@ -168,8 +168,9 @@ def overlay_terminal(
     scores = drawn.balanced if balanced else drawn.accuracy
     lines = np.stack([drawn.mean_over_met(one).mean(axis=0) for one in scores])
     count = len(drawn.experiences)
+    title = f"{'balanced ' * balanced}accuracy, mean over the domains met"
     return lettered_lines(
-        f"{'balanced ' * balanced}accuracy, mean over the domains met", np.arange(count, dtype=float), lines,
+        title if len(title) < width - 8 else title.split(",")[0], np.arange(count, dtype=float), lines,
         np.full(count, True), drawn.names, drawn.experiences, width=width, height=height, colour=colour,
     )  # fmt: skip
 

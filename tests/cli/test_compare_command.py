@@ -1,0 +1,106 @@
+"""``clbench compare`` as it is called: tables at any width, JSON, CSV, files, and one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from compare_worlds import written
+
+from clbench.cli.compare import command
+from clbench.errors import UserError
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    written(tmp_path / "runs" / "kd", "kd-6l", (0, 1, 2), size=150)
+    written(tmp_path / "runs" / "pkd", "pkd-from-pruned-6l", (0, 1), size=150, worse=0.3)
+    written(tmp_path / "runs" / "lone", "lone-6l", (0,), size=150)
+    return tmp_path / "runs"
+
+
+def called(*arguments: object, width: int = 120) -> str:
+    result = CliRunner(env={"COLUMNS": str(width)}).invoke(command, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_tables_curve_and_files(runs: Path, tmp_path: Path) -> None:
+    text = called(runs, "--out", tmp_path / "out")
+    assert "3 models on greek (embedded), naive" in text
+    assert "accuracy, mean over the domains met" in text
+    assert re.search(r"^forgetting +\d+\.\d ± \d+\.\d +-?\d+\.\d +-?\d+\.\d ± \d+\.\d *$", text, re.MULTILINE)
+    assert re.search(r"^kd-6l vs pkd-from-pruned-6l +\+\d+\.\d\d \(\+.* to \+.*\) .* better *$", text, re.MULTILINE)
+    assert "test pairs and seeds" in text
+    assert "with one seed is that one trained model" in " ".join(text.split())
+    for name in ("comparison.png", "comparison.svg", "comparison.html"):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+        assert str(tmp_path / "out" / name) in text
+    page = (tmp_path / "out" / "comparison.html").read_text()
+    assert "Every two models on the same predictions" in page
+    assert "pkd-from-pruned-6l (2 seeds)" in page
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_name_is_cut(width: int, runs: Path) -> None:
+    written(runs / "strange", "[red]" + "recipe-with-a-very-long-name-" * 3, (0,), size=150)
+    text = called(runs, "--no-plot", width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    together = "".join(text.split())
+    for name in ("kd-6l", "pkd-from-pruned-6l", "lone-6l", "[red]" + "recipe-with-a-very-long-name-" * 3):
+        assert name in together
+    assert "vs[red]recipe" in together
+
+
+def test_nothing_is_written_without_plots(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    text = called(runs, "--no-plot")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "mean over the domains met\n" not in text
+
+
+def test_json(runs: Path) -> None:
+    found: dict[str, Any] = json.loads(called(runs, "--json", "--no-plot", "--balanced"))
+    assert found["measure"] == "lifetime balanced accuracy"
+    assert [(model["name"], model["seeds"]) for model in found["models"]] == [
+        ("kd-6l", [0, 1, 2]), ("lone-6l", [0]), ("pkd-from-pruned-6l", [0, 1]),
+    ]  # fmt: skip
+    assert found["models"][1]["figures"]["lifetime_accuracy"]["low"] is None
+    assert found["written"] == []
+    pair = next(p for p in found["pairs"] if p["second"] == "pkd-from-pruned-6l" and p["first"] == "kd-6l")
+    assert pair["first_is"] == "better"
+    assert pair["bootstrap"]["low"] < pair["bootstrap"]["value"] < pair["bootstrap"]["high"]
+    assert [test["seeds"] for test in pair["mcnemar"]] == [[0, 0], [1, 1]]
+    figures = [model["figures"]["lifetime_balanced_accuracy"]["mean"] for model in found["models"]]
+    assert pair["bootstrap"]["value"] == pytest.approx(figures[0] - figures[2])
+
+
+def test_csv(runs: Path, tmp_path: Path) -> None:
+    written(runs / "formula", "=1+1", (0,), size=150)
+    called(runs, "--no-plot", "--csv", tmp_path / "deep" / "table.csv")
+    with (tmp_path / "deep" / "table.csv").open(newline="") as file:
+        rows = {row["model"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"kd-6l", "lone-6l", "pkd-from-pruned-6l", "'=1+1"}
+    assert rows["lone-6l"]["forgetting_low"] == ""
+    assert float(rows["kd-6l"]["forgetting_low"]) < float(rows["kd-6l"]["forgetting"])
+    assert rows["kd-6l"]["parameters"] == "3000000"
+    with (tmp_path / "deep" / "table-pairs.csv").open(newline="") as file:
+        pairs = list(csv.DictReader(file))
+    assert len(pairs) == 6
+    assert {pair["first_is"] for pair in pairs} <= {"better", "worse", "not decided"}
+    assert all(float(pair["p"]) <= float(pair["p_holm"]) for pair in pairs)
+
+
+def test_what_cannot_be_compared(runs: Path) -> None:
+    with pytest.raises(UserError, match="3 seeds of one model"):
+        called(runs / "kd")
+    written(runs / "other", "kd-6l", (0,), size=60)
+    with pytest.raises(UserError, match="tested on different pairs of alpha"):
+        called(runs / "kd", runs / "other")
