@@ -64,7 +64,8 @@ def page_tables(comparison: Comparison) -> list[Table]:
     strong = frozenset((row, 1 + place) for row, line in enumerate(lines) for place in line.best)
     rows = [[line.title, *line.texts] for line in lines]
     note = f"{_figures_note(comparison)} Bold: the best mean, which need not be better beyond chance."
-    figures = Table("Figures", ["figure", *(_titled(model) for model in comparison.models)], rows, strong, note)
+    head = ["figure", *map(_titled, comparison.models)]
+    figures = Table("Figures in %, and cost", head, rows, strong, note)
     cells = [[_versus(comparison, pair), *_pair_cells(pair)] for pair in comparison.pairs]
     decided = frozenset((row, 5) for row, pair in enumerate(comparison.pairs) if pair.word != "not decided")
     tests = Table("Every two models on the same predictions", list(_PAIR_HEAD), cells, decided, _pairs_note(comparison))
