@@ -27,8 +27,8 @@ class Row:
         figures: over the seeds, by name; None where not defined.
         cost: of the compressed model, the same for every seed.
         latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
-        front: whether no other of the track has as few parameters or fewer and a higher lifetime accuracy (or the same
-            with fewer parameters): the Pareto front.
+        front: whether no other encoder of the track has as few parameters or fewer and a higher lifetime accuracy (or
+            the same with fewer parameters): the Pareto front. References without an encoder are no part of it.
     """
 
     entry: Entry
@@ -87,14 +87,15 @@ def _track(entries: Sequence[Entry]) -> Track:
     shares = [_shares(entry) for entry in entries]
     p = lifetime_p_values(shares)
     lifetime = np.array([sum(float(part.mean()) for part in parts) for parts in shares])
-    better = (p < LEVEL) & (lifetime[None, :] > lifetime[:, None])  # [i, j]: j is better than i
+    better = (p < LEVEL) & (lifetime > lifetime[:, None])  # [i, j]: j is better than i
     size = np.array([e.records[0].cost.parameters for e in entries])
-    beaten = ((size[None, :] <= size[:, None]) & (lifetime[None, :] > lifetime[:, None])) | (
-        (size[None, :] < size[:, None]) & (lifetime[None, :] >= lifetime[:, None])
+    encoders = np.array([e.records[0].cost.depth > 0 for e in entries])
+    beaten = encoders & (
+        ((size <= size[:, None]) & (lifetime > lifetime[:, None]))
+        | ((size < size[:, None]) & (lifetime >= lifetime[:, None]))
     )
-    rows = [
-        _row(entry, 1 + int(better[place].sum()), not bool(beaten[place].any())) for place, entry in enumerate(entries)
-    ]
+    front = encoders & ~beaten.any(axis=1)
+    rows = [_row(e, 1 + int(better[place].sum()), bool(front[place])) for place, e in enumerate(entries)]
     order = sorted(range(len(rows)), key=lambda place: (-lifetime[place], entries[place].submission.name))
     first = entries[0].records[0]
     track = entries[0].submission.track

@@ -19,9 +19,9 @@ from clbench.plots.overlay import MEAN, Overlay, line_style
 from clbench.plots.picture import PALETTE, over_seeds
 
 # The palette again, lighter, to be read on black.
-_ON_DARK = ("#58A9E8", "#FF8B45", "#2FC796", "#E6A3C8", "#F0B33C", "#9AD4F7", "#D8709F", "#C4C45C")
+ON_DARK = ("#58A9E8", "#FF8B45", "#2FC796", "#E6A3C8", "#F0B33C", "#9AD4F7", "#D8709F", "#C4C45C")
 # The picture's markers as SVG paths of about unit radius.
-_SHAPES = {
+SHAPES = {
     "o": "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
     "s": "M-.9,-.9H.9V.9H-.9Z",
     "D": "M0,-1.25L1.25,0L0,1.25L-1.25,0Z",
@@ -31,9 +31,9 @@ _SHAPES = {
     "X": "M-1.1,-.6L-.6,-1.1L0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0Z",
     "*": "M0,-1.3L.32,-.4L1.24,-.4L.5,.15L.76,1.05L0,.5L-.76,1.05L-.5,.15L-1.24,-.4L-.32,-.4Z",
 }
-_DASHES = ([1, 0], [7, 3], [3, 3], [9, 3, 2, 3], [1, 3])
+DASHES = ([1, 0], [7, 3], [3, 3], [9, 3, 2, 3], [1, 3])
 # Of Vega-Lite; the bundle and the specification have to agree.
-_VEGA_LITE = "6.4"
+VEGA_LITE = "6.4"
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,9 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     Raises:
         UserError: the file cannot be written.
     """
-    import vl_convert
     from jinja2 import Environment, PackageLoader
 
-    library = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # its snippet is optional
+    library = plotting_library()
     template = Environment(
         loader=PackageLoader("clbench.plots", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -83,18 +82,18 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     styles = [line_style(number) for number in range(len(drawn.names))]
     text = template.get_template("overlay.html").render(
         title=drawn.title,
-        policy=" ".join(f"'sha256-{_sha256(script)}'" for script in (library, program)),
+        policy=" ".join(f"'sha256-{script_sha256(script)}'" for script in (library, program)),
         library=library,
         program=program,
-        data=script_json({"spec": specification(drawn), "dark": _ON_DARK, "light": PALETTE, "balanced": balanced}),
+        data=script_json({"spec": specification(drawn), "dark": ON_DARK, "light": PALETTE, "balanced": balanced}),
         light=PALETTE,
-        dark=_ON_DARK,
+        dark=ON_DARK,
         models=[
             {
                 "name": name,
                 "colour": PALETTE.index(colour),
-                "shape": _SHAPES[marker],
-                "dash": " ".join(map(str, _DASHES[dash])),
+                "shape": SHAPES[marker],
+                "dash": " ".join(map(str, DASHES[dash])),
                 "seeds": len(scores),
             }
             for name, (colour, marker, dash), scores in zip(drawn.names, styles, drawn.accuracy, strict=True)
@@ -108,6 +107,14 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     return path
 
 
+def plotting_library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, for a page that loads nothing."""
+    import vl_convert
+
+    text: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]  # its snippet is optional
+    return text
+
+
 def specification(drawn: Overlay) -> dict[str, Any]:
     """The chart as a Vega-Lite specification; strangers' names are values in it and never expressions.
 
@@ -116,7 +123,7 @@ def specification(drawn: Overlay) -> dict[str, Any]:
     """
     models = range(len(drawn.names))
     styles = [line_style(number) for number in models]
-    shapes = [_SHAPES[marker] for _, marker, _ in styles]
+    shapes = [SHAPES[marker] for _, marker, _ in styles]
 
     def per_model(values: Sequence[Any]) -> dict[str, Any]:
         scale = {"domain": list(models), "range": list(values)}
@@ -138,7 +145,7 @@ def specification(drawn: Overlay) -> dict[str, Any]:
         )
     ]  # fmt: skip
     return {
-        "$schema": f"https://vega.github.io/schema/vega-lite/v{_VEGA_LITE}.json",
+        "$schema": f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.json",
         "description": "Lines of each model's scores after each experience; the tables beneath hold the same numbers.",
         "width": "container",
         "height": 380,
@@ -166,7 +173,7 @@ def specification(drawn: Overlay) -> dict[str, Any]:
             },
             {
                 "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"y": y, "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles])},
+                "encoding": {"y": y, "strokeDash": per_model([DASHES[dash] for _, _, dash in styles])},
             },
             {
                 "mark": {"type": "point", "size": 60, "strokeWidth": 1.5, "opacity": 1},
@@ -239,7 +246,8 @@ def _text(mean: float, high: float) -> str:
     return f"{100 * mean:.1f}" + (f" ± {100 * (high - mean):.1f}" if high > mean else "")
 
 
-def _sha256(script: str) -> str:
+def script_sha256(script: str) -> str:
+    """As a content security policy names a script."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 

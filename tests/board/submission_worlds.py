@@ -14,6 +14,7 @@ from clbench.board.truth import Truth, truth_in
 from clbench.compress.outline import outline
 from clbench.data.baselines import majority, word_overlap
 from clbench.data.load import load
+from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import open_backbone
 from clbench.figures.cost import pair_flops
 from clbench.record import DomainInfo, Record, make_record, write_record
@@ -42,14 +43,24 @@ def opened(path: Path) -> OpenStream:
 
 
 @cache
+def pairs(path: Path) -> list[DomainData]:
+    return load(opened(path), "embedded")
+
+
+@cache
 def truth(path: Path) -> Truth:
     return truth_in(opened(path), "embedded")
+
+
+@cache
+def floors(path: Path) -> dict[str, Any]:
+    return {d.name: (majority(d, 2), word_overlap(d, 2)) for d in pairs(path)}
 
 
 def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "naive", right: float = 0.8) -> Record:
     """What a run of a shipped recipe over ``stream`` leaves, its answers drawn: right with a chance of ``right``."""
     form = opened(stream)
-    data = load(form, "embedded")
+    data = pairs(stream)
     recipe, backbone = read_recipe(model), open_backbone("clbench-tiny-12l")
     drawn = np.random.default_rng([seed, *model.encode()])
     trained = [d for d in data if not form.is_evaluation_only(d.name)]
@@ -69,6 +80,7 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
     edition = form.edition("embedded")
     settings = read_strategy(strategy)
     rate = settings.training.model_copy(update={"learning_rate": backbone.learning_rate})
+    baselines = [DomainInfo(d, form.is_evaluation_only(d.name), *floors(stream)[d.name]) for d in data]
     return make_record(
         configuration={
             "model": recipe.describe(),
@@ -84,7 +96,7 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
             "fingerprint": "0" * 64,
         },
         label_space=form.form.label_space,
-        domains=[DomainInfo(d, form.is_evaluation_only(d.name), majority(d, 2), word_overlap(d, 2)) for d in data],
+        domains=baselines,
         inception=[{"name": "finetune", "epochs": 1, "validation": [0.5]}],
         points=points,
         cost={
