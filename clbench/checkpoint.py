@@ -68,6 +68,11 @@ def write_compressed(
         UserError: whatever a user can mend.
     """
     recipe = read_recipe(model)
+    if recipe.form.reference:
+        raise UserError(
+            f"{recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; give "
+            "--model a recipe that makes an encoder."
+        )
     if folder.exists() and not (folder / "config.json").is_file():
         raise UserError(f"--out {folder} is there already and is no checkpoint; choose another.")
     stream, data = load_domain(domain, edition, data_dir=data_dir)
@@ -83,12 +88,12 @@ def write_compressed(
         "balanced_accuracy": balanced_accuracy(gold, said),
         "majority": majority(data, task.classes).accuracy,
     }
-    spent = cost(made.model, round(float(task.store.lengths[test].mean())))
-    config = made.model.config
+    spent = cost(made.encoder, round(float(task.store.lengths[test].mean())))
+    config = made.encoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, folder.name)
-    write_classifier(made.model.hf, start.tokenizer(), start.lower_case, card, folder)
+    write_classifier(made.encoder.hf, start.tokenizer(), start.lower_case, card, folder)
     return Written(folder, digest_of(folder), figures, spent)
 
 

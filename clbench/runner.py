@@ -115,7 +115,7 @@ def prepare(
         from clbench.encoder.backbone import open_backbone
     with _clock(seconds, "backbone"):
         start = open_backbone(backbone or recipe.form.backbone or size.backbone)
-    form = form.model_copy(update={"training": at_rate(form.training, start.learning_rate)})
+    form = form.model_copy(update={"training": at_rate(form.training, recipe.form.learning_rate(start.learning_rate))})
     names: list[str] = []
 
     def on_domain(name: str) -> None:
@@ -258,14 +258,15 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
             for d, f in zip(job.data, fittable(job.data), strict=True)
         ]
-    length = round(float(np.mean(store.lengths[np.concatenate(list(tests.values()))])))
+    tested = np.concatenate(list(tests.values()))
+    length = round(float(np.mean(store.lengths[tested])))
     return make_record(
         configuration=_configuration(job, seed, fingerprint),
         label_space=job.stream.form.label_space,
         domains=domains,
         inception=compressed.steps,
         points=points,
-        cost=cost(compressed.model, length),
+        cost=cost(compressed.model, length, tested),
         measured={
             "started": started,
             "seconds": {name: round(value, 3) for name, value in seconds.items()},

@@ -66,7 +66,7 @@ def _list(shown: list[dict[str, Any]], backbone: str) -> None:
     table.add_column("source", min_width=16)  # an arXiv number is not broken
     for one in shown:
         steps = ", ".join(step["step"] for step in one["steps"])
-        parameters = f"{one['parameters'] / 1e6:.2f} M"
+        parameters = f"{one['parameters'] / 1e6:.2f} M" if one["parameters"] >= 10_000 else str(one["parameters"])
         table.add_row(one["name"], str(one["depth"]), parameters, steps, _source(one["citation"]))
     out().print(table)
 
@@ -89,11 +89,14 @@ def _one(one: dict[str, Any], found: Outline) -> None:
     show = out()
     show.print(Text.assemble((one["name"], "bold"), f": {one['title']}"))
     show.print(Text(one["citation"], style="dim"))
-    show.print(Text(f"{one['depth']} layers, {one['parameters']:,} parameters without the head\n"))
+    counted = "without the head" if found.table is None else "for two classes"
+    show.print(Text(f"{one['depth']} layers, {one['parameters']:,} parameters {counted}\n"))
     for number, step in enumerate(one["steps"], start=1):
         said = {name: value for name, value in step.items() if name not in ("step", "training") and value is not None}
         settings = ", ".join(f"{name} {value}" for name, value in said.items())
         show.print(Text(f"{number}. {step['step']}" + (f": {settings}" if settings else "")))
-    show.print()
-    for line in drawing(found, one["name"]):
+    lines = drawing(found, one["name"])
+    if lines:
+        show.print()
+    for line in lines:
         show.print(Text(line), no_wrap=True, overflow="ignore", crop=False)

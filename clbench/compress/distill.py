@@ -185,7 +185,7 @@ def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:
     return 1 - F.cosine_similarity(s[mask], t[mask], dim=-1).mean()
 
 
-def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teacher: Classifier) -> Loss:
+def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teacher: Classifier) -> Loss[Classifier]:
     """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient."""
     rows = torch.from_numpy(task.train_rows)
 

@@ -22,6 +22,7 @@ class Outline:
         teacher: name of the recipe that teaches last; None without one.
         taught: the teacher's layer for each of the student's layers that has one, 1-based.
         teacher_depth: 0 without a teacher.
+        table: of a reference, the rows of its table, 0 for a bias alone; None of an encoder.
     """
 
     layers: tuple[int, ...] | None
@@ -30,9 +31,12 @@ class Outline:
     teacher: str | None
     taught: Mapping[int, int]
     teacher_depth: int
+    table: int | None = None
 
     def parameters(self, shape: BertShape) -> int:
-        """Of the encoder with pooler, without head, in a model of this depth."""
+        """Of the encoder with pooler, without head, in a model of this depth; of a reference, all, for two classes."""
+        if self.table is not None:
+            return 2 * (self.table + 1)
         width, inner = shape.hidden_size, shape.intermediate_size
         tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * width
         # queries, keys, values, output; two feed-forward matrices; their biases; two LayerNorms
@@ -46,6 +50,8 @@ def outline(recipe: OpenRecipe, layers: int) -> Outline:
     Raises:
         UserError: the recipe does not fit so many layers.
     """
+    if recipe.form.reference:
+        return Outline((), 0, (recipe.form.reference.step,), None, {}, 0, recipe.form.reference.buckets or 0)
     left: tuple[int, ...] | None = tuple(range(1, layers + 1))
     depth, teacher, teacher_depth = layers, None, 0
     taught: dict[int, int] = {}
@@ -66,6 +72,8 @@ def outline(recipe: OpenRecipe, layers: int) -> Outline:
 def drawing(outline: Outline, name: str) -> list[str]:
     """The layers as lines of text, the last one on top: the teacher's, what is taught, the student's, their origin.
 
+    A reference has no layers, and no lines.
+
     >>> found = Outline((1, 2), 2, ("prune_layers", "distill"), "t", {1: 2}, 4)
     >>> print("\\n".join(drawing(found, "s")))
     t                 s
@@ -74,6 +82,8 @@ def drawing(outline: Outline, name: str) -> list[str]:
     2 ── [CLS] ─────▶ 1  layer 1 of the backbone
     1
     """
+    if outline.table is not None:
+        return []
     origin = {} if outline.layers is None else dict(enumerate(outline.layers, start=1))
 
     def student(number: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from clbench import __version__
 from clbench.cache import cached, key_of
@@ -23,9 +23,10 @@ from clbench.compress.masks import hold
 from clbench.compress.prune_heads import head_importance, head_masks, heads_to_prune
 from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_rate
 from clbench.compress.prune_weights import train_and_prune
-from clbench.compress.task import Observer, OnStep, Task, fit
+from clbench.compress.task import Loss, Observer, OnStep, Task, fit
 from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
 from clbench.encoder.quantize import set_int8
+from clbench.encoder.reference import ReferenceModel
 from clbench.errors import UserError
 from clbench.schema.recipe import (
     AnyStep,
@@ -37,6 +38,7 @@ from clbench.schema.recipe import (
     PruneLayers,
     PruneWeights,
     Quantize,
+    Reference,
     Step,
     Untrained,
 )
@@ -60,10 +62,21 @@ class Compressed:
         path: what an observer saw of the last step that trains; empty without one.
     """
 
-    model: Classifier
+    model: Classifier | ReferenceModel
     steps: list[dict[str, Any]]
     key: str
     path: dict[str, Tensor]
+
+    @property
+    def encoder(self) -> Classifier:
+        """The model, of a recipe that makes an encoder.
+
+        Raises:
+            ValueError: it is a reference, which has none.
+        """
+        if isinstance(self.model, ReferenceModel):
+            raise ValueError("a reference has no encoder")
+        return self.model
 
 
 def build(
@@ -95,11 +108,13 @@ def build(
     """
     if isinstance(recipe.form.steps[0], Load):
         return _loaded(backbone, task, seed)
-    model = backbone.classifier(task.classes, seed).reads(task.store).eval()
     chain: dict[str, Any] = {
         "clbench": __version__, "torch": torch.__version__, "backbone": backbone.digest, "task": task.digest,
         "seed": seed, "steps": [],
     }  # fmt: skip
+    if recipe.form.reference:
+        return _reference(recipe.form.reference, recipe.form.name, task, chain, observer, observed, on_step)
+    model = backbone.classifier(task.classes, seed).reads(task.store).eval()
     reports: list[dict[str, Any]] = []
     path: dict[str, Tensor] = {}
     trained = 0
@@ -112,8 +127,8 @@ def build(
             chain["steps"].append({"step": step.step, "layers": kept})
             reports.append({"name": step.step, "layers": kept})
             continue
-        if isinstance(step, Load):
-            continue  # stands alone, and is dealt with above
+        if isinstance(step, Load | Reference):
+            continue  # stand alone, and are dealt with above
         if isinstance(step, Quantize):
             set_int8(model)
             chain["steps"].append({"step": step.step})
@@ -170,6 +185,35 @@ def _loaded(backbone: Backbone, task: Task, seed: int) -> Compressed:
     return Compressed(model, [{"name": "load", "details": {"sha256": backbone.digest}}], key, {})
 
 
+def _reference(
+    step: Reference,
+    name: str,
+    task: Task,
+    chain: dict[str, Any],
+    observer: Observer | None,
+    observed: Mapping[str, Any] | None,
+    on_step: OnStep | None,
+) -> Compressed:
+    """A model without an encoder; of the backbone, whose digest is in the chain, it has the tokenizer alone."""
+    model = ReferenceModel(task.classes, step.buckets).reads(task.store)
+    facts = step.model_dump(mode="json")
+    chain["steps"].append(facts)
+
+    def train(folder: Path) -> None:
+        scores = fit(
+            model, task, step.training, finetune_loss(task), seed=_seed(chain["seed"], 0),
+            name=f"{step.step} {name}", observer=observer, on_step=on_step,
+        )  # fmt: skip
+        _write(folder, model, scores, observer, {})
+
+    scores, path = _read(
+        cached("models", {**chain, "observed": dict(observed or {}) if observer else None}, train), model
+    )
+    details = {field: value for field, value in facts.items() if field != "step"}
+    report = {"name": step.step, "epochs": step.training.epochs, "validation": scores, "details": details}
+    return Compressed(model.eval(), [report], key_of(chain), path)
+
+
 def _layerdrop(step: Step, later: Sequence[AnyStep], layers: int, origin: str) -> float | None:
     """The rate that a step asks for, of a model of so many layers; None for the backbone's own."""
     if step.layerdrop != "auto":
@@ -181,7 +225,7 @@ def _layerdrop(step: Step, later: Sequence[AnyStep], layers: int, origin: str) -
 
 def _distillation(step: Distill, student: Classifier, teacher: Compressed, origin: str) -> dict[str, Any]:
     """What determines a distillation, beyond its training."""
-    depths = student.config.num_hidden_layers, teacher.model.config.num_hidden_layers
+    depths = student.config.num_hidden_layers, teacher.encoder.config.num_hidden_layers
     width = student.config.hidden_size
     if step.relation_heads is not None and width % step.relation_heads:
         raise UserError(
@@ -221,9 +265,9 @@ def _train(
     if isinstance(step, Distill) and teacher is not None:
         told = f"targets of {recipe.teachers[place].form.name}"
         on_rows = (lambda done, total: on_step(told, done, total)) if on_step else None
-        depths = token_depths(step, teacher.model.config.num_hidden_layers)
-        taught = targets(teacher.model, teacher.key, task, matched, on_rows, depths=depths)
-        loss = distill_loss(step, task, taught, len(matched), teacher.model)
+        depths = token_depths(step, teacher.encoder.config.num_hidden_layers)
+        taught = targets(teacher.encoder, teacher.key, task, matched, on_rows, depths=depths)
+        loss: Loss[Classifier] = distill_loss(step, task, taught, len(matched), teacher.encoder)
     else:
         loss = finetune_loss(task)
     scores = fit(model, task, training, loss, seed=seed, name=name, observer=observer, on_step=on_step)
@@ -231,7 +275,7 @@ def _train(
 
 
 def _write(
-    folder: Path, model: Classifier, scores: list[float], observer: Observer | None, masks: Mapping[str, Tensor]
+    folder: Path, model: nn.Module, scores: list[float], observer: Observer | None, masks: Mapping[str, Tensor]
 ) -> None:
     # By way of bytes, so that a full disk is an ordinary OSError.
     path = observer.state() if observer else {}
@@ -241,13 +285,14 @@ def _write(
     (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
 
 
-def _read(folder: Path, model: Classifier) -> tuple[list[float], dict[str, Tensor]]:
-    """Fill ``model`` from the cache, its masks held; the validation scores and the observer's state.
+def _read(folder: Path, model: Classifier | ReferenceModel) -> tuple[list[float], dict[str, Tensor]]:
+    """Fill ``model`` from the cache, an encoder's masks held; the validation scores and the observer's state.
 
     Read back even when it has just been written: whoever trained it, its tensors then lie in memory in the same way.
     """
     model.load_state_dict(load_file(folder / "model.safetensors"))
-    hold(model, load_file(folder / "masks.safetensors"))
+    if isinstance(model, Classifier):
+        hold(model, load_file(folder / "masks.safetensors"))
     path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
     scores: list[float] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     return scores, path

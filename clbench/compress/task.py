@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
-from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.bert import predict
 from clbench.encoder.optimization import optimizer, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.figures.metrics import balanced_accuracy
@@ -24,9 +24,10 @@ from clbench.schema.strategy import Training
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+Model = TypeVar("Model", bound=nn.Module)
 OnStep = Callable[[str, int, int], None]
 # (model, places in the training set (B,), their labels (B,)) -> a scalar loss
-Loss = Callable[[Classifier, Tensor, Tensor], Tensor]
+Loss = Callable[[Model, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,10 @@ class Observer(Protocol):
 
 
 def fit(
-    model: Classifier,
+    model: Model,
     task: Task,
     form: Training,
-    loss: Loss,
+    loss: Loss[Model],
     *,
     seed: int,
     name: str,
@@ -156,7 +157,7 @@ def fit(
     return scores
 
 
-def score(model: Classifier, task: Task) -> float:
+def score(model: nn.Module, task: Task) -> float:
     """Balanced accuracy on the validation pairs."""
     found = predict(model, torch.from_numpy(task.validation_rows)).argmax(-1).numpy()
     return balanced_accuracy(task.validation_labels, found)

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from clbench.encoder.bert import Classifier, predict
 from clbench.encoder.quantize import quantized_matrices
-from clbench.figures.cost import pair_flops, parameters, parameters_without_embeddings
+from clbench.encoder.reference import ReferenceModel
+from clbench.figures.cost import linear_flops, pair_flops, parameters, parameters_without_embeddings
 
 # As safetensors names them.
 _DTYPES = {
@@ -44,7 +46,7 @@ class Speed:
         return asdict(self)
 
 
-def measure(model: Classifier, rows: np.ndarray, batch_size: int = 64, budget: float = 2.0) -> Speed:
+def measure(model: nn.Module, rows: np.ndarray, batch_size: int = 64, budget: float = 2.0) -> Speed:
     """Time ``model`` on real pairs, in evaluation mode; its mode and all weights are left as they were.
 
     Both times stop when their half of the budget is spent, but never before one pass; so a small model takes ``budget``
@@ -68,39 +70,58 @@ def measure(model: Classifier, rows: np.ndarray, batch_size: int = 64, budget: f
     return Speed(latency_ms=1000 * median(latencies), throughput=pairs / sum(seconds))
 
 
-def cost(model: Classifier, length: int) -> dict[str, int]:
-    """The fields of a record's cost; they depend on the model's shapes alone.
+def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | None = None) -> dict[str, int]:
+    """The fields of a record's cost; they depend on the model's shapes alone, a reference's FLOPs on the pairs too.
 
     Args:
         model: the compressed model.
-        length: tokens a pair, for the FLOPs; the mean over real pairs, or the most that a pair may have.
+        length: tokens a pair, for an encoder's FLOPs; the mean over real pairs, or the most that a pair may have.
+        rows: int (N,), the pairs that a reference's features are counted on, for its FLOPs; no encoder asks for them.
     """
-    config, shapes = model.config, parameter_shapes(model)
+    shapes = parameter_shapes(model)
+    if isinstance(model, ReferenceModel):
+        depth, flops = 0, _reference_flops(model, rows)
+    else:
+        config = model.config
+        depth = config.num_hidden_layers
+        flops = pair_flops(depth, config.hidden_size, config.intermediate_size, length, config.num_labels)
     return {
-        "depth": config.num_hidden_layers,
+        "depth": depth,
         "parameters": parameters(shapes),
         "parameters_without_embeddings": parameters_without_embeddings(shapes),
-        "flops_per_pair": pair_flops(
-            config.num_hidden_layers, config.hidden_size, config.intermediate_size, length, config.num_labels
-        ),
+        "flops_per_pair": flops,
         "flops_length": length,
         "disk_bytes": disk_bytes(model),
     }
 
 
-def parameter_shapes(model: Classifier) -> dict[str, tuple[int, ...]]:
-    """Shape of every parameter by its Hugging Face name; one that two modules share is named once."""
-    return {name: tuple(parameter.shape) for name, parameter in model.hf.named_parameters()}
+def _reference_flops(model: ReferenceModel, rows: np.ndarray | None) -> int:
+    """At the mean number of features of the pairs, rounded."""
+    if rows is None or len(rows) == 0:
+        raise ValueError("a reference's FLOPs are those of real pairs, but there are no rows")
+    parts = torch.from_numpy(np.asarray(rows, dtype=np.int64)).split(1024)
+    active = sum(int(model.features(part)[1].sum()) for part in parts)
+    return linear_flops(round(active / len(rows)), len(model.bias))
 
 
-def disk_bytes(model: Classifier) -> int:
+def _stored(model: Classifier | ReferenceModel) -> nn.Module:
+    """What of a model is written to disk."""
+    return model if isinstance(model, ReferenceModel) else model.hf
+
+
+def parameter_shapes(model: Classifier | ReferenceModel) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter by its name on disk, Hugging Face's; one that two modules share is named once."""
+    return {name: tuple(parameter.shape) for name, parameter in _stored(model).named_parameters()}
+
+
+def disk_bytes(model: Classifier | ReferenceModel) -> int:
     """Size of the model's safetensors file as ``save_pretrained`` writes it, counted without writing or copying it.
 
     A matrix that is evaluated in int8 counts a byte a weight, and a float32 scale an output channel.
     """
-    narrow = quantized_matrices(model)
+    narrow = set() if isinstance(model, ReferenceModel) else quantized_matrices(model)
     state: list[tuple[str, torch.dtype, list[int]]] = []
-    for name, value in model.hf.state_dict().items():
+    for name, value in _stored(model).state_dict().items():
         state.append((name, torch.int8 if name in narrow else value.dtype, list(value.shape)))
         if name in narrow:
             state.append((f"{name}_scale", torch.float32, [value.shape[0]]))

@@ -161,11 +161,37 @@ class Quantize(Form):
     step: Literal["quantize"]
 
 
+class Reference(Form):
+    """A model without an encoder, trained on the first domain by cross-entropy: what every other one is measured by.
+
+    Attributes:
+        reads: ``nothing``, a bias alone, which names the commonest class; or ``word_pairs``, a linear model on where
+            each word stands and on pairs of words, one of each sentence (Bowman et al. 2015, arXiv:1508.05326).
+        buckets: rows of the table that they are hashed into; only with ``word_pairs``.
+        training: how it is trained; it has no backbone whose learning rate it could take, so it names its own, which
+            holds through its whole life.
+    """
+
+    step: Literal["reference"]
+    reads: Literal["nothing", "word_pairs"]
+    buckets: int | None = Field(default=None, ge=1, le=2**24)
+    training: Training
+
+    @model_validator(mode="after")
+    def _buckets_go_with_word_pairs(self) -> Reference:
+        if (self.buckets is None) != (self.reads == "nothing"):
+            raise ValueError("buckets are to be given where it reads word_pairs, and only there")
+        if self.training.learning_rate is None:
+            raise ValueError("training.learning_rate is to be a number: a reference has no backbone that names one")
+        return self
+
+
 # What changes a model without training it.
 Untrained = (Load, PruneLayers, PruneHeads, Quantize)
 
 AnyStep = Annotated[
-    Load | Finetune | Distill | PruneLayers | PruneHeads | PruneWeights | Quantize, Field(discriminator="step")
+    Load | Finetune | Distill | PruneLayers | PruneHeads | PruneWeights | Quantize | Reference,
+    Field(discriminator="step"),
 ]
 
 
@@ -191,6 +217,8 @@ class Recipe(Form):
     def _is_trained(cls, steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
         if any(isinstance(step, Load) for step in steps) and len(steps) > 1:
             raise ValueError("load stands alone: a checkpoint is taken as it is")
+        if any(isinstance(step, Reference) for step in steps) and len(steps) > 1:
+            raise ValueError("reference stands alone: it has no encoder that other steps could change")
         if all(isinstance(step, Untrained) and not isinstance(step, Load) for step in steps):
             raise ValueError("one step has to train on the first domain: finetune, distill or prune_weights")
         for place, step in enumerate(steps):
@@ -198,6 +226,17 @@ class Recipe(Form):
             if isinstance(step, Step) and step.layerdrop == "auto" and not aimed:
                 raise ValueError("layerdrop: auto needs a later prune_layers, whose depth it trains for")
         return steps
+
+    @property
+    def reference(self) -> Reference | None:
+        """Its only step, where it makes a model without an encoder."""
+        first = self.steps[0]
+        return first if isinstance(first, Reference) else None
+
+    def learning_rate(self, backbone: float) -> float:
+        """What a learning rate of null means through the model's life: the backbone's, or a reference's own."""
+        own = self.reference.training.learning_rate if self.reference else None
+        return backbone if own is None else own
 
 
 @dataclass(frozen=True)
@@ -230,7 +269,8 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
         beside: a folder looked into first: that of the recipe which names another as its teacher.
 
     Raises:
-        UserError: no such recipe, its file breaks the form, or a recipe is, in the end, its own teacher.
+        UserError: no such recipe, its file breaks the form, a teacher has no encoder, or a recipe is, in the end, its
+            own teacher.
     """
     if name not in names("model") and Path(name).expanduser().is_dir():
         return _checkpoint(Path(name).expanduser())
@@ -243,6 +283,10 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
         for place, step in enumerate(form.steps)
         if isinstance(step, Distill)
     }
+    for teacher in teachers.values():
+        if teacher.form.reference:
+            name = teacher.form.name
+            raise UserError(f"{path}: field 'teacher' should name a recipe with an encoder, but {name} has none.")
     return OpenRecipe(form, path, teachers)
 
 

@@ -19,7 +19,8 @@ class Training(Form):
 
     Attributes:
         epochs: passes over the experience's training pairs.
-        learning_rate: AdamW's, at its peak; null for the one that suits the backbone (its file says which).
+        learning_rate: AdamW's, at its peak; null for the one that suits the model: the backbone's (its file says
+            which), or a reference's own (its recipe does).
         batch_size: new pairs a step.
         warmup: share of the steps in which the learning rate rises linearly; afterwards it falls linearly.
         weight_decay: AdamW's, on matrices only (biases and LayerNorm are not decayed).
@@ -40,7 +41,7 @@ class Training(Form):
 
 
 def at_rate(form: Training, learning_rate: float) -> Training:
-    """The same training with the backbone's learning rate where it names none."""
+    """The same training with the model's learning rate where it names none."""
     return form if form.learning_rate is not None else form.model_copy(update={"learning_rate": learning_rate})
 
 
