@@ -232,7 +232,8 @@ def _cost(records: Sequence[Record]) -> list[str]:
     cost = records[0].cost
     parts = [
         f"{cost.depth} layers",
-        f"{short_number(cost.parameters)} parameters ({short_number(cost.parameters_without_embeddings)} "
+        f"{short_number(cost.parameters).strip()} parameters "
+        f"({short_number(cost.parameters_without_embeddings).strip()} "
         "without embeddings)",
         f"{short_number(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
         f"{cost.disk_bytes / 1e6:,.1f} MB on disk",

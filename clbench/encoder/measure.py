@@ -96,12 +96,12 @@ def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | Non
 
 
 def _reference_flops(model: ReferenceModel, rows: np.ndarray | None) -> int:
-    """At the mean number of features of the pairs, rounded."""
+    """At the mean number of features of the pairs."""
     if rows is None or len(rows) == 0:
         raise ValueError("a reference's FLOPs are those of real pairs, but there are no rows")
     parts = torch.from_numpy(np.asarray(rows, dtype=np.int64)).split(1024)
     active = sum(int(model.features(part)[1].sum()) for part in parts)
-    return linear_flops(round(active / len(rows)), len(model.bias))
+    return linear_flops(active / len(rows), len(model.bias))
 
 
 def _stored(model: Classifier | ReferenceModel) -> nn.Module:

@@ -46,12 +46,12 @@ def pair_flops(layers: int, hidden: int, intermediate: int, length: int, classes
     return layers * (attention + feed_forward) + 2 * hidden**2 + 2 * hidden * classes
 
 
-def linear_flops(features: int, classes: int) -> int:
-    """Floating-point operations of a linear classifier over one pair with so many active features: 2 F C.
+def linear_flops(features: float, classes: int) -> int:
+    """Floating-point operations of a linear classifier over one pair with so many active features: 2 F C, rounded.
 
     It is the product of (1, F) by (F, C); looking features up is left out, as everywhere.
 
     >>> linear_flops(200, 2)
     800
     """
-    return 2 * features * classes
+    return round(2 * features * classes)

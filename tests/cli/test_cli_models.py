@@ -22,7 +22,11 @@ def test_every_shipped_recipe_is_listed_with_depth_and_parameters(small_backbone
     backbone = open_backbone("clbench-tiny-12l")
     shown = json.loads(CliRunner().invoke(command, ["--json"]).output)
     assert [one["name"] for one in shown] == names("model")
-    for one in shown:
+    assert {one["name"]: (one["depth"], one["parameters"], one["layers"]) for one in shown if not one["depth"]} == {
+        "majority": (0, 2, []),
+        "bow": (0, 2 * 65536 + 2, []),
+    }
+    for one in (one for one in shown if one["depth"]):
         model = backbone.classifier(2, 0)
         if one["layers"] is not None:
             keep_layers(model, one["layers"])
@@ -45,6 +49,15 @@ def test_one_is_drawn_with_its_layer_map() -> None:
     ]  # fmt: skip
     assert "logits" in drawn[0]
     assert all("[CLS]" in line for line in drawn[1:])
+
+
+@pytest.mark.parametrize(("name", "counted"), [("majority", "2"), ("bow", "131,074")])
+def test_a_reference_has_no_layers_to_draw(name: str, counted: str) -> None:
+    text = CliRunner().invoke(command, [name]).output
+    assert f"0 layers, {counted} parameters for two classes" in text
+    assert text.rstrip().splitlines()[-1].startswith("1. reference: reads")
+    assert "backbone" not in text
+    assert drawing(outline(read_recipe(name), 12), name) == []
 
 
 def test_a_students_last_layer_may_have_two_teachers() -> None:

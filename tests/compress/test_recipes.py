@@ -15,13 +15,16 @@ from clbench.cache import root
 from clbench.compress import Compressed, Task, build, training_steps
 from clbench.compress import task as task_module
 from clbench.compress.recipe import _along
+from clbench.encoder.reference import ReferenceModel
 from clbench.errors import UserError
 from clbench.life.synaptic import PathObserver
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
 
 RECIPES = names("model")
-DEPTH = {name: 6 if "-6l" in name else 3 if "-3l" in name else 12 for name in RECIPES}
+REFERENCES = [name for name in RECIPES if read_recipe(name).form.reference]
+ENCODERS = [name for name in RECIPES if name not in REFERENCES]
+DEPTH = {name: 6 if "-6l" in name else 3 if "-3l" in name else 12 for name in ENCODERS}
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return trained
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_battery(name: str, deep: SmallBackbone, task: Task, fits: list[str], tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     first = made(name, deep, task, on_step=lambda *a: seen.append(a))
@@ -90,6 +93,47 @@ def test_battery(name: str, deep: SmallBackbone, task: Task, fits: list[str], tm
     assert loaded.config.num_hidden_layers == DEPTH[name]
     ids = torch.randint(10, 50, (3, 9))
     torch.testing.assert_close(loaded(ids).logits, model.hf(ids).logits)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_battery_of_the_references(name: str, backbone: SmallBackbone, task: Task, fits: list[str]) -> None:
+    seen: list[str] = []
+    first = made(name, backbone, task, on_step=lambda what, *_: seen.append(what))
+    assert isinstance(first.model, ReferenceModel)
+    assert not first.model.training
+    assert all(p.grad is None and torch.isfinite(p).all() for p in first.model.parameters())
+    assert first.model(torch.from_numpy(task.train_rows)).shape == (96, 2)
+    assert set(seen) == {f"reference {name}"} == set(training_steps(read_recipe(name)))
+    form = read_recipe(name).form.reference
+    assert form is not None
+    told = first.steps[0]
+    assert (told["name"], told["epochs"], len(told["validation"])) == ("reference", 3, 3)
+    assert told["details"]["training"]["learning_rate"] == form.training.learning_rate != backbone.learning_rate
+    assert told["details"]["buckets"] == form.buckets
+    # From the cache; another seed is another model; a watched one is the same, and its path ends at its weights.
+    again, other = made(name, backbone, task), made(name, backbone, task, seed=4)
+    assert fits == [f"reference {name}"] * 2
+    assert same(first.model, again.model)
+    assert (again.key, again.steps) == (first.key, first.steps)
+    assert other.key != first.key
+    assert not same(first.model, other.model)
+    watched = made(name, backbone, task, observer=PathObserver(1e-7), observed={"eps": 1e-7})
+    assert same(first.model, watched.model)
+    assert (first.path, watched.key) == ({}, first.key)
+    for which, parameter in first.model.named_parameters():
+        assert torch.equal(watched.path[f"weights/{which}"], parameter.detach().flatten())
+        assert watched.path[f"importance/{which}"].abs().sum() > 0
+    with pytest.raises(ValueError, match="no encoder"):
+        _ = first.encoder
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_no_reference_teaches(name: str, tmp_path: Path) -> None:
+    content = read_recipe("kd-6l").form.model_dump(mode="json")
+    content["steps"][-1]["teacher"] = name
+    (tmp_path / "taught.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=f"field 'teacher' should name a recipe with an encoder, but {name} has none"):
+        read_recipe(str(tmp_path / "taught.yaml"))
 
 
 @pytest.mark.parametrize("name", RECIPES)
