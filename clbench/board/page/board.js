@@ -168,7 +168,7 @@
     }
   }, { rootMargin: "200px" });
 
-  function chart(id, spec) {
+  function chart(id, description, spec) {
     waiting.set(id, async () => {
       await plotting();
       const style = getComputedStyle(root);
@@ -181,6 +181,10 @@
       // ast: expressions are interpreted, so that the page needs no eval.
       const made = await vegaEmbed(at(id), whole, { renderer: "svg", actions: false, ast: true, config });
       views.set(id, made.view);
+      // A picture with a name; the library calls every chart "Vega visualization".
+      at(id).setAttribute("role", "img");
+      at(id).setAttribute("aria-label", description);
+      at(id).removeAttribute("aria-roledescription");
       at(id).dataset.drawn = String(Number(at(id).dataset.drawn || 0) + 1);
     });
     sight.unobserve(at(id));
@@ -206,12 +210,14 @@
     const y = { field: "score", type: "quantitative", title, scale: { zero: false, nice: true } };
     const x = { field: "parameters", type: "quantitative", title: "parameters", scale: { zero: false, nice: true }, axis: { format: "~s", tickCount: 6 } };
     const tooltip = [["name", "submission"], ["model", "model"], ["layers", "layers"], ["size", "parameters"], ["text", title]].map(([field, name]) => ({ field, title: name, type: "nominal" }));
-    at("pareto").setAttribute("aria-label", `${title} against parameters of ${encoders.length} encoders; on the front: ${encoders.filter((one) => one.front).map((one) => one.name).join(", ")}`);
-    chart("pareto", {
+    const front = encoders.filter((one) => one.front).map((one) => one.name).join(", ");
+    chart("pareto", `${title} against parameters of ${encoders.length} encoders; on the front: ${front}`, {
       data: { values },
       layer: [
+        ...(encoders.length === values.length ? [] : [
         { transform: [{ filter: "datum.layers === 0" }], mark: { type: "rule", strokeDash: [4, 4], color: colours[2], opacity: .8 }, encoding: { y, tooltip } },
         { transform: [{ filter: "datum.layers === 0" }], mark: { type: "text", align: "left", dx: 4, dy: -6, color: colours[2], limit: 160 }, encoding: { x: { value: 0 }, y, text: { field: "model", type: "nominal" } } },
+        ]),
         { transform: [{ filter: "datum.layers > 0 && datum.front" }], mark: { type: "line", interpolate: "step-after", color: colours[1], strokeWidth: 1.5 }, encoding: { x, y } },
         { transform: [{ filter: "datum.layers > 0" }], mark: { type: "rule", color: colours[0], opacity: .35 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } } },
         { transform: [{ filter: "datum.layers > 0" }], mark: { type: "point", filled: true, size: 70, opacity: .95 },
@@ -238,7 +244,7 @@
   function lines(values, names, one, title, legend) {
     const colours = names.map((_, place) => palette()[place % palette().length]);
     const dashes = names.map((_, place) => data.dashes[Math.floor(place / palette().length) % data.dashes.length]);
-    const color = { field: "line", type: "nominal", sort: null, scale: { domain: names, range: colours }, legend: { title: legend, orient: "bottom", columns: 2, direction: "vertical" } };
+    const color = { field: "line", type: "nominal", sort: null, scale: { domain: names, range: colours }, legend: { title: legend, orient: "bottom", columns: 2, direction: "vertical", symbolOpacity: 1, symbolFillColor: null } };
     const x = { field: "t", type: "ordinal", scale: { padding: .3 }, axis: { title: "after experience", labelExpr: "names[datum.value]", labelAngle: 0, labelOverlap: true, labelLimit: 110 } };
     const y = { field: "score", type: "quantitative", title, scale: { zero: false, nice: true } };
     const tooltip = [["line", legend], ["experience", "after"], ["text", title], ["trained", "trained on by then"]].map(([field, name]) => ({ field, title: name, type: "nominal" }));
@@ -247,9 +253,10 @@
       data: { values: values.map((value) => ({ ...value, trained: value.met ? "yes" : "no" })) },
       encoding: { x, color },
       layer: [
-        { transform: [{ filter: "isValid(datum.low)" }], mark: { type: "area", opacity: .12 }, encoding: { y: { ...y, field: "low" }, y2: { field: "high" } } },
-        { mark: { type: "line", strokeWidth: 2 }, encoding: { y, strokeDash: { field: "line", type: "nominal", scale: { domain: names, range: dashes }, legend: null } } },
-        { mark: { type: "point", size: 45, opacity: 1 }, encoding: { y, fill: { ...color, legend: null }, fillOpacity: { condition: { test: "datum.met", value: 1 }, value: 0 } } },
+        ...(values.some((value) => value.low !== null)
+          ? [{ transform: [{ filter: "isValid(datum.low)" }], mark: { type: "area", opacity: .12 }, encoding: { y: { ...y, field: "low" }, y2: { field: "high" } } }] : []),
+        { mark: { type: "line", strokeWidth: 2 }, encoding: { y, strokeDash: { ...color, scale: { domain: names, range: dashes } } } },
+        { mark: { type: "point", size: 45, opacity: 1 }, encoding: { y, fill: color, fillOpacity: { condition: { test: "datum.met", value: 1 }, value: 0 } } },
         { mark: { type: "point", size: 600, opacity: 0, filled: true }, encoding: { y, tooltip } },
       ],
     };
@@ -260,9 +267,9 @@
     const rows = track().rows.filter((row) => chosen().has(row.name));
     const values = rows.flatMap((row) => along(row, track(), place, measure()).map((value) => ({ line: row.name, ...value })));
     const title = measure() ? "balanced accuracy, %" : "accuracy, %";
-    at("curves").setAttribute("aria-label", `${title} after each experience of ${rows.length} submissions: ${rows.map((row) => row.name).join(", ")}`);
     at("curves").dataset.lines = String(rows.length);
-    chart("curves", lines(values, rows.map((row) => row.name), track(), title, "submission"));
+    const names = rows.map((row) => row.name).join(", ");
+    chart("curves", `${title} after each experience of ${rows.length} submissions: ${names}`, lines(values, rows.map((row) => row.name), track(), title, "submission"));
   }
 
   function submission(name) {
@@ -307,11 +314,11 @@
       make("h2", { id: "submission-head", tabindex: -1 }, row.name),
       make("dl", {}, ...facts.flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, value)])),
       make("h2", {}, "What it knew, and when"), kinds, heats,
-      make("figure", {}, make("div", { id: "own", class: "chart", role: "img" })),
+      make("figure", {}, make("div", { id: "own", class: "chart" })),
       make("h2", {}, "Figures"),
       make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "All figures" },
         make("table", {}, make("caption", {}, "in %, mean and half width of the 95% interval over seeds"),
-          make("thead", {}, make("tr", {}, ...["figure", "%", "better", "meaning"].map((text) => make("th", { scope: "col" }, text)))),
+          make("thead", {}, make("tr", {}, ...["figure", "%", "better", "meaning"].map((text) => make("th", { scope: "col", class: text === "%" || text === "better" ? null : "text" }, text)))),
           make("tbody", {}, ...figures))),
       make("h2", {}, "Run it again"),
       make("pre", { tabindex: 0, "aria-label": "commands" }, `${row.rerun}\nclbench verify leaderboard/submissions/${row.name} --rerun`),
@@ -333,14 +340,13 @@
     const floor = make("tr", {}, make("th", { scope: "row" }, "majority class"), ...one.domains.map((_, d) => make("td", {}, percent(one.majority[kind][d]))));
     return make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Accuracy matrix" },
       make("table", { id: "heat" }, make("caption", {}, `${kind ? "balanced accuracy" : "accuracy"} in % after each experience; ○ not trained on by then`),
-        make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "after"), ...one.domains.map((name, d) => make("th", { scope: "col" }, one.only[d] ? `${name} (evaluation only)` : name)))),
+        make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "text" }, "after"), ...one.domains.map((name, d) => make("th", { scope: "col" }, one.only[d] ? `${name} (evaluation only)` : name)))),
         make("tbody", {}, ...rows, floor)));
   }
 
   function ownCurves(one, row, kind) {
     const values = one.domains.flatMap((name, d) => along(row, one, d, kind).map((value) => ({ line: name, ...value })));
-    at("own").setAttribute("aria-label", "The matrix above as lines");
-    chart("own", lines(values, [...one.domains], one, kind ? "balanced accuracy, %" : "accuracy, %", "domain"));
+    chart("own", "The matrix above as lines", lines(values, [...one.domains], one, kind ? "balanced accuracy, %" : "accuracy, %", "domain"));
   }
 
   function route() {
@@ -383,8 +389,6 @@
   at("filter").addEventListener("input", body);
   at("place").addEventListener("change", drawCurves);
   for (const radio of document.querySelectorAll("input[name=measure]")) radio.addEventListener("change", () => { drawPareto(); drawCurves(); });
-  at("pareto").setAttribute("role", "img");
-  at("curves").setAttribute("role", "img");
   at("meanings").replaceChildren(...data.figures.flatMap((about) => [make("dt", {}, about.title), make("dd", {}, `${about.meaning}; ${about.better} is better`)]));
   addEventListener("hashchange", route);
   paint();
