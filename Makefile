@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test check speed board
+.PHONY: demo test check speed board generators
 
 # The two set-ups differ only in the packages that tests and checks need.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -17,10 +17,17 @@ $(VENV)/.test: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/.demo
 
+# The board's page is tested in a real browser: Debian's own, where none is there and we may install it.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); $$SUDO apt-get update -qq && \
+	    $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
 demo: $(VENV)/.demo  ## set up, and run the main job on the embedded edition
 	$(BIN)/clbench run --model pkd-skip-6l --stream nli-shift --edition embedded
 
-test: check  ## set up, and pass ruff, mypy and every test with its coverage
+test: check chromium  ## set up, and pass ruff, mypy and every test with its coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.test  ## ruff (lint, format) and types
@@ -31,5 +38,9 @@ check: $(VENV)/.test  ## ruff (lint, format) and types
 speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted (DATA=FOLDER: on real pairs)
 	$(BIN)/python tests/speed/training.py $(if $(DATA),--data-dir $(DATA))
 
-board: $(VENV)/.demo  ## figures of the generated domains beside the real ones
+board: $(VENV)/.demo  ## check every submission, and render leaderboard/ from them
+	$(BIN)/clbench verify leaderboard/submissions
+	$(BIN)/clbench leaderboard build
+
+generators: $(VENV)/.demo  ## figures of the generated domains beside the real ones
 	$(BIN)/python tests/speed/generators.py
