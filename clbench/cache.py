@@ -1,4 +1,4 @@
-"""One content-addressed cache for what is costly and can be made again: tokens, fine-tuned models, a teacher's targets.
+"""One content-addressed cache for what is costly and can be made again: tokens, trained models, a teacher's targets.
 
 An entry is a folder, found by the sha256 of everything that determines its content. It appears whole or not at all, is
 checked when it is read, and made again where it is damaged.
@@ -36,11 +36,16 @@ def key_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def holds(kind: str, key: str) -> bool:
+    """Whether there is an entry of this key; that it is undamaged is only seen when it is read."""
+    return (root() / kind / key / _MANIFEST).is_file()
+
+
 def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
     """The folder of an entry; ``build`` fills it where there is none, or where it is damaged.
 
     Args:
-        kind: ``tokens``, ``models``, ``targets``: a folder of the cache.
+        kind: ``tokens``, ``models``, ``targets``, ``predictions``: a folder of the cache.
         content: everything that determines the entry, as plain JSON values.
         build: writes the entry's files into the empty folder that it is given.
 

@@ -35,8 +35,8 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Progress]:
-    """A progress display on stderr with a rate and the time left for every task.
+def progress(quiet: bool = False, times: bool = True) -> Iterator[Progress]:
+    """A progress display on stderr with a rate and the time left for every task; without ``times``, neither of them.
 
     A task's ``unit`` field names what is counted::
 
@@ -70,5 +70,7 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
         Rate(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     ]
+    if not times:
+        columns = columns[:4]
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=False) as display:
         yield display

@@ -18,14 +18,17 @@ import numpy as np
 from clbench import __version__
 from clbench.cache import cached
 from clbench.errors import UserError
+from clbench.quiet import Quiet
 from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
 from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.seeds import seeds_of
 from clbench.schema.strategy import Strategy, at_rate, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from clbench.compress import Compressed
     from clbench.data.pairs import DomainData
     from clbench.encoder.backbone import Backbone
     from clbench.encoder.tokens import TokenStore
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 # (what is being done, how much of it is done, how much there is, what is counted)
 OnProgress = Callable[[str, int, int, str], None]
 Rows = Mapping[tuple[str, str], np.ndarray]
+Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
+# Test pairs that are read at once.
+_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,27 @@ class Job:
     @property
     def max_length(self) -> int:
         return self.stream.edition(self.edition).max_length
+
+    @property
+    def trained(self) -> list[DomainData]:
+        """The domains that are trained on, in order."""
+        return [d for d in self.data if not self.stream.is_evaluation_only(d.name)]
+
+    @property
+    def task_digest(self) -> str:
+        """What determines the task of inception; see :func:`clbench.compress.task_digest`."""
+        from clbench.compress import task_digest
+
+        splits = self.trained[0].splits
+        return task_digest(splits["train"], splits["validation"], len(self.stream.form.label_space), self.max_length)
+
+    @property
+    def observed(self) -> dict[str, Any] | None:
+        """What determines the state of a strategy that watches inception; None for one that does not."""
+        from clbench.life import path_observer
+
+        watches = path_observer(self.strategy) is not None
+        return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
 
     def fingerprint(self, seed: int | None = None) -> str:
         """sha256 over everything that determines the run's record, times apart; without a seed, that of all seeds."""
@@ -95,9 +122,13 @@ def prepare(
     data_dir: Path | str | None = None,
     eval_every: int | None = None,
     shift: float = 1.0,
+    data: list[DomainData] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Job:
     """Read and check all that a run needs; the arguments are those of :func:`run`.
+
+    Args:
+        data: the edition's domains, where they have been loaded for another run already.
 
     Raises:
         UserError: whatever of it is wrong.
@@ -122,8 +153,10 @@ def prepare(
         tell("read the domains", len(names), len(opened.domains), "domains")
         names.append(name)
 
-    with _clock(seconds, "data"):
-        data = load(opened, edition, data_dir=Path(data_dir) if data_dir else None, shift=shift, on_domain=on_domain)
+    if data is None:
+        folder = Path(data_dir) if data_dir else None
+        with _clock(seconds, "data"):
+            data = load(opened, edition, data_dir=folder, shift=shift, on_domain=on_domain)
     tell("read the domains", len(names), len(names), "domains")
     return Job(recipe, opened, form, start, edition, shift, eval_every, data, seconds)
 
@@ -176,9 +209,18 @@ def run(
 
 
 def run_seed(
-    job: Job, seed: int, folder: Path, *, fresh: bool = False, on_progress: OnProgress | None = None
+    job: Job,
+    seed: int,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    on_progress: OnProgress | None = None,
+    quiet: Quiet | None = None,
 ) -> Record:
     """The run of one seed, in ``folder``: read where it is finished, gone on with where it was broken off.
+
+    Args:
+        quiet: how it agrees with the others on this machine, whose work would distort its latency.
 
     Raises:
         UserError: as :func:`run`; or the folder holds another run, or another process works in it.
@@ -193,7 +235,7 @@ def run_seed(
             if record.configuration.fingerprint != fingerprint:
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
             return record
-        record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent)
+        record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent, quiet or Quiet(None))
         # The record comes last: where it is, everything is.
         from clbench.plots import forgetting_curve
 
@@ -203,16 +245,34 @@ def run_seed(
     return record
 
 
-def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProgress) -> Record:
+def make_tokens(job: Job) -> None:
+    """See to it that the job's tokens are in the cache, for all that share its stream and backbone."""
+    _tokens(job, _silent)
+
+
+def make_inception(job: Job, seed: int, on_progress: OnProgress | None = None, quiet: Quiet | None = None) -> None:
+    """See to it that a run's inception is in the cache, for all strategies that share it: the model and what it says.
+
+    Raises:
+        UserError: as :func:`run`.
+    """
+    company = quiet or Quiet(None)
+    tell = _polite(on_progress or _silent, company)
+    store, rows = _tokens(job, tell)
+    compressed = _inception(job, seed, store, rows, tell)
+    _inception_says(job, compressed, _evaluator(store, _tests(job, rows), company.wait))(compressed.model)
+
+
+def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProgress, quiet: Quiet) -> Record:
     """Tokens, inception, life, measurement."""
     started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
+    tell = _polite(tell, quiet)
     with _clock(seconds, "imports"):
-        from clbench import compress, life
+        from clbench import life
         from clbench.data.baselines import fittable, majority, word_overlap
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
     classes = len(job.stream.form.label_space)
-    trained = [d for d in job.data if not job.stream.is_evaluation_only(d.name)]
 
     with _clock(seconds, "tokens"):
         store, rows = _tokens(job, tell)
@@ -222,38 +282,25 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             rows[d.name, "train"], d.splits["train"].labels,
             rows[d.name, "validation"], d.splits["validation"].labels,
         )
-        for d in trained
+        for d in job.trained
     ]  # fmt: skip
-
-    first = experiences[0]
-    task = compress.Task(
-        store, first.train_rows, first.train_labels, first.validation_rows, first.validation_labels, classes,
-        digest=compress.task_digest(
-            trained[0].splits["train"], trained[0].splits["validation"], classes, job.max_length
-        ),
-        label_space=tuple(job.stream.form.label_space),
-    )  # fmt: skip
-    observer = life.path_observer(job.strategy)
     with _clock(seconds, "inception"):
-        for name in compress.training_steps(job.recipe):
-            tell(name, 0, 0, "pairs")
-        compressed = compress.build(
-            job.recipe, job.backbone, task, seed=seed, observer=observer,
-            observed=job.strategy.model_dump(mode="json", exclude={"training"}) if observer else None,
-            on_step=lambda name, done, total: tell(name, done, total, "pairs"),
-        )  # fmt: skip
+        compressed = _inception(job, seed, store, rows, tell)
 
-    tests = {d.name: rows[d.name, "test"] for d in job.data}
+    tests = _tests(job, rows)
+    evaluate = _evaluator(store, tests, quiet.wait)
     with _clock(seconds, "life"):
         points = life.live(
-            compressed.model, experiences, job.strategy, seed=seed, evaluate=_evaluator(store, tests),
+            compressed.model, experiences, job.strategy, seed=seed, evaluate=evaluate,
+            evaluate_inception=_inception_says(job, compressed, evaluate),
             folder=folder / "checkpoints", fingerprint=fingerprint, eval_every=job.eval_every,
             on_progress=lambda name, done, total: tell(f"live through {name}", done, total, "steps"),
             path=compressed.path,
         )  # fmt: skip
 
     with _clock(seconds, "measurement"):
-        speed = measure(evaluated(compressed.model), tests[first.name])
+        with quiet.hold():
+            speed = measure(evaluated(compressed.model), tests[experiences[0].name])
         domains = [
             DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
             for d, f in zip(job.data, fittable(job.data), strict=True)
@@ -276,6 +323,54 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             **speed.fields(),
         },
     )
+
+
+def _inception(job: Job, seed: int, store: TokenStore, rows: Rows, tell: OnProgress) -> Compressed:
+    """The recipe's model on the first domain, its last training watched where the strategy asks for it."""
+    from clbench import compress, life
+
+    first = job.trained[0]
+    task = compress.Task(
+        store,
+        rows[first.name, "train"], first.splits["train"].labels,
+        rows[first.name, "validation"], first.splits["validation"].labels,
+        len(job.stream.form.label_space), digest=job.task_digest, label_space=tuple(job.stream.form.label_space),
+    )  # fmt: skip
+    for name in compress.training_steps(job.recipe):
+        tell(name, 0, 0, "pairs")
+    return compress.build(
+        job.recipe, job.backbone, task, seed=seed, observer=life.path_observer(job.strategy), observed=job.observed,
+        on_step=lambda name, done, total: tell(name, done, total, "pairs"),
+    )  # fmt: skip
+
+
+def _inception_says(job: Job, compressed: Compressed, evaluate: Evaluate) -> Evaluate:
+    """``evaluate`` for the model at inception: every strategy asks the same of it, so its answers are in the cache."""
+    content = {"model": compressed.key, "test": [d.splits["test"].digest() for d in job.data]}
+
+    def say(model: nn.Module) -> Mapping[str, np.ndarray]:
+        def build(folder: Path) -> None:
+            for number, found in enumerate(evaluate(model).values()):
+                np.save(folder / f"{number}.npy", found)
+
+        folder = cached("predictions", content | {"max_length": job.max_length}, build)
+        return {d.name: np.load(folder / f"{number}.npy") for number, d in enumerate(job.data)}
+
+    return say
+
+
+def _tests(job: Job, rows: Rows) -> dict[str, np.ndarray]:
+    return {d.name: rows[d.name, "test"] for d in job.data}
+
+
+def _polite(tell: OnProgress, quiet: Quiet) -> OnProgress:
+    """Progress is told after every step of training, which is where a run may stand still while another measures."""
+
+    def told(what: str, done: int, total: int, unit: str) -> None:
+        quiet.wait()
+        tell(what, done, total, unit)
+
+    return told
 
 
 def _configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
@@ -325,8 +420,11 @@ def _tokens(job: Job, tell: OnProgress) -> tuple[TokenStore, Rows]:
     return TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows
 
 
-def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray]) -> Callable[[nn.Module], dict[str, np.ndarray]]:
-    """From a model to the predicted class of every test pair of each domain; pairs of like length are read together."""
+def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray], pause: Callable[[], None]) -> Evaluate:
+    """From a model to the predicted class of every test pair of each domain; pairs of like length are read together.
+
+    ``pause`` is called between batches.
+    """
     import torch
 
     from clbench.encoder.bert import predict
@@ -338,7 +436,11 @@ def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray]) -> Callable[[
 
     def evaluate(model: nn.Module) -> dict[str, np.ndarray]:
         found = np.empty(len(rows), dtype=np.int64)
-        found[order] = predict(evaluated(model), torch.from_numpy(rows[order]), batch_size=128).argmax(-1).numpy()
+        asked = evaluated(model)
+        for begin in range(0, len(rows), _BATCH):
+            pause()
+            part = order[begin : begin + _BATCH]
+            found[part] = predict(asked, torch.from_numpy(rows[part]), batch_size=_BATCH).argmax(-1).numpy()
         return dict(zip(tests, np.split(found, cuts), strict=True))
 
     return evaluate
@@ -353,15 +455,10 @@ def parse_seeds(text: str) -> list[int]:
     Raises:
         UserError: the text is no list of seeds.
     """
-    seeds: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or int(last or first) < int(first):
-            raise UserError(f"--seeds should be like 3, 0-2 or 0,4,7-9, but is '{text}'.")
-        if int(last or first) - int(first) >= 1000 or int(last or first) >= 2**31:
-            raise UserError(f"--seeds should name at most 1000 seeds, each below 2147483648, but is '{text}'.")
-        seeds.update(range(int(first), int(last or first) + 1))
-    return sorted(seeds)
+    try:
+        return seeds_of(text)
+    except ValueError as error:
+        raise UserError(f"--seeds {error}.") from error
 
 
 def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -167,11 +168,16 @@ def targets(
         # Deleting a map writes it out.
         del logits, states, tokens
 
-    content = {"teacher": key, "task": task.digest, "layers": list(layers)}
-    folder = cached("targets", content | ({"depths": list(depths)} if depths else {}), build)
+    folder = cached("targets", targets_content(key, task.digest, layers, depths), build)
     states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
     tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
     return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
+
+
+def targets_content(teacher: str, task: str, layers: Sequence[int], depths: Sequence[int]) -> dict[str, Any]:
+    """What determines the cache's entry of a teacher's targets: the teacher's key, the task's digest, what is kept."""
+    content: dict[str, Any] = {"teacher": teacher, "task": task, "layers": list(layers)}
+    return content | ({"depths": list(depths)} if depths else {})
 
 
 def token_depths(step: Distill, teacher: int) -> list[int]:

@@ -108,10 +108,7 @@ def build(
     """
     if isinstance(recipe.form.steps[0], Load):
         return _loaded(backbone, task, seed)
-    chain: dict[str, Any] = {
-        "clbench": __version__, "torch": torch.__version__, "backbone": backbone.digest, "task": task.digest,
-        "seed": seed, "steps": [],
-    }  # fmt: skip
+    chain = chain_from(backbone, task.digest, seed)
     if recipe.form.reference:
         return _reference(recipe.form.reference, recipe.form.name, task, chain, observer, observed, on_step)
     model = backbone.classifier(task.classes, seed).reads(task.store).eval()
@@ -142,22 +139,20 @@ def build(
             chain["steps"].append({"step": step.step, "heads": heads})
             reports.append({"name": step.step, "details": {"share": step.share, "heads": heads}})
             continue
-        dropout = step.dropout.model_dump() if isinstance(step.dropout, Dropout) else step.dropout
-        if dropout is not None:
-            set_dropout(model, dropout)
         later = recipe.form.steps[place + 1 :]
-        layerdrop = _layerdrop(step, later, model.config.num_hidden_layers, str(recipe.path))
-        if layerdrop is not None:
-            set_layerdrop(model, layerdrop)
         training = at_rate(step.training, backbone.learning_rate)
-        facts: dict[str, Any] = {"step": step.step, "dropout": dropout, "layerdrop": layerdrop}
-        facts["training"] = training.model_dump(mode="json")
         teacher = None
-        if isinstance(step, PruneWeights):
-            facts |= {"sparsity": step.sparsity, "rounds": step.rounds, "rewind": step.rewind}
         if isinstance(step, Distill):
             teacher = build(recipe.teachers[place], backbone, task, seed=seed, on_step=on_step)
-            facts |= _distillation(step, model, teacher, str(recipe.path))
+        shape = model.config.num_hidden_layers, model.config.hidden_size
+        facts = facts_of(
+            recipe, place, training, shape,
+            None if teacher is None else (teacher.key, teacher.encoder.config.num_hidden_layers),
+        )  # fmt: skip
+        if facts["dropout"] is not None:
+            set_dropout(model, facts["dropout"])
+        if facts["layerdrop"] is not None:
+            set_layerdrop(model, facts["layerdrop"])
         chain["steps"].append(facts)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
         watch = observer if all(isinstance(other, Untrained) for other in later) else None
@@ -165,7 +160,7 @@ def build(
             _train, model, task, training, recipe, place, teacher, facts.get("layer_map", []),
             seed=_seed(seed, trained), observer=watch, on_step=on_step,
         )  # fmt: skip
-        folder = cached("models", {**chain, "observed": dict(observed or {}) if watch else None}, train)
+        folder = cached("models", models_content(chain, (observed or {}) if watch else None), train)
         scores, path = _read(folder, model)
         trained += 1
         details = {name: value for name, value in facts.items() if name != "step"}
@@ -206,9 +201,8 @@ def _reference(
         )  # fmt: skip
         _write(folder, model, scores, observer, {})
 
-    scores, path = _read(
-        cached("models", {**chain, "observed": dict(observed or {}) if observer else None}, train), model
-    )
+    folder = cached("models", models_content(chain, (observed or {}) if observer else None), train)
+    scores, path = _read(folder, model)
     details = {field: value for field, value in facts.items() if field != "step"}
     report = {"name": step.step, "epochs": step.training.epochs, "validation": scores, "details": details}
     return Compressed(model.eval(), [report], key_of(chain), path)
@@ -223,17 +217,61 @@ def _layerdrop(step: Step, later: Sequence[AnyStep], layers: int, origin: str) -
     return layerdrop_rate(len(kept_layers(aim, layers, origin)), layers)
 
 
-def _distillation(step: Distill, student: Classifier, teacher: Compressed, origin: str) -> dict[str, Any]:
+def chain_from(backbone: Backbone, task: str, seed: int) -> dict[str, Any]:
+    """What determines a model before any step; each step adds to ``steps``.
+
+    Args:
+        task: its digest.
+    """
+    return {
+        "clbench": __version__, "torch": torch.__version__, "backbone": backbone.digest, "task": task, "seed": seed,
+        "steps": [],
+    }  # fmt: skip
+
+
+def models_content(chain: Mapping[str, Any], observed: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What determines the cache's entry of the chain's last step; ``observed`` is None where nobody watches it."""
+    return {**chain, "observed": None if observed is None else dict(observed)}
+
+
+def facts_of(
+    recipe: OpenRecipe, place: int, training: Training, shape: tuple[int, int], teacher: tuple[str, int] | None
+) -> dict[str, Any]:
+    """What the training step at ``place`` adds to the chain, as plain JSON values.
+
+    Args:
+        training: the step's, at the backbone's rate.
+        shape: layers and width of the model that is trained.
+        teacher: its key and layers, where the step distils.
+
+    Raises:
+        UserError: the step does not fit these shapes.
+    """
+    step, origin = recipe.form.steps[place], str(recipe.path)
+    assert isinstance(step, Step)
+    facts: dict[str, Any] = {
+        "step": recipe.form.steps[place].step,
+        "dropout": step.dropout.model_dump() if isinstance(step.dropout, Dropout) else step.dropout,
+        "layerdrop": _layerdrop(step, recipe.form.steps[place + 1 :], shape[0], origin),
+        "training": training.model_dump(mode="json"),
+    }
+    if isinstance(step, PruneWeights):
+        facts |= {"sparsity": step.sparsity, "rounds": step.rounds, "rewind": step.rewind}
+    if isinstance(step, Distill) and teacher is not None:
+        facts |= _distillation(step, shape, teacher, origin)
+    return facts
+
+
+def _distillation(step: Distill, shape: tuple[int, int], teacher: tuple[str, int], origin: str) -> dict[str, Any]:
     """What determines a distillation, beyond its training."""
-    depths = student.config.num_hidden_layers, teacher.encoder.config.num_hidden_layers
-    width = student.config.hidden_size
+    layers, width = shape
     if step.relation_heads is not None and width % step.relation_heads:
         raise UserError(
             f"{origin}: field 'relation_heads' should divide the backbone's width of {width}, but is "
             f"{step.relation_heads}."
         )
     return {
-        "teacher": teacher.key, "layer_map": layer_map(step.layer_map, *depths, origin), "alpha": step.alpha,
+        "teacher": teacher[0], "layer_map": layer_map(step.layer_map, layers, teacher[1], origin), "alpha": step.alpha,
         "temperature": step.temperature, "beta": step.beta, "reduction": step.reduction, "cosine": step.cosine,
         "relations": step.relations, "relation_heads": step.relation_heads,
     }  # fmt: skip

@@ -66,6 +66,7 @@ def live(
     eval_every: int | None = None,
     on_progress: OnProgress | None = None,
     path: Mapping[str, Tensor] | None = None,
+    evaluate_inception: Evaluate | None = None,
 ) -> list[Point]:
     """Let ``model`` live through ``experiences``; it is changed in place and ends as its last experience leaves it.
 
@@ -85,6 +86,7 @@ def live(
         on_progress: called with the experience's name, its steps done and its steps in all.
         path: for synaptic intelligence, the path of inception, see :func:`clbench.life.strategies.path_observer`;
             no other strategy uses it.
+        evaluate_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
 
     Returns:
         The points in order: a final one for each experience, others before it.
@@ -103,7 +105,8 @@ def live(
 
     for stage in stages[begin:]:
         seed_everything(seed, stage.number)
-        watch = _Watch(model, stage, points, evaluate, eval_every, on_progress)
+        asked = evaluate if stage.number or evaluate_inception is None else evaluate_inception
+        watch = _Watch(model, stage, points, asked, eval_every, on_progress)
         training = TrainingPlugin(strategy.training, stage.judged, watch.step)
         epochs = strategy.training.epochs if stage.number else 0
         learner = strategies.build(strategy, model, training, stream[: stage.number], state, epochs)

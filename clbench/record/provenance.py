@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 
 from clbench import __version__
@@ -32,7 +33,9 @@ def hardware() -> Hardware:
     )
 
 
+@cache
 def _cpu() -> str:
+    # Asking takes a second.
     from cpuinfo import get_cpu_info
 
     try:

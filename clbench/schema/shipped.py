@@ -14,13 +14,14 @@ FOLDERS = {
     "stream": ROOT / "benchmarks" / "streams",
     "domain": ROOT / "benchmarks" / "domains",
     "strategy": ROOT / "benchmarks" / "strategies",
+    "sweep": ROOT / "benchmarks" / "sweeps",
     "model": ROOT / "baselines",
     "backbone": ROOT / "baselines" / "backbones",
 }
 
 
 def names(kind: str) -> list[str]:
-    """The shipped names of a kind (``stream``, ``domain``, ``strategy``, ``model``, ``backbone``), sorted."""
+    """The shipped names of a kind (a key of ``FOLDERS``), sorted."""
     return sorted(path.stem for path in FOLDERS[kind].glob("*.yaml"))
 
 

@@ -9,9 +9,9 @@ from multiprocessing import get_context
 from typing import Any
 
 
-def workers(count: int) -> ProcessPoolExecutor:
-    """Fresh processes: a fork would inherit torch's threads, half of them asleep."""
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread)
+def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
+    """Fresh processes: a fork would inherit torch's threads, half of them asleep. Each calls ``begin`` first."""
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread, initargs=(begin,))
 
 
 def finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterator[Any]:
@@ -27,7 +27,9 @@ def finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterat
         told(number)
 
 
-def _one_thread() -> None:
+def _one_thread(begin: Callable[[], None] | None) -> None:
+    if begin is not None:
+        begin()
     import torch
 
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,0 +1,154 @@
+"""``clbench sweep``: many runs from one file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clbench.console import out, print_json, progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from clbench.sweep.local import State
+    from clbench.sweep.plan import Plan
+    from clbench.sweep.summary import Summary
+
+# What a sweep that is not over, and in which nothing failed, ends with.
+LEFT = 3
+
+
+@click.command("sweep")
+@click.argument("file")
+@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
+@click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
+              help="The folder of all runs; those that clbench run has left there are taken over.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what there is to do and how long it takes, and do nothing.")
+@click.option("--stop-after", type=click.FloatRange(0, min_open=True), metavar="MINUTES",
+              help="Begin no further run after so many minutes; the same command goes on.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def command(
+    file: str,
+    workers: int | None,
+    base: Path,
+    dry_run: bool,
+    stop_after: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Many runs from one file: recipes x streams x strategies x seeds.
+
+    FILE is a sweep's name or its YAML file. What runs share is made once. Broken off, the same command goes on.
+
+    Exit code 0: all runs are there; 1: some have failed; 3: some are left.
+    """
+    from clbench.schema.sweep import read_sweep
+    from clbench.sweep.local import Crew, Orders
+    from clbench.sweep.plan import make_plan, simulated
+    from clbench.sweep.summary import summarise
+    from clbench.sweep.work import about
+
+    sweep = read_sweep(file)
+    with progress(quiet, times=False) as bars:
+        reading = bars.add_task("look at what is there", total=None)
+        plan = make_plan(sweep, base)
+        bars.update(reading, total=1, completed=1)
+        count = max(1, min(workers or os.cpu_count() or 1, len(plan.units)))
+        orders = Orders.of(sweep, base)
+        failed, seconds = {}, 0.0
+        if plan.units:
+            with Crew(count) as crew:
+                timing = bars.add_task("time a few steps of training", total=None)
+                pace = crew.pace(plan, orders)
+                bars.update(timing, total=1, completed=1)
+                seconds = simulated(plan.units, [unit.work.at(pace[unit.stream]) for unit in plan.units], count)
+                if not as_json or dry_run:
+                    bars.console.print(f"{_announced(plan)}: {about(seconds)} with {_counted(count, 'process')}.")
+                if not dry_run:
+                    after = None if stop_after is None else 60 * stop_after
+                    told = _display(bars, plan, about)
+                    failed = dict(crew.carry_out(plan, orders, pace, stop_after=after, on_change=told).failed)
+        elif not as_json:
+            bars.console.print(f"{_announced(plan)}.")
+    if dry_run:
+        if as_json:
+            print_json(_described(plan, seconds))
+        return
+    found = summarise(plan, failed)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        _tell(found, file, base)
+    sys.exit(1 if found.failed else LEFT if found.left else 0)
+
+
+def _announced(plan: Plan) -> str:
+    there = len(plan.runs) - plan.left
+    made = plan.inceptions - plan.inceptions_there
+    return (
+        f"{plan.sweep.form.name}: {_counted(len(plan.runs), 'run')}, {there} of them there; "
+        f"{_counted(plan.inceptions, 'inception')}, {made} to be made"
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
+
+
+def _described(plan: Plan, seconds: float) -> dict[str, object]:
+    return {
+        "sweep": plan.sweep.form.name,
+        "runs": len(plan.runs),
+        "runs_there": len(plan.runs) - plan.left,
+        "inceptions": plan.inceptions,
+        "inceptions_there": plan.inceptions_there,
+        "seconds": round(seconds, 1),
+        "plan": [{"kind": unit.kind, "name": unit.name, "needs": list(unit.needs)} for unit in plan.units],
+    }
+
+
+def _display(bars: Progress, plan: Plan, about: Callable[[float], str]) -> Callable[[State], None]:
+    """A bar for all runs, and a line for each process; where nobody watches, a line whenever a run is over."""
+    there = len(plan.runs) - plan.left
+    whole = bars.add_task("runs", total=len(plan.runs), completed=there)
+    lines: list[TaskID] = []
+    before = -1
+
+    def told(state: State) -> None:
+        nonlocal before
+        over = there + state.done + len(state.failed)
+        text = f"runs, {about(state.seconds_left)} left" if state.working else "runs"
+        text += f", {len(state.failed)} failed" if state.failed else ""
+        bars.update(whole, completed=over, description=text)
+        while len(lines) < len(state.working):
+            lines.append(bars.add_task("", total=None))
+        for place, line in enumerate(lines):
+            name = state.working[place] if place < len(state.working) else None
+            bars.update(line, description=name or "", visible=name is not None)
+        if over != before and not bars.console.is_terminal and not bars.disable:
+            bars.console.print(f"{over} of {len(plan.runs)} {text}")
+        before = over
+
+    return told
+
+
+def _tell(found: Summary, file: str, base: Path) -> None:
+    from clbench.sweep.summary import tables
+
+    show = out()
+    for table in tables(found):
+        show.print(table)
+    for run, reason in found.failed:
+        show.print(f"failed: {run}: {reason}", style="red", soft_wrap=True, markup=False)
+    if found.failed:
+        show.print("Mend what the sentences name; the same command does what failed again.")
+    if found.left:
+        show.print(f"{_counted(found.left, 'run')} left; the same command goes on.")
+    if not found.failed and not found.left:
+        show.print(f"All {_counted(found.total, 'run')} are there; clbench show {base} shows them one by one.")

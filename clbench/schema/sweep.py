@@ -1,0 +1,156 @@
+"""Sweeps: many runs from one file, recipes x streams x strategies x seeds (``benchmarks/sweeps/*.yaml``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from clbench.errors import UserError, nearest
+from clbench.schema.form import Form, read_yaml
+from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.seeds import seeds_of
+from clbench.schema.shipped import find
+from clbench.schema.strategy import Strategy, override, read_strategy
+from clbench.schema.stream import OpenStream, read_stream
+
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Setting = bool | int | float | str | None
+
+
+class Sweep(Form):
+    """What a sweep's file says; every recipe meets every stream under every strategy with every seed.
+
+    Attributes:
+        name: what ``clbench sweep`` is given.
+        title: one line for people.
+        recipes, streams, strategies: names or paths, each once; a path is meant from the file's folder.
+        seeds: ``0-2``, ``0,4,7-9``, a number or a list of numbers.
+        edition: of all streams.
+        backbone: instead of the recipes' and the edition's own.
+        data_dir: for real editions, a folder with the domains' files, from the file's folder.
+        eval_every: optimizer steps between evaluations inside an experience; null for none.
+        shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
+        settings: by strategy, the hyper-parameters that are changed, such as ``replay: {memory_size: 100}``.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: str
+    title: str | None = None
+    recipes: Names
+    streams: Names
+    strategies: Names
+    seeds: tuple[int, ...]
+    edition: str = "embedded"
+    backbone: str | None = None
+    data_dir: str | None = None
+    eval_every: Annotated[int, Field(strict=True, ge=1)] | None = None
+    shift: float = Field(default=1.0, ge=0, le=1)
+    settings: dict[str, dict[str, Setting]] = Field(default_factory=dict)
+
+    @field_validator("recipes", "streams", "strategies")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' should come once, but comes {names.count(name)} times")
+        return names
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _as_people_write_them(cls, given: Any) -> tuple[int, ...]:
+        parts = given if isinstance(given, list | tuple) else [given]
+        if not parts or any(isinstance(part, bool) or not isinstance(part, int | str) for part in parts):
+            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is {given!r}")
+        return tuple(seeds_of(",".join(str(part) for part in parts)))
+
+    @model_validator(mode="after")
+    def _settings_of_its_strategies(self) -> Sweep:
+        for name in self.settings:
+            if name not in self.strategies:
+                raise ValueError(f"settings: the sweep has no strategy '{name}'; {nearest(name, self.strategies)}")
+        return self
+
+
+@dataclass(frozen=True)
+class OpenSweep:
+    """A sweep whose names have all been found.
+
+    Attributes:
+        form: what its file says.
+        path: the file.
+        recipes, streams, strategies: by what :func:`clbench.runner.prepare` is to be given, in the file's order.
+        data_dir: seen from where the user stands.
+    """
+
+    form: Sweep
+    path: Path
+    recipes: dict[str, OpenRecipe]
+    streams: dict[str, OpenStream]
+    strategies: dict[str, Strategy]
+    data_dir: Path | None
+
+    def settings(self, strategy: str) -> dict[str, str]:
+        """What is changed of a strategy (a key of ``strategies``), as :func:`clbench.runner.prepare` takes it."""
+        place = list(self.strategies).index(strategy)
+        changed = self.form.settings.get(self.form.strategies[place], {})
+        return {name: json.dumps(value) for name, value in changed.items()}
+
+
+def read_sweep(name: str) -> OpenSweep:
+    """The sweep that a user means by ``name``: a shipped name, or the path of a YAML file.
+
+    Raises:
+        UserError: no such sweep; its file breaks the form; or a recipe, stream, edition, strategy or setting of it is
+            not there or broken. The sentence names file and field.
+    """
+    path = find("sweep", name)
+    form = read_yaml(path, Sweep)
+
+    def opened(field: str, kind: str, names: tuple[str, ...], read: Callable[[str], Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for place, wanted in enumerate(names):
+            where = f"{path}: field '{field}.{place}'"
+            given = _from_here(kind, wanted, path.parent)
+            if given in found:
+                raise UserError(f"{where}: {wanted} has come before; name it once.")
+            try:
+                found[given] = read(given)
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from error
+        return found
+
+    recipes = opened("recipes", "model", form.recipes, read_recipe)
+    streams = opened("streams", "stream", form.streams, read_stream)
+    strategies = opened("strategies", "strategy", form.strategies, read_strategy)
+    data_dir = None
+    if form.data_dir is not None:
+        data_dir = path.parent / form.data_dir
+        data_dir = data_dir if data_dir.is_dir() else Path(form.data_dir).expanduser()
+    sweep = OpenSweep(form, path, recipes, streams, strategies, data_dir)
+    for stream in streams.values():
+        try:
+            stream.edition(form.edition)
+        except UserError as error:
+            raise UserError(f"{path}: field 'edition': {error}") from error
+    for given, wanted in zip(strategies, form.strategies, strict=True):
+        try:
+            override(strategies[given], sweep.settings(given))
+        except UserError as error:
+            said = str(error).removeprefix("--set").lstrip(": ")
+            raise UserError(f"{path}: field 'settings.{wanted}': {said}") from error
+    return sweep
+
+
+def _from_here(kind: str, name: str, folder: Path) -> str:
+    """A name as it is, and a path from the file's folder as a path from where the user stands."""
+    is_path = name.endswith((".yaml", ".yml")) or "/" in name
+    beside = folder / name if is_path else folder / f"{name}.yaml"
+    if beside.is_file() or (kind == "model" and is_path and beside.is_dir()):
+        return str(beside)
+    return name

@@ -1,0 +1,3 @@
+"""Many runs from one file: what they share is made once, the cores are kept busy, and what was broken off goes on."""
+
+from __future__ import annotations

@@ -1,0 +1,347 @@
+"""The processes of this machine at work on a plan: one a core, each with one thread."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clbench.cache import root
+from clbench.errors import UserError
+from clbench.schema.sweep import OpenSweep
+from clbench.studies.pool import workers as pool
+from clbench.sweep.plan import Plan, Unit, ranked, simulated
+from clbench.sweep.work import Pace, Work
+
+if TYPE_CHECKING:
+    from clbench.data.pairs import DomainData
+    from clbench.runner import Job
+
+# A run's folder keeps here what its developers want to know of an error that is no user's mistake.
+TRACE_NAME = "error.txt"
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is the same for all units of a sweep, and goes to every process.
+
+    Attributes:
+        edition, data_dir, eval_every, shift: as :func:`clbench.runner.prepare` takes them.
+        base: the folder of all runs.
+        lock: see :class:`clbench.quiet.Quiet`.
+    """
+
+    edition: str
+    data_dir: Path | None
+    eval_every: int | None
+    shift: float
+    base: Path
+    lock: Path
+
+    @classmethod
+    def of(cls, sweep: OpenSweep, base: Path) -> Orders:
+        form = sweep.form
+        return cls(form.edition, sweep.data_dir, form.eval_every, form.shift, base, root() / "measuring.lock")
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a sweep is.
+
+    Attributes:
+        done, failed: runs that this call has done, and those that it could not do, with a sentence each.
+        working: names of the units that are being worked on.
+        seconds_left: until all is done.
+    """
+
+    done: int
+    failed: Mapping[int, str]
+    working: Sequence[str]
+    seconds_left: float
+
+
+class Crew:
+    """Processes that stay alive from unit to unit, each a pool of its own: where one dies, the others do not notice."""
+
+    def __init__(self, count: int) -> None:
+        self.hands: list[_Hand] = [_Hand() for _ in range(count)]
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for hand in self.hands:
+                hand.break_off()
+        for hand in self.hands:
+            hand.leave()
+
+    def pace(self, plan: Plan, orders: Orders) -> dict[str, Pace]:
+        """The pace at which each stream's pairs are trained on while all processes are at it, by the stream's name."""
+        found = {}
+        for stream, unit in {unit.stream: unit for unit in plan.units}.items():
+            jobs = [hand.begin(_pace, unit, orders) for hand in self.hands]
+            try:
+                paces = [job.result() for job in jobs]
+            finally:
+                for hand in self.hands:
+                    hand.free()
+            pair, layer = (sum(getattr(pace, name) for pace in paces) / len(paces) for name in ("pair", "layer"))
+            found[stream] = Pace(pair, layer)
+        return found
+
+    def carry_out(
+        self,
+        plan: Plan,
+        orders: Orders,
+        pace: Mapping[str, Pace],
+        *,
+        stop_after: float | None = None,
+        on_change: Callable[[State], None] | None = None,
+    ) -> State:
+        """Do what is left. A unit that fails, or whose process dies, costs what waits for it and nothing else.
+
+        Args:
+            pace: see :meth:`pace`.
+            stop_after: seconds after which no further unit is begun.
+            on_change: called whenever a unit begins or ends.
+        """
+        return _Shift(self, plan, orders, pace, stop_after, on_change or (lambda state: None)).carry_out()
+
+
+class _Shift:
+    """One call of :meth:`Crew.carry_out`."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        plan: Plan,
+        orders: Orders,
+        pace: Mapping[str, Pace],
+        stop_after: float | None,
+        on_change: Callable[[State], None],
+    ) -> None:
+        self.crew, self.plan, self.orders, self.on_change = crew, plan, orders, on_change
+        self.seconds = [unit.work.at(pace[unit.stream]) for unit in plan.units]
+        self.until = None if stop_after is None else time.monotonic() + stop_after
+        self.waiting = ranked(plan.units, self.seconds)
+        self.working: dict[Future[str | None], tuple[int, _Hand, float]] = {}
+        self.done: set[int] = set()
+        self.failed: dict[int, str] = {}
+        # Seconds of the units that are done, as they were and as they were expected.
+        self.was = self.expected = 0.0
+
+    def carry_out(self) -> State:
+        while True:
+            self._begin()
+            self.on_change(self._state())
+            if not self.working:
+                return self._state()
+            finished, _ = wait(self.working, return_when=FIRST_COMPLETED)
+            for future in finished:
+                self._end(future)
+
+    def _begin(self) -> None:
+        """Give every free process the first unit that waits for nothing."""
+        for hand in self.crew.hands:
+            late = self.until is not None and time.monotonic() >= self.until
+            ready = (p for p in self.waiting if all(before in self.done for before in self.plan.units[p].needs))
+            place = None if hand.busy or late else next(ready, None)
+            if place is None:
+                continue
+            self.waiting.remove(place)
+            self.working[hand.begin(_do, self.plan.units[place], self.orders)] = place, hand, time.monotonic()
+
+    def _end(self, future: Future[str | None]) -> None:
+        place, hand, began = self.working.pop(future)
+        try:
+            sentence = future.result()
+        except BrokenProcessPool:
+            sentence = "its process was killed, or ran out of memory."
+        hand.free()
+        if sentence is None:
+            self.done.add(place)
+            self.was += time.monotonic() - began
+            self.expected += self.seconds[place]
+        else:
+            self._fail(place, sentence)
+
+    def _fail(self, place: int, sentence: str) -> None:
+        """The unit has failed, and so has all that waits for it."""
+        self.failed[place] = sentence
+        reason = sentence if self.plan.units[place].kind == "run" else f"{self.plan.units[place].name}: {sentence}"
+        # What needs a unit stands behind it, so one pass finds the followers' followers too.
+        lost = {place}
+        for other in sorted(self.waiting):
+            if lost.intersection(self.plan.units[other].needs):
+                lost.add(other)
+                self.failed[other] = reason
+                self.waiting.remove(other)
+
+    def _state(self) -> State:
+        runs = {p: unit.run for p, unit in enumerate(self.plan.units) if unit.run is not None}
+        over = self.done | self.failed.keys()
+        # Until something is done, and while little is, the measured pace weighs more than what was seen.
+        prior = 0.1 * sum(self.seconds) + 1e-9
+        factor = (self.was + prior) / (self.expected + prior)
+        now = time.monotonic()
+        seconds = [factor * one for one in self.seconds]
+        for place, _, began in self.working.values():
+            seconds[place] = max(seconds[place] - (now - began), 0.0)
+        left = simulated(self.plan.units, seconds, len(self.crew.hands), over)
+        return State(
+            len(self.done & runs.keys()),
+            {run: self.failed[place] for place, run in runs.items() if place in self.failed},
+            [self.plan.units[place].name for place, _, _ in self.working.values()],
+            left,
+        )
+
+
+class _Hand:
+    """One process, made when it is first needed and made again where it has died."""
+
+    def __init__(self) -> None:
+        self.executor: ProcessPoolExecutor | None = None
+        self.future: Future[Any] | None = None
+        self.pid: Future[int] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.future is not None
+
+    def begin(self, act: Callable[..., Any], unit: Unit, orders: Orders) -> Future[Any]:
+        bare = replace(unit, work=Work(), needs=())
+        try:
+            self.future = self._process().submit(act, bare, orders)
+        except BrokenProcessPool:  # it died while it had nothing to do
+            self.executor = None
+            self.future = self._process().submit(act, bare, orders)
+        return self.future
+
+    def _process(self) -> ProcessPoolExecutor:
+        if self.executor is None:
+            self.executor = pool(1, _enter)
+            self.pid = self.executor.submit(os.getpid)
+        return self.executor
+
+    def free(self) -> None:
+        """The unit is over; a process that it has cost is forgotten."""
+        if self.future is not None and self.future.done() and self.executor is not None:
+            if isinstance(self.future.exception(), BrokenProcessPool):
+                self.executor.shutdown(wait=False)
+                self.executor = None
+            self.future = None
+
+    def break_off(self) -> None:
+        """Interrupt the unit as Ctrl-C does."""
+        with suppress(OSError, BrokenProcessPool):
+            while self.future is not None and self.pid is not None and not self.future.done():
+                # Again and again: a process that has not come to its unit yet lets the signal go by.
+                os.kill(self.pid.result(), signal.SIGINT)
+                wait([self.future], timeout=0.2)
+
+    def leave(self) -> None:
+        """End the process, at the end of its unit."""
+        if self.executor is not None:
+            self.executor.shutdown(wait=True, cancel_futures=True)
+            self.executor = None
+
+
+def _enter() -> None:
+    """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _interrupt(*_: object) -> None:
+    # A second Ctrl-C must not break off the tidying that the first one begins.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _do(unit: Unit, orders: Orders) -> str | None:
+    """Do a unit; a sentence where it fails."""
+    folder: Path | None = None
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        from clbench.quiet import Quiet
+        from clbench.runner import make_inception, make_tokens, run_seed
+
+        job = _job(unit, orders)
+        folder = job.folder(orders.base) / f"seed-{unit.seed}"
+        quiet = Quiet(orders.lock)
+        orders.lock.parent.mkdir(parents=True, exist_ok=True)
+        if unit.kind == "tokens":
+            make_tokens(job)
+        elif unit.kind == "inception":
+            make_inception(job, unit.seed, quiet=quiet)
+        else:
+            run_seed(job, unit.seed, folder, quiet=quiet)
+            (folder / TRACE_NAME).unlink(missing_ok=True)
+    except UserError as error:
+        return str(error)
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return f"{said}{_traced(folder)}."
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return None
+
+
+def _traced(folder: Path | None) -> str:
+    """Write the traceback of the exception at hand into the run's folder; the end of the sentence that says so."""
+    try:
+        if folder is None:
+            return ""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / TRACE_NAME).write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError:
+        return ""
+    return f" (see {folder / TRACE_NAME})"
+
+
+def _pace(unit: Unit, orders: Orders) -> Pace:
+    from clbench.sweep.work import measure_pace
+
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        return measure_pace(_job(unit, orders))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _job(unit: Unit, orders: Orders) -> Job:
+    from clbench.runner import prepare
+
+    return prepare(
+        unit.model, unit.stream, edition=orders.edition, strategy=unit.strategy, settings=unit.settings,
+        backbone=unit.backbone, data_dir=orders.data_dir, eval_every=orders.eval_every, shift=orders.shift,
+        data=_data(unit.stream, orders.edition, orders.data_dir, orders.shift),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _data(stream: str, edition: str, data_dir: Path | None, shift: float) -> list[DomainData]:
+    """A stream's domains, read once a process and not once a run."""
+    from clbench.data.load import load
+    from clbench.schema.stream import read_stream
+
+    return load(read_stream(stream), edition, data_dir=data_dir, shift=shift)

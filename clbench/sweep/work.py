@@ -1,0 +1,160 @@
+"""How much there is to do, in passes of pairs through layers, and how long that takes on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clbench.schema.strategy import Agem, Replay, Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clbench.compress.entries import Entry
+    from clbench.encoder.tokens import TokenStore
+    from clbench.runner import Job
+
+# A step of training is a pass forward and about two backward.
+_TRAIN = 3
+# Seconds that a run takes beyond its passes: weights, latency, picture, record.
+_RUN = 6.0
+_INCEPTION = 1.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """Attributes:
+    pairs: that are read in all, a training step's three times.
+    layers: the same, each times the layers that it goes through.
+    seconds: what does not depend on the pairs.
+    """
+
+    pairs: float = 0.0
+    layers: float = 0.0
+    seconds: float = 0.0
+
+    def at(self, pace: Pace) -> float:
+        """Seconds on one core."""
+        return self.pairs * pace.pair + self.layers * pace.layer + self.seconds
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that one core takes for a pair, and for each layer that the pair goes through, forward only."""
+
+    pair: float
+    layer: float
+
+
+def inception_work(job: Job, missing: Sequence[Entry], depth: int) -> Work:
+    """Of the entries that are to be made, and of the predictions at inception."""
+    splits = job.trained[0].splits
+    train, validation, tests = len(splits["train"]), len(splits["validation"]), _tests(job)
+    pairs = layers = 0.0
+    for entry in missing:
+        passes = entry.epochs * (_TRAIN * train + validation) if entry.epochs else train
+        pairs, layers = pairs + passes, layers + passes * entry.depth
+    return Work(pairs + tests, layers + tests * depth, _INCEPTION)
+
+
+def life_work(job: Job, depth: int) -> Work:
+    """Of a life after inception; what a strategy does beyond naive training is counted by its definition."""
+    form, training = job.strategy, job.strategy.training
+    sizes = [(len(d.splits["train"]), len(d.splits["validation"])) for d in job.trained]
+    passes = sizes[0][1] + (_TRAIN * sizes[0][0] if form.method == "ewc" else 0.0)
+    stages = range(1, len(sizes)) if form.method != "joint" else range(len(sizes) - 1, len(sizes))
+    for stage in stages:
+        first = 0 if form.method in ("joint", "cumulative") else stage
+        train, validation = (sum(part[side] for part in sizes[first : stage + 1]) for side in (0, 1))
+        passes += training.epochs * (_TRAIN * train * _burden(form) + validation)
+        if form.method == "ewc":
+            passes += _TRAIN * train
+        steps = training.epochs * -(-train // training.batch_size)
+        looks = 1 + ((steps - 1) // job.eval_every if job.eval_every else 0)
+        passes += looks * _tests(job)
+    return Work(passes, passes * depth, _RUN)
+
+
+def _burden(form: Strategy) -> float:
+    """Passes of a step of training, of those that naive training takes."""
+    size = form.training.batch_size
+    if isinstance(form, Replay):
+        return 1 + (form.memory_batch_size or size) / size
+    if isinstance(form, Agem):
+        return 1 + form.sample_size / size
+    return 1 + 1 / _TRAIN if form.method == "lwf" else 1.0
+
+
+def _tests(job: Job) -> int:
+    return sum(len(d.splits["test"]) for d in job.data)
+
+
+def measure_pace(job: Job, budget: float = 1.5) -> Pace:
+    """Time a few steps of training of the job's backbone, at two depths, on pairs of all its domains.
+
+    Two or more steps each, however long they take; the first one is not counted.
+
+    Args:
+        budget: seconds.
+    """
+    import numpy as np
+    import torch
+
+    from clbench.encoder.tokens import pack
+
+    size = job.strategy.training.batch_size
+    draw = np.random.default_rng(0)
+    first, second = [], []
+    for domain in job.data:
+        pairs = domain.splits["test"]
+        for row in draw.integers(0, len(pairs), size).tolist():
+            first.append(pairs.first[row])
+            second.append(pairs.second[row])
+    store = pack(job.backbone.tokenizer(), first, second, job.max_length)
+    # As in training, a batch holds pairs of like length.
+    batches = list(torch.from_numpy(np.argsort(store.lengths, kind="stable")).split(size))
+    batches = [batches[place] for place in draw.permutation(len(batches)).tolist()]
+    depths = sorted({1, max(1, job.backbone.layers // 2)})
+    found = {depth: _step_seconds(job, store, batches, depth, budget / len(depths)) for depth in depths}
+    low, high = depths[0], depths[-1]
+    layer = (found[high] - found[low]) / (high - low) if high > low else found[low] / 2
+    layer = max(layer, 0.0)
+    return Pace(max(found[low] - layer, 0.0), layer)
+
+
+def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth: int, budget: float) -> float:
+    """Seconds for one pair of one pass, of three that a step of training takes."""
+    import torch
+
+    from clbench.encoder.bert import keep_layers
+    from clbench.encoder.optimization import optimizer
+
+    model = job.backbone.classifier(len(job.stream.form.label_space), 0).reads(store)
+    keep_layers(model, list(range(1, depth + 1))).train()
+    step = optimizer(model, job.strategy.training)
+    seconds, pairs, number = 0.0, 0, 0
+    while number < 3 or seconds < budget:
+        rows = batches[number % len(batches)]
+        began = time.perf_counter()
+        step.zero_grad()
+        torch.nn.functional.cross_entropy(model(rows), torch.zeros(len(rows), dtype=torch.int64)).backward()
+        step.step()
+        if number:
+            seconds, pairs = seconds + time.perf_counter() - began, pairs + len(rows)
+        number += 1
+    return seconds / pairs / _TRAIN
+
+
+def about(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> about(9600), about(150), about(20)
+    ('about 2 h 40 min', 'about 3 min', 'less than a minute')
+    """
+    if seconds < 45:
+        return "less than a minute"
+    minutes = max(1, round(seconds / 60)) if seconds < 3600 else 5 * round(seconds / 300)
+    hours, rest = divmod(minutes, 60)
+    return f"about {hours} h {rest} min" if hours and rest else f"about {hours} h" if hours else f"about {minutes} min"
