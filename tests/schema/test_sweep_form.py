@@ -1,0 +1,109 @@
+"""Sweeps as files: what is right, and one sentence for what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clbench.errors import UserError
+from clbench.schema.form import parse
+from clbench.schema.seeds import seeds_of
+from clbench.schema.shipped import FOLDERS, names
+from clbench.schema.sweep import Sweep, read_sweep
+
+GOOD: dict[str, Any] = {
+    "name": "mine",
+    "recipes": ["finetune-6l", "pkd-skip-6l"],
+    "streams": ["nli-shift"],
+    "strategies": ["naive", "replay"],
+    "seeds": "0-2",
+}
+
+
+def written(folder: Path, **changes: Any) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in (GOOD | changes).items() if v is not ...}), encoding="utf-8")
+    return str(path)
+
+
+def test_the_boards_sweep_is_the_144_runs_that_it_says() -> None:
+    assert names("sweep") == ["board"]
+    board = read_sweep("board")
+    form = board.form
+    assert len(form.recipes) * len(form.streams) * len(form.strategies) * len(form.seeds) == 144
+    assert (form.edition, form.seeds, form.strategies) == ("embedded", (0, 1, 2), ("naive", "replay"))
+    assert board.path == FOLDERS["sweep"] / "board.yaml"
+
+
+def test_settings_come_as_a_run_takes_them(tmp_path: Path) -> None:
+    settings = {"replay": {"memory_size": 60, "memory_batch_size": None, "training.select": "last"}}
+    sweep = read_sweep(written(tmp_path, settings=settings))
+    assert sweep.settings("replay") == {
+        "memory_size": "60", "memory_batch_size": "null", "training.select": '"last"'
+    }  # fmt: skip
+    assert sweep.settings("naive") == {}
+
+
+def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mine"
+    (folder / "own").mkdir(parents=True)
+    (folder / "data").mkdir()
+    (folder / "own" / "student.yaml").write_text((FOLDERS["model"] / "finetune-3l.yaml").read_text())
+    path = written(folder, recipes=["own/student.yaml", "finetune-6l"], data_dir="data")
+    monkeypatch.chdir(tmp_path)
+    sweep = read_sweep(path)
+    assert [recipe.form.name for recipe in sweep.recipes.values()] == ["finetune-3l", "finetune-6l"]
+    assert sweep.data_dir == folder / "data"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"recipes": ["finetune-6l", "pkd-skp-6l"]}, "field 'recipes.1': no model is called 'pkd-skp-6l'; did you mean"),
+        ({"streams": ["nli-shfit"]}, "field 'streams.0': no stream is called 'nli-shfit'; did you mean nli-shift?"),
+        ({"strategies": ["naiv"]}, "field 'strategies.0': no strategy is called 'naiv'; did you mean naive?"),
+        ({"recipes": []}, "field 'recipes' should"),
+        ({"recipes": ["finetune-6l", "finetune-6l"]}, "field 'recipes': 'finetune-6l' should come once, but comes 2"),
+        ({"recipes": ...}, "field 'recipes' is missing"),
+        ({"recipies": ["x"]}, "field 'recipies' is not known; did you mean recipes"),
+        ({"edition": "embeded"}, "field 'edition': stream 'nli-shift' has no edition 'embeded'; did you mean embedded?"),
+        ({"seeds": "2-0"}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is '2-0'"),
+        ({"seeds": True}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is True"),
+        ({"seeds": []}, "field 'seeds': should be like"),
+        ({"seeds": [0, -1]}, "field 'seeds': should be like"),
+        ({"eval_every": 0}, "field 'eval_every' should be greater than or equal to 1"),
+        ({"shift": 2}, "field 'shift' should be less than or equal to 1"),
+        ({"settings": {"ewc": {"lambda": 1}}}, "the sweep has no strategy 'ewc'"),
+        ({"settings": {"replay": {"memory_sizee": 1}}}, "field 'settings.replay': memory_sizee: strategy 'replay' has no"),
+        ({"settings": {"replay": {"memory_size": "x"}}}, "field 'settings.replay': field 'memory_size' should be"),
+    ],
+)
+def test_mistakes_are_told_with_file_and_field(changes: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    path = written(tmp_path, **changes)
+    with pytest.raises(UserError) as error:
+        read_sweep(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert sentence in str(error.value)
+
+
+def test_an_unknown_sweep() -> None:
+    with pytest.raises(UserError, match="no sweep is called 'bord'; did you mean board"):
+        read_sweep("bord")
+
+
+@given(st.sets(st.integers(0, 400), min_size=1, max_size=20), st.sampled_from(["text", "list", "parts"]))
+def test_seeds_in_all_their_spellings(seeds: set[int], spelling: str) -> None:
+    spelt: Any = {
+        "text": ",".join(map(str, seeds)), "list": sorted(seeds, reverse=True), "parts": [str(s) for s in seeds],
+    }[spelling]  # fmt: skip
+    assert parse(GOOD | {"seeds": spelt}, Sweep, "x").seeds == tuple(sorted(seeds))
+    assert seeds_of(f"{min(seeds)}-{max(seeds)}") == list(range(min(seeds), max(seeds) + 1))
+
+
+def test_a_number_is_a_seed() -> None:
+    assert parse(GOOD | {"seeds": 7}, Sweep, "x").seeds == (7,)
