@@ -69,13 +69,14 @@ def command(
                 bars.update(timing, total=1, completed=1)
                 seconds = simulated(plan.units, [unit.work.at(pace[unit.stream]) for unit in plan.units], count)
                 if not as_json or dry_run:
-                    bars.console.print(f"{_announced(plan)}: {about(seconds)} with {_counted(count, 'process')}.")
+                    text = f"{_announced(plan)}: {about(seconds)} with {_counted(count, 'process')}."
+                    bars.console.print(text, soft_wrap=True)
                 if not dry_run:
                     after = None if stop_after is None else 60 * stop_after
                     told = _display(bars, plan, about)
                     failed = dict(crew.carry_out(plan, orders, pace, stop_after=after, on_change=told).failed)
         elif not as_json:
-            bars.console.print(f"{_announced(plan)}.")
+            bars.console.print(f"{_announced(plan)}.", soft_wrap=True)
     if dry_run:
         if as_json:
             print_json(_described(plan, seconds))
@@ -147,7 +148,7 @@ def _tell(found: Summary, file: str, base: Path) -> None:
     for run, reason in found.failed:
         show.print(f"failed: {run}: {reason}", style="red", soft_wrap=True, markup=False)
     if found.failed:
-        show.print("Mend what the sentences name; the same command does what failed again.")
+        show.print("Mend what the sentences name; the same command goes on from there.")
     if found.left:
         show.print(f"{_counted(found.left, 'run')} left; the same command goes on.")
     if not found.failed and not found.left:

@@ -97,10 +97,12 @@ def summarise(plan: Plan, failed: Mapping[int, str]) -> Summary:
             left += 1
             continue
         try:
-            # Its writer has just computed the figures, or `clbench show` computes them again for whoever doubts them.
-            groups.setdefault((run.model, run.stream, run.strategy), []).append(read_record(run.folder, check=False))
+            # The figures are not computed again here; `clbench show` does so for whoever doubts them.
+            record = read_record(run.folder, check=False)
         except UserError as error:
             lost.append((run, str(error)))
+        else:
+            groups.setdefault((run.model, run.stream, run.strategy), []).append(record)
     rows = [_row(records) for records in groups.values()]
     form = plan.sweep.form
     return Summary(form.name, form.edition, tuple(rows), len(plan.runs), tuple(lost), left)

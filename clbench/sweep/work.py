@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # A step of training is a pass forward and about two backward.
 _TRAIN = 3
 # Seconds that a run takes beyond its passes: weights, latency, picture, record.
-_RUN = 6.0
+_RUN = 4.0
 _INCEPTION = 1.0
 
 

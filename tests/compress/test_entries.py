@@ -42,7 +42,9 @@ def decided_by_training(recipe: OpenRecipe) -> bool:
 
 
 def in_cache() -> set[tuple[str, str]]:
-    return {(path.parent.name, path.name) for kind in ("models", "targets") for path in (root() / kind).glob("[0-9a-f]*")}
+    return {
+        (path.parent.name, path.name) for kind in ("models", "targets") for path in (root() / kind).glob("[0-9a-f]*")
+    }
 
 
 @pytest.mark.parametrize("name", names("model"))

@@ -64,14 +64,20 @@ def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"recipes": ["finetune-6l", "pkd-skp-6l"]}, "field 'recipes.1': no model is called 'pkd-skp-6l'; did you mean"),
+        (
+            {"recipes": ["finetune-6l", "pkd-skp-6l"]},
+            "field 'recipes.1': no model is called 'pkd-skp-6l'; did you mean",
+        ),
         ({"streams": ["nli-shfit"]}, "field 'streams.0': no stream is called 'nli-shfit'; did you mean nli-shift?"),
         ({"strategies": ["naiv"]}, "field 'strategies.0': no strategy is called 'naiv'; did you mean naive?"),
         ({"recipes": []}, "field 'recipes' should"),
         ({"recipes": ["finetune-6l", "finetune-6l"]}, "field 'recipes': 'finetune-6l' should come once, but comes 2"),
         ({"recipes": ...}, "field 'recipes' is missing"),
         ({"recipies": ["x"]}, "field 'recipies' is not known; did you mean recipes"),
-        ({"edition": "embeded"}, "field 'edition': stream 'nli-shift' has no edition 'embeded'; did you mean embedded?"),
+        (
+            {"edition": "embeded"},
+            "field 'edition': stream 'nli-shift' has no edition 'embeded'; did you mean embedded?",
+        ),
         ({"seeds": "2-0"}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is '2-0'"),
         ({"seeds": True}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is True"),
         ({"seeds": []}, "field 'seeds': should be like"),
@@ -79,7 +85,10 @@ def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pyte
         ({"eval_every": 0}, "field 'eval_every' should be greater than or equal to 1"),
         ({"shift": 2}, "field 'shift' should be less than or equal to 1"),
         ({"settings": {"ewc": {"lambda": 1}}}, "the sweep has no strategy 'ewc'"),
-        ({"settings": {"replay": {"memory_sizee": 1}}}, "field 'settings.replay': memory_sizee: strategy 'replay' has no"),
+        (
+            {"settings": {"replay": {"memory_sizee": 1}}},
+            "field 'settings.replay': memory_sizee: strategy 'replay' has no",
+        ),
         ({"settings": {"replay": {"memory_size": "x"}}}, "field 'settings.replay': field 'memory_size' should be"),
     ],
 )

@@ -192,7 +192,7 @@ def test_the_pace_is_that_of_this_machine(small_stream: Path, small_backbone: Pa
 def test_times_as_people_say_them() -> None:
     said = [about(seconds) for seconds in (0, 44, 60, 150, 3590, 3600, 9600, 90_000)]
     assert said == [
-        "less than a minute", "less than a minute", "about 1 min", "about 2 min", "about 60 min", "about 1 h",
+        "less than a minute", "less than a minute", "about 1 min", "about 2 min", "about 1 h", "about 1 h",
         "about 2 h 40 min", "about 25 h",
     ]  # fmt: skip
 

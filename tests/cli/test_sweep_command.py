@@ -1,0 +1,104 @@
+"""``clbench sweep`` from the outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clbench.cli import main as group
+from clbench.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(group.COMMANDS, "sweep", ("clbench.cli.sweep", "Many runs from one file."))
+
+
+@pytest.fixture
+def written(tmp_path: Path, small_stream: Path, small_backbone: Path) -> Callable[..., str]:
+    def write(**changes: object) -> str:
+        content = {
+            "name": "mine", "recipes": ["finetune-6l"], "streams": [str(small_stream)],
+            "strategies": ["naive", "replay"], "seeds": 0, "backbone": str(small_backbone),
+            "settings": {"naive": {"training.epochs": 1}, "replay": {"training.epochs": 1, "memory_size": 60}},
+        }  # fmt: skip
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(content | changes), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def called(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", *arguments])
+    return int(stop.value.code or 0)
+
+
+def test_a_sweep_is_announced_done_in_stretches_and_only_read_afterwards(
+    written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = written(), ["--out", str(tmp_path / "runs"), "--workers", "1"]
+    main(["sweep", file, *out, "--dry-run", "--quiet", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["runs"], told["runs_there"], told["inceptions"], told["inceptions_there"]) == (2, 0, 1, 0)
+    assert told["seconds"] > 0
+    assert [unit["kind"] for unit in told["plan"]] == ["tokens", "inception", "run", "run"]
+    assert not (tmp_path / "runs").exists()
+    # A stretch that is over at once begins nothing, and says that something is left.
+    assert called(file, *out, "--stop-after", "0.000001") == 3
+    shown = capsys.readouterr()
+    assert "2 runs left; the same command goes on." in shown.out
+    assert called(file, *out) == 0
+    shown = capsys.readouterr()
+    assert "mine: 2 runs, 0 of them there; 1 inception, 1 to be made: less than a minute with 1 process." in shown.err
+    assert "2 of 2 runs" in shown.err
+    for word in ("finetune-6l", "naive", "replay", "lifetime accuracy", "forgetting", "All 2 runs are there"):
+        assert word in shown.out, word
+    assert called(file, *out, "--json", "--quiet") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["runs"] == {"total": 2, "finished": 2, "failed": 0, "left": 0}
+    assert shown.err == ""
+
+
+def test_a_failure_ends_in_code_1_and_a_sentence(
+    written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = written(strategies=["naive"], settings={}), ["--out", str(tmp_path / "runs"), "--quiet"]
+    # The record of a run that is damaged is no run of this call, and is told all the same.
+    from clbench.schema.sweep import read_sweep
+    from clbench.sweep.plan import make_plan
+
+    (run,) = make_plan(read_sweep(file), tmp_path / "runs").runs
+    run.folder.mkdir(parents=True)
+    (run.folder / "record.json").write_text("{}")
+    assert called(file, *out) == 1
+    shown = capsys.readouterr()
+    assert f"failed: finetune-6l on small, naive, seed 0: {run.folder / 'record.json'}: field " in shown.out
+    assert "the same command goes on from there" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"recipes": ["finetune-6"]}, "mine.yaml: field 'recipes.0': no model is called 'finetune-6'; did you mean"),
+        ({"backbone": "clbench-tiny"}, "no backbone is called 'clbench-tiny'; did you mean clbench-tiny-12l"),
+        ({"edition": "lite", "data_dir": "nowhere"}, "--data-dir nowhere is not a folder"),
+        ({"recipes": ["kd-relations-6l"], "edition": "lite", "data_dir": "/"}, "is missing; it should hold the train"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(
+    changes: dict[str, object], sentence: str, written: Callable[..., str], small_stream: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if "edition" in changes:
+        changes = changes | {"streams": ["nli-shift"]}
+    assert called(written(**changes), "--quiet", "--out", str(tmp_path / "runs")) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
