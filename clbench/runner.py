@@ -22,7 +22,7 @@ from clbench.quiet import Quiet
 from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
-from clbench.schema.strategy import Strategy, at_rate, override, read_strategy
+from clbench.schema.strategy import Si, Strategy, at_rate, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
 if TYPE_CHECKING:
@@ -82,9 +82,8 @@ class Job:
     @property
     def observed(self) -> dict[str, Any] | None:
         """What determines the state of a strategy that watches inception; None for one that does not."""
-        from clbench.life import path_observer
-
-        watches = path_observer(self.strategy) is not None
+        # As life.path_observer, which is not asked, because importing it takes seconds.
+        watches = isinstance(self.strategy, Si)
         return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
 
     def fingerprint(self, seed: int | None = None) -> str:

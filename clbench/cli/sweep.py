@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ def command(
 
     Exit code 0: all runs are there; 1: some have failed; 3: some are left.
     """
+    from clbench.record import RECORD_NAME
     from clbench.schema.sweep import read_sweep
     from clbench.sweep.local import Crew, Orders
     from clbench.sweep.plan import make_plan, simulated
@@ -55,28 +57,28 @@ def command(
     from clbench.sweep.work import about
 
     sweep = read_sweep(file)
-    with progress(quiet, times=False) as bars:
+    orders, began = Orders.of(sweep, base), time.monotonic()
+    count = min(workers or os.cpu_count() or 1, sweep.form.count)
+    failed, seconds = {}, 0.0
+    with progress(quiet, times=False) as bars, Crew(count) as crew:
         reading = bars.add_task("look at what is there", total=None)
+        if len(list(base.rglob(RECORD_NAME))) < sweep.form.count:
+            crew.warm()  # fewer records than runs: there will be work
         plan = make_plan(sweep, base)
         bars.update(reading, total=1, completed=1)
-        count = max(1, min(workers or os.cpu_count() or 1, len(plan.units)))
-        orders = Orders.of(sweep, base)
-        failed, seconds = {}, 0.0
+        said = _announced(plan)
         if plan.units:
-            with Crew(count) as crew:
-                timing = bars.add_task("time a few steps of training", total=None)
-                pace = crew.pace(plan, orders)
-                bars.update(timing, total=1, completed=1)
-                seconds = simulated(plan.units, [unit.work.at(pace[unit.stream]) for unit in plan.units], count)
-                if not as_json or dry_run:
-                    text = f"{_announced(plan)}: {about(seconds)} with {_counted(count, 'process')}."
-                    bars.console.print(text, soft_wrap=True)
-                if not dry_run:
-                    after = None if stop_after is None else 60 * stop_after
-                    told = _display(bars, plan, about)
-                    failed = dict(crew.carry_out(plan, orders, pace, stop_after=after, on_change=told).failed)
-        elif not as_json:
-            bars.console.print(f"{_announced(plan)}.", soft_wrap=True)
+            timing = bars.add_task("time a few steps of training", total=None)
+            pace = crew.pace(plan, orders)
+            bars.update(timing, total=1, completed=1)
+            seconds = simulated(plan.units, [unit.work.at(pace[unit.stream]) for unit in plan.units], count)
+            said += f": {about(seconds)} with {_counted(count, 'process')}"
+        if not as_json:
+            bars.console.print(f"{said}.", soft_wrap=True)
+        if plan.units and not dry_run:
+            after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))
+            told = _display(bars, plan, about)
+            failed = dict(crew.carry_out(plan, orders, pace, stop_after=after, on_change=told).failed)
     if dry_run:
         if as_json:
             print_json(_described(plan, seconds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,6 +43,10 @@ class Pairs:
 
     def digest(self) -> str:
         """sha256 over every text and label, in order: equal digests mean equal data."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         digest = hashlib.sha256()
         for first, second, label in zip(self.first, self.second, self.labels.tolist(), strict=True):
             for text in (first, second):

@@ -53,6 +53,11 @@ class Sweep(Form):
     shift: float = Field(default=1.0, ge=0, le=1)
     settings: dict[str, dict[str, Setting]] = Field(default_factory=dict)
 
+    @property
+    def count(self) -> int:
+        """Runs in all."""
+        return len(self.recipes) * len(self.streams) * len(self.strategies) * len(self.seeds)
+
     @field_validator("recipes", "streams", "strategies")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -87,6 +87,11 @@ class Crew:
         for hand in self.hands:
             hand.leave()
 
+    def warm(self) -> None:
+        """Let the processes import what they need, while this one looks at what there is to do."""
+        for hand in self.hands:
+            hand.warm()
+
     def pace(self, plan: Plan, orders: Orders) -> dict[str, Pace]:
         """The pace at which each stream's pairs are trained on while all processes are at it, by the stream's name."""
         found = {}
@@ -229,6 +234,9 @@ class _Hand:
             self.future = self._process().submit(act, bare, orders)
         return self.future
 
+    def warm(self) -> None:
+        self._process().submit(_warm)
+
     def _process(self) -> ProcessPoolExecutor:
         if self.executor is None:
             self.executor = pool(1, _enter)
@@ -269,6 +277,11 @@ def _enter() -> None:
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+
+
+def _warm() -> None:
+    import clbench.compress
+    import clbench.life  # noqa: F401
 
 
 def _interrupt(*_: object) -> None:
