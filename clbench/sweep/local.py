@@ -13,7 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import parent_process
+from multiprocessing import active_children, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,10 @@ class Crew:
             jobs = [hand.begin(_pace, unit, orders) for hand in self.hands]
             try:
                 paces = [job.result() for job in jobs]
+            except BrokenProcessPool as error:
+                raise UserError(
+                    "a process was killed, or ran out of memory, while it timed a step; try fewer --workers."
+                ) from error
             finally:
                 for hand in self.hands:
                     hand.free()
@@ -219,7 +224,9 @@ class _Hand:
     def __init__(self) -> None:
         self.executor: ProcessPoolExecutor | None = None
         self.future: Future[Any] | None = None
-        self.pid: Future[int] | None = None
+        self.process: BaseProcess | None = None
+        # Done once the process lets Ctrl-C go by.
+        self.ready: Future[int] | None = None
 
     @property
     def busy(self) -> bool:
@@ -239,8 +246,10 @@ class _Hand:
 
     def _process(self) -> ProcessPoolExecutor:
         if self.executor is None:
+            others = set(active_children())
             self.executor = pool(1, _enter)
-            self.pid = self.executor.submit(os.getpid)
+            self.ready = self.executor.submit(os.getpid)
+            self.process = next(iter(set(active_children()) - others), None)
         return self.executor
 
     def free(self) -> None:
@@ -252,11 +261,16 @@ class _Hand:
             self.future = None
 
     def break_off(self) -> None:
-        """Interrupt the unit as Ctrl-C does."""
+        """Interrupt the unit as Ctrl-C does; end at once where there is none yet."""
+        if self.ready is None or self.process is None or self.executor is None:
+            return
+        if self.future is None or not self.ready.done():
+            self.process.kill()
+            return
         with suppress(OSError, BrokenProcessPool):
-            while self.future is not None and self.pid is not None and not self.future.done():
+            while not self.future.done():
                 # Again and again: a process that has not come to its unit yet lets the signal go by.
-                os.kill(self.pid.result(), signal.SIGINT)
+                os.kill(self.ready.result(), signal.SIGINT)
                 wait([self.future], timeout=0.2)
 
     def leave(self) -> None:
