@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
     "compress": ("clbench.cli.compress", "Make a compressed model and write it as a checkpoint folder."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
+    "sweep": ("clbench.cli.sweep", "Many runs from one file: recipes x streams x strategies x seeds."),
     "compare": ("clbench.cli.compare", "Models side by side: curves, figures, a paired test of every two."),
     "submit": ("clbench.cli.submit", "Pack a run's records into a submission to the leaderboard."),
     "verify": ("clbench.cli.verify", "Check submissions: figures, test pairs, recipe, size; or run them again."),
