@@ -155,10 +155,15 @@ def targets(
         with torch.inference_mode():
             for begin in range(0, count, batch_size):
                 part = slice(begin, begin + batch_size)
-                batch, hidden, said = teacher.read(torch.from_numpy(task.train_rows[part]))
+                asked = torch.from_numpy(task.train_rows[part])
+                if depths:
+                    batch, hidden, said = teacher.read(asked)
+                    firsts = torch.stack([state[batch.firsts] for state in hidden[1:]])
+                else:
+                    firsts, said = teacher.states_and_logits(asked)
                 logits[part] = said.numpy()
                 if layers:
-                    cls = torch.stack([hidden[layer][batch.firsts] for layer in layers])
+                    cls = firsts[[layer - 1 for layer in layers]]
                     states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().numpy()
                 if depths:
                     at = starts[part][batch.owners.numpy()] + batch.positions.numpy()
@@ -196,13 +201,16 @@ def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teach
     rows = torch.from_numpy(task.train_rows)
 
     def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
-        batch, states, logits = model.read(rows[places])
         at = places.numpy()
-        patient = [state[batch.firsts] for state in states[1 : matched + 1]]
+        if step.cosine or step.relations:
+            batch, states, logits = model.read(rows[places])
+            firsts = torch.stack([state[batch.firsts] for state in states[1:]])
+        else:
+            firsts, logits = model.states_and_logits(rows[places])
         found = distillation_loss(
             logits, labels,
             torch.from_numpy(taught.logits[at]),
-            torch.stack(patient, 1) if patient else logits.new_zeros(len(places), 0, states[0].shape[1]),
+            firsts[:matched].transpose(0, 1),
             torch.from_numpy(taught.states[at]).float(),
             alpha=step.alpha, temperature=step.temperature, beta=step.beta,
         )  # fmt: skip

@@ -34,16 +34,22 @@ def embed(bert: BertModel, batch: Batch) -> Tensor:
     return dropout(part.LayerNorm(x), part.dropout.p, bert.training)
 
 
-def attend(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
-    """Multi-head attention of every chunk over itself: softmax(Q K^T / sqrt(d)) V, heads joined: (N, H) -> (N, H)."""
+def attend(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = None) -> Tensor:
+    """Multi-head attention of every chunk over itself: softmax(Q K^T / sqrt(d)) V, heads joined: (N, H) -> (N, H).
+
+    Args:
+        asking: int64 (B,), ascending, one token of each row: attention from these alone, (N, H) -> (B, H).
+    """
     part = layer.attention.self
     heads, width = part.num_attention_heads, part.attention_head_size
-    q, k, v = part.query(x), part.key(x), part.value(x)
-    outcome = []
+    q, k, v = part.query(x if asking is None else x[asking]), part.key(x), part.value(x)
+    outcome, done = [], 0
     for chunk in batch.chunks:
         begin, end = chunk.start, chunk.start + chunk.rows * chunk.length
-        shape = (chunk.rows, chunk.length, heads, width)
-        qc, kc, vc = (t[begin:end].view(shape).transpose(1, 2) for t in (q, k, v))
+        kc, vc = (t[begin:end].view(chunk.rows, chunk.length, heads, width).transpose(1, 2) for t in (k, v))
+        asked = chunk.length if asking is None else 1
+        qc = q[done : done + chunk.rows * asked].view(chunk.rows, asked, heads, width).transpose(1, 2)
+        done += chunk.rows * asked
         # The gradient of torch's fused attention takes ten times as long in bfloat16 on a CPU as products written out.
         slow = qc.dtype == torch.bfloat16 and qc.device.type == "cpu" and torch.is_grad_enabled()
         if slow or (layer.training and part.dropout.p > 0):
@@ -53,14 +59,16 @@ def attend(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
             context = torch.matmul(dropout(scores.softmax(-1), part.dropout.p, layer.training), vc)
         else:
             context = F.scaled_dot_product_attention(qc, kc, vc, attn_mask=chunk.bias)
-        outcome.append(context.transpose(1, 2).reshape(end - begin, heads * width))
+        outcome.append(context.transpose(1, 2).reshape(chunk.rows * asked, heads * width))
     return torch.cat(outcome) if len(outcome) > 1 else outcome[0]
 
 
-def apply_layer(layer: BertLayer, x: Tensor, batch: Batch) -> Tensor:
-    """One transformer layer (Vaswani et al. 2017, post-norm): (N, H) -> (N, H)."""
+def apply_layer(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = None) -> Tensor:
+    """One transformer layer (Vaswani et al. 2017, post-norm): (N, H) -> (N, H), or (B, H) for the tokens ``asking``."""
+    context = attend(layer, x, batch, asking)
+    x = x if asking is None else x[asking]
     output = layer.attention.output
-    x = output.LayerNorm(dropout(output.dense(attend(layer, x, batch)), output.dropout.p, layer.training) + x)
+    x = output.LayerNorm(dropout(output.dense(context), output.dropout.p, layer.training) + x)
     inner = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(x))
     output = layer.output
     return output.LayerNorm(dropout(output.dense(inner), output.dropout.p, layer.training) + x)
@@ -94,6 +102,26 @@ def encode(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) ->
     return states
 
 
+def encode_firsts(bert: BertModel, batch: Batch) -> Tensor:
+    """The rows' [CLS] states after every layer, (layers, B, H), in the order in which the rows were asked for.
+
+    Whoever classifies a pair reads no other token of the last layer, so this one computes keys and values alone for the
+    others: five sixths of a layer's products are saved.
+    """
+    used = layers_used(bert)
+    order = batch.firsts.argsort()
+    x, states = embed(bert, batch), []
+    for place, (layer, use) in enumerate(zip(bert.encoder.layer, used, strict=True)):
+        if place + 1 < len(used):
+            x = apply_layer(layer, x, batch) if use else x
+            states.append(x[batch.firsts])
+        elif use:
+            states.append(apply_layer(layer, x, batch, batch.firsts[order])[order.argsort()])
+        else:
+            states.append(x[batch.firsts])
+    return torch.stack(states)
+
+
 class Classifier(nn.Module):
     """A sentence-pair classifier over row numbers.
 
@@ -125,17 +153,24 @@ class Classifier(nn.Module):
 
     def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """[CLS] hidden states of every layer, (layers, B, H), and logits (B, C)."""
-        batch, states, logits = self.read(rows)
-        return torch.stack([state[batch.firsts] for state in states[1:]]), logits
+        states = encode_firsts(self.hf.bert, self._batch(rows))
+        return states, self._logits(states[-1])
 
     def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
         """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
+        batch = self._batch(rows)
+        states = encode(self.hf.bert, batch)
+        return batch, states, self._logits(states[-1][batch.firsts])
+
+    def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
             raise ValueError("the classifier has no token store; call reads(store) first")
-        batch = self.store.batch(rows)
-        states = encode(self.hf.bert, batch)
-        pooled = self.hf.bert.pooler(states[-1][batch.firsts].unsqueeze(1))
-        return batch, states, self.hf.classifier(dropout(pooled, self.hf.dropout.p, self.training))
+        return self.store.batch(rows)
+
+    def _logits(self, firsts: Tensor) -> Tensor:
+        """(B, H) -> (B, C)."""
+        pooled = self.hf.bert.pooler(firsts.unsqueeze(1))
+        return self.hf.classifier(dropout(pooled, self.hf.dropout.p, self.training))
 
 
 def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:

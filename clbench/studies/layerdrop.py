@@ -86,16 +86,23 @@ class Outcome:
         """To the study's questions, by what was found."""
         whole, half = self.depths[0], self.depths[2]
 
-        def between(question: str, one: str, other: str, depth: int) -> Answer:
+        def between(question: str, one: str, other: str, depth: int) -> list[Answer]:
+            # Both measures: a model may gain accuracy by naming the larger class more often.
             contrast = f"{one} minus {other}, {depth} layers"
-            return answer(question, contrast, self.scores(one, depth), self.scores(other, depth))
+            return [
+                answer(question, contrast, self.scores(one, depth), self.scores(other, depth)),
+                answer(
+                    question, f"balanced accuracy, {contrast}",
+                    self.scores(one, depth, "balanced_accuracy"), self.scores(other, depth, "balanced_accuracy"),
+                ),
+            ]  # fmt: skip
 
         at = f"at {half} of {whole} layers?"
         found = [
-            between(f"Does LayerDrop in pre-training help {at}", "pre-training only", "neither", half),
-            between(f"Does LayerDrop in fine-tuning alone help {at}", "fine-tuning only", "neither", half),
-            between(f"Does it help in fine-tuning after that too, {at}", "both", "pre-training only", half),
-            between("Does LayerDrop in pre-training help at full depth?", "pre-training only", "neither", whole),
+            *between(f"Does LayerDrop in pre-training help {at}", "pre-training only", "neither", half),
+            *between(f"Does LayerDrop in fine-tuning alone help {at}", "fine-tuning only", "neither", half),
+            *between(f"Does it help in fine-tuning after that too, {at}", "both", "pre-training only", half),
+            *between("Does LayerDrop in pre-training help at full depth?", "pre-training only", "neither", whole),
         ]
         if self.lives:
             lifetimes: dict[str, list[float]] = {}

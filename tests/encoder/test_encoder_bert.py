@@ -41,6 +41,20 @@ def test_logits_and_hidden_states_are_those_of_transformers(store, rows) -> None
             torch.testing.assert_close(states[depth - 1], theirs.hidden_states[depth][:, 0], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("layerdrop", [0.0, 0.6])
+def test_the_last_layer_is_that_of_all_tokens_where_it_is_read(store, layerdrop) -> None:
+    model = Classifier(_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=1e-6), store).train()
+    model.config.layerdrop = layerdrop
+    for seed in range(8):  # with LayerDrop, the last layer is used and left out among them
+        rows = torch.randperm(40, generator=torch.Generator().manual_seed(seed))[:9]
+        torch.manual_seed(seed)
+        batch, every, expected = model.read(rows)
+        torch.manual_seed(seed)
+        states, logits = model.states_and_logits(rows)
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(states, torch.stack([x[batch.firsts] for x in every[1:]]), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_are_those_of_transformers_without_dropout(store, training) -> None:
     model = _model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train(training)
