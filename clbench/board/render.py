@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +15,10 @@ import numpy as np
 
 from clbench.board.files import Entry, find_submissions, read_submission
 from clbench.board.standings import LEVEL, Row, Track, standings
-from clbench.errors import UserError
 from clbench.figures import HEADLINE, Interval, mean_interval
 from clbench.plots.page import DASHES, ON_DARK, VEGA_LITE, plotting_library, script_json, script_sha256
 from clbench.plots.picture import PALETTE
+from clbench.writing import write_whole
 
 FILES = ("README.md", "board.csv", "index.html")
 # In a table for people, these of all figures.
@@ -53,7 +51,7 @@ def build(submissions: Path, out: Path, on_read: Callable[[int, int], None] | No
     tracks = standings(read_all(submissions, on_read))
     texts = (markdown(tracks), table(tracks), page(tracks))
     for name, text in zip(FILES, texts, strict=True):
-        _write(out / name, text)
+        write_whole(out / name, text)
     return tracks
 
 
@@ -283,17 +281,3 @@ def _md(text: str) -> str:
 def _no_formula(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; choose another --out.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from clbench.errors import UserError
 from clbench.plots.overlay import MEAN, Overlay, line_style
 from clbench.plots.picture import PALETTE, over_seeds
+from clbench.writing import write_whole
 
 # The palette again, lighter, to be read on black.
 ON_DARK = ("#58A9E8", "#FF8B45", "#2FC796", "#E6A3C8", "#F0B33C", "#9AD4F7", "#D8709F", "#C4C45C")
@@ -103,8 +101,7 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
         numbers=[_numbers(drawn, place) for place in range(-1, len(drawn.domains))],
         balanced=balanced,
     )
-    _write(path, text)
-    return path
+    return write_whole(path, text)
 
 
 def plotting_library() -> str:
@@ -249,17 +246,3 @@ def _text(mean: float, high: float) -> str:
 def script_sha256(script: str) -> str:
     """As a content security policy names a script."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; free the disk or choose another.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)

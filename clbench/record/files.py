@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +13,7 @@ from pydantic import ValidationError
 from clbench.errors import UserError
 from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.schema.form import explain
+from clbench.writing import write_whole
 
 RECORD_NAME = "record.json"
 # A record of the largest stream with hundreds of evaluation points is a few MB; more is no record.
@@ -31,24 +30,8 @@ def write_record(folder: Path, record: Record) -> Path:
     Raises:
         UserError: it cannot be written; nothing half-written stays behind.
     """
-    path = folder / RECORD_NAME
-    unfinished = folder / f".{RECORD_NAME}.{os.getpid()}"
     text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror}; free the disk or choose another folder."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be no folder
-            unfinished.unlink(missing_ok=True)
-    return path
+    return write_whole(folder / RECORD_NAME, text)
 
 
 def read_record(path: Path | str, check: bool = True) -> Record:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record_worlds import Said
 
 from clbench.board import submit
 from clbench.board.truth import Truth, truth_in
@@ -21,20 +21,6 @@ from clbench.record import DomainInfo, Record, make_record, write_record
 from clbench.schema.recipe import read_recipe
 from clbench.schema.strategy import read_strategy
 from clbench.schema.stream import OpenStream, read_stream
-
-
-@dataclass(frozen=True)
-class Said:
-    """A life's point."""
-
-    experience: int
-    name: str
-    step: int
-    examples: int
-    final: bool
-    met: tuple[str, ...]
-    predictions: dict[str, np.ndarray]
-    validation: dict[str, float]
 
 
 @cache

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "record"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "board"))
 
 from submission_worlds import handed_in, honest
