@@ -1,283 +1,277 @@
-"""The leaderboard from its submissions alone: a page for GitHub, a CSV file, and one HTML file that loads nothing."""
+"""The board's three files, from the submissions alone: the same submissions, the same bytes."""
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from clbench.board.content import content, majority_figures, percent, titles
 from clbench.board.files import Entry, find_submissions, read_submission
-from clbench.board.standings import LEVEL, Row, Track, standings
-from clbench.figures import HEADLINE, Interval, mean_interval
-from clbench.plots.page import DASHES, ON_DARK, VEGA_LITE, plotting_library, script_json, script_sha256
-from clbench.plots.picture import PALETTE
+from clbench.board.standings import Track, standings
+from clbench.errors import UserError
+from clbench.figures import HEADLINE, Interval
+from clbench.plots.page import VEGA_LITE, script_json
+from clbench.record.groups import alike
 from clbench.writing import write_whole
 
-FILES = ("README.md", "board.csv", "index.html")
-# In a table for people, these of all figures.
-SHOWN = (
-    "lifetime_accuracy", "lifetime_balanced_accuracy", "anytime_lifetime_accuracy", "final_accuracy", "forgetting",
-    "backward_transfer", "out_domain_accuracy",
-)  # fmt: skip
-_IN_MARKDOWN = (
-    "lifetime_accuracy",
-    "lifetime_balanced_accuracy",
-    "final_accuracy",
-    "forgetting",
-    "out_domain_accuracy",
-)
-_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]|~"} | {"@": "&#64;"})
+README_NAME, CSV_NAME, PAGE_NAME = "README.md", "board.csv", "index.html"
+
+_PAGE = Path(__file__).resolve().parent / "page"
+
+_README = """\
+# Leaderboard
+
+A table for each track: stream, edition and strategy. Scores of two tracks are never compared. `index.html` holds the
+same tables, sortable, with plots, forgetting curves and a page for each submission (download it, or
+`clbench leaderboard serve`); [board.csv](board.csv) holds every figure with its interval.
+
+**How to read it.** Accuracies in %, means over seeds ± half of a 95% interval. *Lifetime* is the accuracy on the
+domains met so far, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
+rank is 1 + how many submissions of the track are better by a significant difference in lifetime accuracy (p < 0.05
+over test pairs and seeds), so ranks are shared. *Majority class* is what naming the commonest class gets. ◆ marks the
+Pareto front: no other encoder is as small and better.
+
+**How to submit.** `clbench run` with several seeds, then `clbench submit`, then a pull request with the new folder in
+`submissions/`. `clbench leaderboard build` writes this page; changes by hand are lost.
+"""
 
 
-def build(submissions: Path, out: Path, on_read: Callable[[int, int], None] | None = None) -> list[Track]:
-    """Write ``README.md``, ``board.csv`` and ``index.html`` into ``out``; the same submissions give the same bytes.
+def build(submissions: Path, out: Path, on_read: Callable[[int, int], None] | None = None) -> list[Path]:
+    """Render the board of all submissions: ``README.md``, ``board.csv`` and ``index.html``, each whole or not at all.
 
     Args:
-        submissions: the folder of submissions; it may be empty of them.
-        out: made where missing.
-        on_read: told how many submissions are read, of how many.
+        submissions: a folder of submissions, or a submission's own.
+        out: where the files go; made where missing.
+        on_read: told how many submissions have been read, of how many.
 
     Raises:
-        UserError: a submission cannot be believed, see :func:`~clbench.board.files.read_submission`; nothing is
-            written then, lest a board silently lack a row.
+        UserError: a submission cannot be read, or contradicts itself or another; or a file cannot be written. Nothing
+            is left out silently.
     """
     tracks = standings(read_all(submissions, on_read))
-    texts = (markdown(tracks), table(tracks), page(tracks))
-    for name, text in zip(FILES, texts, strict=True):
-        write_whole(out / name, text)
-    return tracks
+    pieces = {README_NAME: readme(tracks), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
+    return [write_whole(out / name, text) for name, text in pieces.items()]
 
 
 def read_all(submissions: Path, on_read: Callable[[int, int], None] | None = None) -> list[Entry]:
-    """Every submission of a folder, by name.
+    """Every submission, read, its records' figures computed again, and fit to be put into one board.
 
     Raises:
-        UserError: the first that cannot be believed.
+        UserError: one of them is not.
     """
     folders = find_submissions(submissions)
     entries = []
+    labels: dict[object, tuple[object, Path]] = {}
     for number, folder in enumerate(folders):
-        entries.append(read_submission(folder))
+        entry = read_submission(folder)
+        _agrees(entry)
+        first = entry.records[0]
+        told = [domain.gold.base64 for domain in first.data]
+        gold, where = labels.setdefault(first.test_pairs, (told, folder))
+        if gold != told:
+            raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
+        entries.append(entry)
         if on_read is not None:
             on_read(number + 1, len(folders))
     return entries
 
 
-def points(interval: Interval | None) -> str:
-    """A figure in percent with its half width.
+def _agrees(entry: Entry) -> None:
+    """Raise unless the records are seeds of one run, the one that the submission names."""
+    submission, first = entry.submission, entry.records[0]
+    track = submission.track
+    named = (submission.model, track.stream, track.strategy, track.edition)
+    lived = [(point.name, point.met) for point in first.points if point.final]
+    for record, file, seed in zip(entry.records, submission.records, submission.seeds, strict=True):
+        if (*record.names, record.configuration.edition) != named or record.configuration.seed != seed:
+            raise UserError(f"{entry.folder / file} is of another model, track or seed than the submission says.")
+        if (
+            alike(record, "seed") != alike(first, "seed")
+            or [domain.gold for domain in record.data] != [domain.gold for domain in first.data]
+            or [(point.name, point.met) for point in record.points if point.final] != lived
+        ):
+            raise UserError(f"{entry.folder / file} is no seed of the same run as the submission's first record.")
 
-    >>> points(Interval(0.8125, 0.80, 0.825, 3)), points(None)
-    ('81.2 ± 1.3', '')
+
+def readme(tracks: Sequence[Track]) -> str:
+    """The Markdown page: a table for each track."""
+    head = [
+        "rank", "model", "submission", "layers", "parameters", "lifetime", "lifetime balanced", "final", "forgetting",
+        "out-domain",
+    ]  # fmt: skip
+    shown = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
+    parts = [_README]
+    for track, title in zip(tracks, titles(tracks), strict=True):
+        floor = majority_figures(track)
+        rows = [["", "*majority class*", "", "", "", *(_plain(floor[name]) for name in shown)]]
+        for row in track.rows:
+            submission = row.entry.submission
+            rows.append(
+                [
+                    f"{row.rank}{' ◆' if row.front else ''}",
+                    markdown_text(submission.model),
+                    f"[{submission.name}](submissions/{submission.name})",
+                    str(row.cost.depth),
+                    short_number(row.cost.parameters),
+                    *(with_half(row.figures[name]) for name in shown),
+                ]
+            )
+        domains = ", ".join(
+            f"{markdown_text(name)}{' (evaluation only)' if only else ''}"
+            for name, only in zip(track.domains, track.evaluation_only, strict=True)
+        )
+        parts.append(f"## {markdown_text(title)}\n\nDomains: {domains}.\n\n{_table(head, rows)}\n")
+    return "\n".join(parts)
+
+
+def markdown_text(text: str) -> str:
+    """A stranger's text, one line of a Markdown table's cell, showing as what it is.
+
+    Letters, digits, spaces, commas and single dashes stay; everything else that Markdown or HTML may give a meaning is
+    written as a character reference, which by CommonMark never has a structural one.
+
+    >>> markdown_text("a|b <i>")
+    'a&#124;b &#60;i&#62;'
     """
-    if interval is None:
-        return ""
-    half = interval.half_width
-    return f"{100 * interval.mean:.1f}" + ("" if half is None else f" ± {100 * half:.1f}")
+    kept = []
+    for place, c in enumerate(text):
+        between_digits = c == "." and text[place - 1 : place].isdigit() and text[place + 1 : place + 2].isdigit()
+        if c.isalnum() or c in " ," or between_digits or (c == "-" and place > 0):
+            kept.append(c)
+        elif not c.isprintable():
+            kept.append(" " if c.isspace() else "\ufffd")
+        else:
+            kept.append(f"&#{ord(c)};")
+    return "".join(kept).strip()
 
 
-def rerun(entry: Entry) -> str:
-    """The command that carries the submission's runs out again."""
-    told = entry.records[0].configuration
-    model, stream, strategy = entry.records[0].names
-    seeds = ",".join(map(str, entry.submission.seeds))
-    words = ["clbench", "run", "--model", model, "--stream", stream, "--edition", told.edition, "--strategy", strategy]
-    words += ["--backbone", told.backbone.name, "--seeds", seeds]
-    if told.eval_every is not None:
-        words += ["--eval-every", str(told.eval_every)]
-    return shlex.join(words)
-
-
-def markdown(tracks: Sequence[Track]) -> str:
-    """What GitHub shows of the board."""
-    parts = [
-        "# Leaderboard",
-        "Compressed encoders over their whole life. In %; ± is the half width of the 95% interval over seeds. Ranks "
-        f"are by lifetime accuracy, and shared where the difference is not significant at {LEVEL:.0%} (test pairs and "
-        "seeds both taken for samples). Balanced accuracy stands beside accuracy because labels are unbalanced. "
-        "[board.csv](board.csv) has every figure; [index.html](index.html), opened from a clone, sorts, filters, plots "
-        "and compares. [How to submit](../docs/leaderboard.md).",
-    ]
-    for track in tracks:
-        head = ["rank", "submission", "model", "layers", "parameters", *(HEADLINE[name].title for name in _IN_MARKDOWN)]
-        lines = [f"| {' | '.join(head)} |", "|---:|---|---|---:|---:|" + "---:|" * len(_IN_MARKDOWN)]
+def board_csv(tracks: Sequence[Track]) -> str:
+    """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
+    named = {
+        "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "pareto_front": 0, "submission": "",
+        "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "", "layers": 0, "parameters": 0,
+        "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0, "disk_bytes": 0, "latency_ms": 0,
+        "throughput": 0, "majority_lifetime_accuracy": 0, "majority_lifetime_balanced_accuracy": 0,
+    }  # fmt: skip
+    head = [*named, *(f"{name}{end}" for name in HEADLINE for end in ("", "_low", "_high"))]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, head, lineterminator="\n")
+    writer.writeheader()
+    for track, title in zip(tracks, titles(tracks), strict=True):
+        floor = majority_figures(track)
         for row in track.rows:
-            told = row.entry.submission
-            name = f"[{_md(told.name)}](submissions/{told.name})"
-            cells = [str(row.rank), name, _md(told.model), str(row.cost.depth), f"{row.cost.parameters:,}"]
-            cells += [points(row.figures[figure]) for figure in _IN_MARKDOWN]
-            lines.append(f"| {' | '.join(cells)} |")
-        floors = ", ".join(f"{_md(d)} {100 * m:.1f}" for d, m in zip(track.domains, track.majority, strict=True))
-        parts += [
-            f"## {_md(track.stream)}, {_md(track.edition)} edition, {_md(track.strategy)}",
-            "\n".join(lines),
-            f"Majority class: {floors}.",
-        ]
-    if not tracks:
-        parts.append("No submission yet.")
-    return "\n\n".join(parts) + "\n"
+            submission, cost = row.entry.submission, row.cost
+            cells: dict[str, Any] = {
+                "stream": track.stream,
+                "edition": track.edition,
+                "strategy": track.strategy,
+                "track": title,
+                "rank": row.rank,
+                "pareto_front": int(row.front),
+                "submission": submission.name,
+                "model": submission.model,
+                "author": submission.author,
+                "link": submission.link or "",
+                "licence": submission.licence,
+                "backbone": row.entry.records[0].configuration.backbone.name,
+                # Not 0-2, which a spreadsheet takes for a date.
+                "seeds": " ".join(map(str, submission.seeds)),
+                "layers": cost.depth,
+                **cost.model_dump(exclude={"depth"}),
+                "latency_ms": _digits(row.latency_ms),
+                "throughput": _digits(row.throughput),
+                "majority_lifetime_accuracy": _digits(floor["lifetime_accuracy"]),
+                "majority_lifetime_balanced_accuracy": _digits(floor["lifetime_balanced_accuracy"]),
+            }
+            for name, interval in row.figures.items():
+                for end, value in _ends(interval):
+                    cells[f"{name}{end}"] = _digits(value)
+            writer.writerow({key: cell_text(value) if named.get(key) == "" else value for key, value in cells.items()})
+    return text.getvalue()
 
 
-def table(tracks: Sequence[Track]) -> str:
-    """Every figure of every submission as CSV; shares, not percent."""
-    head = ["track", "rank", "submission", "model", "author", "link", "licence", "seeds", "front", "layers"]
-    head += ["parameters", "parameters_without_embeddings", "flops_per_pair", "flops_length", "disk_bytes"]
-    head += ["latency_ms", "throughput"]
-    head += [f"{name}{end}" for name in HEADLINE for end in ("", "_low", "_high")]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(head)
-    for track in tracks:
-        for row in track.rows:
-            told, cost = row.entry.submission, row.cost
-            texts = [track.name, row.rank, told.name, told.model, told.author, told.link or "", told.licence]
-            cells: list[Any] = [_no_formula(cell) if isinstance(cell, str) else cell for cell in texts]
-            cells += [" ".join(map(str, told.seeds)), int(row.front), cost.depth, cost.parameters]
-            cells += [cost.parameters_without_embeddings, cost.flops_per_pair, cost.flops_length, cost.disk_bytes]
-            cells += ["" if value is None else repr(value) for value in (row.latency_ms, row.throughput)]
-            for name in HEADLINE:
-                found = row.figures[name]
-                ends = (None, None, None) if found is None else (found.mean, found.low, found.high)
-                cells += ["" if end is None else repr(end) for end in ends]
-            writer.writerow(cells)
-    return file.getvalue()
+def cell_text(text: str) -> str:
+    """A stranger's text for a cell that a spreadsheet must not take for a formula: an apostrophe goes before it.
+
+    >>> cell_text("=1+1"), cell_text("kd-6l")
+    ("'=1+1", 'kd-6l')
+    """
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return f"'{line}" if line.lstrip()[:1] in tuple("=+-@＝＋－＠") else line
 
 
 def page(tracks: Sequence[Track]) -> str:
-    """The board as one HTML file: no network, no server, no script but its own."""
-    from jinja2 import Environment, PackageLoader
+    """The page as one file of HTML that fetches nothing.
 
-    templates = Environment(loader=PackageLoader("clbench.board", "page"), autoescape=True)
-    program, style = (_source(templates, name) for name in ("board.js", "board.css"))
-    library = plotting_library()
-    return templates.get_template("index.html").render(
-        policy=" ".join(f"'sha256-{script_sha256(script)}'" for script in (library, program)),
-        style=style,
-        library=library,
-        program=program,
-        data=script_json(content(tracks)),
-        light=PALETTE,
-        dark=ON_DARK,
-        tracks=tracks,
-        submissions=sum(len(track.rows) for track in tracks),
+    Only the script whose hash its content security policy names is run: ``board.js``, and through it the plotting
+    library, which lies in the page as text until the first chart is drawn.
+    """
+    import vl_convert
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    style, script, licence = (
+        (_PAGE / name).read_text(encoding="utf-8") for name in ("board.css", "board.js", "vega.txt")
+    )
+    environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined)
+    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    for text, name in ((style, "</style"), (script, "</script"), (library, "</script"), (library, "<!--")):
+        if name in text:
+            raise AssertionError(f"{name} would end the element that it stands in")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("index.html").render(
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=digest,
+        library=Markup(library),
+        library_licence=licence,
+        content=Markup(script_json(content(tracks))),
+        count=sum(len(track.rows) for track in tracks),
     )
 
 
-def _source(templates: Any, name: str) -> str:
-    return str(templates.loader.get_source(templates, name)[0])
+def with_half(interval: Interval | None) -> str:
+    """A figure in percent as the tables have it: mean ± half width; a dash where it is not defined."""
+    if interval is None:
+        return "–"
+    half = interval.half_width
+    return percent(interval.mean) + ("" if half is None else f" ± {percent(half)}")
 
 
-@dataclass
-class _Shared:
-    """Values that many rows have, each once."""
+def short_number(value: float) -> str:
+    """Three digits and a unit.
 
-    values: list[Any]
-
-    def place(self, value: Any) -> int:
-        """Where ``value`` stands."""
-        if value not in self.values:
-            self.values.append(value)
-        return self.values.index(value)
-
-
-def content(tracks: Sequence[Track]) -> dict[str, Any]:
-    """What the page shows, as plain JSON values; shares as integers of 1/10,000, so that 500 submissions stay small."""
-    shared = _Shared([])
-    described = [
-        {
-            "name": track.name,
-            "stream": track.stream,
-            "edition": track.edition,
-            "strategy": track.strategy,
-            "domains": track.domains,
-            "only": track.evaluation_only,
-            "experiences": track.experiences,
-            "majority": [_whole(track.majority), _whole(track.majority_balanced)],
-            "rows": [_row(row, shared) for row in track.rows],
-        }
-        for track in tracks
-    ]
-    return {
-        "figures": [
-            {"key": key, "title": f.title, "better": f.better, "meaning": f.meaning} for key, f in HEADLINE.items()
-        ],
-        "shown": SHOWN,
-        "tracks": described,
-        "shared": shared.values,
-        "light": PALETTE,
-        "dark": ON_DARK,
-        "dashes": DASHES,
-        "vegaLite": VEGA_LITE,
-    }
+    >>> short_number(5_179_266), short_number(110e6)
+    ('5.18M', '110M')
+    """
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            scaled = value / size
+            return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit}"
+    return f"{value:g}"
 
 
-def _row(row: Row, shared: _Shared) -> dict[str, Any]:
-    told, first, cost = row.entry.submission, row.entry.records[0], row.cost
-    final = first.history.final
-    met = first.history.met[final]
-    scores = [np.stack([getattr(r.history, kind)[r.history.final] for r in row.entry.records])
-              for kind in ("accuracy", "balanced")]  # fmt: skip
-    backbone = first.configuration.backbone
-    return {
-        "name": told.name,
-        "author": told.author,
-        "link": told.link,
-        "licence": shared.place(told.licence),
-        "model": told.model,
-        "recipe": shared.place([_text(first.configuration.model.get(key)) for key in ("title", "citation")]),
-        "backbone": shared.place([backbone.name, backbone.digest[:12]]),
-        "machine": shared.place(
-            [first.measured.hardware.cpu[:100], first.measured.hardware.threads, first.clbench,
-             ", ".join(f"{name} {version}"[:60] for name, version in sorted(first.measured.versions.items())[:12])]
-        ),
-        "seeds": told.seeds,
-        "rerun": rerun(row.entry),
-        "rank": row.rank,
-        "front": int(row.front),
-        "cost": [cost.depth, cost.parameters, cost.parameters_without_embeddings, cost.flops_per_pair,
-                 cost.flops_length, cost.disk_bytes],
-        "latency": None if row.latency_ms is None else float(f"{row.latency_ms:.4g}"),
-        "throughput": None if row.throughput is None else float(f"{row.throughput:.4g}"),
-        "figures": [None if (found := row.figures[key]) is None else _ends(found) for key in HEADLINE],
-        # One number after the other: experience by experience, domain by domain.
-        "matrix": [_whole(part.mean(axis=0).ravel()) for part in scores],
-        "met": "".join("01"[int(known)] for known in met.ravel()),
-        # Half widths of the mean over the domains met, for the curves' bands.
-        "half": [_halves(np.where(met, part, 0.0).sum(axis=2) / met.sum(axis=1)) for part in scores],
-    }  # fmt: skip
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table: rank, model and submission are text, numbers stand to the right."""
+    lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _text(value: Any) -> str:
-    return value[:300] if isinstance(value, str) else ""
+def _plain(score: float | None) -> str:
+    return "–" if score is None else percent(score)
 
 
-def _whole(values: Any) -> list[int]:
-    return [round(10_000 * float(value)) for value in values]
+def _ends(interval: Interval | None) -> list[tuple[str, float | None]]:
+    if interval is None:
+        return [("", None), ("_low", None), ("_high", None)]
+    return [("", interval.mean), ("_low", interval.low), ("_high", interval.high)]
 
 
-def _ends(found: Interval) -> list[int]:
-    """Mean, and low and high where there are any."""
-    return _whole([found.mean] if found.low is None or found.high is None else [found.mean, found.low, found.high])
-
-
-def _halves(by_seed: np.ndarray) -> list[int] | None:
-    """(S, T) to T half widths; None with one seed."""
-    if len(by_seed) == 1:
-        return None
-    return _whole([mean_interval(column.tolist()).half_width or 0.0 for column in by_seed.T])
-
-
-def _md(text: str) -> str:
-    """A stranger's text as text of a Markdown table."""
-    return escape(text, quote=False).translate(_MARKDOWN)
-
-
-def _no_formula(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+def _digits(value: float | None) -> str:
+    """Six digits: the last ones of a float may differ between machines."""
+    return "" if value is None else f"{value:.6f}".replace("-0.000000", "0.000000")

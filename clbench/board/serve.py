@@ -1,4 +1,4 @@
-"""The built board on loopback: its own files, and nothing else of the machine."""
+"""The board over HTTP, for this machine alone."""
 
 from __future__ import annotations
 
@@ -6,45 +6,65 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from clbench.board.render import FILES
+from clbench.board.render import CSV_NAME, PAGE_NAME, README_NAME
 from clbench.errors import UserError
 
-_TYPES = {".html": "text/html", ".csv": "text/csv", ".md": "text/plain"}
+LOOPBACK = "127.0.0.1"
+# All that is served: the address's path, the file, its type. Nothing is looked up by what a client asks for.
+_FILES = {
+    "/": (PAGE_NAME, "text/html"),
+    f"/{PAGE_NAME}": (PAGE_NAME, "text/html"),
+    f"/{CSV_NAME}": (CSV_NAME, "text/csv"),
+    f"/{README_NAME}": (README_NAME, "text/markdown"),
+}
 
 
-def server(folder: Path, port: int) -> ThreadingHTTPServer:
-    """A server on 127.0.0.1 that answers for the files of :func:`~clbench.board.render.build` by their names.
+def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """A server of the board's own files in ``folder``, bound to the loopback address and not yet running.
 
     Args:
-        folder: the board's.
+        folder: where ``clbench leaderboard build`` wrote them.
         port: 0 for any that is free.
 
     Raises:
-        UserError: the board is not built, or the port is taken.
+        UserError: there is no board, or the port is taken.
     """
-    if not (folder / "index.html").is_file():
-        raise UserError(f"{folder} holds no index.html; clbench leaderboard build writes it.")
+    if not (folder / PAGE_NAME).is_file():
+        raise UserError(f"{folder / PAGE_NAME} does not exist; clbench leaderboard build writes it.")
 
     class Handler(BaseHTTPRequestHandler):
+        server_version = "clbench"
+        sys_version = ""
+
         def do_GET(self) -> None:
-            # A name is looked up, never joined to a folder: no path leads anywhere else.
-            path = self.path.split("?")[0]
-            name = "index.html" if path == "/" else path.removeprefix("/")
-            if name not in FILES:
+            self._answer(with_body=True)
+
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
+        def _answer(self, with_body: bool) -> None:
+            name, kind = _FILES.get(self.path.partition("?")[0], (None, ""))
+            try:
+                body = (folder / name).read_bytes() if name else None
+            except OSError:
+                body = None
+            if body is None:
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return
-            raw = (folder / name).read_bytes()
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", f"{_TYPES[Path(name).suffix]}; charset=utf-8")
-            self.send_header("Content-Length", str(len(raw)))
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Cache-Control", "no-store")  # the board may be built again meanwhile
             self.end_headers()
-            self.wfile.write(raw)
+            if with_body:
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Requests are not told."""
+            """Nothing: what a client asks for may hold terminal escapes."""
 
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    except OSError as error:
-        raise UserError(f"--port {port} cannot be used: {error.strerror}; choose another, or 0 for any.") from error
+        return ThreadingHTTPServer((LOOPBACK, port), Handler)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "ports end at 65535"
+        raise UserError(f"--port {port} cannot be used: {reason}; choose another, or 0 for any.") from error

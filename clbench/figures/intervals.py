@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,14 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     mean = math.fsum(values) / count
     if count == 1:
         return Interval(mean, None, None, 1)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    half = _quantile((1 + confidence) / 2, count - 1) * deviation / math.sqrt(count)
+    return Interval(mean, mean - half, mean + half, count)
+
+
+@cache
+def _quantile(share: float, freedom: int) -> float:
+    """Student's t's; a board asks for the same one tens of thousands of times."""
     from scipy.stats import t
 
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
-    half = float(t.ppf((1 + confidence) / 2, count - 1)) * deviation / math.sqrt(count)
-    return Interval(mean, mean - half, mean + half, count)
+    return float(t.ppf(share, freedom))

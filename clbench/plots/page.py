@@ -17,9 +17,9 @@ from clbench.plots.picture import PALETTE, over_seeds
 from clbench.writing import write_whole
 
 # The palette again, lighter, to be read on black.
-ON_DARK = ("#58A9E8", "#FF8B45", "#2FC796", "#E6A3C8", "#F0B33C", "#9AD4F7", "#D8709F", "#C4C45C")
+_ON_DARK = ("#58A9E8", "#FF8B45", "#2FC796", "#E6A3C8", "#F0B33C", "#9AD4F7", "#D8709F", "#C4C45C")
 # The picture's markers as SVG paths of about unit radius.
-SHAPES = {
+_SHAPES = {
     "o": "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
     "s": "M-.9,-.9H.9V.9H-.9Z",
     "D": "M0,-1.25L1.25,0L0,1.25L-1.25,0Z",
@@ -29,7 +29,7 @@ SHAPES = {
     "X": "M-1.1,-.6L-.6,-1.1L0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0Z",
     "*": "M0,-1.3L.32,-.4L1.24,-.4L.5,.15L.76,1.05L0,.5L-.76,1.05L-.5,.15L-1.24,-.4L-.32,-.4Z",
 }
-DASHES = ([1, 0], [7, 3], [3, 3], [9, 3, 2, 3], [1, 3])
+_DASHES = ([1, 0], [7, 3], [3, 3], [9, 3, 2, 3], [1, 3])
 # Of Vega-Lite; the bundle and the specification have to agree.
 VEGA_LITE = "6.4"
 
@@ -70,9 +70,10 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     Raises:
         UserError: the file cannot be written.
     """
+    import vl_convert
     from jinja2 import Environment, PackageLoader
 
-    library = plotting_library()
+    library = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]  # its snippet is optional
     template = Environment(
         loader=PackageLoader("clbench.plots", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -80,18 +81,18 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     styles = [line_style(number) for number in range(len(drawn.names))]
     text = template.get_template("overlay.html").render(
         title=drawn.title,
-        policy=" ".join(f"'sha256-{script_sha256(script)}'" for script in (library, program)),
+        policy=" ".join(f"'sha256-{_sha256(script)}'" for script in (library, program)),
         library=library,
         program=program,
-        data=script_json({"spec": specification(drawn), "dark": ON_DARK, "light": PALETTE, "balanced": balanced}),
+        data=script_json({"spec": specification(drawn), "dark": _ON_DARK, "light": PALETTE, "balanced": balanced}),
         light=PALETTE,
-        dark=ON_DARK,
+        dark=_ON_DARK,
         models=[
             {
                 "name": name,
                 "colour": PALETTE.index(colour),
-                "shape": SHAPES[marker],
-                "dash": " ".join(map(str, DASHES[dash])),
+                "shape": _SHAPES[marker],
+                "dash": " ".join(map(str, _DASHES[dash])),
                 "seeds": len(scores),
             }
             for name, (colour, marker, dash), scores in zip(drawn.names, styles, drawn.accuracy, strict=True)
@@ -104,14 +105,6 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
     return write_whole(path, text)
 
 
-def plotting_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, for a page that loads nothing."""
-    import vl_convert
-
-    text: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]  # its snippet is optional
-    return text
-
-
 def specification(drawn: Overlay) -> dict[str, Any]:
     """The chart as a Vega-Lite specification; strangers' names are values in it and never expressions.
 
@@ -120,7 +113,7 @@ def specification(drawn: Overlay) -> dict[str, Any]:
     """
     models = range(len(drawn.names))
     styles = [line_style(number) for number in models]
-    shapes = [SHAPES[marker] for _, marker, _ in styles]
+    shapes = [_SHAPES[marker] for _, marker, _ in styles]
 
     def per_model(values: Sequence[Any]) -> dict[str, Any]:
         scale = {"domain": list(models), "range": list(values)}
@@ -170,7 +163,7 @@ def specification(drawn: Overlay) -> dict[str, Any]:
             },
             {
                 "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"y": y, "strokeDash": per_model([DASHES[dash] for _, _, dash in styles])},
+                "encoding": {"y": y, "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles])},
             },
             {
                 "mark": {"type": "point", "size": 60, "strokeWidth": 1.5, "opacity": 1},
@@ -243,6 +236,5 @@ def _text(mean: float, high: float) -> str:
     return f"{100 * mean:.1f}" + (f" ± {100 * (high - mean):.1f}" if high > mean else "")
 
 
-def script_sha256(script: str) -> str:
-    """As a content security policy names a script."""
+def _sha256(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

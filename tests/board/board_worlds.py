@@ -1,48 +1,94 @@
-"""A board of made-up submissions, among them a hostile one."""
+"""Small boards made up for the tests: submissions of real records whose every answer is chosen."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from submission_worlds import handed_in, honest
+import numpy as np
+from record_worlds import NAMES, TRAINED, Said, pieces
 
-ESCAPE = "\x1b]0;owned\x07"
-EVIL = "</script><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>|`[x](javascript:alert(1))@me"
+from clbench.board import submit
+from clbench.record import make_record, write_record
+
+# After experience t, the share of a domain's pairs that is found: (t, place of the domain) -> share.
+Skill = Callable[[int, int], float]
 
 
-def small_board(folder: Path, stream: Path) -> Path:
-    """Submissions in two tracks: five under ``naive``, one under ``replay``; ``evil`` has markup in every string."""
+def steady(level: float, lost: float = 0.1) -> Skill:
+    """A model as good as ``level`` on what it has just learned, that loses ``lost`` with each later experience."""
+    return lambda t, d: level - lost * max(0, t - d) if d <= t and d < len(TRAINED) else 0.55
+
+
+def answers(gold: np.ndarray, share: float, rng: np.random.Generator | None) -> np.ndarray:
+    """Two-way answers of which ``share`` is right: the first pairs without a generator, drawn ones with it."""
+    wrong = np.arange(len(gold)) >= round(share * len(gold)) if rng is None else rng.random(len(gold)) >= share
+    return np.where(wrong, 1 - gold, gold).astype(np.uint8)
+
+
+def submission(
+    folder: Path,
+    name: str,
+    skill: Skill | None = None,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    parameters: int = 3_000_000,
+    drawn: bool = True,
+    size: int = 200,
+    author: str = "A. Person",
+    link: str | None = "https://example.org/model",
+    licence: str = "Apache-2.0",
+    change: Callable[[dict[str, Any]], None] | None = None,
+) -> Path:
+    """Hand in a life through alpha, beta and gamma (delta is for evaluation only) into ``folder``/``name``.
+
+    Args:
+        folder: of the submissions.
+        name: of this one.
+        skill: of the model; steady 0.9 unless given.
+        seeds: one record each.
+        parameters: of the model.
+        drawn: which pairs are right is drawn by seed, instead of the first ones.
+        size: test pairs of alpha; beta has 3 more, and so on.
+        author, link, licence: of the submission.
+        change: last word on what each record is made of.
+    """
+    files = []
+    for seed in seeds:
+        made = pieces(seed=seed, inside=0, size=size)
+        golds = {info.data.name: info.data.splits["test"].labels for info in made["domains"]}
+        number = sum(ord(c) << 8 * place for place, c in enumerate(name[:7])) + 1000 * seed
+        rng = np.random.default_rng(number) if drawn else None
+        made["points"] = [
+            Said(
+                t, TRAINED[t], 10 * t, 160 * t, True, TRAINED[: t + 1],
+                {key: answers(golds[key], (skill or steady(0.9))(t, d), rng) for d, key in enumerate(NAMES)},
+            )
+            for t in range(len(TRAINED))
+        ]  # fmt: skip
+        made["cost"]["parameters"] = parameters
+        if change is not None:
+            change(made)
+        files.append(write_record(folder.parent / f".runs-{name}" / f"seed-{seed}", make_record(**made)))
+    return submit(files, folder, name=name, author=author, link=link, licence=licence)
+
+
+def small_board(folder: Path) -> Path:
+    """Six submissions in two tracks.
+
+    In naive: big is far better than all, the twins are as good as each other (one is smaller), weak is far worse, and
+    tiny is worse and smaller than all. In replay: one with a single seed.
+    """
     place = folder / "submissions"
-    for name, model, right, seeds in (
-        ("large", "finetune-12l", 0.95, (0, 1, 2)),
-        ("middle", "kd-6l", 0.80, (0, 1, 2)),
-        ("middle-too", "pkd-skip-6l", 0.80, (3, 4, 5)),
-        ("small", "kd-3l", 0.65, (0,)),
-    ):
-        handed_in(place, [honest(stream, seed, model, right=right) for seed in seeds], name)
-    handed_in(place, [honest(stream, 0, "kd-6l", "replay", 0.7)], "remembering", link="https://example.org/a?b=c&d")
-    hostile(place, stream)
+    submission(place, "big-12l", steady(0.95, 0.02), parameters=9_000_000)
+    submission(place, "twin-a", steady(0.85), parameters=5_000_000)
+    submission(place, "twin-b", steady(0.85), parameters=4_000_000)
+    submission(place, "weak", steady(0.70), parameters=4_500_000)
+    submission(place, "tiny", steady(0.65), parameters=1_000_000)
+
+    def replay(made: dict[str, Any]) -> None:
+        made["configuration"]["strategy"] |= {"name": "replay", "method": "replay"}
+
+    submission(place, "one-seed", steady(0.9, 0.01), seeds=[4], change=replay)
     return place
-
-
-def hostile(place: Path, stream: Path) -> Path:
-    """A submission whose strings all try to become something else; every one of them passes the forms."""
-    folder = handed_in(place, [honest(stream, 0, "finetune-3l", right=0.6)], "evil", licence=EVIL[:100])
-    file = folder / "record-0.json"
-    record = json.loads(file.read_text())
-    record["configuration"]["model"] |= {"name": EVIL, "title": ESCAPE + EVIL, "citation": EVIL}
-    record["configuration"]["backbone"]["name"] = EVIL
-    record["measured"]["hardware"]["cpu"] = ESCAPE + EVIL
-    record["measured"]["versions"] = {EVIL: ESCAPE}
-    text = json.dumps(record)
-    file.write_text(text)
-    content = json.loads((folder / "submission.json").read_text())
-    content |= {"author": f"=cmd()|{EVIL[:80]}", "model": EVIL, "records": {file.name: _sha256(text)}}
-    (folder / "submission.json").write_text(json.dumps(content))
-    return folder
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

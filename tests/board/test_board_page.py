@@ -1,222 +1,477 @@
-"""The board's page in a real browser: headless Chromium by way of Playwright."""
+"""The page in a real browser: opened from a file, without a network, by mouse and by keyboard."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from board_worlds import EVIL, small_board
+from board_worlds import submission
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from clbench.board.render import build
+from clbench.board import standings
+from clbench.board.content import percent
+from clbench.board.render import build, page, read_all
 
-HEADS = (
-    "rank", "submission", "layers", "parameters", "lifetime accuracy", "lifetime balanced accuracy",
-    "anytime lifetime accuracy", "final accuracy", "forgetting", "backward transfer", "out-domain accuracy",
-    "FLOPs a pair", "latency, ms",
-)  # fmt: skip
+HOSTILE = "</script><img src=x onerror='window.hacked=1'><script>window.hacked=1</script>${window.hacked=1}{{7*7}}"
+
+Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "these tests need Chromium; make test installs Debian's, elsewhere install it and try again"
-    with sync_playwright() as started:
-        # Root's Chromium has no sandbox; it opens nothing but this board.
-        open_ = started.chromium.launch(executable_path=found, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-        yield open_
-        open_.close()
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, small_stream: Path) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    build(small_board(folder, small_stream), folder / "board")
-    return folder / "board" / "index.html"
-
-
-class Watched:
-    """A tab, with what it complained of and what it asked the network for."""
-
-    def __init__(self, browser: Browser, file: Path, width: int = 1280, scheme: str = "light", at: str = "") -> None:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-        self.page: Page = context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(file.as_uri() + at)
-        self.page.wait_for_selector("#rows tbody tr, #submission h2")
-
-    def rows(self) -> list[str]:
-        return self.page.locator("#rows tbody th a").all_inner_texts()
-
-    def column(self, head: str) -> list[str]:
-        place = HEADS.index(head) + 1
-        return self.page.locator(f"#rows tbody tr > :nth-child({place})").all_inner_texts()
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("the board's page is tested in Chromium, which is missing; install it: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # Chromium's sandbox does not work for root, as whom containers run.
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield running
+        running.close()
 
 
 @pytest.fixture
-def tab(browser: Browser, file: Path) -> Iterator[Watched]:
-    opened = Watched(browser, file)
-    yield opened
-    opened.page.context.close()
+def opened(browser: Browser) -> Iterator[Open]:
+    """Open a file as a page that must neither complain nor ask the network for anything."""
+    contexts, wrong = [], []
+
+    def at(file: Path, route: str = "", width: int = 1280, height: int = 900, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        tab.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        tab.on(
+            "request", lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url)
+        )
+        tab.goto(file.as_uri() + route)
+        tab.wait_for_selector("main h1")
+        return tab
+
+    yield at
+    for context in contexts:
+        context.close()
+    assert wrong == []
 
 
-def test_it_opens_without_a_word_and_without_the_network(tab: Watched, file: Path) -> None:
-    assert tuple(tab.page.locator("#rows thead button").all_inner_texts()) == HEADS
-    assert tab.rows()[0] == "large"
-    tab.page.wait_for_selector("#pareto svg")
-    tab.page.wait_for_selector("#curves svg")
-    tab.page.wait_for_timeout(300)
-    assert tab.said == []
-    assert tab.asked == [file.as_uri()]
+@pytest.fixture(scope="module")
+def board(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small board's page."""
+    return build(submissions, tmp_path_factory.mktemp("built"))[2]
 
 
-def test_every_column_sorts_both_ways(tab: Watched) -> None:
-    for head in HEADS:
-        button = tab.page.get_by_role("button", name=head, exact=True)
-        for _ in range(2):
-            button.click()
-            direction = tab.page.locator("th[aria-sort]").get_attribute("aria-sort")
-            assert tab.page.locator("th[aria-sort]").count() == 1
-            cells = tab.column(head)
-            values = (
-                [_number(cell) for cell in cells] if head != "submission" else [cell.lower() for cell in tab.rows()]
-            )
-            assert values == sorted(values, reverse=direction == "descending"), (head, direction)
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A board whose every free text tries to run."""
+    folder = tmp_path_factory.mktemp("hostile")
+
+    def change(made: dict[str, Any]) -> None:
+        made["configuration"]["model"] |= {"name": HOSTILE, "title": HOSTILE, "citation": HOSTILE}
+        made["configuration"]["stream"]["name"] = HOSTILE
+        made["configuration"]["strategy"]["name"] = HOSTILE
+        made["configuration"]["backbone"] |= {
+            "name": HOSTILE,
+            "source": {"kind": HOSTILE, "id": HOSTILE, "licence": HOSTILE},
+        }
+        made["measured"]["hardware"]["cpu"] = HOSTILE
+        made["measured"]["versions"] = {HOSTILE: HOSTILE}
+
+    submission(folder / "submissions", "hostile", author=HOSTILE[:100], licence=HOSTILE[:100], change=change)
+    submission(folder / "submissions", "second", author=HOSTILE[:100], licence=HOSTILE[:100], change=change)
+    return build(folder / "submissions", folder)[2]
 
 
-def _number(cell: str) -> float:
-    text = cell.split("±")[0].strip()
-    unit = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}.get(text[-1:], 1)
-    return float(text.rstrip("kMGT ").strip()) * unit
+def names(tab: Page) -> list[str]:
+    """The submissions that the table shows, from above."""
+    return tab.locator(".board tbody:not(.floor) tr:not([hidden]) .name a").all_inner_texts()
 
 
-def test_the_filter_finds_and_tells_how_many(tab: Watched) -> None:
-    tab.page.fill("#filter", "middle")
-    assert sorted(tab.rows()) == ["middle", "middle-too"]
-    assert tab.page.inner_text("#count") == "2 of 5 submissions"
-    tab.page.fill("#filter", "layers:12")
-    assert tab.rows() == ["large"]
-    tab.page.fill("#filter", "layers:6 pkd")
-    assert tab.rows() == ["middle-too"]
-    tab.page.fill("#filter", "no such thing")
-    assert tab.rows() == []
-
-
-def test_chosen_rows_are_laid_over_one_another_and_tell_their_numbers(tab: Watched) -> None:
-    page = tab.page
-    page.wait_for_selector("#curves svg")
-    assert page.get_attribute("#curves", "data-lines") == "5"
-    for name in ("middle", "small", "evil"):
-        page.get_by_label(f"curve of {name}", exact=True).uncheck()
-    page.wait_for_function("document.querySelectorAll('#curves svg .mark-line path').length === 2")
-    page.wait_for_function("document.getElementById('curves').ariaLabel.endsWith('large, middle-too')")
-    page.select_option("#place", label="hans")
-    page.wait_for_timeout(300)
-    page.locator("#curves").scroll_into_view_if_needed()
-    point = page.locator("#curves svg .mark-symbol.role-mark path").last
-    point.hover(force=True)
-    page.wait_for_selector("#vg-tooltip-element.visible")
-    told = page.locator("#vg-tooltip-element").inner_text()
-    assert "hans" in told
-    assert "accuracy, %" in told
-
-
-def test_the_page_of_a_submission(tab: Watched) -> None:
-    page = tab.page
-    page.click("#rows tbody th a >> text=large")
-    page.wait_for_selector("#heat")
-    assert page.inner_text("#submission h2 >> nth=0") == "large"
-    head = page.locator("#heat thead th").all_inner_texts()
-    assert head == ["after", "mnli", "snli", "hans", "rte (evaluation only)"]
-    assert page.locator("#heat tbody tr").count() == 4  # three experiences, the majority class
-    assert page.locator("#heat td.unmet").count() == 3 + 3  # above the diagonal, and the evaluation-only column
-    assert "clbench run --model finetune-12l" in page.inner_text("#submission pre")
-    before = page.inner_text("#heat tbody")
-    page.get_by_label("balanced accuracy").last.check()
-    assert page.inner_text("#heat tbody") != before
-    page.wait_for_selector("#own svg")
-    page.go_back()
-    page.wait_for_selector("#rows tbody tr")
-    assert page.is_hidden("#submission")
-
-
-def test_strangers_strings_are_text(browser: Browser, file: Path) -> None:
-    opened = Watched(browser, file, at="#/submission/evil")
-    page = opened.page
-    page.wait_for_selector("#own svg")
-    page.wait_for_timeout(200)
-    assert EVIL in page.inner_text("#submission dl")
-    page.goto(file.as_uri() + "#/")
-    page.wait_for_selector("#pareto svg")
-    page.locator("#pareto svg .mark-symbol.role-mark path").last.hover(force=True)
-    page.wait_for_timeout(200)
-    assert page.evaluate("window.owned") is None
-    assert page.locator("img").count() == 0
-    assert not [url for url in opened.asked if not url.startswith("file:")]
-    for broken in ("#/submission/%E0%A4%A", "#/submission/nobody", "#/track/<b>"):
-        page.goto(file.as_uri() + broken)
-    assert opened.said == []
-    page.context.close()
-
-
-def test_dark_and_light_by_the_system_and_by_hand(browser: Browser, file: Path) -> None:
-    dark = Watched(browser, file, scheme="dark")
-    background = "getComputedStyle(document.body).backgroundColor"
-    assert dark.page.evaluate(background) == "rgb(21, 23, 27)"
-    dark.page.click("#theme")
-    assert dark.page.inner_text("#theme") == "Theme: light"
-    assert dark.page.evaluate(background) == "rgb(255, 255, 255)"
-    dark.page.wait_for_selector("#curves svg")
-    assert dark.said == []
-    dark.page.context.close()
-
-
-@pytest.mark.parametrize("at", ["", "#/submission/large", "#/submission/evil"])
-@pytest.mark.parametrize("width", [320, 390, 768])
-def test_no_sideways_scroll(width: int, at: str, browser: Browser, file: Path) -> None:
-    opened = Watched(browser, file, width=width, at=at)
-    opened.page.wait_for_timeout(400)
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    opened.page.context.close()
-
-
-def test_with_the_keyboard_alone(tab: Watched) -> None:
-    page = tab.page
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the table"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
-    page.locator("#rows thead button").first.focus()
-    page.keyboard.press("Enter")
-    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
-    page.locator("#rows tbody input").first.focus()
-    before = page.get_attribute("#curves", "data-lines")
-    page.keyboard.press("Space")
-    assert page.get_attribute("#curves", "data-lines") != before
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#heat")
-    assert page.evaluate("document.activeElement.id") == "submission-head"
-
-
-def test_a_screen_reader_hears_names(tab: Watched) -> None:
-    tab.page.wait_for_selector("#pareto[data-drawn]")
-    heard = tab.page.locator("body").aria_snapshot()
-    for part in (
-        'heading "clbench leaderboard"', 'navigation "Tracks"', 'table "small, embedded edition, naive',
-        'searchbox "Filter"',
-        'columnheader "rank"', 'rowheader "curve of large large', 'checkbox "curve of large"', "status:",
-        'img "lifetime accuracy, % against parameters of 5 encoders; on the front:',
-    ):  # fmt: skip
-        assert part in heard, part
-    # Nothing that can be reached is without a name.
-    assert not [
-        line for line in heard.splitlines() if line.strip() in ("- button", "- link", "- checkbox", "- combobox")
+def column(tab: Page, place: int) -> list[str]:
+    return [
+        text.split("±")[0].strip()
+        for text in tab.locator(f".board tbody:not(.floor) tr td:nth-child({place + 2})").all_inner_texts()
     ]
+
+
+def drawn(tab: Page, panel: str) -> None:
+    """Wait until the panel's chart is drawn."""
+    tab.locator(f"#{panel}").scroll_into_view_if_needed()
+    tab.wait_for_selector(f"section[aria-labelledby={panel}] .chart[data-state=drawn] svg")
+
+
+def lines(tab: Page, panel: str) -> int:
+    return tab.locator(f"section[aria-labelledby={panel}] svg .mark-line path").count()
+
+
+def test_the_table_shows_what_the_standings_say(opened: Open, board: Path, submissions: Path) -> None:
+    tab = opened(board)
+    track = standings(read_all(submissions))[0]
+    assert tab.title() == "greek.embedded.naive · clbench leaderboard"
+    assert names(tab) == [row.entry.submission.name for row in track.rows]
+    heads = tab.locator(".board thead th").all_inner_texts()
+    assert [head.strip() for head in heads] == [
+        "plot", "rank", "submission", "lifetime", "balanced", "anytime", "final", "forgetting", "BWT", "out-dom.",
+        "layers", "params", "FLOPs", "ms", "seeds",
+    ]  # fmt: skip
+    for place, row in enumerate(track.rows):
+        cells = tab.locator(".board tbody:not(.floor) tr").nth(place).locator("td").all_inner_texts()
+        interval = row.figures["lifetime_accuracy"]
+        assert interval is not None
+        assert interval.half_width is not None
+        assert cells[2].replace("\u2009", " ") == f"{percent(interval.mean)}± {percent(interval.half_width)}"
+        forgetting = row.figures["forgetting"]
+        assert forgetting is not None
+        assert cells[6].split("±")[0].replace("\u2212", "-") == percent(forgetting.mean)
+        shared = sum(other.rank == row.rank for other in track.rows) > 1
+        assert cells[1].split() == ([f"{row.rank}=", "shared"] if shared else [str(row.rank)])
+    floor = tab.locator(".board tbody.floor tr").inner_text()
+    assert "majority class" in floor
+    assert "50.0" in floor
+
+
+def test_sorting_is_right_and_told(opened: Open, board: Path) -> None:
+    tab = opened(board)
+    start = names(tab)
+    for place, kind in ((2, float), (6, float), (11, lambda text: float(text.rstrip("M")))):
+        button = tab.locator(".board thead th").nth(place + 1).get_by_role("button")
+        for click in range(2):
+            button.click()
+            told = tab.locator(".board thead th").nth(place + 1).get_attribute("aria-sort")
+            values = [kind(text.replace("\u2212", "-")) for text in column(tab, place)]
+            assert told in ("ascending", "descending")
+            assert values == sorted(values, reverse=told == "descending")
+            # What is better comes first: much accuracy, little forgetting, few parameters.
+            assert (click == 0) == (told == ("descending" if place == 2 else "ascending"))
+        assert tab.locator(".board thead th[aria-sort=ascending], .board thead th[aria-sort=descending]").count() == 1
+    tab.get_by_role("button", name="submission").click()
+    assert names(tab) == sorted(start)
+    tab.wait_for_function("document.getElementById('live').textContent.includes('ascending')")
+
+
+def test_filters(opened: Open, board: Path) -> None:
+    tab = opened(board)
+    tab.get_by_label("Filter").fill("TWIN")
+    assert sorted(names(tab)) == ["twin-a", "twin-b"]
+    tab.wait_for_function("document.getElementById('live').textContent === '2 of 5 submissions shown.'")
+    tab.get_by_label("Filter").fill("twin kd-6l person")
+    assert sorted(names(tab)) == ["twin-a", "twin-b"]
+    tab.get_by_label("Filter").fill("nobody")
+    assert names(tab) == []
+    tab.get_by_label("Filter").fill("")
+    tab.get_by_label("Pareto front only").check()
+    assert "weak" not in names(tab)
+    assert {"big-12l", "tiny"} <= set(names(tab))
+
+
+def test_rows_that_are_chosen_are_the_curves(opened: Open, board: Path) -> None:
+    tab = opened(board)
+    drawn(tab, "curves")
+    assert lines(tab, "curves") == 3
+    tab.get_by_label("compare tiny").check()
+    tab.wait_for_function("document.querySelectorAll('[aria-labelledby=curves] svg .mark-line path').length === 4")
+    tab.get_by_label("compare big-12l").uncheck()
+    tab.wait_for_function("document.querySelectorAll('[aria-labelledby=curves] svg .mark-line path').length === 3")
+    listed = tab.locator("section[aria-labelledby=curves] .picked-list li").all_inner_texts()
+    assert set(listed) == {"twin-a", "twin-b", "tiny"}
+    described = tab.locator("section[aria-labelledby=curves] [role=img]").get_attribute("aria-label")
+    assert described is not None
+    assert "tiny" in described
+    tab.get_by_label(re.compile("^of ")).select_option("beta")
+    # A domain's points before its training are hollow: one of the three for each line.
+    tab.wait_for_function("document.querySelectorAll('[aria-labelledby=curves] svg .mark-symbol path').length === 9")
+    point = tab.locator("section[aria-labelledby=curves] svg .mark-symbol path").first
+    point.hover(force=True)  # another point may lie on it
+    tip = tab.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    assert re.search(r"submission:?\s*(twin-a|twin-b|tiny)", tip.inner_text())
+    assert "±" in tip.inner_text()
+    tab.get_by_role("button", name="Clear").click()
+    tab.wait_for_selector("section[aria-labelledby=curves] .chart[data-state=empty]")
+    assert tab.locator(".board input:checked").count() == 0
+
+
+def test_the_plot_draws_the_front_and_leads_on(opened: Open, board: Path, submissions: Path) -> None:
+    tab = opened(board)
+    drawn(tab, "pareto")
+    track = standings(read_all(submissions))[0]
+    front = [row.entry.submission.name for row in track.rows if row.front]
+    described = tab.locator("section[aria-labelledby=pareto] [role=img]").get_attribute("aria-label") or ""
+    for row in track.rows:
+        name = row.entry.submission.name
+        assert (f"{name} " in described) == (name in front)
+    points = tab.locator("section[aria-labelledby=pareto] svg .mark-symbol path")
+    assert points.count() == len(track.rows)
+    points.first.click()
+    tab.wait_for_url(re.compile("#/submission/"))
+    assert tab.locator("h1").inner_text() == track.rows[0].entry.submission.name
+
+
+def test_a_submissions_page(opened: Open, board: Path, submissions: Path) -> None:
+    tab = opened(board, "#/submission/twin-a")
+    row = next(r for r in standings(read_all(submissions))[0].rows if r.entry.submission.name == "twin-a")
+    assert tab.locator("h1").inner_text() == "twin-a"
+    records = row.entry.records
+    cells = tab.locator(".heat tbody tr:not(.floor) td")
+    for kind, balanced in (("accuracy", False), ("balanced", True)):
+        tab.get_by_label("Score").select_option(kind)
+        mean = sum(record.accuracy_matrix(balanced).to_numpy() for record in records) / len(records)
+        assert [text.split("\n")[0] for text in cells.all_inner_texts()] == [percent(value) for value in mean.ravel()]
+    # Told otherwise than by colour: alpha is just learned at inception; beta and gamma not yet; delta never.
+    assert tab.locator(".heat td.learned").count() == 3
+    assert tab.locator(".heat td.unmet").count() == 2 + 1 + 3
+    assert "not trained on" in (cells.nth(1).text_content() or "")
+    assert "evaluation only" in tab.locator(".heat thead").inner_text()
+    text = tab.locator("main").inner_text()
+    for said in ("A. Person", "https://example.org/model", "Apache-2.0", "vanilla KD", "0-2", "torch 2.13.0", "a CPU"):
+        assert said in text
+    assert "clbench run --model kd-6l --stream greek --edition embedded --strategy naive" in text
+    assert "clbench verify leaderboard/submissions/twin-a --rerun" in text
+    assert tab.locator("section[aria-labelledby=figures] tbody tr").count() == len(row.figures)
+    link = tab.get_by_role("link", name="https://example.org/model")
+    assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    drawn(tab, "curve")
+    # alpha and beta (trained next) are solid all along, gamma is dashed first, delta always; and the mean.
+    assert lines(tab, "curve") == 1 + 1 + 2 + 1 + 1
+    tab.get_by_role("button", name="Copy: Run it again").click()
+    tab.wait_for_function("/Copied|Selected/.test(document.getElementById('live').textContent)")
+
+
+def test_routes(opened: Open, board: Path) -> None:
+    tab = opened(board)
+    tab.locator("nav").get_by_text("replay", exact=True).click()
+    tab.wait_for_function("document.title.startsWith('greek.embedded.replay')")
+    assert names(tab) == ["one-seed"]
+    assert tab.locator("nav a[aria-current=page]").inner_text() == "replay"
+    assert tab.evaluate("document.activeElement.tagName") == "H1"
+    tab.locator(".board").get_by_role("link", name="one-seed").click()
+    tab.wait_for_function("document.querySelector('h1').textContent === 'one-seed'")
+    assert "±" not in tab.locator(".heat").inner_text()
+    tab.go_back()
+    tab.wait_for_function("document.title.startsWith('greek.embedded.replay')")
+    for route, shown in (
+        ("#/submission/nobody", "No such submission"),
+        ("#/submission/%E0%A4%A", "No such submission"),
+    ):
+        tab.evaluate(f"location.hash = {json.dumps(route)}")
+        tab.wait_for_function(f"document.querySelector('h1').textContent === {json.dumps(shown)}")
+    tab.evaluate("location.hash = '#/track/nothing'")
+    tab.wait_for_function("document.querySelector('h1').textContent.includes('naive')")
+
+
+def test_hostile_strings_do_not_run(opened: Open, hostile: Path) -> None:
+    tab = opened(hostile)
+    drawn(tab, "curves")
+    drawn(tab, "pareto")
+    for panel in ("pareto", "curves"):
+        tab.locator(f"section[aria-labelledby={panel}] svg .mark-symbol path").first.hover(force=True)
+        tab.locator("#vg-tooltip-element.visible").wait_for()
+        tab.mouse.move(1, 1)
+    assert HOSTILE in tab.locator(".board").inner_text()
+    tab.evaluate("location.hash = '#/submission/hostile'")
+    tab.wait_for_function("document.querySelector('h1').textContent === 'hostile'")
+    drawn(tab, "curve")
+    card = tab.locator("section[aria-labelledby=card]").inner_text()
+    assert card.count(HOSTILE) >= 7
+    assert tab.evaluate("window.hacked") is None
+    assert tab.locator("main img").count() == 0
+    assert tab.locator("script").count() == 3
+
+
+def contrast(tab: Page, selector: str) -> float:
+    """The least contrast of text on its cell's background over all elements (WCAG 2, relative luminance)."""
+    found = tab.evaluate(
+        """(selector) => {
+            const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+            const rgb = (colour, over) => {
+                canvas.fillStyle = over; canvas.fillRect(0, 0, 1, 1);
+                canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+                return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+            };
+            const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+            const light = (c) => c.map((v) => linear(v / 255))
+                .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+            const page = getComputedStyle(document.body).backgroundColor;
+            return [...document.querySelectorAll(selector)].map((one) => {
+                let behind = one;
+                const clear = () => getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)";
+                while (behind !== document.body && clear()) behind = behind.parentElement;
+                const colours = [getComputedStyle(one).color, getComputedStyle(behind).backgroundColor];
+                const [dark, bright] = colours.map((c) => light(rgb(c, page))).sort((a, b) => a - b);
+                return (bright + 0.05) / (dark + 0.05);
+            });
+        }""",
+        selector,
+    )
+    assert found
+    return float(min(found))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_schemes_are_legible(opened: Open, board: Path, scheme: str) -> None:
+    tab = opened(board, color_scheme=scheme, reduced_motion="reduce")
+    ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 27)")
+    for selector in (
+        ".board td",
+        ".board th",
+        ".pm",
+        ".board small",
+        ".note",
+        ".board .name a",
+        "nav a",
+        "nav b",
+        ".front",
+    ):
+        assert contrast(tab, selector) >= 4.5, selector
+    tab.evaluate("location.hash = '#/submission/weak'")
+    tab.wait_for_selector(".heat")
+    for selector in (
+        ".heat td",
+        ".heat small",
+        ".legend span",
+        "dl.card dt",
+        "dl.card dd",
+        "dl.card a",
+        "pre",
+        "footer p",
+    ):
+        assert contrast(tab, selector) >= 4.5, selector
+
+
+def test_the_theme_can_be_chosen_and_is_kept(opened: Open, board: Path) -> None:
+    tab = opened(board, color_scheme="light")
+    drawn(tab, "curves")
+    tab.get_by_label("Theme").select_option("dark")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+    tab.reload()
+    tab.wait_for_selector("main h1")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+    assert tab.get_by_label("Theme").input_value() == "dark"
+
+
+def test_a_browser_without_storage_shows_the_board(browser: Browser, board: Path) -> None:
+    context = browser.new_context()
+    tab = context.new_page()
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
+    )
+    tab.goto(board.as_uri())
+    tab.wait_for_selector(".board tbody tr")
+    tab.get_by_label("Theme").select_option("dark")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    context.close()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_a_narrow_page_never_scrolls_sideways(opened: Open, board: Path, hostile: Path, width: int) -> None:
+    for file, route in ((board, ""), (board, "#/submission/twin-a"), (hostile, ""), (hostile, "#/submission/hostile")):
+        tab = opened(file, route, width=width, height=740)
+        tab.wait_for_timeout(300)
+        wide = tab.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+        assert max(wide) <= width, (file, route)
+    tab = opened(board, width=width, height=740)
+    box = tab.locator(".board")
+    assert box.evaluate("(one) => one.scrollWidth > one.clientWidth")
+    # The names stay in sight while the figures scroll past.
+    box.evaluate("(one) => { one.scrollLeft = 300; }")
+    place = tab.locator(".board tbody .name a").first.bounding_box()
+    assert place is not None
+    assert 0 <= place["x"] < width / 2
+
+
+def test_everything_by_keyboard(opened: Open, board: Path) -> None:
+    tab = opened(board)
+
+    def focused() -> str:
+        return str(tab.evaluate("document.activeElement.textContent || document.activeElement.id"))
+
+    def tab_until(done: Callable[[], bool]) -> None:
+        for _ in range(60):
+            tab.keyboard.press("Tab")
+            if done():
+                return
+        raise AssertionError("not reached by the Tab key")
+
+    tab.keyboard.press("Tab")
+    assert focused() == "Skip to the table"
+    assert tab.locator("#skip").bounding_box()["x"] >= 0  # type: ignore[index]
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "main"
+    tab.keyboard.press("Tab")
+    tab.keyboard.type("twin")
+    assert sorted(names(tab)) == ["twin-a", "twin-b"]
+    tab_until(lambda: tab.evaluate("document.activeElement.getAttribute('role')") == "region")
+    tab_until(lambda: focused() == "params")
+    tab.keyboard.press("Enter")
+    assert names(tab) == ["twin-b", "twin-a"]
+    outline = tab.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    tab_until(lambda: tab.evaluate("document.activeElement.type") == "checkbox")
+    before = tab.evaluate("document.activeElement.checked")
+    tab.keyboard.press("Space")
+    assert tab.evaluate("document.activeElement.checked") != before
+    tab_until(lambda: focused() == "twin-b")
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.querySelector('h1').textContent === 'twin-b'")
+    assert tab.evaluate("document.activeElement.tagName") == "H1"
+
+
+def test_a_screen_reader_finds_names(opened: Open, board: Path) -> None:
+    tab = opened(board)
+    drawn(tab, "curves")
+    tree = tab.locator("body").aria_snapshot()
+    for said in (
+        'navigation "Tracks"',
+        'searchbox "Filter"',
+        'table "greek.embedded.naive: submissions, the highest lifetime accuracy first"',
+        'columnheader "lifetime"',
+        'rowheader "big-12l on the Pareto front',
+        'rowheader "majority class"',
+        'checkbox "compare big-12l"',
+        'heading "Forgetting curves"',
+        'img "Accuracy after each experience',
+    ):
+        assert said in tree, said
+    tab.evaluate("location.hash = '#/submission/twin-a'")
+    tab.wait_for_function("document.querySelector('h1').textContent === 'twin-a'")
+    tree = tab.locator("body").aria_snapshot()
+    for said in (
+        'table "accuracy in % on each domain',
+        'rowheader "alpha (inception)"',
+        'columnheader "delta evaluation only"',
+        'button "Copy: Run it again"',
+        'table "All figures"',
+    ):
+        assert said in tree, said
+    nameless = tab.evaluate(
+        """[...document.querySelectorAll("button, select, input, a")].filter((one) =>
+            !(one.textContent.trim() || one.getAttribute("aria-label") || one.labels?.length)).length"""
+    )
+    assert nameless == 0
+
+
+def test_five_hundred_rows_open_and_sort(opened: Open, submissions: Path, tmp_path: Path) -> None:
+    """All of them in one track, which is the worst case for the table."""
+    track = standings(read_all(submissions))[0]
+    rows = []
+    for number in range(500):
+        row = track.rows[number % len(track.rows)]
+        told = row.entry.submission.model_copy(update={"name": f"submission-{number:03d}"})
+        rows.append(replace(row, entry=replace(row.entry, submission=told)))
+    file = tmp_path / "index.html"
+    file.write_text(page([replace(track, rows=tuple(rows))]), encoding="utf-8")
+    tab = opened(file)
+    assert tab.locator(".board tbody:not(.floor) tr").count() == 500
+    tab.get_by_role("button", name="forgetting").click()
+    values = [float(text.replace("\u2212", "-")) for text in column(tab, 6)]
+    assert values == sorted(values)

@@ -1,396 +1,657 @@
 "use strict";
+// The board's page. Every string of a submission reaches the page through textContent or an attribute's setter, never as
+// markup; charts are Vega-Lite specifications whose fields and expressions are this file's own.
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const at = (id) => document.getElementById(id);
-  const root = document.documentElement;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  // What is being looked at: a track, how it is sorted, which rows are chosen for the curves.
-  const seen = { track: 0, key: "rank", up: true, chosen: new Map() };
+  const board = JSON.parse(document.getElementById("content").textContent);
+  const main = document.getElementById("main");
+  const live = document.getElementById("live");
+  const FIGURE = Object.fromEntries(board.figures.map(([name], place) => [name, place]));
+    const MOST = 8; // lines that can be told apart
+  const submissions = new Map();
+  for (const track of board.tracks) for (const row of track.rows) submissions.set(row.name, { row, track });
 
-  // Strangers' strings become text nodes and nothing else.
-  function make(tag, attributes, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes || {})) {
-      if (value === true) node.setAttribute(name, "");
-      else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+  // --- elements and numbers
+
+  function el(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value === true) made.setAttribute(name, "");
+      else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
     }
-    node.append(...children.filter((child) => child !== null));
-    return node;
+    made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
   }
 
-  const shared = (place) => data.shared[place];
-  const percent = (value) => (value / 100).toFixed(1);
-  const count = (value) => value.toLocaleString("en-US");
+  const hidden = (text) => el("span", { class: "sr" }, text);
+
+  function percent(value) {
+    const tenths = Math.floor((Math.abs(value) + 5) / 10);
+    return `${value < 0 && tenths ? "\u2212" : ""}${Math.floor(tenths / 10)}.${tenths % 10}`;
+  }
+
   function short(value) {
-    for (const [size, unit] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-      if (value >= size) return `${(value / size).toFixed(1)} ${unit}`;
+    for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
+      if (value >= size) {
+        const scaled = value / size;
+        return scaled.toFixed(scaled < 10 ? 2 : scaled < 100 ? 1 : 0) + unit;
+      }
     }
     return String(value);
   }
-  const half = (ends) => (ends.length > 1 ? (ends[2] - ends[0]) / 100 : null);
-  const figure = (row, key) => row.figures[data.figures.findIndex((one) => one.key === key)];
 
-  // Columns: key, head, what it is (for the title), the value to sort by, and the cell.
+  const dash = () => el("span", { class: "none" }, "\u2013", hidden("not defined"));
+
+  function figure(found, several) {
+    if (found === null) return [dash()];
+    const [mean, half] = found;
+    if (half !== undefined) return [percent(mean), el("span", { class: "pm" }, `\u00b1\u2009${percent(half)}`)];
+    return [percent(mean), several ? el("span", { class: "pm" }) : null];
+  }
+
+  const told = (found) =>
+    found === null ? "not defined" : percent(found[0]) + (found[1] === undefined ? "" : ` \u00b1 ${percent(found[1])}`);
+  const lives = (row) => board.shared[row.life];
+
+  // --- the table's columns
+
+  const cost = { layers: 0, parameters: 1, bare: 2, flops: 3, length: 4, disk: 5, latency: 6, throughput: 7, peak: 8, seconds: 9 };
+
+  function score(name, head, about) {
+    const place = FIGURE[name];
+    const [, title, better, meaning] = board.figures[place];
+    return {
+      head, title: `${title}: ${about || meaning}, in %; ${better} is better`, first: better === "lower" ? 1 : -1,
+      value: (row) => (row.figures[place] === null ? null : row.figures[place][0]),
+      fill: (row, several) => figure(row.figures[place], several),
+      floor: (track) => (track.majority_figures[place] === null ? null : percent(track.majority_figures[place])),
+    };
+  }
+
+  function number(head, title, place, first = 1, show = short) {
+    return {
+      head, title, first, value: (row) => row.cost[place],
+      fill: (row) => (row.cost[place] === null ? [dash()] : [show(row.cost[place])]), floor: () => null,
+    };
+  }
+
+  const milliseconds = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
   const COLUMNS = [
-    { key: "rank", head: "rank", title: "shared where not significantly different", value: (r) => r.rank,
-      cell: (r) => make("td", { class: "rank" }, String(r.rank)), up: true },
-    { key: "name", head: "submission", title: "name, model, author", value: (r) => r.name, cell: named, up: true },
-    { key: "depth", head: "layers", title: "transformer layers", value: (r) => r.cost[0], cell: (r) => make("td", {}, String(r.cost[0])), up: true },
-    { key: "parameters", head: "parameters", title: "all, embeddings included", value: (r) => r.cost[1], cell: (r) => make("td", { title: count(r.cost[1]) }, short(r.cost[1])), up: true },
-    ...data.shown.map((key) => {
-      const about = data.figures.find((one) => one.key === key);
-      return {
-        key, head: about.title.replace(" at inception", ""), title: `${about.meaning}; ${about.better} is better`, up: about.better === "lower",
-        value: (r) => (figure(r, key) ? figure(r, key)[0] : null),
-        cell: (r) => interval(figure(r, key)),
-      };
-    }),
-    { key: "flops", head: "FLOPs a pair", title: "of a forward pass at the mean length", value: (r) => r.cost[3], cell: (r) => make("td", { title: `${count(r.cost[3])} at ${r.cost[4]} tokens` }, short(r.cost[3])), up: true },
-    { key: "latency", head: "latency, ms", title: "at batch 1 on the submitter's machine", value: (r) => r.latency, cell: (r) => make("td", {}, r.latency === null ? "" : r.latency.toFixed(1)), up: true },
+    {
+      head: "rank", title: "1 + how many are better by a significant difference in lifetime accuracy (p < 0.05); shared ranks are undecided", first: 1,
+      value: (row) => row.rank, floor: () => null,
+      fill: (row, _, shared) => [String(row.rank), shared.has(row.rank) ? el("span", { class: "quiet", title: "shared" }, "=", hidden(" shared")) : null],
+    },
+    { head: "submission", title: "name, model and author", first: 1, name: true, value: (row) => row.name },
+    score("lifetime_accuracy", "lifetime"),
+    score("lifetime_balanced_accuracy", "balanced", "lifetime accuracy of mean recall, where naming the majority class gets no credit"),
+    score("anytime_lifetime_accuracy", "anytime", "lifetime accuracy over every evaluation point"),
+    score("final_accuracy", "final"),
+    score("forgetting", "forgetting"),
+    score("backward_transfer", "BWT"),
+    score("out_domain_accuracy", "out-dom."),
+    number("layers", "transformer layers", cost.layers, 1, String),
+    number("params", "parameters, embeddings included", cost.parameters),
+    number("FLOPs", "FLOPs of a forward pass over one pair", cost.flops),
+    number("ms", "latency of one pair in milliseconds, median over seeds, on the submitter's machine: compare with care", cost.latency, 1, milliseconds),
+    { head: "seeds", title: "runs with different seeds", first: -1, value: (row) => row.count, fill: (row) => [String(row.count)], floor: () => null },
   ];
 
-  function interval(ends) {
-    if (!ends) return make("td", {}, "–");
-    const width = half(ends);
-    return make("td", {}, percent(ends[0]), " ", make("small", {}, width === null ? "" : `± ${width.toFixed(1)}`));
+  // --- a track
+
+  const picks = new Map(); // track -> Map(row -> colour number)
+
+  function picked(track) {
+    if (!picks.has(track)) picks.set(track, new Map(track.rows.slice(0, 3).map((row, place) => [row, place])));
+    return picks.get(track);
   }
 
-  function named(row) {
-    const box = make("input", { type: "checkbox", "aria-label": `curve of ${row.name}` });
-    box.checked = chosen().has(row.name);
-    box.addEventListener("change", () => {
-      if (box.checked) chosen().add(row.name); else chosen().delete(row.name);
-      drawCurves();
+  function showTrack(track) {
+    document.title = `${track.title} \u00b7 clbench leaderboard`;
+    const several = track.rows.some((row) => row.count > 1);
+    const ranks = new Map();
+    for (const row of track.rows) ranks.set(row.rank, (ranks.get(row.rank) || 0) + 1);
+    const shared = new Set([...ranks].filter(([, times]) => times > 1).map(([rank]) => rank));
+    const chosen = picked(track);
+    const redraw = { curves: () => {}, pareto: () => {} };
+
+    const heads = COLUMNS.map((column) => {
+      const button = el("button", { type: "button" }, el("abbr", { title: column.title }, column.head));
+      const th = el("th", { scope: "col", class: column.name ? "name" : null, "aria-sort": "none" }, button);
+      button.addEventListener("click", () => sort(column));
+      return th;
     });
-    const link = make("a", { href: `#/submission/${row.name}` }, row.name);
-    return make("th", { scope: "row" }, box, " ", link, make("br"), make("small", {}, `${row.model} · ${row.author}`));
-  }
-
-  const track = () => data.tracks[seen.track];
-  function chosen() {
-    const name = track().name;
-    // To begin with, the best five and the references.
-    if (!seen.chosen.has(name)) {
-      const first = track().rows.filter((row, place) => place < 5 || row.cost[0] === 0).slice(0, 8);
-      seen.chosen.set(name, new Set(first.map((row) => row.name)));
-    }
-    return seen.chosen.get(name);
-  }
-
-  function head() {
-    const cells = COLUMNS.map((column) => {
-      const button = make("button", { type: "button", title: column.title }, column.head);
-      button.addEventListener("click", () => {
-        seen.up = seen.key === column.key ? !seen.up : column.up;
-        seen.key = column.key;
-        sortHeads();
-        body();
+    const body = el("tbody");
+    const lines = track.rows.map((row, order) => {
+      const box = el("input", { type: "checkbox", "aria-label": `compare ${row.name}` });
+      box.checked = chosen.has(row);
+      const line = el("tr", { class: box.checked ? "picked" : null },
+        el("td", { class: "pick" }, el("label", {}, box)),
+        ...COLUMNS.map((column) => (column.name ? nameCell(row) : el("td", {}, ...column.fill(row, several, shared)))));
+      box.addEventListener("change", () => {
+        if (box.checked && chosen.size >= MOST) {
+          box.checked = false;
+          say(`At most ${MOST} can be compared; take one away first.`);
+          return;
+        }
+        if (box.checked) {
+          const used = new Set(chosen.values());
+          chosen.set(row, [...Array(MOST).keys()].find((colour) => !used.has(colour)));
+        } else chosen.delete(row);
+        line.classList.toggle("picked", box.checked);
+        redraw.curves();
+        redraw.pareto();
       });
-      return make("th", { scope: "col", class: column.key === "name" ? "name" : null, "data-key": column.key }, button);
+      return { row, line, order, box, text: searchable(row) };
     });
-    at("rows").tHead.replaceChildren(make("tr", {}, ...cells));
-    sortHeads();
-  }
+    body.append(...lines.map((one) => one.line));
 
-  function sortHeads() {
-    for (const cell of at("rows").tHead.rows[0].cells) {
-      if (cell.dataset.key === seen.key) cell.setAttribute("aria-sort", seen.up ? "ascending" : "descending");
-      else cell.removeAttribute("aria-sort");
-    }
-  }
+    const floor = el("tbody", { class: "floor" }, el("tr", {}, el("td", { class: "pick" }),
+      ...COLUMNS.map((column) => column.name
+        ? el("th", { scope: "row", class: "name" }, "majority class")
+        : el("td", {}, ...(column.floor(track) === null ? [] : [column.floor(track), several ? el("span", { class: "pm" }) : null])))));
 
-  // "layers:6" asks for a depth; every other word has to be in name, model, author or backbone.
-  function asked(row) {
-    const words = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const text = `${row.name} ${row.model} ${row.author} ${shared(row.backbone)[0]}`.toLowerCase();
-    return words.every((word) => (/^layers:\d+$/.test(word) ? row.cost[0] === Number(word.slice(7)) : text.includes(word)));
-  }
-
-  function body() {
-    const column = COLUMNS.find((one) => one.key === seen.key);
-    const rows = track().rows.filter(asked);
-    const direction = seen.up ? 1 : -1;
-    rows.sort((one, other) => {
-      const a = column.value(one), b = column.value(other);
-      if (a === null || b === null) return (a === null) - (b === null); // what is not defined stands last, either way
-      return a < b ? -direction : a > b ? direction : 0;
-    });
-    at("rows").tBodies[0].replaceChildren(...rows.map((row) => make("tr", {}, ...COLUMNS.map((one) => one.cell(row)))));
-    at("count").textContent = `${rows.length} of ${track().rows.length} submissions`;
-  }
-
-  function board() {
-    at("tracks").replaceChildren(...data.tracks.map((one, place) =>
-      make("a", { href: `#/track/${encodeURIComponent(one.name)}`, "aria-current": place === seen.track ? "page" : null },
-        `${one.stream} · ${one.edition} · ${one.strategy}`)));
-    if (!data.tracks.length) {
-      at("count").textContent = "no submission yet";
-      return;
-    }
-    const one = track();
-    at("rows").caption.textContent = `${one.stream}, ${one.edition} edition, ${one.strategy}; in %, ± half width of the 95% interval over seeds`;
-    const floors = one.domains.map((name, d) => `${name}${one.only[d] ? " (evaluation only)" : ""} ${percent(one.majority[0][d])}`);
-    at("floors").textContent = `Majority class, accuracy in %: ${floors.join(", ")}. Its balanced accuracy is 50 with two classes.`;
-    const places = ["mean over the domains met", ...one.domains.map((name, d) => (one.only[d] ? `${name} (evaluation only)` : name))];
-    at("place").replaceChildren(...places.map((name, number) => make("option", { value: number - 1 }, name)));
-    head();
-    body();
-    drawPareto();
-    drawCurves();
-  }
-
-  const measure = () => Number(document.querySelector("input[name=measure]:checked").value);
-  const isDark = () => (root.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-  const palette = () => (isDark() ? data.dark : data.light);
-
-  // The plotting library is half of this page: it is read when the first chart comes into sight.
-  let library = null;
-  function plotting() {
-    if (!library) {
-      library = new Promise((done) => {
-        const script = document.createElement("script");
-        script.textContent = at("library").textContent;
-        document.head.append(script);
-        done();
-      });
-    }
-    return library;
-  }
-  const views = new Map();
-  const waiting = new Map();
-  const sight = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      const draw = waiting.get(entry.target.id);
-      if (entry.isIntersecting && draw) {
-        waiting.delete(entry.target.id);
-        draw();
+    let by = null;
+    let direction = 1;
+    function sort(column) {
+      direction = by === column ? -direction : column.first;
+      by = column;
+      const place = COLUMNS.indexOf(column);
+      const compare = (a, b) => {
+        const x = column.value(a.row), y = column.value(b.row);
+        if (x === null || y === null) return (x === null) - (y === null) || a.order - b.order;
+        return (x < y ? -direction : x > y ? direction : 0) || a.order - b.order;
+      };
+      lines.sort(compare);
+      body.append(...lines.map((one) => one.line));
+      for (const [number, th] of heads.entries()) {
+        th.setAttribute("aria-sort", number !== place ? "none" : direction > 0 ? "ascending" : "descending");
       }
+      for (const { line } of lines) {
+        for (const cell of line.querySelectorAll(".sorted")) cell.classList.remove("sorted");
+        if (!column.name) line.children[place + 1].classList.add("sorted");
+      }
+      say(`Sorted by ${column.title.split(":")[0].split(",")[0]}, ${direction > 0 ? "ascending" : "descending"}.`);
     }
-  }, { rootMargin: "200px" });
 
-  function chart(id, description, spec) {
-    waiting.set(id, async () => {
-      await plotting();
-      const style = getComputedStyle(root);
-      const ink = style.getPropertyValue("--dim").trim(), line = style.getPropertyValue("--line").trim();
-      const axis = { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" };
-      const config = { font: "system-ui, sans-serif", view: { stroke: null }, axis, legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelLimit: 260, symbolStrokeWidth: 2 } };
-      const whole = { $schema: `https://vega.github.io/schema/vega-lite/v${data.vegaLite}.json`, width: "container", height: 320,
-        autosize: { type: "fit-x", contains: "padding" }, background: "transparent", ...spec };
-      if (views.has(id)) views.get(id).finalize();
-      // ast: expressions are interpreted, so that the page needs no eval.
-      const made = await vegaEmbed(at(id), whole, { renderer: "svg", actions: false, ast: true, config });
-      views.set(id, made.view);
-      // A picture with a name; the library calls every chart "Vega visualization".
-      at(id).setAttribute("role", "img");
-      at(id).setAttribute("aria-label", description);
-      at(id).removeAttribute("aria-roledescription");
-      at(id).dataset.drawn = String(Number(at(id).dataset.drawn || 0) + 1);
-    });
-    sight.unobserve(at(id));
-    sight.observe(at(id));
-  }
-
-  function drawPareto() {
-    const key = measure() ? "lifetime_balanced_accuracy" : "lifetime_accuracy";
-    const values = track().rows.map((row) => {
-      const ends = figure(row, key) || [0];
-      const width = half(ends);
-      return { name: row.name, model: row.model, layers: row.cost[0], parameters: row.cost[1], score: ends[0] / 100,
-        low: (ends.length > 1 ? ends[1] : ends[0]) / 100, high: (ends.length > 1 ? ends[2] : ends[0]) / 100,
-        text: percent(ends[0]) + (width === null ? "" : ` ± ${width.toFixed(1)}`), front: row.front, size: count(row.cost[1]) };
-    });
-    // The front that is stored is that of accuracy; of balanced accuracy it is found here by the same rule.
-    const encoders = values.filter((one) => one.layers > 0);
-    for (const one of encoders) {
-      one.front = !encoders.some((other) => (other.parameters <= one.parameters && other.score > one.score) || (other.parameters < one.parameters && other.score >= one.score));
+    const search = el("input", { type: "search", placeholder: "name, model, author, backbone", autocomplete: "off", spellcheck: "false" });
+    const depth = el("select", {}, el("option", { value: "" }, "any"),
+      ...[...new Set(track.rows.map((row) => row.cost[cost.layers]))].sort((a, b) => a - b).map((n) => el("option", { value: n }, String(n))));
+    const front = el("input", { type: "checkbox" });
+    const count = el("span", { class: "count" });
+    function filter(announce) {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      for (const { row, line, text } of lines) {
+        const fits = words.every((word) => text.includes(word)) && (!front.checked || row.front)
+          && (!depth.value || row.cost[cost.layers] === Number(depth.value));
+        line.hidden = !fits;
+        shown += fits;
+      }
+      count.textContent = `${shown} of ${lines.length} submission${lines.length === 1 ? "" : "s"}`;
+      if (announce) say(`${count.textContent} shown.`);
     }
-    const colours = palette();
-    const title = measure() ? "lifetime balanced accuracy, %" : "lifetime accuracy, %";
-    const y = { field: "score", type: "quantitative", title, scale: { zero: false, nice: true } };
-    const x = { field: "parameters", type: "quantitative", title: "parameters", scale: { zero: false, nice: true }, axis: { format: "~s", tickCount: 6 } };
-    const tooltip = [["name", "submission"], ["model", "model"], ["layers", "layers"], ["size", "parameters"], ["text", title]].map(([field, name]) => ({ field, title: name, type: "nominal" }));
-    const front = encoders.filter((one) => one.front).map((one) => one.name).join(", ");
-    chart("pareto", `${title} against parameters of ${encoders.length} encoders; on the front: ${front}`, {
-      data: { values },
-      layer: [
-        ...(encoders.length === values.length ? [] : [
-        { transform: [{ filter: "datum.layers === 0" }], mark: { type: "rule", strokeDash: [4, 4], color: colours[2], opacity: .8 }, encoding: { y, tooltip } },
-        { transform: [{ filter: "datum.layers === 0" }], mark: { type: "text", align: "left", dx: 4, dy: -6, color: colours[2], limit: 160 }, encoding: { x: { value: 0 }, y, text: { field: "model", type: "nominal" } } },
-        ]),
-        { transform: [{ filter: "datum.layers > 0 && datum.front" }], mark: { type: "line", interpolate: "step-after", color: colours[1], strokeWidth: 1.5 }, encoding: { x, y } },
-        { transform: [{ filter: "datum.layers > 0" }], mark: { type: "rule", color: colours[0], opacity: .35 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } } },
-        { transform: [{ filter: "datum.layers > 0" }], mark: { type: "point", filled: true, size: 70, opacity: .95 },
-          encoding: { x, y, tooltip, color: { condition: { test: "datum.front", value: colours[1] }, value: colours[0] } } },
-        { transform: [{ filter: "datum.layers > 0 && datum.front" }], mark: { type: "text", align: "left", dx: 7, dy: 9, fontSize: 11, limit: 150, color: colours[1] }, encoding: { x, y, text: { field: "model", type: "nominal" } } },
-      ],
-    });
-  }
-
-  // A row's scores along its life at a place: a domain, or -1 for the mean over the domains met.
-  function along(row, one, place, kind) {
-    const wide = one.domains.length;
-    return one.experiences.map((name, t) => {
-      const scores = row.matrix[kind].slice(t * wide, (t + 1) * wide);
-      const met = [...row.met.slice(t * wide, (t + 1) * wide)].map(Number);
-      const known = scores.filter((_, d) => met[d]);
-      const score = place < 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : scores[place];
-      const band = place < 0 && row.half[kind] ? row.half[kind][t] / 100 : null;
-      return { t, experience: name, score: score / 100, low: band === null ? null : score / 100 - band, high: band === null ? null : score / 100 + band,
-        met: place < 0 || Boolean(met[place]), text: percent(score) + (band === null ? "" : ` ± ${band.toFixed(1)}`) };
-    });
-  }
-
-  function lines(values, names, one, title, legend) {
-    const colours = names.map((_, place) => palette()[place % palette().length]);
-    const dashes = names.map((_, place) => data.dashes[Math.floor(place / palette().length) % data.dashes.length]);
-    const color = { field: "line", type: "nominal", sort: null, scale: { domain: names, range: colours }, legend: { title: legend, orient: "bottom", columns: 2, direction: "vertical", symbolOpacity: 1, symbolFillColor: null } };
-    const x = { field: "t", type: "ordinal", scale: { padding: .3 }, axis: { title: "after experience", labelExpr: "names[datum.value]", labelAngle: 0, labelOverlap: true, labelLimit: 110 } };
-    const y = { field: "score", type: "quantitative", title, scale: { zero: false, nice: true } };
-    const tooltip = [["line", legend], ["experience", "after"], ["text", title], ["trained", "trained on by then"]].map(([field, name]) => ({ field, title: name, type: "nominal" }));
-    return {
-      params: [{ name: "names", value: one.experiences }],
-      data: { values: values.map((value) => ({ ...value, trained: value.met ? "yes" : "no" })) },
-      encoding: { x, color },
-      layer: [
-        ...(values.some((value) => value.low !== null)
-          ? [{ transform: [{ filter: "isValid(datum.low)" }], mark: { type: "area", opacity: .12 }, encoding: { y: { ...y, field: "low" }, y2: { field: "high" } } }] : []),
-        { mark: { type: "line", strokeWidth: 2 }, encoding: { y, strokeDash: { ...color, scale: { domain: names, range: dashes } } } },
-        { mark: { type: "point", size: 45, opacity: 1 }, encoding: { y, fill: color, fillOpacity: { condition: { test: "datum.met", value: 1 }, value: 0 } } },
-        { mark: { type: "point", size: 600, opacity: 0, filled: true }, encoding: { y, tooltip } },
-      ],
-    };
-  }
-
-  function drawCurves() {
-    const place = Number(at("place").value);
-    const rows = track().rows.filter((row) => chosen().has(row.name));
-    const values = rows.flatMap((row) => along(row, track(), place, measure()).map((value) => ({ line: row.name, ...value })));
-    const title = measure() ? "balanced accuracy, %" : "accuracy, %";
-    at("curves").dataset.lines = String(rows.length);
-    const names = rows.map((row) => row.name).join(", ");
-    chart("curves", `${title} after each experience of ${rows.length} submissions: ${names}`, lines(values, rows.map((row) => row.name), track(), title, "submission"));
-  }
-
-  function submission(name) {
-    const found = data.tracks.flatMap((one) => one.rows.map((row) => [one, row])).find(([, row]) => row.name === name);
-    const page = at("submission");
-    if (!found) {
-      page.replaceChildren(make("h2", {}, "No such submission"), make("p", {}, make("a", { href: "#/" }, "Back to the board")));
-      return;
+    for (const [control, event] of [[search, "input"], [depth, "change"], [front, "change"]]) {
+      control.addEventListener(event, () => filter(true));
     }
-    const [one, row] = found;
-    const [title, citation] = shared(row.recipe);
-    const [backbone, digest] = shared(row.backbone);
-    const [cpu, threads, version, versions] = shared(row.machine);
-    const facts = [
-      ["model", title ? `${row.model}: ${title}` : row.model],
-      ["source", citation],
-      ["author", row.author],
-      ["page", row.link ? make("a", { href: row.link, rel: "noopener nofollow" }, row.link) : null],
-      ["licence", shared(row.licence)],
-      ["track", make("a", { href: `#/track/${encodeURIComponent(one.name)}` }, `${one.stream}, ${one.edition} edition, ${one.strategy}`)],
-      ["rank", `${row.rank} of ${one.rows.length}`],
-      ["backbone", `${backbone} (${digest})`],
-      ["seeds", row.seeds.join(", ")],
-      ["size", `${row.cost[0]} layers, ${count(row.cost[1])} parameters (${count(row.cost[2])} without embeddings), ${short(row.cost[3])}FLOPs a pair of ${row.cost[4]} tokens, ${(row.cost[5] / 1e6).toFixed(1)} MB`],
-      ["speed", row.latency === null ? null : `${row.latency.toFixed(1)} ms at batch 1` + (row.throughput === null ? "" : `, ${count(Math.round(row.throughput))} pairs/s in batches`)],
-      ["machine", `${cpu}${threads ? `, ${threads} thread${threads > 1 ? "s" : ""}` : ""}`],
-      ["versions", `clbench ${version}; ${versions}`],
-    ].filter(([, value]) => value);
-    const figures = data.figures.map((about, place) => make("tr", {}, make("th", { scope: "row" }, about.title), interval(row.figures[place]),
-      make("td", {}, about.better), make("td", { style: "text-align: left; white-space: normal" }, about.meaning)));
-    const heats = make("div", {});
-    const kinds = make("fieldset", {}, make("legend", {}, "Matrix of"));
-    for (const [number, text] of ["accuracy", "balanced accuracy"].entries()) {
-      const radio = make("input", { type: "radio", name: "heat", value: number });
-      radio.checked = number === 0;
-      radio.addEventListener("change", () => { heats.replaceChildren(heat(one, row, number)); ownCurves(one, row, number); });
-      kinds.append(make("label", {}, radio, ` ${text}`));
-    }
-    heats.append(heat(one, row, 0));
-    page.replaceChildren(
-      make("p", {}, make("a", { href: `#/track/${encodeURIComponent(one.name)}` }, "← the board")),
-      make("h2", { id: "submission-head", tabindex: -1 }, row.name),
-      make("dl", {}, ...facts.flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, value)])),
-      make("h2", {}, "What it knew, and when"), kinds, heats,
-      make("figure", {}, make("div", { id: "own", class: "chart" })),
-      make("h2", {}, "Figures"),
-      make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "All figures" },
-        make("table", {}, make("caption", {}, "in %, mean and half width of the 95% interval over seeds"),
-          make("thead", {}, make("tr", {}, ...["figure", "%", "better", "meaning"].map((text) => make("th", { scope: "col", class: text === "%" || text === "better" ? null : "text" }, text)))),
-          make("tbody", {}, ...figures))),
-      make("h2", {}, "Run it again"),
-      make("pre", { tabindex: 0, "aria-label": "commands" }, `${row.rerun}\nclbench verify leaderboard/submissions/${row.name} --rerun`),
+    filter(false);
+
+    const domains = track.domains.map((name, d) => (track.evaluation_only[d] ? `${name} (evaluation only)` : name)).join(", ");
+    const level = track.majority_figures[FIGURE.lifetime_accuracy];
+    const caption = `${track.title}: submissions, the highest lifetime accuracy first`;
+    const table = el("table", {}, el("caption", { class: "sr" }, caption),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "pick" }, el("span", {}, el("abbr", { title: "compare: lay its curve over the others' below" }, "plot"))), ...heads)),
+      floor, body);
+    main.replaceChildren(
+      heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
+      el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
+        + `Naming the majority class gets ${percent(level)} over a lifetime. Equal ranks (=) are not told apart by a test over pairs and seeds; \u25c6 is on the Pareto front.`),
+      el("div", { class: "controls", role: "search" },
+        el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, front, " Pareto front only"), count),
+      el("div", { class: "box board", tabindex: "0", role: "region", "aria-label": caption }, table),
+      el("div", { class: "pair" }, paretoPanel(track, chosen, redraw), curvesPanel(track, chosen, redraw, lines)),
     );
-    ownCurves(one, row, 0);
   }
 
-  function heat(one, row, kind) {
-    const wide = one.domains.length;
-    const all = row.matrix[kind];
-    const low = Math.min(...all), high = Math.max(...all);
-    const cell = (value, met) => {
-      const share = high > low ? (value - low) / (high - low) : 1;
-      const style = `background: rgba(var(--heat), ${(0.04 + 0.5 * share).toFixed(2)})`;
-      return make("td", { class: met ? "heat" : "heat unmet", style, title: met ? null : "not trained on by then" }, percent(value));
-    };
-    const rows = one.experiences.map((name, t) => make("tr", {}, make("th", { scope: "row" }, t === 0 ? `${name} (inception)` : name),
-      ...one.domains.map((_, d) => cell(all[t * wide + d], row.met[t * wide + d] === "1"))));
-    const floor = make("tr", {}, make("th", { scope: "row" }, "majority class"), ...one.domains.map((_, d) => make("td", {}, percent(one.majority[kind][d]))));
-    return make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Accuracy matrix" },
-      make("table", { id: "heat" }, make("caption", {}, `${kind ? "balanced accuracy" : "accuracy"} in % after each experience; ○ not trained on by then`),
-        make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "text" }, "after"), ...one.domains.map((name, d) => make("th", { scope: "col" }, one.only[d] ? `${name} (evaluation only)` : name)))),
-        make("tbody", {}, ...rows, floor)));
+  function nameCell(row) {
+    const link = el("a", { href: address(row) }, row.name);
+    const [model] = board.shared[row.recipe];
+    return el("th", { scope: "row", class: "name" }, link,
+      row.front ? el("span", { class: "front", title: "on the Pareto front" }, el("span", { "aria-hidden": "true" }, "\u25c6"), hidden(" on the Pareto front")) : null,
+      el("small", {}, `${model} \u00b7 ${row.author}`));
   }
 
-  function ownCurves(one, row, kind) {
-    const values = one.domains.flatMap((name, d) => along(row, one, d, kind).map((value) => ({ line: name, ...value })));
-    chart("own", "The matrix above as lines", lines(values, [...one.domains], one, kind ? "balanced accuracy, %" : "accuracy, %", "domain"));
-  }
+  const searchable = (row) => [row.name, row.author, board.shared[row.recipe][0], board.shared[row.backbone][0]].join(" ").toLowerCase();
+  const address = (row) => `#/submission/${encodeURIComponent(row.name)}`;
 
-  function route() {
-    const [, kind, name] = location.hash.split("/");
-    let wanted = "";
-    try { wanted = decodeURIComponent(name || ""); } catch { /* a broken address is no submission's */ }
-    const single = kind === "submission";
-    at("board").hidden = single;
-    at("submission").hidden = !single;
-    document.title = single ? `${wanted} · clbench leaderboard` : "clbench leaderboard";
-    if (single) {
-      submission(wanted);
-      scrollTo(0, 0);
-      const heading = at("submission-head");
-      if (heading) heading.focus({ preventScroll: true });
-      return;
+  // --- charts
+
+  let library = null;
+
+  function embed(place, spec, description) {
+    if (library === null) {
+      // Parsing takes a moment, which the table should not wait for.
+      new Function(document.getElementById("library").textContent)();
+      library = window.vegaEmbed;
     }
-    const place = data.tracks.findIndex((one) => one.name === wanted);
-    if (place >= 0) seen.track = place;
-    board();
+    const number = (place.drawn = (place.drawn || 0) + 1);
+    const ink = colour("--ink"), quiet = colour("--quiet"), line = colour("--line");
+    const config = {
+      background: null, font: getComputedStyle(document.body).fontFamily, view: { stroke: null },
+      axis: { labelColor: quiet, titleColor: quiet, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: 400, labelFontSize: 12, titleFontSize: 12, titlePadding: 8 },
+      legend: { labelColor: ink, titleColor: quiet, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 400, labelLimit: 220 },
+      text: { color: quiet },
+    };
+    const inner = el("div", { role: "img", "aria-label": description });
+    const whole = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", width: "container", height: 300, autosize: { type: "fit", contains: "padding" }, ...spec };
+    place.replaceChildren(inner);
+    return library(inner, whole, {
+      renderer: "svg", config, tooltip: { theme: "custom" },
+      actions: { export: true, source: false, compiled: false, editor: false }, downloadFileName: "clbench",
+    }).then((result) => {
+      if (place.drawn !== number) result.finalize();
+      else place.dataset.state = "drawn";
+      return result;
+    });
   }
 
-  function stored(value) {
-    try {
+  function colour(variable) {
+    const probe = el("span", { hidden: true });
+    probe.style.color = `var(${variable})`;
+    document.body.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  let waiting = [];
+
+  // Draw once the place is near the window, and again whenever the theme changes.
+  function whenSeen(place, draw) {
+    let seen = false;
+    const watch = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      watch.disconnect();
+      seen = true;
+      draw();
+    }, { rootMargin: "200px" });
+    watch.observe(place);
+    const again = () => { if (seen) draw(); };
+    waiting.push(again);
+    return again;
+  }
+
+  const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
+  const palette = () => [...Array(MOST).keys()].map((number) => colour(`--s${number}`));
+
+  function paretoPanel(track, chosen, redraw) {
+    const place = el("div", { class: "chart" });
+    const axis = el("select", {}, el("option", { value: "1" }, "parameters"), el("option", { value: "3" }, "FLOPs a pair"), el("option", { value: "5" }, "bytes on disk"));
+    const lifetime = FIGURE.lifetime_accuracy;
+    const draw = () => {
+      const key = Number(axis.value);
+      const colours = palette();
+      const values = track.rows.filter((row) => row.cost[key] > 0 && row.figures[lifetime]).map((row) => ({
+        name: row.name, model: board.shared[row.recipe][0], x: row.cost[key], size: short(row.cost[key]),
+        y: row.figures[lifetime][0] / 100, shown: told(row.figures[lifetime]), rank: row.rank,
+        low: (row.figures[lifetime][0] - (row.figures[lifetime][1] || 0)) / 100, high: (row.figures[lifetime][0] + (row.figures[lifetime][1] || 0)) / 100,
+        colour: chosen.has(row) ? colours[chosen.get(row)] : null,
+      }));
+      if (!values.length) {
+        place.dataset.state = "empty";
+        place.replaceChildren(el("p", { class: "note" }, "No submission here tells this size."));
+        return;
+      }
+      const sizes = values.map((one) => one.x);
+      // The front of what is drawn: from small to large, each better than all before it.
+      let best = -Infinity;
+      const front = new Set();
+      for (const one of [...values].sort((a, b) => a.x - b.x || b.y - a.y)) {
+        if (one.y > best) { best = one.y; front.add(one); }
+      }
+      const accent = colour("--accent"), quiet = colour("--strong-line");
+      for (const one of values) {
+        one.front = front.has(one) ? "front" : "others";
+        one.paint = one.colour || (front.has(one) ? accent : quiet);
+      }
+      const steps = [...front].sort((a, b) => a.x - b.x);
+      const majority = track.majority_figures[lifetime] / 100;
+      const lowest = Math.min(majority, ...values.map((one) => one.low));
+      const y = { field: "y", type: "quantitative", title: "lifetime accuracy, %", scale: { domain: [Math.floor(lowest - 1), Math.ceil(Math.max(...values.map((one) => one.high)) + 1)], nice: false, zero: false } };
+      const x = { field: "x", type: "quantitative", title: axis.selectedOptions[0].textContent + " (log)", scale: { type: "log", domain: [Math.min(...sizes) / 1.02, Math.max(...sizes) * 1.02], nice: false, padding: 12 }, axis: { format: ".2~s", tickCount: 6, grid: false, labelOverlap: "greedy" } };
+      const tooltip = [["name", "submission"], ["model", "model"], ["shown", "lifetime accuracy"], ["size", axis.selectedOptions[0].textContent], ["rank", "rank"]].map(([field, title]) => ({ field, title, type: "nominal" }));
+      embed(place, {
+        layer: [
+          { data: { values: [{ y: majority }] }, mark: { type: "rule", strokeDash: [2, 3], color: quiet, aria: false }, encoding: { y } },
+          { data: { values: [{ y: majority }] }, mark: { type: "text", align: "right", baseline: "bottom", dx: -2, dy: -3, fontSize: 11, text: "majority class", aria: false }, encoding: { y, x: { value: "width" } } },
+          { data: { values: steps }, mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, color: accent, opacity: 0.7, aria: false }, encoding: { x, y } },
+          { data: { values }, transform: [{ filter: "datum.colour !== null" }], mark: { type: "rule", strokeWidth: 1.5, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: { field: "colour", type: "nominal", scale: null } } },
+          { data: { values }, mark: { type: "point", filled: true, strokeWidth: 1.2, cursor: "pointer", aria: false },
+            encoding: {
+              x, y, tooltip,
+              shape: { field: "front", type: "nominal", scale: { domain: ["front", "others"], range: ["diamond", "circle"] }, legend: null },
+              size: { condition: { test: "datum.colour !== null || datum.front === 'front'", value: 110 }, value: 45 },
+              color: { field: "paint", type: "nominal", scale: null },
+              opacity: { condition: { test: "datum.colour !== null || datum.front === 'front'", value: 1 }, value: 0.65 },
+            } },
+        ],
+      }, `Lifetime accuracy against ${axis.selectedOptions[0].textContent} of ${values.length} submissions; on the front: ${steps.map((one) => `${one.name} ${one.shown}`).join(", ")}. The table holds the same numbers.`)
+        .then((result) => result.view.addEventListener("click", (_, item) => {
+          if (item && item.datum && submissions.has(item.datum.name)) location.hash = address(submissions.get(item.datum.name).row);
+        }));
+    };
+    redraw.pareto = whenSeen(place, draw);
+    axis.addEventListener("change", redraw.pareto);
+    return el("section", { class: "panel", "aria-labelledby": "pareto" }, el("h2", { id: "pareto" }, "Accuracy against size"),
+      el("div", { class: "controls" }, el("label", {}, "Size ", axis)), place,
+      el("p", { class: "note" }, "\u25c6 and the stepped line: the Pareto front of what is drawn. Coloured: compared at the side. A click opens the submission."));
+  }
+
+  function curvesPanel(track, chosen, redraw, lines) {
+    const place = el("div", { class: "chart" });
+    const list = el("ul", { class: "picked-list" });
+    const kind = scoreSelect();
+    const what = el("select", {}, el("option", { value: "-1" }, "mean over domains met"), ...track.domains.map((name, d) => el("option", { value: d }, name)));
+    const clear = el("button", { type: "button" }, "Clear");
+    const draw = () => {
+      const domain = Number(what.value);
+      const balanced = kind.value === "balanced";
+      const colours = palette();
+      const names = [...chosen.keys()].map((row) => row.name);
+      list.replaceChildren(...[...chosen].map(([row, number]) => {
+        const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
+        swatch.style.setProperty("--c", `var(--s${number})`);
+        if (DASHES[number].length > 1 && DASHES[number][1]) swatch.style.borderTopStyle = DASHES[number][0] < 3 ? "dotted" : "dashed";
+        return el("li", {}, swatch, el("a", { href: address(row) }, row.name));
+      }));
+      if (!names.length) {
+        place.drawn = (place.drawn || 0) + 1;
+        place.dataset.state = "empty";
+        place.replaceChildren(el("p", { class: "note" }, "Tick rows of the table to lay their curves over one another."));
+        return;
+      }
+      const values = [...chosen.keys()].flatMap((row) => curve(row, track, kind.value, domain));
+      const ticks = lives([...chosen.keys()][0])[0];
+      const scale = { domain: names, range: [...chosen.values()].map((number) => colours[number]) };
+      const dashes = { domain: names, range: [...chosen.values()].map((number) => DASHES[number]) };
+      embed(place, lineChart(values, ticks, {
+        color: { field: "line", type: "nominal", scale, legend: null },
+        strokeDash: { field: "line", type: "nominal", scale: dashes, legend: null },
+      }, "submission", floors(track, balanced, domain)), `${balanced ? "Balanced accuracy" : "Accuracy"} after each experience, ${what.selectedOptions[0].textContent}: ${names.join(", ")}. Each submission's page holds the numbers.`);
+    };
+    redraw.curves = whenSeen(place, draw);
+    kind.addEventListener("change", redraw.curves);
+    what.addEventListener("change", redraw.curves);
+    clear.addEventListener("click", () => {
+      chosen.clear();
+      for (const { line, box } of lines) { box.checked = false; line.classList.remove("picked"); }
+      redraw.curves();
+      redraw.pareto();
+      say("Nothing is compared.");
+    });
+    return el("section", { class: "panel", "aria-labelledby": "curves" }, el("h2", { id: "curves" }, "Forgetting curves"),
+      el("div", { class: "controls" }, el("label", {}, "Score ", kind), el("label", {}, "of ", what), clear), place, list,
+      el("p", { class: "note" }, "Hollow points: the domain had not been trained on. Bands: 95% intervals over seeds."));
+  }
+
+  const scoreSelect = () => el("select", {}, el("option", { value: "accuracy" }, "accuracy"), el("option", { value: "balanced" }, "balanced accuracy"));
+
+  // A point for each experience: a domain's score, or (-1) the mean over the domains met.
+  function curve(row, track, kind, domain, line = row.name) {
+    const [experiences, met] = lives(row);
+    const [means, halves] = row[kind];
+    const count = track.domains.length;
+    return experiences.map((experience, t) => {
+      const place = domain < 0 ? experiences.length * count + t : t * count + domain;
+      const half = halves.length ? halves[place] : 0;
+      return {
+        line, t, experience, y: means[place] / 100, low: (means[place] - half) / 100, high: (means[place] + half) / 100,
+        shown: percent(means[place]) + (halves.length ? ` \u00b1 ${percent(half)}` : ""),
+        met: domain < 0 || met[t][domain] ? "met" : "unmet", part: "after",
+      };
+    });
+  }
+
+  // The majority class's level where one line is drawn through one domain; chance has none over a changing mean.
+  const floors = (track, balanced, domain) => (domain < 0 ? [] : [{ y: track.majority[Number(balanced)][domain] / 100 }]);
+
+  function lineChart(values, ticks, own, title, floor) {
+    const lowest = Math.min(...values.map((one) => one.low), ...floor.map((one) => one.y));
+    const y = { field: "y", type: "quantitative", title: "%", scale: { domain: [Math.max(0, Math.floor((lowest - 1) / 5) * 5), Math.min(100, Math.ceil((Math.max(...values.map((one) => one.high)) + 1) / 5) * 5)], nice: false, zero: false, clamp: true } };
+    // A name must not become part of an expression: the labels come in as a value.
+    const x = { field: "t", type: "quantitative", title: "after experience (the first is inception)", scale: { domain: [0, Math.max(1, ticks.length - 1)], nice: false, padding: 12 }, axis: { values: ticks.map((_, t) => t), labelExpr: "ticks[datum.value]", labelAngle: 0, labelOverlap: true, labelLimit: 90, grid: true } };
+    const tooltip = [["line", title], ["experience", "after"], ["shown", "%"]].map(([field, head]) => ({ field, title: head, type: "nominal" }));
+    return {
+      params: [{ name: "ticks", value: ticks }],
+      layer: [
+        { data: { values: floor }, mark: { type: "rule", strokeDash: [2, 3], color: colour("--strong-line"), aria: false }, encoding: { y } },
+        { data: { values: floor }, mark: { type: "text", align: "right", baseline: "bottom", dx: -2, dy: -3, fontSize: 11, text: "majority class", aria: false }, encoding: { y, x: { value: "width" } } },
+        { data: { values }, transform: [{ filter: "datum.high > datum.low" }], mark: { type: "area", opacity: 0.12, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: own.color, detail: [{ field: "line", type: "nominal" }, { field: "part", type: "nominal" }] } },
+        { data: { values }, mark: { type: "line", strokeWidth: 2, aria: false }, encoding: { x, y, detail: { field: "part", type: "nominal" }, ...own } },
+        { data: { values }, transform: [{ filter: "datum.met === 'met'" }], mark: { type: "point", filled: true, opacity: 1, size: 55, aria: false }, encoding: { x, y, color: own.color, tooltip } },
+        { data: { values }, transform: [{ filter: "datum.met === 'unmet'" }], mark: { type: "point", filled: true, fill: colour("--page"), strokeWidth: 1.6, opacity: 1, size: 55, aria: false }, encoding: { x, y, stroke: own.color, tooltip } },
+      ],
+    };
+  }
+
+  // --- a submission
+
+  function showSubmission({ row, track }) {
+    document.title = `${row.name} \u00b7 clbench leaderboard`;
+    const [model, title, citation, steps] = board.shared[row.recipe];
+    const [backbone, kind, id, licence] = board.shared[row.backbone];
+    const versions = board.shared[row.versions];
+    const c = row.cost;
+    const bytes = (n) => `${short(n)}B`;
+    const card = [
+      ["author", row.author],
+      ["link", row.link && /^https?:\/\//.test(row.link) ? el("a", { href: row.link, rel: "noopener noreferrer nofollow" }, row.link) : null],
+      ["licence", row.licence],
+      ["track", el("a", { href: trackAddress(track) }, track.title)],
+      ["rank", `${row.rank} of ${track.rows.length}${row.front ? ", on the Pareto front" : ""}`],
+      ["recipe", title ? `${model}: ${title}` : model],
+      ["source", citation],
+      ["steps", steps.join(", then ")],
+      ["backbone", [backbone, [kind, id !== backbone ? id : "", licence].filter(Boolean).join(", ")].filter(Boolean).join(" \u2013 ")],
+      ["seeds", row.seeds],
+      ["size", `${c[cost.layers]} layers, ${short(c[cost.parameters])} parameters (${short(c[cost.bare])} without embeddings), ${bytes(c[cost.disk])} on disk`],
+      ["cost of a pair", `${short(c[cost.flops])} FLOPs at ${c[cost.length]} tokens${c[cost.latency] === null ? "" : `, ${milliseconds(c[cost.latency])} ms`}${c[cost.throughput] === null ? "" : `, ${short(c[cost.throughput])} pairs a second in batches`}`],
+      ["cost of the runs", `${c[cost.seconds].toLocaleString("en")} s in all${c[cost.peak] === null ? "" : `, at most ${bytes(c[cost.peak])} of memory`}`],
+      ["machine", row.machines.map((place) => board.shared[place]).join("; ")],
+      ["versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
+    ].filter(([, value]) => value);
+
+    const figures = el("table", { class: "plain" }, el("caption", { class: "sr" }, "All figures"),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "text" }, "figure"), el("th", { scope: "col" }, "%"), el("th", { scope: "col" }, "majority"), el("th", { scope: "col", class: "text" }, "better"), el("th", { scope: "col", class: "text" }, "meaning"))),
+      el("tbody", {}, ...board.figures.map(([, name, better, meaning], place) => el("tr", {},
+        el("th", { scope: "row" }, name), el("td", {}, ...figure(row.figures[place], row.count > 1)),
+        el("td", { class: "quiet" }, track.majority_figures[place] === null ? "" : percent(track.majority_figures[place])),
+        el("td", { class: "text quiet" }, better), el("td", { class: "text quiet" }, meaning)))));
+
+    const kinds = scoreSelect();
+    const heat = el("div", { class: "box bare", tabindex: "0", role: "region", "aria-label": "Accuracy matrix" });
+    const place = el("div", { class: "chart" });
+    const legend = el("ul", { class: "picked-list" });
+    const drawHeat = () => heat.replaceChildren(matrix(row, track, kinds.value));
+    const drawCurve = () => {
+      const values = track.domains.flatMap((name, d) => halvesOf(curve(row, track, kinds.value, d, name), lives(row)[1], d))
+        .concat(curve(row, track, kinds.value, -1, "mean over domains met").map((one) => ({ ...one, part: "mean" })));
+      const lines = [...track.domains, "mean over domains met"];
+      const colours = palette();
+      const range = track.domains.map((_, d) => colours[d % MOST]).concat(colour("--ink"));
+      legend.replaceChildren(...lines.map((name, d) => {
+        const swatch = el("span", { class: track.evaluation_only[d] ? "swatch hollow" : "swatch", "aria-hidden": "true" });
+        swatch.style.setProperty("--c", range[d]);
+        return el("li", {}, swatch, track.evaluation_only[d] ? `${name} (evaluation only)` : name);
+      }));
+      const spec = lineChart(values, lives(row)[0], { color: { field: "line", type: "nominal", scale: { domain: lines, range }, legend: null } }, "domain", []);
+      spec.layer[3].encoding.strokeDash = { condition: { test: "datum.part === 'before'", value: [4, 3] }, value: [1, 0] };
+      spec.layer[3].encoding.size = { condition: { test: "datum.part === 'mean'", value: 3.5 }, value: 1.8 };
+      spec.height = 340;
+      embed(place, spec, `Accuracy on each domain after each experience; the matrix holds the same numbers.`);
+    };
+    const curveAgain = whenSeen(place, drawCurve);
+    kinds.addEventListener("change", () => { drawHeat(); curveAgain(); });
+    drawHeat();
+
+    const runs = [command("Run it again", row.command), command("Check the submission, and run it again to compare", `clbench verify leaderboard/submissions/${row.name} --rerun`)];
+    main.replaceChildren(
+      el("p", { class: "back" }, el("a", { href: trackAddress(track) }, `\u2190 ${track.title}`)),
+      heading(row.name),
+      el("p", { class: "note" }, `Lifetime accuracy ${told(row.figures[FIGURE.lifetime_accuracy])} %, balanced ${told(row.figures[FIGURE.lifetime_balanced_accuracy])} %, forgetting ${told(row.figures[FIGURE.forgetting])} %, ${short(c[cost.parameters])} parameters.`),
+      el("div", { class: "pair" },
+        el("section", { class: "panel", "aria-labelledby": "matrix" }, el("h2", { id: "matrix" }, "Accuracy matrix"),
+          el("div", { class: "controls" }, el("label", {}, "Score ", kinds)), heat),
+        el("section", { class: "panel", "aria-labelledby": "curve" }, el("h2", { id: "curve" }, "Forgetting curve"), place, legend,
+          el("p", { class: "note" }, "Dashed and hollow: not trained on yet. Bands: 95% intervals over seeds."))),
+      el("div", { class: "pair" },
+        el("div", { class: "stack" },
+          el("section", { class: "panel", "aria-labelledby": "card" }, el("h2", { id: "card" }, "Card"),
+            el("dl", { class: "card" }, ...card.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]))),
+          el("section", { class: "panel", "aria-labelledby": "again" }, el("h2", { id: "again" }, "How to run it again"), ...runs,
+            row.needs.length ? el("p", { class: "note" }, `It needs ${row.needs.join("; and ")}.`) : null)),
+        el("section", { class: "panel", "aria-labelledby": "figures" }, el("h2", { id: "figures" }, "Figures"),
+          el("div", { class: "box bare", tabindex: "0", role: "region", "aria-label": "All figures" }, figures))),
+    );
+  }
+
+  // A domain's line in two pieces: dashed before its training, solid from the point that its training began at.
+  function halvesOf(points, met, d) {
+    const first = met.findIndex((known) => known[d]);
+    const learned = first < 0 ? points.length : Math.max(0, first - 1);
+    const before = points.slice(0, learned + 1).map((one) => ({ ...one, part: "before" }));
+    return first < 0 ? before : (learned > 0 ? before : []).concat(points.slice(learned).map((one) => ({ ...one, part: "after" })));
+  }
+
+  function matrix(row, track, kind) {
+    const [experiences, met] = lives(row);
+    const [means, halves] = row[kind];
+    const count = track.domains.length;
+    const cells = means.slice(0, experiences.length * count);
+    const low = Math.min(...cells), high = Math.max(...cells);
+    const label = kind === "balanced" ? "balanced accuracy" : "accuracy";
+    const lines = experiences.map((experience, t) => el("tr", {}, el("th", { scope: "row" }, t === 0 ? `${experience} (inception)` : experience),
+      ...track.domains.map((_, d) => {
+        const value = cells[t * count + d];
+        const learned = met[t][d] && !(t > 0 && met[t - 1][d]);
+        const cell = el("td", { class: learned ? "learned" : met[t][d] ? null : "unmet" }, percent(value),
+          halves.length ? el("small", {}, `\u00b1\u2009${percent(halves[t * count + d])}`) : null,
+          met[t][d] ? (learned ? hidden(" just learned") : null) : hidden(" not trained on"));
+        cell.style.setProperty("--v", high > low ? (value - low) / (high - low) : 0);
+        return cell;
+      })));
+    const floor = el("tr", { class: "floor" }, el("th", { scope: "row" }, "majority class"), ...track.majority[Number(kind === "balanced")].map((value) => el("td", {}, percent(value))));
+    const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, `${label} in % on each domain's test pairs (columns) after each experience (rows)`),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "after"), ...track.domains.map((name, d) => el("th", { scope: "col" }, name, track.evaluation_only[d] ? el("small", { class: "quiet" }, el("br"), "evaluation only") : null)))),
+      el("tbody", {}, ...lines, floor));
+    return el("div", {}, table, el("p", { class: "legend" },
+      el("span", {}, percent(low), el("span", { class: "ramp" }), percent(high)), el("span", {}, el("b", {}, "bold"), ": just learned"), el("span", {}, el("i", {}, "italic, dashed"), ": not trained on by then")));
+  }
+
+  function command(title, text) {
+    const button = el("button", { type: "button", "aria-label": `Copy: ${title}` }, "Copy");
+    const pre = el("pre", {}, el("code", {}, text));
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        say("Copied.");
+        button.textContent = "Copied";
+        setTimeout(() => { button.textContent = "Copy"; }, 1500);
+      } catch { // a page from a file may not be allowed to
+        const range = document.createRange();
+        range.selectNodeContents(pre);
+        getSelection().removeAllRanges();
+        getSelection().addRange(range);
+        say("Selected; copy it with the keyboard.");
+      }
+    });
+    return el("div", {}, el("p", { class: "note" }, title), el("div", { class: "command" }, pre, button));
+  }
+
+  // --- routes, theme
+
+  const trackAddress = (track) => `#/track/${encodeURIComponent(track.title)}`;
+  const heading = (text, title) => el("h1", { tabindex: "-1", title: title || null }, text);
+  let telling = 0;
+
+  function say(text) {
+    // Emptied first, so that the same sentence is read twice.
+    live.textContent = "";
+    clearTimeout(telling);
+    telling = setTimeout(() => { live.textContent = text; }, 60);
+  }
+
+  function navigation() {
+    const groups = new Map();
+    for (const track of board.tracks) {
+      const key = `${track.stream} \u00b7 ${track.edition}`;
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push(track);
+    }
+    document.getElementById("tracks").replaceChildren(...[...groups].map(([key, tracks]) => el("div", {}, el("b", {}, key),
+      ...tracks.map((track) => {
+        const link = el("a", { href: trackAddress(track), "aria-label": `${track.title}, ${track.rows.length} submission${track.rows.length === 1 ? "" : "s"}` },
+          track.title.startsWith(`${track.stream}.${track.edition}.`) ? track.title.slice(track.stream.length + track.edition.length + 2) : track.title);
+        link.track = track;
+        return link;
+      }))));
+  }
+
+  function decoded(text) {
+    try { return decodeURIComponent(text); } catch { return text; }
+  }
+
+  function route(moved) {
+    waiting = [];
+    const [, kind, name] = /^#\/(track|submission)\/(.*)$/.exec(location.hash) || [];
+    const wanted = decoded(name || "");
+    let track = board.tracks[0];
+    if (kind === "submission" && submissions.has(wanted)) {
+      track = submissions.get(wanted).track;
+      showSubmission(submissions.get(wanted));
+    } else if (kind === "submission") {
+      main.replaceChildren(heading("No such submission"), el("p", {}, `The board has no submission called ${wanted}.`));
+      track = null;
+    } else {
+      track = board.tracks.find((one) => one.title === wanted) || track;
+      showTrack(track);
+    }
+    for (const link of document.querySelectorAll("#tracks a")) {
+      if (link.track === track) link.setAttribute("aria-current", kind === "submission" ? "true" : "page");
+      else link.removeAttribute("aria-current");
+    }
+    if (moved) {
+      window.scrollTo(0, 0);
+      main.querySelector("h1").focus({ preventScroll: true });
+    }
+  }
+
+  function remembered(value) {
+    try { // a browser may refuse storage to a page from a file
       if (value === undefined) return localStorage.getItem("clbench-theme");
-      if (value) localStorage.setItem("clbench-theme", value); else localStorage.removeItem("clbench-theme");
-    } catch { /* a page from a file may have no storage */ }
+      localStorage.setItem("clbench-theme", value);
+    } catch { /* then the choice lasts as long as the page */ }
     return null;
   }
-  const themes = ["", "light", "dark"];
-  let theme = themes.includes(stored()) ? stored() : "";
-  function paint() {
-    root.dataset.theme = theme || (dark.matches ? "dark" : "light");
-    palette().forEach((colour, place) => root.style.setProperty(`--c${place}`, colour));
-    at("theme").textContent = `Theme: ${theme || "automatic"}`;
+
+  const theme = document.getElementById("theme");
+  function dress() {
+    if (theme.value === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme.value;
+    for (const again of waiting) again();
   }
-  function repaint() { paint(); route(); }
-  at("theme").addEventListener("click", () => { theme = themes[(themes.indexOf(theme) + 1) % 3]; stored(theme); repaint(); });
-  dark.addEventListener("change", repaint);
-  at("filter").addEventListener("input", body);
-  at("place").addEventListener("change", drawCurves);
-  for (const radio of document.querySelectorAll("input[name=measure]")) radio.addEventListener("change", () => { drawPareto(); drawCurves(); });
-  at("meanings").replaceChildren(...data.figures.flatMap((about) => [make("dt", {}, about.title), make("dd", {}, `${about.meaning}; ${about.better} is better`)]));
-  addEventListener("hashchange", route);
-  paint();
-  route();
+  const kept = remembered();
+  theme.value = ["light", "dark"].includes(kept) ? kept : "auto";
+  theme.addEventListener("change", () => { remembered(theme.value); dress(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
+  document.getElementById("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address bar holds the route
+    main.focus();
+    main.scrollIntoView();
+  });
+
+  dress();
+  navigation();
+  route(false);
+  addEventListener("hashchange", () => route(true));
 })();

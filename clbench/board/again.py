@@ -1,0 +1,124 @@
+"""The command that runs a submission again, from what its records say of their configuration."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from clbench.record.forms import Record
+from clbench.schema.backbone import BackboneForm
+from clbench.schema.form import read_yaml
+from clbench.schema.recipe import read_recipe
+from clbench.schema.shipped import find, names
+from clbench.schema.strategy import Strategy, read_strategy, settings
+
+
+def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, ...]]:
+    """The ``clbench run`` that makes these records again, and what has to be at hand for it that clbench does not ship.
+
+    Options that only repeat a default are left out. A path on the submitter's machine is a word in capitals.
+
+    Args:
+        record: one of the submission's.
+        seeds: of all its records, ascending.
+    """
+    configuration = record.configuration
+    model, stream, strategy = record.names
+    needs = []
+    if not _same_recipe(model, configuration.model):
+        needs.append(f"the recipe {model}: the records hold it as configuration.model")
+    if stream not in _names("stream"):
+        needs.append(f"the stream {stream}: the records hold it as configuration.stream")
+    words = ["clbench", "run", "--model", model, "--stream", stream, "--edition", configuration.edition]
+    words += ["--strategy", strategy]
+    if strategy in _names("strategy"):
+        words += _assignments(record)
+    else:
+        needs.append(f"the strategy {strategy}: the records hold it as configuration.strategy")
+    backbone = configuration.backbone.name
+    if backbone != _usual_backbone(record):
+        words += ["--backbone", backbone]
+        if backbone not in _names("backbone"):
+            needs.append(f"the backbone {backbone}, a folder or a hub id, with the digest that the records name")
+    words += ["--seeds", seed_list(seeds)]
+    if configuration.eval_every is not None:
+        words += ["--eval-every", str(configuration.eval_every)]
+    if configuration.shift != 1.0:
+        words += ["--shift", f"{configuration.shift:g}"]
+    if configuration.data_source in ("folder", "mixed"):
+        words += ["--data-dir", "FOLDER"]
+        needs.append("the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl")
+    return shlex.join(words), tuple(needs)
+
+
+def seed_list(seeds: Sequence[int]) -> str:
+    """Ascending seeds as ``--seeds`` takes them.
+
+    >>> seed_list([0, 1, 2, 5, 7, 8])
+    '0-2,5,7-8'
+    """
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _same_recipe(name: str, told: Mapping[str, Any]) -> bool:
+    return name in _names("model") and _shipped_recipe(name) == told
+
+
+# What is shipped stands still while a board of hundreds of submissions is built.
+_names = cache(names)
+
+
+@cache
+def _shipped_recipe(name: str) -> dict[str, Any]:
+    return read_recipe(name).describe()
+
+
+@cache
+def _shipped_strategy(name: str) -> Strategy:
+    return read_strategy(name)
+
+
+def _usual_backbone(record: Record) -> object:
+    """What the run starts from without ``--backbone``: the recipe's own, or the edition's."""
+    configuration = record.configuration
+    editions = configuration.stream.get("editions")
+    size = editions.get(configuration.edition) if isinstance(editions, dict) else None
+    return configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
+
+
+def _assignments(record: Record) -> list[str]:
+    """``--set`` for every setting that is another in the records than in the strategy that is shipped."""
+    told = record.configuration.strategy
+    form = _shipped_strategy(record.names[2])
+    if told.get("method") != form.method:
+        return []
+    shipped = form.model_dump(mode="json", by_alias=True)
+    if shipped["training"]["learning_rate"] is None:
+        shipped["training"]["learning_rate"] = _learning_rate(record.configuration.backbone.name)
+    words = []
+    for name in settings(form):
+        part, usual = told, shipped
+        if name.startswith("training."):
+            inner = told.get("training")
+            part, usual = (inner if isinstance(inner, dict) else {}), shipped["training"]
+        key = name.removeprefix("training.")
+        if key in part and part[key] != usual[key]:
+            words += ["--set", f"{name}={json.dumps(part[key])}"]  # JSON is YAML, which --set reads
+    return words
+
+
+@cache
+def _learning_rate(backbone: str) -> float | None:
+    """The rate of a shipped backbone; None for another, whose rate is then named in full."""
+    if backbone not in _names("backbone"):
+        return None
+    return read_yaml(find("backbone", backbone), BackboneForm).learning_rate

@@ -1,0 +1,196 @@
+"""What the board's page shows, as plain values: compact, since 500 submissions travel in one file.
+
+Scores are ints of 1/10,000; what many rows share (recipes, machines, lives) stands once in a list of its own and is
+named by its place there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clbench.board.again import run_command, seed_list
+from clbench.board.standings import Row, Track
+from clbench.figures import HEADLINE, History, Interval, headline, mean_interval
+
+# A score of 1, as the page has it.
+UNIT = 10_000
+
+
+def percent(score: float) -> str:
+    """A score in percent with one digit, rounded as the page rounds it: from ints of 1/10,000, halves away from 0.
+
+    >>> percent(0.78249), percent(-0.00051), percent(-0.0004)
+    ('78.3', '-0.1', '0.0')
+    """
+    tenths = (abs(ten_thousandths(score)) + 5) // 10
+    sign = "-" if score < 0 and tenths else ""
+    return f"{sign}{tenths // 10}.{tenths % 10}"
+
+
+def ten_thousandths(score: float) -> int:
+    """The score as the page has it."""
+    return round(score * UNIT)
+
+
+def majority_figures(track: Track) -> dict[str, float | None]:
+    """Every figure of a model that names each domain's majority class all its life."""
+    final = track.rows[0].entry.records[0].history
+    met = final.met[final.final]
+    count = len(met)
+    return headline(
+        History(
+            accuracy=np.tile(np.array(track.majority), (count, 1)),
+            balanced=np.tile(np.array(track.majority_balanced), (count, 1)),
+            macro_f1=np.zeros((count, len(track.domains))),
+            met=met,
+            experience=np.arange(count),
+            final=np.full(count, True),
+        ),
+        np.array(track.majority),
+    ) | {"final_macro_f1": None}  # majority's F1 would need its class, which a record does not name
+
+
+def titles(tracks: Sequence[Track]) -> list[str]:
+    """What each table is called; tables of one track that were measured on different pairs are numbered."""
+    seen: dict[str, int] = {}
+    found = []
+    for track in tracks:
+        seen[track.name] = seen.get(track.name, 0) + 1
+        found.append(track.name if seen[track.name] == 1 else f"{track.name} ({seen[track.name]})")
+    return found
+
+
+def content(tracks: Sequence[Track]) -> dict[str, Any]:
+    """Everything that the page knows."""
+    shared = _Shared()
+    return {
+        "figures": [[name, figure.title, figure.better, figure.meaning] for name, figure in HEADLINE.items()],
+        "tracks": [_track(track, title, shared) for track, title in zip(tracks, titles(tracks), strict=True)],
+        "shared": shared.values,
+    }
+
+
+class _Shared:
+    """Values that occur in many rows, each once."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        key = json.dumps(value, sort_keys=True)
+        if key not in self.places:
+            self.places[key] = len(self.values)
+            self.values.append(value)
+        return self.places[key]
+
+
+def _track(track: Track, title: str, shared: _Shared) -> dict[str, Any]:
+    return {
+        "title": title,
+        "stream": track.stream,
+        "edition": track.edition,
+        "strategy": track.strategy,
+        "domains": list(track.domains),
+        "evaluation_only": [int(only) for only in track.evaluation_only],
+        "majority": [_scores(track.majority), _scores(track.majority_balanced)],
+        "majority_figures": [
+            None if value is None else ten_thousandths(value) for value in majority_figures(track).values()
+        ],
+        "rows": [_row(row, shared) for row in track.rows],
+    }
+
+
+def _row(row: Row, shared: _Shared) -> dict[str, Any]:
+    submission, records = row.entry.submission, row.entry.records
+    first = records[0]
+    configuration, cost = first.configuration, row.cost
+    source = configuration.backbone.source
+    final = first.history.final
+    met = first.history.met[final]
+    command, needs = run_command(first, submission.seeds)
+    measured = [record.measured for record in records]
+    peaks = [m.peak_memory_bytes for m in measured if m.peak_memory_bytes is not None]
+    return {
+        "name": submission.name,
+        "author": submission.author,
+        "link": submission.link,
+        "licence": submission.licence,
+        "clbench": submission.clbench,
+        "rank": row.rank,
+        "front": int(row.front),
+        "seeds": seed_list(submission.seeds),
+        "count": len(submission.seeds),
+        "figures": [_mean_and_half(interval) for interval in row.figures.values()],
+        "cost": [
+            cost.depth, cost.parameters, cost.parameters_without_embeddings, cost.flops_per_pair, cost.flops_length,
+            cost.disk_bytes, _rounded(row.latency_ms), _rounded(row.throughput), max(peaks, default=None),
+            round(sum(sum(m.seconds.values()) for m in measured)),
+        ],
+        "recipe": shared.place(
+            [submission.model, *(_told(configuration.model.get(key)) for key in ("title", "citation")),
+             [_told(step.name) for step in first.inception]]
+        ),
+        "backbone": shared.place(
+            [configuration.backbone.name, *(_told(source.get(key)) for key in ("kind", "id", "licence"))]
+        ),
+        "machines": [shared.place(m) for m in dict.fromkeys(_machine(record.measured.hardware) for record in records)],
+        "versions": shared.place({_told(key): _told(value) for key, value in sorted(first.measured.versions.items())}),
+        "life": shared.place(
+            [[point.name for point in first.points if point.final], [[int(known) for known in now] for now in met]]
+        ),
+        "accuracy": _matrix([record.history.accuracy[record.history.final] for record in records], met),
+        "balanced": _matrix([record.history.balanced[record.history.final] for record in records], met),
+        "command": command,
+        "needs": list(needs),
+    }  # fmt: skip
+
+
+def _matrix(scores: Sequence[np.ndarray], met: np.ndarray) -> list[list[int]]:
+    """Means and half widths over the seeds: of the (T, D) matrix row by row, then of the T means over domains met."""
+    layers = [
+        np.concatenate([matrix.ravel(), (matrix * met).sum(axis=1) / met.sum(axis=1)]).tolist() for matrix in scores
+    ]
+    intervals = [mean_interval(values) for values in zip(*layers, strict=True)]
+    means = [ten_thousandths(interval.mean) for interval in intervals]
+    if len(scores) == 1:
+        return [means, []]
+    return [means, [ten_thousandths(interval.half_width or 0.0) for interval in intervals]]
+
+
+def _mean_and_half(interval: Interval | None) -> list[int] | None:
+    if interval is None:
+        return None
+    half = interval.half_width
+    return [ten_thousandths(interval.mean), *([] if half is None else [ten_thousandths(half)])]
+
+
+def _scores(values: Sequence[float]) -> list[int]:
+    return [ten_thousandths(value) for value in values]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def _machine(hardware: Any) -> str:
+    parts = [_told(hardware.cpu)]
+    if hardware.cores is not None:
+        parts.append(f"{hardware.cores} cores")
+    if hardware.memory_bytes is not None:
+        parts.append(f"{hardware.memory_bytes / 2**30:.0f} GiB")
+    if hardware.threads is not None:
+        parts.append(f"{hardware.threads} thread{'s' * (hardware.threads != 1)}")
+    return ", ".join(parts)
+
+
+def _told(value: object, longest: int = 300) -> str:
+    """A stranger's text in one line of bounded length; empty where it is no text."""
+    if not isinstance(value, str):
+        return ""
+    line = "".join(c if c.isprintable() else " " for c in value)
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -1,0 +1,156 @@
+"""The board in the terminal: a table for each track, and its Pareto plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from clbench.board.content import majority_figures, percent
+from clbench.board.render import short_number, with_half
+from clbench.board.standings import Row, Track
+from clbench.console import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# Head and figure; the first ones are kept longest where the terminal is narrow.
+_FIGURES = {
+    "lifetime": "lifetime_accuracy",
+    "balanced": "lifetime_balanced_accuracy",
+    "forgetting": "forgetting",
+    "final": "final_accuracy",
+    "out-domain": "out_domain_accuracy",
+    "anytime": "anytime_lifetime_accuracy",
+    "backward": "backward_transfer",
+}
+
+
+def print_track(track: Track, title: str, console: Console, *, plot: bool = True) -> None:
+    """Print a track's table, with as many columns as the console is wide, and the plot of accuracy against size."""
+    from rich.text import Text
+
+    console.print(Text(title, style="bold"))
+    count = len(_FIGURES)
+    table = track_table(track, count)
+    # Names are never cut: columns are left out until what is left fits.
+    while count > 1 and console.measure(table, options=console.options.update(width=10_000)).maximum > console.width:
+        count -= 1
+        table = track_table(track, count)
+    console.print(table)
+    left_out = f"; left out here: {', '.join(list(_FIGURES)[count:])}" if count < len(_FIGURES) else ""
+    note = f"In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; ranks are shared{left_out}."
+    console.print(Text(note, style="dim"))
+    if plot and len(track.rows) > 1 and console.encoding.startswith("utf"):
+        colour = console.color_system is not None
+        text = pareto_plot(track, width=min(console.width, 100), colour=colour)
+        console.print(Text.from_ansi(text, no_wrap=True, overflow="crop"))
+
+
+def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
+    """The track's rows, the best first; with the first so many of the figures."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("submission", no_wrap=True)
+    shown = list(_FIGURES.items())[:figures]
+    for head in ("params", *(head for head, _ in shown)):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in track.rows:
+        table.add_row(
+            f"{row.rank}{'◆' if row.front else ' '}",
+            Text(printable(row.entry.submission.name)),
+            short_number(row.cost.parameters),
+            *(with_half(row.figures[name]) for _, name in shown),
+        )
+    floor = majority_figures(track)
+    cells = ["–" if (found := floor[name]) is None else percent(found) for _, name in shown]
+    table.add_row("", "majority class", "", *cells, style="dim italic")
+    return table
+
+
+def pareto_plot(track: Track, width: int = 80, height: int = 16, colour: bool = True) -> str:
+    """Lifetime accuracy against parameters: ◆ on the front, · elsewhere.
+
+    Args:
+        track: with one row or more.
+        width, height: characters; at least 30 x 8 are taken.
+        colour: with ANSI colours.
+
+    Returns:
+        Lines of text without a newline at the end.
+    """
+    import math
+
+    import plotext
+
+    plotext.terminal.limit(False, False)
+    figure = plotext.figure
+    figure.clear.all()
+    figure.theme("colorless")
+    figure.canvas("default")
+    figure.plot_size(max(30, width), max(8, height))
+    figure.title("lifetime accuracy (%) against parameters (log)")
+    figure.legend(False)
+    places = [(math.log10(max(1, row.cost.parameters)), 100 * _lifetime(row)) for row in track.rows]
+    for front, sign, paint in ((False, "·", (120, 120, 120)), (True, "◆", (0, 114, 178))):
+        drawn = [place for place, row in zip(places, track.rows, strict=True) if row.front == front]
+        if drawn:
+            marker = plotext.marker(sign, plotext.pixel(paint, style="bold"))
+            xs, ys = zip(*drawn, strict=True)
+            figure.draw(figure.signal(list(xs), list(ys), marker=marker))
+    low, high = (end(place[0] for place in places) for end in (min, max))
+    room = 0.05 * (high - low) or 0.1
+    ticks = [low + (high - low) * part / 4 for part in range(5)] if high > low else [low]
+    figure.ruler("x", "lower").lim(low - room, high + room)
+    figure.ruler("x", "lower").ticks(ticks, [short_number(round(10**tick)) for tick in ticks])
+    text = figure.build().string()
+    figure.clear.all()
+    text = text.rstrip("\n")
+    return text if colour else "\n".join(line.rstrip() for line in plotext.uncolorize(text).split("\n"))
+
+
+def as_json(tracks: Sequence[Track], names: Sequence[str]) -> dict[str, Any]:
+    """What ``--json`` prints: every track with its rows, every figure with the ends of its interval."""
+    return {
+        "tracks": [
+            {
+                "track": name,
+                "stream": track.stream,
+                "edition": track.edition,
+                "strategy": track.strategy,
+                "domains": list(track.domains),
+                "evaluation_only": list(track.evaluation_only),
+                "majority": majority_figures(track),
+                "rows": [_row(row) for row in track.rows],
+            }
+            for track, name in zip(tracks, names, strict=True)
+        ]
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    submission = row.entry.submission
+    return {
+        "rank": row.rank,
+        "pareto_front": row.front,
+        "submission": submission.name,
+        "model": submission.model,
+        "author": submission.author,
+        "seeds": list(submission.seeds),
+        "figures": {
+            name: None if found is None else {"mean": found.mean, "low": found.low, "high": found.high}
+            for name, found in row.figures.items()
+        },
+        "cost": row.cost.model_dump(mode="json"),
+        "latency_ms": row.latency_ms,
+        "throughput": row.throughput,
+    }
+
+
+def _lifetime(row: Row) -> float:
+    found = row.figures["lifetime_accuracy"]
+    return 0.0 if found is None else found.mean

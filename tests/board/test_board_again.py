@@ -1,0 +1,130 @@
+"""The command that runs a submission again sets exactly what its records say."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+from record_worlds import pieces
+
+from clbench.board.again import run_command, seed_list
+from clbench.record import Record, make_record
+from clbench.runner import parse_seeds
+from clbench.schema.recipe import read_recipe
+from clbench.schema.shipped import names
+from clbench.schema.strategy import at_rate, override, read_strategy
+from clbench.schema.stream import read_stream
+
+
+def told(
+    model: str = "pkd-skip-6l", strategy: str = "replay", settings: dict[str, str] | None = None,
+    backbone: str = "clbench-tiny-12l", rate: float = 0.0005, edition: str = "embedded", **changes: Any,
+) -> Record:  # fmt: skip
+    """A record that says what ``clbench run`` with these options writes into its configuration."""
+    made = pieces(inside=0)
+    form = override(read_strategy(strategy), settings or {})
+    form = form.model_copy(update={"training": at_rate(form.training, rate)})
+    made["configuration"] |= {
+        "model": read_recipe(model).describe(),
+        "stream": read_stream("nli-shift").form.model_dump(mode="json"),
+        "strategy": form.model_dump(mode="json"),
+        "edition": edition,
+        "backbone": {"name": backbone, "digest": "00ff", "source": {"kind": "packaged"}},
+        "eval_every": None,
+    } | changes
+    return make_record(**made)
+
+
+def shipped_rate(name: str = "clbench-tiny-12l") -> float:
+    from clbench.schema.backbone import BackboneForm
+    from clbench.schema.form import read_yaml
+    from clbench.schema.shipped import find
+
+    return read_yaml(find("backbone", name), BackboneForm).learning_rate
+
+
+def options(command: str) -> dict[str, list[str]]:
+    words = shlex.split(command)
+    assert words[:2] == ["clbench", "run"]
+    found: dict[str, list[str]] = {}
+    for name, value in zip(words[2::2], words[3::2], strict=True):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def test_defaults_are_not_repeated() -> None:
+    command, needs = run_command(told(rate=shipped_rate()), [0, 1, 2])
+    assert command == (
+        "clbench run --model pkd-skip-6l --stream nli-shift --edition embedded --strategy replay --seeds 0-2"
+    )
+    assert needs == ()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings"),
+    [
+        ("replay", {"memory_size": "70", "training.epochs": "1"}),
+        ("ewc", {"lambda": "0.00001"}),
+        ("naive", {"training.learning_rate": "0.00002", "training.select": "last"}),
+        ("replay", {"memory_batch_size": "8"}),
+        *((name, {}) for name in names("strategy")),
+    ],
+)
+def test_settings_lead_back_to_the_same_strategy(strategy: str, settings: dict[str, str]) -> None:
+    record = told(strategy=strategy, settings=settings, rate=shipped_rate())
+    found = options(run_command(record, [3])[0])
+    assigned = dict(text.split("=", 1) for text in found.get("--set", []))
+    assert set(assigned) == set(settings)
+    form = override(read_strategy(found["--strategy"][0]), assigned)
+    form = form.model_copy(update={"training": at_rate(form.training, shipped_rate())})
+    assert form.model_dump(mode="json") == record.configuration.strategy
+
+
+def test_an_unknown_backbones_rate_is_said() -> None:
+    record = told(backbone="./my-encoder", rate=0.00003)
+    command, needs = run_command(record, [0])
+    found = options(command)
+    assert found["--backbone"] == ["./my-encoder"]
+    assert found["--set"] == ["training.learning_rate=3e-05"]
+    assert override(read_strategy("replay"), {"training.learning_rate": "3e-05"}).training.learning_rate == 0.00003
+    assert any("my-encoder" in need for need in needs)
+
+
+def test_what_is_not_shipped_is_named() -> None:
+    usual = told(rate=shipped_rate())
+    changed = read_recipe("pkd-skip-6l").describe() | {"title": "another recipe of this name"}
+    configuration = usual.configuration.model_copy(update={"model": changed})
+    _, needs = run_command(usual.model_copy(update={"configuration": configuration}), [0])
+    assert [need.split(":")[0] for need in needs] == ["the recipe pkd-skip-6l"]
+    strange = make_record(**pieces(inside=0))
+    assert [need.split(":")[0].split(",")[0] for need in run_command(strange, [0])[1]] == [
+        "the recipe kd-6l", "the stream greek", "the backbone small",
+    ]  # fmt: skip
+
+
+def test_every_option_that_changes_a_run() -> None:
+    record = told(rate=shipped_rate(), eval_every=20, shift=0.5, edition="full", data_source="folder")
+    command, needs = run_command(record, [0, 4])
+    found = options(command)
+    assert found["--eval-every"] == ["20"]
+    assert found["--shift"] == ["0.5"]
+    assert found["--edition"] == ["full"]
+    assert found["--seeds"] == ["0,4"]
+    assert found["--backbone"] == ["clbench-tiny-12l"]  # the full edition's own is another
+    assert found["--data-dir"] == ["FOLDER"]
+    assert needs == ("the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl",)
+
+
+def test_a_hostile_name_is_one_word() -> None:
+    made = pieces(inside=0)
+    made["configuration"]["model"]["name"] = "x; rm -rf / #$(touch x)`y`"
+    command, _ = run_command(make_record(**made), [0])
+    assert shlex.split(command)[3] == "x; rm -rf / #$(touch x)`y`"
+    made["configuration"]["model"]["name"] = "--fresh"
+    assert options(run_command(make_record(**made), [0])[0])["--model"] == ["--fresh"]
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1], [5, 6, 7, 9], [1, 3, 5], list(range(100))])
+def test_seeds_are_read_again(seeds: list[int]) -> None:
+    assert parse_seeds(seed_list(seeds)) == seeds

@@ -1,0 +1,111 @@
+"""The board on loopback: its own files and nothing else."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clbench.board.render import build
+from clbench.board.serve import server
+from clbench.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def folder(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("served")
+    build(submissions, place)
+    (place / ".secret").write_text("secret", encoding="utf-8")
+    (place / "other.txt").write_text("secret", encoding="utf-8")
+    return place
+
+
+@pytest.fixture
+def port(folder: Path) -> Iterator[int]:
+    with server(folder) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running.server_port
+        running.shutdown()
+        thread.join()
+
+
+def ask(port: int, path: str, method: str = "GET") -> tuple[int, bytes, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest(method, path)  # as it is: no library cleans the path
+    connection.endheaders()
+    answer = connection.getresponse()
+    found = answer.status, answer.read(), dict(answer.getheaders())
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "kind"),
+    [
+        ("/", "index.html", "text/html"),
+        ("/index.html?x=1", "index.html", "text/html"),
+        ("/board.csv", "board.csv", "text/csv"),
+        ("/README.md", "README.md", "text/markdown"),
+    ],
+)
+def test_its_own_files(port: int, folder: Path, path: str, name: str, kind: str) -> None:
+    status, body, headers = ask(port, path)
+    assert (status, body) == (200, (folder / name).read_bytes())
+    assert headers["Content-Type"] == f"{kind}; charset=utf-8"
+    assert ask(port, path, "HEAD")[:2] == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.secret", "/other.txt", "/submissions/", "/../served0/.secret", "/%2e%2e/x", "/..%2f..%2fetc/passwd",
+        "//etc/passwd", "/board.csv/", "/./board.csv", "http://127.0.0.1/", "/index.html%00",
+    ],
+)  # fmt: skip
+def test_nothing_else(port: int, path: str) -> None:
+    status, body, _ = ask(port, path)
+    assert status == 404
+    assert b"secret" not in body
+    assert b"root:" not in body
+
+
+def test_nothing_can_be_sent(port: int) -> None:
+    assert ask(port, "/", "POST")[0] == 501
+    assert ask(port, "/", "DELETE")[0] == 501
+
+
+def test_a_port_that_is_taken_is_a_sentence(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UserError, match=r"--port \d+ cannot be used"):
+            server(folder, taken.getsockname()[1])
+
+
+def test_no_board_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="clbench leaderboard build writes it"):
+        server(tmp_path)
+
+
+def test_ctrl_c_ends_it(folder: Path) -> None:
+    import signal
+
+    code = "from clbench.cli.leaderboard import command; command()"
+    words = [sys.executable, "-u", "-c", code, "serve", "--out", str(folder), "--port", "0"]
+    environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as running:
+        assert running.stdout is not None
+        line = running.stdout.readline()
+        found = re.match(r"http://127\.0\.0\.1:(\d+)/ serves ", line)
+        assert found is not None
+        assert ask(int(found[1]), "/")[0] == 200
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=20) == 0
