@@ -42,6 +42,13 @@ def test_it_carries_every_yaml_file_and_the_weights(installed: Path) -> None:
         assert ours == {path.relative_to(shipped) for path in (shipped / folder).rglob("*") if path.is_file()}
 
 
+def test_it_carries_the_pages(installed: Path) -> None:
+    for folder in ("board/page", "plots/templates"):
+        ours = {path.name for path in (ROOT / "clbench" / folder).iterdir()}
+        assert ours
+        assert ours == {path.name for path in (installed / "clbench" / folder).iterdir()}
+
+
 def test_the_main_job_on_few_pairs_in_an_empty_folder(installed: Path, small_stream: Path, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     stream = tmp_path / "work" / "small.yaml"

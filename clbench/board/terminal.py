@@ -95,9 +95,11 @@ def pareto_plot(track: Track, width: int = 80, height: int = 16, colour: bool = 
     figure.plot_size(max(30, width), max(8, height))
     figure.title("lifetime accuracy (%) against parameters (log)")
     figure.legend(False)
-    places = [(math.log10(max(1, row.cost.parameters)), 100 * _lifetime(row)) for row in track.rows]
+    # References without an encoder have sizes of another kind; where there are others, these stay in the table.
+    rows = [row for row in track.rows if row.cost.depth > 0] or list(track.rows)
+    places = [(math.log10(max(1, row.cost.parameters)), 100 * _lifetime(row)) for row in rows]
     for front, sign, paint in ((False, "·", (120, 120, 120)), (True, "◆", (0, 114, 178))):
-        drawn = [place for place, row in zip(places, track.rows, strict=True) if row.front == front]
+        drawn = [place for place, row in zip(places, rows, strict=True) if row.front == front]
         if drawn:
             marker = plotext.marker(sign, plotext.pixel(paint, style="bold"))
             xs, ys = zip(*drawn, strict=True)

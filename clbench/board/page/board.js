@@ -78,7 +78,7 @@
   const milliseconds = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
   const COLUMNS = [
     {
-      head: "rank", title: "1 + how many are better by a significant difference in lifetime accuracy (p < 0.05); shared ranks are undecided", first: 1,
+      head: "rank", title: "1 + how many are better by a significant difference in lifetime accuracy (p < 0.05 over pairs and seeds)", first: 1,
       value: (row) => row.rank, floor: () => null,
       fill: (row, _, shared) => [String(row.rank), shared.has(row.rank) ? el("span", { class: "quiet", title: "shared" }, "=", hidden(" shared")) : null],
     },
@@ -164,6 +164,7 @@
       };
       lines.sort(compare);
       body.append(...lines.map((one) => one.line));
+      box.scrollTop = 0;
       for (const [number, th] of heads.entries()) {
         th.setAttribute("aria-sort", number !== place ? "none" : direction > 0 ? "ascending" : "descending");
       }
@@ -202,13 +203,14 @@
     const table = el("table", {}, el("caption", { class: "sr" }, caption),
       el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "pick" }, el("span", {}, el("abbr", { title: "compare: lay its curve over the others' below" }, "plot"))), ...heads)),
       floor, body);
+    const box = el("div", { class: "box board", tabindex: "0", role: "region", "aria-label": caption }, table);
     main.replaceChildren(
       heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
-        + `Naming the majority class gets ${percent(level)} over a lifetime. Equal ranks (=) are not told apart by a test over pairs and seeds; \u25c6 is on the Pareto front.`),
+        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank is 1 + how many are better by a significant difference (p < 0.05 over pairs and seeds), so ranks are shared (=). \u25c6: on the Pareto front.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, front, " Pareto front only"), count),
-      el("div", { class: "box board", tabindex: "0", role: "region", "aria-label": caption }, table),
+      box,
       el("div", { class: "pair" }, paretoPanel(track, chosen, redraw), curvesPanel(track, chosen, redraw, lines)),
     );
   }
@@ -291,7 +293,10 @@
     const draw = () => {
       const key = Number(axis.value);
       const colours = palette();
-      const values = track.rows.filter((row) => row.cost[key] > 0 && row.figures[lifetime]).map((row) => ({
+      // References without an encoder are levels to be above, and no points among the encoders.
+      const levels = track.rows.filter((row) => row.cost[cost.layers] === 0 && row.figures[lifetime])
+        .map((row) => ({ y: row.figures[lifetime][0] / 100, model: board.shared[row.recipe][0] }));
+      const values = track.rows.filter((row) => row.cost[cost.layers] > 0 && row.cost[key] > 0 && row.figures[lifetime]).map((row) => ({
         name: row.name, model: board.shared[row.recipe][0], x: row.cost[key], size: short(row.cost[key]),
         y: row.figures[lifetime][0] / 100, shown: told(row.figures[lifetime]), rank: row.rank,
         low: (row.figures[lifetime][0] - (row.figures[lifetime][1] || 0)) / 100, high: (row.figures[lifetime][0] + (row.figures[lifetime][1] || 0)) / 100,
@@ -309,6 +314,10 @@
       for (const one of [...values].sort((a, b) => a.x - b.x || b.y - a.y)) {
         if (one.y > best) { best = one.y; front.add(one); }
       }
+      if (key === cost.parameters) { // as in the table: there nothing is rounded, and equals stand side by side
+        front.clear();
+        for (const one of values) if (submissions.get(one.name).row.front) front.add(one);
+      }
       const accent = colour("--accent"), quiet = colour("--strong-line");
       for (const one of values) {
         one.front = front.has(one) ? "front" : "others";
@@ -316,14 +325,17 @@
       }
       const steps = [...front].sort((a, b) => a.x - b.x);
       const majority = track.majority_figures[lifetime] / 100;
-      const lowest = Math.min(majority, ...values.map((one) => one.low));
-      const y = { field: "y", type: "quantitative", title: "lifetime accuracy, %", scale: { domain: [Math.floor(lowest - 1), Math.ceil(Math.max(...values.map((one) => one.high)) + 1)], nice: false, zero: false } };
-      const x = { field: "x", type: "quantitative", title: axis.selectedOptions[0].textContent + " (log)", scale: { type: "log", domain: [Math.min(...sizes) / 1.02, Math.max(...sizes) * 1.02], nice: false, padding: 12 }, axis: { format: ".2~s", tickCount: 6, grid: false, labelOverlap: "greedy" } };
+      const lowest = Math.min(majority, ...values.map((one) => one.low), ...levels.map((one) => one.y));
+      const highest = Math.max(...values.map((one) => one.high), ...levels.map((one) => one.y));
+      const y = { field: "y", type: "quantitative", title: "lifetime accuracy, %", scale: { domain: [Math.floor(lowest - 1), Math.ceil(highest + 1)], nice: false, zero: false } };
+      const x = { field: "x", type: "quantitative", title: axis.selectedOptions[0].textContent + " (log)", scale: { type: "log", domain: [Math.min(...sizes) / 1.02, Math.max(...sizes) * 1.02], nice: false, padding: 12 }, axis: { format: ".3~s", tickCount: 6, grid: false, labelOverlap: "greedy" } };
       const tooltip = [["name", "submission"], ["model", "model"], ["shown", "lifetime accuracy"], ["size", axis.selectedOptions[0].textContent], ["rank", "rank"]].map(([field, title]) => ({ field, title, type: "nominal" }));
       embed(place, {
         layer: [
           { data: { values: [{ y: majority }] }, mark: { type: "rule", strokeDash: [2, 3], color: quiet, aria: false }, encoding: { y } },
           { data: { values: [{ y: majority }] }, mark: { type: "text", align: "right", baseline: "bottom", dx: -2, dy: -3, fontSize: 11, text: "majority class", aria: false }, encoding: { y, x: { value: "width" } } },
+          { data: { values: levels }, mark: { type: "rule", strokeDash: [6, 4], color: quiet, aria: false }, encoding: { y } },
+          { data: { values: levels }, mark: { type: "text", align: "left", baseline: "bottom", dx: 4, dy: -3, fontSize: 11, limit: 200, aria: false }, encoding: { y, x: { value: 0 }, text: { field: "model", type: "nominal" } } },
           { data: { values: steps }, mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, color: accent, opacity: 0.7, aria: false }, encoding: { x, y } },
           { data: { values }, transform: [{ filter: "datum.colour !== null" }], mark: { type: "rule", strokeWidth: 1.5, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: { field: "colour", type: "nominal", scale: null } } },
           { data: { values }, mark: { type: "point", filled: true, strokeWidth: 1.2, cursor: "pointer", aria: false },
@@ -550,7 +562,7 @@
 
   function command(title, text) {
     const button = el("button", { type: "button", "aria-label": `Copy: ${title}` }, "Copy");
-    const pre = el("pre", {}, el("code", {}, text));
+    const pre = el("pre", {}, el("code", {}, ...text.split(" ").flatMap((word, place) => [place ? " " : null, el("span", {}, word)])));
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(text);
