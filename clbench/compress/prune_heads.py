@@ -40,7 +40,9 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
             for places in torch.arange(len(rows)).split(_BATCH):
                 seen.clear()
                 batch = task.store.batch(rows[places])
-                loss = nn.functional.cross_entropy(model(rows[places]), labels[places], reduction="sum")
+                # A head counts by all its tokens, so every layer is asked for them.
+                _, _, logits = model.read(rows[places])
+                loss = nn.functional.cross_entropy(logits, labels[places], reduction="sum")
                 gradients = torch.autograd.grad(loss, seen)
                 for number, (context, gradient) in enumerate(zip(seen, gradients, strict=True)):
                     moved = (context * gradient).detach().view(len(context), heads, -1).sum(-1)
