@@ -26,9 +26,9 @@ _PAGE = Path(__file__).resolve().parent / "page"
 _README = """\
 # Leaderboard
 
-A table for each track: stream, edition and strategy. Scores of two tracks are never compared. `index.html` holds the
-same tables, sortable, with plots, forgetting curves and a page for each submission (download it, or
-`clbench leaderboard serve`); [board.csv](board.csv) holds every figure with its interval.
+A table for each track: stream, edition and strategy. Scores of two tracks are never compared. `index.html`, which
+`clbench leaderboard build` writes beside this page, holds the same tables, sortable, with plots, forgetting curves and
+a page for each submission; [board.csv](board.csv) holds every figure with its interval.
 
 **How to read it.** Accuracies in %, means over seeds ± half of a 95% interval. *Lifetime* is the accuracy on the
 domains met so far, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
