@@ -22,6 +22,7 @@ _ABSENT = "absent"
 
 
 def same(one: float | None, other: float | None, tolerance: float = _LAST_DIGIT) -> bool:
+    """Whether two figures are equal but for ``tolerance``, or both not defined."""
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)

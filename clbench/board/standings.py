@@ -9,8 +9,8 @@ from statistics import median
 import numpy as np
 
 from clbench.board.files import Entry
-from clbench.figures import Interval, lifetime_p_values, lifetime_shares
-from clbench.record.groups import summary
+from clbench.figures import Interval, lifetime_of, lifetime_p_values
+from clbench.record.groups import pair_shares, summary
 from clbench.record.parts import Cost
 
 # Below this, two submissions' lifetime accuracies count as different.
@@ -84,9 +84,9 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
 
 
 def _track(entries: Sequence[Entry]) -> Track:
-    shares = [_shares(entry) for entry in entries]
+    shares = [pair_shares(entry.records) for entry in entries]
     p = lifetime_p_values(shares)
-    lifetime = np.array([sum(float(part.mean()) for part in parts) for parts in shares])
+    lifetime = np.array([lifetime_of(parts) for parts in shares])
     better = (p < LEVEL) & (lifetime > lifetime[:, None])  # [i, j]: j is better than i
     size = np.array([e.records[0].cost.parameters for e in entries])
     encoders = np.array([e.records[0].cost.depth > 0 for e in entries])
@@ -110,15 +110,6 @@ def _track(entries: Sequence[Entry]) -> Track:
         majority_balanced=tuple(domain.majority.balanced_accuracy for domain in first.data),
         rows=tuple(rows[place] for place in order),
     )
-
-
-def _shares(entry: Entry) -> list[np.ndarray]:
-    """For each domain (S, N_d): what each pair gives to each seed's lifetime accuracy."""
-    by_seed = []
-    for record in entry.records:
-        final = record.history.final
-        by_seed.append(lifetime_shares(record.right(), record.history.met[final]))
-    return [np.stack(parts) for parts in zip(*by_seed, strict=True)]
 
 
 def _row(entry: Entry, rank: int, front: bool) -> Row:

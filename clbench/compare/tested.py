@@ -16,10 +16,9 @@ from clbench.figures import (
     holm,
     lifetime_bootstrap,
     lifetime_difference,
-    lifetime_shares,
     mcnemar,
 )
-from clbench.record import Record, summary
+from clbench.record import Record, pair_shares, summary
 
 # The chance of one wrong "better" or "worse" among all comparisons.
 LEVEL = 0.05
@@ -123,8 +122,7 @@ def compare(
 
 def _shares(records: Sequence[Record], balanced: bool) -> list[np.ndarray]:
     """For each domain, or each class of each domain, (S, N): the pairs' shares of each seed's lifetime accuracy."""
-    by_seed = [lifetime_shares(r.right(), r.history.met[r.history.final]) for r in records]
-    domains = [np.stack(parts) for parts in zip(*by_seed, strict=True)]
+    domains = pair_shares(records)
     if not balanced:
         return domains
     parts = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from clbench.figures.headline import HEADLINE, Figure, History, headline
 from clbench.figures.intervals import Interval, mean_interval
-from clbench.figures.lifetimes import lifetime_p_values, lifetime_shares
+from clbench.figures.lifetimes import lifetime_of, lifetime_p_values, lifetime_shares
 from clbench.figures.metrics import (
     accuracy,
     backward_transfer,
@@ -60,6 +60,7 @@ __all__ = [
     "lifetime_accuracy",
     "lifetime_bootstrap",
     "lifetime_difference",
+    "lifetime_of",
     "lifetime_p_values",
     "lifetime_shares",
     "macro_f1",

@@ -28,6 +28,11 @@ def lifetime_shares(right: Sequence[np.ndarray], met: np.ndarray) -> list[np.nda
     return [weights[:, d] @ part for d, part in enumerate(right)]
 
 
+def lifetime_of(shares: Sequence[np.ndarray]) -> float:
+    """Lifetime accuracy, the mean over the seeds, from the pairs' shares of it: for each domain float (S, N_d)."""
+    return sum(float(part.mean()) for part in shares)
+
+
 def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Two-sided p-values of every two models' difference in lifetime accuracy.
 
@@ -49,7 +54,7 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     from scipy.stats import norm, t
 
     count = len(shares)
-    lifetime = np.array([sum(float(part.mean()) for part in model) for model in shares])
+    lifetime = np.array([lifetime_of(model) for model in shares])
     covariance = np.zeros((count, count))
     for d in range(len(shares[0])):
         means = np.stack([model[d].mean(axis=0) for model in shares])
@@ -60,7 +65,7 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     # Rounding may leave a difference of equal models with a variance a little below zero.
     of_pairs = np.maximum(0.0, own[:, None] + own[None, :] - 2 * covariance)
     seeds = np.array([len(model[0]) for model in shares])
-    of_seeds = np.array([_seed_variance(model) for model in shares])
+    of_seeds = np.array([seed_variance(model) for model in shares])
     variance = of_pairs + of_seeds[:, None] + of_seeds[None, :]
     lost = of_seeds**2 / np.maximum(1, seeds - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,7 +78,7 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     return p
 
 
-def _seed_variance(model: Sequence[np.ndarray]) -> float:
+def seed_variance(model: Sequence[np.ndarray]) -> float:
     """Of the mean over seeds of lifetime accuracy: s^2 / S; 0 with a single seed, which tells nothing of it."""
     by_seed = np.sum([part.mean(axis=1) for part in model], axis=0)
     return float(np.var(by_seed, ddof=1) / len(by_seed)) if len(by_seed) > 1 else 0.0

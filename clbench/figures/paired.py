@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clbench.figures.lifetimes import lifetime_of, seed_variance
+
 
 @dataclass(frozen=True)
 class McNemar:
@@ -148,7 +150,7 @@ def lifetime_difference(
     """
     from scipy.stats import norm, t
 
-    value = _lifetime(one) - _lifetime(other)
+    value = lifetime_of(one) - lifetime_of(other)
     variance, _, freedom = _variance(one, other)
     if variance == 0.0:
         return LifetimeDifference(value, value, value, float(value == 0.0))
@@ -219,7 +221,7 @@ def lifetime_bootstrap(
         for second in range(first + 1, len(models)):
             differences = drawn[:, first] - drawn[:, second]
             _, of_seeds, freedom = _variance(models[first], models[second])
-            value = _lifetime(models[first]) - _lifetime(models[second])
+            value = lifetime_of(models[first]) - lifetime_of(models[second])
             if freedom is not None:
                 deviation = differences - value + of_seeds**0.5 * rng.standard_normal(resamples)
                 differences = value + deviation / np.sqrt(rng.chisquare(freedom, resamples) / freedom)
@@ -231,11 +233,6 @@ def lifetime_bootstrap(
                 value, float(low), float(high), min(1.0, 2 * (1 + least) / (resamples + 1))
             )  # fmt: skip
     return found
-
-
-def _lifetime(model: Sequence[np.ndarray]) -> float:
-    """Lifetime accuracy, the mean over the seeds."""
-    return sum(float(part.mean()) for part in model)
 
 
 def _variance(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> tuple[float, float, float | None]:
@@ -251,12 +248,9 @@ def _variance(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> tuple[f
     )
     of_seeds = lost = 0.0
     for model in (one, other):
-        by_seed = np.sum([part.mean(axis=1) for part in model], axis=0)
-        seeds = len(by_seed)
-        if seeds > 1:
-            own = float(np.var(by_seed, ddof=1)) / seeds
-            of_seeds += own
-            lost += own**2 / (seeds - 1)
+        own = seed_variance(model)
+        of_seeds += own
+        lost += own**2 / max(1, len(model[0]) - 1)
     variance = of_pairs + of_seeds
     return variance, of_seeds, variance**2 / lost if lost > 0.0 else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clbench.record.build import DomainInfo, make_record
 from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike, grouped, summary
+from clbench.record.groups import alike, grouped, pair_shares, summary
 from clbench.record.provenance import hardware, versions
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "hardware",
     "json_schema",
     "make_record",
+    "pair_shares",
     "read_record",
     "summary",
     "versions",

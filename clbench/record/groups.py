@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from clbench.figures import HEADLINE, Interval, mean_interval
+import numpy as np
+
+from clbench.figures import HEADLINE, Interval, lifetime_shares, mean_interval
 from clbench.record.forms import Record
 
 
@@ -40,3 +42,16 @@ def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
         values = [value for record in records if (value := record.figures[name]) is not None]
         found[name] = mean_interval(values) if len(values) == len(records) else None
     return found
+
+
+def pair_shares(records: Sequence[Record]) -> list[np.ndarray]:
+    """What each test pair gives to each seed's lifetime accuracy, see :func:`clbench.figures.lifetime_shares`.
+
+    Args:
+        records: S seeds of one run.
+
+    Returns:
+        For each domain float (S, N).
+    """
+    by_seed = [lifetime_shares(r.right(), r.history.met[r.history.final]) for r in records]
+    return [np.stack(parts) for parts in zip(*by_seed, strict=True)]
