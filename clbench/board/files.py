@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Submission
 from clbench.errors import UserError
 from clbench.record.files import parse_json, parse_record
 from clbench.record.forms import Record
+from clbench.record.groups import alike
 from clbench.schema.form import explain
 
 # A page about a submission is short; a record of the largest stream with hundreds of evaluation points is a few MB.
@@ -67,6 +69,36 @@ def read_submission(folder: Path, check: bool = True) -> Entry:
             raise UserError(f"{folder / name} is not the file that {SUBMISSION_NAME} names: its sha256 is another.")
         records.append(parse_record(_text(raw, folder / name), folder / name, check=check))
     return Entry(folder, submission, tuple(records))
+
+
+def contradictions(entry: Entry) -> Iterator[str]:
+    """Where the records are not seeds of one run, the one that the submission names; a sentence each."""
+    submission, common = entry.submission, _common(entry.records[0])
+    file = entry.folder / SUBMISSION_NAME
+    for name, seed, record in zip(submission.records, submission.seeds, entry.records, strict=True):
+        model, stream, strategy = record.names
+        for field, told, found in (
+            ("seeds", seed, record.configuration.seed),
+            ("model", submission.model, model),
+            ("track.stream", submission.track.stream, stream),
+            ("track.edition", submission.track.edition, record.configuration.edition),
+            ("track.strategy", submission.track.strategy, strategy),
+        ):
+            if told != found:
+                yield f"{file}: field '{field}' is {told}, but {entry.folder / name} has {found}."
+        for field, own in _common(record).items():
+            if own != common[field]:
+                yield f"{entry.folder / name}: field '{field}' should be that of the other records but for the seed."
+
+
+def _common(record: Record) -> dict[str, object]:
+    """What all seeds of a run have in common, by the field that holds it."""
+    return {
+        "configuration": alike(record, "seed"),
+        "cost": record.cost,
+        "data": [domain.gold for domain in record.data],
+        "points": [(point.name, point.met) for point in record.points if point.final],
+    }
 
 
 def find_submissions(path: Path) -> list[Path]:

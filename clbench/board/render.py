@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from clbench.board.content import content, majority_figures, percent, titles
-from clbench.board.files import Entry, find_submissions, read_submission
+from clbench.board.files import Entry, contradictions, find_submissions, read_submission
 from clbench.board.standings import Track, standings
 from clbench.errors import UserError
 from clbench.figures import HEADLINE, Interval
 from clbench.plots.page import VEGA_LITE, script_json
-from clbench.record.groups import alike
 from clbench.writing import write_whole
 
 README_NAME, CSV_NAME, PAGE_NAME = "README.md", "board.csv", "index.html"
@@ -69,7 +68,8 @@ def read_all(submissions: Path, on_read: Callable[[int, int], None] | None = Non
     labels: dict[object, tuple[object, Path]] = {}
     for number, folder in enumerate(folders):
         entry = read_submission(folder)
-        _agrees(entry)
+        if found := next(contradictions(entry), None):
+            raise UserError(found)
         first = entry.records[0]
         told = [domain.gold.base64 for domain in first.data]
         gold, where = labels.setdefault(first.test_pairs, (told, folder))
@@ -79,23 +79,6 @@ def read_all(submissions: Path, on_read: Callable[[int, int], None] | None = Non
         if on_read is not None:
             on_read(number + 1, len(folders))
     return entries
-
-
-def _agrees(entry: Entry) -> None:
-    """Raise unless the records are seeds of one run, the one that the submission names."""
-    submission, first = entry.submission, entry.records[0]
-    track = submission.track
-    named = (submission.model, track.stream, track.strategy, track.edition)
-    lived = [(point.name, point.met) for point in first.points if point.final]
-    for record, file, seed in zip(entry.records, submission.records, submission.seeds, strict=True):
-        if (*record.names, record.configuration.edition) != named or record.configuration.seed != seed:
-            raise UserError(f"{entry.folder / file} is of another model, track or seed than the submission says.")
-        if (
-            alike(record, "seed") != alike(first, "seed")
-            or [domain.gold for domain in record.data] != [domain.gold for domain in first.data]
-            or [(point.name, point.met) for point in record.points if point.final] != lived
-        ):
-            raise UserError(f"{entry.folder / file} is no seed of the same run as the submission's first record.")
 
 
 def readme(tracks: Sequence[Track]) -> str:

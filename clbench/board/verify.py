@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clbench.board.files import read_submission
-from clbench.board.forms import SUBMISSION_NAME, Mean, Submission, record_name
+from clbench.board.files import Entry, contradictions, read_submission
+from clbench.board.forms import SUBMISSION_NAME, Mean
 from clbench.board.rules import QUANTILE, configuration_problems, data_problems, first_difference, life_problems, same
 from clbench.board.size import checkpoint_problems, cost_problems
 from clbench.board.truth import Truth
 from clbench.errors import UserError
 from clbench.record.files import RECORD_NAME, read_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike, summary
+from clbench.record.groups import summary
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,10 @@ def verify(
     """
     unchecked: list[str] = []
     try:
-        submission, records, files = _read(path)
+        entry, records, files = _read(path)
     except UserError as error:
         return Verdict(path, (str(error),), (), 0)
-    problems: list[str] = []
-    if submission is not None:
-        problems += _claims(submission, records, path / SUBMISSION_NAME)
+    problems = [] if entry is None else [*contradictions(entry), *_claims(entry)]
     configuration = records[0].configuration
     try:
         known: Truth | None = truth(records[0].names[1], configuration.edition)
@@ -76,15 +74,15 @@ def verify(
     if again is not None and not problems:
         for file, record in zip(files, records, strict=True):
             problems += [f"{file}: {told}" for told in _again(record, again(record))]
-    count = sum(len(record.figures) for record in records) + (len(submission.figures) if submission else 0)
+    count = sum(len(record.figures) for record in records) + (len(entry.submission.figures) if entry else 0)
     return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count)
 
 
-def _read(path: Path) -> tuple[Submission | None, tuple[Record, ...], list[Path]]:
+def _read(path: Path) -> tuple[Entry | None, tuple[Record, ...], list[Path]]:
     """The submission, if it is one; the records; their files."""
     if path.is_dir() and ((path / SUBMISSION_NAME).exists() or not (path / RECORD_NAME).exists()):
         entry = read_submission(path)
-        return entry.submission, entry.records, [path / record_name(seed) for seed in entry.submission.seeds]
+        return entry, entry.records, [path / name for name in entry.submission.records]
     return None, (read_record(path),), [path]
 
 
@@ -99,27 +97,12 @@ def _same_mean(one: Mean | None, other: Mean | None) -> bool:
     return same(one.mean, other.mean) and all(same(a, b, QUANTILE) for a, b in ends)
 
 
-def _claims(submission: Submission, records: Sequence[Record], file: Path) -> Iterator[str]:
-    """What ``submission.json`` says, against its records."""
-    for place, record in enumerate(records):
-        name = file.with_name(record_name(submission.seeds[place]))
-        model, stream, strategy = record.names
-        for field, told, found in (
-            ("seeds", submission.seeds[place], record.configuration.seed),
-            ("model", submission.model, model),
-            ("track.stream", submission.track.stream, stream),
-            ("track.edition", submission.track.edition, record.configuration.edition),
-            ("track.strategy", submission.track.strategy, strategy),
-        ):
-            if told != found:
-                yield f"{file}: field '{field}' is {told}, but {name} has {found}."
-        if alike(record, "seed") != alike(records[0], "seed"):
-            yield f"{name}: field 'configuration' should be that of the other records but for the seed."
-        if record.cost != records[0].cost:
-            yield f"{name}: field 'cost' should be that of the other records."
-    for key, interval in summary(records).items():
-        claimed, again = submission.figures[key], None if interval is None else Mean.of(interval)
+def _claims(entry: Entry) -> Iterator[str]:
+    """The figures of ``submission.json`` over its seeds, from its records."""
+    for key, interval in summary(entry.records).items():
+        claimed, again = entry.submission.figures[key], None if interval is None else Mean.of(interval)
         if not _same_mean(claimed, again):
+            file = entry.folder / SUBMISSION_NAME
             yield f"{file}: field 'figures.{key}' is {_shown(claimed)}, but the records give {_shown(again)}."
 
 

@@ -152,9 +152,11 @@ def targets(
         shape = (len(nothing), len(depths), width)
         tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.float16, shape) if depths else nothing
         teacher.eval()
+        # Pairs of like length together: they are computed without padding, and in few products.
+        order = lengths.argsort(kind="stable")
         with torch.inference_mode():
             for begin in range(0, count, batch_size):
-                part = slice(begin, begin + batch_size)
+                part = order[begin : begin + batch_size]
                 asked = torch.from_numpy(task.train_rows[part])
                 if depths:
                     batch, hidden, said = teacher.read(asked)

@@ -314,7 +314,7 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
         (folder / "submission.json").write_text(json.dumps(told), encoding="utf-8")
 
     forged(model="another")
-    with pytest.raises(UserError, match=r"record-0\.json is of another model, track or seed"):
+    with pytest.raises(UserError, match=r"field 'model' is another, but .*record-0\.json has kd-6l"):
         read_all(tmp_path / "s")
     # Two seeds of different lengths of life.
     with pytest.raises(UserError, match="incomplete"):
@@ -323,7 +323,7 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
     (folder / "record-1.json").write_bytes(raw)
     records = entry.submission.records | {"record-1.json": hashlib.sha256(raw).hexdigest()}
     forged(model="kd-6l", records=records)
-    with pytest.raises(UserError, match=r"record-1\.json is no seed of the same run"):
+    with pytest.raises(UserError, match=r"record-1\.json: field .points. should be that of the other records"):
         read_all(tmp_path / "s")
 
 
