@@ -57,28 +57,33 @@ def command(model: str | None, backbone: str, as_json: bool) -> None:
 def _list(shown: list[dict[str, Any]], backbone: str) -> None:
     from rich.table import Table
 
+    show = out()
     title = f"recipes, made from {backbone}"
-    table = Table(title=title, title_justify="left", title_style="dim", pad_edge=False, box=None)
+    table = Table(title=title, title_justify="left", title_style="dim", pad_edge=False, padding=(0, 1, 0, 0), box=None)
     table.add_column("model", no_wrap=True)
     for name in ("layers", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("steps")
     table.add_column("source", min_width=16)  # an arXiv number is not broken
+    # On a terminal of 80 columns the authors would break every row in three; `clbench models NAME` names them.
+    authors = show.width >= 100
     for one in shown:
         steps = ", ".join(step["step"] for step in one["steps"])
         parameters = f"{one['parameters'] / 1e6:.2f} M" if one["parameters"] >= 10_000 else str(one["parameters"])
-        table.add_row(one["name"], str(one["depth"]), parameters, steps, _source(one["citation"]))
-    out().print(table)
+        table.add_row(one["name"], str(one["depth"]), parameters, steps, _source(one["citation"], authors))
+    show.print(table)
 
 
-def _source(citation: str) -> str:
-    """Authors, year and arXiv number of a citation that has them, else all of it.
+def _source(citation: str, authors: bool) -> str:
+    """The arXiv number of a citation, with its authors and year before it if asked for; without one, all of it.
 
-    >>> _source("Sun et al. 2019, Patient knowledge distillation, EMNLP, arXiv:1908.09355, eq. 8")
-    'Sun et al. 2019, arXiv:1908.09355'
+    >>> _source("Hinton et al. 2015, Distilling, arXiv:1503.02531, section 2; as in arXiv:1908.09355", authors=True)
+    'Hinton et al. 2015, arXiv:1503.02531'
     """
-    found = re.match(r"(.*?\b\d{4}),.*(arXiv:\d{4}\.\d{4,5})", citation)
-    return ", ".join(found.groups()) if found else citation
+    found = re.match(r"(.*?\b\d{4}),.*?(arXiv:\d{4}\.\d{4,5})", citation)
+    if found is None:
+        return citation if authors else citation.partition(":")[0]
+    return ", ".join(found.groups()) if authors else found[2]
 
 
 def _one(one: dict[str, Any], found: Outline) -> None:

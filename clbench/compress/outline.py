@@ -87,9 +87,10 @@ def drawing(outline: Outline, name: str) -> list[str]:
     origin = {} if outline.layers is None else dict(enumerate(outline.layers, start=1))
 
     def student(number: int) -> str:
+        told = str(number).rjust(len(str(outline.depth)))
         if outline.layers is None:
-            return f"{number}  one of the backbone's layers that contribute most"
-        return f"{number}  layer {origin[number]} of the backbone"
+            return f"{told}  one of the backbone's layers that contribute most"
+        return f"{told}  layer {origin[number]} of the backbone"
 
     if outline.teacher is None:
         return [name, *(student(number) for number in range(outline.depth, 0, -1))]

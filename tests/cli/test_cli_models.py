@@ -35,9 +35,11 @@ def test_every_shipped_recipe_is_listed_with_depth_and_parameters(small_backbone
         shapes = {name: tuple(value.shape) for name, value in model.hf.bert.named_parameters()}
         assert one["parameters"] == parameters(shapes), one["name"]
         assert one["depth"] == (6 if "-6l" in one["name"] else 3 if "-3l" in one["name"] else 12)
-    text = CliRunner().invoke(command, []).output
-    assert "Sun et al." in text
-    assert "arXiv:1908.09355" in text
+    wide = CliRunner(env={"COLUMNS": "120"}).invoke(command, []).output
+    assert "Hinton et al. 2015, arXiv:1503.02531" in wide
+    narrow = CliRunner(env={"COLUMNS": "80"}).invoke(command, []).output
+    assert "arXiv:1503.02531" in narrow
+    assert "Hinton" not in narrow
 
 
 def test_one_is_drawn_with_its_layer_map() -> None:
