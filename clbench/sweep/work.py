@@ -37,12 +37,15 @@ class Work:
 
     def at(self, pace: Pace) -> float:
         """Seconds on one core."""
-        return self.pairs * pace.pair + self.layers * pace.layer + self.seconds
+        return max(self.pairs * pace.pair + self.layers * pace.layer, 0.0) + self.seconds
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that one core takes for a pair, and for each layer that the pair goes through, forward only."""
+    """Seconds that one core takes for a pair, and for each layer that the pair goes through, forward only.
+
+    The first may be below 0: of the last layer only what [CLS] needs is computed, which is less than a layer.
+    """
 
     pair: float
     layer: float
@@ -121,7 +124,7 @@ def measure_pace(job: Job, budget: float = 1.5) -> Pace:
     low, high = depths[0], depths[-1]
     layer = (found[high] - found[low]) / (high - low) if high > low else found[low] / 2
     layer = max(layer, 0.0)
-    return Pace(max(found[low] - layer, 0.0), layer)
+    return Pace(found[low] - low * layer, layer)
 
 
 def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth: int, budget: float) -> float:
