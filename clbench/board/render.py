@@ -115,16 +115,18 @@ def readme(tracks: Sequence[Track]) -> str:
 def markdown_text(text: str) -> str:
     """A stranger's text, one line of a Markdown table's cell, showing as what it is.
 
-    Letters, digits, spaces, commas and single dashes stay; everything else that Markdown or HTML may give a meaning is
-    written as a character reference, which by CommonMark never has a structural one.
+    Letters, digits, spaces, commas, single dashes and dots within words stay; everything else that Markdown or HTML may
+    give a meaning is written as a character reference, which by CommonMark never has a structural one.
 
-    >>> markdown_text("a|b <i>")
-    'a&#124;b &#60;i&#62;'
+    >>> markdown_text("a|b <i> v1.0 www.host")
+    'a&#124;b &#60;i&#62; v1.0 www&#46;host'
     """
     kept = []
     for place, c in enumerate(text):
-        between_digits = c == "." and text[place - 1 : place].isdigit() and text[place + 1 : place + 2].isdigit()
-        if c.isalnum() or c in " ," or between_digits or (c == "-" and place > 0):
+        within = c == "." and text[place - 1 : place].isalnum() and text[place + 1 : place + 2].isalnum()
+        # GitHub makes a link of what begins like an address.
+        dot = within and not text[:place].casefold().endswith("www")
+        if c.isalnum() or c in " ," or dot or (c == "-" and place > 0):
             kept.append(c)
         elif not c.isprintable():
             kept.append(" " if c.isspace() else "\ufffd")

@@ -158,7 +158,7 @@ def test_other_test_pairs_are_another_table(tmp_path: Path) -> None:
     submission(tmp_path / "s", "two", size=120, seeds=[0])
     tracks = standings(read_all(tmp_path / "s"))
     assert titles(tracks) == ["greek.embedded.naive", "greek.embedded.naive (2)"]
-    assert "greek&#46;embedded&#46;naive &#40;2&#41;" in readme(tracks)
+    assert "greek.embedded.naive &#40;2&#41;" in readme(tracks)
 
 
 @given(st.integers(-10_000, 10_000).map(lambda n: n / 10_000))
@@ -176,6 +176,7 @@ def test_percent_rounds_halves_away_from_zero(score: float) -> None:
 @example(HOSTILE)
 @example("# | a\n| --- |\n<b>\\|")
 @example("www.evil.example https://evil.example a@evil.example :smile: ~~x~~ $x$ &amp; &#124;")
+@example("WWW.evil.example xwww.x")
 @example("1. x")
 @example("- x")
 @settings(deadline=None)
@@ -194,7 +195,7 @@ def test_text_in_a_markdown_table_is_text(text: str) -> None:
     assert re.sub(r"\s+", " ", shown).strip() == re.sub(r"\s+", " ", expected).strip()
     raw = markdown_text(text)
     assert not set(raw) & set("<>|`*_[]()!:@/\\\"'~$")
-    assert not re.search(r"www\.|&(?!#\d+;)", raw)
+    assert not re.search(r"(?i)www\.|&(?!#\d+;)", raw)
 
 
 @given(st.text(max_size=40))
