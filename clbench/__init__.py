@@ -11,6 +11,7 @@ Importing this package loads neither torch nor Avalanche.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from clbench.runner import run
 
 __version__ = "0.1.0"
+
+# MKL, which multiplies torch's matrices on x86, then sums in the same order with any number of threads (conditional
+# numerical reproducibility); it reads this once, at its first product.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
 __all__ = ["Record", "UserError", "__version__", "read_record", "run"]
 
 _LAZY = {"run": "clbench.runner", "Record": "clbench.record", "read_record": "clbench.record"}

@@ -18,7 +18,7 @@ from typing import Any
 from clbench.errors import UserError
 
 # Part of every key: to be raised when an entry of the same key would be another one.
-_FORMAT = 3
+_FORMAT = 4
 _MANIFEST = "manifest.json"
 
 

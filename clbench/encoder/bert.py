@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from clbench import torchvision_ops
 from clbench.encoder.dropout import dropout
+from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.tokens import Batch, TokenStore
 
 torchvision_ops.define()
@@ -31,7 +32,7 @@ def embed(bert: BertModel, batch: Batch) -> Tensor:
         + part.position_embeddings(batch.positions)
         + part.token_type_embeddings(batch.types)
     )
-    return dropout(part.LayerNorm(x), part.dropout.p, bert.training)
+    return dropout(layer_norm(part.LayerNorm, x), part.dropout.p, bert.training)
 
 
 def attend(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = None) -> Tensor:
@@ -68,10 +69,10 @@ def apply_layer(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None
     context = attend(layer, x, batch, asking)
     x = x if asking is None else x[asking]
     output = layer.attention.output
-    x = output.LayerNorm(dropout(output.dense(context), output.dropout.p, layer.training) + x)
+    x = layer_norm(output.LayerNorm, dropout(output.dense(context), output.dropout.p, layer.training) + x)
     inner = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(x))
     output = layer.output
-    return output.LayerNorm(dropout(output.dense(inner), output.dropout.p, layer.training) + x)
+    return layer_norm(output.LayerNorm, dropout(output.dense(inner), output.dropout.p, layer.training) + x)
 
 
 def layers_used(bert: BertModel) -> list[bool]:

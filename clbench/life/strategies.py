@@ -28,6 +28,7 @@ from clbench.life import synaptic
 from clbench.life.benchmark import RowLoader, contents, dataset
 from clbench.life.training import RowLoaderPlugin, TrainingPlugin
 from clbench.schema.strategy import Agem, Ewc, Lwf, Replay, Si, Strategy
+from clbench.threads import one_thread
 
 State = dict[str, Tensor]
 
@@ -182,8 +183,16 @@ def _load_lwf(plugin: Any, state: State, model: nn.Module, experience: int) -> N
     plugin.lwf.prev_model.load_state_dict(weights)
 
 
+class _Agem(avalanche.AGEMPlugin):
+    """Avalanche's A-GEM, its inner products of gradients summed by one thread."""
+
+    def after_backward(self, strategy: Any, **more: Any) -> None:
+        with one_thread():
+            super().after_backward(strategy, **more)
+
+
 def _agem(form: Agem) -> Any:
-    return avalanche.AGEMPlugin(form.patterns_per_experience, form.sample_size)
+    return _Agem(form.patterns_per_experience, form.sample_size)
 
 
 def _dump_agem(plugin: Any) -> State:
