@@ -17,8 +17,8 @@ import numpy as np
 
 from clbench import __version__
 from clbench.cache import cached
+from clbench.company import Company
 from clbench.errors import UserError
-from clbench.quiet import Quiet
 from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
@@ -214,12 +214,12 @@ def run_seed(
     *,
     fresh: bool = False,
     on_progress: OnProgress | None = None,
-    quiet: Quiet | None = None,
+    company: Company | None = None,
 ) -> Record:
     """The run of one seed, in ``folder``: read where it is finished, gone on with where it was broken off.
 
     Args:
-        quiet: how it agrees with the others on this machine, whose work would distort its latency.
+        company: the processes beside this one, if any.
 
     Raises:
         UserError: as :func:`run`; or the folder holds another run, or another process works in it.
@@ -234,7 +234,7 @@ def run_seed(
             if record.configuration.fingerprint != fingerprint:
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
             return record
-        record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent, quiet or Quiet(None))
+        record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent, company or Company())
         # The record comes last: where it is, everything is.
         from clbench.plots import forgetting_curve
 
@@ -249,23 +249,23 @@ def make_tokens(job: Job) -> None:
     _tokens(job, _silent)
 
 
-def make_inception(job: Job, seed: int, on_progress: OnProgress | None = None, quiet: Quiet | None = None) -> None:
+def make_inception(job: Job, seed: int, on_progress: OnProgress | None = None, company: Company | None = None) -> None:
     """See to it that a run's inception is in the cache, for all strategies that share it: the model and what it says.
 
     Raises:
         UserError: as :func:`run`.
     """
-    company = quiet or Quiet(None)
-    tell = _polite(on_progress or _silent, company)
+    company = company or Company()
+    tell = _in_company(on_progress or _silent, company)
     store, rows = _tokens(job, tell)
     compressed = _inception(job, seed, store, rows, tell)
-    _inception_says(job, compressed, _evaluator(store, _tests(job, rows), company.wait))(compressed.model)
+    _inception_says(job, compressed, _evaluator(store, _tests(job, rows), company.step))(compressed.model)
 
 
-def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProgress, quiet: Quiet) -> Record:
+def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProgress, company: Company) -> Record:
     """Tokens, inception, life, measurement."""
     started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
-    tell = _polite(tell, quiet)
+    tell = _in_company(tell, company)
     with _clock(seconds, "imports"):
         from clbench import life
         from clbench.data.baselines import fittable, majority, word_overlap
@@ -287,7 +287,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
         compressed = _inception(job, seed, store, rows, tell)
 
     tests = _tests(job, rows)
-    evaluate = _evaluator(store, tests, quiet.wait)
+    evaluate = _evaluator(store, tests, company.step)
     with _clock(seconds, "life"):
         points = life.live(
             compressed.model, experiences, job.strategy, seed=seed, evaluate=evaluate,
@@ -298,8 +298,9 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
         )  # fmt: skip
 
     with _clock(seconds, "measurement"):
-        with quiet.hold():
+        with company.hold():
             speed = measure(evaluated(compressed.model), tests[experiences[0].name])
+            machine = hardware()
         domains = [
             DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
             for d, f in zip(job.data, fittable(job.data), strict=True)
@@ -317,7 +318,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             "started": started,
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_memory_bytes": peak_memory_bytes(),
-            "hardware": hardware(),
+            "hardware": machine,
             "versions": versions(),
             **speed.fields(),
         },
@@ -362,11 +363,11 @@ def _tests(job: Job, rows: Rows) -> dict[str, np.ndarray]:
     return {d.name: rows[d.name, "test"] for d in job.data}
 
 
-def _polite(tell: OnProgress, quiet: Quiet) -> OnProgress:
-    """Progress is told after every step of training, which is where a run may stand still while another measures."""
+def _in_company(tell: OnProgress, company: Company) -> OnProgress:
+    """Progress is told after every step of training, which is where a run looks at what the others do."""
 
     def told(what: str, done: int, total: int, unit: str) -> None:
-        quiet.wait()
+        company.step()
         tell(what, done, total, unit)
 
     return told

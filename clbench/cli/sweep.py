@@ -26,7 +26,7 @@ LEFT = 3
 
 @click.command("sweep")
 @click.argument("file")
-@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core].")
+@click.option("--workers", type=click.IntRange(1), help="Processes, and threads of all together [default: one a core].")
 @click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
               help="The folder of all runs; those that clbench run has left there are taken over.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what there is to do and how long it takes, and do nothing.")
@@ -58,9 +58,10 @@ def command(
 
     sweep = read_sweep(file)
     orders, began = Orders.of(sweep, base), time.monotonic()
-    count = min(workers or os.cpu_count() or 1, sweep.form.count)
+    threads = workers or os.cpu_count() or 1
+    count = min(threads, sweep.form.count)
     failed, seconds = {}, 0.0
-    with progress(quiet, times=False) as bars, Crew(count) as crew:
+    with progress(quiet, times=False) as bars, Crew(count, threads) as crew:
         reading = bars.add_task("look at what is there", total=None)
         if len(list(base.rglob(RECORD_NAME))) < sweep.form.count:
             crew.warm()  # fewer records than runs: there will be work

@@ -109,11 +109,6 @@ def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Re
         raise UserError(f"{name} is no shipped recipe; name its file or checkpoint with --model to run it again.")
     training = told.strategy.get("training")
     rate = training.get("learning_rate") if isinstance(training, dict) else None
-    if record.measured.hardware.threads:
-        import torch
-
-        # Another number of threads sums in another order.
-        torch.set_num_threads(min(256, record.measured.hardware.threads))
     with tempfile.TemporaryDirectory() as folder:
         return run(
             model or name, stream, edition=told.edition, strategy=strategy,

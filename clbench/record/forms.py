@@ -200,6 +200,7 @@ class Record(Part):
         """What must be equal between a run and its repetition, broken off in between or not: all but measurements."""
         content = self.model_dump(mode="json")
         measured = content["measured"]
+        del measured["hardware"]["threads"]
         content["measured"] = {"hardware": measured["hardware"], "versions": measured["versions"]}
         return content
 

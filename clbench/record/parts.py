@@ -167,7 +167,7 @@ class Cost(Part):
 
 
 class Hardware(Part):
-    """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch used."""
+    """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch measured with."""
 
     cpu: str
     cores: int | None = None

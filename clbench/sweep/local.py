@@ -12,9 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from multiprocessing import active_children, parent_process
+from functools import lru_cache, partial
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from clbench.schema.sweep import OpenSweep
 from clbench.studies.pool import workers as pool
 from clbench.sweep.plan import Plan, Unit, ranked, simulated
 from clbench.sweep.work import Pace, Work
+from clbench.threads import one_thread
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -40,7 +42,7 @@ class Orders:
     Attributes:
         edition, data_dir, eval_every, shift: as :func:`clbench.runner.prepare` takes them.
         base: the folder of all runs.
-        lock: see :class:`clbench.quiet.Quiet`.
+        lock: see :class:`clbench.company.Company`.
     """
 
     edition: str
@@ -75,8 +77,13 @@ class State:
 class Crew:
     """Processes that stay alive from unit to unit, each a pool of its own: where one dies, the others do not notice."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, threads: int | None = None) -> None:
+        """Args:
+        count: of processes.
+        threads: that all of them together compute with; one each by default.
+        """
         self.hands: list[_Hand] = [_Hand() for _ in range(count)]
+        self.threads = threads or count
 
     def __enter__(self) -> Crew:
         return self
@@ -172,6 +179,10 @@ class _Shift:
                 continue
             self.waiting.remove(place)
             self.working[hand.begin(_do, self.plan.units[place], self.orders)] = place, hand, time.monotonic()
+        # While there is not enough to do for all, those that work take the others' threads; no result depends on it.
+        each, more = divmod(self.crew.threads, max(1, len(self.working)))
+        for number, (_, hand, _) in enumerate(self.working.values()):
+            hand.threads.value = max(1, each + (number < more))
 
     def _end(self, future: Future[str | None]) -> None:
         place, hand, began = self.working.pop(future)
@@ -222,6 +233,8 @@ class _Hand:
     """One process, made when it is first needed and made again where it has died."""
 
     def __init__(self) -> None:
+        # How many it may compute with at the moment; the process reads it at each of its steps.
+        self.threads: Synchronized[int] = get_context("spawn").Value("i", 1)
         self.executor: ProcessPoolExecutor | None = None
         self.future: Future[Any] | None = None
         self.process: BaseProcess | None = None
@@ -247,7 +260,7 @@ class _Hand:
     def _process(self) -> ProcessPoolExecutor:
         if self.executor is None:
             others = set(active_children())
-            self.executor = pool(1, _enter)
+            self.executor = pool(1, partial(_enter, self.threads))
             self.ready = self.executor.submit(os.getpid)
             self.process = next(iter(set(active_children()) - others), None)
         return self.executor
@@ -280,8 +293,14 @@ class _Hand:
             self.executor = None
 
 
-def _enter() -> None:
+# A process's own; None in the one that gives the orders.
+_threads: Synchronized[int] | None = None
+
+
+def _enter(threads: Synchronized[int]) -> None:
     """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep."""
+    global _threads
+    _threads = threads
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 
@@ -309,19 +328,20 @@ def _do(unit: Unit, orders: Orders) -> str | None:
     folder: Path | None = None
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        from clbench.quiet import Quiet
+        from clbench.company import Company
         from clbench.runner import make_inception, make_tokens, run_seed
 
         job = _job(unit, orders)
         folder = job.folder(orders.base) / f"seed-{unit.seed}"
-        quiet = Quiet(orders.lock)
+        shared = _threads
+        company = Company(orders.lock, None if shared is None else lambda: shared.value)
         orders.lock.parent.mkdir(parents=True, exist_ok=True)
         if unit.kind == "tokens":
             make_tokens(job)
         elif unit.kind == "inception":
-            make_inception(job, unit.seed, quiet=quiet)
+            make_inception(job, unit.seed, company=company)
         else:
-            run_seed(job, unit.seed, folder, quiet=quiet)
+            run_seed(job, unit.seed, folder, company=company)
             (folder / TRACE_NAME).unlink(missing_ok=True)
     except UserError as error:
         return str(error)
@@ -350,7 +370,8 @@ def _pace(unit: Unit, orders: Orders) -> Pace:
 
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        return measure_pace(_job(unit, orders))
+        with one_thread():
+            return measure_pace(_job(unit, orders))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

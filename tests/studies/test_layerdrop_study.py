@@ -71,7 +71,6 @@ def test_accuracy_at_every_depth_is_that_of_a_model_that_has_no_other_layers(sma
     backbone = open_backbone(str(small_backbone))
     task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, 128)
     store, gold = task.store, data.splits["test"].labels
-    torch.set_num_threads(1)
     model = build(read_recipe("layerdrop-12l"), backbone, task, seed=1).model.hf.eval()
     layers = list(model.bert.encoder.layer)
     for depth, kept in {4: (1, 2, 3, 4), 3: (1, 2, 4), 2: (2, 4), 1: (4,)}.items():

@@ -53,7 +53,6 @@ def test_the_table_is_that_of_the_recipes_models(deep_backbone, pairs, tmp_path)
     assert [found.cost[number]["depth"] for number in CONFIGURATIONS] == [12, 6, 6, 6, 6, 6, 6]
 
     # One of them made again by hand.
-    torch.set_num_threads(1)
     stream, data = load_domain("rte", "lite", data_dir=pairs)
     backbone = open_backbone(str(deep_backbone))
     task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, 128)

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,6 @@ from clbench.sweep.summary import summarise
 from clbench.sweep.work import Pace
 
 PACE = {"seconds": Pace(1e-4, 1e-4)}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The records of the sweep's processes, each of one thread, are compared with this process's."""
-    import torch
-
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    torch.set_num_threads(1)
 
 
 def carried_out(path: Path, base: Path, workers: int = 2, **options: Any) -> tuple[Plan, State]:
@@ -82,32 +74,49 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     assert summarise(plan, {}).finished == 6
 
 
-def counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Every entry that any process builds is written down: a site's customisation reaches spawned processes too."""
-    from contextlib import contextmanager
+@contextmanager
+def customised(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every process that is spawned meanwhile runs ``program`` first: a site's customisation reaches it."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(program)
+    before = os.environ.get("PYTHONPATH", "")
+    here = str(Path(clbench.__file__).parent.parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), here, before]))
+    yield
+    monkeypatch.setenv("PYTHONPATH", before)
 
-    @contextmanager
-    def on() -> Any:
-        folder = file.parent / "site"
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(
-            "import clbench.cache as cache, os\n"
-            "real = cache.cached\n"
-            "def cached(kind, content, build):\n"
-            "    def noted(folder):\n"
-            f"        with open({str(file)!r}, 'a') as out:\n"
-            "            out.write(f'{kind}:{cache.key_of(content)}\\n')\n"
-            "        build(folder)\n"
-            "    return real(kind, content, noted)\n"
-            "cache.cached = cached\n"
-        )
-        before = os.environ.get("PYTHONPATH", "")
-        here = str(Path(clbench.__file__).parent.parent)
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), here, before]))
-        yield
-        monkeypatch.setenv("PYTHONPATH", before)
 
-    return on()
+def counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
+    """Every entry that any process builds is written down."""
+    return customised(
+        "import clbench.cache as cache, os\n"
+        "real = cache.cached\n"
+        "def cached(kind, content, build):\n"
+        "    def noted(folder):\n"
+        f"        with open({str(file)!r}, 'a') as out:\n"
+        "            out.write(f'{kind}:{cache.key_of(content)}\\n')\n"
+        "        build(folder)\n"
+        "    return real(kind, content, noted)\n"
+        "cache.cached = cached\n",
+        file.parent / "site",
+        monkeypatch,
+    )
+
+
+def recorded_threads(file: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
+    """After each of its steps a process writes down with how many threads it computes."""
+    return customised(
+        "from clbench.company import Company\n"
+        "real = Company.step\n"
+        "def step(self):\n"
+        "    real(self)\n"
+        "    import torch\n"
+        f"    with open({str(file)!r}, 'a') as out:\n"
+        "        out.write(f'{torch.get_num_threads()}\\n')\n"
+        "Company.step = step\n",
+        file.parent / "site",
+        monkeypatch,
+    )
 
 
 def test_a_failing_run_costs_itself_alone(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
@@ -210,6 +219,29 @@ def test_killed_and_interrupted_it_goes_on(
         record = clbench.read_record(run.folder)
         assert record.without_times() == single(run, small_backbone, tmp_path / str(number))
         assert not (run.folder / "checkpoints").exists()
+
+
+def test_whoever_works_takes_the_threads_of_those_that_do_not(
+    sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = read_sweep(str(sweep_file(recipes=["finetune-6l"], strategies=["naive", "replay"])))
+    base = tmp_path / "runs"
+    plan = make_plan(sweep, base)
+    seen: dict[int, set[tuple[int, ...]]] = {}
+    used = tmp_path / "used.txt"
+    with recorded_threads(used, monkeypatch), Crew(2, threads=5) as crew:
+
+        def told(state: State) -> None:
+            shares = tuple(sorted(hand.threads.value for hand in crew.hands if hand.busy))
+            seen.setdefault(len(state.working), set()).add(shares)
+
+        crew.carry_out(plan, Orders.of(sweep, base), dict.fromkeys(sweep.streams, PACE["seconds"]), on_change=told)
+    assert seen == {0: {()}, 1: {(5,)}, 2: {(2, 3)}}
+    took = {int(line) for line in used.read_text().split()}
+    assert 5 in took
+    assert took <= {2, 3, 5}
+    for run in plan.runs:
+        assert clbench.read_record(run.folder).measured.hardware.threads == 1, "it measures with one"
 
 
 def test_no_run_is_begun_when_the_time_is_up(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
