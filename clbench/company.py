@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clbench.threads import one_thread
+from clbench.threads import compute_with, one_thread
 
 # The longest that a step of training or a batch of predictions is waited for, in seconds.
 _SETTLE = 0.5
@@ -35,9 +35,7 @@ class Company:
             with FileLock(self.lock):
                 pass
         if self.threads is not None:
-            import torch
-
-            torch.set_num_threads(self.threads())
+            compute_with(self.threads())
 
     @contextmanager
     def hold(self) -> Iterator[None]:

@@ -22,6 +22,8 @@ from clbench.threads import one_thread
 
 THREADS = (1, 2, 3, 8)
 
+needs_mkl = pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="products depend on threads without MKL")
+
 
 @pytest.fixture(autouse=True)
 def _put_back() -> Any:
@@ -61,6 +63,7 @@ def test_gradients_of_layer_norm() -> None:
         np.testing.assert_allclose(one.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
+@needs_mkl
 def test_training_of_an_encoder() -> None:
     """Rows of many lengths, three steps with clipping and AdamW: the weights are the same to the bit."""
     backbone = open_backbone("clbench-tiny-12l")
@@ -119,6 +122,7 @@ def test_one_thread_for_a_moment() -> None:
     assert torch.get_num_threads() == 3
 
 
+@needs_mkl
 def test_a_step_takes_the_threads_of_the_moment() -> None:
     now = iter([2, 4])
     company = Company(threads=lambda: next(now))

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 from filelock import FileLock
 
 import clbench
@@ -221,6 +222,7 @@ def test_killed_and_interrupted_it_goes_on(
         assert not (run.folder / "checkpoints").exists()
 
 
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="without MKL each process has one thread")
 def test_whoever_works_takes_the_threads_of_those_that_do_not(
     sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
