@@ -84,14 +84,14 @@ def read_all(submissions: Path, on_read: Callable[[int, int], None] | None = Non
 def readme(tracks: Sequence[Track]) -> str:
     """The Markdown page: a table for each track."""
     head = [
-        "rank", "model", "submission", "layers", "parameters", "lifetime", "lifetime balanced", "final", "forgetting",
-        "out-domain",
+        "rank", "model", "submission", "seeds", "layers", "parameters", "lifetime", "lifetime balanced", "final",
+        "forgetting", "out-domain",
     ]  # fmt: skip
     shown = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
     parts = [_README]
     for track, title in zip(tracks, titles(tracks), strict=True):
         floor = majority_figures(track)
-        rows = [["", "*majority class*", "", "", "", *(_plain(floor[name]) for name in shown)]]
+        rows = [["", "*majority class*", "", "", "", "", *(_plain(floor[name]) for name in shown)]]
         for row in track.rows:
             submission = row.entry.submission
             rows.append(
@@ -99,6 +99,7 @@ def readme(tracks: Sequence[Track]) -> str:
                     f"{row.rank}{' ◆' if row.front else ''}",
                     markdown_text(submission.model),
                     f"[{submission.name}](submissions/{submission.name})",
+                    str(len(submission.seeds)),
                     str(row.cost.depth),
                     short_number(row.cost.parameters),
                     *(with_half(row.figures[name]) for name in shown),
