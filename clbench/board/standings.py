@@ -70,7 +70,7 @@ class Track:
 
 
 def standings(entries: Sequence[Entry]) -> list[Track]:
-    """Every track that has a submission, in the order of their names.
+    """Every track that has a submission, in the order of their names, but ``naive``, which learns plainly, first.
 
     Submissions whose test pairs differ stand in different tables, whatever their track is called: nothing is compared
     that was not measured on the same pairs. :func:`clbench.board.verify.verify` refuses all but one of them.
@@ -78,7 +78,8 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
     tables: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
         track = entry.submission.track
-        key = (track.stream, track.edition, track.strategy, entry.records[0].test_pairs)
+        floor_first = track.strategy != "naive"  # False sorts before True, as words too
+        key = (track.stream, track.edition, floor_first, track.strategy, entry.records[0].test_pairs)
         tables.setdefault(key, []).append(entry)
     return [_track(tables[key]) for key in sorted(tables, key=str)]
 

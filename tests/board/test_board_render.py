@@ -161,6 +161,17 @@ def test_other_test_pairs_are_another_table(tmp_path: Path) -> None:
     assert "greek.embedded.naive &#40;2&#41;" in readme(tracks)
 
 
+def test_naive_is_the_first_track_of_its_stream(tmp_path: Path) -> None:
+    for strategy in ("replay", "ewc", "naive"):
+
+        def under(made: dict[str, Any], strategy: str = strategy) -> None:
+            made["configuration"]["strategy"] |= {"name": strategy, "method": strategy}
+
+        submission(tmp_path / "s", f"under-{strategy}", seeds=[0], change=under)
+    tracks = standings(read_all(tmp_path / "s"))
+    assert titles(tracks) == ["greek.embedded.naive", "greek.embedded.ewc", "greek.embedded.replay"]
+
+
 @given(st.integers(-10_000, 10_000).map(lambda n: n / 10_000))
 @example(0.78245)
 @example(-0.0005)

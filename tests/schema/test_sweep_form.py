@@ -32,12 +32,18 @@ def written(folder: Path, **changes: Any) -> str:
 
 
 def test_the_boards_sweep_is_the_168_runs_that_it_says() -> None:
-    assert names("sweep") == ["board"]
     board = read_sweep("board")
     form = board.form
     assert form.count == len(form.recipes) * 2 * 2 * 3 == 168
     assert (form.edition, form.seeds, form.strategies) == ("embedded", (0, 1, 2), ("naive", "replay"))
     assert board.path == FOLDERS["sweep"] / "board.yaml"
+
+
+def test_the_board_under_ewc_has_the_boards_models_and_streams() -> None:
+    assert names("sweep") == ["board", "board-ewc"]
+    board, under_ewc = read_sweep("board").form, read_sweep("board-ewc").form
+    assert (under_ewc.recipes, under_ewc.streams, under_ewc.edition) == (board.recipes, board.streams, board.edition)
+    assert under_ewc.strategies == ("ewc",)
 
 
 def test_settings_come_as_a_run_takes_them(tmp_path: Path) -> None:
