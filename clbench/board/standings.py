@@ -78,8 +78,8 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
     tables: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
         track = entry.submission.track
-        floor_first = track.strategy != "naive"  # False sorts before True, as words too
-        key = (track.stream, track.edition, floor_first, track.strategy, entry.records[0].test_pairs)
+        after_naive = track.strategy != "naive"  # False sorts before True, as words too
+        key = (track.stream, track.edition, after_naive, track.strategy, entry.records[0].test_pairs)
         tables.setdefault(key, []).append(entry)
     return [_track(tables[key]) for key in sorted(tables, key=str)]
 
