@@ -175,17 +175,21 @@ def test_the_pace_is_that_of_this_machine(small_stream: Path, small_backbone: Pa
     from time import perf_counter
 
     job = prepare("finetune-12l", str(small_stream), backbone=str(deep_backbone))
-    pace = measure_pace(job, budget=0.6)
     work = inception_work(job, [], 12)
     assert work.at(Pace(1.0, 10.0)) == pytest.approx(work.pairs + 10 * work.layers + work.seconds)
-    # Six epochs of training as the pace foretells them, within what a busy machine leaves of it.
+    # Training as the pace foretells it, within what a busy machine leaves of it; other tests run beside this one, so
+    # both are taken from the quietest of three moments.
     from clbench.compress import build, task_of
 
     task, _ = task_of(job.data[0], job.backbone.tokenizer(), job.stream.form.label_space, job.max_length)
-    began = perf_counter()
-    build(job.recipe, job.backbone, task, seed=0)
-    taken = perf_counter() - began
-    told = Work(3 * (3 * 96 + 40), 12 * 3 * (3 * 96 + 40)).at(pace)
+    foretold, took = [], []
+    for seed in range(3):  # another each time: what has been trained comes from the cache
+        pace = measure_pace(job, budget=0.6)
+        foretold.append(Work(3 * (3 * 96 + 40), 12 * 3 * (3 * 96 + 40)).at(pace))
+        began = perf_counter()
+        build(job.recipe, job.backbone, task, seed=seed)
+        took.append(perf_counter() - began)
+    told, taken = min(foretold), min(took)
     assert taken / 4 < told < 4 * taken
 
 
