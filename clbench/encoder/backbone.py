@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clbench import torchvision_ops
-from clbench.encoder.hf_folder import check_weights, digest_of, head_order, read_shape, read_tokenizer
+from clbench.encoder.hf_folder import check_weights, digest_of, head_order, read_shape
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.errors import UserError, nearest
 from clbench.schema.backbone import HUB_ID, BackboneForm, BertShape
 from clbench.schema.form import read_yaml

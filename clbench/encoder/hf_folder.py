@@ -6,14 +6,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import parse
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 # What a backbone is made of; nothing else is downloaded, read or hashed.
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
@@ -27,7 +24,7 @@ def read_shape(folder: Path, origin: str) -> BertShape:
     Raises:
         UserError: no configuration, one of another architecture or with code of its own, or sizes out of bounds.
     """
-    content = _read_json(folder / "config.json", origin)
+    content = read_json(folder / "config.json", origin)
     if content.get("auto_map"):
         raise UserError(
             f"{origin}: config.json has code of its own (auto_map), which is never run; give a plain BERT checkpoint."
@@ -84,7 +81,7 @@ def head_order(folder: Path, label_space: Sequence[str], origin: str) -> list[in
             f"alone; fine-tune it first: --model finetune-12l --backbone {folder}."
         )
     count = found["classifier.weight"][0]
-    names = _read_json(folder / "config.json", origin).get("id2label") or {}
+    names = read_json(folder / "config.json", origin).get("id2label") or {}
     said = [_plain_label(str(names.get(str(number), f"LABEL_{number}"))) for number in range(count)]
     wanted = [_plain_label(label) for label in label_space]
     if sorted(said) == sorted(wanted):
@@ -128,37 +125,6 @@ def expected_weights(shape: BertShape) -> dict[str, tuple[int, ...]]:
     return names
 
 
-def read_tokenizer(folder: Path, shape: BertShape, origin: str) -> Tokenizer:
-    """The tokenizer in ``tokenizer.json``, or the one that ``vocab.txt`` makes; it never pads or cuts by itself.
-
-    Raises:
-        UserError: neither file, a damaged one, more tokens than word embeddings, or no template of BERT's for pairs.
-    """
-    from tokenizers import Tokenizer
-
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:
-            # The library knows no class of error of its own.
-            raise UserError(f"{origin}: tokenizer.json is damaged ({error}); fetch it again.") from error
-    else:
-        tokenizer = _from_vocabulary(folder, origin)
-    largest = max(tokenizer.get_vocab().values(), default=-1)
-    if largest >= shape.vocab_size:
-        raise UserError(
-            f"{origin}: the tokenizer should have at most the {shape.vocab_size} tokens of config.json, "
-            f"but has a token of number {largest}."
-        )
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    pair = tokenizer.encode("a", "a")
-    if set(pair.type_ids) != {0, 1} or pair.type_ids != sorted(pair.type_ids) or sum(pair.special_tokens_mask) != 3:
-        raise UserError(f"{origin}: the tokenizer should join a pair as [CLS] first [SEP] second [SEP], but does not.")
-    return tokenizer
-
-
 def digest_of(folder: Path) -> str:
     """sha256 over the name and the sha256 of each of :data:`FILES` that is there."""
     digest = hashlib.sha256()
@@ -169,42 +135,12 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _from_vocabulary(folder: Path, origin: str) -> Tokenizer:
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+def read_json(path: Path, origin: str) -> dict[str, Any]:
+    """The JSON object in a file of a checkpoint folder.
 
-    path = folder / "vocab.txt"
-    if not path.is_file():
-        raise UserError(f"{origin}: neither tokenizer.json nor vocab.txt is there; a tokenizer is needed.")
-    try:
-        words = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{origin}: vocab.txt should be UTF-8 text, one token a line, but is not.") from error
-    numbers = {word.rstrip("\r"): number for number, word in enumerate(words) if word.strip()}
-    for special in ("[UNK]", "[CLS]", "[SEP]"):
-        if special not in numbers:
-            raise UserError(f"{origin}: vocab.txt should have the token {special}, but lacks it.")
-    settings = (
-        _read_json(folder / "tokenizer_config.json", origin) if (folder / "tokenizer_config.json").is_file() else {}
-    )
-    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
-        strip_accents=settings.get("strip_accents"),
-        lowercase=settings.get("do_lower_case", True),
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS]:0 $A:0 [SEP]:0",
-        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", numbers["[CLS]"]), ("[SEP]", numbers["[SEP]"])],
-    )
-    tokenizer.add_special_tokens([s for s in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if s in numbers])
-    return tokenizer
-
-
-def _read_json(path: Path, origin: str) -> dict[str, Any]:
+    Raises:
+        UserError: no such file, no JSON, or no object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

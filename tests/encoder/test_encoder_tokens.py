@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import BertModel
 
 from clbench.encoder.bert import encode
-from clbench.encoder.hf_folder import read_tokenizer
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.schema.backbone import BertShape
 

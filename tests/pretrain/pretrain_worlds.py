@@ -10,7 +10,7 @@ import torch
 from encoder_worlds import config, sentence, write_vocabulary
 from transformers import BertModel
 
-from clbench.encoder.hf_folder import read_tokenizer
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.pretrain.corpus import Corpus
 from clbench.pretrain.targets import Teacher
 from clbench.schema.backbone import BertShape
