@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from clbench.board.render import CSV_NAME, PAGE_NAME, README_NAME
 from clbench.errors import UserError
@@ -17,6 +19,13 @@ _FILES = {
     f"/{CSV_NAME}": (CSV_NAME, "text/csv"),
     f"/{README_NAME}": (README_NAME, "text/markdown"),
 }
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing for a client that went away, at whatever moment; the usual traceback for a fault of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
@@ -35,6 +44,7 @@ def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         server_version = "clbench"
         sys_version = ""
+        timeout = 60  # seconds, for a client that neither speaks nor listens
 
         def do_GET(self) -> None:
             self._answer(with_body=True)
@@ -64,7 +74,7 @@ def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
             """Nothing: what a client asks for may hold terminal escapes."""
 
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), Handler)
+        return _Server((LOOPBACK, port), Handler)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "ports end at 65535"
         raise UserError(f"--port {port} cannot be used: {reason}; choose another, or 0 for any.") from error

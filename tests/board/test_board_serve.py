@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +78,52 @@ def test_nothing_else(port: int, path: str) -> None:
     assert status == 404
     assert b"secret" not in body
     assert b"root:" not in body
+
+
+def reset(port: int, sent: bytes, read: int = 0) -> None:
+    """Connect, send, read a little, and go away with a reset instead of a farewell."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(sent)
+        if read:
+            client.recv(read)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_client_that_goes_away_leaves_no_traceback(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ends = []
+    with server(folder) as running:
+        original = running.shutdown_request
+
+        def ended(request: Any) -> None:
+            original(request)
+            ends.append(request)
+
+        running.shutdown_request = ended  # type: ignore[method-assign]
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        port = running.server_port
+        whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        for sent, read in ((b"", 0), (b"GET", 0), (b"GET / HTTP/1.1\r\nHo", 0), (whole, 0), (whole, 10)):
+            reset(port, sent, read)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(b"GET / HT")  # and a farewell in the middle of a line
+        deadline = time.monotonic() + 10
+        while len(ends) < 6 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(ends) == 6
+        assert ask(port, "/board.csv")[0] == 200
+        running.shutdown()
+        thread.join()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fault_of_the_server_still_shows(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with server(folder) as running:
+        try:
+            raise ValueError("a fault of ours")
+        except ValueError:
+            running.handle_error(None, ("127.0.0.1", 1))  # type: ignore[arg-type]
+    assert "a fault of ours" in capfd.readouterr().err
 
 
 def test_nothing_can_be_sent(port: int) -> None:
