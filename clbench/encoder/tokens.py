@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clbench.errors import UserError
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 # A chunk's longest row is at most this much longer than its shortest: less padding against fewer, larger products.
 _SPREAD = 1.25
+# A text of more characters than this is tokenised in pieces, and no more than that many go to the tokenizer at once.
+_PIECE = 1 << 16
+_BATCH_LETTERS = 1 << 21
+_SPACE = re.compile(r"[ \t\r\n]")
 
 
 @dataclass(frozen=True)
@@ -144,22 +151,108 @@ class TokenStore:
 def pack(tokenizer: Tokenizer, first: Iterable[str], second: Iterable[str] | None, max_length: int) -> TokenStore:
     """Tokenise single sentences or pairs as ``[CLS] first [SEP] second [SEP]``, the longer sentence cut first.
 
+    The ids are those of transformers' ``truncation="longest_first"``, but each side is cut before the two are joined:
+    tokenizers itself joins every piece that it cuts off one side with every piece of the other.
+
     Args:
-        tokenizer: a ``tokenizers.Tokenizer`` with BERT's template.
+        tokenizer: a ``tokenizers.Tokenizer`` with BERT's template, as :func:`~clbench.encoder.tokenizer.read_tokenizer`
+            returns it.
         first: R sentences.
         second: R sentences, or None for single sentences.
-        max_length: tokens a row at most.
+        max_length: tokens a row at most, special tokens included.
+
+    Raises:
+        UserError: a sentence is no valid Unicode text.
+        ValueError: ``first`` and ``second`` are of different lengths.
     """
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
-    inputs: list[Any] = list(first) if second is None else list(zip(first, second, strict=True))
-    ids: list[np.ndarray] = []
-    lengths = np.zeros(len(inputs), dtype=np.int64)
-    seconds = np.zeros(len(inputs), dtype=np.int64)
-    for begin in range(0, len(inputs), 4096):
-        for row, encoding in enumerate(tokenizer.encode_batch(inputs[begin : begin + 4096]), start=begin):
-            ids.append(np.asarray(encoding.ids, dtype=np.int32))
-            lengths[row] = len(encoding.ids)
-            seconds[row] = len(encoding.ids) - sum(encoding.type_ids)
+    tokenizer.no_truncation()
+    if second is None:
+        begin, end = tokenizer.encode("").ids
+        sides = [_tokenise(tokenizer, list(first), max_length - 2)]
+        counts = [np.minimum(sides[0][1], max_length - 2)]
+    else:
+        begin, end, _ = tokenizer.encode("", "").ids
+        texts = list(zip(first, second, strict=True))
+        sides = [_tokenise(tokenizer, [pair[side] for pair in texts], max_length - 3) for side in (0, 1)]
+        counts = list(_longest_first(sides[0][1], sides[1][1], max_length - 3))
+    lengths = 1 + sum(count + 1 for count in counts)
+    ids = np.empty(int(lengths.sum()), dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return TokenStore(np.concatenate(ids) if ids else np.zeros(0, np.int32), offsets, seconds)
+    at = offsets[:-1].copy()
+    ids[at] = begin
+    at += 1
+    for (kept, _), count in zip(sides, counts, strict=True):
+        for row, place in enumerate(at.tolist()):
+            ids[place : place + count[row]] = kept[row][: count[row]]
+        at += count
+        ids[at] = end
+        at += 1
+    return TokenStore(ids, offsets, 2 + counts[0])
+
+
+def _tokenise(tokenizer: Tokenizer, texts: list[str], most: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """For each of R texts its first ``most`` token ids, without special tokens, and, (R,), how many it has in all.
+
+    A long text goes through the tokenizer in pieces, so that the memory does not grow with it.
+    """
+    pieces, owners = [], []
+    for row, text in enumerate(texts):
+        for piece in _pieces(text) if len(text) > _PIECE else (text,):
+            pieces.append(piece)
+            owners.append(row)
+    kept: list[list[int]] = [[] for _ in texts]
+    totals = np.zeros(len(texts), dtype=np.int64)
+    begin = 0
+    while begin < len(pieces):
+        end, letters = begin, 0
+        while end < min(len(pieces), begin + 4096) and letters < _BATCH_LETTERS:
+            letters += len(pieces[end])
+            end += 1
+        try:
+            encodings = tokenizer.encode_batch_fast(pieces[begin:end], add_special_tokens=False)
+        except TypeError:
+            for row, piece in zip(owners[begin:end], pieces[begin:end], strict=True):
+                _check_text(piece, row)
+            raise
+        for row, encoding in zip(owners[begin:end], encodings, strict=True):
+            ids = encoding.ids
+            totals[row] += len(ids)
+            kept[row] += ids[: most - len(kept[row])]
+        begin = end
+    return [np.asarray(ids, dtype=np.int64) for ids in kept], totals
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text cut before white space, where no word, and so no token of BERT's, goes on."""
+    begin = 0
+    while begin < len(text):
+        found = _SPACE.search(text, begin + _PIECE)
+        end = found.start() if found else len(text)
+        yield text[begin:end]
+        begin = end
+
+
+def _longest_first(first: np.ndarray, second: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many of their ``first`` and ``second`` tokens, int (R,), pairs keep where both sides share ``room`` tokens.
+
+    The longer side is cut to what the shorter one leaves, or, where the shorter one is more than half of it, both to
+    half; an odd token goes to the longer side, to the second of equals.
+    """
+    shorter, longer = np.minimum(first, second), np.maximum(first, second)
+    half = room // 2
+    short = np.where(first + second <= room, shorter, np.minimum(shorter, half))
+    long = np.where(first + second <= room, longer, room - short)
+    swapped = first > second
+    return np.where(swapped, long, short), np.where(swapped, short, long)
+
+
+def _check_text(text: str, row: int) -> None:
+    """Refuse half of a surrogate pair, which JSON can spell (\\ud83d) and no encoder can read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"text {row + 1} holds half of a surrogate pair (\\u{ord(text[error.start]):04x}), which is no valid "
+            "Unicode; write the whole character, or take the half out."
+        ) from error

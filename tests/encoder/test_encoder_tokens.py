@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import resource
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertModel
 
+from clbench.data.generators import generate
+from clbench.encoder import tokens
+from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import encode
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.tokens import TokenStore, pack
+from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
 
 
@@ -135,3 +142,65 @@ def test_pack_keeps_the_order_of_thousands_and_takes_none(tokenizer) -> None:
 def test_pack_refuses_two_lists_of_different_lengths(tokenizer) -> None:
     with pytest.raises(ValueError, match="zip"):
         pack(tokenizer, ["the dog"], [], 64)
+
+
+# Words of the vocabulary, words that it cuts, and what BERT's normaliser drops, splits or joins.
+TEXTS = st.lists(
+    st.sampled_from(
+        ["the ", "dog", "s", " singing", "The\n", ".", "[SEP]", "[MASK] ", "é", "\u0301", "我", "\x00", "\t", "😀"]
+    )
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.integers(4, 24), st.sampled_from([3, 1 << 16]))
+def test_pack_makes_the_ids_of_longest_first_truncation(pairs: list[tuple[str, str]], longest: int, piece: int) -> None:
+    tokenizer = plain_tokenizer()
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_PIECE", piece)
+        stores = pack(tokenizer, first, second, longest), pack(tokenizer, first, None, longest)
+    tokenizer.enable_truncation(longest, strategy="longest_first")
+    for store, inputs in zip(stores, (pairs, first), strict=True):
+        expected = [tokenizer.encode(*(given if isinstance(given, tuple) else (given,))) for given in inputs]
+        assert store.ids.tolist() == [number for encoding in expected for number in encoding.ids]
+        assert store.lengths.tolist() == [len(encoding) for encoding in expected]
+        assert store.seconds.tolist() == [encoding.type_ids.count(0) for encoding in expected]
+
+
+def plain_tokenizer() -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    made = Tokenizer(models.WordPiece({token: i for i, token in enumerate(TOKENS)}, unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    made.add_special_tokens(TOKENS[:5])
+    return made
+
+
+def test_pack_takes_two_long_texts_as_it_takes_one(tokenizer) -> None:
+    text = "the old man walks near the river " * 1000
+    expected = pack(tokenizer, [text[:999]], [text[:999]], 96).ids
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert torch.equal(pack(tokenizer, [text], [text], 96).ids, expected)
+    long = text * 12
+    assert torch.equal(pack(tokenizer, [long], [long], 96).ids, expected)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def test_pack_refuses_half_of_a_surrogate_pair(tokenizer) -> None:
+    with pytest.raises(UserError, match=r"text 2 holds half of a surrogate pair \(\\ud83d\)"):
+        pack(tokenizer, ["the dog", "the \ud83d dog"], ["a", "b"], 64)
+
+
+@pytest.mark.parametrize("name", ["clbench-tiny-12l", "clbench-tiny-12l-layerdrop"])
+def test_the_packaged_backbones_ids_are_what_they_were(name: str) -> None:
+    """Cached tokens are found by the backbone's digest: other ids for the same text would go unnoticed."""
+    digest = hashlib.sha256()
+    for domain in ("mnli", "hans", "mrpc"):
+        part = generate(domain, sizes={"train": 60, "validation": 1, "test": 1})["train"]
+        nasty = ["Café UBERGRÖSSE 我爱北京", "[SEP] [MASK]\x00\u200b 😀", "", " ", "a" * 150, "e\u0301" * 40]
+        store = pack(open_backbone(name).tokenizer(), [*part.first, *nasty], [*part.second, *nasty[::-1]], 32)
+        for array in (store.ids.numpy(), store.offsets, store.seconds):
+            digest.update(array.astype("<i8").tobytes())
+    assert digest.hexdigest() == "4d23fc0ae2063937e0189581eac06ee542b12ad251dcc700c4c83b0af3ef7128"
