@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clbench.console import printable
 from clbench.figures import HEADLINE, Interval, mean_interval
 from clbench.record.forms import Record
-from clbench.record.groups import alike, summary
+from clbench.record.groups import alike, summary, warning_sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,8 +77,17 @@ def print_report(
     if against is not None:
         console.print(Text(f"intransigence against joint {_percent(against)}"))
     console.print(_flow([Text(part, style="dim") for part in _cost(records)], " · ", console.width))
+    print_warnings(warning_sentences(records), console)
     for file in files:
         console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
+
+
+def print_warnings(sentences: Sequence[str], console: Console) -> None:
+    """A line for each warning."""
+    from rich.text import Text
+
+    for sentence in sentences:
+        console.print(Text.assemble(("warning: ", "bold yellow"), printable(sentence)))
 
 
 def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interval | None:
@@ -118,6 +128,7 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
             for domain in first.data
         ],
         "figures": {name: None if i is None else _interval(i) for name, i in summary(records).items()},
+        "warnings": warning_sentences(records),
         "intransigence_against_joint": None if against is None else _interval(against),
         "runs": [
             {
@@ -127,6 +138,10 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
                 "balanced_accuracy_matrix": _matrix(record, balanced=True),
                 "cost": record.cost.model_dump(mode="json"),
                 "measured": record.measured.model_dump(mode="json"),
+                "warnings": [
+                    warning.model_dump(mode="json", exclude_defaults=True) | {"sentence": warning.sentence}
+                    for warning in record.warnings_again()
+                ],
             }
             for record in records
         ],

@@ -19,7 +19,7 @@ from clbench import __version__
 from clbench.cache import cached
 from clbench.company import Company
 from clbench.errors import UserError
-from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
+from clbench.record import DomainInfo, Record, RunWarning, hardware, make_record, read_record, versions, write_record
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
 from clbench.schema.strategy import Si, Strategy, at_rate, override, read_strategy
@@ -39,6 +39,8 @@ Rows = Mapping[tuple[str, str], np.ndarray]
 Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
 # Test pairs that are read at once.
 _BATCH = 128
+# The share of a domain's pairs from which their being cut is told.
+_NOTICED_CUT = 0.01
 
 
 @dataclass(frozen=True)
@@ -269,6 +271,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
     with _clock(seconds, "imports"):
         from clbench import life
         from clbench.data.baselines import fittable, majority, word_overlap
+        from clbench.data.warnings import data_warnings
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
     classes = len(job.stream.form.label_space)
@@ -305,6 +308,8 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
             for d, f in zip(job.data, fittable(job.data), strict=True)
         ]
+    with _clock(seconds, "data"):
+        warnings = [*data_warnings(job.data, job.stream.form.label_space), *_cut_warnings(job, store, rows)]
     tested = np.concatenate(list(tests.values()))
     length = round(float(np.mean(store.lengths[tested])))
     return make_record(
@@ -322,6 +327,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             "versions": versions(),
             **speed.fields(),
         },
+        warnings=warnings,
     )
 
 
@@ -418,6 +424,25 @@ def _tokens(job: Job, tell: OnProgress) -> tuple[TokenStore, Rows]:
     tell("tokenise", len(parts), len(parts), "parts")
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     return TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows
+
+
+def _cut_warnings(job: Job, store: TokenStore, rows: Rows) -> Iterator[RunWarning]:
+    """A warning for each domain of which a noticeable share of pairs is longer than the edition's rows of tokens."""
+    from clbench.encoder.tokens import pack
+
+    tokenizer = job.backbone.tokenizer()
+    for domain in job.data:
+        cut = total = 0
+        for split, pairs in domain.splits.items():
+            full = np.flatnonzero(store.lengths[rows[domain.name, split]] >= job.max_length).tolist()
+            # A full row was cut only if a longer one would hold more.
+            longer = pack(
+                tokenizer, [pairs.first[r] for r in full], [pairs.second[r] for r in full], job.max_length + 1
+            )
+            cut += int((longer.lengths > job.max_length).sum())
+            total += len(pairs)
+        if cut >= _NOTICED_CUT * total:
+            yield RunWarning(kind="cut_pairs", domain=domain.name, count=cut, total=total, limit=job.max_length)
 
 
 def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray], pause: Callable[[], None]) -> Evaluate:

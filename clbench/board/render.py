@@ -33,7 +33,8 @@ a page for each submission; [board.csv](board.csv) holds every figure with its i
 domains met so far, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
 rank is 1 + how many submissions of the track are better by a significant difference in lifetime accuracy (p < 0.05
 over test pairs and seeds), so ranks are shared. *Majority class* is what naming the commonest class gets. ◆ marks the
-Pareto front: no other encoder is as small and better.
+Pareto front: no other encoder is as small and better. ⚠ marks a submission whose records warn of something; the list
+below the table says of what.
 
 **How to submit.** `clbench run` with several seeds, then `clbench submit`, then a pull request with the new folder in
 `submissions/`. `clbench leaderboard build` writes this page; changes by hand are lost.
@@ -98,7 +99,7 @@ def readme(tracks: Sequence[Track]) -> str:
                 [
                     f"{row.rank}{' ◆' if row.front else ''}",
                     markdown_text(submission.model),
-                    f"[{submission.name}](submissions/{submission.name})",
+                    f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}",
                     str(len(submission.seeds)),
                     str(row.cost.depth),
                     short_number(row.cost.parameters),
@@ -109,7 +110,15 @@ def readme(tracks: Sequence[Track]) -> str:
             f"{markdown_text(name)}{' (evaluation only)' if only else ''}"
             for name, only in zip(track.domains, track.evaluation_only, strict=True)
         )
-        parts.append(f"## {markdown_text(title)}\n\nDomains: {domains}.\n\n{_table(head, rows)}\n")
+        told = [
+            f"- {row.entry.submission.name}: {markdown_text(' '.join(row.warnings))}"
+            for row in track.rows
+            if row.warnings
+        ]
+        blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.", _table(head, rows)]
+        if told:
+            blocks += ["⚠ What the records warn of:", "\n".join(told)]
+        parts.append("\n\n".join(blocks) + "\n")
     return "\n".join(parts)
 
 
@@ -142,7 +151,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
         "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "pareto_front": 0, "submission": "",
         "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "", "layers": 0, "parameters": 0,
         "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0, "disk_bytes": 0, "latency_ms": 0,
-        "throughput": 0, "majority_lifetime_accuracy": 0, "majority_lifetime_balanced_accuracy": 0,
+        "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0, "majority_lifetime_balanced_accuracy": 0,
     }  # fmt: skip
     head = [*named, *(f"{name}{end}" for name in HEADLINE for end in ("", "_low", "_high"))]
     text = io.StringIO()
@@ -171,6 +180,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 **cost.model_dump(exclude={"depth"}),
                 "latency_ms": _digits(row.latency_ms),
                 "throughput": _digits(row.throughput),
+                "warnings": " ".join(row.warnings),
                 "majority_lifetime_accuracy": _digits(floor["lifetime_accuracy"]),
                 "majority_lifetime_balanced_accuracy": _digits(floor["lifetime_balanced_accuracy"]),
             }

@@ -10,7 +10,7 @@ import numpy as np
 
 from clbench.board.files import Entry
 from clbench.figures import Interval, lifetime_of, lifetime_p_values
-from clbench.record.groups import pair_shares, summary
+from clbench.record.groups import pair_shares, summary, warning_sentences
 from clbench.record.parts import Cost
 
 # Below this, two submissions' lifetime accuracies count as different.
@@ -29,6 +29,7 @@ class Row:
         latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
         front: whether no other encoder of the track has as few parameters or fewer and a higher lifetime accuracy (or
             the same with fewer parameters): the Pareto front. References without an encoder are no part of it.
+        warnings: what its records warn of, a sentence each.
     """
 
     entry: Entry
@@ -38,6 +39,7 @@ class Row:
     latency_ms: float | None
     throughput: float | None
     front: bool
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -120,4 +122,5 @@ def _row(entry: Entry, rank: int, front: bool) -> Row:
     return Row(
         entry, rank, summary(entry.records), entry.records[0].cost,
         median(latency) if latency else None, median(throughput) if throughput else None, front,
+        tuple(warning_sentences(entry.records)),
     )  # fmt: skip

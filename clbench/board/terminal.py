@@ -9,6 +9,7 @@ from clbench.board.content import majority_figures, percent
 from clbench.board.render import short_number, with_half
 from clbench.board.standings import Row, Track
 from clbench.console import printable
+from clbench.report import print_warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +42,8 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
     left_out = f"; left out here: {', '.join(list(_FIGURES)[count:])}" if count < len(_FIGURES) else ""
     note = f"In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; ranks are shared{left_out}."
     console.print(Text(note, style="dim"))
+    for row in track.rows:
+        print_warnings([f"{row.entry.submission.name}: {sentence}" for sentence in row.warnings], console)
     if plot and len(track.rows) > 1 and console.encoding.startswith("utf"):
         colour = console.color_system is not None
         text = pareto_plot(track, width=min(console.width, 100), colour=colour)
@@ -62,7 +65,7 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
     for row in track.rows:
         table.add_row(
             f"{row.rank}{'◆' if row.front else ' '}",
-            Text(printable(row.entry.submission.name)),
+            Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "")),
             short_number(row.cost.parameters),
             *(with_half(row.figures[name]) for _, name in shown),
         )
@@ -150,6 +153,7 @@ def _row(row: Row) -> dict[str, Any]:
         "cost": row.cost.model_dump(mode="json"),
         "latency_ms": row.latency_ms,
         "throughput": row.throughput,
+        "warnings": list(row.warnings),
     }
 
 

@@ -66,6 +66,8 @@ def _print(content: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from clbench.report import print_warnings
+
     out = console.out()
     out.print(Text(f"{content['stream']}: {content['title']}", style="bold"))
     out.print(Text(content["description"]))
@@ -100,6 +102,9 @@ def _print(content: dict[str, Any]) -> None:
     )
     for part in ("", figures, "", Text(note, style="dim"), "", about, ""):
         out.print(part)
+    if content["warnings"]:
+        print_warnings([warning["sentence"] for warning in content["warnings"]], out)
+        out.print()
 
 
 def _origin(source: dict[str, Any]) -> str:

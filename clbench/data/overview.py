@@ -10,6 +10,7 @@ import numpy as np
 
 from clbench.data.baselines import BaselineScore, fittable, majority, word_overlap
 from clbench.data.pairs import DomainData, Pairs
+from clbench.data.warnings import data_warnings
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream
 
@@ -39,6 +40,10 @@ def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> 
         "edition": edition,
         **stream.edition(edition).model_dump(mode="json", include={"source", "max_length", "backbone"}),
         "domains": described,
+        "warnings": [
+            warning.model_dump(mode="json", exclude_defaults=True) | {"sentence": warning.sentence}
+            for warning in data_warnings(loaded, form.label_space)
+        ],
     }
 
 

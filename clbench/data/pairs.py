@@ -6,8 +6,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from clbench.record.warnings import RunWarning
 
 SPLITS = ("train", "validation", "test")
 
@@ -65,8 +69,10 @@ class DomainData:
         name: the domain's name.
         splits: ``validation`` and ``test``, and ``train`` unless the domain is evaluation-only.
         source: where the pairs came from, for the record (source kind, revision resolved, folder, generator seed).
+        warnings: what was odd about the files that they were read from.
     """
 
     name: str
     splits: dict[str, Pairs]
     source: dict[str, str | int | float]
+    warnings: tuple[RunWarning, ...] = ()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from clbench.record.build import DomainInfo, make_record
 from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike, grouped, pair_shares, summary
+from clbench.record.groups import alike, grouped, pair_shares, summary, warning_sentences
 from clbench.record.provenance import hardware, versions
+from clbench.record.warnings import RunWarning
 
 __all__ = [
     "RECORD_NAME",
     "DomainInfo",
     "Record",
+    "RunWarning",
     "alike",
     "find_records",
     "grouped",
@@ -22,5 +24,6 @@ __all__ = [
     "read_record",
     "summary",
     "versions",
+    "warning_sentences",
     "write_record",
 ]

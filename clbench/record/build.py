@@ -13,6 +13,7 @@ from clbench.data.pairs import DomainData
 from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.record.packing import Packed
 from clbench.record.parts import Cost, Domain, EvaluationPoint, Measured, Score, Split
+from clbench.record.warnings import RunWarning
 
 
 class PointLike(Protocol):
@@ -64,6 +65,7 @@ def make_record(
     points: Sequence[PointLike],
     cost: Cost | Mapping[str, Any],
     measured: Measured | Mapping[str, Any],
+    warnings: Sequence[RunWarning] = (),
 ) -> Record:
     """The record of a run; its figures are computed here, from the predictions.
 
@@ -75,6 +77,7 @@ def make_record(
         points: every evaluation, in order, as :func:`clbench.life.live` returns them.
         cost: the fields of :class:`~clbench.record.parts.Cost`.
         measured: the fields of :class:`~clbench.record.parts.Measured`.
+        warnings: what was seen on the way; what follows from the predictions is added here.
 
     Raises:
         ValueError: the pieces do not fit together (pydantic's ``ValidationError`` is one).
@@ -91,9 +94,10 @@ def make_record(
         "figures": dict.fromkeys(figures.HEADLINE),
         "cost": cost if isinstance(cost, Cost) else dict(cost),
         "measured": measured if isinstance(measured, Measured) else dict(measured),
+        "warnings": tuple(warnings),
     }
     record = Record.model_validate(content)
-    return record.model_copy(update={"figures": record.figures_again()})
+    return record.model_copy(update={"figures": record.figures_again(), "warnings": record.warnings_again()})
 
 
 def _domain(info: DomainInfo, classes: int) -> Domain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from clbench.figures import HEADLINE, History, accuracy, balanced_accuracy, headline, intransigence, macro_f1
 from clbench.record.parts import Configuration, Cost, Domain, EvaluationPoint, InceptionStep, Measured, Name, Part
+from clbench.record.warnings import RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +33,8 @@ class Record(Part):
         figures: see :data:`clbench.figures.HEADLINE`; null where a run of this length does not define one.
         cost: of the compressed model.
         measured: times, memory, machine, versions.
+        warnings: what a reader of the figures should know; left out of the file where there are none, as in records
+            of a clbench that told none. :meth:`warnings_again` adds what can be seen without them.
     """
 
     schema_version: Literal[1]
@@ -43,6 +47,7 @@ class Record(Part):
     figures: dict[str, float | None]
     cost: Cost
     measured: Measured
+    warnings: tuple[RunWarning, ...] = Field(default=(), max_length=1000, exclude_if=lambda told: not told)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -126,6 +131,40 @@ class Record(Part):
         """All figures, computed from the predictions."""
         return headline(self.history, np.array([domain.majority.accuracy for domain in self.data]))
 
+    def warnings_again(self) -> tuple[RunWarning, ...]:
+        """The warnings in it, and those that follow from its predictions, right classes and sources.
+
+        What a model predicts is never taken from ``warnings``, only from the predictions.
+        """
+        told = [warning for warning in self.warnings if warning.kind != "predicts_one_class"]
+        known = {(warning.kind, warning.domain) for warning in told}
+        seen = [warning for warning in self._seen() if (warning.kind, warning.domain) not in known]
+        return (*told, *seen)
+
+    def _seen(self) -> Iterator[RunWarning]:
+        for domain in self.data:
+            met = domain.source.get("test_pairs_met_before")
+            if isinstance(met, int) and not isinstance(met, bool) and 0 < met <= domain.gold.count:
+                yield RunWarning(
+                    kind="met_in_training", domain=domain.name, count=met, total=domain.gold.count, names=(domain.name,)
+                )
+            gold = np.unique(domain.gold.array())
+            if len(gold) == 1:
+                yield RunWarning(kind="one_class", domain=domain.name, names=("test", self.label_space[gold[0]]))
+            if self.cost.parameters <= len(self.label_space):  # a bias alone can do nothing else
+                continue
+            names: list[str] = []
+            experience = None
+            for point in self.points:
+                predicted = np.unique(point.predictions[domain.name].array())
+                if point.final and domain.name in point.met and len(predicted) == 1 and list(gold) != list(predicted):
+                    experience = point.experience if experience is None else experience
+                    names += [point.name, self.label_space[predicted[0]]]
+            if names:
+                yield RunWarning(
+                    kind="predicts_one_class", domain=domain.name, experience=experience, names=tuple(names)
+                )
+
     def intransigence(self, reference: Record) -> float | None:
         """See :func:`clbench.figures.intransigence`; a*_d is ``reference``'s accuracy at its end.
 
@@ -197,7 +236,11 @@ class Record(Part):
         return pd.concat(parts, ignore_index=True)
 
     def without_times(self) -> dict[str, Any]:
-        """What must be equal between a run and its repetition, broken off in between or not: all but measurements."""
+        """What must be equal between a run and its repetition, broken off in between or not: all but measurements.
+
+        Warnings are equal as well where one clbench made both; :func:`clbench.board.verify.verify` compares records of
+        several versions and leaves them out.
+        """
         content = self.model_dump(mode="json")
         measured = content["measured"]
         del measured["hardware"]["threads"]

@@ -44,6 +44,22 @@ def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
     return found
 
 
+def warning_sentences(records: Sequence[Record]) -> list[str]:
+    """What the records warn of, each sentence once; what some seeds alone warn of is followed by theirs."""
+    seeds: dict[str, list[int]] = {}
+    for record in records:
+        for warning in record.warnings_again():
+            told = seeds.setdefault(warning.sentence, [])
+            if record.configuration.seed not in told:
+                told.append(record.configuration.seed)
+    everyone = len({record.configuration.seed for record in records})
+    return [
+        sentence if len(told) == everyone
+        else f"{sentence} (seed{'s' * (len(told) > 1)} {', '.join(map(str, told))})"
+        for sentence, told in seeds.items()
+    ]  # fmt: skip
+
+
 def pair_shares(records: Sequence[Record]) -> list[np.ndarray]:
     """What each test pair gives to each seed's lifetime accuracy, see :func:`clbench.figures.lifetime_shares`.
 

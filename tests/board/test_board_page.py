@@ -243,6 +243,28 @@ def test_a_submissions_page(opened: Open, board: Path, submissions: Path) -> Non
     tab.wait_for_function("/Copied|Selected/.test(document.getElementById('live').textContent)")
 
 
+def test_warnings_are_a_mark_in_the_table_and_sentences_on_the_page(opened: Open, tmp_path: Path) -> None:
+    def one_class(made: dict[str, Any]) -> None:
+        made["points"][0].predictions["alpha"][:] = 0
+
+    submission(tmp_path / "s", "warns", seeds=(0, 1), change=one_class)
+    submission(tmp_path / "s", "sound", seeds=(0, 1))
+    build(tmp_path / "s", tmp_path)
+    tab = opened(tmp_path / "index.html")
+    mark = tab.locator(".board .warned")
+    assert mark.count() == 1
+    sentence = (mark.get_attribute("title") or "").strip()
+    assert sentence.startswith("alpha: the model predicts one class for every test pair")
+    assert "1 warning" in (mark.text_content() or "")
+    assert (
+        opened(tmp_path / "index.html", "#/submission/warns")
+        .locator("section[aria-labelledby=warnings] li")
+        .inner_text()
+        == sentence
+    )
+    assert "null" not in opened(tmp_path / "index.html", "#/submission/sound").locator("main").inner_text()
+
+
 def test_routes(opened: Open, board: Path) -> None:
     tab = opened(board)
     tab.locator("nav").get_by_text("replay", exact=True).click()

@@ -137,6 +137,31 @@ def test_the_majority_class_is_there(tracks: list[Track]) -> None:
     assert float(table(tracks)["weak"]["majority_lifetime_accuracy"]) == pytest.approx(by_hand, abs=1e-6)
 
 
+def test_a_submission_that_warns_is_marked(tmp_path: Path) -> None:
+    def one_class(made: dict[str, Any]) -> None:
+        """After alpha everything is class-0 in seed 0."""
+        if made["configuration"]["seed"] == 0:
+            made["points"][0].predictions["alpha"][:] = 0
+
+    submission(tmp_path / "s", "warns", seeds=(0, 1), change=one_class)
+    submission(tmp_path / "s", "sound", seeds=(0, 1))
+    tracks = standings(read_all(tmp_path / "s"))
+    sentence = (
+        "alpha: the model predicts one class for every test pair, though it was trained on this domain: "
+        "class-0 after alpha. (seed 0)"
+    )
+    assert {row.entry.submission.name: row.warnings for row in tracks[0].rows} == {"warns": (sentence,), "sound": ()}
+    assert [row["warnings"] for _, row in sorted(table(tracks).items())] == ["", sentence]
+    shown = html.unescape(readme(tracks))
+    assert "[warns](submissions/warns) ⚠ |" in shown
+    assert "[sound](submissions/sound) |" in shown
+    assert f"- warns: {sentence}\n" in shown
+    told = content(tracks)
+    places = {row["name"]: row["warnings"] for row in told["tracks"][0]["rows"]}
+    assert places["sound"] == []
+    assert [told["shared"][place] for place in places["warns"]] == [sentence]
+
+
 def test_csv_has_every_figure_with_its_interval(tracks: list[Track]) -> None:
     rows = table(tracks)
     assert len(rows) == 6

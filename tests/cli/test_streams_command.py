@@ -61,6 +61,11 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
     main(["streams", str(my_stream), "--data-dir", str(my_stream.parent / "data"), "--json"])
     found = json.loads(capsys.readouterr().out)
     one, only = found.pop("domains")
+    # The made-up texts repeat: row i is that of another part wherever both or neither of the two have its label 1.
+    assert [(told["domain"], told["kind"], told["count"], told["names"]) for told in found.pop("warnings")] == [
+        ("one", "met_in_training", 8, ["one"]),
+        ("only", "met_in_training", 4, ["one"]),
+    ]
     assert found == {
         "stream": "my-stream",
         "title": "My stream",
@@ -104,6 +109,9 @@ def test_tables_for_people(
     # What a file says is shown as it stands, brackets included.
     assert "Pairs [made up]" in shown.out
     assert "CC0 [for everyone]" in shown.out
+    assert (
+        "warning: only: test pairs that also stand in training or validation pairs of one: 4 of 6 (67%)." in shown.out
+    )
     # Progress is no result.
     assert "domains/s" not in shown.out
 

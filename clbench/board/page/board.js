@@ -207,7 +207,7 @@
     main.replaceChildren(
       heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
-        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank is 1 + how many are better by a significant difference (p < 0.05 over pairs and seeds), so ranks are shared (=). \u25c6: on the Pareto front.`),
+        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank is 1 + how many are better by a significant difference (p < 0.05 over pairs and seeds), so ranks are shared (=). \u25c6: on the Pareto front. \u26a0: its records warn of something; its page says of what.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, front, " Pareto front only"), count),
       box,
@@ -220,6 +220,8 @@
     const [model] = board.shared[row.recipe];
     return el("th", { scope: "row", class: "name" }, link,
       row.front ? el("span", { class: "front", title: "on the Pareto front" }, el("span", { "aria-hidden": "true" }, "\u25c6"), hidden(" on the Pareto front")) : null,
+      row.warnings.length ? el("span", { class: "warned", title: row.warnings.map((place) => board.shared[place]).join("\n") },
+        el("span", { "aria-hidden": "true" }, "\u26a0"), hidden(` ${row.warnings.length} warning${row.warnings.length === 1 ? "" : "s"}`)) : null,
       el("small", {}, `${model} \u00b7 ${row.author}`));
   }
 
@@ -511,6 +513,8 @@
       el("p", { class: "back" }, el("a", { href: trackAddress(track) }, `\u2190 ${track.title}`)),
       heading(row.name),
       el("p", { class: "note" }, `Lifetime accuracy ${told(row.figures[FIGURE.lifetime_accuracy])} %, balanced ${told(row.figures[FIGURE.lifetime_balanced_accuracy])} %, forgetting ${told(row.figures[FIGURE.forgetting])} %, ${short(c[cost.parameters])} parameters.`),
+      ...(row.warnings.length ? [el("section", { class: "panel", "aria-labelledby": "warnings" }, el("h2", { id: "warnings" }, "\u26a0 Warnings"),
+        el("ul", {}, ...row.warnings.map((place) => el("li", {}, board.shared[place]))))] : []),
       el("div", { class: "pair" },
         el("section", { class: "panel", "aria-labelledby": "matrix" }, el("h2", { id: "matrix" }, "Accuracy matrix"),
           el("div", { class: "controls" }, el("label", {}, "Score ", kinds)), heat),

@@ -1,0 +1,62 @@
+"""What is odd about the pairs that a run would use, found before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+from clbench.data.pairs import DomainData, Pairs
+from clbench.record.warnings import RunWarning
+
+
+def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> tuple[RunWarning, ...]:
+    """Warnings about a stream's pairs, domain by domain: what their reading told, test pairs that were met in training,
+    parts of one class, empty texts.
+
+    Args:
+        loaded: the domains in the stream's order.
+        label_space: the classes' names.
+    """
+    before = _places_before_test(loaded)
+    names = [data.name for data in loaded]
+    return tuple(chain.from_iterable(_of_domain(data, before, names, label_space) for data in loaded))
+
+
+def _of_domain(
+    data: DomainData, before: dict[tuple[str, str], list[str]], domains: Sequence[str], label_space: Sequence[str]
+) -> Iterator[RunWarning]:
+    yield from data.warnings
+    test = data.splits["test"]
+    met = [before[pair] for pair in _texts(test) if pair in before]
+    if met:
+        where = set(chain.from_iterable(met))
+        names = tuple(name for name in domains if name in where)
+        yield RunWarning(kind="met_in_training", domain=data.name, count=len(met), total=len(test), names=names)
+    for split, pairs in data.splits.items():
+        classes = np.unique(pairs.labels)
+        if len(classes) == 1:
+            yield RunWarning(kind="one_class", domain=data.name, names=(split, label_space[int(classes[0])]))
+    empty = sum(
+        not (first.strip() and second.strip()) for split in data.splits.values() for first, second in _texts(split)
+    )
+    if empty:
+        total = sum(map(len, data.splits.values()))
+        yield RunWarning(kind="empty_texts", domain=data.name, count=empty, total=total)
+
+
+def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, str], list[str]]:
+    """Every pair of texts of a train or validation part, with the domains that have it there, in the stream's order."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for data in loaded:
+        for split in ("train", "validation"):
+            for pair in set(_texts(data.splits[split])) if split in data.splits else ():
+                places = found.setdefault(pair, [])
+                if data.name not in places:
+                    places.append(data.name)
+    return found
+
+
+def _texts(pairs: Pairs) -> zip[tuple[str, str]]:
+    return zip(pairs.first, pairs.second, strict=True)

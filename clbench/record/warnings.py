@@ -1,0 +1,111 @@
+"""What a reader of a run's figures should be told: facts in a small form, and the sentence that each of them makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import Field
+
+from clbench.record.parts import Name, Part
+
+
+class RunWarning(Part):
+    """One fact that whoever reads a run's figures should know.
+
+    The kinds are the keys of :data:`SENTENCES`; a record of a newer clbench may hold others. What a field means is
+    said with the kind; a field that a kind has no use for is left at its default.
+
+    Attributes:
+        kind: lower-case words joined by ``_``.
+        domain: the domain that it is about; null where it is about the whole run.
+        count, total: how many of how many.
+        limit: the bound that was met, such as tokens a pair.
+        experience: an experience's number, 0 at inception.
+        names: domains, parts, classes, files or columns that the sentence names.
+    """
+
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    domain: Name | None = None
+    count: int | None = Field(default=None, ge=0, le=2**60)
+    total: int | None = Field(default=None, ge=0, le=2**60)
+    limit: int | None = Field(default=None, ge=0, le=2**60)
+    experience: int | None = Field(default=None, ge=0, le=2**60)
+    names: tuple[Name, ...] = Field(default=(), max_length=1000)
+
+    @property
+    def sentence(self) -> str:
+        """The fact for people, in one sentence that begins with the domain's name."""
+        return f"{self.domain}: {self._told()}" if self.domain is not None else self._told()
+
+    def _told(self) -> str:
+        if self.kind in SENTENCES:
+            return SENTENCES[self.kind](self)
+        counted = f", {_of(self)}" if self.count is not None else ""
+        return f"{self.kind.replace('_', ' ')}{counted}{_listed(self.names, ': ')}."
+
+
+def _of(warning: RunWarning) -> str:
+    """How many of how many, with the share."""
+    count, total = warning.count or 0, warning.total or 0
+    if not total:
+        return f"{count:,}"
+    share = 100 * count / total
+    shown = "less than 1" if 0 < share < 1 else "more than 99" if 99 < share < 100 else f"{share:.0f}"
+    return f"{count:,} of {total:,} ({shown}%)"
+
+
+def _listed(names: tuple[str, ...], before: str = "") -> str:
+    return before + ", ".join(names) if names else ""
+
+
+def _met_in_training(warning: RunWarning) -> str:
+    return (
+        f"test pairs that also stand in training or validation pairs{_listed(warning.names, ' of ')}: {_of(warning)}."
+    )
+
+
+def _one_class(warning: RunWarning) -> str:
+    part, *classes = warning.names or ("test",)
+    return f"every pair of its {part} part has one label{_listed(tuple(classes), ', ')}."
+
+
+def _predicts_one_class(warning: RunWarning) -> str:
+    after: dict[str, list[str]] = {}
+    for experience, label in zip(warning.names[::2], warning.names[1::2], strict=False):
+        after.setdefault(label, []).append(experience)
+    told = "; ".join(f"{label} after {', '.join(experiences)}" for label, experiences in after.items())
+    return f"the model predicts one class for every test pair, though it was trained on this domain: {told}."
+
+
+def _empty_texts(warning: RunWarning) -> str:
+    return f"pairs with an empty text: {_of(warning)}."
+
+
+def _cut_pairs(warning: RunWarning) -> str:
+    return f"pairs longer than {warning.limit} tokens, which were cut: {_of(warning)}."
+
+
+def _quoted_columns(warning: RunWarning) -> str:
+    file, *columns = warning.names or ("its file",)
+    return (
+        f"{file} has every field in quotes in column {', '.join(columns)}, and the quotes were read as text; "
+        "give 'quoting: minimal' under 'folder' in the domain's file if a spreadsheet wrote it."
+    )
+
+
+# kind -> what is said of it after the domain's name. Texts of a stranger's record come in through RunWarning.names
+# alone, which are printable and bounded.
+SENTENCES: dict[str, Callable[[RunWarning], str]] = {
+    # domain; count of total test pairs; names: the domains whose training or validation pairs they stand in
+    "met_in_training": _met_in_training,
+    # domain; names: the part, its class
+    "one_class": _one_class,
+    # domain, met by then; experience: the first; names: an experience at whose end it was so, the class, and so on
+    "predicts_one_class": _predicts_one_class,
+    # domain; count of total pairs, all parts together
+    "empty_texts": _empty_texts,
+    # domain; count of total pairs, all parts together; limit: tokens a pair
+    "cut_pairs": _cut_pairs,
+    # domain; names: the file, its columns
+    "quoted_columns": _quoted_columns,
+}

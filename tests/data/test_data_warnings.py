@@ -1,0 +1,67 @@
+"""What is odd about a stream's pairs is told before anything is trained on them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clbench.data.pairs import DomainData, Pairs
+from clbench.data.warnings import data_warnings
+from clbench.record import RunWarning
+
+SPACE = ("other", "same")
+
+
+def pairs(texts: str, labels: str | None = None) -> Pairs:
+    """A pair for each letter; labels in turn unless given."""
+    wanted = [int(c) for c in labels] if labels else [i % 2 for i in range(len(texts))]
+    return Pairs.of([f"first {c}" for c in texts], [f"second {c}" for c in texts], wanted)
+
+
+def domain(name: str, **splits: Pairs) -> DomainData:
+    return DomainData(name, splits, {"kind": "folder"})
+
+
+def test_nothing_odd_is_nothing_said() -> None:
+    loaded = [
+        domain("one", train=pairs("abcd"), validation=pairs("ef"), test=pairs("gh")),
+        domain("only", test=pairs("ij")),
+    ]
+    assert data_warnings(loaded, SPACE) == ()
+
+
+def test_test_pairs_met_in_training_across_domains() -> None:
+    loaded = [
+        domain("one", train=pairs("abcd"), validation=pairs("ef"), test=pairs("axyz")),
+        domain("two", train=pairs("xyaa"), validation=pairs("kl"), test=pairs("be")),
+        domain("only", test=pairs("ffgh")),
+    ]
+    assert data_warnings(loaded, SPACE) == (
+        RunWarning(kind="met_in_training", domain="one", count=3, total=4, names=("one", "two")),
+        RunWarning(kind="met_in_training", domain="two", count=2, total=2, names=("one",)),
+        RunWarning(kind="met_in_training", domain="only", count=2, total=4, names=("one",)),
+    )
+
+
+def test_a_part_of_one_class_and_empty_texts() -> None:
+    odd = Pairs.of(["", "a", "b", "c"], ["x", " \n", "y", "z"], [0, 1, 0, 1])
+    loaded = [domain("one", train=pairs("abcd", "1111"), validation=pairs("ef"), test=odd)]
+    assert data_warnings(loaded, SPACE) == (
+        RunWarning(kind="one_class", domain="one", names=("train", "same")),
+        RunWarning(kind="empty_texts", domain="one", count=2, total=10),
+    )
+
+
+def test_what_was_told_at_reading_comes_along() -> None:
+    told = RunWarning(kind="quoted_columns", domain="one", names=("train.tsv", "a"))
+    data = DomainData("one", {"train": pairs("ab"), "validation": pairs("cd"), "test": pairs("ef")}, {}, (told,))
+    assert data_warnings([data], SPACE) == (told,)
+
+
+@given(st.lists(st.text("abcdef", min_size=2, max_size=6), min_size=3, max_size=3))
+def test_counted_as_by_hand(parts: list[str]) -> None:
+    train, validation, test = parts
+    loaded = [domain("one", train=pairs(train), validation=pairs(validation), test=pairs(test))]
+    met = sum(c in train + validation for c in test)
+    told = [warning for warning in data_warnings(loaded, SPACE) if warning.kind == "met_in_training"]
+    assert [(warning.count, warning.total) for warning in told] == ([(met, len(test))] if met else [])
