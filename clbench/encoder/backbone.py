@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clbench import torchvision_ops
-from clbench.encoder.hf_folder import check_weights, digest_of, head_order, read_shape
+from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
 from clbench.encoder.tokenizer import read_tokenizer
+from clbench.encoder.weights import (
+    HEAD,
+    POOLER,
+    Head,
+    check_finite,
+    check_weights,
+    expected_weights,
+    read_head,
+    read_weights,
+)
 from clbench.errors import UserError, nearest
 from clbench.schema.backbone import HUB_ID, BackboneForm, BertShape
 from clbench.schema.form import read_yaml
@@ -21,9 +30,13 @@ from clbench.schema.shipped import FOLDERS, find, names
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from torch import Tensor
     from transformers import BertModel
 
     from clbench.encoder.bert import Classifier
+
+# As in a record, which names the backbone.
+_LONGEST_NAME = 300
 
 
 @dataclass(frozen=True)
@@ -76,39 +89,53 @@ class Backbone:
         torchvision_ops.define()
         from transformers import BertForSequenceClassification
 
-        model, missing = _load(BertForSequenceClassification, self.folder, num_labels=num_labels)
-        generator = torch.Generator().manual_seed(seed)
-        fresh = [model.classifier]
-        if any("pooler" in name for name in missing):
-            fresh.append(model.bert.pooler.dense)
-        with torch.no_grad():
-            for linear in fresh:
-                linear.weight.normal_(0.0, model.config.initializer_range, generator=generator)
-                linear.bias.zero_()
+        width, generator = self.shape.hidden_size, torch.Generator().manual_seed(seed)
+        weights = {f"bert.{name}": value for name, value in self._weights(*POOLER).items()}
+        fresh = {"classifier": (num_labels, width)}
+        if f"bert.{POOLER[0]}" not in weights:
+            fresh["bert.pooler.dense"] = (width, width)
+        for name, size in fresh.items():
+            drawn = torch.empty(size).normal_(0.0, self.shape.initializer_range, generator=generator)
+            weights |= {f"{name}.weight": drawn, f"{name}.bias": torch.zeros(size[0])}
+        model = _empty(BertForSequenceClassification, self.shape, num_labels=num_labels)
+        model.load_state_dict(weights)
         model.train()
         return Classifier(model)
 
-    def trained(self, label_space: Sequence[str]) -> Classifier:
+    def head(self, label_space: Sequence[str], labels: Sequence[str] | None = None) -> Head:
+        """The checkpoint's own classification head, checked; see :func:`clbench.encoder.weights.read_head`.
+
+        Raises:
+            UserError: it has no head, a damaged one, or one for other labels.
+        """
+        return read_head(self.folder, self.shape, label_space, f"model {self.name}", labels)
+
+    def trained(self, label_space: Sequence[str], labels: Sequence[str] | None = None) -> Classifier:
         """The checkpoint with the head that it was trained with, fp32, in training mode.
 
         A head whose labels have the same names in another order is turned; labels that nobody named (``LABEL_0``, ..)
         are taken in order.
 
+        Args:
+            label_space: the order that is wanted.
+            labels: the order that the head has, where config.json does not say it.
+
         Raises:
-            UserError: it has no head, or one for other labels.
+            UserError: it has no head, a damaged one, or one for other labels.
         """
         from clbench.encoder.bert import Classifier
 
         torchvision_ops.define()
         from transformers import BertForSequenceClassification
 
-        order = head_order(self.folder, label_space, f"model {self.name}")
-        model, _ = _load(BertForSequenceClassification, self.folder)
-        with torch.no_grad():
-            for parameter in model.classifier.parameters():
-                parameter.copy_(parameter[order].clone())
-        model.config.id2label = dict(enumerate(label_space))
-        model.config.label2id = {label: number for number, label in enumerate(label_space)}
+        order = list(self.head(label_space, labels).order)
+        model = _empty(
+            BertForSequenceClassification, self.shape, id2label=dict(enumerate(label_space)),
+            label2id={label: number for number, label in enumerate(label_space)},
+        )  # fmt: skip
+        weights = self._weights(*POOLER, *HEAD)
+        heads = {name: weights.pop(name)[order] for name in HEAD}
+        model.load_state_dict({f"bert.{name}": value for name, value in weights.items()} | heads)
         model.train()
         return Classifier(model)
 
@@ -117,8 +144,30 @@ class Backbone:
         torchvision_ops.define()
         from transformers import BertModel
 
-        model, _ = _load(BertModel, self.folder, add_pooling_layer=False)
+        model = _empty(BertModel, self.shape, {"add_pooling_layer": False})
+        model.load_state_dict(self._weights())
         return model.eval().requires_grad_(False)
+
+    def check_length(self, max_length: int, asked: str) -> None:
+        """Check that there is a position for each token of the longest pair.
+
+        Args:
+            max_length: tokens a pair, special ones included.
+            asked: who asks for them, for the sentence.
+
+        Raises:
+            UserError: there are fewer.
+        """
+        positions = self.shape.max_position_embeddings
+        if positions < max_length:
+            raise UserError(
+                f"backbone {self.name} has {positions} positions, but {asked} asks for pairs of up to {max_length} "
+                f"tokens; choose a backbone with {max_length} positions or more, or a max_length of {positions}."
+            )
+
+    def _weights(self, *more: str) -> dict[str, Tensor]:
+        """The encoder's weights, and those of ``more`` that the checkpoint has."""
+        return read_weights(self.folder, {*expected_weights(self.shape), *more}, f"backbone {self.name}")
 
 
 def open_backbone(name: str) -> Backbone:
@@ -179,40 +228,49 @@ def _from_hub(name: str, hub_id: str, revision: str | None, about: dict[str, str
 
 def _checked(name: str, folder: Path, source: dict[str, Any], rate: float | None) -> Backbone:
     origin = f"backbone {name}"
+    if not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise UserError(
+            f"{origin}: the path or name should be at most {_LONGEST_NAME} printable characters; rename the folder."
+        )
+    check_files(folder, origin)
     shape = read_shape(folder, origin)
     check_weights(folder, shape, origin)
     # Width times rate is about the same for the rates that suit widths 128 and 768.
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
-    return Backbone(name, folder, digest_of(folder), source, chosen, shape)
+    return Backbone(name, folder, _digest(folder, shape, origin), source, chosen, shape)
 
 
-def _load(kind: Any, folder: Path, **arguments: Any) -> tuple[Any, set[str]]:
-    """A model of class ``kind`` and the names of the weights that the checkpoint lacks."""
-    with _silence(), torch.random.fork_rng(devices=[]):
-        model, report = kind.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # a checkpoint's own head, which is drawn anew
-            output_loading_info=True,
-            **arguments,
-        )
-    return model, set(report["missing_keys"])
+# Digests of folders whose weights have been read through, by the state of their files: a sweep opens the same backbone
+# for every run.
+_DIGESTS: dict[tuple[Any, ...], str] = {}
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """transformers without its progress bar and its report on the head that is missing."""
-    from transformers.utils import logging
+def _digest(folder: Path, shape: BertShape, origin: str) -> str:
+    """The folder's digest, after a look at every weight of its encoder; once for each state of its files."""
+    found = [(folder / name).stat() for name in FILES if (folder / name).exists()]
+    state = (folder.resolve(), *((s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
+    if state not in _DIGESTS:
+        check_finite(folder, {*expected_weights(shape), *POOLER}, origin)
+        _DIGESTS[state] = digest_of(folder)
+    return _DIGESTS[state]
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
+
+def _empty(kind: Any, shape: BertShape, arguments: Mapping[str, Any] | None = None, **fields: Any) -> Any:
+    """A model of class ``kind`` whose weights are not yet filled in; nothing is drawn.
+
+    Args:
+        arguments: of the class, beside the configuration.
+        fields: of the configuration, beside those of the shape.
+    """
+    from transformers import BertConfig
+
+    config = BertConfig(**shape.config_fields(), **fields, attn_implementation="sdpa")
+    with torch.device("meta"):
+        model = kind(config, **(arguments or {}))
+    model = model.to_empty(device="cpu")
+    with torch.no_grad():
+        # transformers' buffers are no part of a checkpoint.
+        embeddings = getattr(model, "bert", model).embeddings
+        embeddings.position_ids.copy_(torch.arange(shape.max_position_embeddings))
+        embeddings.token_type_ids.zero_()
+    return model

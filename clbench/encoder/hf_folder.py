@@ -1,10 +1,11 @@
-"""Reading a Hugging Face folder with distrust: sizes bounded, safetensors only, every weight there, no code run."""
+"""Reading a Hugging Face folder with distrust: ordinary files of a bounded size, strict JSON, no code run."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
-from collections.abc import Sequence
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,40 @@ from clbench.schema.form import parse
 
 # What a backbone is made of; nothing else is downloaded, read or hashed.
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
-_LARGEST = 16 * 2**30
+# Bytes that a file may have. The largest tokenizers have a quarter of a million tokens, in some 20 MB.
+_LARGEST = {"config.json": 2**20, "model.safetensors": 16 * 2**30}
+_LARGEST_OTHER = 64 * 2**20
+_DEEPEST = 50
+
+
+def check_files(folder: Path, origin: str) -> None:
+    """Check that each of :data:`FILES` which is there is an ordinary file of a sensible size, before any is opened.
+
+    Args:
+        folder: a checkpoint's.
+        origin: opens the sentence of an error.
+
+    Raises:
+        UserError: one is a folder, a pipe or a device, or is too large.
+    """
+    for name in FILES:
+        try:
+            found = (folder / name).stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UserError(f"{origin}: {name} cannot be read: {error.strerror}.") from error
+        if not stat.S_ISREG(found.st_mode):
+            kind = (
+                "a folder" if stat.S_ISDIR(found.st_mode)
+                else "a pipe" if stat.S_ISFIFO(found.st_mode)
+                else "a device or a socket"
+            )  # fmt: skip
+            raise UserError(f"{origin}: {name} should be an ordinary file, but is {kind}.")
+        largest = _LARGEST.get(name, _LARGEST_OTHER)
+        if found.st_size > largest:
+            size = f"{largest // 2**30} GiB" if largest >= 2**30 else f"{largest // 2**20} MiB"
+            raise UserError(f"{origin}: {name} should be at most {size}, but has {found.st_size:,} bytes.")
 
 
 def read_shape(folder: Path, origin: str) -> BertShape:
@@ -29,100 +62,17 @@ def read_shape(folder: Path, origin: str) -> BertShape:
         raise UserError(
             f"{origin}: config.json has code of its own (auto_map), which is never run; give a plain BERT checkpoint."
         )
+    if content.get("quantization_config"):
+        raise UserError(
+            f"{origin}: config.json says that the weights are quantised (quantization_config), which is not read; "
+            "give the checkpoint in floating point."
+        )
     if content.get("model_type") != "bert":
         raise UserError(
             f"{origin}: config.json should have the model_type 'bert', but has {content.get('model_type')!r}; "
             "other architectures are not supported."
         )
     return parse(content, BertShape, f"{origin}: config.json")
-
-
-def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
-    """Check that ``model.safetensors`` is whole and holds every weight of an encoder of that shape, but for the pooler.
-
-    Raises:
-        UserError: no such file (pickled weights are never loaded), a damaged one, a weight missing or of another size.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise UserError(f"{origin}: {_instead(folder)}")
-    if path.stat().st_size > _LARGEST:
-        raise UserError(f"{origin}: model.safetensors is larger than {_LARGEST // 2**30} GiB; give a smaller encoder.")
-    try:
-        with safe_open(path, "pt") as file:
-            found = {_plain(name): tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{origin}: model.safetensors is damaged or cut short ({error}); fetch it again.") from error
-    for name, size in expected_weights(shape).items():
-        if name not in found:
-            raise UserError(f"{origin}: model.safetensors should hold a BERT encoder's '{name}', but lacks it.")
-        if found[name] != size:
-            raise UserError(
-                f"{origin}: '{name}' in model.safetensors should be of shape {size} by config.json, "
-                f"but is of shape {found[name]}."
-            )
-
-
-def head_order(folder: Path, label_space: Sequence[str], origin: str) -> list[int]:
-    """For each label of ``label_space`` the row of the checkpoint's classification head that is meant for it.
-
-    Raises:
-        UserError: the checkpoint has no head and pooler, or a head for other labels.
-    """
-    from safetensors import safe_open
-
-    with safe_open(folder / "model.safetensors", "pt") as file:
-        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    if "classifier.weight" not in found or "bert.pooler.dense.weight" not in found:
-        raise UserError(
-            f"{origin}: it should hold a classification head (classifier.weight) over a pooler, but is an encoder "
-            f"alone; fine-tune it first: --model finetune-12l --backbone {folder}."
-        )
-    count = found["classifier.weight"][0]
-    names = read_json(folder / "config.json", origin).get("id2label") or {}
-    said = [_plain_label(str(names.get(str(number), f"LABEL_{number}"))) for number in range(count)]
-    wanted = [_plain_label(label) for label in label_space]
-    if sorted(said) == sorted(wanted):
-        return [said.index(label) for label in wanted]
-    if count == len(wanted) and said == [f"label{number}" for number in range(count)]:
-        return list(range(count))
-    raise UserError(
-        f"{origin}: its head should tell {' from '.join(label_space)}, in that order or by these names in id2label, "
-        f"but tells {', '.join(str(names.get(str(number), number)) for number in range(count))}."
-    )
-
-
-def _plain_label(label: str) -> str:
-    return "".join(letter for letter in label.lower() if letter.isalnum())
-
-
-def expected_weights(shape: BertShape) -> dict[str, tuple[int, ...]]:
-    """Name (without the prefix ``bert.``) and shape of every weight that an encoder cannot do without."""
-    width, inner = shape.hidden_size, shape.intermediate_size
-    names: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (shape.vocab_size, width),
-        "embeddings.position_embeddings.weight": (shape.max_position_embeddings, width),
-        "embeddings.token_type_embeddings.weight": (shape.type_vocab_size, width),
-        "embeddings.LayerNorm.weight": (width,),
-        "embeddings.LayerNorm.bias": (width,),
-    }
-    for number in range(shape.num_hidden_layers):
-        linears = {
-            "attention.self.query": (width, width),
-            "attention.self.key": (width, width),
-            "attention.self.value": (width, width),
-            "attention.output.dense": (width, width),
-            "intermediate.dense": (inner, width),
-            "output.dense": (width, inner),
-        }
-        for part, size in linears.items():
-            names[f"encoder.layer.{number}.{part}.weight"] = size
-            names[f"encoder.layer.{number}.{part}.bias"] = size[:1]
-        for part in ("attention.output.LayerNorm", "output.LayerNorm"):
-            names[f"encoder.layer.{number}.{part}.weight"] = names[f"encoder.layer.{number}.{part}.bias"] = (width,)
-    return names
 
 
 def digest_of(folder: Path) -> str:
@@ -136,38 +86,57 @@ def digest_of(folder: Path) -> str:
 
 
 def read_json(path: Path, origin: str) -> dict[str, Any]:
-    """The JSON object in a file of a checkpoint folder.
+    """The JSON object in one of a folder's files.
 
     Raises:
-        UserError: no such file, no JSON, or no object.
+        UserError: no such file, no JSON in UTF-8, a key that comes twice, nesting that is too deep, or no object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        found = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{origin}: {path.name} is missing; a Hugging Face checkpoint folder is needed.") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"{origin}: {path.name} cannot be read: {error.strerror}.") from error
+    for name, mark in (("UTF-8", codecs.BOM_UTF8), ("UTF-16", codecs.BOM_UTF16_LE), ("UTF-16", codecs.BOM_UTF16_BE)):
+        if found.startswith(mark):
+            raise UserError(
+                f"{origin}: {path.name} should be UTF-8 without a byte order mark, but begins with that of {name}; "
+                "save it again as plain UTF-8."
+            )
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise UserError(f"{origin}: {path.name} has the key {twice!r} twice; keep the one that is meant.")
+        return content
+
+    try:
+        content = json.loads(found.decode("utf-8"), object_pairs_hook=once)
+    except RecursionError as error:
+        raise UserError(f"{origin}: {path.name} is nested too deeply.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{origin}: {path.name} cannot be read as JSON: it is not UTF-8 text.") from error
+    except ValueError as error:
         raise UserError(f"{origin}: {path.name} cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{origin}: {path.name} should hold a JSON object, but holds {type(content).__name__}.")
+    if _depth_exceeds(content, _DEEPEST):
+        raise UserError(f"{origin}: {path.name} is nested too deeply: more than {_DEEPEST} levels.")
     return content
 
 
-def _instead(folder: Path) -> str:
-    """Why there are no weights to load, as the end of a sentence."""
-    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLED)
-    if (folder / "model.safetensors.index.json").is_file():
-        return "its weights lie in several files; save them as one model.safetensors."
-    if pickled:
-        return (
-            f"only pickled weights are there ({pickled[0]}), and those are never loaded, since they can run code; "
-            "convert them to model.safetensors (save_pretrained of transformers writes it)."
-        )
-    return "model.safetensors is missing; weights are loaded from safetensors only."
-
-
-def _plain(name: str) -> str:
-    """A weight's name without the prefix, and with the names that TensorFlow's BERT left behind turned into torch's."""
-    name = name.removeprefix("bert.")
-    if name.endswith(("LayerNorm.gamma", "LayerNorm.beta")):
-        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-    return name
+def _depth_exceeds(content: Any, limit: int) -> bool:
+    """Without recursion, which such a file could exhaust; level by level."""
+    level = [content]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

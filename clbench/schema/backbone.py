@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,7 +49,7 @@ class BackboneForm(Form):
 
 
 class BertShape(BaseModel):
-    """What clbench asks of a checkpoint's ``config.json``; whatever else is there is left to transformers.
+    """What clbench reads of a checkpoint's ``config.json``; models are built from these fields alone.
 
     The bounds keep a stranger's configuration from filling the memory before a single weight has been read.
     """
@@ -73,12 +73,22 @@ class BertShape(BaseModel):
     classifier_dropout: float | None = Field(default=None, ge=0, lt=1)
     layerdrop: float = Field(default=0.0, ge=0, lt=1)  # clbench's own; transformers has none for BERT
     initializer_range: float = Field(default=0.02, gt=0, le=1)
-    auto_map: None = None
+    layer_norm_eps: float = Field(default=1e-12, gt=0, le=1)
+    pad_token_id: int | None = Field(default=0, ge=0)
+    int8: bool = False  # clbench's own: evaluated in int8
+    masked: bool = False  # clbench's own: weights that are zero stay so
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> BertShape:
+    def _fits_together(self) -> BertShape:
+        if self.pad_token_id is not None and self.pad_token_id >= self.vocab_size:
+            raise ValueError(f"pad_token_id {self.pad_token_id} should be below vocab_size {self.vocab_size}")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} should be a multiple of num_attention_heads {self.num_attention_heads}"
             )
         return self
+
+    def config_fields(self) -> dict[str, Any]:
+        """Arguments of a transformers ``BertConfig`` of this shape; clbench's own fields only if the file has them."""
+        own = {"layerdrop", "int8", "masked"}
+        return self.model_dump(exclude={"model_type", "position_embedding_type"} | (own - self.model_fields_set))

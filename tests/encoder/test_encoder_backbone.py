@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from transformers import BertForSequenceClassification, BertModel, BertTokenizer
 
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.hf_folder import digest_of, expected_weights
+from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.tokens import pack
+from clbench.encoder.weights import expected_weights
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
 from clbench.schema.shipped import FOLDERS, names
