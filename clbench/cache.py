@@ -10,12 +10,11 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clbench.errors import UserError
+from clbench.writing import cannot_write, unfinished
 
 # Part of every key: to be raised when an entry of the same key would be another one.
 _FORMAT = 4
@@ -56,26 +55,24 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
     if _whole(folder):
         return folder
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        with unfinished(folder.parent, own=True) as place:
+            build(place)
+            files = {path.name: _sha256(path) for path in sorted(place.iterdir())}
+            manifest = {"content": dict(content), "sha256": files}
+            (place / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
+            try:
+                os.rename(place, folder)
+            except OSError:
+                # Another process has just made the same entry, which is as good as ours; or a damaged one is in the
+                # way.
+                if not _whole(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    os.rename(place, folder)
     except OSError as error:
-        raise _refused(folder.parent, error) from error
-    try:
-        build(unfinished)
-        files = {path.name: _sha256(path) for path in sorted(unfinished.iterdir())}
-        manifest = {"content": dict(content), "sha256": files}
-        (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
-        try:
-            os.rename(unfinished, folder)
-        except OSError:
-            # Another process has just made the same entry, which is as good as ours; or a damaged one is in the way.
-            if not _whole(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                os.rename(unfinished, folder)
-    except OSError as error:
-        raise _refused(folder, error) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        place = root() if error.filename is None else Path(os.fsdecode(error.filename))
+        if not place.is_relative_to(root()) and not root().is_relative_to(place):
+            raise  # about a file that was read
+        raise cannot_write(f"the cache {folder.parent}", error, "name another folder in CLBENCH_CACHE") from error
     return folder
 
 
@@ -91,8 +88,3 @@ def _whole(folder: Path) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _refused(path: Path, error: OSError) -> UserError:
-    reason = error.strerror or str(error)
-    return UserError(f"the cache {path} cannot be written: {reason}; free the disk, or name another in CLBENCH_CACHE.")

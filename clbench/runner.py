@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
 from clbench.schema.strategy import Si, Strategy, at_rate, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
+from clbench.writing import cannot_write, made, remove_litter, remove_lock
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +42,7 @@ Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
 _BATCH = 128
 # The share of a domain's pairs from which their being cut is told.
 _NOTICED_CUT = 0.01
+LOCK_NAME = ".lock"
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ def run_seed(
             record = read_record(folder)
             if record.configuration.fingerprint != fingerprint:
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
             return record
         record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent, company or Company())
         # The record comes last: where it is, everything is.
@@ -496,23 +499,27 @@ def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Pat
 
 @contextmanager
 def _sole(folder: Path) -> Iterator[None]:
-    """The folder for this process alone: two at work in one would tear each other's checkpoints."""
+    """The folder for this process alone: two at work in one would tear each other's checkpoints.
+
+    What a killed process left unfinished in it is removed; and the folder itself, where this run leaves nothing in it.
+    """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(
-            f"{folder} is in use by another clbench process; wait for it, or choose another --out."
-        ) from error
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror}; choose another --out.") from error
-    try:
+    # Not at once: whoever lists the runs holds the lock for a moment, to see whether anyone else does.
+    lock = FileLock(folder / LOCK_NAME, timeout=0.3)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(made(folder))
+            stack.enter_context(lock)
+        except Timeout as error:
+            raise UserError(
+                f"{folder} is in use by another clbench process; wait for it, or choose another --out."
+            ) from error
+        except OSError as error:
+            raise cannot_write(folder, error, "choose another --out", was_there=False) from error
+        stack.callback(remove_lock, folder / LOCK_NAME)
+        remove_litter(folder, own=True)
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager

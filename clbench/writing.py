@@ -1,12 +1,26 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all, and what is left of those whose writer was killed."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from clbench.errors import UserError
+
+# What is being written lies under this prefix, with a lock of the same name beside it.
+_PREFIX = ".unfinished-"
+_LOCK = ".lock"
+# Seconds after which a folder without a lock, as earlier versions left them, is nobody's any more.
+_OLD = 24 * 3600
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 def write_whole(path: Path, text: str) -> Path:
@@ -15,19 +29,114 @@ def write_whole(path: Path, text: str) -> Path:
     Raises:
         UserError: it cannot be written; nothing half-written stays behind.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        with made(path.parent), unfinished(path.parent) as place:
+            with (place / path.name).open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(place / path.name, path)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror}; free the disk or choose another folder."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be no folder
-            unfinished.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
     return path
+
+
+@contextlib.contextmanager
+def unfinished(folder: Path, own: bool = False) -> Iterator[Path]:
+    """An empty hidden folder in ``folder`` to write into; whatever is not moved out of it is gone at the end.
+
+    A lock beside it is held meanwhile, and the system frees it when its holder dies: so the next one to write into
+    ``folder`` can remove what a killed process has left, and leaves alone what a live one is writing.
+
+    Args:
+        folder: made where missing.
+        own: see :func:`remove_litter`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_litter(folder, own)
+    place = folder / f"{_PREFIX}{secrets.token_hex(6)}"
+    lock = Path(f"{place}{_LOCK}")
+    with FileLock(lock):
+        try:
+            place.mkdir(mode=0o700)
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            remove_lock(lock)
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """``folder`` is there, and is gone again, with the parents made for it, where an error leaves nothing in it."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # something is in it after all
+            for place in missing:
+                place.rmdir()
+        raise
+
+
+def remove_litter(folder: Path, own: bool = False) -> None:
+    """Remove from ``folder`` what processes that are dead have left unfinished there; see :func:`unfinished`.
+
+    Args:
+        folder: may be missing.
+        own: nobody but clbench writes into it: then what has no lock goes too, once it is a day old.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        found = [Path(entry) for entry in os.scandir(folder) if entry.name.startswith(_PREFIX)]
+    except OSError:
+        return
+    locks = [path for path in found if path.name.endswith(_LOCK)]
+    for lock in locks:
+        # A lock that cannot be had is a live process's, or another user's.
+        with contextlib.suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            shutil.rmtree(lock.with_name(lock.name.removesuffix(_LOCK)), ignore_errors=True)
+            remove_lock(lock)
+    for path in found if own else ():
+        if path not in locks and Path(f"{path}{_LOCK}") not in locks:
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _OLD:
+                    shutil.rmtree(path)
+
+
+def remove_lock(lock: Path) -> None:
+    """Remove the file of a lock that is held: whoever waits for it sees that the file is gone, and looks anew."""
+    with contextlib.suppress(OSError):  # Windows keeps a file that is open
+        lock.unlink(missing_ok=True)
+
+
+def cannot_write(
+    what: object, error: BaseException, choose: str = "choose another folder", was_there: bool = True
+) -> UserError:
+    """The sentence for what the system said when ``what`` was to be written.
+
+    Args:
+        what: the file or folder.
+        error: an ``OSError``, or an error of a library in Rust, which quotes the system's number.
+        choose: what the user may choose instead.
+        was_there: the folder that it goes into was made or seen before: where it is not there, somebody removed it.
+    """
+    quoted = re.search(r"\(os error (\d+)\)", str(error))
+    number = getattr(error, "errno", None) or (int(quoted[1]) if quoted else None)
+    told = os.strerror(number) if number else str(error).strip().partition("\n")[0]
+    reason = getattr(error, "strerror", None) or told
+    if number in _FULL:
+        advice = f"free the disk or {choose}"
+    elif number == errno.ENOENT and was_there:
+        advice = "it was removed while it was in use; the same command makes it again"
+    elif number in _IN_THE_WAY:
+        advice = f"a file of that name is in the way: move it, or {choose}"
+    else:
+        advice = choose
+    return UserError(f"{what} cannot be written: {reason}; {advice}.")

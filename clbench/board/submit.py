@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from clbench.record.files import read_record, write_record
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary
 from clbench.schema.form import explain
+from clbench.writing import cannot_write, made, unfinished
 
 
 def submit(
@@ -42,22 +41,22 @@ def submit(
     order = sorted(range(len(records)), key=lambda place: records[place].configuration.seed)
     records = [records[place] for place in order]
     place = folder / name
-    with _unfinished(folder) as unfinished:
-        digests = {}
-        for record in records:
-            file = write_record(Path(unfinished), record)
-            named = file.with_name(record_name(record.configuration.seed))
-            file.rename(named)
-            digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
-        submission = form(records, digests, name=name, author=author, link=link, licence=licence)
-        (Path(unfinished) / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
-        if place.exists() or place.is_symlink():
-            raise UserError(f"--name {name} is taken: {place} is there already; choose another name.")
-        try:
-            os.chmod(unfinished, 0o755)
-            os.rename(unfinished, place)
-        except OSError as error:
-            raise UserError(f"{place} cannot be written: {error.strerror}.") from error
+    try:
+        with made(folder), unfinished(folder) as temporary:
+            digests = {}
+            for record in records:
+                file = write_record(temporary, record)
+                named = file.with_name(record_name(record.configuration.seed))
+                file.rename(named)
+                digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
+            submission = form(records, digests, name=name, author=author, link=link, licence=licence)
+            (temporary / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
+            if place.exists() or place.is_symlink():
+                raise UserError(f"--name {name} is taken: {place} is there already; choose another name.")
+            temporary.chmod(0o755)
+            os.rename(temporary, place)
+    except OSError as error:
+        raise cannot_write(place, error, "choose another --to") from error
     return place
 
 
@@ -121,21 +120,3 @@ def _not_lived(record: Record) -> str | None:
     """The first domain that should have been trained on and was not; None for a whole life."""
     met = set(record.points[-1].met)
     return next((d.name for d in record.data if not d.evaluation_only and d.name not in met), None)
-
-
-class _unfinished:
-    """A hidden folder beside the submissions, gone at the end unless it was renamed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> str:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.path = tempfile.mkdtemp(prefix=".unfinished-", dir=self.folder)
-        except OSError as error:
-            raise UserError(f"{self.folder} cannot be written: {error.strerror}; choose another --to.") from error
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from clbench import __version__
+from clbench.cache import root
 from clbench.console import printable
 from clbench.errors import UserError, nearest
 
@@ -28,6 +30,8 @@ COMMANDS = {
     "schema": ("clbench.cli.schema", "The JSON schema of a record, a submission, a recipe, a stream."),
     "reproduce": ("clbench.cli.reproduce", "A whole study: its runs, its table, what its numbers decide."),
 }
+# Commands that, stopped, go on where they stood.
+RESUMED = {"run", "compress", "sweep", "pretrain", "reproduce"}
 
 
 class LazyGroup(click.Group):
@@ -63,21 +67,57 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The console script. A user's mistake is one sentence and exit code 2; Ctrl-C is 130."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         cli.main(args=arguments, prog_name="clbench", standalone_mode=False)
     except UserError as error:
         sys.exit(_say(str(error), 2))
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(_say("stopped; the same command goes on from here.", 130))
+    except click.ClickException as error:
+        sys.exit(_say(_misused(error), 2))
+    except (click.Abort, KeyboardInterrupt) as stop:
+        sys.exit(_say(f"stopped{_goes_on(stop, given)}.", 130))
     except OSError as error:
         # A full disk or a folder without rights is the user's to mend as well, wherever it is met.
-        if error.errno is None:
+        if error.errno is None and not isinstance(error, FileNotFoundError):
             raise
-        where = f" at {error.filename}" if error.filename else ""
-        sys.exit(_say(f"the system refused{where}: {error.strerror}.", 2))
+        sys.exit(_say(_refused(error), 2))
+
+
+def _misused(error: click.ClickException) -> str:
+    """What click has against the command line, in one sentence, and where its options are explained."""
+    told = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        known = [
+            name for parameter in context.command.get_params(context) for name in parameter.opts if name[:1] == "-"
+        ]
+        told = f"No such option {error.option_name} of {context.command_path}; {nearest(error.option_name, known)}"
+        return told.rstrip(".?") + told[-1]
+    return f"{told}; {context.command_path} --help says more." if context is not None else f"{told}."
+
+
+def _goes_on(stop: BaseException, given: list[str]) -> str:
+    """How a stopped command is gone on with: the command may have its own word for it."""
+    own = " ".join(map(str, getattr(stop.__cause__, "args", ())))
+    if own:
+        return f"; {own}"
+    command = next((word for word in given if word in COMMANDS), None)
+    return "; the same command goes on from here" if command is None or command in RESUMED else ""
+
+
+def _refused(error: OSError) -> str:
+    """What the system has refused, and why."""
+    where = str(error.filename or "")
+    if isinstance(error, FileNotFoundError):
+        # Libraries in Rust name the file in their sentence alone.
+        where = where or str(error).partition(": ")[2] or str(error)
+        if Path(where).is_relative_to(root()):
+            return f"{where} is gone: the cache was removed while it was in use; the same command makes it again."
+        return f"{where} does not exist, or was removed while it was in use."
+    return f"the system refused{f' at {where}' if where else ''}: {error.strerror}."
 
 
 def _say(sentence: str, code: int) -> int:

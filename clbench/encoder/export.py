@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from clbench.encoder.hf_folder import FILES
+from clbench.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -50,38 +50,38 @@ def _write(
     card: str,
     folder: Path,
 ) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    unfinished.chmod(0o755)
     try:
-        weights = {name: value.detach().to(dtype).contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, unfinished / "model.safetensors", metadata={"format": "pt"})
-        (unfinished / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
-        config = model.config.to_dict()
-        config.pop("_name_or_path", None)
-        config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."), model_type="bert")
-        _write_json(unfinished / "config.json", config)
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        tokenizer.save(str(unfinished / "tokenizer.json"))
-        words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-        (unfinished / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
-        settings = {
-            "tokenizer_class": "BertTokenizer",
-            "do_lower_case": lower_case,
-            "model_max_length": model.config.max_position_embeddings,
-            **{f"{kind}_token": f"[{kind.upper()}]" for kind in ("cls", "sep", "pad", "unk", "mask")},
-        }
-        _write_json(unfinished / "tokenizer_config.json", settings)
-        (unfinished / "README.md").write_text(card, encoding="utf-8")
-        lines = [f"{sha256(unfinished / name)}  {name}\n" for name in FILES if (unfinished / name).is_file()]
-        (unfinished / SUMS).write_text("".join(lines), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with made(folder.parent), unfinished(folder.parent) as place:
+            place.chmod(0o755)
+            weights = {name: value.detach().to(dtype).contiguous() for name, value in model.state_dict().items()}
+            save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+            (place / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
+            config = model.config.to_dict()
+            config.pop("_name_or_path", None)
+            config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."), model_type="bert")
+            _write_json(place / "config.json", config)
+            tokenizer.no_padding()
+            tokenizer.no_truncation()
+            tokenizer.save(str(place / "tokenizer.json"))
+            words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+            (place / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
+            settings = {
+                "tokenizer_class": "BertTokenizer",
+                "do_lower_case": lower_case,
+                "model_max_length": model.config.max_position_embeddings,
+                **{f"{kind}_token": f"[{kind.upper()}]" for kind in ("cls", "sep", "pad", "unk", "mask")},
+            }
+            _write_json(place / "tokenizer_config.json", settings)
+            (place / "README.md").write_text(card, encoding="utf-8")
+            lines = [f"{sha256(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
+            (place / SUMS).write_text("".join(lines), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.rename(place, folder)
+    except (OSError, SafetensorError) as error:
+        raise cannot_write(folder, error) from error
 
 
 def sha256(path: Path) -> str:

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clbench.errors import UserError
 from clbench.life.evaluation import Point
+from clbench.writing import cannot_write
 
 # Two: if the last one is damaged, the life goes on from the one before, and the disk holds no more than it must.
 _KEPT = 2
@@ -70,8 +70,7 @@ def write(folder: Path, checkpoint: Checkpoint, fingerprint: str) -> Path:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
     except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise UserError(f"{path} cannot be written: {reason}; free the disk or choose another folder.") from error
+        raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(unfinished.parent, ignore_errors=True)
     for number, old in _numbered(folder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.errors import UserError
 from clbench.figures import mean_interval
 from clbench.plots.curves import Curves, curves
 from clbench.record.forms import Record
+from clbench.writing import cannot_write, unfinished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,16 +123,11 @@ def save(figure: Any, files: tuple[Path, ...]) -> None:
         UserError: a file cannot be written.
     """
     for file in files:
-        # The suffix stays last: matplotlib goes by it.
-        unfinished = file.with_name(f".{os.getpid()}.{file.name}")
         # No date and no version of matplotlib: equal pictures are equal files.
         metadata = {"Software": None} if file.suffix == ".png" else {"Date": None, "Creator": None}
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(unfinished, dpi=160, metadata=metadata)
-            os.replace(unfinished, file)
+            with unfinished(file.parent) as place:
+                figure.savefig(place / file.name, dpi=160, metadata=metadata)
+                os.replace(place / file.name, file)
         except OSError as error:
-            raise UserError(f"{file} cannot be written: {error.strerror}; free the disk or choose another.") from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+            raise cannot_write(file, error) from error

@@ -33,6 +33,7 @@ from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk, si
 from clbench.record import hardware
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.recipe import PruneLayers
+from clbench.writing import cannot_write
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -528,8 +529,7 @@ def _written(folder: Path, partial: Path | None = None) -> Iterator[None]:
         if partial is not None:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UserError(f"--out {folder} cannot be written: {reason}; free the disk, or choose another.") from error
+        raise cannot_write(f"--out {folder}", error) from error
 
 
 def _write_curve(folder: Path, progress: Progress) -> None:

@@ -49,7 +49,7 @@ def test_the_licence_is_the_backbones_unless_given(small_stream: Path, tmp_path:
 def test_names_with_anything_but_a_slug(name: str, small_stream: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'name': a name should be lower-case"):
         handed_in(tmp_path / "board", [honest(small_stream)], name=name)
-    assert not list((tmp_path / "board").iterdir())
+    assert not (tmp_path / "board").exists()
 
 
 @pytest.mark.parametrize(

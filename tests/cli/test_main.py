@@ -8,7 +8,10 @@ import sys
 import pytest
 
 import clbench
+from clbench.cache import root
 from clbench.cli.main import COMMANDS, main
+
+ROOT = root()
 
 
 def test_help_and_import_load_nothing_heavy() -> None:
@@ -39,13 +42,34 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["rn"], "no command is called 'rn'; did you mean run?"), (["run", "--modle", "x"], "No such option")],
+    [
+        (["rn"], "no command is called 'rn'; did you mean run?"),
+        (["run", "--modle", "x"], "No such option --modle of clbench run; did you mean --model"),
+        (
+            ["leaderboard", "show", "--xyz"],
+            "No such option --xyz of clbench leaderboard show; known are --help, --json, ",
+        ),
+        (["run", "--shift", "abc"], "Invalid value for '--shift': 'abc' is not a valid float; clbench run --help"),
+        (["run", "--out"], "Option '--out' requires an argument"),
+        (["run", "a", "b"], "Got unexpected extra arguments (a b); clbench run --help says more."),
+        (["compress", "--model", "x"], "Missing option '--domain'; clbench compress --help says more."),
+        (["show"], "Missing argument 'RUN...'; clbench show --help says more."),
+        (["schema", "foo"], "'foo' is not one of 'record'"),
+        (["schema"], "Missing argument"),
+        (["reproduce", "foo"], "No such command 'foo'"),
+        (["leaderboard", "serve", "--port", "99999"], "99999 is not in the range 0<=x<=65535"),
+        (["show", "nowhere"], "nowhere does not exist; give the folder of a finished run"),
+        (["run", "--seeds", "2-0"], "--seeds should be like 3, 0-2 or 0,4,7-9"),
+    ],
 )
 def test_mistakes(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert sentence in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.startswith("clbench: ")
+    assert told.count("\n") == 1
 
 
 def test_a_system_that_refuses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +81,45 @@ def test_a_system_that_refuses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         main([])
     assert stop.value.code == 2
     assert "the system refused at /somewhere: Permission denied." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/nowhere/x"), "/nowhere/x does not exist, or was removed"),
+        # As safetensors raises it.
+        (FileNotFoundError("No such file or directory: /nowhere/x"), "/nowhere/x does not exist, or was removed while"),
+        (FileNotFoundError(2, "No such file", str(root() / "models" / "x")), "the cache was removed while it was in"),
+        (OSError(28, "No space left on device", "/x"), "the system refused at /x: No space left on device."),
+    ],
+)
+def test_what_the_system_said(
+    error: OSError, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("clbench.cli.main.root", lambda: ROOT)
+    monkeypatch.setattr("clbench.cli.main.cli.main", refuse)
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert ("disk" in told) is False
+
+
+def test_a_command_that_has_nothing_to_go_on_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clbench.cli.main.cli.main", stop)
+    with pytest.raises(SystemExit) as end:
+        main(["show", "x"])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "clbench: stopped.\n"
 
 
 def test_stopped_by_hand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
