@@ -120,8 +120,11 @@ def _again(record: Record, other: Record) -> Iterator[str]:
     one.pop("measured"), two.pop("measured")
     # Its hash holds the versions of the packages, which are told apart below.
     one["configuration"].pop("fingerprint"), two["configuration"].pop("fingerprint")
-    # Warnings follow from what else is compared, and a version of clbench may tell what another did not.
-    one.pop("warnings", None), two.pop("warnings", None)
+    # Warnings and places follow from what else is compared, and a version of clbench may tell what another did not.
+    for content in (one, two):
+        content.pop("warnings", None)
+        for domain in content["data"]:
+            domain.pop("places", None)
     if one == two:
         return
     apart = [name for name in versions[0] if versions[0].get(name) != versions[1].get(name)]

@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("clbench.cli.verify", "Check submissions: figures, test pairs, recipe, size; or run them again."),
     "leaderboard": ("clbench.cli.leaderboard", "Build the board from its submissions, show it, serve it."),
     "streams": ("clbench.cli.streams", "The streams and their domains: sizes, licences, baselines."),
+    "domains": ("clbench.cli.domains", "The data sets that streams are made of: titles, licences, sources."),
     "models": ("clbench.cli.models", "The recipes: depth, parameters, steps, source; one of them drawn."),
     "pretrain": ("clbench.cli.pretrain", "Make a small encoder from plain text, with a teacher or without."),
     "schema": ("clbench.cli.schema", "The JSON schema of a record, a submission, a recipe, a stream."),

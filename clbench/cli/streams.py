@@ -69,8 +69,12 @@ def _print(content: dict[str, Any]) -> None:
     from clbench.report import print_warnings
 
     out = console.out()
-    out.print(Text(f"{content['stream']}: {content['title']}", style="bold"))
-    out.print(Text(content["description"]))
+    for line, style in (
+        (": ".join(filter(None, (content["stream"], content["title"]))), "bold"),
+        (content["description"], ""),
+    ):
+        if line:
+            out.print(Text(line, style=style))
     out.print(
         Text(
             f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "

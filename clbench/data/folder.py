@@ -4,103 +4,286 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
+import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from clbench.data.labels import Rows
 from clbench.errors import UserError
-from clbench.schema.domain import Columns
+from clbench.schema.domain import Columns, Quoting
+
+if TYPE_CHECKING:
+    import pyarrow
 
 SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet", ".csv", ".tsv")
+
+# A line and the three values that are read of it.
+Read = tuple[int, Sequence[Any]]
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+_QUOTING_HINT = "if a spreadsheet wrote it, give 'quoting: minimal' under 'folder' in the domain's file"
 
 
 def split_file(folder: Path, split: str) -> Path | None:
     """The file of a split, or None where there is none.
 
     Raises:
-        UserError: two files claim to be the split.
+        UserError: two files claim to be the split, or what has its name is no file.
     """
-    found = [folder / f"{split}{suffix}" for suffix in SUFFIXES if (folder / f"{split}{suffix}").is_file()]
+    candidates = [folder / f"{split}{suffix}" for suffix in SUFFIXES]
+    found = [path for path in candidates if path.is_symlink() or path.exists()]
     if len(found) > 1:
         raise UserError(f"{folder} holds {found[0].name} and {found[1].name}; keep one of the two.")
+    for path in found:
+        if not path.is_file():
+            raise UserError(f"{path} should be a regular file, but is {_kind(path)}.")
     return found[0] if found else None
 
 
-def read_file(path: Path, columns: Columns) -> Rows:
+def read_file(path: Path, columns: Columns, quoting: Quoting | None = None) -> Rows:
     """The rows of one file; its kind is told by its name.
 
-    TSV fields stand as they are, without quoting, as published sets have them; CSV fields may be quoted.
+    Args:
+        path: the file.
+        columns: which columns are read; every other may hold what it likes.
+        quoting: of CSV and TSV: ``minimal``, a field may stand in double quotes, or ``none``, quotes are text. As
+            published sets have it unless given: ``minimal`` for CSV, ``none`` for TSV.
 
     Raises:
-        UserError: the file is damaged, or lacks one of the columns.
+        UserError: the file is damaged, is not UTF-8 text, or does not hold each of the columns once.
     """
     wanted = (columns.first, columns.second, columns.label)
     if path.suffix == ".parquet":
         return _read_parquet(path, wanted)
-    reader = _json_lines if path.name.endswith((".jsonl", ".jsonl.gz")) else _separated
+    quoting = quoting or ("none" if path.suffix == ".tsv" else "minimal")
+    lines = path.name.endswith((".jsonl", ".jsonl.gz"))
     places: list[int] = []
     values: tuple[list[Any], ...] = ([], [], [])
     try:
-        with _open(path) as file:
-            for place, row in reader(path, file):
-                for column, held in zip(wanted, values, strict=True):
-                    if column not in row:
-                        raise missing_column(f"{path}, line {place}", column, list(row))
-                    held.append(row[column])
+        with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file, _long_fields():
+            text = _no_nul(path, file)
+            for place, row in _json_lines(path, text, wanted) if lines else _separated(path, text, wanted, quoting):
+                for value, held in zip(row, values, strict=True):
+                    held.append(value)
                 places.append(place)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except _DAMAGED as error:
         raise UserError(f"{path} is cut short or damaged: its gzip stream does not end as it should.") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} should be UTF-8 text, but byte {error.start} of a block is not.") from error
+        raise _not_utf8(path) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return Rows(str(path), "line", places, *values)
+    quoted = () if lines or quoting != "none" else _quoted(wanted, values)
+    first, second, labels = values
+    return Rows(str(path), "line", places, first, second, labels, quoted)
 
 
-def missing_column(origin: str, wanted: str, there: list[str]) -> UserError:
+def missing_column(origin: str, wanted: str, there: Iterable[str]) -> UserError:
     """The error for a column that is not there; it names those that are."""
     listed = ", ".join(f"'{name}'" for name in there) or "none"
     return UserError(f"{origin}: column '{wanted}' is missing; the columns there are {listed}.")
 
 
-def _open(path: Path) -> TextIO:
-    # utf-8-sig: spreadsheets begin their files with a byte order mark, which belongs to no column's name.
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def check_columns(origin: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+    """That every wanted column is there, and once.
+
+    Raises:
+        UserError: it is not; the sentence begins with ``origin``.
+    """
+    times = Counter(there)
+    for column in wanted:
+        if not times[column]:
+            raise missing_column(origin, column, there)
+        if times[column] > 1:
+            raise UserError(f"{origin}: column '{column}' should be there once, but is there {times[column]} times.")
 
 
-def _json_lines(path: Path, file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def table_rows(table: pyarrow.Table, wanted: tuple[str, str, str], origin: str, where: str) -> Rows:
+    """The rows of a table.
+
+    Args:
+        table: with the wanted columns.
+        wanted: the names of two columns of texts, and of one of labels: text, numbers or booleans.
+        origin: of the rows.
+        where: opens the sentence of an error.
+
+    Raises:
+        UserError: a column's type holds something else, or a text is not UTF-8.
+    """
+    first, second, label = wanted
+    return Rows(
+        origin, "row", range(1, len(table) + 1),
+        _column(table, first, "text", where), _column(table, second, "text", where),
+        _column(table, label, "label", where),
+    )  # fmt: skip
+
+
+def _column(table: pyarrow.Table, column: str, holds: Literal["text", "label"], origin: str) -> list[Any]:
+    from pyarrow import types
+
+    data = table.column(column)
+    kind = data.type.value_type if types.is_dictionary(data.type) else data.type
+    right = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind)
+    if holds == "label":
+        right = right or any(
+            test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+        )
+    if not right:
+        wanted = "text" if holds == "text" else "labels or scores"
+        raise UserError(f"{origin}: column '{column}' should hold {wanted}, but is of type {str(kind)[:80]}.")
+    try:
+        return cast("list[Any]", data.to_pylist())
+    except UnicodeDecodeError as error:
+        raise UserError(f"{origin}: column '{column}' should hold UTF-8 text, but holds other bytes.") from error
+
+
+def _kind(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "a link that leads nowhere"
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    return next((name for test, name in kinds if test(mode)), "a device")
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """The csv module refuses fields of more than 131,072 characters unless told otherwise, process-wide."""
+    usual = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
+
+
+def _no_nul(path: Path, file: Iterable[str]) -> Iterator[str]:
+    """The lines of a text, which has no NUL; UTF-16 without a byte order mark has one in every second byte."""
     for place, line in enumerate(file, start=1):
+        if "\0" in line:
+            if line.count("\0") > len(line) // 4:
+                raise _in_another_encoding(path, place, "UTF-16")
+            raise UserError(f"{path}, line {place} should be text, but holds a NUL byte; the file is damaged.")
+        yield line
+
+
+def _not_utf8(path: Path) -> UserError:
+    """The error for a file that is not UTF-8: its first such line, and the encoding that this seems to be."""
+    try:
+        with _open(path) as file:
+            for place, line in enumerate(file, start=1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    return _in_another_encoding(path, place, _encoding(line))
+    except (*_DAMAGED, OSError):
+        pass  # reading by lines looks further ahead than the reading that found the byte
+    return UserError(f"{path} should be UTF-8 text, but is not; save it as UTF-8.")
+
+
+def _encoding(line: bytes) -> str:
+    """What bytes that are no UTF-8 seem to be."""
+    for mark, name in ((b"\xff\xfe\0\0", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+        if line.startswith(mark):
+            return name
+    if line.count(0) > len(line) // 4:
+        return "UTF-16"
+    # In the languages that these two were made for, letters beyond ASCII are few.
+    high = sum(byte > 127 for byte in line)
+    return "Latin-1 or Windows-1252" if high <= len(line.strip()) // 3 or high == 1 else "an older encoding"
+
+
+def _in_another_encoding(path: Path, place: int, encoding: str) -> UserError:
+    return UserError(f"{path}, line {place} should be UTF-8 text, but seems to be {encoding}; save the file as UTF-8.")
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows which of its keys came more than once."""
+
+    twice: frozenset[str] = frozenset()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        times = Counter(key for key, _ in pairs)
+        found.twice = frozenset(key for key, count in times.items() if count > 1)
+    return found
+
+
+def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iterator[Read]:
+    for place, line in enumerate(lines, start=1):
+        # Files that were put together may have a byte order mark at each seam.
+        line = line.lstrip("\ufeff")
         if not line.strip():
             continue
+        where = f"{path}, line {place}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
         except json.JSONDecodeError as error:
-            raise UserError(f"{path}, line {place} is not valid JSON: {error.msg} at column {error.colno}.") from error
-        if not isinstance(row, dict):
-            raise UserError(f"{path}, line {place} should be a JSON object, but is {type(row).__name__}.")
-        yield place, row
+            raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}.") from error
+        except RecursionError as error:
+            raise UserError(f"{where} is JSON that is nested too deep.") from error
+        except ValueError as error:  # Python bounds the digits that it converts
+            raise UserError(f"{where} holds a whole number of too many digits.") from error
+        if not isinstance(row, _Object):
+            raise UserError(f"{where} should be a JSON object, but is {type(row).__name__}.")
+        for column in wanted:
+            if column not in row:
+                raise missing_column(where, column, row)
+            if column in row.twice:
+                raise UserError(f"{where}: key '{column}' should be there once, but is there more than once.")
+        yield place, [row[column] for column in wanted]
 
 
-def _separated(path: Path, file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    tabs = path.suffix == ".tsv"
-    reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file, strict=True)
+def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting: Quoting) -> Iterator[Read]:
+    kind = path.suffix[1:].upper()
+    separator = "\t" if kind == "TSV" else ","
+    how: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
+    reader = csv.reader(lines, delimiter=separator, **how)
+    begin = 1
     try:
-        header = next(reader, None)
+        header = next((fields for fields in reader if any(fields)), None)
+        if header is None:
+            raise UserError(f"{path} is empty; its first line should name the columns.")
+        where = f"{path}, line {reader.line_num}"
+        other = next((sign for sign in (";", "\t", ",") if sign != separator and sign in header[0]), None)
+        if len(header) == 1 and other is not None:
+            name = {"\t": "a tab"}.get(separator, f"'{separator}'")
+            raise UserError(f"{where}: a {kind} file's columns should be separated by {name}, not {other!r}.")
+        check_columns(where, wanted, header)
+        places = [header.index(column) for column in wanted]
+        begin = reader.line_num + 1
         for fields in reader:
-            if not fields:
+            begin = reader.line_num + 1
+            if not any(fields):  # a blank line, or what spreadsheets leave below a table
                 continue
-            if len(fields) != len(header or ()):
+            if len(fields) != len(header):
+                hint = f"; {_QUOTING_HINT}" if quoting == "none" and any('"' in field for field in fields) else ""
                 raise UserError(
-                    f"{path}, line {reader.line_num} has {len(fields)} fields, but its header has {len(header or ())}."
+                    f"{path}, line {reader.line_num} has {len(fields)} fields, but its header has {len(header)}{hint}."
                 )
-            yield reader.line_num, dict(zip(header or (), fields, strict=True))
+            yield reader.line_num, [fields[place] for place in places]
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num} is not valid {path.suffix[1:].upper()}: {error}.") from error
+        opened = f"; its row begins in line {begin}" if begin < reader.line_num else ""
+        raise UserError(f"{path}, line {reader.line_num} is not valid {kind}: {error}{opened}.") from error
+
+
+def _quoted(wanted: Sequence[str], values: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The columns of which every field stands in double quotes that were read as text."""
+
+    def inside(text: str) -> bool:
+        return len(text) > 1 and text.startswith('"') and text.endswith('"')
+
+    found = [column for column, held in zip(wanted, values, strict=True) if held and all(map(inside, held))]
+    return tuple(dict.fromkeys(found))
 
 
 def _read_parquet(path: Path, wanted: tuple[str, str, str]) -> Rows:
@@ -109,11 +292,9 @@ def _read_parquet(path: Path, wanted: tuple[str, str, str]) -> Rows:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            there = file.schema_arrow.names
-            for column in wanted:
-                if column not in there:
-                    raise missing_column(str(path), column, there)
+            check_columns(str(path), wanted, file.schema_arrow.names)
             table = file.read(columns=list(dict.fromkeys(wanted)))
-    except (pyarrow.ArrowException, OSError) as error:
+        table.validate(full=True)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
         raise UserError(f"{path} is cut short, damaged, or no Parquet file.") from error
-    return Rows(str(path), "row", range(1, len(table) + 1), *(table.column(column).to_pylist() for column in wanted))
+    return table_rows(table, wanted, str(path), str(path))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clbench.data.folder import missing_column
+from clbench.data.folder import check_columns, table_rows
 from clbench.data.labels import Rows
 from clbench.errors import UserError, nearest
 from clbench.schema.domain import Hub
@@ -35,12 +35,10 @@ def fetch(name: str, hub: Hub, splits: Sequence[str]) -> tuple[dict[str, Rows], 
             raise UserError(f"domain '{name}': {_called(hub)} has no split '{split}'; {nearest(split, loaded)}")
         data = loaded[split]
         wanted = (hub.columns.first, hub.columns.second, hub.columns.label)
-        for column in wanted:
-            if column not in data.column_names:
-                raise missing_column(f"domain '{name}': {_called(hub)}, split {split}", column, data.column_names)
+        origin = f"{_called(hub)}, split {split}"
+        check_columns(f"domain '{name}': {origin}", wanted, data.column_names)
         table = data.with_format("arrow")[:]
-        values = (table.column(column).to_pylist() for column in wanted)
-        found[split] = Rows(f"{_called(hub)}, split {split}", "row", range(1, len(data) + 1), *values)
+        found[split] = table_rows(table, wanted, origin, f"domain '{name}': {origin}")
     source: dict[str, str | int | float] = {"kind": "hub", "id": hub.id, "commit": commit}
     for field in ("config", "data_dir", "revision"):
         if getattr(hub, field) is not None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from clbench.data.pairs import Pairs
+import numpy as np
+
+from clbench.data.pairs import Pairs, Places
 from clbench.errors import UserError, nearest
 from clbench.schema.domain import Columns, Reading, label_key
+
+# What stands for "nobody labelled this pair" in published sets.
+_UNLABELLED = ("", "-", "-1", "?", "nan", "none", "null", "n/a", "na")
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class Rows:
         unit: what ``places`` counts: ``line`` or ``row``.
         places: N places, 1-based.
         first, second, labels: N values each, of whatever type the source held.
+        quoted: columns of which every field stands in double quotes that were read as text.
     """
 
     origin: str
@@ -29,6 +36,7 @@ class Rows:
     first: Sequence[Any]
     second: Sequence[Any]
     labels: Sequence[Any]
+    quoted: tuple[str, ...] = ()
 
 
 def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[Pairs, int]:
@@ -47,13 +55,14 @@ def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[
     kept: list[int] = []
     labels: list[int] = []
     for row, (first, second, label) in enumerate(zip(rows.first, rows.second, rows.labels, strict=True)):
-        if not (isinstance(first, str) and isinstance(second, str)):
+        if not (_is_text(first) and _is_text(second)):
             raise _no_text(rows, row, reading.columns)
         name = class_of(row, label)
         if name is not None:
             kept.append(row)
             labels.append(number[name])
-    pairs = Pairs.of([rows.first[row] for row in kept], [rows.second[row] for row in kept], labels)
+    places = Places(rows.unit, np.array([rows.places[row] for row in kept], dtype=np.int64))
+    pairs = Pairs.of([rows.first[row] for row in kept], [rows.second[row] for row in kept], labels, places)
     return pairs, len(rows.labels) - len(kept)
 
 
@@ -61,37 +70,94 @@ def _by_map(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
     known = {label_key(key): name for key, name in (reading.labels or {}).items()}
 
     def class_of(row: int, label: Any) -> str | None:
+        if label is not None and not isinstance(label, str | int | float | Decimal):
+            raise UserError(
+                f"{_place(rows, row)}: column '{reading.columns.label}' should hold a label, but holds "
+                f"{type(label).__name__}."
+            )
         key = label_key(label)
         if key not in known:
             raise UserError(
-                f"{_place(rows, row)}: label {label!r} in column '{reading.columns.label}' is not in the domain's "
-                f"label map; {nearest(key, known)}"
+                f"{_place(rows, row)}: label {_shown(label)} in column '{reading.columns.label}' is not in the "
+                f"domain's label map; {_remedy(rows, reading.columns.label, key, known)}"
             )
         return known[key]
 
     return class_of
 
 
+def _remedy(rows: Rows, column: str, key: str, known: dict[str, str | None]) -> str:
+    if column in rows.quoted:
+        return "its fields are in quotes: give 'quoting: minimal' under 'folder' in the domain's file."
+    if key.lower() in _UNLABELLED:
+        # The key as YAML takes it.
+        name = key if key == "-1" else f'"{key}"'
+        return (
+            f"known are {', '.join(sorted(known))}; if it means that a pair has no label, map it to null to drop "
+            f"such pairs ({name}: null under 'labels')."
+        )
+    return nearest(key, known)
+
+
 def _by_bands(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
     def class_of(row: int, label: Any) -> str | None:
-        try:
-            score = math.nan if isinstance(label, bool) else float(label)
-        except (TypeError, ValueError):
-            score = math.nan
-        if math.isnan(score):
+        score = _score(label)
+        if not math.isfinite(score):
             raise UserError(
-                f"{_place(rows, row)}: column '{reading.columns.label}' should hold a score, but holds {label!r}."
+                f"{_place(rows, row)}: column '{reading.columns.label}' should hold a score, but holds {_shown(label)}."
             )
         return next((band.label for band in reading.bands or () if band.holds(score)), None)
 
     return class_of
 
 
+def _score(label: Any) -> float:
+    """A label as a number; NaN where it is none. Underscores, which Python takes within numbers, are no part of one."""
+    if isinstance(label, bool) or (isinstance(label, str) and "_" in label):
+        return math.nan
+    try:
+        return float(label)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that can be written: half of a surrogate pair, which JSON can spell, is no character."""
+    if not isinstance(value, str):
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _no_text(rows: Rows, row: int, columns: Columns) -> UserError:
     values = {columns.first: rows.first[row], columns.second: rows.second[row]}
-    column, value = next((column, value) for column, value in values.items() if not isinstance(value, str))
-    found = "is empty (null)" if value is None else f"holds {type(value).__name__} {value!r}"
-    return UserError(f"{_place(rows, row)}: column '{column}' should hold text, but {found}.")
+    column, value = next((column, value) for column, value in values.items() if not _is_text(value))
+    where = f"{_place(rows, row)}: column '{column}'"
+    if isinstance(value, str):
+        half = next(c for c in value if "\ud800" <= c <= "\udfff")
+        return UserError(
+            f"{where} holds \\u{ord(half):04x}, half of a surrogate pair and no character; write the whole character, "
+            "or \\ufffd in its place."
+        )
+    found = "is empty (null)" if value is None else f"holds {_typed(value)}"
+    return UserError(f"{where} should hold text, but {found}.")
+
+
+def _shown(value: Any, longest: int = 80) -> str:
+    """A value as Python writes it, cut where it is long; a list or mapping, which may be deep, by its size alone."""
+    if isinstance(value, list | dict):
+        return f"{type(value).__name__} of {len(value)} items"
+    shown = repr(value)
+    return shown if len(shown) <= longest else f"{shown[:longest]}.."
+
+
+def _typed(value: Any) -> str:
+    return _shown(value) if isinstance(value, list | dict) else f"{type(value).__name__} {_shown(value)}"
 
 
 def _place(rows: Rows, row: int) -> str:

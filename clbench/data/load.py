@@ -13,6 +13,7 @@ from clbench.data.labels import to_pairs
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap, carve
 from clbench.errors import UserError, nearest
+from clbench.record.warnings import RunWarning
 from clbench.schema.domain import Domain
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
@@ -117,14 +118,20 @@ def _from_folder(domain: Domain, folder: Path, label_space: Sequence[str], train
             raise UserError(f"{folder} has no file of the {split} part; it may be one of {_names(split)}.")
     splits: dict[str, Pairs] = {}
     dropped = 0
+    warnings = []
     for split, path in files.items():
         if path is not None:
-            splits[split], gone = to_pairs(read_file(path, reading.columns), reading, label_space)
+            rows = read_file(path, reading.columns, reading.quoting)
+            splits[split], gone = to_pairs(rows, reading, label_space)
             dropped += gone
+            if rows.quoted:
+                names = (path.name, *(name for name in rows.quoted if name.isprintable() and 0 < len(name) <= 300))
+                warnings.append(RunWarning(kind="quoted_columns", domain=domain.name, names=names))
     if "validation" not in splits and "train" in splits:
         shares = [None, reading.validation_share]
         splits["train"], splits["validation"] = carve(splits["train"], shares, f"{domain.name}/train/carve")
-    return DomainData(domain.name, splits, {"kind": "folder", "folder": str(folder), "dropped": dropped})
+    source: Source = {"kind": "folder", "folder": str(folder), "dropped": dropped}
+    return DomainData(domain.name, splits, source, tuple(warnings))
 
 
 def _from_hub(domain: Domain, label_space: Sequence[str], trained_on: bool) -> DomainData:
@@ -160,7 +167,7 @@ def _finish(data: DomainData, caps: dict[str, int | None], trained_on: bool) -> 
     source = dict(data.source)
     if source["kind"] != "generator":
         source["test_pairs_met_before"] = _met_before(splits)
-    return DomainData(data.name, splits, source)
+    return DomainData(data.name, splits, source, data.warnings)
 
 
 def _met_before(splits: dict[str, Pairs]) -> int:

@@ -17,6 +17,19 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where rows stood in what they were read from.
+
+    Attributes:
+        unit: what ``numbers`` count: ``line`` or ``row``.
+        numbers: int64 array of shape (N,), 1-based.
+    """
+
+    unit: str
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Sentence pairs with labels on the stream's label space.
 
@@ -24,16 +37,20 @@ class Pairs:
         first: N sentences (premise, question, post).
         second: N sentences (hypothesis, other question, other post).
         labels: int64 array of shape (N,), 0-based class numbers.
+        places: where each pair stood in its file; None for generated pairs. No part of :meth:`digest`.
     """
 
     first: tuple[str, ...]
     second: tuple[str, ...]
     labels: np.ndarray
+    places: Places | None = None
 
     @classmethod
-    def of(cls, first: Iterable[str], second: Iterable[str], labels: Iterable[int]) -> Pairs:
+    def of(
+        cls, first: Iterable[str], second: Iterable[str], labels: Iterable[int], places: Places | None = None
+    ) -> Pairs:
         """Pairs from any three iterables of one length."""
-        pairs = cls(tuple(first), tuple(second), np.asarray(list(labels), dtype=np.int64))
+        pairs = cls(tuple(first), tuple(second), np.asarray(list(labels), dtype=np.int64), places)
         if not len(pairs.first) == len(pairs.second) == len(pairs.labels):
             raise ValueError("first, second and labels differ in length")
         return pairs
@@ -43,7 +60,8 @@ class Pairs:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at ``rows``, in that order."""
-        return Pairs.of((self.first[r] for r in rows), (self.second[r] for r in rows), self.labels[list(rows)])
+        places = self.places and Places(self.places.unit, self.places.numbers[list(rows)])
+        return Pairs.of((self.first[r] for r in rows), (self.second[r] for r in rows), self.labels[list(rows)], places)
 
     def digest(self) -> str:
         """sha256 over every text and label, in order: equal digests mean equal data."""

@@ -11,7 +11,7 @@ import numpy as np
 from clbench import __version__, figures
 from clbench.data.pairs import DomainData
 from clbench.record.forms import SCHEMA_VERSION, Record
-from clbench.record.packing import Packed
+from clbench.record.packing import Packed, PackedPlaces
 from clbench.record.parts import Cost, Domain, EvaluationPoint, Measured, Score, Split
 from clbench.record.warnings import RunWarning
 
@@ -101,7 +101,7 @@ def make_record(
 
 
 def _domain(info: DomainInfo, classes: int) -> Domain:
-    gold = info.data.splits["test"].labels
+    gold, places = info.data.splits["test"].labels, info.data.splits["test"].places
     shares = np.bincount(gold, minlength=classes) / len(gold)
     return Domain(
         name=info.data.name,
@@ -112,6 +112,7 @@ def _domain(info: DomainInfo, classes: int) -> Domain:
         label_shares=tuple(shares.tolist()),
         majority=_score(info.majority),
         word_overlap=_score(info.word_overlap),
+        places=None if places is None else PackedPlaces.of(places.unit, places.numbers),
     )
 
 

@@ -60,6 +60,8 @@ class Record(Part):
                 raise ValueError(
                     f"data: gold of {domain.name} should hold a class of the label space for each test pair"
                 )
+            if domain.places is not None and domain.places.count != size:
+                raise ValueError(f"data: places of {domain.name} should be one for each test pair")
         trained = {domain.name for domain in self.data if not domain.evaluation_only}
         sizes = [(domain.name, domain.gold.classes, domain.gold.count) for domain in self.data]
         before = None
@@ -212,13 +214,19 @@ class Record(Part):
         return pd.DataFrame(rows)
 
     def predictions(self) -> pd.DataFrame:
-        """A row for each evaluation point and test pair: ``pair`` counts within the domain, classes are numbers."""
+        """A row for each evaluation point and test pair.
+
+        ``pair`` counts within the domain from 0, classes are numbers. ``place`` is the pair's line in its file (its
+        last, where a field holds line breaks), or its row in a Parquet file or a set of the hub, from 1; not available
+        for generated pairs.
+        """
         import pandas as pd
 
         parts = []
         for point in self.points:
             for domain in self.data:
                 count = domain.gold.count
+                places = [None] * count if domain.places is None else domain.places.array()
                 parts.append(
                     pd.DataFrame(
                         {
@@ -228,6 +236,7 @@ class Record(Part):
                             "final": point.final,
                             "domain": domain.name,
                             "pair": np.arange(count),
+                            "place": pd.array(places, dtype="Int64"),
                             "gold": domain.gold.array(),
                             "predicted": point.predictions[domain.name].array(),
                         }

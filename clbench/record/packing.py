@@ -1,10 +1,11 @@
-"""Arrays of classes as text: exact, compact, and checked on the way back."""
+"""Arrays of classes and of row numbers as text: exact, compact, and checked on the way back."""
 
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -60,4 +61,55 @@ class Packed(Form):
                 raise ValueError("base64 should be filled with zero bits after the last pair")
         elif raw.size and int(raw.max()) >= self.classes:
             raise ValueError(f"base64 holds class {int(raw.max())}, but classes end at {self.classes - 1}")
+        return self
+
+
+_RANGES = re.compile(r"[1-9][0-9]{0,14}(-[1-9][0-9]{0,14})?(,[1-9][0-9]{0,14}(-[1-9][0-9]{0,14})?)*")
+_MOST = 50_000_000
+
+
+class PackedPlaces(Form):
+    """N ascending places, as a person would write them down: ``2-31,33,40-52``.
+
+    Attributes:
+        unit: what they count: lines of a file, or rows of a table.
+        ranges: the places, 1-based; a range names its two ends, and what can be one range is one.
+    """
+
+    unit: Literal["line", "row"]
+    ranges: str = Field(max_length=16 * _MOST)
+
+    @classmethod
+    def of(cls, unit: str, numbers: np.ndarray) -> Self:
+        """Pack ``numbers``, ints of shape (N,), N > 0, ascending from 1 or more, each once."""
+        array = np.asarray(numbers, dtype=np.int64)
+        cuts = np.flatnonzero(np.diff(array) != 1) + 1
+        begins, ends = array[np.r_[0, cuts]].tolist(), array[np.r_[cuts - 1, len(array) - 1]].tolist()
+        ranges = (f"{a}" if a == b else f"{a}-{b}" for a, b in zip(begins, ends, strict=True))
+        return cls.model_validate({"unit": unit, "ranges": ",".join(ranges)})
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return sum(b - a + 1 for a, b in self._ends())
+
+    def array(self) -> np.ndarray:
+        """The places, int64 (N,)."""
+        return np.concatenate([np.arange(a, b + 1) for a, b in self._ends()])
+
+    def _ends(self) -> list[tuple[int, int]]:
+        parts = (part.partition("-") for part in self.ranges.split(","))
+        return [(int(a), int(b or a)) for a, _, b in parts]
+
+    @model_validator(mode="after")
+    def _is_ascending(self) -> Self:
+        if not _RANGES.fullmatch(self.ranges):
+            raise ValueError("ranges should be ascending numbers and ranges, such as 2-31,33")
+        before = -1
+        for (a, b), part in zip(self._ends(), self.ranges.split(","), strict=True):
+            if not before + 1 < a <= b or (a == b and "-" in part):
+                raise ValueError("ranges should be ascending, apart, and as short as can be")
+            before = b
+        if self.count > _MOST:
+            raise ValueError(f"ranges should hold at most {_MOST:,} places")
         return self

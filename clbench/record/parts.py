@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
-from clbench.record.packing import Packed
+from clbench.record.packing import Packed, PackedPlaces
 from clbench.schema.form import Form
 
 
@@ -94,6 +94,8 @@ class Domain(Part):
         label_shares: share of each class among them, in the label space's order.
         majority: score of always naming the training pairs' most frequent class.
         word_overlap: score of a classifier that reads only the share of words in common.
+        places: where each test pair stood in its file or table; left out where the pairs were generated, as in records
+            of a clbench that did not tell it.
     """
 
     name: Name
@@ -104,6 +106,7 @@ class Domain(Part):
     label_shares: tuple[float, ...]
     majority: Score
     word_overlap: Score
+    places: PackedPlaces | None = Field(default=None, exclude_if=lambda told: told is None)
 
 
 class InceptionStep(Part):

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import re
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from clbench.schema.form import Form
 
 Key = str | int | bool
+Quoting = Literal["minimal", "none"]
+# As spreadsheets and data frames write a whole number in a column of numbers; bounded, since a label is no long number.
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}\.0+")
 
 
 def label_key(value: Any) -> str:
-    """One spelling for a label however its file types it: 1, 1.0 and "1" are one label, as are true and "true".
+    """One spelling for a label however its file types it: 1, 1.0, "1" and "1.0" are one label, as are true, "true" and
+    "True", and null, NaN and "".
 
     A CSV file holds text only, JSON numbers may carry a point, and the hub's class labels are integers; the label map
     is written once for all of them.
     """
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    text = str(value).strip()
+    if _WHOLE.fullmatch(text):
+        return str(int(text.partition(".")[0]))
+    return text.lower() if text in ("True", "TRUE", "False", "FALSE") else text
 
 
 class Columns(Form):
@@ -165,8 +174,11 @@ class Folder(Reading):
 
     Attributes:
         validation_share: 0 to 1: the share of ``train`` that is carved out where there is no validation file.
+        quoting: of CSV and TSV files: ``minimal``, a field may stand in double quotes, as spreadsheets write them;
+            ``none``, quotes are text like any other. Null for ``minimal`` in CSV and ``none`` in TSV.
     """
 
+    quoting: Quoting | None = None
     validation_share: float = Field(default=0.1, gt=0, lt=1)
 
 
@@ -190,9 +202,9 @@ class Domain(Form):
 
     Attributes:
         name: the domain's name, also that of its folder under ``--data-dir``.
-        title: one line for people.
+        title: one line for people; empty for none.
         licence: as its publishers state it, or ``none stated``.
-        citation: where it comes from.
+        citation: where it comes from, or ``none stated``.
         sizes: the published pairs a split, before labels are dropped; null where not known.
         hub: where it lies on the hub; null where it has no home there.
         obtain: for a set without a home on the hub: where its files are to be had and how they become a folder.
@@ -201,9 +213,9 @@ class Domain(Form):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    title: str
-    licence: str
-    citation: str
+    title: str = ""
+    licence: str = "none stated"
+    citation: str = "none stated"
     sizes: dict[str, Size] | None = None
     hub: Hub | None = None
     obtain: str | None = None

@@ -50,8 +50,8 @@ class Stream(Form):
 
     Attributes:
         name: what ``--stream`` is given.
-        title: one line for people.
-        description: a paragraph for people.
+        title: one line for people; empty for none.
+        description: a paragraph for people; empty for none.
         label_space: the classes' names; a label's number is its place.
         domains: names or paths of domains in order; the model is compressed on the first.
         evaluation_only: domains that are evaluated on and never trained on.
@@ -59,8 +59,8 @@ class Stream(Form):
     """
 
     name: str
-    title: str
-    description: str
+    title: str = ""
+    description: str = ""
     label_space: tuple[str, ...] = Field(min_length=2)
     domains: tuple[str, ...] = Field(min_length=1)
     evaluation_only: tuple[str, ...] = ()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
+import os
 from pathlib import Path
+from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from data_worlds import parquet, rows, write_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from clbench.data.folder import SUFFIXES, read_file, split_file
+from clbench.data.labels import to_pairs
 from clbench.errors import UserError
-from clbench.schema.domain import Columns
+from clbench.schema.domain import Columns, Reading
 
 COLUMNS = Columns(first="premise", second="hypothesis", label="label")
 GOOD = json.dumps({"premise": "a", "hypothesis": "b", "label": "yes"})
@@ -88,7 +97,7 @@ def whole_gz() -> bytes:
             b'{"premise": "a", "sentence2": "b", "label": 1}\n',
             "line 1: column 'hypothesis' is missing; the columns there are 'premise', 'sentence2', 'label'.",
         ),
-        ("train.jsonl", b'{"premise": "caf\xe9"}\n', "should be UTF-8 text"),
+        ("train.jsonl", b'{"premise": "caf\xe9"}\n', "line 1 should be UTF-8 text, but seems to be Latin-1"),
         ("train.csv", b"premise,hypothesis,label\na,b\n", "train.csv, line 2 has 2 fields, but its header has 3."),
         ("train.csv", b'premise,hypothesis,label\n"a,b,c\n', "train.csv, line 2 is not valid CSV"),
         (
@@ -119,3 +128,243 @@ def test_a_damaged_file_ends_in_one_sentence(tmp_path: Path, name: str, content:
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be read: Is a directory"):
         read_file(tmp_path, COLUMNS)
+
+
+LONG = "word " * 40_000  # more characters than the csv module's usual limit for a field, 131,072
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_long_text_is_a_text(tmp_path: Path, suffix: str) -> None:
+    path = write_rows(tmp_path / f"train{suffix}", [{"premise": LONG, "hypothesis": "b", "label": "yes"}])
+    usual = csv.field_size_limit()
+    assert list(read_file(path, COLUMNS).first) == [LONG]
+    assert csv.field_size_limit() == usual
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", b"\xef\xbb\xbf" + GOOD.encode() + b"\r\n \r\n\xef\xbb\xbf" + GOOD.encode()),
+        ("a.csv", b'"premise",label,"hypothesis",note,note\r\na,yes,"b",,\r\n,,,,\r\n\r\na,yes,b,x,y'),
+        ("a.tsv", b"premise\thypothesis\tlabel\r\na\tb\tyes\r\n\t\t\r\na\tb\tyes"),
+    ],
+)
+def test_what_is_odd_but_legal_is_read_right(tmp_path: Path, name: str, content: bytes) -> None:
+    """Byte order marks at seams, carriage returns, blank lines, empty rows, other columns in any number."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    rows = read_file(path, COLUMNS)
+    assert (rows.first, rows.second, rows.labels) == (["a", "a"], ["b", "b"], ["yes", "yes"])
+
+
+def test_json_of_any_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"premise":"\\ud83d\\ude00\\u0000","hypothesis":"","label":1.0,"note":NaN,"note":{"label":[1,1]}}\n'
+    )
+    rows = read_file(path, COLUMNS)
+    assert (rows.first, rows.second, rows.labels) == (["😀\0"], [""], [1.0])
+
+
+def test_tables_of_other_types_of_text_and_label(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    texts = pyarrow.array(["a", "b", "a"])
+    for first in (texts.dictionary_encode(), texts.cast(pyarrow.large_string()), texts.cast(pyarrow.string_view())):
+        for label, read in (
+            (pyarrow.array([1, None, 0], pyarrow.int8()), [1, None, 0]),
+            (pyarrow.array([1.0, 2.5, 0.0]), [1.0, 2.5, 0.0]),
+            (texts.dictionary_encode(), ["a", "b", "a"]),
+            (pyarrow.array([True, False, True]), [True, False, True]),
+        ):
+            pyarrow.parquet.write_table(pyarrow.table({"premise": first, "hypothesis": texts, "label": label}), path)
+            rows = read_file(path, COLUMNS)
+            assert list(rows.first) == ["a", "b", "a"]
+            assert list(rows.labels) == read
+
+
+def table(**columns: pyarrow.Array) -> bytes:
+    """A Parquet file of one row, some of its columns changed."""
+    file = io.BytesIO()
+    usual = {"premise": pyarrow.array(["a"]), "hypothesis": pyarrow.array(["b"]), "label": pyarrow.array([1])}
+    pyarrow.parquet.write_table(pyarrow.table(usual | columns), file)
+    return file.getvalue()
+
+
+def twice() -> bytes:
+    file = io.BytesIO()
+    arrays = [pyarrow.array([text]) for text in ("a", "b", "yes", "c")]
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_arrays(arrays, names=["premise", "hypothesis", "label", "premise"]), file
+    )
+    return file.getvalue()
+
+
+NO_UTF8 = pyarrow.Array.from_buffers(
+    pyarrow.string(), 1, [None, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0"), pyarrow.py_buffer(b"\xe9")]
+)
+HEAD = b"premise,hypothesis,label\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        (
+            "a.csv",
+            b"premise,hypothesis,premise,label\na,b,c,yes\n",
+            "line 1: column 'premise' should be there once, but is there 2 times.",
+        ),
+        ("a.tsv", b"premise\tlabel\thypothesis\tlabel\n", "line 1: column 'label' should be there once"),
+        ("a.jsonl", f'{GOOD}\n{GOOD[:-1]}, "label": "no"}}\n'.encode(), "line 2: key 'label' should be there once"),
+        ("a.parquet", twice(), "column 'premise' should be there once, but is there 2 times."),
+        ("a.csv", b"", "is empty; its first line should name the columns."),
+        ("a.csv", b"\xef\xbb\xbf", "is empty"),
+        ("a.csv", b"premise;hypothesis;label\na;b;yes\n", "line 1: a CSV file's columns should be separated by ','"),
+        ("a.tsv", b"premise,hypothesis,label\na,b,yes\n", "line 1: a TSV file's columns should be separated by a tab"),
+        (
+            "a.csv",
+            HEAD + b'"a\nb\nc,d,yes\n',
+            "line 4 is not valid CSV: unexpected end of data; its row begins in line 2.",
+        ),
+        ("a.csv", HEAD + b"a,b\0,yes\n", "line 2 should be text, but holds a NUL byte"),
+        ("a.jsonl", GOOD.encode() + b"\nnone\0\n", "line 2 should be text, but holds a NUL byte"),
+        ("a.csv", HEAD.decode().encode("utf-16"), "line 1 should be UTF-8 text, but seems to be UTF-16; save"),
+        ("a.jsonl", GOOD.encode("utf-16-le"), "line 1 should be UTF-8 text, but seems to be UTF-16"),
+        ("a.jsonl", GOOD.encode("utf-16-be"), "line 1 should be UTF-8 text, but seems to be UTF-16"),
+        ("a.jsonl", GOOD.encode("utf-32"), "line 1 should be UTF-8 text, but seems to be UTF-32"),
+        (
+            "a.csv",
+            HEAD + b"a,b,yes\n" * 5000 + "café,b,yes\n".encode("latin-1"),
+            "line 5002 should be UTF-8 text, but seems to be Latin-1 or",
+        ),
+        (
+            "a.jsonl.gz",
+            gzip.compress((GOOD + "\n").encode() * 3000 + b'{"premise": "na\xefve"}\n' * 9),
+            "line 3001 should be UTF-8 text, but seems to be Latin-1",
+        ),
+        (
+            "a.tsv",
+            b"premise\thypothesis\tlabel\n" + "привет\tмир\tда\n".encode("cp1251"),
+            "line 2 should be UTF-8 text, but seems to be an older encoding",
+        ),
+        ("a.jsonl", b'{"premise": ' + b"[" * 200_000, "line 1 is JSON that is nested too deep."),
+        ("a.jsonl", b'{"premise": ' + b"1" * 5000 + b"}", "line 1 holds a whole number of too many digits."),
+        ("a.jsonl.gz", gzip.compress(GOOD.encode()) + b"rubbish", "is cut short or damaged"),
+        (
+            "a.tsv",
+            b'premise\thypothesis\tlabel\n"a\nb"\tc\tyes\n',
+            "line 2 has 1 fields, but its header has 3; if a spreadsheet wrote",
+        ),
+        ("a.parquet", table(premise=pyarrow.array([["a"]])), "column 'premise' should hold text, but is of type list<"),
+        (
+            "a.parquet",
+            table(hypothesis=pyarrow.array([b"b"])),
+            "column 'hypothesis' should hold text, but is of type binary.",
+        ),
+        ("a.parquet", table(premise=pyarrow.array([7])), "column 'premise' should hold text, but is of type int64."),
+        (
+            "a.parquet",
+            table(label=pyarrow.array([{"x": 1}])),
+            "column 'label' should hold labels or scores, but is of type struct<",
+        ),
+        (
+            "a.parquet",
+            table(label=pyarrow.array([1], pyarrow.timestamp("ns"))),
+            "column 'label' should hold labels or scores, but is of type timestamp",
+        ),
+        ("a.parquet", table(premise=NO_UTF8), "is cut short, damaged, or no Parquet file"),
+    ],
+)
+def test_what_cannot_be_read_right_is_refused_with_file_and_line(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read_file(path, COLUMNS)
+    assert str(error.value).startswith(str(path))
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_regular_file(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").mkdir()
+    os.mkfifo(tmp_path / "validation.jsonl")
+    (tmp_path / "test.tsv").symlink_to(tmp_path / "nowhere.tsv")
+    for split, kind in (("train", "a folder"), ("validation", "a pipe"), ("test", "a link that leads nowhere")):
+        with pytest.raises(UserError, match=rf"{split}\.\w+ should be a regular file, but is {kind}\."):
+            split_file(tmp_path, split)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "train.csv").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=r"but is a device\."):
+        split_file(tmp_path / "one", "train")
+
+
+SPREADSHEET = (
+    b'premise\thypothesis\tlabel\r\n"She said ""no""."\t"two\r\nlines"\t"yes"\r\n"a"\t"b"\t"no"\r\n"c"\t"d"\t"no"\r\n'
+)
+
+
+def test_quotes_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    path.write_bytes(SPREADSHEET)
+    rows = read_file(path, COLUMNS, "minimal")
+    assert rows.first == ['She said "no".', "a", "c"]
+    assert rows.second == ["two\r\nlines", "b", "d"]
+    assert rows.labels == ["yes", "no", "no"]
+    assert rows.places == [3, 4, 5]
+    assert rows.quoted == ()
+
+
+def test_quotes_around_every_field_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    path.write_text('premise\thypothesis\tlabel\n"a"\t"b" c\tyes\n"d""e"\tf\tno\n')
+    rows = read_file(path, COLUMNS)
+    assert rows.first == ['"a"', '"d""e"']
+    assert rows.quoted == ("premise",)
+    assert read_file(path, Columns(first="hypothesis", second="hypothesis", label="label")).quoted == ()
+
+
+def test_csv_without_quoting(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text('premise,hypothesis,label\n"a,b",yes\n')
+    assert read_file(path, COLUMNS, "none").first == ['"a']
+
+
+MADE = [{"premise": f"a{i} é😀", "hypothesis": "b", "label": i % 2} for i in range(4)]
+LINES = "".join(json.dumps(row) + "\n" for row in MADE).encode()
+KINDS = {
+    "train.jsonl": LINES,
+    "train.jsonl.gz": gzip.compress(LINES, mtime=0),
+    "train.csv": 'premise,hypothesis,label\n"a ""é"",\n",b,1\nc,d,0.0\n\n'.encode(),
+    "train.tsv": 'premise\thypothesis\tlabel\na "é\tb\t1\nc\td\t0\n'.encode(),
+    "train.parquet": parquet(MADE),
+}
+ODD = [b'"', b"\n", b"\r", b"\0", b",", b"\t", b"{", b"[" * 3000, b"\\ud83d", b"NaN", b"1e999", b"9" * 5000, b"\xff"]
+PIECES = st.one_of(st.binary(max_size=6), st.sampled_from(ODD))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("quoting", [None, "minimal", "none"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(edits=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 40), PIECES), min_size=1, max_size=3))
+def test_a_file_that_is_changed_at_random_gives_pairs_or_a_sentence(
+    tmp_path: Path, name: str, quoting: Any, edits: list[tuple[int, int, bytes]]
+) -> None:
+    content = KINDS[name]
+    for place, length, piece in edits:
+        place %= len(content) + 1
+        content = content[:place] + piece + content[place + length :]
+    path = tmp_path / name
+    path.write_bytes(content)
+    reading = Reading.model_validate({"columns": COLUMNS.model_dump(), "labels": {0: "other", 1: "same", -1: None}})
+    try:
+        pairs, dropped = to_pairs(read_file(path, COLUMNS, quoting), reading, ("other", "same"))
+    except UserError as error:
+        told = str(error)
+    else:
+        assert dropped >= 0
+        for text in (*pairs.first, *pairs.second):
+            text.encode("utf-8")
+        return
+    assert told.startswith(str(path))
+    assert "\n" not in told

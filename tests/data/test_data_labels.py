@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.data.labels import Rows, to_pairs
+from clbench.data.pairs import Pairs
 from clbench.errors import UserError
 from clbench.schema.domain import Reading
 
@@ -50,6 +52,25 @@ def test_integers_however_the_file_types_them() -> None:
     pairs, dropped = to_pairs(rows_of([0, "1", 1.0, -1, "-1", " 0"]), reading, SPACE)
     assert pairs.labels.tolist() == [0, 1, 1, 0]
     assert dropped == 2
+
+
+def test_empty_labels_however_the_file_types_them() -> None:
+    pairs, dropped = to_pairs(rows_of([0, None, "", " ", float("nan")]), by_map({0: "none", "": None}), SPACE)
+    assert pairs.labels.tolist() == [0]
+    assert dropped == 4
+
+
+def test_pairs_know_where_they_stood() -> None:
+    rows = replace(rows_of([1, 0, -1, 1]), places=[2, 5, 6, 9])
+    pairs, _ = to_pairs(rows, by_map({0: "none", 1: "some", -1: None}), SPACE)
+    assert pairs.places is not None
+    assert pairs.places.unit == "line"
+    assert pairs.places.numbers.tolist() == [2, 5, 9]
+    chosen = pairs.select([2, 0])
+    assert chosen.places is not None
+    assert chosen.places.numbers.tolist() == [9, 2]
+    # Where a pair stood says nothing about what it is.
+    assert pairs.digest() == Pairs.of(pairs.first, pairs.second, pairs.labels).digest()
 
 
 def test_a_score_by_bands_drops_what_lies_in_none() -> None:
@@ -99,6 +120,37 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             "line 1: label 3 in column 'label' is not in the domain's label map",
         ),
         (rows_of([None]), by_map({0: "none", 1: "all"}), "label None in column 'label'"),
+        (
+            rows_of([0, -1]),
+            by_map({0: "none", 1: "all"}),
+            "line 2: label -1 in column 'label' is not in the domain's label map; known are 0, 1; if it means that a "
+            "pair has no label, map it to null to drop such pairs (-1: null under 'labels').",
+        ),
+        (
+            rows_of([""]),
+            by_map({0: "none"}),
+            """label '' in column 'label' is not in the domain's label map; known are 0""",
+        ),
+        (rows_of([None]), by_map({0: "none"}), """to drop such pairs ("": null under 'labels')."""),
+        (rows_of([float("nan")]), by_map({0: "none"}), """label nan in column 'label' is not in the domain's"""),
+        (rows_of([["x"] * 9]), by_map({0: "none"}), "column 'label' should hold a label, but holds list."),
+        (rows_of(["x" * 9999]), by_map({0: "none"}), f"label '{'x' * 79}.. in column 'label'"),
+        (
+            replace(rows_of(['"yes"']), quoted=("label",)),
+            by_map({"yes": "all"}),
+            "its fields are in quotes: give 'quoting: minimal' under 'folder' in the domain's file.",
+        ),
+        (
+            rows_of([0, 0], second=["b", "so far \ud83d"]),
+            by_map({0: "none"}),
+            r"file.jsonl, line 2: column 'hypothesis' holds \ud83d, half of a surrogate pair and no character; "
+            r"write the whole character, or \ufffd in its place.",
+        ),
+        (rows_of([10**400]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 1000"),
+        (rows_of(["1_0"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds '1_0'"),
+        (rows_of(["inf"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'inf'"),
+        (rows_of([[1]]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds list of 1 items"),
+        (rows_of([0], first=[{"a": 1}]), by_map({0: "none"}), "should hold text, but holds dict of 1 items."),
         (rows_of(["high"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'high'"),
         (rows_of([None]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds None"),
         (rows_of([True]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds True"),

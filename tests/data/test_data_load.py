@@ -14,6 +14,7 @@ from clbench.data.generators import Example, Generator
 from clbench.data.load import load
 from clbench.data.pairs import SPLITS, Pairs
 from clbench.errors import UserError
+from clbench.record import RunWarning
 from clbench.schema.stream import OpenStream, read_stream
 
 
@@ -102,6 +103,32 @@ def test_pairs_that_stand_in_two_parts_stay_and_are_counted(two: OpenStream, tmp
     one = load(two, "real", data_dir=tmp_path)[0]
     assert one.source["test_pairs_met_before"] == 6
     assert len(one.splits["test"]) == 9
+
+
+def test_quotes_of_a_spreadsheet_are_noticed_or_read(tmp_path: Path) -> None:
+    text = "premise\thypothesis\tlabel\n" + "".join(f'"a {i}"\t"b {i}"\tyes\n' for i in range(20))
+    for part in ("train", "test"):
+        (tmp_path / "one").mkdir(exist_ok=True)
+        (tmp_path / "one" / f"{part}.tsv").write_text(text)
+    plain = load(stream(tmp_path / "plain", [domain("one")]), "real", data_dir=tmp_path)[0]
+    assert plain.splits["test"].first[0] == '"a 0"'
+    assert plain.warnings == tuple(
+        RunWarning(kind="quoted_columns", domain="one", names=(f"{part}.tsv", "premise", "hypothesis"))
+        for part in ("train", "test")
+    )
+    folder = {"columns": COLUMNS, "labels": LABELS, "quoting": "minimal"}
+    read = load(stream(tmp_path / "read", [domain("one", folder=folder)]), "real", data_dir=tmp_path)[0]
+    assert read.splits["test"].first[0] == "a 0"
+    assert read.warnings == ()
+
+
+def test_a_capped_part_knows_its_rows(two: OpenStream, tmp_path: Path) -> None:
+    made = fill(tmp_path, "one", train=40, validation=12, test=20)
+    fill(tmp_path, "only", validation=12, test=20)
+    test = load(two, "capped", data_dir=tmp_path)[0].splits["test"]
+    assert test.places is not None
+    assert test.places.unit == "line"
+    assert [made["test"][line - 1]["premise"] for line in test.places.numbers] == list(test.first)
 
 
 def test_the_shipped_streams_from_real_pairs(real_data: Path) -> None:

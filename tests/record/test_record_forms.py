@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from record_worlds import NAMES, TRAINED, pieces, record
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from clbench.data.pairs import Places
 from clbench.figures import HEADLINE
 from clbench.record import Record, make_record
 
@@ -55,6 +57,28 @@ def test_predictions_are_those_of_the_points() -> None:
             np.testing.assert_array_equal(rows.predicted, point.predictions[name])
             np.testing.assert_array_equal(rows.gold, gold)
             np.testing.assert_array_equal(rows.pair, np.arange(len(gold)))
+
+
+def test_predictions_name_the_rows_of_the_users_file() -> None:
+    parts = pieces(inside=0)
+    alpha = parts["domains"][0]
+    test = alpha.data.splits["test"]
+    lines = np.arange(2, 2 * len(test) + 2, 2)
+    placed = replace(test, places=Places("line", lines))
+    data = replace(alpha.data, splits=alpha.data.splits | {"test": placed})
+    parts["domains"][0] = replace(alpha, data=data)
+    made = make_record(**parts)
+    frame = Record.model_validate_json(made.model_dump_json(), strict=True).predictions()
+    assert frame[(frame.domain == "alpha") & (frame.experience == 1)].place.tolist() == lines.tolist()
+    assert frame[frame.domain != "alpha"].place.isna().all()
+    # Nothing else depends on them, and a record without them is what it was.
+    assert made.test_pairs == record(inside=0).test_pairs
+    assert "places" in made.model_dump(mode="json")["data"][0]
+    assert "places" not in made.model_dump(mode="json")["data"][1]
+    content = made.model_dump(mode="json")
+    content["data"][0]["places"]["ranges"] = "1-3"
+    with pytest.raises(ValidationError, match="places of alpha should be one for each test pair"):
+        Record.model_validate(content)
 
 
 def test_figures_from_the_frames_by_hand() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clbench.record.packing import Packed
+from clbench.record.packing import Packed, PackedPlaces
 
 
 @st.composite
@@ -70,3 +70,45 @@ def text(*values: int) -> str:
 def test_what_is_no_packed_array_is_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Packed.model_validate(fields)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sets(st.integers(1, 60), min_size=1), st.integers(0, 10**9))
+def test_places_that_are_packed_are_unpacked(found: set[int], more: int) -> None:
+    numbers = np.array(sorted(found)) + more
+    packed = PackedPlaces.of("line", numbers)
+    again = PackedPlaces.model_validate_json(packed.model_dump_json(), strict=True)
+    assert again == packed
+    np.testing.assert_array_equal(again.array(), numbers)
+    assert again.count == len(numbers)
+
+
+def test_places_by_hand() -> None:
+    assert PackedPlaces.of("row", np.array([2, 3, 4, 9, 11, 12])).ranges == "2-4,9,11-12"
+    assert PackedPlaces.of("line", np.arange(1, 100_001)).ranges == "1-100000"
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        "",
+        "0",
+        "2-1",
+        "3-3",
+        "1,2",
+        "1-3,4",
+        "5,3",
+        "1,,2",
+        "1-2-3",
+        "-1",
+        "1-",
+        "1.5",
+        "a",
+        "1,\n3",
+        "1-99999999999999999",
+        "1-50000001",
+    ],
+)
+def test_other_ranges_are_refused(ranges: str) -> None:
+    with pytest.raises(ValidationError):
+        PackedPlaces(unit="line", ranges=ranges)

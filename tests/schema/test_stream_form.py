@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from clbench.errors import UserError
 from clbench.schema.domain import Band, Domain, label_key
 from clbench.schema.form import read_yaml
-from clbench.schema.shipped import FOLDERS, names
+from clbench.schema.shipped import FOLDERS, find, names
 from clbench.schema.stream import read_stream
 
 STREAMS = {
@@ -151,7 +152,7 @@ def test_a_domain_by_path(tmp_path: Path) -> None:
     ("field", "value", "sentence"),
     [
         ("label_spce", [], "field 'label_spce' is not known; did you mean label_space?"),
-        ("title", ..., "field 'title' is missing"),
+        ("label_space", ..., "field 'label_space' is missing"),
         ("title", 7, "field 'title' should be a valid string, but is 7"),
         ("label_space", ["same", "same"], "field 'label_space': a class is named twice"),
         ("label_space", ["same"], "field 'label_space'"),
@@ -184,7 +185,7 @@ def test_a_wrong_stream_file_ends_in_one_sentence(tmp_path: Path, field: str, va
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("licence", ..., "field 'licence' is missing"),
+        ("name", ..., "field 'name' is missing"),
         ("license", "CC0", "field 'license' is not known; did you mean licence?"),
         ("name", "My Domain", "field 'name'"),
         ("hub", ..., "a domain needs a source: hub, folder or generator"),
@@ -253,6 +254,26 @@ def test_a_bands_ends() -> None:
     assert Band(at_least=3, label="x").holds(100)
 
 
+def test_words_for_people_are_optional_for_ones_own_files(tmp_path: Path) -> None:
+    mine = {key: value for key, value in DOMAIN.items() if key not in ("title", "licence", "citation")}
+    write(tmp_path, "mine", mine)
+    stream = {key: value for key, value in STREAM.items() if key not in ("title", "description")}
+    opened = read_stream(str(write(tmp_path, "s", stream)))
+    assert (opened.form.title, opened.form.description) == ("", "")
+    assert (opened.domains[0].title, opened.domains[0].licence, opened.domains[0].citation) == (
+        "", "none stated", "none stated",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["domain", "stream"])
+def test_whatever_is_shipped_says_what_it_is_and_whose(kind: str) -> None:
+    words = {"domain": ("title", "licence", "citation"), "stream": ("title", "description")}[kind]
+    for name in names(kind):
+        said = yaml.safe_load(find(kind, name).read_text(encoding="utf-8"))
+        for word in words:
+            assert len(said[word].strip()) > 2, f"{name}: {word}"
+
+
 def test_shares_of_one_split_may_fill_it(tmp_path: Path) -> None:
     parts = {"train": {"split": "all", "share": 0.8}, "validation": {"split": "all", "share": 0.1}}
     write(tmp_path, "mine", changed(DOMAIN, "hub.parts", parts | {"test": {"split": "all", "share": 0.1}}))
@@ -277,7 +298,32 @@ def test_unknown_streams_and_editions_offer_the_nearest_names(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("value", "key"),
-    [(1, "1"), (1.0, "1"), ("1", "1"), (" 1 ", "1"), (-1, "-1"), (True, "true"), (0.5, "0.5"), ("a", "a")],
+    [
+        (1, "1"),
+        (1.0, "1"),
+        ("1", "1"),
+        (" 1 ", "1"),
+        ("1.0", "1"),
+        ("1.000", "1"),
+        (Decimal("1.00"), "1"),
+        (-1, "-1"),
+        ("-1.0", "-1"),
+        (-0.0, "0"),
+        ("-0.0", "0"),
+        (0.5, "0.5"),
+        ("0.50", "0.50"),
+        ("1.0a", "1.0a"),
+        (True, "true"),
+        ("True", "true"),
+        ("FALSE", "false"),
+        ("a", "a"),
+        ("True story", "True story"),
+        (None, ""),
+        (float("nan"), ""),
+        ("", ""),
+        (float("inf"), "inf"),
+        ("1" * 30 + ".0", "1" * 30 + ".0"),
+    ],
 )
 def test_one_spelling_for_a_label_however_it_is_typed(value: Any, key: str) -> None:
     assert label_key(value) == key

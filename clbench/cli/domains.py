@@ -1,0 +1,83 @@
+"""``clbench domains``: the data sets that streams can be made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from clbench import console
+from clbench.schema.domain import Domain
+from clbench.schema.form import read_yaml
+from clbench.schema.shipped import find, names
+from clbench.schema.stream import read_stream
+
+
+@click.command(name="domains")
+@click.argument("domain", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(domain: str | None, as_json: bool) -> None:
+    """Show DOMAIN (a name or a YAML file; all that are shipped unless given): what it is, its licence, its published
+    sizes, where its pairs come from, and the streams that name it. No pair is read; `clbench streams` measures them."""
+    streams = [read_stream(name).form for name in names("stream")]
+    shown = []
+    for name in [domain] if domain is not None else names("domain"):
+        form = read_yaml(find("domain", name), Domain)
+        used = [one.name for one in streams if form.name in (*one.domains, *one.evaluation_only)]
+        shown.append({**_described(form), "streams": used})
+    if as_json:
+        console.print_json(shown if domain is None else shown[0])
+        return
+    _print(shown)
+
+
+def _described(domain: Domain) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "title": domain.title,
+        "licence": domain.licence,
+        "citation": domain.citation,
+        "published_sizes": domain.sizes,
+        "classes": {field: sorted(classes) for field, classes in domain.classes().items()},
+        "hub": None if domain.hub is None else domain.hub.id,
+        "obtain": None if domain.obtain is None else domain.obtain.strip(),
+        "folder": domain.folder_reading() is not None,
+        "generator": None if domain.generator is None else domain.generator.name,
+    }
+
+
+def _print(shown: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console.out()
+    # On a narrow terminal the list leaves out where they come from; `clbench domains NAME` says it.
+    wide = out.width >= 120
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("domain", no_wrap=True)
+    table.add_column("in", no_wrap=True)
+    table.add_column("pairs", justify="right", no_wrap=True)
+    for column in ("what it is", "licence", *(["on the hub"] * wide)):
+        table.add_column(column, no_wrap=column == "on the hub")
+    for one in shown:
+        sizes = one["published_sizes"]
+        table.add_row(
+            one["name"],
+            Text("\n".join(one["streams"]) or "–"),
+            "–" if sizes is None else f"{sum(sizes.values()):,}",
+            Text(one["title"]),
+            Text(one["licence"]),
+            *([Text(one["hub"] or "–")] * wide),
+        )
+    out.print(table)
+    if len(shown) > 1:
+        return
+    (one,) = shown
+    sources = (
+        ("the hub", one["hub"]), ("files under --data-dir", one["folder"]), ("the generator", one["generator"]),
+    )  # fmt: skip
+    told = (f"{source} ({found})" if isinstance(found, str) else source for source, found in sources if found)
+    for line in ("", one["citation"], f"Its pairs come from {' or '.join(told)}.", one["obtain"]):
+        if line is not None:
+            out.print(Text(line))
