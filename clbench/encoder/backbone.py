@@ -12,7 +12,7 @@ import torch
 
 from clbench import torchvision_ops
 from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
-from clbench.encoder.tokenizer import read_tokenizer
+from clbench.encoder.tokenizer import check_tokenizer, read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
     POOLER,
@@ -237,7 +237,9 @@ def _checked(name: str, folder: Path, source: dict[str, Any], rate: float | None
     check_weights(folder, shape, origin)
     # Width times rate is about the same for the rates that suit widths 128 and 768.
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
-    return Backbone(name, folder, _digest(folder, shape, origin), source, chosen, shape)
+    digest = _digest(folder, shape, origin)
+    check_tokenizer(folder, shape, digest, origin)
+    return Backbone(name, folder, digest, source, chosen, shape)
 
 
 # Digests of folders whose weights have been read through, by the state of their files: a sweep opens the same backbone

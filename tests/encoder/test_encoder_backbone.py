@@ -319,7 +319,7 @@ def test_a_broken_folder_is_refused_in_one_sentence(folder: Path, change: Change
 
 BAD_TOKENIZERS: list[tuple[str, Change, str]] = [
     ("none", _both_tokenizers_gone, r"neither tokenizer.json nor vocab.txt"),
-    ("damaged", _text("tokenizer.json", "{"), r"tokenizer.json is damaged"),
+    ("damaged", _text("tokenizer.json", "{"), r"tokenizer.json cannot be read as JSON"),
     ("no CLS", _text("vocab.txt", "[UNK]\n[SEP]\nthe\n"), r"should have the token \[CLS\], but lacks it"),
     ("too many", _text("vocab.txt", "\n".join([*TOKENS, "more", "words"])), r"at most the \d+ tokens of config.json"),
     ("no text", lambda f: (f / "vocab.txt").write_bytes(b"\xff\xfe\xff"), r"vocab.txt should be UTF-8 text"),
