@@ -119,10 +119,10 @@ def test_a_hostile_tokenizer_is_refused_when_the_backbone_is_opened(folder: Path
         ("tokenizer.json", b"\xff\xfe{}", r"tokenizer.json"),
         ("tokenizer.json", b"{}", r"tokenizer.json: 'pre_tokenizer' should hold one of"),
         ("tokenizer_config.json", b"[]", r"tokenizer_config.json should hold a JSON object"),
-        ("tokenizer_config.json", b'{"auto_map": {"AutoTokenizer": ["a.B", null]}}', r"field 'auto_map' is not supported"),
+        ("tokenizer_config.json", b'{"auto_map": {"AutoTokenizer": ["a.B", null]}}', r"'auto_map' is not supported"),
         ("tokenizer_config.json", b'{"fast_tokenizer_files": ["a"]}', r"field 'fast_tokenizer_files' is not supported"),
         ("tokenizer_config.json", b'{"vocab": "/dev/zero"}', r"field 'vocab' is not supported"),
-        ("tokenizer_config.json", b'{"tokenizer_class": "LlamaTokenizer"}', r"'tokenizer_class' should be BertTokenizer"),
+        ("tokenizer_config.json", b'{"tokenizer_class": "LlamaTokenizer"}', r"'tokenizer_class' should be Bert"),
         ("tokenizer_config.json", b'{"padding_side": "left"}', r"'padding_side' should be 'right', but is 'left'"),
         ("tokenizer_config.json", b'{"added_tokens_decoder": {"a": 1}}', r"transformers cannot read the tokenizer"),
     ],
@@ -220,7 +220,9 @@ def test_any_change_is_read_or_refused_in_a_sentence(made: Path, tmp_path_factor
     (folder / "tokenizer.json").write_text(json.dumps(content))
     try:
         read = read_tokenizer(folder, SHAPE, "changed")
-    except UserError as error:
-        assert "\n" not in str(error)
-        return
-    assert max(read.encode("the dog sleeps [CLS] é", "a\x00b").ids) < SHAPE.vocab_size
+    except UserError as refusal:
+        message = str(refusal)
+    else:
+        message = ""
+        assert max(read.encode("the dog sleeps [CLS] é", "a\x00b").ids) < SHAPE.vocab_size
+    assert "\n" not in message
