@@ -23,7 +23,7 @@ class Curves:
         accuracy, balanced: (S, P, D) float, a layer for each seed.
         met: (P, D) bool.
         final: (P,) bool.
-        classes: size of the label space; 1 / classes is chance for balanced accuracy.
+        majority, majority_balanced: (D,) what naming each domain's majority class gets.
     """
 
     title: str
@@ -35,11 +35,12 @@ class Curves:
     balanced: np.ndarray
     met: np.ndarray
     final: np.ndarray
-    classes: int
+    majority: np.ndarray
+    majority_balanced: np.ndarray
 
     def mean_over_met(self, scores: np.ndarray) -> np.ndarray:
-        """(S, P): at each point the mean over the domains met by then, which lifetime accuracy is the mean of."""
-        return np.where(self.met, scores, 0.0).sum(axis=2) / self.met.sum(axis=1)
+        """(..., P) of (..., P, D) or (D,): at each point the mean over the domains met, as lifetime accuracy has it."""
+        return np.where(self.met, scores, 0.0).sum(axis=-1) / self.met.sum(axis=1)
 
 
 def curves(records: Sequence[Record]) -> Curves:
@@ -74,7 +75,10 @@ def curves(records: Sequence[Record]) -> Curves:
         balanced=np.stack([r.history.balanced[k] for r, k in zip(records, kept, strict=True)]),
         met=history.met[kept[0]],
         final=history.final[kept[0]],
-        classes=len(first.label_space),
+        majority=np.mean([[domain.majority.accuracy for domain in record.data] for record in records], axis=0),
+        majority_balanced=np.mean(
+            [[domain.majority.balanced_accuracy for domain in record.data] for record in records], axis=0
+        ),
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clbench.plots.picture import INK, MARKERS, PALETTE, STYLE, over_seeds, save
+from clbench.plots.picture import DASHED, INK, MARKERS, MUTED, PALETTE, STYLE, save, score_axis, score_grid, shade_band
+from clbench.plots.scores import MAJORITY, over_seeds, score_limits
 
 
 def depth_curve(
@@ -43,19 +44,24 @@ def depth_curve(
             (axes[1], balanced, "balanced accuracy (mean recall)", 0.5),
         ):
             panel.set_title(name, fontsize=10, loc="left", color="#555555")
-            panel.grid(axis="y", color="#EEEEEE", linewidth=0.8, zorder=0)
-            panel.axhline(base, color="#888888", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+            score_grid(panel)
+            panel.axhline(base, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=2.5)
             panel.annotate(
-                "majority" if panel is axes[0] else "chance", (1, base), xycoords=("axes fraction", "data"),
+                MAJORITY if panel is axes[0] else "chance", (1, base), xycoords=("axes fraction", "data"),
                 xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8, color="#777777",
             )  # fmt: skip
+            drawn = [np.array([base])]
             for number, (arm, values) in enumerate(scores.items()):
-                low, mean, high = over_seeds(values)
+                band = over_seeds(values)
+                drawn += [band.low, band.high]
                 colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
                 places = range(len(depths))
-                panel.plot(places, mean, color=colour, marker=marker, markersize=6, linewidth=1.9, label=arm, zorder=3)
+                panel.plot(
+                    places, band.mean, color=colour, marker=marker, markersize=6, linewidth=1.9, label=arm, zorder=3
+                )
                 if len(values) > 1:
-                    panel.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0, zorder=2)
+                    shade_band(panel, places, band, colour, 0.15)
+            score_axis(panel, score_limits(*drawn))
             panel.set_xticks(range(len(depths)), [str(depth) for depth in depths])
             panel.set_xlabel("layers left")
             panel.spines[["top", "right"]].set_visible(False)

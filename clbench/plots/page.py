@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from clbench.plots.overlay import MEAN, Overlay, line_style
-from clbench.plots.picture import PALETTE, over_seeds
+from clbench.plots.overlay import MEAN, LineStyle, Overlay, line_style
+from clbench.plots.picture import PALETTE
+from clbench.plots.scores import MAJORITY, MOST, over_seeds, score_limits, standing_out
 from clbench.writing import write_whole
 
 # The palette again, lighter, to be read on black.
@@ -56,10 +57,11 @@ class Table:
 def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balanced: bool = False) -> Path:
     """Write the models' curves as ``path``, one HTML file that loads nothing.
 
-    A reader chooses the measure and a domain or the mean, hides models, and sees each point's numbers; the same
-    numbers stand in tables beneath. Names may be a stranger's: they are text everywhere, and the page's content
-    security policy lets no script run but the two that are written here, and nothing be fetched. The same records give
-    the same bytes.
+    A reader chooses the measure, a domain or the mean, and which models are in colour, and sees each point's numbers;
+    the same numbers stand in tables beneath. Of more than six models the six of the best lifetime accuracy begin in
+    colour and the others grey; pointing at a model's name or line brings its line forward. Names may be a stranger's:
+    they are text everywhere, and the page's content security policy lets no script run but the two that are written
+    here, and nothing be fetched. The same records give the same bytes.
 
     Args:
         drawn: what to draw.
@@ -78,13 +80,17 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
         loader=PackageLoader("clbench.plots", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     program, _, _ = template.loader.get_source(template, "overlay.js")  # type: ignore[union-attr]
-    styles = [line_style(number) for number in range(len(drawn.names))]
+    coloured = standing_out(drawn.lifetimes(balanced))
+    faded = [number for number in range(len(drawn.names)) if number not in coloured]
+    styles = _styles(coloured, faded)
     text = template.get_template("overlay.html").render(
         title=drawn.title,
         policy=" ".join(f"'sha256-{_sha256(script)}'" for script in (library, program)),
         library=library,
         program=program,
-        data=script_json({"spec": specification(drawn), "dark": _ON_DARK, "light": PALETTE, "balanced": balanced}),
+        data=script_json(
+            {"spec": specification(drawn, balanced), "dark": _ON_DARK, "light": PALETTE, "balanced": balanced}
+        ),
         light=PALETTE,
         dark=_ON_DARK,
         models=[
@@ -94,25 +100,33 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
                 "shape": _SHAPES[marker],
                 "dash": " ".join(map(str, _DASHES[dash])),
                 "seeds": len(scores),
+                "faded": number in faded,
             }
-            for name, (colour, marker, dash), scores in zip(drawn.names, styles, drawn.accuracy, strict=True)
+            for number, (name, (colour, marker, dash), scores) in enumerate(
+                zip(drawn.labels(), styles, drawn.accuracy, strict=True)
+            )
         ],
         places=[MEAN, *_marked(drawn)],
         tables=tables,
         numbers=[_numbers(drawn, place) for place in range(-1, len(drawn.domains))],
         balanced=balanced,
+        many=bool(faded),
+        most=MOST,
     )
     return write_whole(path, text)
 
 
-def specification(drawn: Overlay) -> dict[str, Any]:
+def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
     """The chart as a Vega-Lite specification; strangers' names are values in it and never expressions.
 
-    Its parameters ``measure`` (``accuracy`` or ``balanced``), ``place`` (a domain's number, -1 for the mean) and
-    ``hidden`` (numbers of models) choose what is seen.
+    Its parameters ``measure`` (``accuracy`` or ``balanced``), ``place`` (a domain's number, -1 for the mean), ``faded``
+    and ``hidden`` (numbers of models), ``lit`` (a model's number, -1 for none) and ``limits`` (ends of the axis) choose
+    what is seen.
     """
     models = range(len(drawn.names))
-    styles = [line_style(number) for number in models]
+    coloured = standing_out(drawn.lifetimes(balanced))
+    faded = [number for number in models if number not in coloured]
+    styles = _styles(coloured, faded)
     shapes = [_SHAPES[marker] for _, marker, _ in styles]
 
     def per_model(values: Sequence[Any]) -> dict[str, Any]:
@@ -125,8 +139,12 @@ def specification(drawn: Overlay) -> dict[str, Any]:
         "axis": {"title": "after experience", "labelExpr": "labels[datum.value]", "labelAngle": 0, "labelOverlap": True,
                  "labelLimit": 140, "grid": False},
     }  # fmt: skip
-    y = {"field": "value", "type": "quantitative", "scale": {"zero": False, "nice": True},
-         "axis": {"title": None, "format": ".0%", "tickCount": 6}}  # fmt: skip
+    # Past the ends of what is drawn, but never past 0 or 1 by more than a marker.
+    limits = _limits(drawn, balanced)
+    y = {"field": "value", "type": "quantitative",
+         "scale": {"zero": False, "nice": False, "domain": [{"expr": "limits[0]"}, {"expr": "limits[1]"}]},
+         "axis": {"title": None, "format": ".0%", "tickCount": 6,
+                  "labelExpr": "datum.value < 0 || datum.value > 1 ? '' : datum.label"}}  # fmt: skip
     tooltip = [
         {"field": name, "type": "nominal", "title": title}
         for name, title in (
@@ -134,6 +152,29 @@ def specification(drawn: Overlay) -> dict[str, Any]:
             ("balanced_text", "balanced"), ("trained", "trained on by then"),
         )
     ]  # fmt: skip
+    shown = [
+        {"calculate": f"measure === 'balanced' ? datum.balanced{end} : datum.accuracy{end}", "as": name}
+        for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
+    ]
+    back = {"filter": "indexof(faded, datum.number) >= 0 && datum.number !== lit"}
+    front = {"filter": "indexof(faded, datum.number) < 0 || datum.number === lit"}
+    alone = len(drawn.experiences) == 1
+    # A line or band through one point is nothing to see: then its point, and a bar.
+    area = {"type": "rule", "strokeWidth": 6, "opacity": 0.3} if alone else {"type": "area", "opacity": 0.13}
+    aside = {"condition": {"test": "lit >= 0 && datum.number !== lit", "value": 0.15}, "value": 1}
+    grey = {"color": {"value": "#8a8a8a"}, "detail": {"field": "number", "type": "nominal"}}
+    level = {
+        "data": {"values": _majority(drawn)},
+        "transform": [{"filter": "datum.place === place"}, shown[0]],
+        "encoding": {"x": x, "y": y},
+        "layer": [
+            {"mark": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": "#8a8a8a", "aria": False,
+                      "point": {"shape": "stroke", "size": 300} if alone else False}},
+            {"transform": [{"filter": f"datum.t === {len(drawn.experiences) - 1}"}],
+             "mark": {"type": "text", "align": "right", "baseline": "bottom", "dx": 14, "dy": -4, "fontSize": 12,
+                      "color": "#7f7f7f", "text": MAJORITY, "aria": False}},
+        ],
+    }  # fmt: skip
     return {
         "$schema": f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.json",
         "description": "Lines of each model's scores after each experience; the tables beneath hold the same numbers.",
@@ -142,36 +183,50 @@ def specification(drawn: Overlay) -> dict[str, Any]:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "background": "transparent",
         "params": [
-            {"name": "measure", "value": "accuracy"},
+            {"name": "measure", "value": "balanced" if balanced else "accuracy"},
             {"name": "place", "value": -1},
             {"name": "hidden", "value": []},
+            {"name": "faded", "value": faded},
+            {"name": "lit", "value": -1},
+            {"name": "limits", "value": list(limits)},
             {"name": "labels", "value": list(drawn.experiences)},
         ],
         "data": {"values": _points(drawn)},
-        "transform": [
-            {"filter": "datum.place === place && indexof(hidden, datum.number) < 0"},
-            {"calculate": "measure === 'balanced' ? datum.balanced : datum.accuracy", "as": "value"},
-            {"calculate": "measure === 'balanced' ? datum.balanced_low : datum.accuracy_low", "as": "low"},
-            {"calculate": "measure === 'balanced' ? datum.balanced_high : datum.accuracy_high", "as": "high"},
-        ],
-        "encoding": {"x": x, "color": colour},
+        "transform": [{"filter": "datum.place === place && indexof(hidden, datum.number) < 0"}, *shown],
+        "encoding": {"x": x},
         "layer": [
+            level,
             {
-                "transform": [{"filter": "datum.seeds > 1"}],
-                "mark": {"type": "area", "opacity": 0.13},
-                "encoding": {"y": y | {"field": "low"}, "y2": {"field": "high"}},
+                "transform": [back],
+                "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.4, "point": alone},
+                "encoding": {"y": y, **grey},
             },
             {
-                "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"y": y, "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles])},
+                "transform": [front, {"filter": "datum.seeds > 1 && (lit < 0 || datum.number === lit)"}],
+                "mark": area,
+                "encoding": {"y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
             },
             {
-                "mark": {"type": "point", "size": 60, "strokeWidth": 1.5, "opacity": 1},
+                "transform": [front],
+                "mark": {"type": "line"},
                 "encoding": {
                     "y": y,
+                    "color": colour,
+                    "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles]),
+                    "strokeWidth": {"condition": {"test": "datum.number === lit", "value": 3.5}, "value": 2.2},
+                    "opacity": aside,
+                },
+            },
+            {
+                "transform": [front],
+                "mark": {"type": "point", "size": 60, "strokeWidth": 1.5},
+                "encoding": {
+                    "y": y,
+                    "color": colour,
                     "shape": per_model(shapes),
                     "fillOpacity": {"condition": {"test": "datum.met", "value": 1}, "value": 0},
                     "fill": colour,
+                    "opacity": aside,
                 },
             },
             {
@@ -180,6 +235,19 @@ def specification(drawn: Overlay) -> dict[str, Any]:
             },
         ],
     }
+
+
+def _limits(drawn: Overlay, balanced: bool) -> tuple[float, float]:
+    """The axis that the page begins with: the mean over the domains met."""
+    scores, majority = (drawn.balanced, drawn.majority_balanced) if balanced else (drawn.accuracy, drawn.majority)
+    bands = [over_seeds(drawn.mean_over_met(one)) for one in scores]
+    return score_limits(*(end for band in bands for end in (band.low, band.high)), drawn.mean_over_met(majority))
+
+
+def _styles(coloured: Sequence[int], faded: Sequence[int]) -> list[LineStyle]:
+    """A style for each model: those in colour have the first ones, which differ in colour."""
+    places = {number: place for place, number in enumerate([*coloured, *faded])}
+    return [line_style(places[number]) for number in range(len(places))]
 
 
 def script_json(value: Any) -> str:
@@ -196,27 +264,38 @@ def _points(drawn: Overlay) -> list[dict[str, Any]]:
     rows = []
     for number, name in enumerate(drawn.names):
         for place in range(-1, len(drawn.domains)):
-            ends = [over_seeds(_at(drawn, scores[number], place)) for scores in (drawn.accuracy, drawn.balanced)]
+            bands = [over_seeds(_at(drawn, scores[number], place)) for scores in (drawn.accuracy, drawn.balanced)]
             for t, experience in enumerate(drawn.experiences):
                 row: dict[str, Any] = {"number": number, "model": name, "place": place, "t": t}
                 row |= {"experience": experience, "on": MEAN if place < 0 else marked[place]}
                 row |= {"seeds": len(drawn.accuracy[number]), "met": place < 0 or bool(drawn.met[t, place])}
                 row["trained"] = "yes" if row["met"] else "no"
-                for measure, (low, mean, high) in zip(("accuracy", "balanced"), ends, strict=True):
-                    row |= {measure: float(mean[t]), f"{measure}_text": _text(mean[t], high[t])}
+                for measure, band in zip(("accuracy", "balanced"), bands, strict=True):
+                    row |= {measure: _number(band.mean[t]), f"{measure}_text": _text(band.mean[t], band.half[t])}
                     if row["seeds"] > 1:
-                        row |= {f"{measure}_low": float(low[t]), f"{measure}_high": float(high[t])}
+                        row |= {f"{measure}_low": _number(band.low[t]), f"{measure}_high": _number(band.high[t])}
                 rows.append(row)
     return rows
+
+
+def _majority(drawn: Overlay) -> list[dict[str, Any]]:
+    """What naming the majority class gets at each place and experience."""
+    both = (drawn.majority, drawn.majority_balanced)
+    levels = [[drawn.mean_over_met(one), *(np.full(len(drawn.met), score) for score in one)] for one in both]
+    return [
+        {"place": place, "t": t, "accuracy": float(accuracy[t]), "balanced": float(balanced[t])}
+        for place, (accuracy, balanced) in enumerate(zip(*levels, strict=True), start=-1)
+        for t in range(len(drawn.experiences))
+    ]
 
 
 def _numbers(drawn: Overlay, place: int) -> Table:
     """The chart's numbers at one place: a row a model, a column an experience."""
     rows = []
     for number, name in enumerate(drawn.names):
-        ends = [over_seeds(_at(drawn, scores[number], place)) for scores in (drawn.accuracy, drawn.balanced)]
-        cells = zip(*([_text(m, h) for m, h in zip(mean, high, strict=True)] for _, mean, high in ends), strict=True)
-        rows.append([name, *(" / ".join(cell) for cell in cells)])
+        bands = [over_seeds(_at(drawn, scores[number], place)) for scores in (drawn.accuracy, drawn.balanced)]
+        texts = [[_text(mean, half) for mean, half in zip(band.mean, band.half, strict=True)] for band in bands]
+        rows.append([name, *(" / ".join(cell) for cell in zip(*texts, strict=True))])
     caption = MEAN if place < 0 else _marked(drawn)[place]
     return Table(f"{caption}: accuracy / balanced accuracy in %", ["model", *drawn.experiences], rows)
 
@@ -232,8 +311,13 @@ def _marked(drawn: Overlay) -> list[str]:
     ]
 
 
-def _text(mean: float, high: float) -> str:
-    return f"{100 * mean:.1f}" + (f" ± {100 * (high - mean):.1f}" if high > mean else "")
+def _text(mean: float, half: float) -> str:
+    return f"{100 * mean:.1f}" + (f" ± {100 * half:.1f}" if half > 0 else "")
+
+
+def _number(score: float) -> float | None:
+    """JSON has no number that is not finite."""
+    return float(score) if np.isfinite(score) else None
 
 
 def _sha256(script: str) -> str:

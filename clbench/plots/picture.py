@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.figures import mean_interval
 from clbench.plots.curves import Curves, curves
+from clbench.plots.scores import MAJORITY, MOST, Band, named_twins, over_seeds, score_limits
 from clbench.record.forms import Record
 from clbench.writing import cannot_write, unfinished
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 MARKERS = "osD^vPX*"
 INK = "#222222"
+# The baseline's line, and the lines that are there to be seen beside another.
+MUTED, FADED = "#777777", "#C9C9C9"
+DASHED: Any = (0, (4, 2.5))
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same everywhere
     "font.size": 10,
@@ -38,8 +41,10 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
     """Draw accuracy and balanced accuracy of each domain along a life, as ``path``.png and ``path``.svg.
 
     A line is solid from the moment its domain was trained on, dashed before (and always for evaluation-only domains);
-    vertical lines are the ends of experiences; the black line is the mean over the domains met. With several records,
-    seeds of one run, lines are means and bands their 95% intervals. The same records give the same bytes.
+    vertical lines are the ends of experiences; the black line is the mean over the domains met, and the dashed grey one
+    what naming the majority class gets there. More than six domains are grey beside that mean, and each has a small
+    panel of its own beneath. With several records, seeds of one run, lines are means and bands their 95% intervals. The
+    same records give the same bytes.
 
     Args:
         records: of one run, or of its seeds.
@@ -53,67 +58,177 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
     from matplotlib.figure import Figure
 
     drawn = curves(records)
+    each = len(drawn.domains) > MOST
+    down = -(-len(drawn.domains) // 4) if each else 0
     with rc_context(STYLE):
         width = 10.5 + 0.9 * max(0, len(drawn.experiences) - 5)
-        figure = Figure(figsize=(width, 4.9), facecolor="white", layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        _panel(left, drawn, drawn.accuracy, "accuracy on the test pairs")
-        _panel(right, drawn, drawn.balanced, "balanced accuracy (mean recall)")
-        right.axhline(1 / drawn.classes, color="#888888", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-        right.annotate("chance", (1, 1 / drawn.classes), xycoords=("axes fraction", "data"), xytext=(-4, 3),
-                       textcoords="offset points", ha="right", fontsize=8, color="#777777")  # fmt: skip
+        figure = Figure(figsize=(width, 4.9 + 2.2 * down), facecolor="white", layout="constrained")
+        blocks = figure.add_gridspec(2, 1, height_ratios=[4.9, 2.2 * down]) if each else figure.add_gridspec(1, 1)
+        halves = blocks[0].subgridspec(1, 2)
+        left = figure.add_subplot(halves[0])
+        right = figure.add_subplot(halves[1], sharey=left)
+        right.tick_params(labelleft=False)
+        _panel(left, drawn, drawn.accuracy, drawn.majority, "accuracy on the test pairs", faded=each)
+        _panel(right, drawn, drawn.balanced, drawn.majority_balanced, "balanced accuracy (mean recall)", faded=each)
+        # One scale for all, which ends where scores end, so that two runs' pictures are alike above.
+        bands = [band for one in (drawn.accuracy, drawn.balanced) for band in _bands(drawn, one)]
+        limits = score_limits(
+            *(end for band in bands for end in (band.low, band.high)),
+            drawn.majority,
+            drawn.majority_balanced,
+            np.ones(1),
+        )
+        score_axis(left, limits)
+        grid = blocks[-1].subgridspec(max(1, down), 4)
+        for d in range(len(drawn.domains)) if each else ():
+            place = grid[divmod(d, 4)]
+            _domain_panel(figure.add_subplot(place, sharey=left), drawn, d)
         handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7), frameon=False)
+        if each:
+            handles += figure.axes[2].get_legend_handles_labels()[0]
+            labels += figure.axes[2].get_legend_handles_labels()[1]
+        # As many columns as leave room for whole names.
+        columns = max(1, min(len(labels), int(14 * width) // (max(map(len, labels)) + 8)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         figure.suptitle(drawn.title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
         save(figure, files)
     return files
 
 
-def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, title: str) -> None:
+def score_axis(axes: Axes, limits: tuple[float, float]) -> None:
+    """Let the axis run between ``limits``, with ticks at round scores from 0 to 1 alone."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    low, high = max(0.0, limits[0]), min(1.0, limits[1])
+    ticks = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    axes.set_ylim(limits)
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low - 1e-9 <= tick <= high + 1e-9]))
+
+
+def score_grid(axes: Axes) -> None:
+    """Faint lines across, beneath everything that is drawn."""
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color="#EEEEEE", linewidth=0.8)
+
+
+def shade_band(axes: Axes, x: Any, band: Band, colour: str, alpha: float) -> None:
+    """The band's area; a bar where one point has none."""
+    if len(x) == 1:
+        axes.vlines(x, band.low, band.high, color=colour, alpha=2 * alpha, linewidth=6, zorder=2)
+    else:
+        axes.fill_between(x, band.low, band.high, color=colour, alpha=alpha, linewidth=0, zorder=2)
+
+
+def majority_line(axes: Axes, x: Any, scores: np.ndarray) -> None:
+    """What naming the majority class gets, from one side of the panel to the other; labelled for a legend."""
+    # The ends of the line's own level: a panel of one experience shows it as well.
+    x, scores = np.asarray(x, dtype=float), np.asarray(scores)
+    reach = np.concatenate([[x[0] - 0.25], x, [x[-1] + 0.25]])
+    level = np.concatenate([scores[:1], scores, scores[-1:]])
+    axes.plot(reach, level, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=2.5, label=MAJORITY)
+
+
+def _bands(drawn: Curves, scores: np.ndarray) -> list[Band]:
+    """Each domain's, and the mean's over the domains met."""
+    bands = [over_seeds(scores[:, :, d]) for d in range(len(drawn.domains))]
+    return [*bands, over_seeds(drawn.mean_over_met(scores))]
+
+
+def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, majority: np.ndarray, title: str, faded: bool) -> None:
+    """All domains and the mean over those met; the domains grey where each has a panel of its own."""
     count = len(drawn.experiences)
     axes.set_title(title, fontsize=10, loc="left", color="#555555")
     for place in range(count):
         axes.axvline(place, color="#D0D0D0", linewidth=0.8, zorder=0)
-    axes.grid(axis="y", color="#EEEEEE", linewidth=0.8, zorder=0)
-    for d, name in enumerate(drawn.domains):
-        colour, marker = PALETTE[d % len(PALETTE)], MARKERS[d % len(MARKERS)]
-        low, mean, high = over_seeds(scores[:, :, d])
-        label = f"{name} (evaluation only)" if drawn.evaluation_only[d] else name
-        begin = int(drawn.met[:, d].argmax()) if drawn.met[:, d].any() else len(drawn.x)
-        # The piece that leads to the first point after training is the training itself, and solid.
-        learned = max(0, begin - 1) if begin < len(drawn.x) else begin
-        style: dict[str, Any] = {"color": colour, "zorder": 3}
-        axes.plot(
-            drawn.x[: learned + 1], mean[: learned + 1], linewidth=1.0, linestyle=(0, (4, 2)), alpha=0.75, **style
-        )
-        axes.plot(drawn.x[learned:], mean[learned:], linewidth=1.9, **style)
-        ends = drawn.final
-        for known, face in ((drawn.met[:, d], colour), (~drawn.met[:, d], "white")):
-            axes.plot(drawn.x[ends & known], mean[ends & known], linestyle="none", marker=marker, markersize=6,
-                      markerfacecolor=face, markeredgecolor=colour, color=colour, zorder=4)  # fmt: skip
-        axes.plot([], [], color=colour, marker=marker, markersize=6, linewidth=1.9, label=label,
+    score_grid(axes)
+    *domains, mean = _bands(drawn, scores)
+    named = [
+        f"{name} (evaluation only)" if only else name
+        for name, only in zip(drawn.domains, drawn.evaluation_only, strict=True)
+    ]
+    if not faded:
+        named = named_twins(named, list(scores.transpose(2, 0, 1)))
+    for d, band in enumerate(domains):
+        if faded:
+            label = "domains, each beneath" if d == 0 else None
+            axes.plot(drawn.x, band.mean, color=FADED, linewidth=1.0, zorder=1.5, label=label)
+            continue
+        colour, marker = PALETTE[d], MARKERS[d]
+        _life(axes, drawn, d, band, colour, marker, 6, len(scores) > 1)
+        axes.plot([], [], color=colour, marker=marker, markersize=6, linewidth=1.9, label=named[d],
                   linestyle=(0, (4, 2)) if drawn.evaluation_only[d] else "-",
                   markerfacecolor="white" if drawn.evaluation_only[d] else colour)  # fmt: skip
-        if len(scores) > 1:
-            axes.fill_between(drawn.x, low, high, color=colour, alpha=0.15, linewidth=0, zorder=2)
-    _, mean, _ = over_seeds(drawn.mean_over_met(scores))
-    axes.plot(drawn.x, mean, color=INK, linewidth=2.6, alpha=0.85, zorder=5, label="mean over domains met")
+    if faded and len(scores) > 1:
+        shade_band(axes, drawn.x, mean, INK, 0.12)
+    axes.plot(drawn.x, mean.mean, color=INK, linewidth=2.6, alpha=0.85, zorder=5, label="mean over domains met",
+              marker="." if len(drawn.x) == 1 else None, markersize=9)  # fmt: skip
+    majority_line(axes, drawn.x, drawn.mean_over_met(majority))
     names = [f"{name}\n(inception)" if t == 0 else name for t, name in enumerate(drawn.experiences)]
-    axes.set_xticks(range(count), names, fontsize=9)
+    crowded = max(map(len, drawn.experiences)) > (60 if count <= 5 else 75) // max(1, count)
+    axes.set_xticks(range(count), names, fontsize=9, rotation=30 if crowded else 0,
+                    ha="right" if crowded else "center", rotation_mode="anchor" if crowded else None)  # fmt: skip
     axes.set_xlabel("after experience")
     axes.set_xlim(-0.25, count - 0.75)
-    lowest = float(min(scores.min(), 1 / drawn.classes))
-    axes.set_ylim(max(0.0, np.floor(lowest * 20 - 0.5) / 20), 1.02)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def over_seeds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Low end, mean and high end over the first axis, (S, P) -> 3 x (P,); all three the mean where S is 1."""
-    intervals = [mean_interval(column.tolist()) for column in scores.T]
-    mean = np.array([i.mean for i in intervals])
-    half = np.array([i.half_width or 0.0 for i in intervals])
-    return mean - half, mean, mean + half
+def _life(
+    axes: Axes, drawn: Curves, d: int, band: Band, colour: str, marker: str, size: float, several: bool, label: str = ""
+) -> None:
+    """One domain's line: dashed before its training and solid after, hollow points before and full ones after."""
+    met, ends = drawn.met[:, d], drawn.final
+    begin = int(met.argmax()) if met.any() else len(drawn.x)
+    # The piece that leads to the first point after training is the training itself, and solid.
+    learned = max(0, begin - 1) if begin < len(drawn.x) else begin
+    before, after = slice(None, learned + 1), slice(learned, None)
+    axes.plot(
+        drawn.x[before], band.mean[before], linewidth=1.0, linestyle=(0, (4, 2)), alpha=0.75, color=colour, zorder=3
+    )
+    axes.plot(drawn.x[after], band.mean[after], linewidth=1.9, color=colour, zorder=3)
+    for known, face in ((met, colour), (~met, "white")):
+        axes.plot(drawn.x[ends & known], band.mean[ends & known], linestyle="none", marker=marker, markersize=size,
+                  markerfacecolor=face, markeredgecolor=colour, color=colour, zorder=4)  # fmt: skip
+    if several:
+        shade_band(axes, drawn.x, band, colour, 0.15)
+    if label:
+        axes.plot([], [], color=colour, marker=marker, markersize=size, linewidth=1.9, label=label)
+
+
+def _domain_panel(axes: Axes, drawn: Curves, d: int) -> None:
+    """One domain's accuracy and balanced accuracy, shaded until it is trained on."""
+    name = f"{drawn.domains[d]} (evaluation only)" if drawn.evaluation_only[d] else drawn.domains[d]
+    axes.set_title(name, fontsize=8.5, loc="left", color="#555555")
+    score_grid(axes)
+    measures = (
+        (drawn.accuracy, drawn.majority, "accuracy", 0),
+        (drawn.balanced, drawn.majority_balanced, "balanced accuracy", 1),
+    )
+    for scores, majority, label, number in measures:
+        colour, marker = PALETTE[number], MARKERS[number]
+        _life(axes, drawn, d, over_seeds(scores[:, :, d]), colour, marker, 4, len(scores) > 1, label)
+        axes.axhline(majority[d], color=colour, linewidth=1.0, linestyle=DASHED, alpha=0.8, zorder=2.5)
+    shade_until_trained(axes, drawn.met[drawn.final, d])
+    name_experiences(axes, drawn.experiences, 7, most=12)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def shade_until_trained(axes: Axes, met: np.ndarray) -> None:
+    """Grey until the experience that trains on the domain; (T,) bool, whether it was met by an experience's end."""
+    begin = int(met.argmax()) if met.any() else len(met)
+    if begin > 0:
+        axes.axvspan(-0.25, begin - 0.5 if begin < len(met) else len(met) - 0.75, color="#F2F2F2", zorder=-1)
+
+
+def name_experiences(axes: Axes, names: Sequence[str], size: int, most: int = 24) -> None:
+    """The experiences' names beneath a panel, aslant where they would touch; at most about ``most`` of them."""
+    every = -(-len(names) // most)
+    shown = [name if len(name) <= 16 else f"{name[:15]}…" for name in names[::every]]
+    crowded = sum(map(len, shown)) > (60 if size > 8 else 22)
+    axes.set_xticks(range(0, len(names), every), shown, fontsize=size, rotation=30 if crowded else 0,
+                    ha="right" if crowded else "center", rotation_mode="anchor" if crowded else None)  # fmt: skip
+    axes.set_xlim(-0.25, len(names) - 0.75)
 
 
 def save(figure: Any, files: tuple[Path, ...]) -> None:

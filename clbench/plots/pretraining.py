@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clbench.plots.picture import MARKERS, PALETTE, STYLE, save
+import numpy as np
+
+from clbench.plots.picture import MARKERS, PALETTE, STYLE, save, score_axis
+from clbench.plots.scores import score_limits
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 2)), (0, (1, 2)))
 
@@ -42,17 +45,24 @@ def pretraining_curve(curve: Sequence[Mapping[str, float]], title: str, path: Pa
             steps = [row["step"] for row in curve if part in row]
             left.plot(steps, [row[part] for row in curve if part in row], color=PALETTE[number % len(PALETTE)],
                       marker=MARKERS[number % len(MARKERS)], markersize=4, linewidth=1.6, label=part)  # fmt: skip
-        left.set_yscale("log")
-        # Plain numbers: names with dollar signs are names here, and powers would be printed as TeX.
-        left.yaxis.set_major_formatter(LogFormatter())
-        left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+        # A logarithm needs something above 0.
+        if any(row.get(part, 0) > 0 for row in curve for part in parts):
+            left.set_yscale("log")
+            # Plain numbers: names with dollar signs are names here, and powers would be printed as TeX.
+            left.yaxis.set_major_formatter(LogFormatter())
+            left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
         left.set_title("parts of the loss", fontsize=10, loc="left", color="#555555")
         left.legend(frameon=False, fontsize=8)
+        drawn = []
         for number, name in enumerate(figures):
             for place, depth in enumerate(depths):
                 values = [row[f"held_out_{name}_{depth}"] for row in curve]
+                drawn.append(np.array(values, dtype=float))
                 right.plot([row["step"] for row in curve], values, color=PALETTE[number % len(PALETTE)],
-                           linestyle=_DASHES[place % len(_DASHES)], linewidth=1.6)  # fmt: skip
+                           marker="." if len(curve) == 1 else None, linestyle=_DASHES[place % len(_DASHES)],
+                           linewidth=1.6)  # fmt: skip
+        if all(np.all((one >= 0) & (one <= 1)) for one in drawn):
+            score_axis(right, score_limits(*drawn))
         right.set_title("on lines held out", fontsize=10, loc="left", color="#555555")
         keys = [Line2D([], [], color=PALETTE[n % len(PALETTE)], label=name) for n, name in enumerate(figures)]
         keys += [

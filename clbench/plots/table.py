@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from clbench.plots.picture import STYLE, save
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
 
 
 def gradient_table(
@@ -15,7 +20,8 @@ def gradient_table(
     """Draw head, cells and shades as ``path``, a PNG; within a column the higher number is the greener.
 
     Args:
-        shown: the head; rows of text; and for each cell the number that it is shaded by, None for none.
+        shown: the head; rows of text; and for each cell the number that it is shaded by; none for None or what is not
+            finite.
         title: above the table.
 
     Raises:
@@ -32,15 +38,14 @@ def gradient_table(
     greens = matplotlib.colormaps["Greens"]
     colours: list[list[Any]] = [["white"] * len(head) for _ in cells]
     for column in range(len(head)):
-        known = [row[column] for row in shades if row[column] is not None]
-        numbers = [number for number in known if number is not None]
+        numbers = [value for row in shades if _known(value := row[column])]
         if not numbers:
             continue
         # Not the whole map: text has to be read on the darkest.
         scale = Normalize(min(numbers), max(numbers) + 1e-9)
         for place, row in enumerate(shades):
             value = row[column]
-            if value is not None:
+            if _known(value):
                 colours[place][column] = greens(0.08 + 0.52 * float(scale(value)))
     with rc_context(STYLE):
         # As wide as the longest cell of each column at this size of type, as high as the rows.

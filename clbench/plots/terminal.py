@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 
 from clbench.plots.curves import curves
+from clbench.plots.scores import MAJORITY, MOST, score_limits
 from clbench.record.forms import Record
 
 # The picture's colours.
-_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (136, 34, 85))
+_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
+_MUTED = (119, 119, 119)
 # What tells lines apart without colour.
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LETTERS = "abcdef"
+_BARS, _STROKE = "▁▂▃▄▅▆▇█", "▏"
 # Of the legend: what stands before a row, and between its entries.
 _INDENT, _BETWEEN = 5, "   "
 
@@ -21,6 +25,8 @@ def terminal_curve(
     records: Sequence[Record], width: int = 80, height: int = 18, colour: bool = True, balanced: bool = True
 ) -> str:
     """A small plot of each domain's (balanced) accuracy along a life; the mean over seeds where there are several.
+
+    More than six domains have a row of bars each instead.
 
     Args:
         records: of one run, or of its seeds.
@@ -33,11 +39,70 @@ def terminal_curve(
     """
     drawn = curves(records)
     scores = (drawn.balanced if balanced else drawn.accuracy).mean(axis=0)
+    level = drawn.mean_over_met(drawn.majority_balanced if balanced else drawn.majority)
     named = [f"{name}*" if only else name for name, only in zip(drawn.domains, drawn.evaluation_only, strict=True)]
+    title = f"{'balanced ' * balanced}accuracy after each experience"
+    if len(named) > MOST:
+        ends = drawn.final
+        return bar_rows(title, scores[ends].T, drawn.met[ends].T, level[ends], named, drawn.experiences,
+                        width=width, colour=colour)  # fmt: skip
     return lettered_lines(
-        f"{'balanced ' * balanced}accuracy after each experience", drawn.x, scores.T, drawn.final, named,
-        drawn.experiences, width=width, height=max(8, height) - len(_legend(named, max(30, width))), colour=colour,
+        title, drawn.x, scores.T, drawn.final, named, drawn.experiences, width=width, colour=colour, level=level,
+        height=max(8, height) - len(_legend(named, max(30, width), MAJORITY)),
     )  # fmt: skip
+
+
+def bar_rows(
+    title: str,
+    lines: np.ndarray,
+    met: np.ndarray,
+    level: np.ndarray,
+    names: Sequence[str],
+    experiences: Sequence[str],
+    *,
+    width: int,
+    colour: bool,
+) -> str:
+    """A row of bars for each of many lines, on one scale, with the scores in %: none hides another.
+
+    Args:
+        title: above.
+        lines: (L, T) scores.
+        met: (L, T) bool; a stroke stands before the first bar that is met, what comes before it is dim.
+        level: (T,) the majority class's scores, the last row.
+        names: L names, which are never cut.
+        experiences: T names above the bars.
+        width: characters; at least 30 are taken.
+        colour: with ANSI colours.
+    """
+    from rich.cells import cell_len, chop_cells
+
+    width = max(30, width)
+    low, high = score_limits(lines, level, room=0.0, edge=0.0)
+    room = min(
+        max(cell_len(name) for name in (*names, MAJORITY)), max(14, width - 6 * len(experiences) - 2, width // 3)
+    )
+    cell = max(2, min(11, (width - room - 1) // len(experiences)))
+    scale = f"{_BARS[0]} {low:.2f} to {_BARS[-1]} {high:.2f}"
+    if not met.all():
+        scale += f"; {_STROKE} trained on from there on"
+    rows = [row for text in (title, scale) for row in textwrap.wrap(text, width)]
+    heads = [name if len(name) < cell else f"{name[: max(0, cell - 2)]}…" for name in experiences]
+    rows.append((" " * (room + 1) + "".join(f" {head:<{cell - 1}}" for head in heads)).rstrip())
+    for name, scores, known in zip((*names, MAJORITY), (*lines, level), (*met, np.full(len(level), True)), strict=True):
+        begin = int(known.argmax()) if known.any() else len(known)
+        bars = []
+        for t, score in enumerate(scores):
+            share = (score - low) / (high - low)
+            bar = _BARS[min(len(_BARS) - 1, int(share * len(_BARS)))] if np.isfinite(score) else "?"
+            # With the score in percent where there is room for it.
+            text = f"{bar * (cell - 5)}{100 * score:4.0f}" if cell > 5 else bar * (cell - 1)
+            bars.append(
+                (_STROKE if t == begin > 0 else " ") + (f"\x1b[2m{text}\x1b[0m" if colour and t < begin else text)
+            )
+        *above, last = chop_cells(name, room)
+        rows += [*above, f"{last}{' ' * (room - cell_len(last))} {''.join(bars)}"]
+    return "\n".join(rows)
 
 
 def lettered_lines(
@@ -51,8 +116,9 @@ def lettered_lines(
     width: int,
     height: int,
     colour: bool,
+    level: np.ndarray,
 ) -> str:
-    """Lines along a life, a colour each, with a letter each at the ends of experiences.
+    """Lines along a life, a colour each, with letters at the ends of experiences, and the majority class's in dots.
 
     Args:
         title: above the plot.
@@ -61,58 +127,70 @@ def lettered_lines(
         ends: (P,) bool, which points get letters.
         names: L names for the legend, which never cuts one.
         experiences: names beneath the plot.
-        width, height: characters, of the plot without its legend; at least 30 x 6 are taken.
+        width, height: characters, of the plot without its legend; at least 30 x 5 are taken.
         colour: with ANSI colours.
+        level: (P,) the majority class's scores.
     """
     import plotext
 
     width = max(30, width)
-    legend = _legend(names, width)
+    legend = _legend(names, width, MAJORITY)
     plotext.terminal.limit(False, False)
     figure = plotext.figure
     figure.clear.all()
     figure.theme("colorless")
     figure.canvas("default")
-    figure.plot_size(width, max(6, height))
+    figure.plot_size(width, max(5, height))
     figure.title(title)
     figure.legend(False)
     last = len(experiences) - 1
+    # A dot for each column: a line without letters, which the others are drawn over.
+    along = np.linspace(x[0], x[-1], max(1, width - 8) if len(x) > 1 else 1)
+    dot = plotext.marker("·", plotext.pixel(_MUTED))
+    figure.draw(figure.signal(along.tolist(), np.interp(along, x, level).tolist(), marker=dot))
+    known = np.isfinite(lines)  # what is not, plotext ends the process for
     for number, line in enumerate(lines):
-        dots = plotext.marker("braille", plotext.pixel(_COLOURS[number % len(_COLOURS)]))
-        figure.draw(figure.signal(x.tolist(), line.tolist(), marker=dots).lines(True))
+        if not known[number].any():
+            continue
+        dots = plotext.marker("braille", plotext.pixel(_COLOURS[number]))
+        figure.draw(figure.signal(x[known[number]].tolist(), line[known[number]].tolist(), marker=dots).lines(True))
     for number, line in enumerate(lines):
-        letter = plotext.marker(_letter(number), plotext.pixel(_COLOURS[number % len(_COLOURS)], style="bold"))
-        figure.draw(figure.signal(x[ends].tolist(), line[ends].tolist(), marker=letter))
+        lettered = ends & known[number]
+        if not lettered.any():
+            continue
+        letter = plotext.marker(_LETTERS[number], plotext.pixel(_COLOURS[number], style="bold"))
+        figure.draw(figure.signal(x[lettered].tolist(), line[lettered].tolist(), marker=letter))
     # A little room at both sides, so that the last column of letters is not cut.
     figure.ruler("x", "lower").lim(-0.03 * max(1, last), last + 0.03 * max(1, last))
     figure.ruler("x", "lower").ticks(list(range(last + 1)), _short(experiences, width))
     figure.ruler("x", "lower").grid(True)
+    figure.ruler("y", "left").lim(*score_limits(lines, level, room=0.0, edge=0.0))
     text = figure.build().string()
     figure.clear.all()
     rows = text.rstrip("\n").split("\n")
     for entries in legend:
         pieces = []
         for number, entry in entries:
-            paint = plotext.colorize(entry).fill(plotext.pixel(_COLOURS[number % len(_COLOURS)]))
+            paint = plotext.colorize(entry).fill(plotext.pixel(_COLOURS[number] if number < len(names) else _MUTED))
             pieces.append(paint.string())
         rows.append(_INDENT * " " + _BETWEEN.join(pieces))
     text = "\n".join(rows)
     return text if colour else "\n".join(line.rstrip() for line in plotext.uncolorize(text).split("\n"))
 
 
-def _letter(d: int) -> str:
-    return _LETTERS[d % len(_LETTERS)]
+def _legend(names: Sequence[str], width: int, level: str = "") -> list[list[tuple[int, str]]]:
+    """Rows of (line's number, letter and name) that fit ``width``; a name too long for a row takes several.
 
-
-def _legend(names: Sequence[str], width: int) -> list[list[tuple[int, str]]]:
-    """Rows of (line's number, letter and name) that fit ``width``; a name too long for a row takes several."""
+    ``level`` is the dotted line's, which comes last.
+    """
     from rich.cells import cell_len, chop_cells
 
     rows: list[list[tuple[int, str]]] = []
     used = width
-    for number, name in enumerate(names):
+    signs = [*_LETTERS[: len(names)], "·"]
+    for number, name in enumerate([*names, level] if level else names):
         for place, piece in enumerate(chop_cells(name, width - _INDENT - 2)):
-            entry = f"{' ' if place else _letter(number)} {piece}"
+            entry = f"{' ' if place else signs[number]} {piece}"
             if not rows or place or used + len(_BETWEEN) + cell_len(entry) > width:
                 rows.append([])
                 used = _INDENT - len(_BETWEEN)

@@ -133,7 +133,7 @@ def test_the_terminal_plot_puts_letters_where_the_scores_are() -> None:
     assert lines[2].count("a") == 3
     bottom = next(line for line in lines if line.startswith("0.00┤"))
     assert bottom.count("d") == 3
-    assert lines[-1].split() == ["a", "alpha", "b", "beta", "c", "gamma", "d", "delta*"]
+    assert lines[-1].split() == ["a", "alpha", "b", "beta", "c", "gamma", "d", "delta*", "·", "majority", "class"]
     assert lines[-2].split() == ["alpha", "beta", "gamma"]
 
 
