@@ -92,8 +92,8 @@ def write_compressed(
     config = made.encoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, folder.name)
-    write_classifier(made.encoder.hf, start.tokenizer(), start.lower_case, card, folder)
+    card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, form.max_length, folder.name)
+    write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
     return Written(folder, digest_of(folder), figures, spent)
 
 
@@ -106,6 +106,7 @@ def _card(
     spent: Mapping[str, int],
     edition: str,
     seed: int,
+    max_length: int,
     name: str,
 ) -> str:
     """Markdown."""
@@ -134,6 +135,7 @@ Source: {form.citation}
 |---|---|
 | backbone | {source.get("id", backbone.name)} (licence: {licence}) |
 | trained on | {pairs:,} pairs of {data.name} ({edition} edition, {kind}), seed {seed} |
+| tokens a pair | at most {max_length}, the longer sentence cut first (`truncation=True`) |
 | layers | {spent["depth"]} |
 | parameters | {spent["parameters"]:,} ({spent["parameters_without_embeddings"]:,} without embeddings) |
 | FLOPs a pair | {spent["flops_per_pair"]:,} at {spent["flops_length"]} tokens |

@@ -65,7 +65,7 @@ def test_transformers_loads_it_and_its_logits_are_the_same(written, pairs, small
     for row in range(40):
         with torch.no_grad():
             logits = theirs(
-                **tokenizer(part.first[row], part.second[row], truncation=True, max_length=128, return_tensors="pt")
+                **tokenizer(part.first[row], part.second[row], truncation=True, return_tensors="pt")
             ).logits[0]
         torch.testing.assert_close(ours[row], logits, atol=1e-4, rtol=1e-4)
     said = ours.argmax(-1).numpy()
@@ -83,7 +83,7 @@ def test_the_card_says_how_it_was_made(written) -> None:
     card = (written.folder / "README.md").read_text()
     front = yaml.safe_load(card.split("---")[1])
     assert front["library_name"] == "transformers"
-    for piece in ("prune-alternate-6l", "mrpc (lite edition", "arXiv:2004.03844", "kept layers 2, 4",
+    for piece in ("prune-alternate-6l", "mrpc (lite edition", "at most 128", "arXiv:2004.03844", "kept layers 2, 4",
                   f"{100 * written.figures['accuracy']:.1f}%", f"{written.cost['parameters']:,}"):  # fmt: skip
         assert piece in card, piece
     described = yaml.safe_load(card.split("```yaml")[1].split("```")[0])

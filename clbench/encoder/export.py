@@ -7,11 +7,12 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from clbench.encoder.hf_folder import FILES
+from clbench.encoder.tokenizer import AS_IT_IS, BY_SETTINGS, SPECIAL, bert_settings
 from clbench.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
@@ -21,24 +22,25 @@ if TYPE_CHECKING:
 SUMS = "SHA256SUMS"
 
 
-def write_backbone(bert: BertModel, tokenizer: Tokenizer, lower_case: bool, card: str, folder: Path) -> None:
+def write_backbone(bert: BertModel, tokenizer: Tokenizer, card: str, folder: Path) -> None:
     """Write ``bert``, its pooler included, in fp16 into ``folder``; see :func:`write_classifier`."""
-    _write(bert, torch.float16, "BertModel", tokenizer, lower_case, card, folder)
+    longest = bert.config.max_position_embeddings
+    _write(bert, torch.float16, "BertModel", tokenizer, longest, card, folder)
 
 
 def write_classifier(
-    model: BertForSequenceClassification, tokenizer: Tokenizer, lower_case: bool, card: str, folder: Path
+    model: BertForSequenceClassification, tokenizer: Tokenizer, max_length: int, card: str, folder: Path
 ) -> None:
     """Write a classifier, head included, in fp32 into ``folder``, which appears whole or not at all; one that is there
     already is replaced.
 
     Args:
-        tokenizer: a WordPiece tokenizer.
-        lower_case: whether that tokenizer lower-cases.
+        tokenizer: a WordPiece tokenizer, as :func:`~clbench.encoder.tokenizer.read_tokenizer` returns it.
+        max_length: tokens a pair that the model was trained with at most; transformers will cut there.
         card: the model card, Markdown.
         folder: where to.
     """
-    _write(model, torch.float32, "BertForSequenceClassification", tokenizer, lower_case, card, folder)
+    _write(model, torch.float32, "BertForSequenceClassification", tokenizer, max_length, card, folder)
 
 
 def _write(
@@ -46,7 +48,7 @@ def _write(
     dtype: torch.dtype,
     architecture: str,
     tokenizer: Tokenizer,
-    lower_case: bool,
+    max_length: int,
     card: str,
     folder: Path,
 ) -> None:
@@ -66,14 +68,8 @@ def _write(
             tokenizer.no_padding()
             tokenizer.no_truncation()
             tokenizer.save(str(place / "tokenizer.json"))
-            words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-            (place / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
-            settings = {
-                "tokenizer_class": "BertTokenizer",
-                "do_lower_case": lower_case,
-                "model_max_length": model.config.max_position_embeddings,
-                **{f"{kind}_token": f"[{kind.upper()}]" for kind in ("cls", "sep", "pad", "unk", "mask")},
-            }
+            _write_vocabulary(place / "vocab.txt", tokenizer)
+            settings = {**_tokenizer_settings(tokenizer), "model_max_length": max_length}
             _write_json(place / "tokenizer_config.json", settings)
             (place / "README.md").write_text(card, encoding="utf-8")
             lines = [f"{sha256(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
@@ -84,11 +80,42 @@ def _write(
         raise cannot_write(folder, error) from error
 
 
+def _tokenizer_settings(tokenizer: Tokenizer) -> dict[str, Any]:
+    """What ``tokenizer_config.json`` must say for transformers to read as ``tokenizer`` does."""
+    found = bert_settings(tokenizer)
+    if found is None:
+        # transformers takes tokenizer.json as it is, but no longer knows that BERT wants token types.
+        names = ["input_ids", "token_type_ids", "attention_mask"]
+        content: dict[str, Any] = {"tokenizer_class": AS_IT_IS[0], "model_input_names": names}
+    else:
+        content = {"tokenizer_class": BY_SETTINGS[0], "do_lower_case": found["do_lower_case"]}
+        # Written where they are not what transformers takes without them.
+        if found["strip_accents"] != found["do_lower_case"]:
+            content["strip_accents"] = found["strip_accents"]
+        if not found["tokenize_chinese_chars"]:
+            content["tokenize_chinese_chars"] = False
+    begin, end, _ = tokenizer.encode("", "").tokens
+    said = {"cls": begin, "sep": end, "unk": tokenizer.model.unk_token}
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
+    for kind in SPECIAL:
+        # null where there is none: transformers would add its own, with a number beyond the embeddings.
+        usual = (name for name in (f"[{kind.upper()}]", f"<{kind}>") if name in special)
+        content[f"{kind}_token"] = said.get(kind) or next(usual, None)
+    return content
+
+
+def _write_vocabulary(path: Path, tokenizer: Tokenizer) -> None:
+    """One token a line, for those who ask for it; not where numbers are left out or a token would not come back."""
+    words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    if all(number == line and word == word.strip() != "" for line, (word, number) in enumerate(words)):
+        path.write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
+
+
 def sha256(path: Path) -> str:
     """The file's sha256, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_json(path: Path, content: dict[str, object]) -> None:
+def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

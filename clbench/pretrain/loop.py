@@ -134,7 +134,7 @@ def pretrain(
         pretraining_curve(progress.curve, f"{form.name}: {form.steps} steps", folder / "curve")
         with _written(folder):
             card = model_card(facts, held_out, progress.seconds)
-            write_backbone(progress.pupil.bert, source.tokenizer(), source.lower_case, card, model)
+            write_backbone(progress.pupil.bert, source.tokenizer(), card, model)
     setting.accelerator.wait_for_everyone()
     return {
         "model": str(model),
