@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,13 @@ class Job:
     def trained(self) -> list[DomainData]:
         """The domains that are trained on, in order."""
         return [d for d in self.data if not self.stream.is_evaluation_only(d.name)]
+
+    @cached_property
+    def data_warnings(self) -> tuple[RunWarning, ...]:
+        """What is odd about the pairs; see :func:`clbench.data.warnings.data_warnings`."""
+        from clbench.data.warnings import data_warnings
+
+        return data_warnings(self.data, self.stream.form.label_space)
 
     @property
     def task_digest(self) -> str:
@@ -274,7 +282,6 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
     with _clock(seconds, "imports"):
         from clbench import life
         from clbench.data.baselines import fittable, majority, word_overlap
-        from clbench.data.warnings import data_warnings
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
     classes = len(job.stream.form.label_space)
@@ -312,7 +319,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
             for d, f in zip(job.data, fittable(job.data), strict=True)
         ]
     with _clock(seconds, "data"):
-        warnings = [*data_warnings(job.data, job.stream.form.label_space), *_cut_warnings(job, store, rows)]
+        warnings = [*job.data_warnings, *_cut_warnings(job, store, rows)]
     tested = np.concatenate(list(tests.values()))
     length = round(float(np.mean(store.lengths[tested])))
     return make_record(

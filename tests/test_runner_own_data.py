@@ -64,6 +64,7 @@ def test_a_run_on_files_of_ones_own(mine: Path, small_backbone: Path) -> None:
     run = ["run", "--model", "bow", *words, "--backbone", str(small_backbone), "--out", str(mine / "run"), "--quiet"]
     ran = CliRunner().invoke(cli, run, catch_exceptions=False)
     assert ran.exit_code == 0
+    assert ran.stderr == ""
     record = clbench.read_record(mine / "run")
     met = RunWarning(kind="met_in_training", domain="one", count=7, total=20, names=("two",))
     one_class = RunWarning(kind="one_class", domain="two", names=("validation", "same"))
@@ -73,6 +74,10 @@ def test_a_run_on_files_of_ones_own(mine: Path, small_backbone: Path) -> None:
     for text, known in ((told, (met, one_class)), (ran.output, record.warnings), (shown, record.warnings)):
         for warning in known:
             assert warning.sentence in " ".join(text.split())
+    # What is known of the pairs is told before anything is trained, too.
+    early = CliRunner().invoke(cli, run[:-1], catch_exceptions=False).stderr
+    for warning in (met, one_class):
+        assert warning.sentence in " ".join(early.split())
     as_json = CliRunner().invoke(cli, ["show", "--json", str(mine / "run")], catch_exceptions=False).output
     (found,) = json.loads(as_json)["runs"]
     assert found["warnings"] == [warning.sentence for warning in record.warnings]

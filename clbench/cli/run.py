@@ -63,6 +63,8 @@ def command(
             model, stream, edition=edition, strategy=strategy, settings=settings, backbone=backbone,
             data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=bars.tell,
         )  # fmt: skip
+        if not quiet:  # before anything is trained; the report tells them again, with what was seen on the way
+            report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
         for seed, place in for_seeds(job, wanted, folder).items():
             bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
             records.append(run_seed(job, seed, place, fresh=fresh, on_progress=bars.tell))

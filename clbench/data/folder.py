@@ -204,18 +204,23 @@ def _in_another_encoding(path: Path, place: int, encoding: str) -> UserError:
     return UserError(f"{path}, line {place} should be UTF-8 text, but seems to be {encoding}; save the file as UTF-8.")
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that knows which of its keys came more than once."""
+class _Repeated(dict[str, Any]):
+    """A JSON object of which some keys, ``twice``, came more than once."""
 
-    twice: frozenset[str] = frozenset()
+    twice: frozenset[str]
 
 
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    found = _Object(pairs)
-    if len(found) < len(pairs):
-        times = Counter(key for key, _ in pairs)
-        found.twice = frozenset(key for key, count in times.items() if count > 1)
-    return found
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    repeated = _Repeated(found)
+    repeated.twice = frozenset(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+    return repeated
+
+
+# One for all lines: json.loads would make another for each of them.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iterator[Read]:
@@ -226,19 +231,19 @@ def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iter
             continue
         where = f"{path}, line {place}"
         try:
-            row = json.loads(line, object_pairs_hook=_object)
+            row = _DECODER.decode(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}.") from error
         except RecursionError as error:
             raise UserError(f"{where} is JSON that is nested too deep.") from error
         except ValueError as error:  # Python bounds the digits that it converts
             raise UserError(f"{where} holds a whole number of too many digits.") from error
-        if not isinstance(row, _Object):
+        if not isinstance(row, dict):
             raise UserError(f"{where} should be a JSON object, but is {type(row).__name__}.")
         for column in wanted:
             if column not in row:
                 raise missing_column(where, column, row)
-            if column in row.twice:
+            if isinstance(row, _Repeated) and column in row.twice:
                 raise UserError(f"{where}: key '{column}' should be there once, but is there more than once.")
         yield place, [row[column] for column in wanted]
 

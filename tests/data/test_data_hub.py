@@ -292,7 +292,15 @@ def someone(extra: int = 0) -> Repository:
     whole = parquet(rows(40))
     corrupt = {**splits, "train": whole[:4] + bytes(60) + whole[64:]}
     nulls = {**splits, "test": parquet([*rows(2), {"premise": None, "hypothesis": "b", "label": "yes"}])}
-    return repository("someone/pairs", {"small": splits, "broken": broken, "corrupt": corrupt, "nulls": nulls})
+    listed = parquet([{"premise": ["a"], "hypothesis": "b", "label": "yes"}])
+    lists = dict.fromkeys(splits, listed)
+    unlabelled = dict.fromkeys(
+        splits, parquet([{"premise": "a", "hypothesis": "b", "label": label} for label in (1, -1)])
+    )
+    return repository(
+        "someone/pairs",
+        {"small": splits, "broken": broken, "corrupt": corrupt, "nulls": nulls, "lists": lists, "minus": unlabelled},
+    )
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
@@ -322,6 +330,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "null": (
         {"config": "nulls"},
         "someone/pairs (nulls), split test, row 3: column 'premise' should hold text, but is empty (null).",
+    ),
+    "list": (
+        {"config": "lists"},
+        "domain 'one': someone/pairs (lists), split dev: column 'premise' should hold text, but is of type list<",
+    ),
+    "unlabelled": (
+        {"config": "minus", "labels": {0: "other", 1: "same"}},
+        "split dev, row 2: label -1 in column 'label' is not in the domain's label map; known are 0, 1; if it means "
+        "that a pair has no label, map it to null to drop such pairs (-1: null under 'labels').",
     ),
     "damaged": ({"config": "broken"}, "domain 'one': someone/pairs (broken) cannot be read: "),
     "corrupt": ({"config": "corrupt"}, "domain 'one': someone/pairs (corrupt) cannot be read: "),
