@@ -497,3 +497,159 @@ def test_five_hundred_rows_open_and_sort(opened: Open, submissions: Path, tmp_pa
     tab.get_by_role("button", name="forgetting").click()
     values = [float(text.replace("\u2212", "-")) for text in column(tab, 6)]
     assert values == sorted(values)
+
+
+def scrolls(tab: Page, selector: str) -> bool:
+    return bool(tab.locator(selector).first.evaluate("(one) => one.scrollWidth > one.clientWidth"))
+
+
+def wide_page(tab: Page) -> int:
+    return int(tab.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"))
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Submissions that are called as sweeps call them, and two whose short names would be one."""
+    folder = tmp_path_factory.mktemp("long")
+    for name in ("pruned-pkd-skip-6l.greek.naive", "finetune-12l.greek.naive", "kd-6l.greek.naive", "kd-6l"):
+        submission(folder / "submissions", name, seeds=(0, 1, 2))
+    return build(folder / "submissions", folder)[2]
+
+
+def test_names_leave_out_what_their_track_says(opened: Open, long_names: Path) -> None:
+    tab = opened(long_names)
+    assert sorted(names(tab)) == ["finetune-12l", "kd-6l", "kd-6l.greek.naive", "pruned-pkd-skip-6l"]
+    link = tab.locator(".board").get_by_role("link", name="finetune-12l")
+    assert link.get_attribute("title") == "finetune-12l.greek.naive"
+    tab.get_by_label("Filter").fill("finetune-12l.greek.naive")
+    assert names(tab) == ["finetune-12l"]
+    drawn(tab, "curves")
+    assert not any("greek" in text and "kd-6l" not in text for text in tab.locator(".picked-list li").all_inner_texts())
+    link.click()
+    tab.wait_for_function("document.querySelector('h1').textContent === 'finetune-12l.greek.naive'")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1600])
+def test_tables_fit_or_say_that_they_go_on(opened: Open, long_names: Path, width: int) -> None:
+    for route in ("", "#/submission/kd-6l"):
+        assert wide_page(opened(long_names, route, width=width)) <= width
+    tab = opened(long_names, width=width)
+    shade = "getComputedStyle(document.querySelector('.scroller:has(.board)'), '::after').opacity"
+    assert scrolls(tab, ".board") == (width < 1280)
+    tab.wait_for_function(f"{shade} === '{int(width < 1280)}'")
+    row = tab.locator(".board tbody:not(.floor) tr").first
+    seen = tab.locator(".board").evaluate("(box) => box.getBoundingClientRect().right")
+    cells = [cell.bounding_box() for cell in row.locator("td").all()]
+    # The first two cells hold the box to tick and the rank.
+    assert sum(cell is not None and cell["x"] + cell["width"] <= seen for cell in cells[2:]) >= 2
+    for end in ("box.scrollWidth", "0"):
+        tab.locator(".board").evaluate(f"(box) => {{ box.scrollLeft = {end}; }}")
+        tab.wait_for_function(f"{shade} === '{int(width < 1280 and end == '0')}'")
+        before = tab.locator(".scroller:has(.board)").get_attribute("data-before") is not None
+        assert before == (width < 1280 and end != "0")
+
+
+def chart_rows(tab: Page, panel: str) -> list[dict[str, Any]]:
+    """What the panel's chart draws, of its lines' points."""
+    found = tab.locator(f"section[aria-labelledby={panel}] .chart").evaluate(
+        "(place) => Object.values(place.view.getState({ data: () => true, signals: () => false, recurse: true }).data)"
+        ".flat().filter((one) => one && one.low !== undefined).map(({ low, high, y }) => ({ low, high, y }))"
+    )
+    assert found
+    return list(found)
+
+
+def test_bands_and_axes_end_where_scores_do(opened: Open, tmp_path: Path) -> None:
+    def spread(made: dict[str, Any]) -> None:
+        """Seeds that differ so much that the interval leaves 0 to 1."""
+        gold = {info.data.name: info.data.splits["test"].labels for info in made["domains"]}
+        for point in made["points"]:
+            for name in gold:
+                point.predictions[name] = gold[name] if made["configuration"]["seed"] else 1 - gold[name]
+
+    submission(tmp_path / "s", "spread", seeds=(0, 1), change=spread)
+    build(tmp_path / "s", tmp_path)
+    for route, panels in (("", ("pareto", "curves")), ("#/submission/spread", ("curve",))):
+        tab = opened(tmp_path / "index.html", route)
+        for panel in panels:
+            drawn(tab, panel)
+            rows = chart_rows(tab, panel)
+            assert min(row["low"] for row in rows) == 0
+            assert max(row["high"] for row in rows) == 100
+            svg = tab.locator(f"section[aria-labelledby={panel}] .chart svg").first
+            ticks = [float(text) for text in svg.locator("text").all_text_contents() if re.fullmatch(r"-?\d+", text)]
+            assert (min(ticks), max(ticks)) == (0, 100)
+            assert svg.locator("text", has_text="majority class").count() == 1
+
+
+def test_the_majority_class_follows_the_domains_met(opened: Open, board: Path, submissions: Path) -> None:
+    tab = opened(board)
+    drawn(tab, "curves")
+    svg = tab.locator("section[aria-labelledby=curves] .chart svg").first
+    assert svg.locator("text", has_text="majority class").count() == 1
+    segments = tab.locator("section[aria-labelledby=curves] .chart").evaluate(
+        "(place) => Object.values(place.view.getState({ data: () => true, signals: () => false }).data).flat()"
+        ".filter((one) => one && one.t2 !== undefined).map((one) => [one.t, one.y, one.y2])"
+    )
+    majority = standings(read_all(submissions))[0].majority
+    expected = [100 * sum(majority[: count + 1]) / (count + 1) for count in range(3)]
+    assert [[t, y] for t, y, _ in sorted(segments)] == [[t, pytest.approx(expected[t], abs=0.01)] for t in (0, 1)]
+    assert sorted(segments)[-1][2] == pytest.approx(expected[2], abs=0.01)
+
+
+def test_a_name_in_the_legend_brings_its_line_forward(opened: Open, board: Path) -> None:
+    tab = opened(board)
+    drawn(tab, "curves")
+    paths = tab.locator("section[aria-labelledby=curves] svg .mark-line path")
+
+    def opacities() -> list[str]:
+        return sorted(path.get_attribute("opacity") or "1" for path in paths.all())
+
+    tab.locator("section[aria-labelledby=curves] .picked-list li").first.hover()
+    tab.wait_for_function("document.querySelector('[aria-labelledby=curves] svg .mark-line path[opacity=\"0.15\"]')")
+    assert opacities() == ["0.15", "0.15", "1"]
+    tab.mouse.move(1, 1)
+    tab.wait_for_function("!document.querySelector('[aria-labelledby=curves] svg .mark-line path[opacity=\"0.15\"]')")
+
+
+def test_of_twelve_domains_six_are_in_colour(opened: Open, board: Path, tmp_path: Path) -> None:
+    head, tail = board.read_text(encoding="utf-8").split('<script type="application/json" id="content">')
+    text, rest = tail.split("</script>", 1)
+    content = json.loads(text)
+    for track in content["tracks"]:
+        count = len(track["domains"])
+        track["domains"] = [f"{name}-{copy}" for copy in range(3) for name in track["domains"]]
+        track["evaluation_only"] *= 3
+        track["majority"] = [levels * 3 for levels in track["majority"]]
+        for row in track["rows"]:
+            for kind in ("accuracy", "balanced"):
+                for layer in filter(None, row[kind]):
+                    times = len(layer) // (count + 1)
+                    rows = [layer[t * count : (t + 1) * count] * 3 for t in range(times)]
+                    layer[:] = [value for one in rows for value in one] + layer[times * count :]
+    for value in content["shared"]:
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[1], list):
+            value[1] = [met * 3 for met in value[1]]
+    file = tmp_path / "index.html"
+    whole = f'{head}<script type="application/json" id="content">{json.dumps(content)}</script>{rest}'
+    file.write_text(whole, encoding="utf-8")
+    tab = opened(file, "#/submission/twin-a", width=390)
+    drawn(tab, "curve")
+    pressed = tab.locator("section[aria-labelledby=curve] .picked-list button[aria-pressed=true]")
+    assert pressed.count() == 6
+
+    def colours() -> int:
+        """How many beside the mean's and the grey of those that are not chosen."""
+        paths = tab.locator("section[aria-labelledby=curve] svg .mark-line path").all()
+        return len({path.get_attribute("stroke") for path in paths}) - 2
+
+    assert colours() == 6
+    tab.get_by_role("button", name="alpha-2").click()
+    tab.wait_for_function("document.getElementById('live').textContent.startsWith('At most 6')")
+    tab.get_by_role("button", name="beta-0").click()
+    assert pressed.count() == 5
+    tab.get_by_role("button", name="alpha-2").click()
+    assert pressed.count() == 6
+    tab.wait_for_timeout(300)
+    assert colours() == 6
+    assert wide_page(tab) <= 390

@@ -6,9 +6,24 @@
   const main = document.getElementById("main");
   const live = document.getElementById("live");
   const FIGURE = Object.fromEntries(board.figures.map(([name], place) => [name, place]));
-    const MOST = 8; // lines that can be told apart
+  const MOST = 6; // lines that can be followed in one chart
   const submissions = new Map();
   for (const track of board.tracks) for (const row of track.rows) submissions.set(row.name, { row, track });
+
+  // A submission's name without the end that its track says already; whole where two would be alike.
+  const shortNames = new Map();
+  for (const track of board.tracks) {
+    const said = new Set([track.stream, track.edition, track.strategy]);
+    const cut = track.rows.map((row) => {
+      const parts = row.name.split(".");
+      while (parts.length > 1 && said.has(parts[parts.length - 1])) parts.pop();
+      return parts.join(".");
+    });
+    const times = new Map();
+    for (const name of cut) times.set(name, (times.get(name) || 0) + 1);
+    track.rows.forEach((row, place) => shortNames.set(row, times.get(cut[place]) > 1 ? row.name : cut[place]));
+  }
+  const nameOf = (row) => shortNames.get(row);
 
   // --- elements and numbers
 
@@ -24,6 +39,22 @@
   }
 
   const hidden = (text) => el("span", { class: "sr" }, text);
+
+  // A box that scrolls within its frame, and a shade at each edge that it goes on beyond.
+  function scrolling(attributes, ...children) {
+    const box = el("div", { tabindex: "0", role: "region", ...attributes }, ...children);
+    const frame = el("div", { class: "scroller" }, box);
+    const tell = () => {
+      frame.toggleAttribute("data-before", box.scrollLeft > 1);
+      frame.toggleAttribute("data-after", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+      frame.toggleAttribute("data-below", box.scrollTop + box.clientHeight < box.scrollHeight - 1);
+    };
+    box.addEventListener("scroll", tell, { passive: true });
+    const watch = new ResizeObserver(tell);
+    watch.observe(box);
+    for (const child of box.children) watch.observe(child);
+    return { frame, box };
+  }
 
   function percent(value) {
     const tenths = Math.floor((Math.abs(value) + 5) / 10);
@@ -203,26 +234,26 @@
     const table = el("table", {}, el("caption", { class: "sr" }, caption),
       el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "pick" }, el("span", {}, el("abbr", { title: "compare: lay its curve over the others' below" }, "plot"))), ...heads)),
       floor, body);
-    const box = el("div", { class: "box board", tabindex: "0", role: "region", "aria-label": caption }, table);
+    const { frame, box } = scrolling({ class: "box board", "aria-label": caption }, table);
     main.replaceChildren(
       heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
         + `Naming the majority class gets ${percent(level)} over a lifetime. A rank is 1 + how many are better by a significant difference (p < 0.05 over pairs and seeds), so ranks are shared (=). \u25c6: on the Pareto front. \u26a0: its records warn of something; its page says of what.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, front, " Pareto front only"), count),
-      box,
+      frame,
       el("div", { class: "pair" }, paretoPanel(track, chosen, redraw), curvesPanel(track, chosen, redraw, lines)),
     );
   }
 
   function nameCell(row) {
-    const link = el("a", { href: address(row) }, row.name);
+    const link = el("a", { href: address(row), title: nameOf(row) === row.name ? null : row.name }, nameOf(row));
     const [model] = board.shared[row.recipe];
     return el("th", { scope: "row", class: "name" }, link,
       row.front ? el("span", { class: "front", title: "on the Pareto front" }, el("span", { "aria-hidden": "true" }, "\u25c6"), hidden(" on the Pareto front")) : null,
       row.warnings.length ? el("span", { class: "warned", title: row.warnings.map((place) => board.shared[place]).join("\n") },
         el("span", { "aria-hidden": "true" }, "\u26a0"), hidden(` ${row.warnings.length} warning${row.warnings.length === 1 ? "" : "s"}`)) : null,
-      el("small", {}, `${model} \u00b7 ${row.author}`));
+      el("small", {}, model === nameOf(row) ? row.author : `${model} \u00b7 ${row.author}`));
   }
 
   const searchable = (row) => [row.name, row.author, board.shared[row.recipe][0], board.shared[row.backbone][0]].join(" ").toLowerCase();
@@ -254,7 +285,10 @@
       actions: { export: true, source: false, compiled: false, editor: false }, downloadFileName: "clbench",
     }).then((result) => {
       if (place.drawn !== number) result.finalize();
-      else place.dataset.state = "drawn";
+      else {
+        place.view = result.view;
+        place.dataset.state = "drawn";
+      }
       return result;
     });
   }
@@ -299,9 +333,9 @@
       const levels = track.rows.filter((row) => row.cost[cost.layers] === 0 && row.figures[lifetime])
         .map((row) => ({ y: row.figures[lifetime][0] / 100, model: board.shared[row.recipe][0] }));
       const values = track.rows.filter((row) => row.cost[cost.layers] > 0 && row.cost[key] > 0 && row.figures[lifetime]).map((row) => ({
-        name: row.name, model: board.shared[row.recipe][0], x: row.cost[key], size: short(row.cost[key]),
+        name: row.name, label: nameOf(row), model: board.shared[row.recipe][0], x: row.cost[key], size: short(row.cost[key]),
         y: row.figures[lifetime][0] / 100, shown: told(row.figures[lifetime]), rank: row.rank,
-        low: (row.figures[lifetime][0] - (row.figures[lifetime][1] || 0)) / 100, high: (row.figures[lifetime][0] + (row.figures[lifetime][1] || 0)) / 100,
+        ...band(row.figures[lifetime][0], row.figures[lifetime][1]),
         colour: chosen.has(row) ? colours[chosen.get(row)] : null,
       }));
       if (!values.length) {
@@ -329,9 +363,9 @@
       const majority = track.majority_figures[lifetime] / 100;
       const lowest = Math.min(majority, ...values.map((one) => one.low), ...levels.map((one) => one.y));
       const highest = Math.max(...values.map((one) => one.high), ...levels.map((one) => one.y));
-      const y = { field: "y", type: "quantitative", title: "lifetime accuracy, %", scale: { domain: [Math.floor(lowest - 1), Math.ceil(highest + 1)], nice: false, zero: false } };
+      const y = { field: "y", type: "quantitative", title: "lifetime accuracy, %", scale: { domain: [Math.max(0, Math.floor(lowest - 1)), Math.min(100, Math.ceil(highest + 1))], nice: false, zero: false } };
       const x = { field: "x", type: "quantitative", title: axis.selectedOptions[0].textContent + " (log)", scale: { type: "log", domain: [Math.min(...sizes) / 1.02, Math.max(...sizes) * 1.02], nice: false, padding: 12 }, axis: { format: ".3~s", tickCount: 6, grid: false, labelOverlap: "greedy" } };
-      const tooltip = [["name", "submission"], ["model", "model"], ["shown", "lifetime accuracy"], ["size", axis.selectedOptions[0].textContent], ["rank", "rank"]].map(([field, title]) => ({ field, title, type: "nominal" }));
+      const tooltip = [["label", "submission"], ["model", "model"], ["shown", "lifetime accuracy"], ["size", axis.selectedOptions[0].textContent], ["rank", "rank"]].map(([field, title]) => ({ field, title, type: "nominal" }));
       embed(place, {
         layer: [
           { data: { values: [{ y: majority }] }, mark: { type: "rule", strokeDash: [2, 3], color: quiet, aria: false }, encoding: { y } },
@@ -349,7 +383,7 @@
               opacity: { condition: { test: "datum.colour !== null || datum.front === 'front'", value: 1 }, value: 0.65 },
             } },
         ],
-      }, `Lifetime accuracy against ${axis.selectedOptions[0].textContent} of ${values.length} submissions; on the front: ${steps.map((one) => `${one.name} ${one.shown}`).join(", ")}. The table holds the same numbers.`)
+      }, `Lifetime accuracy against ${axis.selectedOptions[0].textContent} of ${values.length} submissions; on the front: ${steps.map((one) => `${one.label} ${one.shown}`).join(", ")}. The table holds the same numbers.`)
         .then((result) => result.view.addEventListener("click", (_, item) => {
           if (item && item.datum && submissions.has(item.datum.name)) location.hash = address(submissions.get(item.datum.name).row);
         }));
@@ -376,7 +410,8 @@
         const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
         swatch.style.setProperty("--c", `var(--s${number})`);
         if (DASHES[number].length > 1 && DASHES[number][1]) swatch.style.borderTopStyle = DASHES[number][0] < 3 ? "dotted" : "dashed";
-        return el("li", {}, swatch, el("a", { href: address(row) }, row.name));
+        const link = el("a", { href: address(row), title: nameOf(row) === row.name ? null : row.name }, nameOf(row));
+        return bringsForward(el("li", {}, swatch, link), place, row.name);
       }));
       if (!names.length) {
         place.drawn = (place.drawn || 0) + 1;
@@ -391,7 +426,7 @@
       embed(place, lineChart(values, ticks, {
         color: { field: "line", type: "nominal", scale, legend: null },
         strokeDash: { field: "line", type: "nominal", scale: dashes, legend: null },
-      }, "submission", floors(track, balanced, domain)), `${balanced ? "Balanced accuracy" : "Accuracy"} after each experience, ${what.selectedOptions[0].textContent}: ${names.join(", ")}. Each submission's page holds the numbers.`);
+      }, "submission", floors(track, balanced, domain, [...chosen.keys()][0])), `${balanced ? "Balanced accuracy" : "Accuracy"} after each experience, ${what.selectedOptions[0].textContent}: ${[...chosen.keys()].map(nameOf).join(", ")}. Each submission's page holds the numbers.`);
     };
     redraw.curves = whenSeen(place, draw);
     kind.addEventListener("change", redraw.curves);
@@ -419,31 +454,52 @@
       const place = domain < 0 ? experiences.length * count + t : t * count + domain;
       const half = halves.length ? halves[place] : 0;
       return {
-        line, t, experience, y: means[place] / 100, low: (means[place] - half) / 100, high: (means[place] + half) / 100,
+        line, label: line === row.name ? nameOf(row) : line, t, experience, y: means[place] / 100, ...band(means[place], half),
         shown: percent(means[place]) + (halves.length ? ` \u00b1 ${percent(half)}` : ""),
         met: domain < 0 || met[t][domain] ? "met" : "unmet", part: "after",
       };
     });
   }
 
-  // The majority class's level where one line is drawn through one domain; chance has none over a changing mean.
-  const floors = (track, balanced, domain) => (domain < 0 ? [] : [{ y: track.majority[Number(balanced)][domain] / 100 }]);
+  // An interval's ends as far as scores go: from 0 to 100.
+  const band = (mean, half = 0) => ({ low: Math.max(0, mean - half) / 100, high: Math.min(10000, mean + half) / 100 });
+
+  // The majority class's level after each experience: on a domain, or (-1) the mean over the domains met.
+  function floors(track, balanced, domain, row) {
+    const levels = track.majority[Number(balanced)];
+    const found = lives(row)[1].map((known, t) => {
+      const met = levels.filter((_, d) => (domain < 0 ? known[d] : d === domain));
+      return { t, y: met.reduce((sum, level) => sum + level, 0) / met.length / 100 };
+    });
+    return found.length > 1 ? found : [...found, { ...found[0], t: 1 }];
+  }
+
+  // Pointing at an entry of the legend, or reaching it by keyboard, fades the other lines of its chart.
+  function bringsForward(entry, place, line) {
+    const light = (lit) => { if (place.view) place.view.signal("lit", lit).runAsync(); };
+    for (const come of ["pointerenter", "focusin"]) entry.addEventListener(come, () => light([line]));
+    for (const go of ["pointerleave", "focusout"]) entry.addEventListener(go, () => light([]));
+    return entry;
+  }
 
   function lineChart(values, ticks, own, title, floor) {
     const lowest = Math.min(...values.map((one) => one.low), ...floor.map((one) => one.y));
-    const y = { field: "y", type: "quantitative", title: "%", scale: { domain: [Math.max(0, Math.floor((lowest - 1) / 5) * 5), Math.min(100, Math.ceil((Math.max(...values.map((one) => one.high)) + 1) / 5) * 5)], nice: false, zero: false, clamp: true } };
+    const highest = Math.max(...values.map((one) => one.high), ...floor.map((one) => one.y));
+    const y = { field: "y", type: "quantitative", title: "%", scale: { domain: [Math.max(0, Math.floor((lowest - 1) / 5) * 5), Math.min(100, Math.ceil((highest + 1) / 5) * 5)], nice: false, zero: false, clamp: true } };
     // A name must not become part of an expression: the labels come in as a value.
     const x = { field: "t", type: "quantitative", title: "after experience (the first is inception)", scale: { domain: [0, Math.max(1, ticks.length - 1)], nice: false, padding: 12 }, axis: { values: ticks.map((_, t) => t), labelExpr: "ticks[datum.value]", labelAngle: 0, labelOverlap: true, labelLimit: 90, grid: true } };
-    const tooltip = [["line", title], ["experience", "after"], ["shown", "%"]].map(([field, head]) => ({ field, title: head, type: "nominal" }));
+    const tooltip = [["label", title], ["experience", "after"], ["shown", "%"]].map(([field, head]) => ({ field, title: head, type: "nominal" }));
+    const aside = { condition: { test: "length(lit) && datum.line !== lit[0]", value: 0.15 }, value: 1 };
     return {
-      params: [{ name: "ticks", value: ticks }],
+      params: [{ name: "ticks", value: ticks }, { name: "lit", value: [] }],
       layer: [
-        { data: { values: floor }, mark: { type: "rule", strokeDash: [2, 3], color: colour("--strong-line"), aria: false }, encoding: { y } },
-        { data: { values: floor }, mark: { type: "text", align: "right", baseline: "bottom", dx: -2, dy: -3, fontSize: 11, text: "majority class", aria: false }, encoding: { y, x: { value: "width" } } },
-        { data: { values }, transform: [{ filter: "datum.high > datum.low" }], mark: { type: "area", opacity: 0.12, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: own.color, detail: [{ field: "line", type: "nominal" }, { field: "part", type: "nominal" }] } },
-        { data: { values }, mark: { type: "line", strokeWidth: 2, aria: false }, encoding: { x, y, detail: { field: "part", type: "nominal" }, ...own } },
-        { data: { values }, transform: [{ filter: "datum.met === 'met'" }], mark: { type: "point", filled: true, opacity: 1, size: 55, aria: false }, encoding: { x, y, color: own.color, tooltip } },
-        { data: { values }, transform: [{ filter: "datum.met === 'unmet'" }], mark: { type: "point", filled: true, fill: colour("--page"), strokeWidth: 1.6, opacity: 1, size: 55, aria: false }, encoding: { x, y, stroke: own.color, tooltip } },
+        { data: { values: floor.slice(1).map((one, place) => ({ ...floor[place], t2: one.t, y2: one.y })) }, mark: { type: "rule", strokeDash: [5, 4], color: colour("--strong-line"), aria: false }, encoding: { x, y, x2: { field: "t2" }, y2: { field: "y2" } } },
+        { data: { values: floor.slice(-1) }, mark: { type: "text", align: "right", baseline: "bottom", dx: -2, dy: -3, fontSize: 11, text: "majority class", aria: false }, encoding: { y, x: { value: "width" } } },
+        // An area through one point is nothing to see: then a bar.
+        { data: { values }, transform: [{ filter: "datum.high > datum.low && (!length(lit) || datum.line === lit[0])" }], mark: { type: ticks.length > 1 ? "area" : "rule", ...(ticks.length > 1 ? {} : { strokeWidth: 6 }), opacity: ticks.length > 1 ? 0.12 : 0.3, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: own.color, detail: [{ field: "line", type: "nominal" }, { field: "part", type: "nominal" }] } },
+        { data: { values }, mark: { type: "line", strokeWidth: 2, aria: false }, encoding: { x, y, detail: { field: "part", type: "nominal" }, opacity: aside, ...own } },
+        { data: { values }, transform: [{ filter: "datum.met === 'met'" }], mark: { type: "point", filled: true, size: 55, aria: false }, encoding: { x, y, color: own.color, opacity: aside, tooltip } },
+        { data: { values }, transform: [{ filter: "datum.met === 'unmet'" }], mark: { type: "point", filled: true, fill: colour("--page"), strokeWidth: 1.6, size: 55, aria: false }, encoding: { x, y, stroke: own.color, opacity: aside, tooltip } },
       ],
     };
   }
@@ -483,22 +539,36 @@
         el("td", { class: "text quiet" }, better), el("td", { class: "text quiet" }, meaning)))));
 
     const kinds = scoreSelect();
-    const heat = el("div", { class: "box bare", tabindex: "0", role: "region", "aria-label": "Accuracy matrix" });
+    const { frame: heatFrame, box: heat } = scrolling({ class: "box bare", "aria-label": "Accuracy matrix" });
     const place = el("div", { class: "chart" });
     const legend = el("ul", { class: "picked-list" });
+    const bright = new Map(track.domains.slice(0, MOST).map((_, d) => [d, d])); // domain -> colour number
+    const toggle = (d) => {
+      if (bright.has(d)) bright.delete(d);
+      else if (bright.size < MOST) bright.set(d, [...Array(MOST).keys()].find((number) => ![...bright.values()].includes(number)));
+      else return say(`At most ${MOST} are in colour; take one away first.`);
+      drawCurve();
+      legend.querySelectorAll("button")[d].focus();
+    };
     const drawHeat = () => heat.replaceChildren(matrix(row, track, kinds.value));
     const drawCurve = () => {
       const values = track.domains.flatMap((name, d) => halvesOf(curve(row, track, kinds.value, d, name), lives(row)[1], d))
         .concat(curve(row, track, kinds.value, -1, "mean over domains met").map((one) => ({ ...one, part: "mean" })));
       const lines = [...track.domains, "mean over domains met"];
       const colours = palette();
-      const range = track.domains.map((_, d) => colours[d % MOST]).concat(colour("--ink"));
+      const range = track.domains.map((_, d) => (bright.has(d) ? colours[bright.get(d)] : colour("--faded"))).concat(colour("--ink"));
+      const many = track.domains.length > MOST;
       legend.replaceChildren(...lines.map((name, d) => {
         const swatch = el("span", { class: track.evaluation_only[d] ? "swatch hollow" : "swatch", "aria-hidden": "true" });
         swatch.style.setProperty("--c", range[d]);
-        return el("li", {}, swatch, track.evaluation_only[d] ? `${name} (evaluation only)` : name);
+        const text = track.evaluation_only[d] ? `${name} (evaluation only)` : name;
+        // Of many domains a reader chooses which are in colour.
+        const said = many && d < track.domains.length
+          ? el("button", { type: "button", class: "plain-button", "aria-pressed": String(bright.has(d)), onclick: () => toggle(d) }, text)
+          : text;
+        return bringsForward(el("li", {}, swatch, said), place, name);
       }));
-      const spec = lineChart(values, lives(row)[0], { color: { field: "line", type: "nominal", scale: { domain: lines, range }, legend: null } }, "domain", []);
+      const spec = lineChart(values, lives(row)[0], { color: { field: "line", type: "nominal", scale: { domain: lines, range }, legend: null } }, "domain", floors(track, kinds.value === "balanced", -1, row));
       spec.layer[3].encoding.strokeDash = { condition: { test: "datum.part === 'before'", value: [4, 3] }, value: [1, 0] };
       spec.layer[3].encoding.size = { condition: { test: "datum.part === 'mean'", value: 3.5 }, value: 1.8 };
       spec.height = 340;
@@ -517,9 +587,9 @@
         el("ul", {}, ...row.warnings.map((place) => el("li", {}, board.shared[place]))))] : []),
       el("div", { class: "pair" },
         el("section", { class: "panel", "aria-labelledby": "matrix" }, el("h2", { id: "matrix" }, "Accuracy matrix"),
-          el("div", { class: "controls" }, el("label", {}, "Score ", kinds)), heat),
+          el("div", { class: "controls" }, el("label", {}, "Score ", kinds)), heatFrame),
         el("section", { class: "panel", "aria-labelledby": "curve" }, el("h2", { id: "curve" }, "Forgetting curve"), place, legend,
-          el("p", { class: "note" }, "Dashed and hollow: not trained on yet. Bands: 95% intervals over seeds."))),
+          el("p", { class: "note" }, `Dashed and hollow: not trained on yet. Bands: 95% intervals over seeds. Majority class: its mean over the domains met.${track.domains.length > MOST ? " A click on a domain's name gives or takes its colour." : ""}`))),
       el("div", { class: "pair" },
         el("div", { class: "stack" },
           el("section", { class: "panel", "aria-labelledby": "card" }, el("h2", { id: "card" }, "Card"),
@@ -527,7 +597,7 @@
           el("section", { class: "panel", "aria-labelledby": "again" }, el("h2", { id: "again" }, "How to run it again"), ...runs,
             row.needs.length ? el("p", { class: "note" }, `It needs ${row.needs.join("; and ")}.`) : null)),
         el("section", { class: "panel", "aria-labelledby": "figures" }, el("h2", { id: "figures" }, "Figures"),
-          el("div", { class: "box bare", tabindex: "0", role: "region", "aria-label": "All figures" }, figures))),
+          scrolling({ class: "box bare", "aria-label": "All figures" }, figures).frame)),
     );
   }
 
