@@ -20,6 +20,8 @@ from clbench import __version__
 from clbench.cache import cached
 from clbench.company import Company
 from clbench.errors import UserError
+from clbench.keep import FOLDER as MODELS
+from clbench.keep import Keeper, check_keep, lacking
 from clbench.record import DomainInfo, Record, RunWarning, hardware, make_record, read_record, versions, write_record
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
@@ -186,6 +188,7 @@ def run(
     shift: float = 1.0,
     out: Path | str | None = None,
     fresh: bool = False,
+    keep_models: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Record:
     """Compress a model, take it through a stream, and return the record that this leaves.
@@ -206,6 +209,9 @@ def run(
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
         out: the run's folder, ``runs/STREAM.EDITION.STRATEGY/MODEL-FINGERPRINT/seed-N`` unless given.
         fresh: forget what an earlier run left in the folder.
+        keep_models: ``end`` writes the model at the end of its life into the run's folder, as ``models/end``, a Hugging
+            Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on. The
+            record is the same with and without.
         on_progress: called with what is being done, how much is done, how much there is, and what is counted.
 
     Raises:
@@ -216,7 +222,7 @@ def run(
         eval_every=eval_every, shift=shift, on_progress=on_progress,
     )  # fmt: skip
     folder = Path(out) if out else job.folder() / f"seed-{seed}"
-    return run_seed(job, seed, folder, fresh=fresh, on_progress=on_progress)
+    return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models, on_progress=on_progress)
 
 
 def run_seed(
@@ -225,29 +231,35 @@ def run_seed(
     folder: Path,
     *,
     fresh: bool = False,
+    keep_models: str | None = None,
     on_progress: OnProgress | None = None,
     company: Company | None = None,
 ) -> Record:
     """The run of one seed, in ``folder``: read where it is finished, gone on with where it was broken off.
 
     Args:
+        fresh, keep_models: as :func:`run` has them.
         company: the processes beside this one, if any.
 
     Raises:
         UserError: as :func:`run`; or the folder holds another run, or another process works in it.
     """
+    check_keep(keep_models, job)
     fingerprint = job.fingerprint(seed)
     with _sole(folder):
         if fresh:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            shutil.rmtree(folder / MODELS, ignore_errors=True)
             (folder / "record.json").unlink(missing_ok=True)
         if (folder / "record.json").exists():
             record = read_record(folder)
             if record.configuration.fingerprint != fingerprint:
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            _check_kept(record, folder, keep_models)
             return record
-        record = _carry_out(job, seed, folder, fingerprint, on_progress or _silent, company or Company())
+        tell = on_progress or _silent
+        record = _carry_out(job, seed, folder, fingerprint, tell, company or Company(), keep_models)
         # The record comes last: where it is, everything is.
         from clbench.plots import forgetting_curve
 
@@ -275,7 +287,28 @@ def make_inception(job: Job, seed: int, on_progress: OnProgress | None = None, c
     _inception_says(job, compressed, _evaluator(store, _tests(job, rows), company.step))(compressed.model)
 
 
-def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProgress, company: Company) -> Record:
+def _check_kept(record: Record, folder: Path, keep_models: str | None) -> None:
+    """Refuse to read a finished run that did not keep the models which are asked for now."""
+    if keep_models is None:
+        return
+    experiences = [(point.experience, point.name) for point in record.points if point.final]
+    missing = lacking(folder, keep_models, experiences, record.configuration.fingerprint)
+    if missing:
+        raise UserError(
+            f"{folder} is finished and did not keep {', '.join(missing)} in {MODELS}/; give --fresh beside "
+            f"--keep-models {keep_models} to make the run again, or leave --keep-models out to see its record."
+        )
+
+
+def _carry_out(
+    job: Job,
+    seed: int,
+    folder: Path,
+    fingerprint: str,
+    tell: OnProgress,
+    company: Company,
+    keep_models: str | None,
+) -> Record:
     """Tokens, inception, life, measurement."""
     started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
     tell = _in_company(tell, company)
@@ -301,14 +334,18 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, tell: OnProg
 
     tests = _tests(job, rows)
     evaluate = _evaluator(store, tests, company.step)
+    gold = {d.name: d.splits["test"].labels for d in job.data}
+    keeper = Keeper(job, seed, fingerprint, compressed, gold, folder, keep_models) if keep_models else None
     with _clock(seconds, "life"):
         points = life.live(
             compressed.model, experiences, job.strategy, seed=seed, evaluate=evaluate,
             evaluate_inception=_inception_says(job, compressed, evaluate),
             folder=folder / "checkpoints", fingerprint=fingerprint, eval_every=job.eval_every,
             on_progress=lambda name, done, total: tell(f"live through {name}", done, total, "steps"),
-            path=compressed.path,
+            path=compressed.path, keeper=keeper,
         )  # fmt: skip
+        if keeper:
+            keeper.write_end(points[-1])
 
     with _clock(seconds, "measurement"):
         with company.hold():

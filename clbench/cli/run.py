@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option("--shift", type=float, default=1.0, show_default=True, help="embedded: how far domains shift, 0 to 1.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="The run's folder [default: in runs/].")
 @click.option("--fresh", is_flag=True, help="Begin again, whatever the folder holds of this run.")
+@click.option("--keep-models", type=click.Choice(["end", "every"]),
+              help="Write the model at the end of its life as a Hugging Face folder, RUN/models/end; every: also after "
+              "each experience, RUN/models/after-0-mnli and so on.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print figures and matrices as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def command(
@@ -43,6 +46,7 @@ def command(
     shift: float,
     folder: Path | None,
     fresh: bool,
+    keep_models: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -51,6 +55,7 @@ def command(
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
     from clbench import report
+    from clbench.keep import kept_models
     from clbench.record import RECORD_NAME
     from clbench.runner import for_seeds, parse_seeds, prepare, run_seed
 
@@ -67,7 +72,7 @@ def command(
             report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
         for seed, place in for_seeds(job, wanted, folder).items():
             bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
-            records.append(run_seed(job, seed, place, fresh=fresh, on_progress=bars.tell))
+            records.append(run_seed(job, seed, place, fresh=fresh, keep_models=keep_models, on_progress=bars.tell))
             places.append(place)
             bars.close()
     files = [place / RECORD_NAME for place in places]
@@ -77,6 +82,7 @@ def command(
         files += forgetting_curve(records, places[0].parent / "forgetting")
     else:
         files += [places[0] / "forgetting.png", places[0] / "forgetting.svg"]
+    files += [model for place in places for model in kept_models(place)]
     if as_json:
         print_json(report.as_json(records) | {"files": [str(file) for file in files]})
     else:

@@ -20,21 +20,26 @@ def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -
     """
     from clbench import report
     from clbench.console import out, print_json
+    from clbench.keep import kept_models
     from clbench.record import find_records, grouped, read_record
 
     # dict, not set: a run that is named twice is shown once, in the order given.
     files = list(dict.fromkeys(file.resolve() for run in runs for file in find_records(run)))
     records = [read_record(file, check=not no_check) for file in files]
     groups = grouped(records)
+    # What there is to point to: the records of a group, and the models that its runs have kept.
+    places = [
+        [*(files[i] for i in group), *(m for i in group for m in kept_models(files[i].parent))] for group in groups
+    ]
     if as_json:
         described = [
-            report.as_json([records[i] for i in group], records) | {"files": [str(files[i]) for i in group]}
-            for group in groups
+            report.as_json([records[i] for i in group], records) | {"files": [str(file) for file in place]}
+            for group, place in zip(groups, places, strict=True)
         ]
         print_json({"runs": described})
         return
     console = out()
-    for number, group in enumerate(groups):
+    for number, (group, place) in enumerate(zip(groups, places, strict=True)):
         if number:
             console.rule()
-        report.print_report([records[i] for i in group], console, [files[i] for i in group], plot=plot, others=records)
+        report.print_report([records[i] for i in group], console, place, plot=plot, others=records)

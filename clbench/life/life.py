@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +20,16 @@ from clbench.life.training import TrainingPlugin
 from clbench.schema.strategy import Strategy
 
 OnProgress = Callable[[str, int, int], None]
+
+
+class Keeper(Protocol):
+    """Who writes down what a life's model was after each experience."""
+
+    def holds(self, point: Point) -> bool:
+        """Whether the model that left ``point``, an experience's last, has been written, or need not be."""
+
+    def write(self, point: Point) -> None:
+        """The experience that left ``point`` is over, and its checkpoint is not yet written."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ def live(
     on_progress: OnProgress | None = None,
     path: Mapping[str, Tensor] | None = None,
     evaluate_inception: Evaluate | None = None,
+    keeper: Keeper | None = None,
 ) -> list[Point]:
     """Let ``model`` live through ``experiences``; it is changed in place and ends as its last experience leaves it.
 
@@ -87,6 +99,7 @@ def live(
         path: for synaptic intelligence, the path of inception, see :func:`clbench.life.strategies.path_observer`;
             no other strategy uses it.
         evaluate_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
+        keeper: told after each experience; a life that was broken off begins again if he lacks one that is over.
 
     Returns:
         The points in order: a final one for each experience, others before it.
@@ -98,6 +111,8 @@ def live(
     stages = plan(strategy, experiences)
     stream = benchmark(experiences).train_stream
     past = checkpoint.latest(folder, fingerprint)
+    if past and keeper and not all(keeper.holds(point) for point in past.points if point.final):
+        past = None
     known = dict(path or {}) if strategy.method == "si" else {}
     points, state, begin = (past.points, past.strategy, past.experience + 1) if past else ([], known, 0)
     if past:
@@ -112,6 +127,8 @@ def live(
         learner = strategies.build(strategy, model, training, stream[: stage.number], state, epochs)
         learner.train(stream if strategy.method == "joint" and stage.number else stream[stage.number], eval_streams=[])
         watch.finish(training.validation)
+        if keeper:
+            keeper.write(points[-1])
         state = strategies.remembered(strategy, learner)
         checkpoint.write(folder, checkpoint.Checkpoint(stage.number, model.state_dict(), state, points), fingerprint)
     model.zero_grad()
