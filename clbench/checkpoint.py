@@ -12,8 +12,9 @@ import yaml
 
 from clbench import __version__
 from clbench.compress import OnStep, build, task_of
+from clbench.compress.outline import depth_note
 from clbench.data.baselines import majority
-from clbench.data.load import load_domain
+from clbench.data.load import load
 from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import predict
@@ -23,7 +24,9 @@ from clbench.encoder.measure import cost
 from clbench.encoder.quantize import evaluated
 from clbench.errors import UserError
 from clbench.figures.metrics import accuracy, balanced_accuracy
+from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.stream import read_alone
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,16 @@ class Written:
         sha256: over these files.
         figures: accuracy, balanced_accuracy and majority on the domain's test pairs, 0 to 1.
         cost: as a record has it, at the mean length of the test pairs.
+        edition: of the domain's stream, the pairs' size.
+        note: see :func:`clbench.compress.outline.depth_note`.
     """
 
     folder: Path
     sha256: str
     figures: Mapping[str, float]
     cost: Mapping[str, int]
+    edition: str
+    note: str | None
 
 
 def write_compressed(
@@ -48,7 +55,10 @@ def write_compressed(
     domain: str,
     folder: Path,
     *,
-    edition: str = "embedded",
+    stream: str | None = None,
+    edition: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    quick: bool = False,
     data_dir: Path | None = None,
     backbone: str | None = None,
     seed: int = 0,
@@ -58,9 +68,11 @@ def write_compressed(
 
     Args:
         model: a recipe's name, or the path of its YAML file.
-        domain: one that a shipped stream trains on.
+        domain, stream: see :func:`clbench.schema.stream.read_alone`.
         folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint, else refused.
-        edition, data_dir: where the domain's pairs come from.
+        edition, data_dir: where the domain's pairs come from; without an edition, the stream's usual one.
+        settings: changes of the recipe's steps, see :func:`clbench.schema.changes.change_steps`.
+        quick: at most 200 pairs to train on, and one epoch in every step.
         backbone: instead of the recipe's or the edition's own.
         on_step: progress.
 
@@ -75,10 +87,19 @@ def write_compressed(
         )
     if folder.exists() and not (folder / "config.json").is_file():
         raise UserError(f"--out {folder} is there already and is no checkpoint; choose another.")
-    stream, data = load_domain(domain, edition, data_dir=data_dir)
-    form = stream.edition(edition)
+    alone = read_alone(domain, stream)
+    edition = edition or alone.usual_edition(data_dir)
+    if quick:
+        alone, edition = quick_stream(alone, edition)
+        recipe = quick_recipe(recipe)
+    steps, others = split_settings(settings or {})
+    for name in others:
+        raise UserError(f"--set {name}: give a step's setting, as in finetune.epochs=1; compress knows no strategy.")
+    recipe = change_steps(recipe, steps)
+    form = alone.edition(edition)
+    (data,) = load(alone, edition, data_dir=data_dir)
     start = open_backbone(backbone or recipe.form.backbone or form.backbone)
-    labels = stream.form.label_space
+    labels = alone.form.label_space
     task, test = task_of(data, start.tokenizer(), labels, form.max_length)
     made = build(recipe, start, task, seed=seed, on_step=on_step)
     said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
@@ -94,7 +115,7 @@ def write_compressed(
     config.label2id = {label: number for number, label in enumerate(labels)}
     card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, form.max_length, folder.name)
     write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
-    return Written(folder, digest_of(folder), figures, spent)
+    return Written(folder, digest_of(folder), figures, spent, edition, depth_note(recipe, start))
 
 
 def _card(

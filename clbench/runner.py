@@ -23,6 +23,7 @@ from clbench.errors import UserError
 from clbench.keep import FOLDER as MODELS
 from clbench.keep import Keeper, check_keep, lacking
 from clbench.record import DomainInfo, Record, RunWarning, hardware, make_record, read_record, versions, write_record
+from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
 from clbench.schema.strategy import Si, Strategy, at_rate, override, read_strategy
@@ -128,9 +129,10 @@ def prepare(
     model: str,
     stream: str,
     *,
-    edition: str = "embedded",
+    edition: str | None = None,
     strategy: str = "naive",
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    quick: bool = False,
     backbone: str | None = None,
     data_dir: Path | str | None = None,
     eval_every: int | None = None,
@@ -150,7 +152,13 @@ def prepare(
     tell = on_progress or _silent
     recipe = read_recipe(model)
     opened = read_stream(stream)
-    form = override(read_strategy(strategy), settings or {})
+    form = read_strategy(strategy)
+    edition = edition or opened.usual_edition(Path(data_dir) if data_dir else None)
+    if quick:
+        opened, edition = quick_stream(opened, edition)
+        recipe, form = quick_recipe(recipe), quick_strategy(form)
+    steps, others = split_settings(settings or {})
+    recipe, form = change_steps(recipe, steps), override(form, others)
     size = opened.edition(edition)
     if eval_every is not None and eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {eval_every}.")
@@ -178,9 +186,10 @@ def run(
     model: str = "pkd-skip-6l",
     stream: str = "nli-shift",
     *,
-    edition: str = "embedded",
+    edition: str | None = None,
     strategy: str = "naive",
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    quick: bool = False,
     backbone: str | None = None,
     seed: int = 0,
     data_dir: Path | str | None = None,
@@ -198,9 +207,13 @@ def run(
     Args:
         model: a recipe's name, or the path of its YAML file.
         stream: a stream's name, or the path of its YAML file.
-        edition: ``embedded``, ``lite`` or ``full``.
+        edition: ``embedded``, ``lite`` or ``full``, or another that the stream has; the stream's usual one unless
+            given, see :meth:`clbench.schema.stream.OpenStream.usual_edition`.
         strategy: a strategy's name, or the path of its YAML file.
-        settings: changes of the strategy's hyper-parameters, such as ``{"lambda": "100", "training.epochs": "1"}``.
+        settings: changes of the strategy's hyper-parameters, such as ``{"lambda": 100, "training.epochs": 1}``, and of
+            the recipe's steps, such as ``{"finetune.epochs": 1}``, see :func:`clbench.schema.changes.change_steps`.
+        quick: at most 200 pairs to train on, 50 to validate and 100 to test, and one epoch everywhere. The edition of
+            the record is then called ``EDITION-quick``, and stands in no track.
         backbone: the encoder to start from, the recipe's or else the edition's own unless given: a name, a YAML file,
             a checkpoint folder or a hub id.
         seed: of everything random; the data do not depend on it.
@@ -218,8 +231,8 @@ def run(
         UserError: whatever a user can mend, in one sentence.
     """
     job = prepare(
-        model, stream, edition=edition, strategy=strategy, settings=settings, backbone=backbone, data_dir=data_dir,
-        eval_every=eval_every, shift=shift, on_progress=on_progress,
+        model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick, backbone=backbone,
+        data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=on_progress,
     )  # fmt: skip
     folder = Path(out) if out else job.folder() / f"seed-{seed}"
     return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models, on_progress=on_progress)
@@ -246,14 +259,13 @@ def run_seed(
     """
     check_keep(keep_models, job)
     fingerprint = job.fingerprint(seed)
+    if fresh:
+        forget(folder)
     with _sole(folder):
-        if fresh:
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-            shutil.rmtree(folder / MODELS, ignore_errors=True)
-            (folder / "record.json").unlink(missing_ok=True)
         if (folder / "record.json").exists():
             record = read_record(folder)
-            if record.configuration.fingerprint != fingerprint:
+            told = record.configuration
+            if (told.fingerprint, told.edition) != (fingerprint, job.edition):
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
             _check_kept(record, folder, keep_models)
@@ -267,6 +279,19 @@ def run_seed(
         write_record(folder, record)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return record
+
+
+def forget(folder: Path) -> None:
+    """Remove what an earlier run has left in ``folder``: its record, or how far it had come.
+
+    Raises:
+        UserError: another process works in it, or it cannot be written.
+    """
+    if folder.exists():
+        with _sole(folder):
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            shutil.rmtree(folder / MODELS, ignore_errors=True)
+            (folder / "record.json").unlink(missing_ok=True)
 
 
 def make_tokens(job: Job) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from clbench.record.forms import Record
 from clbench.schema.backbone import BackboneForm
+from clbench.schema.changes import changed_settings, is_quick
 from clbench.schema.form import read_yaml
-from clbench.schema.recipe import read_recipe
+from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import find, names
 from clbench.schema.strategy import Strategy, read_strategy, settings
+from clbench.schema.stream import QUICK
 
 
 def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, ...]]:
@@ -28,12 +30,16 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
     configuration = record.configuration
     model, stream, strategy = record.names
     needs = []
-    if not _same_recipe(model, configuration.model):
+    steps = _changed_steps(model, configuration.model)
+    if steps is None:
         needs.append(f"the recipe {model}: the records hold it as configuration.model")
     if stream not in _names("stream"):
         needs.append(f"the stream {stream}: the records hold it as configuration.stream")
-    words = ["clbench", "run", "--model", model, "--stream", stream, "--edition", configuration.edition]
+    words = ["clbench", "run", "--model", model, "--stream", stream]
+    words += ["--edition", configuration.edition.removesuffix(QUICK)]
+    words += ["--quick"] if is_quick(configuration.edition) else []
     words += ["--strategy", strategy]
+    words += _set(steps or {})
     if strategy in _names("strategy"):
         words += _assignments(record)
     else:
@@ -69,8 +75,17 @@ def seed_list(seeds: Sequence[int]) -> str:
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _same_recipe(name: str, told: Mapping[str, Any]) -> bool:
-    return name in _names("model") and _shipped_recipe(name) == told
+def _changed_steps(name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The settings that make a shipped recipe the one that is told; None where it takes the recipe's own file."""
+    if name not in _names("model"):
+        return None
+    shipped = _shipped_recipe(name)
+    return {} if shipped.describe() == told else changed_settings(shipped, told)
+
+
+def _set(settings: Mapping[str, Any]) -> list[str]:
+    # JSON is YAML, which --set reads.
+    return [word for name, value in settings.items() for word in ("--set", f"{name}={json.dumps(value)}")]
 
 
 # What is shipped stands still while a board of hundreds of submissions is built.
@@ -78,8 +93,8 @@ _names = cache(names)
 
 
 @cache
-def _shipped_recipe(name: str) -> dict[str, Any]:
-    return read_recipe(name).describe()
+def _shipped_recipe(name: str) -> OpenRecipe:
+    return read_recipe(name)
 
 
 @cache
@@ -112,7 +127,7 @@ def _assignments(record: Record) -> list[str]:
             part, usual = (inner if isinstance(inner, dict) else {}), shipped["training"]
         key = name.removeprefix("training.")
         if key in part and part[key] != usual[key]:
-            words += ["--set", f"{name}={json.dumps(part[key])}"]  # JSON is YAML, which --set reads
+            words += _set({name: part[key]})
     return words
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from clbench.board.truth import Truth
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
+from clbench.schema.stream import OpenStream
 
 # The last digit of a double, and a few of its neighbours: another machine may sum the same numbers in another order.
 _LAST_DIGIT = 4e-15
@@ -28,13 +29,17 @@ def same(one: float | None, other: float | None, tolerance: float = _LAST_DIGIT)
     return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
 
 
-def configuration_problems(record: Record, truth: Truth) -> Iterator[str]:
-    """That stream, edition, strategy and recipe are those that are shipped under their names."""
+def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
+    """That stream, edition, strategy and recipe are those that are shipped under their names.
+
+    Args:
+        stream: the shipped one.
+    """
     from clbench.schema.recipe import read_recipe
     from clbench.schema.strategy import read_strategy
 
-    told, form = record.configuration, truth.stream.form
-    edition = truth.stream.edition(truth.edition)
+    told, form = record.configuration, stream.form
+    edition = stream.edition(told.edition)
     shipped = form.model_dump(mode="json")
     for field in ("label_space", "domains", "evaluation_only"):
         if told.stream.get(field) != shipped[field]:

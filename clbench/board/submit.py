@@ -13,16 +13,27 @@ from pydantic import ValidationError
 from clbench import __version__
 from clbench.board.files import written
 from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Mean, Submission, record_name
+from clbench.board.rules import configuration_problems
 from clbench.errors import UserError
 from clbench.record.files import read_record, write_record
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary
+from clbench.schema.changes import is_quick
 from clbench.schema.form import explain
+from clbench.schema.shipped import names
+from clbench.schema.stream import read_stream
 from clbench.writing import cannot_write, made, unfinished
 
 
 def submit(
-    files: Sequence[Path], folder: Path, *, name: str, author: str, link: str | None = None, licence: str | None = None
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    name: str,
+    author: str,
+    link: str | None = None,
+    licence: str | None = None,
+    shipped: bool = False,
 ) -> Path:
     """Pack the records of one run's seeds into ``folder``/``name``, which appears whole or not at all.
 
@@ -31,6 +42,7 @@ def submit(
         folder: of all submissions.
         name, author, link, licence: see :class:`~clbench.board.forms.Submission`; the licence is the backbone's
             unless given.
+        shipped: refuse a stream, edition or strategy that is not shipped, as ``clbench verify`` does.
 
     Raises:
         UserError: a record is damaged, forged or incomplete; two of them are not seeds of one run; the name is taken;
@@ -38,6 +50,9 @@ def submit(
     """
     records = [read_record(file) for file in files]
     _one_run(files, records)
+    if shipped:
+        for file, record in zip(files, records, strict=True):
+            _is_shipped(file, record)
     order = sorted(range(len(records)), key=lambda place: records[place].configuration.seed)
     records = [records[place] for place in order]
     place = folder / name
@@ -114,6 +129,26 @@ def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
         missing = _not_lived(record)
         if missing:
             raise UserError(f"{file} is incomplete: its life ends before {missing}; run it to the end.")
+
+
+def _is_shipped(file: Path, record: Record) -> None:
+    """Raise for what ``clbench verify`` would refuse before it has looked at a single pair."""
+    edition, stream = record.configuration.edition, record.names[1]
+    if is_quick(edition):
+        raise UserError(
+            f"{file} is of a quick run (edition {edition}), whose figures mean nothing; submit one without --quick."
+        )
+    if stream not in names("stream"):
+        raise UserError(
+            f"{file}: the stream '{stream}' is not shipped with clbench, and the board takes no other: "
+            f"{', '.join(names('stream'))}."
+        )
+    try:
+        problem = next(configuration_problems(record, read_stream(stream)), None)
+    except UserError as error:
+        raise UserError(f"{file}: field 'configuration.edition': {error}") from error
+    if problem is not None:
+        raise UserError(f"{file}: {problem} clbench verify would refuse it.")
 
 
 def _not_lived(record: Record) -> str | None:

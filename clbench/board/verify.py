@@ -67,7 +67,11 @@ def verify(
     for file, record in zip(files, records, strict=True):
         found = [*_figures(record), *cost_problems(record, unchecked)]
         if known is not None:
-            found += [*configuration_problems(record, known), *data_problems(record, known), *life_problems(record)]
+            found += [
+                *configuration_problems(record, known.stream),
+                *data_problems(record, known),
+                *life_problems(record),
+            ]
         problems += [f"{file}: {told}" for told in found]
         if checkpoint is not None:
             problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]

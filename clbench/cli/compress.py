@@ -11,9 +11,14 @@ from clbench.console import out, print_json, progress
 
 @click.command("compress")
 @click.option("--model", required=True, help="A recipe's name, or its YAML file.")
-@click.option("--domain", required=True, help="The domain that it is made on, say mrpc.")
+@click.option("--domain", required=True, help="The domain that it is made on, say mrpc, or its YAML file.")
+@click.option("--stream", help="The stream that has the domain: a name, or a YAML file [default: any that is shipped].")
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="The checkpoint's folder.")
-@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
+@click.option("--edition", help="embedded (offline), lite, full [default: embedded, or the only one; with --data-dir "
+                                "the first real one].")  # fmt: skip
+@click.option("--set", "assignments", multiple=True, metavar="STEP.NAME=VALUE",
+              help="Change a setting of the recipe's steps, its teachers' included: finetune.epochs=1.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="Everything small, to see it work: at most 200 pairs, one epoch.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
@@ -21,8 +26,11 @@ from clbench.console import out, print_json, progress
 def command(
     model: str,
     domain: str,
+    stream: str | None,
     folder: Path,
-    edition: str,
+    edition: str | None,
+    assignments: tuple[str, ...],
+    quick: bool,
     data_dir: Path | None,
     backbone: str | None,
     seed: int,
@@ -33,8 +41,11 @@ def command(
     AutoModelForSequenceClassification.from_pretrained loads it, and so does clbench run --model FOLDER.
 
     clbench compress --model pkd-skip-6l --domain mrpc --out my-model
+
+    Pairs of your own: --domain NAME --stream MY-STREAM.yaml, or --domain MY-DOMAIN.yaml, with --data-dir FOLDER.
     """
     from clbench.checkpoint import write_compressed
+    from clbench.schema.changes import assigned
 
     with progress(quiet=as_json) as bars:
         tasks = {}
@@ -45,12 +56,16 @@ def command(
             bars.update(tasks[name], completed=done)
 
         made = write_compressed(
-            model, domain, folder, edition=edition, data_dir=data_dir, backbone=backbone, seed=seed, on_step=on_step
-        )
+            model, domain, folder, stream=stream, edition=edition, settings=assigned(assignments), quick=quick,
+            data_dir=data_dir, backbone=backbone, seed=seed, on_step=on_step,
+        )  # fmt: skip
     if as_json:
         print_json(
-            {"folder": str(made.folder), "sha256": made.sha256, "figures": dict(made.figures), "cost": dict(made.cost)}
-        )
+            {
+                "folder": str(made.folder), "edition": made.edition, "sha256": made.sha256,
+                "figures": dict(made.figures), "cost": dict(made.cost),
+            }
+        )  # fmt: skip
         return
     figures, cost = made.figures, made.cost
     show = out()
@@ -58,4 +73,6 @@ def command(
         f"accuracy {100 * figures['accuracy']:.1f}%   balanced {100 * figures['balanced_accuracy']:.1f}%   majority "
         f"{100 * figures['majority']:.1f}%   {cost['depth']} layers   {cost['parameters'] / 1e6:.1f} M parameters"
     )
+    if made.note is not None:
+        show.print(made.note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     show.print(f"model   {made.folder}\nsha256  {made.sha256}", soft_wrap=True)

@@ -22,7 +22,7 @@ def command(model: str | None, backbone: str, as_json: bool) -> None:
 
     Without MODEL, list all that are shipped: depth, parameters, steps, source.
     """
-    from clbench.compress.outline import outline
+    from clbench.compress.outline import depth_note, outline
     from clbench.encoder.backbone import open_backbone
     from clbench.schema.recipe import read_recipe
     from clbench.schema.shipped import names
@@ -38,6 +38,7 @@ def command(model: str | None, backbone: str, as_json: bool) -> None:
                 "title": recipe.form.title,
                 "citation": recipe.form.citation,
                 "depth": found.depth,
+                "note": depth_note(recipe, start),
                 "parameters": found.parameters(start.shape),
                 "layers": None if found.layers is None else list(found.layers),
                 "teacher": found.teacher,
@@ -72,6 +73,9 @@ def _list(shown: list[dict[str, Any]], backbone: str) -> None:
         parameters = f"{one['parameters'] / 1e6:.2f} M" if one["parameters"] >= 10_000 else str(one["parameters"])
         table.add_row(one["name"], str(one["depth"]), parameters, steps, _source(one["citation"], authors))
     show.print(table)
+    other = sum(one["note"] is not None for one in shown)
+    if other:
+        show.print(f"note: {other} of them make another depth of {backbone} than their names say.", style="yellow")
 
 
 def _source(citation: str, authors: bool) -> str:
@@ -94,6 +98,8 @@ def _one(one: dict[str, Any], found: Outline) -> None:
     show = out()
     show.print(Text.assemble((one["name"], "bold"), f": {one['title']}"))
     show.print(Text(one["citation"], style="dim"))
+    if one["note"] is not None:
+        show.print(Text(one["note"], style="yellow"))
     counted = "without the head" if found.table is None else "for two classes"
     show.print(Text(f"{one['depth']} layers, {one['parameters']:,} parameters {counted}\n"))
     for number, step in enumerate(one["steps"], start=1):

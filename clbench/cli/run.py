@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.console import out, print_json, progress
-from clbench.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,10 +16,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--model", default="pkd-skip-6l", show_default=True, help="A recipe's name, or its YAML file.")
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
-@click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full.")
+@click.option("--edition", help="embedded (offline), lite, full [default: embedded, or the only one; with --data-dir "
+                                "the first real one].")  # fmt: skip
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
-              help="Change a hyper-parameter of the strategy: --set lambda=100 --set training.epochs=1.")  # fmt: skip
+              help="Change a hyper-parameter of the strategy (lambda=100, training.epochs=1) or of the recipe's steps, "
+                   "its teachers' included (finetune.epochs=1, distill.alpha=0.2; finetune.2.epochs=1 for the second "
+                   "finetune of each recipe).")  # fmt: skip
+@click.option("--quick", is_flag=True,
+              help="All small, to see it work: at most 200/50/100 pairs, one epoch; its record says so.")  # fmt: skip
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
@@ -36,9 +40,10 @@ if TYPE_CHECKING:
 def command(
     model: str,
     stream: str,
-    edition: str,
+    edition: str | None,
     strategy: str,
     assignments: tuple[str, ...],
+    quick: bool,
     backbone: str | None,
     seeds: str,
     data_dir: Path | None,
@@ -55,26 +60,41 @@ def command(
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
     from clbench import report
-    from clbench.keep import kept_models
+    from clbench.compress.outline import depth_note
+    from clbench.keep import check_keep, kept_models
     from clbench.record import RECORD_NAME
-    from clbench.runner import for_seeds, parse_seeds, prepare, run_seed
+    from clbench.runner import for_seeds, forget, parse_seeds, prepare, run_seed
+    from clbench.schema.changes import assigned
 
     wanted = parse_seeds(seeds)
-    settings = dict(_assignment(text) for text in assignments)
+    settings = assigned(assignments)
     places, records = [], []
     with progress(quiet) as display:
         bars = _Bars(display)
         job = prepare(
-            model, stream, edition=edition, strategy=strategy, settings=settings, backbone=backbone,
-            data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=bars.tell,
+            model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick,
+            backbone=backbone, data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=bars.tell,
         )  # fmt: skip
-        if not quiet:  # before anything is trained; the report tells them again, with what was seen on the way
+        if not quiet:  # before anything is trained; the report tells the warnings again, with what was seen on the way
             report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
-        for seed, place in for_seeds(job, wanted, folder).items():
-            bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
-            records.append(run_seed(job, seed, place, fresh=fresh, keep_models=keep_models, on_progress=bars.tell))
-            places.append(place)
-            bars.close()
+            if (note := depth_note(job.recipe, job.backbone)) is not None:
+                display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        wanted_places = for_seeds(job, wanted, folder)
+        if fresh:
+            check_keep(keep_models, job)
+            # All of them before the first one begins: what is there afterwards is this command's.
+            for place in wanted_places.values():
+                forget(place)
+        try:
+            for seed, place in wanted_places.items():
+                bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
+                records.append(run_seed(job, seed, place, keep_models=keep_models, on_progress=bars.tell))
+                places.append(place)
+                bars.close()
+        except KeyboardInterrupt:
+            if not fresh:
+                raise
+            raise KeyboardInterrupt("the same command without --fresh goes on from here") from None
     files = [place / RECORD_NAME for place in places]
     if len(records) > 1:
         from clbench.plots import forgetting_curve
@@ -87,13 +107,6 @@ def command(
         print_json(report.as_json(records) | {"files": [str(file) for file in files]})
     else:
         report.print_report(records, out(), files, every=False)
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UserError(f"--set should be like NAME=VALUE, say --set training.epochs=1, but is '{text}'.")
-    return name.strip(), value.strip()
 
 
 class _Bars:

@@ -8,14 +8,13 @@ from typing import Any
 import click
 
 from clbench import console
-from clbench.errors import UserError
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
 
 
 @click.command(name="streams")
 @click.argument("stream", required=False)
-@click.option("--edition", help="Which edition; the stream's first, or its first real one with --data-dir.")
+@click.option("--edition", help="Which edition [default: embedded, or the first; with --data-dir the first real one].")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -28,20 +27,12 @@ def command(stream: str | None, edition: str | None, data_dir: Path | None, as_j
     shown = []
     for name in [stream] if stream is not None else names("stream"):
         opened = read_stream(name)
-        shown.append(_measure(opened, edition or _usual_edition(opened, data_dir), data_dir, as_json))
+        shown.append(_measure(opened, edition or opened.usual_edition(data_dir), data_dir, as_json))
     if as_json:
         console.print_json(shown if stream is None else shown[0])
         return
     for content in shown:
         _print(content)
-
-
-def _usual_edition(stream: OpenStream, data_dir: Path | None) -> str:
-    editions = stream.form.editions
-    usual = [name for name, form in editions.items() if data_dir is None or form.source == "real"]
-    if not usual:
-        raise UserError(f"stream '{stream.form.name}' has no real edition that would read --data-dir.")
-    return usual[0]
 
 
 def _measure(stream: OpenStream, edition: str, data_dir: Path | None, quiet: bool) -> dict[str, Any]:

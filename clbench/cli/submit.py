@@ -35,7 +35,7 @@ def command(
     from clbench.record import find_records
 
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
-    place = submit(files, folder, name=name, author=author, link=link, licence=licence)
+    place = submit(files, folder, name=name, author=author, link=link, licence=licence, shipped=True)
     written = sorted(place.iterdir())
     if as_json:
         print_json({"name": name, "folder": str(place), "files": [str(file) for file in written]})

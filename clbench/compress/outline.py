@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from clbench.compress.distill import layer_map
 from clbench.compress.prune_layers import kept_layers
 from clbench.schema.backbone import BertShape
-from clbench.schema.recipe import Distill, OpenRecipe, PruneLayers
+from clbench.schema.recipe import Distill, Load, OpenRecipe, PruneLayers
+
+if TYPE_CHECKING:
+    from clbench.encoder.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,32 @@ def outline(recipe: OpenRecipe, layers: int) -> Outline:
             pairs = layer_map(step.layer_map, depth, teacher_depth, str(recipe.path))
             taught = dict(enumerate(pairs, start=1))
     return Outline(left, depth, tuple(step.step for step in recipe.form.steps), teacher, taught, teacher_depth)
+
+
+def depth_note(recipe: OpenRecipe, backbone: Backbone) -> str | None:
+    """A sentence where a recipe makes something else of a backbone than one would think; None where all is as it says.
+
+    That is a model of another depth than the recipe's name tells (``finetune-6l`` of a backbone with 4 layers has 2),
+    or pruning that leaves every layer.
+
+    Raises:
+        UserError: the recipe does not fit the backbone.
+    """
+    if recipe.form.reference:
+        return None
+    found = outline(recipe, backbone.layers)
+    named = re.search(r"(?:^|-)(\d+)l(?:-|$)", recipe.form.name)
+    prunes = any(isinstance(step, PruneLayers) for step in recipe.form.steps)
+    made = f"note: {recipe.form.name} makes a model of {_layers(found.depth)} of {backbone.name}, which has"
+    if prunes and found.depth >= backbone.layers:
+        return f"{made} {backbone.layers}: nothing is left out."
+    if named is not None and int(named[1]) != found.depth and not isinstance(recipe.form.steps[0], Load):
+        return f"{made} {backbone.layers}, though its name says {named[1]}."
+    return None
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' * (count != 1)}"
 
 
 def drawing(outline: Outline, name: str) -> list[str]:

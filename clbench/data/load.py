@@ -12,11 +12,10 @@ from clbench.data.folder import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap, carve
-from clbench.errors import UserError, nearest
+from clbench.errors import UserError
 from clbench.record.warnings import RunWarning
 from clbench.schema.domain import Domain
-from clbench.schema.shipped import names
-from clbench.schema.stream import OpenStream, read_stream
+from clbench.schema.stream import OpenStream, read_alone
 
 # Generated pairs are one fixed data set, not a draw a run: runs are compared on the same pairs.
 GENERATOR_SEED = 0
@@ -77,19 +76,10 @@ def load(
 def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tuple[OpenStream, DomainData]:
     """One domain by itself, to be trained on, and the first shipped stream that has it, with no other domain.
 
-    A stream that trains on it goes before one that only evaluates on it.
-
     Raises:
         UserError: no stream has it, or as :func:`load`.
     """
-    streams = [read_stream(shipped) for shipped in names("stream")]
-    found = [(stream, domain) for stream in streams for domain in stream.domains if domain.name == name]
-    if not found:
-        known = sorted({domain.name for stream in streams for domain in stream.domains})
-        raise UserError(f"no domain is called '{name}'; {nearest(name, known)}")
-    stream, domain = min(found, key=lambda pair: pair[0].is_evaluation_only(name))
-    form = stream.form.model_copy(update={"domains": (name,), "evaluation_only": ()})
-    alone = replace(stream, form=form, domains=(domain,))
+    alone = read_alone(name)
     return alone, load(alone, edition, data_dir=data_dir)[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,10 +11,12 @@ from pydantic import Field, field_validator, model_validator
 from clbench.errors import UserError, nearest
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, read_yaml
-from clbench.schema.shipped import find
+from clbench.schema.shipped import find, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
 Count = Annotated[int, Field(strict=True, ge=1)]
+# The end of the name of an edition that --quick has made small, so that its records meet no others.
+QUICK = "-quick"
 
 
 class Edition(Form):
@@ -73,6 +75,14 @@ class Stream(Form):
             raise ValueError("a class is named twice")
         return label_space
 
+    @field_validator("editions")
+    @classmethod
+    def _not_quick(cls, editions: dict[str, Edition]) -> dict[str, Edition]:
+        for name in editions:
+            if name.endswith(QUICK):
+                raise ValueError(f"the name {name} should not end in {QUICK}, which --quick adds to an edition's")
+        return editions
+
 
 @dataclass(frozen=True)
 class OpenStream:
@@ -102,6 +112,21 @@ class OpenStream:
             raise UserError(f"stream '{self.form.name}' has no edition '{name}'; {nearest(name, self.form.editions)}")
         return self.form.editions[name]
 
+    def usual_edition(self, data_dir: Path | None = None) -> str:
+        """The edition that is meant where none is named: the first real one for a ``data_dir``, else ``embedded`` if
+        there is one, else the first.
+
+        Raises:
+            UserError: a ``data_dir``, and no edition that reads one.
+        """
+        editions = self.form.editions
+        if data_dir is not None:
+            real = [name for name, edition in editions.items() if edition.source == "real"]
+            if not real:
+                raise UserError(f"stream '{self.form.name}' has no real edition that would read --data-dir.")
+            return real[0]
+        return "embedded" if "embedded" in editions else next(iter(editions))
+
 
 def read_stream(name: str) -> OpenStream:
     """The stream that a user means by ``name``: a shipped name, or the path of a YAML file.
@@ -123,6 +148,58 @@ def read_stream(name: str) -> OpenStream:
         _check_classes(domain, domain_path, form, path)
         domains.append(domain)
     return OpenStream(form, tuple(domains), path)
+
+
+def read_alone(domain: str, stream: str | None = None) -> OpenStream:
+    """A stream that holds one domain alone, to be trained on: what a recipe's model is made on by itself.
+
+    Args:
+        domain: the name of a domain of ``stream``, or of one that a shipped stream has; or the path of a YAML file.
+        stream: a stream's name or the path of its YAML file. Without it, a domain that is named is taken from the
+            first shipped stream that trains on it, else from one that evaluates on it; one that is given by its file
+            gets the label space of the first shipped stream that has all of its classes, else a label space of its own
+            classes in the order in which the file names them.
+
+    Raises:
+        UserError: no such stream or domain, or a file that breaks its form.
+    """
+    known = [read_stream(stream)] if stream is not None else [read_stream(shipped) for shipped in names("stream")]
+    if "/" in domain or domain.endswith((".yaml", ".yml")):
+        path = find("domain", domain)
+        form = read_yaml(path, Domain)
+        if stream is not None:
+            _check_classes(form, path, known[0].form, known[0].path)
+        classes = set().union(*form.classes().values())
+        within = [one for one in known if classes <= set(one.form.label_space)]
+        return _alone(within[0] if within else _with_classes(known[0], form, path), form)
+    found = [(one, form) for one in known for form in one.domains if form.name == domain]
+    if not found:
+        where = "no domain is called" if stream is None else f"stream '{known[0].form.name}' has no domain"
+        raise UserError(f"{where} '{domain}'; {nearest(domain, {form.name for one in known for form in one.domains})}")
+    return _alone(*min(found, key=lambda pair: pair[0].is_evaluation_only(domain)))
+
+
+def _alone(stream: OpenStream, domain: Domain) -> OpenStream:
+    """The stream with this domain alone, and those of its editions that can have it."""
+    editions = {
+        name: edition for name, edition in stream.form.editions.items()
+        if domain.generator is not None or edition.source == "real"
+    }  # fmt: skip
+    changed = {"domains": (domain.name,), "evaluation_only": (), "editions": editions or stream.form.editions}
+    return replace(stream, form=stream.form.model_copy(update=changed), domains=(domain,))
+
+
+def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:
+    """The stream with the domain's own classes as its label space."""
+    reading = domain.folder_reading()
+    named = list(domain.generator.classes if domain.generator else ())
+    if reading is not None:
+        labels = reading.labels.values() if reading.labels else [band.label for band in reading.bands or ()]
+        named += [label for label in labels if label is not None]
+    space = tuple(dict.fromkeys(named))
+    if len(space) < 2:
+        raise UserError(f"{path}: the domain's labels should name two classes or more, but name {', '.join(space)}.")
+    return replace(stream, form=stream.form.model_copy(update={"label_space": space}))
 
 
 def _find_domain(wanted: str, stream: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from submission_worlds import handed_in, honest
@@ -12,7 +14,8 @@ from clbench.board import SUBMISSION_NAME, read_submission, submit
 from clbench.cli.main import main
 from clbench.errors import UserError
 from clbench.figures import HEADLINE, mean_interval
-from clbench.record import read_record, write_record
+from clbench.record import Record, read_record, write_record
+from clbench.schema.shipped import FOLDERS
 
 
 def test_a_submission_holds_its_records_and_their_means(small_stream: Path, tmp_path: Path) -> None:
@@ -124,9 +127,14 @@ def test_a_forged_record_is_not_packed(small_stream: Path, tmp_path: Path) -> No
         submit([file], tmp_path / "board", name="mine", author="me")
 
 
-def test_the_command_line(small_stream: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+SHIPPED = FOLDERS["stream"].parent.parent / "leaderboard" / "submissions" / "bow.nli-shift.naive"
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On records of a shipped stream, which alone the command takes."""
     for seed in (0, 1):
-        write_record(tmp_path / "run" / f"seed-{seed}", honest(small_stream, seed))
+        (tmp_path / "run" / f"seed-{seed}").mkdir(parents=True)
+        shutil.copy(SHIPPED / f"record-{seed}.json", tmp_path / "run" / f"seed-{seed}" / "record.json")
     given = ["--author", "A <b>", "--to", str(tmp_path / "board")]
     main(["submit", str(tmp_path / "run"), "--name", "mine", "--json", *given])
     told = json.loads(capsys.readouterr().out)
@@ -139,6 +147,49 @@ def test_the_command_line(small_stream: Path, tmp_path: Path, capsys: pytest.Cap
     main(["schema", "submission"])
     schema = json.loads(capsys.readouterr().out)
     assert set(schema["required"]) >= {"schema_version", "name", "author", "track", "seeds", "figures", "records"}
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    return record.model_copy(update={"configuration": record.configuration.model_copy(update=fields)})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda told: {"stream": told.stream | {"name": "small"}}, "the stream 'small' is not shipped with clbench"),
+        (lambda told: {"edition": "embedded-quick"}, "is of a quick run (edition embedded-quick), whose figures mean"),
+        (lambda told: {"edition": "mine"}, "stream 'nli-shift' has no edition 'mine'"),
+        (lambda told: {"shift": 0.5}, "field 'configuration.shift' should be 1.0, but is 0.5. clbench verify would"),
+        (lambda told: {"strategy": told.strategy | {"name": "mine"}}, "field 'configuration.strategy.name' should be"),
+        (
+            lambda told: {"strategy": told.strategy | {"training": told.strategy["training"] | {"epochs": 1}}},
+            "field 'configuration.strategy' should be naive as it is shipped; its training.epochs should be",
+        ),
+        (
+            lambda told: {"model": told.model | {"steps": [{**told.model["steps"][0], "buckets": 4}]}},
+            "field 'configuration.model' should be bow as it is shipped; its steps.0.buckets should be",
+        ),
+    ],
+)
+def test_what_verify_would_refuse_is_refused_at_once(
+    change: Any, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = read_record(SHIPPED / "record-0.json")
+    file = write_record(tmp_path / "run", changed(record, **change(record.configuration)))
+    with pytest.raises(SystemExit) as stop:
+        main(["submit", str(file), "--name", "mine", "--author", "me", "--to", str(tmp_path / "board")])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "board").exists()
+
+
+def test_a_recipe_of_ones_own_may_be_submitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = read_record(SHIPPED / "record-0.json")
+    file = write_record(tmp_path / "run", changed(record, model=record.configuration.model | {"name": "my-bow"}))
+    main(["submit", str(file), "--name", "mine", "--author", "me", "--to", str(tmp_path / "board")])
+    assert "Check it with: clbench verify" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["record", "recipe", "stream", "domain", "backbone"])
