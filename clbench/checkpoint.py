@@ -11,12 +11,12 @@ import torch
 import yaml
 
 from clbench import __version__
-from clbench.compress import OnStep, build, task_of
+from clbench.compress import OnStep, build, check_recipe, head_warnings, task_of
 from clbench.compress.outline import depth_note
 from clbench.data.baselines import majority
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
-from clbench.encoder.backbone import Backbone, open_backbone
+from clbench.encoder.backbone import Backbone, starting_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.hf_folder import digest_of
@@ -40,6 +40,7 @@ class Written:
         cost: as a record has it, at the mean length of the test pairs.
         edition: of the domain's stream, the pairs' size.
         note: see :func:`clbench.compress.outline.depth_note`.
+        warnings: sentences about a checkpoint's head, the model's or a teacher's.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Written:
     cost: Mapping[str, int]
     edition: str
     note: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def write_compressed(
@@ -97,11 +99,13 @@ def write_compressed(
         raise UserError(f"--set {name}: give a step's setting, as in finetune.epochs=1; compress knows no strategy.")
     recipe = change_steps(recipe, steps)
     form = alone.edition(edition)
-    (data,) = load(alone, edition, data_dir=data_dir)
-    start = open_backbone(backbone or recipe.form.backbone or form.backbone)
+    start = starting_backbone(recipe, backbone, form.backbone)
     labels = alone.form.label_space
+    warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
+    (data,) = load(alone, edition, data_dir=data_dir)
     task, test = task_of(data, start.tokenizer(), labels, form.max_length)
     made = build(recipe, start, task, seed=seed, on_step=on_step)
+    warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
     said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
     gold = data.splits["test"].labels
     figures = {
@@ -115,7 +119,8 @@ def write_compressed(
     config.label2id = {label: number for number, label in enumerate(labels)}
     card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, form.max_length, folder.name)
     write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
-    return Written(folder, digest_of(folder), figures, spent, edition, depth_note(recipe, start))
+    told = tuple(warning.sentence for warning in warnings)
+    return Written(folder, digest_of(folder), figures, spent, edition, depth_note(recipe, start), told)
 
 
 def _card(

@@ -58,6 +58,8 @@ class Job:
         edition, shift, eval_every: as asked for.
         data: the stream's domains in order.
         seconds: wall time of getting here, by phase.
+        teachers: the encoders of teachers that do not start from ``backbone``.
+        warnings: about the model; the pairs have their own.
     """
 
     recipe: OpenRecipe
@@ -69,6 +71,8 @@ class Job:
     eval_every: int | None
     data: list[DomainData]
     seconds: dict[str, float]
+    teachers: tuple[Backbone, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
 
     @property
     def max_length(self) -> int:
@@ -117,6 +121,8 @@ class Job:
             "eval_every": self.eval_every,
             "seed": seed,
         }
+        if self.teachers:
+            content["teachers"] = [[teacher.digest, teacher.learning_rate] for teacher in self.teachers]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def folder(self, base: Path = Path("runs")) -> Path:
@@ -137,6 +143,7 @@ def prepare(
     data_dir: Path | str | None = None,
     eval_every: int | None = None,
     shift: float = 1.0,
+    labels: Sequence[str] | None = None,
     data: list[DomainData] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Job:
@@ -151,6 +158,7 @@ def prepare(
     seconds: dict[str, float] = {}
     tell = on_progress or _silent
     recipe = read_recipe(model)
+    recipe = recipe if labels is None else recipe.labelled(labels)
     opened = read_stream(stream)
     form = read_strategy(strategy)
     edition = edition or opened.usual_edition(Path(data_dir) if data_dir else None)
@@ -163,10 +171,14 @@ def prepare(
     if eval_every is not None and eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {eval_every}.")
     with _clock(seconds, "imports"):
+        from clbench.compress import check_recipe, teachers_of
         from clbench.data.load import load
-        from clbench.encoder.backbone import open_backbone
+        from clbench.encoder.backbone import starting_backbone
     with _clock(seconds, "backbone"):
-        start = open_backbone(backbone or recipe.form.backbone or size.backbone)
+        start = starting_backbone(recipe, backbone, size.backbone)
+        asked = f"the edition {edition} of {opened.form.name}"
+        warnings = check_recipe(recipe, start, opened.form.label_space, size.max_length, asked)
+        teachers = teachers_of(recipe, start)
     form = form.model_copy(update={"training": at_rate(form.training, recipe.form.learning_rate(start.learning_rate))})
     names: list[str] = []
 
@@ -179,7 +191,7 @@ def prepare(
         with _clock(seconds, "data"):
             data = load(opened, edition, data_dir=folder, shift=shift, on_domain=on_domain)
     tell("read the domains", len(names), len(names), "domains")
-    return Job(recipe, opened, form, start, edition, shift, eval_every, data, seconds)
+    return Job(recipe, opened, form, start, edition, shift, eval_every, data, seconds, teachers, warnings)
 
 
 def run(
@@ -195,6 +207,7 @@ def run(
     data_dir: Path | str | None = None,
     eval_every: int | None = None,
     shift: float = 1.0,
+    labels: Sequence[str] | None = None,
     out: Path | str | None = None,
     fresh: bool = False,
     keep_models: str | None = None,
@@ -205,7 +218,7 @@ def run(
     A run that was broken off goes on where it stood; one that is finished is only read.
 
     Args:
-        model: a recipe's name, or the path of its YAML file.
+        model: a recipe's name, the path of its YAML file, or a checkpoint's folder.
         stream: a stream's name, or the path of its YAML file.
         edition: ``embedded``, ``lite`` or ``full``, or another that the stream has; the stream's usual one unless
             given, see :meth:`clbench.schema.stream.OpenStream.usual_edition`.
@@ -220,6 +233,7 @@ def run(
         data_dir: for real editions, a folder with the domains' files instead of the hub.
         eval_every: optimizer steps between evaluations inside an experience; None for none.
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
+        labels: of a checkpoint, the labels of its head's rows in their order, where its config.json does not name them.
         out: the run's folder, ``runs/STREAM.EDITION.STRATEGY/MODEL-FINGERPRINT/seed-N`` unless given.
         fresh: forget what an earlier run left in the folder.
         keep_models: ``end`` writes the model at the end of its life into the run's folder, as ``models/end``, a Hugging
@@ -232,7 +246,7 @@ def run(
     """
     job = prepare(
         model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick, backbone=backbone,
-        data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=on_progress,
+        data_dir=data_dir, eval_every=eval_every, shift=shift, labels=labels, on_progress=on_progress,
     )  # fmt: skip
     folder = Path(out) if out else job.folder() / f"seed-{seed}"
     return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models, on_progress=on_progress)
@@ -338,7 +352,7 @@ def _carry_out(
     started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
     tell = _in_company(tell, company)
     with _clock(seconds, "imports"):
-        from clbench import life
+        from clbench import compress, life
         from clbench.data.baselines import fittable, majority, word_overlap
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
@@ -381,7 +395,8 @@ def _carry_out(
             for d, f in zip(job.data, fittable(job.data), strict=True)
         ]
     with _clock(seconds, "data"):
-        warnings = [*job.data_warnings, *_cut_warnings(job, store, rows)]
+        checked = compress.head_warnings(compressed.steps, experiences[0].name, job.recipe.form.name)
+        warnings = [*job.warnings, *checked, *job.data_warnings, *_cut_warnings(job, store, rows)]
     tested = np.concatenate(list(tests.values()))
     length = round(float(np.mean(store.lengths[tested])))
     return make_record(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clbench.console import out, print_json, progress
+from clbench.console import out, print_json, printable, progress
 
 
 @click.command("compress")
@@ -59,6 +59,8 @@ def command(
             model, domain, folder, stream=stream, edition=edition, settings=assigned(assignments), quick=quick,
             data_dir=data_dir, backbone=backbone, seed=seed, on_step=on_step,
         )  # fmt: skip
+    for warning in made.warnings:
+        click.echo(f"clbench: warning: {printable(warning)}", err=True)
     if as_json:
         print_json(
             {

@@ -13,24 +13,28 @@ if TYPE_CHECKING:
     from clbench.compress.outline import Outline
 
 
+_USUAL = "clbench-tiny-12l"
+
+
 @click.command("models")
 @click.argument("model", required=False)
-@click.option("--backbone", default="clbench-tiny-12l", show_default=True, help="A name, a YAML file or a folder.")
+@click.option("--backbone", help=f"A name, a YAML file or a folder [default: the recipe's own, or {_USUAL}].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: str | None, backbone: str, as_json: bool) -> None:
-    """Show MODEL (a recipe's name or YAML file): its steps, its source, and which of its teacher's layers teach which.
+def command(model: str | None, backbone: str | None, as_json: bool) -> None:
+    """Show MODEL (a recipe's name, its YAML file, or a checkpoint's folder): its steps, its source, and which of its
+    teacher's layers teach which.
 
     Without MODEL, list all that are shipped: depth, parameters, steps, source.
     """
     from clbench.compress.outline import depth_note, outline
-    from clbench.encoder.backbone import open_backbone
+    from clbench.encoder.backbone import starting_backbone
     from clbench.schema.recipe import read_recipe
     from clbench.schema.shipped import names
 
-    start = open_backbone(backbone)
     shown: list[dict[str, Any]] = []
     for name in [model] if model is not None else names("model"):
         recipe = read_recipe(name)
+        start = starting_backbone(recipe, backbone, _USUAL)
         found = outline(recipe, start.layers)
         shown.append(
             {
@@ -50,7 +54,7 @@ def command(model: str | None, backbone: str, as_json: bool) -> None:
         print_json(shown if model is None else shown[0])
         return
     if model is None:
-        _list(shown, start.name)
+        _list(shown, backbone or _USUAL)
     else:
         _one(shown[0], found)
 

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.console import out, print_json, progress
+from clbench.console import out, print_json, printable, progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
 @click.command()
-@click.option("--model", default="pkd-skip-6l", show_default=True, help="A recipe's name, or its YAML file.")
+@click.option(
+    "--model",
+    default="pkd-skip-6l",
+    show_default=True,
+    help="A recipe's name, its YAML file, or a checkpoint's folder.",
+)
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--edition", help="embedded (offline), lite, full [default: embedded, or the only one; with --data-dir "
                                 "the first real one].")  # fmt: skip
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True,
               help="All small, to see it work: at most 200/50/100 pairs, one epoch; its record says so.")  # fmt: skip
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
+@click.option(
+    "--labels", metavar="A,B", help="Of a checkpoint whose config.json names no labels: its head's, in order."
+)
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
@@ -45,6 +53,7 @@ def command(
     assignments: tuple[str, ...],
     quick: bool,
     backbone: str | None,
+    labels: str | None,
     seeds: str,
     data_dir: Path | None,
     eval_every: int | None,
@@ -72,9 +81,12 @@ def command(
     with progress(quiet) as display:
         bars = _Bars(display)
         job = prepare(
-            model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick,
-            backbone=backbone, data_dir=data_dir, eval_every=eval_every, shift=shift, on_progress=bars.tell,
+            model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick, backbone=backbone,
+            data_dir=data_dir, eval_every=eval_every, shift=shift,
+            labels=None if labels is None else [label.strip() for label in labels.split(",")], on_progress=bars.tell,
         )  # fmt: skip
+        for warning in job.warnings:
+            click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
         if not quiet:  # before anything is trained; the report tells the warnings again, with what was seen on the way
             report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
             if (note := depth_note(job.recipe, job.backbone)) is not None:

@@ -53,7 +53,7 @@ def outline(recipe: OpenRecipe, layers: int) -> Outline:
     """What ``recipe`` makes of a backbone of so many layers.
 
     Raises:
-        UserError: the recipe does not fit so many layers.
+        UserError: the recipe does not fit so many layers, or a teacher's own encoder cannot be opened.
     """
     if recipe.form.reference:
         return Outline((), 0, (recipe.form.reference.step,), None, {}, 0, recipe.form.reference.buckets or 0)
@@ -68,7 +68,7 @@ def outline(recipe: OpenRecipe, layers: int) -> Outline:
             left = None if left is None or step.drop == "contribution" else tuple(left[number - 1] for number in kept)
         if isinstance(step, Distill):
             teacher = recipe.teachers[place].form.name
-            teacher_depth = outline(recipe.teachers[place], layers).depth
+            teacher_depth = outline(recipe.teachers[place], _starting_layers(recipe.teachers[place], layers)).depth
             pairs = layer_map(step.layer_map, depth, teacher_depth, str(recipe.path))
             taught = dict(enumerate(pairs, start=1))
     return Outline(left, depth, tuple(step.step for step in recipe.form.steps), teacher, taught, teacher_depth)
@@ -98,6 +98,15 @@ def depth_note(recipe: OpenRecipe, backbone: Backbone) -> str | None:
 
 def _layers(count: int) -> str:
     return f"{count} layer{'s' * (count != 1)}"
+
+
+def _starting_layers(teacher: OpenRecipe, layers: int) -> int:
+    """Of the encoder that a teacher starts from: its own, or that of its student, which has ``layers``."""
+    if teacher.backbone is None:
+        return layers
+    from clbench.encoder.backbone import open_backbone
+
+    return open_backbone(teacher.backbone).layers
 
 
 def drawing(outline: Outline, name: str) -> list[str]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -24,7 +25,8 @@ from clbench.compress.prune_heads import head_importance, head_masks, heads_to_p
 from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_rate
 from clbench.compress.prune_weights import train_and_prune
 from clbench.compress.task import Loss, Observer, OnStep, Task, fit
-from clbench.encoder.bert import Classifier, keep_layers, set_dropout, set_layerdrop
+from clbench.encoder.backbone import teacher_backbone
+from clbench.encoder.bert import Classifier, keep_layers, predict, set_dropout, set_layerdrop
 from clbench.encoder.quantize import set_int8
 from clbench.encoder.reference import ReferenceModel
 from clbench.errors import UserError
@@ -47,6 +49,8 @@ from clbench.schema.strategy import Training, at_rate
 if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
 
+# Validation pairs on which a loaded checkpoint's head is looked at.
+_LOOKED_AT = 500
 _LAYER = re.compile(r"(.*\.encoder\.layer\.)(\d+)(\..*)")
 
 
@@ -96,7 +100,7 @@ def build(
 
     Args:
         recipe: the steps.
-        backbone: what everything starts from, the teachers too.
+        backbone: what everything starts from, the teachers too that have no encoder of their own.
         task: the first domain.
         seed: the run's.
         observer: watches the last step that trains, for a strategy that needs its path.
@@ -106,8 +110,8 @@ def build(
     Raises:
         UserError: the recipe does not fit the backbone, or the cache cannot be written.
     """
-    if isinstance(recipe.form.steps[0], Load):
-        return _loaded(backbone, task, seed)
+    if recipe.form.load:
+        return _loaded(recipe.form.load, backbone, task, seed)
     chain = chain_from(backbone, task.digest, seed)
     if recipe.form.reference:
         return _reference(recipe.form.reference, recipe.form.name, task, chain, observer, observed, on_step)
@@ -141,14 +145,13 @@ def build(
             continue
         later = recipe.form.steps[place + 1 :]
         training = at_rate(step.training, backbone.learning_rate)
-        teacher = None
+        teacher, theirs = None, backbone
         if isinstance(step, Distill):
-            teacher = build(recipe.teachers[place], backbone, task, seed=seed, on_step=on_step)
-        shape = model.config.num_hidden_layers, model.config.hidden_size
+            theirs = teacher_backbone(recipe.teachers[place], backbone)
+            teacher = build(recipe.teachers[place], theirs, task, seed=seed, on_step=on_step)
         facts = facts_of(
-            recipe, place, training, shape,
-            None if teacher is None else (teacher.key, teacher.encoder.config.num_hidden_layers),
-        )  # fmt: skip
+            recipe, place, training, _size(model), None if teacher is None else (teacher.key, _size(teacher.encoder))
+        )
         if facts["dropout"] is not None:
             set_dropout(model, facts["dropout"])
         if facts["layerdrop"] is not None:
@@ -166,18 +169,54 @@ def build(
         details = {name: value for name, value in facts.items() if name != "step"}
         if teacher is not None:
             details |= {"teacher": recipe.teachers[place].form.name, "teacher_steps": teacher.steps}
+            if theirs.digest != backbone.digest:
+                details["teacher_backbone"] = {"name": theirs.name, "digest": theirs.digest, "source": theirs.source}
         reports.append({"name": step.step, "epochs": training.epochs, "validation": scores, "details": details})
     return Compressed(model.eval(), reports, key_of(chain), path)
 
 
-def _loaded(backbone: Backbone, task: Task, seed: int) -> Compressed:
+def _loaded(step: Load, backbone: Backbone, task: Task, seed: int) -> Compressed:
     """A user's own checkpoint, as it is; weights of a pruned one that are zero stay so."""
-    model = backbone.trained(task.label_space).reads(task.store).eval()
+    model = backbone.trained(task.label_space, step.labels).reads(task.store).eval()
     if getattr(model.config, "masked", False):
         matrices = {name: value for name, value in model.named_parameters() if ".encoder." in name and value.ndim == 2}
         hold(model, {name: value != 0 for name, value in matrices.items()})
-    key = key_of({"backbone": backbone.digest, "task": task.digest, "seed": seed, "steps": [{"step": "load"}]})
-    return Compressed(model, [{"name": "load", "details": {"sha256": backbone.digest}}], key, {})
+    details = {"sha256": backbone.digest, "validation": _agreement(model, task)}
+    if step.labels is not None:
+        details["labels"] = list(step.labels)
+    key = loaded_key(step, backbone, task.digest, seed, task.label_space)
+    return Compressed(model, [{"name": step.step, "details": details}], key, {})
+
+
+def _agreement(model: Classifier, task: Task) -> dict[str, Any]:
+    """How well a head that nobody has trained here agrees with the labels, on the first validation pairs.
+
+    ``expected`` is how many it would have right if it named its classes as often, but without having read the pairs.
+    """
+    rows, labels = task.validation_rows[:_LOOKED_AT], task.validation_labels[:_LOOKED_AT]
+    said = predict(model, torch.from_numpy(rows)).argmax(-1).numpy()
+    counts = [np.bincount(part, minlength=task.classes) for part in (said, labels)]
+    expected = float(counts[0] @ counts[1]) / len(rows)
+    return {"pairs": len(rows), "right": int((said == labels).sum()), "expected": round(expected, 6)}
+
+
+def loaded_key(step: Load, backbone: Backbone, task: str, seed: int, label_space: Sequence[str]) -> str:
+    """What determines a checkpoint's model: its files, and which row of its head is which label.
+
+    Args:
+        task: the first domain's digest.
+        label_space: the order that is wanted.
+    """
+    order = list(backbone.head(label_space, step.labels).order)
+    facts: dict[str, Any] = {"step": step.step}
+    if order != sorted(order):
+        facts["order"] = order
+    return key_of({"backbone": backbone.digest, "task": task, "seed": seed, "steps": [facts]})
+
+
+def _size(model: Classifier) -> tuple[int, int]:
+    """Layers and width."""
+    return model.config.num_hidden_layers, model.config.hidden_size
 
 
 def _reference(
@@ -235,14 +274,18 @@ def models_content(chain: Mapping[str, Any], observed: Mapping[str, Any] | None)
 
 
 def facts_of(
-    recipe: OpenRecipe, place: int, training: Training, shape: tuple[int, int], teacher: tuple[str, int] | None
+    recipe: OpenRecipe,
+    place: int,
+    training: Training,
+    shape: tuple[int, int],
+    teacher: tuple[str, tuple[int, int]] | None,
 ) -> dict[str, Any]:
     """What the training step at ``place`` adds to the chain, as plain JSON values.
 
     Args:
         training: the step's, at the backbone's rate.
         shape: layers and width of the model that is trained.
-        teacher: its key and layers, where the step distils.
+        teacher: its key, and its layers and width, where the step distils.
 
     Raises:
         UserError: the step does not fit these shapes.
@@ -262,18 +305,27 @@ def facts_of(
     return facts
 
 
-def _distillation(step: Distill, shape: tuple[int, int], teacher: tuple[str, int], origin: str) -> dict[str, Any]:
+def _distillation(
+    step: Distill, shape: tuple[int, int], teacher: tuple[str, tuple[int, int]], origin: str
+) -> dict[str, Any]:
     """What determines a distillation, beyond its training."""
-    layers, width = shape
-    if step.relation_heads is not None and width % step.relation_heads:
-        raise UserError(
-            f"{origin}: field 'relation_heads' should divide the backbone's width of {width}, but is "
-            f"{step.relation_heads}."
-        )
+    (layers, width), (their_layers, their_width) = shape, teacher[1]
+    for field, weight in (("beta", step.beta), ("cosine", step.cosine)):
+        if weight and width != their_width:
+            raise UserError(
+                f"{origin}: field '{field}' compares states of the same width, but the student has {width} and its "
+                f"teacher {step.teacher} {their_width}; leave it out, or choose a teacher of width {width}."
+            )
+    for whose, size in (("backbone's", width), (f"teacher {step.teacher}'s", their_width)):
+        if step.relation_heads is not None and size % step.relation_heads:
+            raise UserError(
+                f"{origin}: field 'relation_heads' should divide the {whose} width of {size}, but is "
+                f"{step.relation_heads}."
+            )
     return {
-        "teacher": teacher[0], "layer_map": layer_map(step.layer_map, layers, teacher[1], origin), "alpha": step.alpha,
-        "temperature": step.temperature, "beta": step.beta, "reduction": step.reduction, "cosine": step.cosine,
-        "relations": step.relations, "relation_heads": step.relation_heads,
+        "teacher": teacher[0], "layer_map": layer_map(step.layer_map, layers, their_layers, origin),
+        "alpha": step.alpha, "temperature": step.temperature, "beta": step.beta, "reduction": step.reduction,
+        "cosine": step.cosine, "relations": step.relations, "relation_heads": step.relation_heads,
     }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
     from clbench.encoder.bert import Classifier
+    from clbench.schema.recipe import OpenRecipe
 
 # As in a record, which names the backbone.
 _LONGEST_NAME = 300
@@ -196,6 +197,35 @@ def open_backbone(name: str) -> Backbone:
             f"{nearest(name, names('backbone'))}"
         )
     raise UserError(f"no backbone is called '{name}'; {nearest(name, names('backbone'))}")
+
+
+def starting_backbone(recipe: OpenRecipe, given: str | None, otherwise: str) -> Backbone:
+    """The encoder that a recipe starts from.
+
+    Args:
+        given: what the user asks for with ``--backbone``; before the recipe's own, but a checkpoint is its own encoder.
+        otherwise: the edition's, where neither user nor recipe names one.
+
+    Raises:
+        UserError: ``given`` contradicts the checkpoint that is to be loaded; or as :func:`open_backbone`.
+    """
+    own = recipe.backbone
+    if recipe.form.load and own is not None and given is not None and not _same_place(own, given):
+        raise UserError(
+            f"--backbone {given} contradicts --model {recipe.form.name}, which is a checkpoint and its own encoder, "
+            f"{own}; leave --backbone out."
+        )
+    return open_backbone((own if recipe.form.load else given or own) or given or otherwise)
+
+
+def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:
+    """The encoder that a teacher starts from: its own, where it is a checkpoint or names one, else its student's."""
+    return backbone if teacher.backbone is None else open_backbone(teacher.backbone)
+
+
+def _same_place(one: str, other: str) -> bool:
+    first, second = (Path(name).expanduser() for name in (one, other))
+    return one == other or (first.exists() and second.exists() and first.resolve() == second.resolve())
 
 
 def _from_yaml(name: str, path: Path) -> Backbone:

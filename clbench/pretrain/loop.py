@@ -117,6 +117,7 @@ def pretrain(
             another run's checkpoint.
     """
     source = _sources(form, teacher, tokenizer)
+    source.check_length(form.max_length, f"pre-training '{form.name}'")
     setting, progress = prepare(form, source, texts, with_teacher=teacher is not None, device=device, on_step=on_step)
     print_ = fingerprint(setting)
     resume(folder, progress, print_)

@@ -93,6 +93,22 @@ def _quoted_columns(warning: RunWarning) -> str:
     )
 
 
+def _nameless_head(warning: RunWarning) -> str:
+    model, *labels = warning.names or ("the checkpoint",)
+    return (
+        f"the head of {model} names no labels (LABEL_0, LABEL_1, ..): its rows were taken as {', '.join(labels)}, in "
+        "this order; if another is right, give it with --labels, or name them in id2label of config.json."
+    )
+
+
+def _below_chance(warning: RunWarning) -> str:
+    model = warning.names[0] if warning.names else "the checkpoint"
+    return (
+        f"{model} has {_of(warning)} of the first validation pairs right before any training, where chance would have "
+        f"about {warning.limit}: the labels of its head may be swapped."
+    )
+
+
 # kind -> what is said of it after the domain's name. Texts of a stranger's record come in through RunWarning.names
 # alone, which are printable and bounded.
 SENTENCES: dict[str, Callable[[RunWarning], str]] = {
@@ -108,4 +124,8 @@ SENTENCES: dict[str, Callable[[RunWarning], str]] = {
     "cut_pairs": _cut_pairs,
     # domain; names: the file, its columns
     "quoted_columns": _quoted_columns,
+    # names: the checkpoint, the labels in the order in which its head's rows were taken
+    "nameless_head": _nameless_head,
+    # domain; count of total validation pairs right; limit: how many chance would have right; names: the checkpoint
+    "below_chance": _below_chance,
 }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from clbench.errors import UserError
-from clbench.schema.form import Form, read_yaml
+from clbench.schema.form import Form, parse, read_yaml
 from clbench.schema.shipped import find, names
 from clbench.schema.strategy import Training
 
@@ -60,7 +66,11 @@ class Distill(Step):
     L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT + cosine L_cos + relations L_rel
 
     Attributes:
-        teacher: the recipe whose model teaches, by name or path; it is built from the same backbone, data and seed.
+        teacher: the recipe whose model teaches, by name or path, or the folder of a checkpoint with its head; a path is
+            meant from the recipe's file. A recipe's model is made with the same data and seed, and from the same
+            backbone unless the recipe names its own. Another encoder has to read with the same tokenizer; its depth and
+            width may differ, but ``beta`` and ``cosine`` need states of the student's width, and ``relation_heads``
+            divide both widths.
         alpha, temperature, beta: the loss's weights and T.
         layer_map: the teacher's layer for each of the student's layers 1, 2, ..: ``first``, ``skip`` or ``last`` of
             the paper (the student's last layer is left to the logits), or an explicit list. Only with ``beta``.
@@ -150,9 +160,19 @@ class PruneWeights(Step):
 
 
 class Load(Form):
-    """A checkpoint folder as it is, head included: what ``--model FOLDER`` stands for."""
+    """A checkpoint folder as it is, head included: what ``--model FOLDER`` stands for.
+
+    Attributes:
+        labels: the labels of the head's rows in their order, where the checkpoint's config.json does not name them.
+    """
 
     step: Literal["load"]
+    labels: tuple[str, ...] | None = None
+
+    @model_serializer(mode="wrap")
+    def _labels_only_if_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        return {name: value for name, value in content.items() if value is not None}
 
 
 class Quantize(Form):
@@ -202,7 +222,8 @@ class Recipe(Form):
         name: what ``--model`` is given.
         title: one line for people.
         citation: the paper, with the equation or section that the recipe follows.
-        backbone: the encoder that the recipe is meant for, instead of the edition's own; ``--backbone`` goes before it.
+        backbone: the encoder that the recipe is meant for, instead of the edition's own, by name, hub id or path (from
+            the recipe's file); ``--backbone`` goes before it. As a teacher, too, the recipe starts from it.
         steps: what is done to the backbone, in order; at least one trains on the first domain.
     """
 
@@ -233,6 +254,12 @@ class Recipe(Form):
         first = self.steps[0]
         return first if isinstance(first, Reference) else None
 
+    @property
+    def load(self) -> Load | None:
+        """Its only step, where it takes a checkpoint as it is."""
+        first = self.steps[0]
+        return first if isinstance(first, Load) else None
+
     def learning_rate(self, backbone: float) -> float:
         """What a learning rate of null means through the model's life: the backbone's, or a reference's own."""
         own = self.reference.training.learning_rate if self.reference else None
@@ -253,6 +280,31 @@ class OpenRecipe:
     path: Path
     teachers: Mapping[int, OpenRecipe]
 
+    @property
+    def backbone(self) -> str | None:
+        """The encoder that the recipe names, as ``open_backbone`` takes it: what lies beside its file as a path."""
+        named = self.form.backbone
+        if self.path.is_dir():
+            return str(self.path)
+        if named is None or named in names("backbone"):
+            return named
+        beside = self.path.parent / Path(named).expanduser()
+        return str(beside) if beside.exists() else named
+
+    def labelled(self, labels: Sequence[str]) -> OpenRecipe:
+        """The same checkpoint, with the labels of its head's rows as a user says them.
+
+        Raises:
+            UserError: the recipe loads no checkpoint.
+        """
+        if self.form.load is None:
+            raise UserError(
+                f"--labels goes with a checkpoint as --model, whose head it explains; {self.form.name} draws a head of "
+                "its own."
+            )
+        step = self.form.load.model_copy(update={"labels": tuple(labels)})
+        return replace(self, form=self.form.model_copy(update={"steps": (step,)}))
+
     def describe(self) -> dict[str, Any]:
         """Everything that the files say, as plain JSON values; a teacher stands in full where its name stood."""
         content: dict[str, Any] = self.form.model_dump(mode="json")
@@ -272,8 +324,9 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
         UserError: no such recipe, its file breaks the form, a teacher has no encoder, or a recipe is, in the end, its
             own teacher.
     """
-    if name not in names("model") and Path(name).expanduser().is_dir():
-        return _checkpoint(Path(name).expanduser())
+    folder = _folder(name, beside)
+    if folder is not None:
+        return _checkpoint(folder, name if beside is not None else str(folder))
     path = find("model", name, beside)
     if path.resolve() in _above:
         raise UserError(f"{_above[-1]}: field 'teacher' should name a recipe that does not learn from this one.")
@@ -290,11 +343,35 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
     return OpenRecipe(form, path, teachers)
 
 
-def _checkpoint(folder: Path) -> OpenRecipe:
-    """The recipe of a user's own checkpoint: it is what it is. Its backbone is the folder too."""
+def _folder(name: str, beside: Path | None) -> Path | None:
+    """The checkpoint folder that ``name`` means; None where it means a recipe."""
+    if name.endswith((".yaml", ".yml")) or name in names("model"):
+        return None
+    if beside is not None and (beside / f"{name}.yaml").is_file():
+        return None
+    for base in (beside or Path(), Path()):
+        folder = base / Path(name).expanduser()
+        if folder.is_dir():
+            return folder
+    if "/" in name:
+        there = next((base for base in (beside or Path(), Path()) if (base / name).exists()), None)
+        raise UserError(
+            f"model {name} is "
+            + ("no folder" if there is not None else "not there")
+            + "; give a checkpoint's folder, a recipe's YAML file, or a recipe's name (clbench models lists them)."
+        )
+    return None
+
+
+def _checkpoint(folder: Path, given: str) -> OpenRecipe:
+    """The recipe of a user's own checkpoint: it is what it is. Its backbone is the folder too.
+
+    Args:
+        given: the path as the user wrote it.
+    """
     name = folder.resolve().name
-    form = Recipe(
-        name=name, title=f"The checkpoint {name}, as it is", citation="a user's own", backbone=str(folder),
-        steps=(Load(step="load"),),
-    )  # fmt: skip
-    return OpenRecipe(form, folder, {})
+    content = {
+        "name": name, "title": f"The checkpoint {name}, as it is", "citation": "a user's own", "backbone": given,
+        "steps": [{"step": "load"}],
+    }  # fmt: skip
+    return OpenRecipe(parse(content, Recipe, f"model {given}"), folder, {})

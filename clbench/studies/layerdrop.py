@@ -144,9 +144,12 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
 
     rows: list[dict[str, Any]] = []
     lives: list[dict[str, Any]] = []
-    for backbone in (plan.plain, plan.dropped):
-        open_backbone(backbone)  # a mistake is told before any work is done
+    # A mistake is told before any work is done.
+    opened = [open_backbone(backbone) for backbone in (plan.plain, plan.dropped)]
     domains = [load_domain(name, plan.edition, data_dir=plan.data_dir) for name in plan.domains]
+    for backbone in opened:
+        for stream, _ in domains:
+            backbone.check_length(stream.edition(plan.edition).max_length, f"the edition {plan.edition}")
     units = [(arm, stream, data, seed) for seed in plan.seeds for stream, data in domains for arm in ARMS]
     told = on_done or (lambda *_: None)
     with workers(plan.workers) as pool:

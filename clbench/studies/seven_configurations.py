@@ -126,9 +126,10 @@ def study(plan: Plan, on_done: Callable[[str, int, int], None] | None = None) ->
 
     domains = [load_domain(name, plan.edition, data_dir=plan.data_dir) for name in DOMAINS]
     start = plan.backbone or domains[0][0].edition(plan.edition).backbone
-    layers = open_backbone(start).layers
+    opened = open_backbone(start)
+    opened.check_length(domains[0][0].edition(plan.edition).max_length, f"the edition {plan.edition}")
     for recipe, _ in CONFIGURATIONS.values():
-        outline(read_recipe(recipe), layers)  # a backbone of another depth is told before any work is done
+        outline(read_recipe(recipe), opened.layers)  # a backbone of another depth is told before any work is done
     told = on_done or (lambda *_: None)
     found: dict[tuple[int, str], dict[int, tuple[np.ndarray, float]]] = {}
     cost: dict[int, Mapping[str, int]] = {}

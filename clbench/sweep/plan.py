@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clbench.compress.entries import Entry, entries
+from clbench.encoder.backbone import teacher_backbone
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
 from clbench.runner import Job, prepare
@@ -18,6 +19,7 @@ from clbench.sweep.work import Work, inception_work, life_work
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
+    from clbench.encoder.backbone import Backbone
 
 Kind = Literal["tokens", "inception", "run"]
 
@@ -54,7 +56,7 @@ class Unit:
     Attributes:
         kind: ``tokens`` of a stream, the ``inception`` that several runs share, or a whole ``run``.
         model, stream, strategy, settings, backbone, seed: of the run, or of the first of those that share the unit, as
-            :func:`clbench.runner.prepare` takes them; a teacher starts from its student's backbone.
+            :func:`clbench.runner.prepare` takes them; a teacher starts from its own backbone, or from its student's.
         name: for people.
         needs: places in the plan of the units that have to be done before, all of them smaller than its own.
         work: how much it is, see :mod:`clbench.sweep.work`.
@@ -145,7 +147,10 @@ class _Desk:
 
     def add(self, place: int, run: Run, job: Job) -> None:
         """A run, and before it what it shares."""
-        needed, depth = entries(job.recipe, job.backbone, job.task_digest, seed=run.seed, observed=job.observed)
+        needed, depth = entries(
+            job.recipe, job.backbone, job.task_digest, seed=run.seed, observed=job.observed,
+            label_space=job.stream.form.label_space,
+        )  # fmt: skip
         if needed:
             self.inceptions[tuple(needed)] = all(entry.is_there() for entry in needed)
         if run.done:
@@ -153,19 +158,23 @@ class _Desk:
         tokens = "tokens", f"{run.stream} {job.backbone.digest}"
         if tokens not in self.makers:
             self.makers[tokens] = self._put("tokens", run, job, f"tokens of {run.names[1]}", set(), Work())
-        self._inception(run, job, job.recipe, self.makers[tokens], plain=False)
+        self._inception(run, job, job.recipe, job.backbone, self.makers[tokens], plain=False)
         self._put("run", run, job, str(run), self._needs(needed, self.makers[tokens]), life_work(job, depth), place)
 
-    def _inception(self, run: Run, job: Job, recipe: OpenRecipe, tokens: int, plain: bool) -> None:
+    def _inception(self, run: Run, job: Job, recipe: OpenRecipe, backbone: Backbone, tokens: int, plain: bool) -> None:
         """A unit that makes those of the recipe's entries that nobody makes yet; its teachers are units of their own.
 
         Args:
+            backbone: what the recipe starts from.
             plain: a teacher, which no strategy watches.
         """
         for teacher in recipe.teachers.values():
-            self._inception(run, job, teacher, tokens, plain=True)
+            self._inception(run, job, teacher, teacher_backbone(teacher, backbone), tokens, plain=True)
         observed = None if plain else job.observed
-        needed, depth = entries(recipe, job.backbone, job.task_digest, seed=run.seed, observed=observed)
+        needed, depth = entries(
+            recipe, backbone, job.task_digest, seed=run.seed, observed=observed,
+            label_space=job.stream.form.label_space,
+        )  # fmt: skip
         missing = [e for e in needed if (e.kind, e.key) not in self.makers and not e.is_there()]
         if not missing:
             return
@@ -174,7 +183,7 @@ class _Desk:
         watched = f", watched by {job.strategy.name}" if observed else ""
         name = f"inception of {recipe.form.name} on {run.names[1]}, seed {run.seed}{watched}"
         if plain:
-            run = replace(run, model=str(recipe.path), strategy="naive")
+            run, job = replace(run, model=str(recipe.path), strategy="naive"), replace(job, backbone=backbone)
         self._put("inception", run, job, name, needs, inception_work(job, missing, depth))
 
     def _needs(self, needed: Sequence[Entry], tokens: int) -> set[int]:

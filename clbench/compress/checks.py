@@ -1,0 +1,120 @@
+"""Whether a recipe fits what it starts from, seen before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from scipy.stats import binomtest
+
+from clbench.compress.entries import entries
+from clbench.encoder.backbone import teacher_backbone
+from clbench.errors import UserError
+from clbench.record.warnings import RunWarning
+from clbench.schema.recipe import OpenRecipe, Quantize
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from clbench.encoder.backbone import Backbone
+
+# What tokenizers differ in: case, accents, scripts, control characters, punctuation, long and unknown words.
+_PROBES = (
+    ("The man isn't GOING home; he's 42.", "A woman (tall) walks: she's well-read!"),
+    ("Caf\u00e9 na\u00efve \u00dcber cafe\u0301 \u00df \u0130\u0131", "\u6211\u7231\u5317 abc\u6587def \u3042 \ud55c"),
+    ("a\tb\u00a0c\u2009d\u0000e\ufffdf\u200bg", "\u201cquoted\u201d \u2013 dash\u2026 $5 & 100% #x [MASK] [SEP]"),
+    ("antidisestablishmentarianism " + "x" * 150, "\U0001f600 \u0440\u0443\u0441 \u0639\u0631\u0628"),
+)
+# Of heads that do not know the task, one in a thousand is that far below chance.
+_UNLIKELY = 1e-3
+
+
+def check_recipe(
+    recipe: OpenRecipe, backbone: Backbone, label_space: Sequence[str], max_length: int, asked: str
+) -> tuple[RunWarning, ...]:
+    """Check that a recipe and its teachers fit the encoders that they start from.
+
+    Args:
+        recipe, backbone: as for :func:`clbench.compress.build`.
+        label_space: the labels that a checkpoint's head should tell apart.
+        max_length: tokens a pair.
+        asked: who asks for so many, for the sentence.
+
+    Returns:
+        What is not wrong, but should be known: heads whose labels nobody named.
+
+    Raises:
+        UserError: too few positions; a tokenizer that cannot be read, or a teacher's that reads other tokens; a
+            checkpoint without a head for these labels; a step that does not fit layers or widths.
+    """
+    found = tuple(_checked(recipe, backbone, label_space, max_length, asked))
+    entries(recipe, backbone, "", seed=0, label_space=label_space)
+    return tuple(dict.fromkeys(found))
+
+
+def _checked(
+    recipe: OpenRecipe, backbone: Backbone, label_space: Sequence[str], max_length: int, asked: str
+) -> Iterator[RunWarning]:
+    if not recipe.form.reference:
+        backbone.check_length(max_length, asked)
+    if recipe.form.load and not backbone.head(label_space, recipe.form.load.labels).named:
+        yield RunWarning(kind="nameless_head", names=(recipe.form.name, *label_space))
+    if any(isinstance(step, Quantize) for step in recipe.form.steps) and find_spec("torchao") is None:
+        raise UserError("the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'.")
+    for teacher in recipe.teachers.values():
+        own = teacher_backbone(teacher, backbone)
+        if own.digest != backbone.digest:
+            apart = tokens_apart(backbone.tokenizer(), own.tokenizer())
+            if apart is not None:
+                raise UserError(
+                    f"{recipe.path}: field 'teacher': {teacher.form.name} should read with the tokenizer of its "
+                    f"student, {backbone.name}, but {apart}; choose a teacher with the same tokenizer, or a backbone "
+                    "with the teacher's."
+                )
+        yield from _checked(teacher, own, label_space, max_length, asked)
+
+
+def teachers_of(recipe: OpenRecipe, backbone: Backbone) -> tuple[Backbone, ...]:
+    """The encoders of a recipe's teachers, and of theirs, that do not start from ``backbone``, each once."""
+    found: dict[str, Backbone] = {}
+    for teacher in recipe.teachers.values():
+        own = teacher_backbone(teacher, backbone)
+        if own is not backbone:
+            found[own.digest] = own
+        found |= {further.digest: further for further in teachers_of(teacher, own)}
+    return tuple(found.values())
+
+
+def tokens_apart(one: Tokenizer, other: Tokenizer) -> str | None:
+    """In what two tokenizers differ, as part of a sentence; None where they make the same ids of every text tried."""
+    mine, theirs = one.get_vocab(), other.get_vocab()
+    if mine != theirs:
+        word = min(set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0]))[0]
+        return f"their vocabularies differ ({len(mine):,} and {len(theirs):,} tokens; {word!r} is another number)"
+    for first, second in _PROBES:
+        ours, its = one.encode(first, second), other.encode(first, second)
+        if (ours.ids, ours.type_ids) != (its.ids, its.type_ids):
+            return f"they read texts such as {first[:20]!r} differently"
+    return None
+
+
+def head_warnings(steps: Sequence[dict[str, Any]], domain: str, name: str) -> Iterator[RunWarning]:
+    """A warning for each checkpoint, teachers included, whose head is far below chance on the validation pairs.
+
+    Args:
+        steps: of :class:`clbench.compress.Compressed`.
+        domain: whose validation pairs they are.
+        name: of the recipe.
+    """
+    for step in steps:
+        details = step.get("details") or {}
+        looked = details.get("validation")
+        if step["name"] == "load" and looked:
+            right, pairs, chance = looked["right"], looked["pairs"], looked["expected"] / looked["pairs"]
+            if chance > 0 and binomtest(right, pairs, min(chance, 1.0), alternative="less").pvalue < _UNLIKELY:
+                yield RunWarning(
+                    kind="below_chance", domain=domain, count=right, total=pairs, limit=round(chance * pairs),
+                    names=(name,),
+                )  # fmt: skip
+        yield from head_warnings(details.get("teacher_steps", []), domain, str(details.get("teacher", name)))

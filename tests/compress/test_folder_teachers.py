@@ -1,0 +1,297 @@
+"""A checkpoint of one's own as model and as teacher: it is its own encoder, or refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+
+import clbench
+from clbench.cache import root
+from clbench.cli.models import command as models
+from clbench.cli.run import command as run
+from clbench.compress import Task, build, check_recipe, head_warnings, task_of
+from clbench.compress.checks import tokens_apart
+from clbench.compress.entries import entries
+from clbench.data.load import load_domain
+from clbench.encoder.backbone import open_backbone, starting_backbone
+from clbench.encoder.bert import predict
+from clbench.errors import UserError
+from clbench.runner import prepare
+from clbench.schema.recipe import read_recipe
+
+LABELS = ("not_paraphrase", "paraphrase")
+
+
+def write_teacher(folder: Path, tokenizer: Path, labels: tuple[str, ...] = LABELS, **changes: Any) -> Path:
+    """A classifier of 2 layers x 48 (not the backbone's 4 x 32) with random weights, as transformers writes it."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(1)
+    content: dict[str, Any] = {
+        "vocab_size": 600, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+        "max_position_embeddings": 128, "initializer_range": 0.3, "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
+    }  # fmt: skip
+    BertForSequenceClassification(BertConfig(**(content | changes))).save_pretrained(folder)
+    shutil.copy(tokenizer / "tokenizer.json", folder)
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, small_backbone: Path) -> Path:
+    """A folder with a teacher in ``models/mine``, a recipe that learns from it, pairs, and a stream of one domain."""
+    write_teacher(tmp_path / "models" / "mine", small_backbone)
+    write_recipe(tmp_path)
+    draw = np.random.default_rng(0)
+    words = ["dog", "cat", "man", "runs", "sleeps", "red"]
+    (tmp_path / "pairs" / "mrpc").mkdir(parents=True)
+    for part, size in (("train", 24), ("validation", 8), ("test", 8)):
+        rows = [{"sentence1": " ".join(draw.choice(words, 4)), "sentence2": " ".join(draw.choice(words, 4)),
+                 "label": row % 2} for row in range(size)]  # fmt: skip
+        (tmp_path / "pairs" / "mrpc" / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stream = {"name": "one", "title": "t", "description": "d", "label_space": list(LABELS), "domains": ["mrpc"],
+              "editions": {"lite": {"source": "real", "max_length": 32, "backbone": str(small_backbone)}}}  # fmt: skip
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(stream))
+    return tmp_path
+
+
+def write_recipe(folder: Path, **changes: Any) -> Path:
+    step = {"step": "distill", "teacher": "models/mine", "alpha": 0.5, "temperature": 2.0,
+            "training": {"epochs": 1, "learning_rate": 1e-3, "batch_size": 8}} | changes  # fmt: skip
+    content = {"name": "student", "title": "t", "citation": "c", "steps": [step]}
+    (folder / "student.yaml").write_text(yaml.safe_dump(content))
+    return folder / "student.yaml"
+
+
+def _task(world: Path, backbone: Path) -> Task:
+    stream, data = load_domain("mrpc", "lite", data_dir=world / "pairs")
+    assert stream.form.label_space == LABELS
+    return task_of(data, open_backbone(str(backbone)).tokenizer(), LABELS, 32)[0]
+
+
+def _job(world: Path, model: str = "student.yaml", **options: Any) -> Any:
+    return prepare(str(world / model), str(world / "one.yaml"), edition="lite", data_dir=world / "pairs", **options)
+
+
+def _targets() -> np.ndarray:
+    (path,) = (root() / "targets").glob("*/logits.npy")
+    return np.load(path)
+
+
+def test_a_folder_as_teacher_teaches_with_its_own_encoder(world, small_backbone, monkeypatch) -> None:
+    monkeypatch.chdir(world.parent)  # the path is meant from the recipe's file
+    task, student = _task(world, small_backbone), open_backbone(str(small_backbone))
+    recipe = read_recipe(str(world / "student.yaml"))
+    made = build(recipe, student, task, seed=0)
+    assert made.encoder.config.hidden_size == 32
+    assert made.encoder.config.num_hidden_layers == 4
+    teacher = open_backbone(str(world / "models" / "mine"))
+    expected = predict(teacher.trained(LABELS).reads(task.store), torch.from_numpy(task.train_rows)).numpy()
+    np.testing.assert_allclose(_targets(), expected, atol=1e-5)
+    details = made.steps[0]["details"]
+    assert details["teacher"] == "mine"
+    assert details["teacher_backbone"]["digest"] == details["teacher_steps"][0]["details"]["sha256"] == teacher.digest
+    # What a sweep plans is what there is.
+    needed, depth = entries(recipe, student, task.digest, seed=0, label_space=LABELS)
+    assert depth == 4
+    assert [entry.kind for entry in needed] == ["targets", "models"]
+    assert all(entry.is_there() for entry in needed)
+
+
+def test_the_run_goes_from_end_to_end_and_its_fingerprint_covers_the_teacher(world, small_backbone, tmp_path) -> None:
+    options = {"edition": "lite", "data_dir": world / "pairs", "settings": {"training.epochs": "1"}}
+    record = clbench.run(str(world / "student.yaml"), str(world / "one.yaml"), out=tmp_path / "run", **options)
+    assert record.inception[0].details["teacher"] == "mine"
+    job = _job(world)
+    assert [teacher.name for teacher in job.teachers] == [str(world / "models" / "mine")]
+    assert replace(job, teachers=()).fingerprint() != job.fingerprint()
+    file = world / "models" / "mine" / "model.safetensors"
+    weights = load_file(file)
+    weights["classifier.bias"] += 1
+    save_file(weights, file, {"format": "pt"})
+    assert _job(world).fingerprint() != job.fingerprint()
+    write_recipe(world, teacher="finetune-12l")
+    assert _job(world).teachers == ()
+
+
+def test_a_teachers_head_with_its_labels_in_another_order_is_turned(world, small_backbone) -> None:
+    task, student = _task(world, small_backbone), open_backbone(str(small_backbone))
+    build(read_recipe(str(world / "student.yaml")), student, task, seed=0)
+    expected = _targets()
+    shutil.rmtree(root())
+    folder = world / "models" / "mine"
+    weights = load_file(folder / "model.safetensors")
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = weights[name].flip(0).contiguous()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    content = json.loads((folder / "config.json").read_text())
+    del content["id2label"]
+    content["label2id"] = {"paraphrase": 0, "not_paraphrase": 1}
+    (folder / "config.json").write_text(json.dumps(content))
+    build(read_recipe(str(world / "student.yaml")), student, task, seed=0)
+    assert np.array_equal(_targets(), expected)
+
+
+def test_a_recipe_as_teacher_starts_from_the_backbone_that_it_names(world, small_backbone) -> None:
+    content = {"name": "own", "title": "t", "citation": "c", "backbone": "models/mine",
+               "steps": [{"step": "finetune", "training": {"epochs": 1, "batch_size": 8}}]}  # fmt: skip
+    (world / "own.yaml").write_text(yaml.safe_dump(content))
+    write_recipe(world, teacher="own")
+    task, student = _task(world, small_backbone), open_backbone(str(small_backbone))
+    recipe = read_recipe(str(world / "student.yaml"))
+    made = build(recipe, student, task, seed=0)
+    teacher = open_backbone(str(world / "models" / "mine"))
+    assert made.steps[0]["details"]["teacher_backbone"]["digest"] == teacher.digest
+    assert made.steps[0]["details"]["teacher_steps"][0]["details"]["training"]["learning_rate"] == teacher.learning_rate
+    assert all(entry.is_there() for entry in entries(recipe, student, task.digest, seed=0, label_space=LABELS)[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta": 1.0, "layer_map": [1, 2]}, "field 'beta' compares states of the same width, .* 32 and .*mine 48"),
+        ({"cosine": 1.0}, "field 'cosine' compares states of the same width"),
+        ({"relations": 1.0, "relation_heads": 32}, "field 'relation_heads' should divide the teacher .* width of 48"),
+        ({"beta": 1.0, "layer_map": [1, 3]}, "field 'beta'|field 'layer_map'"),
+        ({"teacher": "models/nothing"}, "model models/nothing is not there; give a checkpoint's folder"),
+        ({"teacher": "pairs"}, "config.json is missing"),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_refused_before_any_training(world, changes, message) -> None:
+    write_recipe(world, **changes)
+    with pytest.raises(UserError, match=message) as caught:
+        _job(world)
+    assert "\n" not in str(caught.value)
+    assert not (root() / "targets").exists()
+    assert not (root() / "models").exists()
+
+
+@pytest.mark.parametrize("changes", [{"relations": 1.0, "relation_heads": 4}, {"alpha": 1.0}])
+def test_losses_that_need_no_common_width_take_a_teacher_of_another(world, small_backbone, changes) -> None:
+    write_recipe(world, **changes)
+    recipe = read_recipe(str(world / "student.yaml"))
+    build(recipe, open_backbone(str(small_backbone)), _task(world, small_backbone), seed=0)
+
+
+def test_a_teacher_with_another_tokenizer_is_refused(world, small_backbone) -> None:
+    folder = world / "models" / "mine"
+    ours = open_backbone(str(small_backbone)).tokenizer()
+    assert tokens_apart(ours, open_backbone(str(folder)).tokenizer()) is None
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["normalizer"]["lowercase"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match=r"mine should read with the tokenizer of its student, .* differently"):
+        _job(world)
+    words = content["model"]["vocab"]
+    words["the"], words["a"] = words["a"], words["the"]
+    told = tokens_apart(ours, type(ours).from_str(json.dumps(content)))
+    assert told is not None
+    assert "their vocabularies differ (600 and 600 tokens" in told
+
+
+def test_a_checkpoint_is_its_own_encoder_and_another_backbone_contradicts_it(
+    world, small_backbone, monkeypatch
+) -> None:
+    folder = world / "models" / "mine"
+    mine = read_recipe(str(folder))
+    assert starting_backbone(mine, None, "clbench-tiny-12l").digest == open_backbone(str(folder)).digest
+    (world / "link").symlink_to(folder)
+    monkeypatch.chdir(world)
+    for same in (str(folder), f"{folder}/", "models/mine", "./models/../models/mine", "link"):
+        assert starting_backbone(mine, same, "x").digest == open_backbone(str(folder)).digest
+    shutil.copytree(folder, world / "copy")
+    for other in (str(small_backbone), "clbench-tiny-12l", "copy"):
+        with pytest.raises(UserError, match=f"--backbone {other} contradicts --model mine, which is a checkpoint"):
+            _job(world, "models/mine", backbone=other)
+        shown = CliRunner().invoke(models, [str(folder), "--backbone", other])
+        assert isinstance(shown.exception, UserError)
+    # A recipe's own backbone is only what it starts from unless told otherwise.
+    path = world / "own.yaml"
+    steps = [{"step": "finetune", "training": {"epochs": 1, "batch_size": 8}}]
+    path.write_text(
+        yaml.safe_dump({"name": "o", "title": "t", "citation": "c", "backbone": "models/mine", "steps": steps})
+    )
+    assert starting_backbone(read_recipe(str(path)), None, "x").digest == open_backbone(str(folder)).digest
+    assert starting_backbone(read_recipe(str(path)), str(small_backbone), "x").shape.hidden_size == 32
+
+
+def test_models_shows_a_folder_and_a_student_of_one(world, small_backbone) -> None:
+    shown = json.loads(CliRunner().invoke(models, [str(world / "models" / "mine"), "--json"]).output)
+    assert (shown["name"], shown["depth"]) == ("mine", 2)
+    write_recipe(world, layer_map=[2, 1], beta=1.0)
+    shown = json.loads(
+        CliRunner().invoke(models, [str(world / "student.yaml"), "--backbone", str(small_backbone), "--json"]).output
+    )
+    assert shown["teacher"] == "mine"
+    assert shown["layer_map"] == {"1": 2, "2": 1}
+
+
+@pytest.mark.parametrize("as_teacher", [False, True])
+def test_fewer_positions_than_max_length_are_refused_with_both_numbers(world, small_backbone, as_teacher) -> None:
+    shutil.rmtree(world / "models" / "mine")
+    write_teacher(world / "models" / "mine", small_backbone, max_position_embeddings=31)
+    with pytest.raises(UserError, match=r"mine has 31 positions, but the edition lite of one asks .* up to 32 tokens"):
+        _job(world, "student.yaml" if as_teacher else "models/mine")
+
+
+def test_a_head_without_names_is_told_and_named_by_an_option(world, small_backbone, tmp_path) -> None:
+    shutil.rmtree(world / "models" / "mine")
+    folder = write_teacher(world / "models" / "mine", small_backbone, ("LABEL_0", "LABEL_1"))
+    job = _job(world, "models/mine")
+    (warning,) = job.warnings
+    assert "LABEL_0" in warning.sentence
+    assert "not_paraphrase, paraphrase, in this order" in warning.sentence
+    assert _job(world).warnings == job.warnings  # as a teacher too
+    labelled = _job(world, "models/mine", labels=["paraphrase", "not_paraphrase"])
+    assert labelled.warnings == ()
+    assert labelled.recipe.describe()["steps"] == [{"step": "load", "labels": ["paraphrase", "not_paraphrase"]}]
+    assert job.recipe.describe()["steps"] == [{"step": "load"}]
+    assert labelled.fingerprint() != job.fingerprint()
+    with pytest.raises(UserError, match="--labels goes with a checkpoint as --model"):
+        _job(world, labels=["paraphrase", "not_paraphrase"])
+    told = CliRunner().invoke(run, ["--model", str(folder), "--stream", str(world / "one.yaml"), "--edition", "lite",
+                                    "--data-dir", str(world / "pairs"), "--out", str(tmp_path / "run"), "--quiet",
+                                    "--set", "training.epochs=1"])  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert "clbench: warning: the head of mine names no labels" in told.stderr
+
+
+def test_a_checkpoint_far_below_chance_is_pointed_out(world, small_backbone) -> None:
+    task, own = _task(world, small_backbone), open_backbone(str(world / "models" / "mine"))
+    rows = np.tile(task.train_rows, 5)
+    said = predict(own.trained(LABELS).reads(task.store), torch.from_numpy(rows)).argmax(-1).numpy()
+    assert 0 < said.mean() < 1
+    recipe = read_recipe(str(world / "models" / "mine"))
+    for turned in (False, True):
+        judged = replace(task, validation_rows=rows, validation_labels=1 - said if turned else said, label_space=LABELS)
+        steps = build(recipe, own, judged, seed=0).steps
+        assert steps[0]["details"]["validation"]["right"] == (0 if turned else len(rows))
+        found = list(head_warnings(steps, "mrpc", "mine"))
+        assert bool(found) == turned
+        taught = [{"name": "distill", "details": {"teacher": "mine", "teacher_steps": steps}}]
+        assert list(head_warnings(taught, "mrpc", "student")) == found
+    assert "mine has 0 of 120 (0%) of the first validation pairs right" in found[0].sentence
+    constant = [{"name": "load", "details": {"validation": {"pairs": 100, "right": 20, "expected": 20.0}}}]
+    assert not list(head_warnings(constant, "mrpc", "one that names the rare class alone"))
+
+
+def test_check_recipe_reads_a_teacher_of_a_teacher(world, small_backbone) -> None:
+    write_recipe(world).rename(world / "middle.yaml")
+    write_recipe(world, teacher="middle")
+    recipe = read_recipe(str(world / "student.yaml"))
+    start = open_backbone(str(small_backbone))
+    assert check_recipe(recipe, start, LABELS, 32, "x") == ()
+    with pytest.raises(UserError, match="its head should tell yes from no"):
+        check_recipe(recipe, start, ("yes", "no"), 32, "x")
