@@ -166,13 +166,13 @@ def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
     level = {
         "data": {"values": _majority(drawn)},
         "transform": [{"filter": "datum.place === place"}, shown[0]],
-        "encoding": {"x": x, "y": y},
         "layer": [
-            {"mark": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": "#8a8a8a", "aria": False,
-                      "point": {"shape": "stroke", "size": 300} if alone else False}},
+            {"mark": {"type": "rule" if alone else "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": "#8a8a8a",
+                      "aria": False}, "encoding": {"y": y} if alone else {"x": x, "y": y}},
             {"transform": [{"filter": f"datum.t === {len(drawn.experiences) - 1}"}],
-             "mark": {"type": "text", "align": "right", "baseline": "bottom", "dx": 14, "dy": -4, "fontSize": 12,
-                      "color": "#7f7f7f", "text": MAJORITY, "aria": False}},
+             "mark": {"type": "text", "align": "right", "baseline": "bottom", "dx": -2 if alone else 14, "dy": -4,
+                      "fontSize": 12, "color": "#7f7f7f", "text": MAJORITY, "aria": False},
+             "encoding": {"x": {"value": "width"} if alone else x, "y": y}},
         ],
     }  # fmt: skip
     return {
@@ -193,23 +193,23 @@ def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
         ],
         "data": {"values": _points(drawn)},
         "transform": [{"filter": "datum.place === place && indexof(hidden, datum.number) < 0"}, *shown],
-        "encoding": {"x": x},
         "layer": [
             level,
             {
                 "transform": [back],
                 "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.4, "point": alone},
-                "encoding": {"y": y, **grey},
+                "encoding": {"x": x, "y": y, **grey},
             },
             {
                 "transform": [front, {"filter": "datum.seeds > 1 && (lit < 0 || datum.number === lit)"}],
                 "mark": area,
-                "encoding": {"y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
+                "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
             },
             {
                 "transform": [front],
                 "mark": {"type": "line"},
                 "encoding": {
+                    "x": x,
                     "y": y,
                     "color": colour,
                     "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles]),
@@ -221,6 +221,7 @@ def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
                 "transform": [front],
                 "mark": {"type": "point", "size": 60, "strokeWidth": 1.5},
                 "encoding": {
+                    "x": x,
                     "y": y,
                     "color": colour,
                     "shape": per_model(shapes),
@@ -231,7 +232,7 @@ def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
             },
             {
                 "mark": {"type": "point", "size": 900, "opacity": 0, "filled": True, "shape": "circle"},
-                "encoding": {"y": y, "tooltip": tooltip},
+                "encoding": {"x": x, "y": y, "tooltip": tooltip},
             },
         ],
     }

@@ -234,6 +234,7 @@ def test_the_page_of_any_shape(tmp_path: Path, models: int, experiences: int, sc
     assert len(labels) >= 2
     assert 0 <= min(labels) < max(labels) <= 100
     assert svg.count(f">{MAJORITY}</text>") == 1
+    assert svg.count('stroke-dasharray="5,4"') == 1
     text = overlay_page(drawn, tmp_path / "x.html").read_text()
     assert len(re.findall(r'<input type="checkbox" value="\d+" checked>', text)) == min(models, MOST)
 

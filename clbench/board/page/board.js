@@ -496,10 +496,10 @@
         { data: { values: floor.slice(1).map((one, place) => ({ ...floor[place], t2: one.t, y2: one.y })) }, mark: { type: "rule", strokeDash: [5, 4], color: colour("--strong-line"), aria: false }, encoding: { x, y, x2: { field: "t2" }, y2: { field: "y2" } } },
         { data: { values: floor.slice(-1) }, mark: { type: "text", align: "right", baseline: "bottom", dx: -2, dy: -3, fontSize: 11, text: "majority class", aria: false }, encoding: { y, x: { value: "width" } } },
         // An area through one point is nothing to see: then a bar.
-        { data: { values }, transform: [{ filter: "datum.high > datum.low && (!length(lit) || datum.line === lit[0])" }], mark: { type: ticks.length > 1 ? "area" : "rule", ...(ticks.length > 1 ? {} : { strokeWidth: 6 }), opacity: ticks.length > 1 ? 0.12 : 0.3, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: own.color, detail: [{ field: "line", type: "nominal" }, { field: "part", type: "nominal" }] } },
+        { data: { values }, transform: [{ filter: "datum.high > datum.low && (length(lit) ? datum.line === lit[0] : !datum.faded)" }], mark: { type: ticks.length > 1 ? "area" : "rule", ...(ticks.length > 1 ? {} : { strokeWidth: 6 }), opacity: ticks.length > 1 ? 0.12 : 0.3, aria: false }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: own.color, detail: [{ field: "line", type: "nominal" }, { field: "part", type: "nominal" }] } },
         { data: { values }, mark: { type: "line", strokeWidth: 2, aria: false }, encoding: { x, y, detail: { field: "part", type: "nominal" }, opacity: aside, ...own } },
-        { data: { values }, transform: [{ filter: "datum.met === 'met'" }], mark: { type: "point", filled: true, size: 55, aria: false }, encoding: { x, y, color: own.color, opacity: aside, tooltip } },
-        { data: { values }, transform: [{ filter: "datum.met === 'unmet'" }], mark: { type: "point", filled: true, fill: colour("--page"), strokeWidth: 1.6, size: 55, aria: false }, encoding: { x, y, stroke: own.color, opacity: aside, tooltip } },
+        { data: { values }, transform: [{ filter: "datum.met === 'met' && (!datum.faded || datum.line === lit[0])" }], mark: { type: "point", filled: true, size: 55, aria: false }, encoding: { x, y, color: own.color, opacity: aside, tooltip } },
+        { data: { values }, transform: [{ filter: "datum.met === 'unmet' && (!datum.faded || datum.line === lit[0])" }], mark: { type: "point", filled: true, fill: colour("--page"), strokeWidth: 1.6, size: 55, aria: false }, encoding: { x, y, stroke: own.color, opacity: aside, tooltip } },
       ],
     };
   }
@@ -552,7 +552,7 @@
     };
     const drawHeat = () => heat.replaceChildren(matrix(row, track, kinds.value));
     const drawCurve = () => {
-      const values = track.domains.flatMap((name, d) => halvesOf(curve(row, track, kinds.value, d, name), lives(row)[1], d))
+      const values = track.domains.flatMap((name, d) => halvesOf(curve(row, track, kinds.value, d, name), lives(row)[1], d).map((one) => ({ ...one, faded: !bright.has(d) })))
         .concat(curve(row, track, kinds.value, -1, "mean over domains met").map((one) => ({ ...one, part: "mean" })));
       const lines = [...track.domains, "mean over domains met"];
       const colours = palette();
@@ -571,6 +571,8 @@
       const spec = lineChart(values, lives(row)[0], { color: { field: "line", type: "nominal", scale: { domain: lines, range }, legend: null } }, "domain", floors(track, kinds.value === "balanced", -1, row));
       spec.layer[3].encoding.strokeDash = { condition: { test: "datum.part === 'before'", value: [4, 3] }, value: [1, 0] };
       spec.layer[3].encoding.size = { condition: { test: "datum.part === 'mean'", value: 3.5 }, value: 1.8 };
+      // Those in grey lie beneath those in colour.
+      values.sort((a, b) => Boolean(b.faded) - Boolean(a.faded));
       spec.height = 340;
       embed(place, spec, `Accuracy on each domain after each experience; the matrix holds the same numbers.`);
     };
