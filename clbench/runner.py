@@ -22,7 +22,17 @@ from clbench.company import Company
 from clbench.errors import UserError
 from clbench.keep import FOLDER as MODELS
 from clbench.keep import Keeper, check_keep, lacking
-from clbench.record import DomainInfo, Record, RunWarning, hardware, make_record, read_record, versions, write_record
+from clbench.record import (
+    DomainInfo,
+    Record,
+    RunWarning,
+    check_beginning,
+    hardware,
+    make_record,
+    read_record,
+    versions,
+    write_record,
+)
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
@@ -191,7 +201,9 @@ def prepare(
         with _clock(seconds, "data"):
             data = load(opened, edition, data_dir=folder, shift=shift, on_domain=on_domain)
     tell("read the domains", len(names), len(names), "domains")
-    return Job(recipe, opened, form, start, edition, shift, eval_every, data, seconds, teachers, warnings)
+    job = Job(recipe, opened, form, start, edition, shift, eval_every, data, seconds, teachers, warnings)
+    check_beginning(_configuration(job, 0, ""), opened.form.label_space, data)
+    return job
 
 
 def run(

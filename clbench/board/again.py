@@ -49,6 +49,7 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
         words += ["--backbone", backbone]
         if backbone not in _names("backbone"):
             needs.append(f"the backbone {backbone}, a folder or a hub id, with the digest that the records name")
+    words += _labels(configuration.model)
     words += ["--seeds", seed_list(seeds)]
     if configuration.eval_every is not None:
         words += ["--eval-every", str(configuration.eval_every)]
@@ -73,6 +74,14 @@ def seed_list(seeds: Sequence[int]) -> str:
         else:
             runs.append([seed])
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _labels(model: Mapping[str, Any]) -> list[str]:
+    """``--labels`` for a checkpoint whose head's rows the user named."""
+    steps = model.get("steps")
+    first = steps[0] if isinstance(steps, list) and steps else None
+    labels = first.get("labels") if isinstance(first, dict) and first.get("step") == "load" else None
+    return ["--labels", ",".join(map(str, labels))] if isinstance(labels, list) else []
 
 
 def _changed_steps(name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:

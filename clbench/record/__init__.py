@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clbench.record.build import DomainInfo, make_record
+from clbench.record.build import DomainInfo, check_beginning, make_record
 from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
 from clbench.record.groups import alike, grouped, pair_shares, summary, warning_sentences
@@ -15,6 +15,7 @@ __all__ = [
     "Record",
     "RunWarning",
     "alike",
+    "check_beginning",
     "find_records",
     "grouped",
     "hardware",

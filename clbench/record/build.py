@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from pydantic import Field, JsonValue
+from pydantic_core import PydanticSerializationError
 
 from clbench import __version__, figures
 from clbench.data.pairs import DomainData
+from clbench.errors import UserError
 from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.record.packing import Packed, PackedPlaces
-from clbench.record.parts import Cost, Domain, EvaluationPoint, Measured, Score, Split
+from clbench.record.parts import Configuration, Cost, Domain, EvaluationPoint, Measured, Name, Part, Score, Split
 from clbench.record.warnings import RunWarning
+from clbench.schema.form import parse
 
 
 class PointLike(Protocol):
@@ -54,6 +58,37 @@ class DomainInfo:
     evaluation_only: bool
     majority: ScoreLike
     word_overlap: ScoreLike
+
+
+class _Beginning(Part):
+    """What of a record is known before the run, as :class:`~clbench.record.forms.Record` has it."""
+
+    configuration: Configuration
+    label_space: tuple[Name, ...] = Field(min_length=2, max_length=256)
+    domains: tuple[Name, ...]
+    sources: tuple[dict[str, JsonValue], ...]
+
+
+def check_beginning(configuration: Mapping[str, Any], label_space: Sequence[str], data: Sequence[DomainData]) -> None:
+    """Check what a record's form would refuse after the run, before it.
+
+    Args:
+        configuration: the fields of :class:`~clbench.record.parts.Configuration`.
+        label_space: class names.
+        data: the domains.
+
+    Raises:
+        UserError: a name that no record may hold, or text that is no Unicode.
+    """
+    content = {
+        "configuration": dict(configuration), "label_space": tuple(label_space),
+        "domains": tuple(domain.name for domain in data), "sources": tuple(domain.source for domain in data),
+    }  # fmt: skip
+    origin = "this run could not be recorded"
+    try:
+        parse(content, _Beginning, origin).model_dump_json()
+    except PydanticSerializationError as error:
+        raise UserError(f"{origin}: a name or path in it is no Unicode text ({error}); rename it.") from error
 
 
 def make_record(

@@ -295,3 +295,30 @@ def test_check_recipe_reads_a_teacher_of_a_teacher(world, small_backbone) -> Non
     assert check_recipe(recipe, start, LABELS, 32, "x") == ()
     with pytest.raises(UserError, match="its head should tell yes from no"):
         check_recipe(recipe, start, ("yes", "no"), 32, "x")
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        ({"label_space": ["not_paraphrase", "p" * 301]}, "could not be recorded: field 'label_space"),
+        (
+            {"editions": {"lite\u202e": {"source": "real", "max_length": 32, "backbone": "x"}}},
+            "field 'configuration.edit",
+        ),
+    ],
+)
+def test_what_no_record_could_hold_is_refused_before_the_run(world, small_backbone, stream, message) -> None:
+    from clbench.record import check_beginning
+
+    job = _job(world, "models/mine")
+    configuration = {
+        "model": job.recipe.describe(), "stream": {}, "edition": next(iter(stream.get("editions", {"lite": 0}))),
+        "strategy": {}, "backbone": {"name": "x", "digest": "", "source": {}}, "seed": 0, "max_length": 32,
+        "data_source": "folder", "fingerprint": "",
+    }  # fmt: skip
+    check_beginning(configuration | {"edition": "lite"}, LABELS, job.data)
+    with pytest.raises(UserError, match=message) as caught:
+        check_beginning(configuration, stream.get("label_space", LABELS), job.data)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="no Unicode text"):
+        check_beginning(configuration | {"edition": "lite", "model": {"title": "\ud800"}}, LABELS, job.data)
