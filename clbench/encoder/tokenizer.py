@@ -43,7 +43,7 @@ SETTINGS = {
 # Fields of tokenizer_config.json that would make transformers run code or open other files.
 _FOREIGN = ("auto_map", "fast_tokenizer_files", "gguf_file", "init_inputs", "merges", "tokenizer_object", "vocab")
 # Files beside :data:`~clbench.encoder.hf_folder.FILES` that transformers reads where they are there.
-_LEGACY = ("special_tokens_map.json", "added_tokens.json")
+_LEGACY = ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
 _LARGEST_LEGACY = 16 * 2**20
 # WordPiece looks at every stretch of a word, so that a long word takes time by the square of its letters.
 _LONGEST_WORD = 500
@@ -277,6 +277,11 @@ def _config(folder: Path, origin: str) -> dict[str, Any]:
     for name in _FOREIGN:
         if content.get(name):
             raise UserError(f"{origin}: tokenizer_config.json: field '{name}' is not supported; take it out.")
+    special = folder / _LEGACY[0]
+    for name in read_json(special, origin) if special.is_file() else ():
+        # Whatever else is there would be taken as a setting, a path included.
+        if not name.endswith(("_token", "special_tokens")):
+            raise UserError(f"{origin}: {special.name} should name special tokens alone, but has {name[:40]!r}.")
     return content
 
 

@@ -123,6 +123,7 @@ def test_a_hostile_tokenizer_is_refused_when_the_backbone_is_opened(folder: Path
         ("tokenizer_config.json", b'{"fast_tokenizer_files": ["a"]}', r"field 'fast_tokenizer_files' is not supported"),
         ("tokenizer_config.json", b'{"vocab": "/dev/zero"}', r"field 'vocab' is not supported"),
         ("tokenizer_config.json", b'{"tokenizer_class": "LlamaTokenizer"}', r"'tokenizer_class' should be Bert"),
+        ("special_tokens_map.json", b'{"vocab": "/dev/zero"}', r"should name special tokens alone, but has 'vocab'"),
         ("tokenizer_config.json", b'{"padding_side": "left"}', r"'padding_side' should be 'right', but is 'left'"),
         ("tokenizer_config.json", b'{"added_tokens_decoder": {"a": 1}}', r"transformers cannot read the tokenizer"),
     ],
