@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,10 @@ _FOREIGN = ("auto_map", "fast_tokenizer_files", "gguf_file", "init_inputs", "mer
 # Files beside :data:`~clbench.encoder.hf_folder.FILES` that transformers reads where they are there.
 _LEGACY = ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
 _LARGEST_LEGACY = 16 * 2**20
-# WordPiece looks at every stretch of a word, so that a long word takes time by the square of its letters.
-_LONGEST_WORD = 500
+# WordPiece looks at every stretch of a word, the prefix before it, so that a long word takes time by the square of its
+# letters.
+_LONGEST_WORD, _LONGEST_PREFIX = 500, 16
+_MOST_COMPONENTS = 16
 
 # What tokenizers like to differ in: accents, scripts, case, controls, long words, special tokens spelt in the text.
 _TEXTS = (
@@ -73,13 +76,9 @@ def read_tokenizer(folder: Path, shape: BertShape, origin: str) -> Tokenizer:
         UserError: neither file, a damaged one, components other than :data:`COMPONENTS`, no unknown token, more tokens
             than word embeddings, or no template of BERT's for pairs.
     """
-    tokenizer = _from_json(folder, origin) if (folder / "tokenizer.json").exists() else _from_vocabulary(folder, origin)
-    largest = max(tokenizer.get_vocab().values(), default=-1)
-    if largest >= shape.vocab_size:
-        raise UserError(
-            f"{origin}: the tokenizer should have at most the {shape.vocab_size} tokens of config.json, "
-            f"but has a token of number {largest}."
-        )
+    has_json = (folder / "tokenizer.json").exists()
+    tokenizer = _from_json(folder, shape, origin) if has_json else _from_vocabulary(folder, origin)
+    _check_numbers(tokenizer.get_vocab().values(), shape, origin)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     _check_template(tokenizer, origin)
@@ -137,21 +136,31 @@ def bert_settings(tokenizer: Tokenizer) -> dict[str, bool | None] | None:
     return {SETTINGS[name]: kept[f"normalizer.{name}"] for name in SETTINGS}
 
 
-def _from_json(folder: Path, origin: str) -> Tokenizer:
+def _from_json(folder: Path, shape: BertShape, origin: str) -> Tokenizer:
+    """The library takes what it is given without a bound, and panics at some of it: all is looked at before."""
     from tokenizers import Tokenizer
 
     content = read_json(folder / "tokenizer.json", origin)
     for part, allowed in COMPONENTS.items():
-        found = list(_components(content.get(part), "WordPiece" if part == "model" else ""))
+        unnamed = "WordPiece" if part == "model" else ""
+        found = list(islice(_components(content.get(part), unnamed), _MOST_COMPONENTS + 1))
         for kind in found:
             if kind not in allowed:
                 names = ", ".join(allowed)
                 raise UserError(
                     f"{origin}: tokenizer.json: '{part}' should be made of {names}, as BERT's is, but has {kind}."
                 )
+        if len(found) > _MOST_COMPONENTS:
+            raise UserError(f"{origin}: tokenizer.json: '{part}' should have at most {_MOST_COMPONENTS} components.")
         if part == "pre_tokenizer" and not set(found) & set(_SPLITTING):
             raise UserError(f"{origin}: tokenizer.json: 'pre_tokenizer' should hold one of {', '.join(_SPLITTING)}.")
     _check_model(content.get("model"), f"{origin}: tokenizer.json")
+    vocabulary, added = content["model"]["vocab"], content.get("added_tokens")
+    # Their count as well: tokens may share a number.
+    numbers = [*vocabulary.values(), len(vocabulary) - 1, len(added) - 1 if isinstance(added, list) else 0]
+    _check_numbers([number for number in numbers if isinstance(number, int)], shape, origin)
+    if not _joins_pairs(content.get("post_processor"), vocabulary, f"{origin}: tokenizer.json"):
+        raise _other_template(origin)
     try:
         tokenizer = Tokenizer.from_str(json.dumps(content))
     except Exception as error:
@@ -184,6 +193,11 @@ def _check_model(model: Any, origin: str) -> None:
         raise UserError(
             f"{origin}: 'model.unk_token' should be a token of the vocabulary, but is {str(unknown)[:40]!r}."
         )
+    prefix = model.get("continuing_subword_prefix")
+    if not isinstance(prefix, str) or len(prefix) > _LONGEST_PREFIX:
+        raise UserError(
+            f"{origin}: 'model.continuing_subword_prefix' should be at most {_LONGEST_PREFIX} characters, say ##."
+        )
     if not isinstance(longest, int) or not 0 < longest <= _LONGEST_WORD:
         raise UserError(
             f"{origin}: 'model.max_input_chars_per_word' should be 1 to {_LONGEST_WORD}, but is {str(longest)[:40]}."
@@ -208,25 +222,64 @@ def _check_added(content: Mapping[str, Any], tokenizer: Tokenizer, origin: str) 
             )
 
 
+def _check_numbers(numbers: Collection[int], shape: BertShape, origin: str) -> None:
+    largest = max(numbers, default=-1)
+    if largest >= shape.vocab_size:
+        raise UserError(
+            f"{origin}: the tokenizer should have at most the {shape.vocab_size} tokens of config.json, "
+            f"but has a token of number {largest}."
+        )
+
+
+def _joins_pairs(processor: Any, vocabulary: Mapping[str, Any], origin: str) -> bool:
+    """Whether a post-processor names what [CLS] first [SEP] second [SEP] needs, and nothing else.
+
+    Raises:
+        UserError: it has other numbers for the two than the vocabulary.
+    """
+    if not isinstance(processor, dict):
+        return False
+    try:
+        if processor["type"] == "BertProcessing":
+            numbers = dict((processor["cls"], processor["sep"]))
+        else:
+            tokens = processor["special_tokens"]
+            single, pair = (
+                [part["SpecialToken"]["id"] if "SpecialToken" in part else part["Sequence"]["id"] for part in parts[:6]]
+                for parts in (processor["single"], processor["pair"])
+            )
+            begin, end = single[0], single[-1]
+            if (single, pair) != ([begin, "A", end], [begin, "A", end, "B", end]):
+                return False
+            if any(tokens[name]["tokens"] != [name] or len(tokens[name]["ids"]) != 1 for name in (begin, end)):
+                return False
+            numbers = {name: tokens[name]["ids"][0] for name in (begin, end)}
+        wrong = next((name for name, number in numbers.items() if vocabulary.get(name) != number), None)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+    if wrong is not None:
+        raise UserError(
+            f"{origin}: 'post_processor' gives {str(wrong)[:40]} the number {str(numbers[wrong])[:40]}, but the "
+            f"vocabulary says {str(vocabulary.get(wrong))[:40]}."
+        )
+    return True
+
+
 def _check_template(tokenizer: Tokenizer, origin: str) -> None:
     word = tokenizer.encode("a", add_special_tokens=False).ids
-    frame, single, pair = tokenizer.encode("", ""), tokenizer.encode("a"), tokenizer.encode("a", "a")
-    if len(frame.ids) == 3:
-        first, middle, last = frame.ids
-        types = [0] * (len(word) + 2) + [1] * (len(word) + 1)
-        if (
-            middle == last
-            and (single.ids, set(single.type_ids)) == ([first, *word, last], {0})
-            and (pair.ids, pair.type_ids) == ([first, *word, last, *word, last], types)
-        ):
-            for token, number in zip(frame.tokens, frame.ids, strict=True):
-                if tokenizer.token_to_id(token) != number:
-                    raise UserError(
-                        f"{origin}: tokenizer.json: 'post_processor' gives {token} the number {number}, but the "
-                        f"vocabulary says {tokenizer.token_to_id(token)}."
-                    )
-            return
-    raise UserError(f"{origin}: the tokenizer should join a pair as [CLS] first [SEP] second [SEP], but does not.")
+    frame, single, pair = tokenizer.encode("", "").ids, tokenizer.encode("a"), tokenizer.encode("a", "a")
+    types = [0] * (len(word) + 2) + [1] * (len(word) + 1)
+    if (
+        len(frame) != 3
+        or frame[1] != frame[2]
+        or (single.ids, set(single.type_ids)) != ([frame[0], *word, frame[1]], {0})
+        or (pair.ids, pair.type_ids) != ([frame[0], *word, frame[1], *word, frame[1]], types)
+    ):
+        raise _other_template(origin)
+
+
+def _other_template(origin: str) -> UserError:
+    return UserError(f"{origin}: the tokenizer should join a pair as [CLS] first [SEP] second [SEP], but does not.")
 
 
 def _from_vocabulary(folder: Path, origin: str) -> Tokenizer:
@@ -318,6 +371,9 @@ def _compare_settings(ours: dict[str, Any], theirs: dict[str, Any], has_json: bo
         mine, other = ours.get(name), theirs.get(name)
         if mine == other:
             continue
+        if isinstance(mine, dict) and isinstance(other, dict) and name == "model.vocab":
+            token = next(token for token in mine.keys() | other.keys() if mine.get(token) != other.get(token))
+            name, mine, other = f"token {token[:40]!a}", mine.get(token), other.get(token)
         said = SETTINGS.get(name.removeprefix("normalizer."))
         source = "tokenizer.json" if has_json else "vocab.txt"
         values = (str(json.dumps(value))[:60] for value in (mine, other))
@@ -332,7 +388,10 @@ def _compare_settings(ours: dict[str, Any], theirs: dict[str, Any], has_json: bo
 def _compare_texts(ours: Tokenizer, theirs: Any, origin: str) -> None:
     for name in ("padding_side", "truncation_side"):
         if (side := getattr(theirs, name)) != "right":
-            raise UserError(f"{origin}: tokenizer_config.json: '{name}' should be 'right', but is {str(side)[:40]!r}.")
+            raise UserError(
+                f"{origin}: '{name}' should be 'right', but is {str(side)[:40]!r} by tokenizer_config.json or "
+                "tokenizer.json."
+            )
     spelt = " ".join(list(theirs.get_added_vocab())[:100])
     texts = [*_TEXTS, spelt, spelt.upper()]
     others = texts[::-1]
@@ -365,7 +424,7 @@ def _described(tokenizer: Tokenizer) -> dict[str, Any]:
     model = content["model"]
     flat |= {f"model.{name}": value for name, value in model.items() if name not in ("vocab", "type")}
     # No word is empty, and so the empty token, which an empty line of vocab.txt makes, is never met.
-    flat |= {f"token {name!a}": number for name, number in model["vocab"].items() if name}
+    flat["model.vocab"] = {name: number for name, number in model["vocab"].items() if name}
     flags = ("id", "single_word", "lstrip", "rstrip", "normalized")
     flat |= {
         f"added token {token['content']!a}": {flag: token[flag] for flag in flags} for token in content["added_tokens"]

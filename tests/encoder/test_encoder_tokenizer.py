@@ -66,6 +66,18 @@ def deep(levels: int) -> dict[str, Any]:
     return found
 
 
+def template(begin: str, tokens: dict[str, Any], times: int = 1) -> dict[str, Any]:
+    pieces: dict[str, Any] = {name: {"Sequence": {"id": name, "type_id": int(name == "B")}} for name in "AB"}
+    pieces |= {token: {"SpecialToken": {"id": token, "type_id": 0}} for token in (begin, "[SEP]")}
+    single = [pieces[begin]] * times + [pieces["A"], pieces["[SEP]"]]
+    pair = [*single, pieces["B"], pieces["[SEP]"]]
+    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": tokens}
+
+
+LONG = {
+    "[CLS]": {"id": "[CLS]", "ids": [2] * 100, "tokens": ["[CLS]"] * 100},
+    "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
+}
 EXPLODING = replace({"Regex": "(a+)+$"}, "b")
 SPLIT = {"type": "Split", "pattern": {"Regex": "(x+x+)+y"}, "behavior": "Isolated", "invert": False}
 HOSTILE: list[tuple[str, Change, str]] = [
@@ -82,18 +94,25 @@ HOSTILE: list[tuple[str, Change, str]] = [
     ("a list as the vocabulary", lambda c: c["model"].update(vocab=["a"]), r"'model.vocab' should map each token"),
     ("text as a number", lambda c: c["model"]["vocab"].update(the="1"), r"tokenizer.json is damaged"),
     ("a negative number", lambda c: c["model"]["vocab"].update(the=-1), r"tokenizer.json is damaged"),
-    ("a huge number", lambda c: c["model"]["vocab"].update(the=2**40), r"tokenizer.json is damaged"),
+    ("a huge number", lambda c: c["model"]["vocab"].update(the=2**40), r"token of number 1099511627776"),
     ("beyond the embeddings", lambda c: c["model"]["vocab"].update(more=10**6), r"but has a token of number 1000000"),
     ("an added token beyond", lambda c: c["added_tokens"].append(added("<x>", len(TOKENS))), r"at most the \d+ tokens"),
     ("no unknown token", lambda c: c["model"]["vocab"].pop("[UNK]"), r"'model.unk_token' should be a .*'\[UNK\]'"),
     ("unknown is null", lambda c: c["model"].update(unk_token=None), r"'model.unk_token' should be a token of the voc"),
     ("words without end", lambda c: c["model"].update(max_input_chars_per_word=10**9), r"per_word' should be 1 to 500"),
+    ("a long prefix", lambda c: c["model"].update(continuing_subword_prefix="#" * 10**6), r"at most 16 characters"),
+    ("a thousand parts", lambda c: c.update(normalizer=sequence(*[{"type": "NFKD"}] * 1000)), r"at most 16 components"),
     ("a wrong number", lambda c: c["added_tokens"][1].update(id=9), r"token '\[UNK\]' has the number 9, but .* 1;"),
     ("swallows a word", lambda c: c["added_tokens"].append(added("the", 5)), r"added token 'the' would be cut out of"),
     ("swallows a letter", lambda c: c["added_tokens"].append(added("e", 40)), r"added token 'e'"),
     ("swallows a space", lambda c: c["added_tokens"].append(added(" ", 40)), r"added token ' '"),
     ("deep", lambda c: c.update(normalizer=deep(99)), r"nested too deeply"),
     ("other numbers", lambda c: c["post_processor"].update(cls=["[CLS]", 7]), r"gives \[CLS\] the number 7"),
+    ("a special token unknown", lambda c: c.update(post_processor=template("[X]", {})), r"join a pair as \[CLS\]"),
+    ("a long template", lambda c: c.update(post_processor=template("[CLS]", LONG, 10**4)), r"join a pair as \[CLS\]"),
+    ("many tokens at once", lambda c: c.update(post_processor=template("[CLS]", LONG)), r"join a pair as \[CLS\]"),
+    ("many added", lambda c: c.update(added_tokens=[added("<x>", 1)] * 10**4), r"at most the \d+ tokens"),
+    ("many words", lambda c: c["model"]["vocab"].update({f"w{i}": 5 for i in range(10**5)}), r"number 100051"),
     ("a template without end", lambda c: c.update(post_processor=None), r"join a pair as \[CLS\] first \[SEP\]"),
     ("a foreign template", lambda c: c.update(post_processor={"type": "ByteLevel"}), r"'post_proc.* has ByteLevel"),
     ("a foreign decoder", lambda c: c.update(decoder={"type": "ByteFallback"}), r"'decoder' should be made of Word"),
