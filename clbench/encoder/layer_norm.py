@@ -19,6 +19,8 @@ def layer_norm(part: nn.LayerNorm, x: Tensor) -> Tensor:
     torch gives each thread some rows to sum. Here one thread sums them all, so that a model does not depend on how
     many threads it was trained with.
     """
+    if part._forward_hooks:
+        return part(x)  # somebody watches the module, as the Fisher information does; its weights take no gradient then
     exact = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     if exact and torch.is_grad_enabled() and torch.get_num_threads() > 1:
         return _LayerNorm.apply(x, part.weight, part.bias, part.eps)

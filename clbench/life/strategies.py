@@ -26,6 +26,7 @@ from clbench.errors import UserError
 from clbench.life import _avalanche as avalanche
 from clbench.life import synaptic
 from clbench.life.benchmark import RowLoader, contents, dataset
+from clbench.life.fisher import fisher_diagonal
 from clbench.life.training import RowLoaderPlugin, TrainingPlugin
 from clbench.schema.strategy import Agem, Ewc, Lwf, Replay, Si, Strategy
 from clbench.threads import one_thread
@@ -133,8 +134,21 @@ def _load_replay(plugin: Any, state: State, model: nn.Module, experience: int) -
         policy.buffer_groups[number] = group
 
 
+class _Ewc(avalanche.EWCPlugin):
+    """Avalanche's EWC with the Fisher information of single pairs.
+
+    Avalanche squares the gradient of a batch's mean loss, in which the pairs' gradients cancel: what lambda means would
+    then depend on the batch size and on the order of the pairs.
+    """
+
+    def compute_importances(self, model: nn.Module, *others: Any, **more: Any) -> dict[str, Any]:
+        dataset = others[2]  # behind the criterion and the optimizer
+        fisher = fisher_diagonal(model, *contents(dataset))
+        return {name: avalanche.ParamData(name, f.shape, init_tensor=f, device=f.device) for name, f in fisher.items()}
+
+
 def _ewc(form: Ewc) -> Any:
-    return avalanche.EWCPlugin(form.lambda_, mode=form.mode, decay_factor=form.decay)
+    return _Ewc(form.lambda_, mode=form.mode, decay_factor=form.decay)
 
 
 def _dump_ewc(plugin: Any) -> State:

@@ -1,0 +1,218 @@
+"""The diagonal of the Fisher information, from the gradients of single pairs at the cost of about a batch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clbench.encoder.reference import ReferenceModel
+
+# Pairs that go through the model at once.
+_BATCH = 32
+# A CPU multiplies small matrices best in batches; larger ones one after the other, so that none leaves its cache.
+_SMALL = 2**15
+Sums = dict[str, Tensor]
+# (module, its inputs, gradient of its output, pairs B, sums): adds to the sums, by the parameter's name in the module,
+# the squares of its gradient for each pair.
+Rule = Callable[[Any, tuple[Any, ...], Tensor, int, Sums], None]
+
+
+def fisher_diagonal(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """F_i = 1/N sum_n (d log p(y_n | x_n) / d w_i)^2, the empirical Fisher information's diagonal.
+
+    It is the mean of *single pairs'* squared gradients (Kirkpatrick et al. 2017, arXiv:1612.00796, section 2; at the
+    data's labels), so neither the order of the pairs nor a batch size has a part in it. The squared gradient of a
+    batch's mean loss is another quantity: the pairs' gradients cancel in the mean before they are squared.
+
+    Pairs of equal length go through the model together. Backpropagation gives the gradient of every module's output,
+    pair by pair, and with the module's input that is the gradient of its weights for each pair: of a linear layer
+    sum_t delta_t x_t' over the pair's tokens t, one batched product. A model with parameters that are not understood
+    this way (see :data:`RULES`; or shared by two modules, or in a module that is called twice) is asked pair by pair.
+
+    Args:
+        model: ``forward(rows (B,)) -> logits (B, C)``; where it has a ``store``, pairs of one length lie one after
+            another in its activations. It is asked in evaluation mode; mode, gradients and weights are left as they
+            were.
+        rows: int64 (N,), N >= 1.
+        labels: int64 (N,), 0 to C - 1.
+
+    Returns:
+        A tensor of the parameter's shape for each parameter that is trained, by its name.
+    """
+    sums = {name: torch.zeros_like(p) for name, p in model.named_parameters() if p.requires_grad}
+    owners = _owners(model, sums)
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        for batch in _equal_lengths(model, rows):
+            asked = rows[batch], labels[batch]
+            if owners is None or not _together(model, owners, *asked):
+                _pair_by_pair(model, sums, *asked)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return {name: value / len(rows) for name, value in sums.items()}
+
+
+def _equal_lengths(model: nn.Module, rows: Tensor) -> Iterator[Tensor]:
+    """Places in 0..N-1, some at a time, whose pairs have the same number of tokens."""
+    store = getattr(model, "store", None)
+    lengths = np.zeros(len(rows), dtype=np.int64) if store is None else store.lengths[rows.cpu().numpy()]
+    order = np.argsort(lengths, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        yield from torch.from_numpy(group).split(_BATCH)
+
+
+def _owners(model: nn.Module, sums: Sums) -> dict[nn.Module, Sums] | None:
+    """The modules with parameters that are trained, each with its sums by its own names of them.
+
+    None where one of them has no rule, or two share a parameter.
+    """
+    names = {id(p): name for name, p in model.named_parameters()}
+    owners: dict[nn.Module, Sums] = {}
+    seen: set[int] = set()
+    for module in model.modules():
+        own = {own: p for own, p in module.named_parameters(recurse=False) if names[id(p)] in sums}
+        if own and (type(module) not in RULES or any(id(p) in seen for p in own.values())):
+            return None
+        if own:
+            owners[module] = {own: sums[names[id(p)]] for own, p in own.items()}
+            seen |= {id(p) for p in own.values()}
+    return owners
+
+
+def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, labels: Tensor) -> bool:
+    """Add the squares of some pairs of one length.
+
+    Returns:
+        False, and nothing is added, where a module is called twice: the two parts of a pair's gradient would have to be
+        added before they are squared.
+    """
+    called: list[nn.Module] = []
+
+    def watch(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        called.append(module)
+        # Nothing before it is trained: the graph begins here.
+        output = output if output.requires_grad else output.detach().requires_grad_()
+        output.register_hook(lambda delta: RULES[type(module)](module, inputs, delta, len(rows), owners[module]))
+        return output
+
+    hooks = [module.register_forward_hook(watch) for module in owners]
+    try:
+        # Weights need no gradient of their own, which saves that half of the backward pass.
+        with torch.enable_grad(), _frozen(model):
+            loss = F.cross_entropy(model(rows), labels, reduction="sum")
+            if len(set(called)) < len(called):
+                return False
+            loss.backward()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return True
+
+
+def _pair_by_pair(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) -> None:
+    """The same for any model, at the cost of a backward pass a pair."""
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    for row, label in zip(rows.split(1), labels.split(1), strict=True):
+        with torch.enable_grad():
+            loss = F.cross_entropy(model(row), label)
+        gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+        for name, gradient in zip(trained, gradients, strict=True):
+            if gradient is not None:
+                sums[name] += gradient.square()
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def _linear(module: nn.Linear, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+    """y_t = W x_t + b: for each pair sum_t delta_t x_t' and sum_t delta_t."""
+    x = inputs[0].detach().reshape(pairs, -1, module.in_features)
+    d = delta.reshape(pairs, -1, module.out_features)
+    if "bias" in sums:
+        sums["bias"] += _squares(d.sum(1))
+    if "weight" not in sums:
+        return
+    if d.device.type == "cpu" and module.weight.numel() > _SMALL:
+        gradient = torch.empty_like(module.weight)
+        for one, other in zip(d, x, strict=True):
+            torch.mm(one.t(), other, out=gradient)
+            sums["weight"].addcmul_(gradient, gradient)
+    else:
+        sums["weight"] += _squares(torch.bmm(d.transpose(1, 2), x))
+
+
+def _layer_norm(module: nn.LayerNorm, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+    """y_t = gamma xhat_t + beta: for each pair sum_t delta_t xhat_t and sum_t delta_t."""
+    shape = module.normalized_shape
+    xhat = F.layer_norm(inputs[0].detach(), shape, None, None, module.eps).reshape(pairs, -1, *shape)
+    d = delta.reshape(pairs, -1, *shape)
+    for name, gradients in (("weight", d * xhat), ("bias", d)):
+        if name in sums:
+            sums[name] += _squares(gradients.sum(1))
+
+
+def _embedding(module: nn.Embedding, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+    """y_t = E[id_t]: for each pair and id the sum of delta_t over the tokens with this id."""
+    ids = inputs[0].reshape(pairs, -1)
+    owners = torch.arange(pairs, device=ids.device)[:, None].expand_as(ids)
+    _add_to_table(module, ids.flatten(), owners.flatten(), delta.reshape(-1, module.embedding_dim), sums)
+
+
+def _embedding_bag(module: nn.EmbeddingBag, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+    """y = sum or mean of E[id] over a pair's ids: delta, shared out to them."""
+    ids, offsets = inputs[0], inputs[1] if len(inputs) > 1 else None
+    if offsets is None:
+        counts = torch.full((pairs,), ids.shape[1], device=ids.device)
+    else:
+        counts = torch.diff(offsets, append=offsets.new_tensor([len(ids)]))
+    owners = torch.repeat_interleave(torch.arange(pairs, device=ids.device), counts)
+    each = delta if module.mode == "sum" else delta / counts.clamp(min=1)[:, None]
+    _add_to_table(module, ids.flatten(), owners, each[owners], sums)
+
+
+def _add_to_table(
+    module: nn.Embedding | nn.EmbeddingBag, ids: Tensor, owners: Tensor, delta: Tensor, sums: Sums
+) -> None:
+    """``delta`` (N, H), added up over the same pair's (owner's) same id, squared, and added to the id's row."""
+    if module.padding_idx is not None:  # its row is never trained
+        kept = ids != module.padding_idx
+        ids, owners, delta = ids[kept], owners[kept], delta[kept]
+    keys, place = torch.unique(owners * module.num_embeddings + ids, return_inverse=True)
+    gradients = delta.new_zeros(len(keys), delta.shape[1]).index_add_(0, place, delta)
+    sums["weight"].index_add_(0, keys % module.num_embeddings, gradients.square())
+
+
+def _added_bias(module: ReferenceModel, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+    """z = .. + b."""
+    sums["bias"] += _squares(delta)
+
+
+def _squares(gradients: Tensor) -> Tensor:
+    """(B, ..) -> (..)."""
+    return gradients.square().sum(0)
+
+
+RULES: dict[type[nn.Module], Rule] = {
+    nn.Linear: _linear,
+    nn.LayerNorm: _layer_norm,
+    nn.Embedding: _embedding,
+    nn.EmbeddingBag: _embedding_bag,
+    ReferenceModel: _added_bias,
+}
