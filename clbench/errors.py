@@ -14,6 +14,10 @@ class UserError(Exception):
     """
 
 
+class NotFinite(UserError):
+    """A model that gives nan or infinity: it has diverged in training, or its weights are broken."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error sentence: the known names nearest to ``name``, or all of them where none is near.
 

@@ -440,6 +440,7 @@ def _inception(job: Job, seed: int, store: TokenStore, rows: Rows, tell: OnProgr
         rows[first.name, "train"], first.splits["train"].labels,
         rows[first.name, "validation"], first.splits["validation"].labels,
         len(job.stream.form.label_space), digest=job.task_digest, label_space=tuple(job.stream.form.label_space),
+        domain=first.name,
     )  # fmt: skip
     for name in compress.training_steps(job.recipe):
         tell(name, 0, 0, "pairs")

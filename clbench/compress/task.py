@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
 from clbench.encoder.bert import predict
-from clbench.encoder.optimization import optimizer, schedule
+from clbench.encoder.optimization import clip, optimizer, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.figures.metrics import balanced_accuracy
 from clbench.schema.strategy import Training
@@ -41,6 +41,7 @@ class Task:
         classes: C, the size of the label space.
         digest: a digest of the pairs and of how they were tokenised.
         label_space: the classes' names; empty where nobody asks for them.
+        domain: its name, for messages.
     """
 
     store: TokenStore
@@ -51,6 +52,7 @@ class Task:
     classes: int
     digest: str
     label_space: tuple[str, ...] = ()
+    domain: str = ""
 
 
 def task_of(
@@ -63,7 +65,7 @@ def task_of(
     train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
     task = Task(
         store, train, parts[0].labels, validation, parts[1].labels, len(label_space),
-        task_digest(parts[0], parts[1], len(label_space), max_length), tuple(label_space),
+        task_digest(parts[0], parts[1], len(label_space), max_length), tuple(label_space), data.name,
     )  # fmt: skip
     return task, test
 
@@ -113,6 +115,9 @@ def fit(
 
     Returns:
         The balanced accuracy on the validation pairs after each epoch (after the last one only, with ``select: last``).
+
+    Raises:
+        NotFinite: the loss, its gradient, or a logit on the validation pairs is nan or infinite.
     """
     torch.manual_seed(seed)
     rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels)
@@ -130,9 +135,10 @@ def fit(
         for places in map(torch.from_numpy, like_length(drawn, lengths)):
             schedule(step, done, parts * form.epochs, form)
             step.zero_grad()
-            loss(model, places, labels[places]).backward()
-            if form.max_grad_norm is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), form.max_grad_norm)
+            value = loss(model, places, labels[places])
+            value.backward()
+            where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {parts * form.epochs}"
+            clip(model, value, form.max_grad_norm, where)
             if observer:
                 observer.before_iteration(model)
             step.step()

@@ -14,6 +14,7 @@ from clbench import torchvision_ops
 from clbench.encoder.dropout import dropout
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.tokens import Batch, TokenStore
+from clbench.errors import NotFinite
 
 torchvision_ops.define()
 
@@ -175,14 +176,25 @@ class Classifier(nn.Module):
 
 
 def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:
-    """Logits (N, C) in evaluation mode, without gradients; the model's mode is put back afterwards."""
+    """Logits (N, C) in evaluation mode, without gradients; the model's mode is put back afterwards.
+
+    Raises:
+        NotFinite: a logit is nan or infinite; argmax would name class 0 for such a pair.
+    """
     was = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            return torch.cat([model(part) for part in rows.split(batch_size)])
+            logits = torch.cat([model(part) for part in rows.split(batch_size)])
     finally:
         model.train(was)
+    broken = int((~torch.isfinite(logits)).any(-1).sum())
+    if broken:
+        raise NotFinite(
+            f"the model's logits are not finite (nan or infinite) for {broken} of {len(logits)} pairs: it has "
+            "diverged, or its weights are broken."
+        )
+    return logits
 
 
 def keep_layers(model: Classifier, layers: list[int]) -> Classifier:

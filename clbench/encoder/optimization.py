@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from clbench.errors import NotFinite
 from clbench.schema.strategy import Training
 
 
@@ -25,6 +26,28 @@ def optimizer(model: nn.Module, form: Training) -> torch.optim.AdamW:
         lr=form.learning_rate,
         fused=True,  # torch's default takes five times as long on a CPU, a tenth of a small model's step
     )
+
+
+def clip(model: nn.Module, loss: Tensor, max_norm: float | None, where: str) -> None:
+    """Scale the gradients to an L2 norm of ``max_norm`` at most; null leaves them.
+
+    Args:
+        model: after the backward pass.
+        loss: the scalar that it was taken of.
+        max_norm: above 0, or None.
+        where: opens the sentence of an error: what is trained, on what, at which step.
+
+    Raises:
+        NotFinite: the loss or the norm is nan or infinite; a step would spoil every weight.
+    """
+    found = loss.detach()
+    if max_norm is not None:
+        found = found + nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    if not torch.isfinite(found):
+        raise NotFinite(
+            f"{where}: the loss or its gradient is not finite (the loss is {loss.item():g}); give a smaller "
+            "training.learning_rate, or a weaker penalty or loss weight."
+        )
 
 
 def schedule(optimizer: torch.optim.Optimizer, step: int, steps: int, form: Training) -> None:

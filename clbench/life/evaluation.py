@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from clbench.encoder.bert import predict
 from clbench.figures.metrics import balanced_accuracy
 from clbench.life.benchmark import Experience
 
@@ -67,9 +68,12 @@ def look(model: nn.Module, evaluate: Evaluate) -> dict[str, np.ndarray]:
 
 
 def validate(model: nn.Module, experience: Experience, batch_size: int) -> float:
-    """Balanced accuracy on an experience's validation pairs, in evaluation mode."""
+    """Balanced accuracy on an experience's validation pairs, in evaluation mode.
+
+    Raises:
+        NotFinite: a logit is nan or infinite.
+    """
     rows = torch.from_numpy(experience.validation_rows)
-    with untouched(model), torch.inference_mode():
-        model.eval()
-        found = torch.cat([model(part).argmax(-1).cpu() for part in rows.split(batch_size)]).numpy()
+    with untouched(model):
+        found = predict(model, rows, batch_size).argmax(-1).cpu().numpy()
     return balanced_accuracy(experience.validation_labels, found)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clbench.errors import NotFinite
 from clbench.life import checkpoint, strategies
 from clbench.life.benchmark import Experience, benchmark
 from clbench.life.evaluation import Evaluate, Point, look
@@ -105,7 +106,8 @@ def live(
         The points in order: a final one for each experience, others before it.
 
     Raises:
-        UserError: the folder cannot be written, or a setting does not fit the stream.
+        UserError: the folder cannot be written, a setting does not fit the stream, or the model diverges
+            (:class:`~clbench.errors.NotFinite`, with domain and step); the checkpoints of the experiences before stay.
         ValueError: ``path`` is that of a model with other parameters.
     """
     stages = plan(strategy, experiences)
@@ -166,7 +168,11 @@ class _Watch:
         self._look(final=True, validation=validation)
 
     def _look(self, final: bool, validation: dict[str, float]) -> None:
-        stage, found = self.stage, look(self.model, self.evaluate)
+        stage = self.stage
+        try:
+            found = look(self.model, self.evaluate)
+        except NotFinite as error:
+            raise NotFinite(f"after {self.steps} steps, on {stage.name}: {error}") from error
         self.points.append(
             Point(stage.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from clbench.encoder.optimization import schedule
+from clbench.encoder.optimization import clip, schedule
 from clbench.life import _avalanche as avalanche
 from clbench.life.benchmark import Experience, RowLoader
 from clbench.life.evaluation import validate
@@ -31,6 +31,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         super().__init__()
         self.form = form
         self.judged = judged
+        self.on = ", ".join(experience.name for experience in judged)
         self.on_step = on_step
         self.steps = self.step = self.epoch = 0
         self.best = -1.0
@@ -45,8 +46,8 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         schedule(strategy.optimizer, self.step, self.steps, self.form)
 
     def before_update(self, strategy: Any, **_: Any) -> None:
-        if self.form.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(strategy.model.parameters(), self.form.max_grad_norm)
+        where = f"training on {self.on}, step {self.step + 1} of {self.steps}"
+        clip(strategy.model, strategy.loss, self.form.max_grad_norm, where)
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         self.step += 1

@@ -23,6 +23,7 @@ from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import encode
 from clbench.encoder.export import write_backbone
 from clbench.encoder.hf_folder import digest_of
+from clbench.encoder.optimization import clip
 from clbench.errors import UserError
 from clbench.plots import pretraining_curve
 from clbench.pretrain.card import Facts, model_card
@@ -232,7 +233,7 @@ def train(
         stop_at: leave after this many steps in all.
 
     Raises:
-        UserError: ``folder`` cannot be written; no half-written file stays behind.
+        UserError: ``folder`` cannot be written, and no half-written file stays behind; or the loss is not finite.
     """
     form, accelerator = setting.form, setting.accelerator
     last = min(form.steps, stop_at or form.steps)
@@ -249,10 +250,11 @@ def train(
         asked = _ask(setting, setting.examples, mine, used.tolist(), rng)
         parts = losses(pupil, form, asked, *_taught(setting.targets, mine, asked.batch))
         optimizer.zero_grad()
-        weigh(parts, form.weights).backward()
+        loss = weigh(parts, form.weights)
+        loss.backward()
         if accelerator.num_processes > 1:
             _average_gradients(pupil, accelerator)
-        torch.nn.utils.clip_grad_norm_(pupil.parameters(), form.max_grad_norm)
+        clip(pupil, loss, form.max_grad_norm, f"pre-train {form.name}, step {step} of {form.steps}")
         optimizer.step()
         progress.step = step
         progress.seconds = time.perf_counter() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from clbench.cache import root
 from clbench.compress import Compressed, Task, build, training_steps
 from clbench.compress import task as task_module
 from clbench.compress.recipe import _along
+from clbench.compress.task import fit
 from clbench.encoder.reference import ReferenceModel
-from clbench.errors import UserError
+from clbench.errors import NotFinite, UserError
 from clbench.life.synaptic import PathObserver
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
+from clbench.schema.strategy import Training
 
 RECIPES = names("model")
 REFERENCES = [name for name in RECIPES if read_recipe(name).form.reference]
@@ -45,6 +48,19 @@ def weights(model: torch.nn.Module) -> dict[str, Tensor]:
 def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     mine, its = weights(one), weights(other)
     return mine.keys() == its.keys() and all(torch.equal(mine[n], its[n]) for n in mine)
+
+
+def test_a_step_that_diverges_says_recipe_domain_and_step(backbone: SmallBackbone, task: Task) -> None:
+    steps = []
+
+    def loss(model: torch.nn.Module, places: Tensor, labels: Tensor) -> Tensor:
+        steps.append(places)
+        return model(torch.from_numpy(task.train_rows)[places]).sum() * (float("nan") if len(steps) == 5 else 1.0)
+
+    model = backbone.classifier(2, 0).reads(task.store)
+    form = Training(epochs=3, learning_rate=1e-3, batch_size=32)
+    with pytest.raises(NotFinite, match=r"^finetune mine, on the-domain, step 5 of 9: .*not finite"):
+        fit(model, replace(task, domain="the-domain"), form, loss, seed=0, name="finetune mine")
 
 
 @pytest.fixture
