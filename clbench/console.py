@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +14,26 @@ if TYPE_CHECKING:
 
 
 def out() -> Console:
-    """The console of results."""
-    from rich.console import Console
+    """The console of results: it reads no markup, and shows what is not printable as :func:`printable` does."""
+    return _console()(soft_wrap=False, markup=False)
 
-    return Console(soft_wrap=False)
+
+@cache
+def _console() -> type[Console]:
+    """rich's console, which by itself hands a stranger's terminal escapes on to the terminal."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Printable(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                text, style, control = segment
+                if control or text.isprintable() or text.replace("\n", "").isprintable():
+                    yield segment
+                else:
+                    yield Segment("\n".join(printable(line, len(line)) for line in text.split("\n")), style, control)
+
+    return Printable
 
 
 def printable(text: str, longest: int = 2000) -> str:
@@ -30,8 +47,10 @@ def printable(text: str, longest: int = 2000) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, for scripts. NaN is never written: it is no JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """One JSON document on stdout, for scripts. NaN is never written: it is no JSON; nor is what a terminal obeys."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # json leaves DEL, the C1 controls, bidirectional overrides and halves of surrogate pairs as they are.
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 @contextmanager
@@ -44,7 +63,6 @@ def progress(quiet: bool = False, times: bool = True) -> Iterator[Progress]:
             task = bar.add_task("fine-tune the teacher", total=2000, unit="pairs")
             bar.advance(task, 32)
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
@@ -64,7 +82,7 @@ def progress(quiet: bool = False, times: bool = True) -> Iterator[Progress]:
 
     columns = [
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         Count(),
         Rate(),
@@ -72,5 +90,6 @@ def progress(quiet: bool = False, times: bool = True) -> Iterator[Progress]:
     ]
     if not times:
         columns = columns[:4]
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=False) as display:
+    console = _console()(stderr=True, markup=False)
+    with Progress(*columns, console=console, disable=quiet, transient=False) as display:
         yield display

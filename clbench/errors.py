@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# So many names are listed in full; of more, the nearest alone.
+_FEW = 8
+
 
 class UserError(Exception):
     """A mistake in what clbench was given.
@@ -19,13 +22,29 @@ class NotFinite(UserError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error sentence: the known names nearest to ``name``, or all of them where none is near.
+    """The end of an error sentence: the known names nearest to ``name``, at most three unless there are few in all.
 
     >>> nearest("nli-shfit", ["nli-shift", "paraphrase-shift"])
     'did you mean nli-shift?'
+    >>> nearest("x", ["nli-shift", "paraphrase-shift"])
+    'known are nli-shift, paraphrase-shift.'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    close = alike(name, names)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"known are {', '.join(names)}." if names else "none are known."
+    if not names:
+        return "none are known."
+    if len(names) <= _FEW:
+        return f"known are {', '.join(names)}."
+    return f"the nearest of {len(names)} are {', '.join(alike(name, names, 0.0))}."
+
+
+def alike(name: str, known: Iterable[str], least: float = 0.5) -> list[str]:
+    """The known names, at most three, that are at least so much like ``name``, 0 to 1; the nearest first."""
+    return difflib.get_close_matches(name[:100], list(known), n=3, cutoff=least)
+
+
+def short(name: str) -> str:
+    """A name as a sentence quotes it: cut where it is longer than any name is."""
+    return name if len(name) <= 200 else f"{name[:200]} [..]"

@@ -260,7 +260,7 @@ def test_mistakes_end_in_one_sentence(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("steps: 3", "field 'steps' should be a valid tuple"),
+        ("steps: 3", "field 'steps' should be a list, but is 3"),
         ("stepps: []", "field 'stepps' is not known; did you mean steps?"),
         ("name: [", "is not valid YAML"),
     ],

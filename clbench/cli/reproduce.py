@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.console import out, progress
+from clbench.console import out, print_json, progress
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _tell(tables: Sequence[Any], answers: Sequence[Answer], files: Sequence[Path
     """Tables, answers and files for people; the study's own JSON file, ``study.json``, for scripts."""
     if as_json:
         (described,) = (file for file in files if file.name == "study.json")
-        print(described.read_text(encoding="utf-8"))
+        print_json(json.loads(described.read_text(encoding="utf-8")))
         return
     show = out()
     for table in tables:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clbench.schema.form import Form
+from clbench.schema.form import Form, Name
 
 # owner/name or name, as the hub spells it.
 HUB_ID = r"^(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}$"
@@ -29,7 +29,7 @@ class BackboneForm(Form):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    name: str
+    name: Name
     title: str
     licence: str
     citation: str

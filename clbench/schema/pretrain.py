@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from clbench.schema.form import Form
+from clbench.schema.form import Form, Name
 
 
 class Student(Form):
@@ -111,33 +111,31 @@ class Pretraining(Form):
         seed: of the initial weights and of every draw.
     """
 
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    name: str
+    name: Name
     title: str
     citation: str
     student: Student
     layerdrop: float | Literal["auto"] = 0.0
-    target_layers: int | None = Field(default=None, ge=1)
+    target_layers: int | None = Field(default=None, ge=1, le=48)
     max_length: int = Field(ge=16, le=512)
-    min_words: int = Field(default=1, ge=1)
+    min_words: int = Field(default=1, ge=1, le=10_000)
     examples: int = Field(ge=2, le=100_000_000)
     mixture: Mixture
     batch_size: int = Field(ge=1, le=65_536)
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, le=100_000_000)
     weights: Weights
-    matched: tuple[int, ...] = ()
-    relation_heads: int = Field(default=1, ge=1)
+    matched: tuple[int, ...] = Field(default=(), max_length=96)
+    relation_heads: int = Field(default=1, ge=1, le=1024)
     mask_rate: float = Field(default=0.15, gt=0, lt=1)
     learning_rate: float = Field(gt=0, le=1)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
-    held_out: int = Field(default=256, ge=2)
-    evaluate_every: int = Field(default=250, ge=1)
-    checkpoint_every: int = Field(default=250, ge=1)
-    seed: int = Field(default=0, ge=0)
+    held_out: int = Field(default=256, ge=2, le=1_000_000)
+    evaluate_every: int = Field(default=250, ge=1, le=100_000_000)
+    checkpoint_every: int = Field(default=250, ge=1, le=100_000_000)
+    seed: int = Field(default=0, ge=0, lt=2**31)
 
     @property
     def layerdrop_rate(self) -> float:

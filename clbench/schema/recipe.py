@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -15,14 +17,24 @@ from pydantic import (
     model_validator,
 )
 
-from clbench.errors import UserError
-from clbench.schema.form import Form, parse, read_yaml
-from clbench.schema.shipped import find, names
+from clbench.errors import UserError, short
+from clbench.schema.form import Form, Name, named_after, parse, read_yaml
+from clbench.schema.shipped import expanded, find, names
 from clbench.schema.strategy import Training
 
-Depth = Annotated[int, Field(strict=True, ge=1)] | Literal["N/2", "N/4"]
-Layers = tuple[Annotated[int, Field(ge=1)], ...]
+# Layers of the deepest backbone that is opened.
+_DEEPEST = 96
 
+
+def _counted(layer: int) -> int:
+    if not 1 <= layer <= _DEEPEST:
+        raise ValueError(f"layers are counted from 1, up to {_DEEPEST}, so there is no layer {layer}")
+    return layer
+
+
+Depth = Annotated[int, Field(strict=True, ge=1, le=_DEEPEST)] | Literal["N/2", "N/4"]
+Layer = Annotated[int, AfterValidator(_counted), Field(json_schema_extra={"minimum": 1, "maximum": _DEEPEST})]
+Layers = Annotated[tuple[Layer, ...], Field(max_length=_DEEPEST)]
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -90,7 +102,7 @@ class Distill(Step):
     layer_map: Literal["first", "skip", "last"] | Layers | None = None
     cosine: float = Field(default=0.0, ge=0)
     relations: float = Field(default=0.0, ge=0)
-    relation_heads: int | None = Field(default=None, ge=1)
+    relation_heads: int | None = Field(default=None, ge=1, le=1024)
     reduction: Literal["mean"] = "mean"
 
     @model_validator(mode="after")
@@ -227,11 +239,11 @@ class Recipe(Form):
         steps: what is done to the backbone, in order; at least one trains on the first domain.
     """
 
-    name: str
+    name: Name
     title: str
     citation: str
     backbone: str | None = None
-    steps: tuple[AnyStep, ...] = Field(min_length=1)
+    steps: tuple[AnyStep, ...] = Field(min_length=1, max_length=32)
 
     @field_validator("steps")
     @classmethod
@@ -313,7 +325,16 @@ class OpenRecipe:
         return content
 
 
-def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] = ()) -> OpenRecipe:
+# Recipes that one is made with, itself included, and how long a chain of teachers may be.
+_MOST, _LONGEST = 32, 8
+
+
+def read_recipe(
+    name: str | Path,
+    beside: Path | None = None,
+    _above: tuple[Path, ...] = (),
+    _read: list[Path] | None = None,
+) -> OpenRecipe:
     """The recipe that a user means by ``name``: a shipped name, the path of a YAML file, or of a checkpoint folder.
 
     Args:
@@ -321,18 +342,25 @@ def read_recipe(name: str, beside: Path | None = None, _above: tuple[Path, ...] 
         beside: a folder looked into first: that of the recipe which names another as its teacher.
 
     Raises:
-        UserError: no such recipe, its file breaks the form, a teacher has no encoder, or a recipe is, in the end, its
-            own teacher.
+        UserError: no such recipe, its file breaks the form, a teacher has no encoder, a recipe is, in the end, its own
+            teacher, or there are more teachers than any recipe needs.
     """
-    folder = _folder(name, beside)
+    name, read = os.fspath(name), [] if _read is None else _read
+    folder = _folder(name, beside) if name else None
     if folder is not None:
         return _checkpoint(folder, name if beside is not None else str(folder))
     path = find("model", name, beside)
     if path.resolve() in _above:
         raise UserError(f"{_above[-1]}: field 'teacher' should name a recipe that does not learn from this one.")
     form = read_yaml(path, Recipe)
+    read.append(path)
+    if len(_above) > _LONGEST or len(read) > _MOST:
+        raise UserError(
+            f"{path}: field 'teacher' should not be needed so often: a recipe has at most {_MOST} teachers in all, in "
+            f"chains of at most {_LONGEST}."
+        )
     teachers = {
-        place: read_recipe(step.teacher, path.parent, (*_above, path.resolve()))
+        place: read_recipe(step.teacher, path.parent, (*_above, path.resolve()), read)
         for place, step in enumerate(form.steps)
         if isinstance(step, Distill)
     }
@@ -347,16 +375,16 @@ def _folder(name: str, beside: Path | None) -> Path | None:
     """The checkpoint folder that ``name`` means; None where it means a recipe."""
     if name.endswith((".yaml", ".yml")) or name in names("model"):
         return None
-    if beside is not None and (beside / f"{name}.yaml").is_file():
+    if beside is not None and os.path.isfile(beside / f"{name}.yaml"):
         return None
     for base in (beside or Path(), Path()):
-        folder = base / Path(name).expanduser()
-        if folder.is_dir():
+        folder = base / expanded(name)
+        if os.path.isdir(folder):
             return folder
     if "/" in name:
-        there = next((base for base in (beside or Path(), Path()) if (base / name).exists()), None)
+        there = next((base for base in (beside or Path(), Path()) if os.path.exists(base / name)), None)
         raise UserError(
-            f"model {name} is "
+            f"model {short(name)} is "
             + ("no folder" if there is not None else "not there")
             + "; give a checkpoint's folder, a recipe's YAML file, or a recipe's name (clbench models lists them)."
         )
@@ -369,7 +397,7 @@ def _checkpoint(folder: Path, given: str) -> OpenRecipe:
     Args:
         given: the path as the user wrote it.
     """
-    name = folder.resolve().name
+    name = named_after(folder)
     content = {
         "name": name, "title": f"The checkpoint {name}, as it is", "citation": "a user's own", "backbone": given,
         "steps": [{"step": "load"}],

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+# So many are one run's or one sweep's at most, and this is above every one of them.
+_MOST, _ABOVE = 1000, 2**31
+
 
 def seeds_of(text: str) -> list[int]:
     """Seeds like ``3``, ``0-2``, ``0,4,7-9``: ascending, each once.
@@ -12,12 +17,19 @@ def seeds_of(text: str) -> list[int]:
     Raises:
         ValueError: the text is no list of seeds; the message goes behind a field's name.
     """
+    told = text if len(text) <= 60 else f"{text[:60]} [..]"
     seeds: set[int] = set()
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or int(last or first) < int(first):
-            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is '{text}'")
-        if int(last or first) - int(first) >= 1000 or int(last or first) >= 2**31:
-            raise ValueError(f"should name at most 1000 seeds, each below 2147483648, but is '{text}'")
-        seeds.update(range(int(first), int(last or first) + 1))
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        if not re.fullmatch("[0-9]+", first) or (dash and not re.fullmatch("[0-9]+", last)):
+            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is '{told}'")
+        # Python refuses to read an integer of thousands of digits.
+        low, high = (int(digits) if len(digits) <= 10 else _ABOVE for digits in (first, last or first))
+        if low >= _ABOVE or high >= _ABOVE or high - low >= _MOST:
+            raise ValueError(f"should name at most {_MOST} seeds, each below {_ABOVE}, but is '{told}'")
+        if high < low:
+            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is '{told}'")
+        seeds.update(range(low, high + 1))
+        if len(seeds) > _MOST:
+            raise ValueError(f"should name at most {_MOST} seeds, each below {_ABOVE}, but is '{told}'")
     return sorted(seeds)

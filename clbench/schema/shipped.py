@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from clbench.errors import UserError, nearest
+from clbench.errors import UserError, nearest, short
 
 # In a wheel the two folders travel inside the package; in a checkout they stand beside it.
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -25,25 +26,40 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in FOLDERS[kind].glob("*.yaml"))
 
 
-def find(kind: str, name: str, beside: Path | None = None) -> Path:
+def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
     """The YAML file that a user means by ``name``: a path, a file ``name``.yaml in ``beside``, or a shipped name.
 
     Raises:
         UserError: nothing of that name; the sentence offers the nearest shipped names.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    name = os.fspath(name)
+    if is_path(name):
         # A path in a file is meant from that file's folder, wherever the user stands.
         for base in (beside or Path(), Path()):
-            if (base / name).is_file():
-                return base / name
-        raise UserError(f"{kind} file {name} does not exist; give a path to a YAML file, or a name: {_list(kind)}.")
-    if beside is not None and (beside / f"{name}.yaml").is_file():
+            place = base / expanded(name)
+            # os.path's answers no to whatever the system would refuse, such as a name that is too long.
+            if os.path.isfile(place):
+                return place
+        folder = ", or a checkpoint's folder" if kind == "model" else ""
+        near = nearest(Path(name).stem, names(kind))
+        raise UserError(
+            f"{kind} file {short(name)} does not exist; give the path of a YAML file{folder}, or a shipped name: {near}"
+        )
+    if beside is not None and os.path.isfile(beside / f"{name}.yaml"):
         return beside / f"{name}.yaml"
-    path = FOLDERS[kind] / f"{name}.yaml"
-    if not path.is_file():
-        raise UserError(f"no {kind} is called '{name}'; {nearest(name, names(kind))}")
-    return path
+    if name not in names(kind):
+        raise UserError(f"no {kind} is called '{short(name)}'; {nearest(name, names(kind))}")
+    return FOLDERS[kind] / f"{name}.yaml"
 
 
-def _list(kind: str) -> str:
-    return ", ".join(names(kind))
+def is_path(name: str) -> bool:
+    """Whether a user who writes ``name`` means a file and not a name."""
+    return name.endswith((".yaml", ".yml")) or "/" in name
+
+
+def expanded(name: str) -> Path:
+    """The path ``name``, the user's home folder in place of ``~`` where it can be told."""
+    try:
+        return Path(name).expanduser()
+    except (RuntimeError, ValueError):
+        return Path(name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from clbench.errors import UserError, nearest
-from clbench.schema.form import Form, parse, read_yaml
+from clbench.errors import UserError, nearest, short
+from clbench.schema.document import parse_document
+from clbench.schema.form import Form, Lines, Name, parse, read_mapping, shown
 from clbench.schema.shipped import find
 
 
@@ -28,8 +28,6 @@ class Training(Form):
         select: ``best`` keeps the weights of the epoch with the best balanced accuracy on the domain's validation
             pairs (the later one where two are equal), ``last`` those of the last epoch.
     """
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     epochs: int = Field(ge=1, le=1000)
     learning_rate: float | None = Field(default=None, gt=0, le=1)
@@ -57,13 +55,17 @@ class Strategy(Form):
     """
 
     # ``lambda`` is what the papers and the YAML say; Python cannot, hence the alias in both directions.
-    model_config = ConfigDict(serialize_by_alias=True, allow_inf_nan=False)
+    model_config = ConfigDict(serialize_by_alias=True)
 
-    name: str
+    name: Name
     title: str
     citation: str
     method: str
     training: Training
+
+
+# Pairs in a memory: more than the largest data set has would be reserved for nothing.
+Remembered = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
 class Naive(Strategy):
@@ -79,8 +81,8 @@ class Replay(Strategy):
     """
 
     method: Literal["replay"]
-    memory_size: int = Field(ge=1)
-    memory_batch_size: int | None = Field(default=None, ge=1)
+    memory_size: Remembered
+    memory_batch_size: int | None = Field(default=None, ge=1, le=65536)
 
 
 class Ewc(Strategy):
@@ -117,8 +119,8 @@ class Agem(Strategy):
     """
 
     method: Literal["agem"]
-    patterns_per_experience: int = Field(ge=1)
-    sample_size: int = Field(ge=1)
+    patterns_per_experience: Remembered
+    sample_size: int = Field(ge=1, le=65536)
 
 
 class Si(Strategy):
@@ -156,43 +158,36 @@ METHODS: dict[str, type[Strategy]] = {
 }
 
 
-class _Head(Form):
-    """Enough of a strategy's file to know its method."""
-
-    model_config = ConfigDict(extra="allow")
-    method: str
-
-
-def read_strategy(name: str) -> Strategy:
+def read_strategy(name: str | Path) -> Strategy:
     """The strategy that a user means by ``name``: a shipped name or the path of a YAML file.
 
     Raises:
         UserError: no such strategy, or its file breaks the form.
     """
-    path: Path = find("strategy", name)
-    return parse_strategy(read_yaml(path, _Head).model_dump(), str(path))
+    path = find("strategy", name)
+    content, lines = read_mapping(path)
+    return parse_strategy(content, str(path), lines)
 
 
-def parse_strategy(content: Mapping[str, Any], origin: str) -> Strategy:
+def parse_strategy(content: Mapping[str, Any], origin: str, lines: Lines | None = None) -> Strategy:
     """Validate ``content`` as the form of its method; ``origin`` opens the sentence of a :class:`UserError`."""
-    method = content.get("method")
-    if method not in METHODS:
+    if "method" not in content:
+        raise UserError(f"{origin}: field 'method' is missing.")
+    method = content["method"]
+    if not isinstance(method, str) or method not in METHODS:
         raise UserError(
-            f"{origin}: field 'method' should name a method, but is {method!r}; {nearest(str(method), METHODS)}"
+            f"{origin}: field 'method' should name a method, but is {shown(method)}; {nearest(str(method), METHODS)}"
         )
-    form = METHODS[method]
-    for field in content:
-        if field not in _names(form):
-            raise UserError(f"{origin}: field '{field}' is not known; {nearest(str(field), _names(form))}")
-    return parse(dict(content), form, origin)
+    return parse(content, METHODS[method], origin, lines)
 
 
-def override(form: Strategy, assignments: Mapping[str, str]) -> Strategy:
+def override(form: Strategy, assignments: Mapping[str, Any]) -> Strategy:
     """A strategy with some settings changed, as by ``--set lambda=100 --set training.epochs=2``.
 
     Args:
         form: the strategy.
-        assignments: the settings' names (``training.`` before those of training) and their values as text.
+        assignments: the settings' names (``training.`` before those of training) and their values: numbers, None, or
+            text that is read as YAML reads it.
 
     Raises:
         UserError: an unknown setting (with the nearest names), or a value that the form refuses.
@@ -201,16 +196,20 @@ def override(form: Strategy, assignments: Mapping[str, str]) -> Strategy:
     content = form.model_dump(by_alias=True)
     for name, text in assignments.items():
         if name not in known:
-            raise UserError(f"--set {name}: strategy '{form.name}' has no such setting; {nearest(name, known)}")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"--set {name}: {text!r} is not a value; give a number, a word or null.") from error
+            raise UserError(f"--set {short(name)}: strategy '{form.name}' has no such setting; {nearest(name, known)}")
+        value = _value(name, text) if isinstance(text, str) else text
         if name.startswith("training."):
             content["training"][name.removeprefix("training.")] = value
         else:
             content[name] = value
     return parse_strategy(content, "--set")
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return parse_document(text, "").content
+    except UserError as error:
+        raise UserError(f"--set {name}: {shown(text)} is not a value; give a number, a word or null.") from error
 
 
 def settings(form: Strategy) -> list[str]:

@@ -6,17 +6,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from clbench.errors import UserError, nearest
+from clbench.errors import UserError, nearest, short
 from clbench.schema.domain import Domain
-from clbench.schema.form import Form, read_yaml
-from clbench.schema.shipped import find, names
+from clbench.schema.form import Form, Name, read_yaml, shown
+from clbench.schema.shipped import find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
-Count = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 # The end of the name of an edition that --quick has made small, so that its records meet no others.
 QUICK = "-quick"
+# Pairs of one part that are generated, one by one, before a run begins.
+_GENERATED = 1_000_000
+_Wanted = Annotated[tuple[str, ...], Field(max_length=100)]
+
+
+def _label(text: str) -> str:
+    # As a record has it.
+    if not text.isprintable() or not 0 < len(text) <= 300:
+        raise ValueError(f"a class should be 1 to 300 printable characters, but is {shown(text)}")
+    return text
+
+
+Label = Annotated[str, AfterValidator(_label)]
 
 
 class Edition(Form):
@@ -40,6 +53,9 @@ class Edition(Form):
     def _generated_sizes(self) -> Edition:
         if self.source == "generated" and None in (self.train, self.validation, self.test):
             raise ValueError("a generated edition should say how many train, validation and test pairs it has")
+        for part, count in self.caps().items():
+            if self.source == "generated" and count is not None and count > _GENERATED:
+                raise ValueError(f"a generated edition has at most {_GENERATED:,} {part} pairs, not {count:,}")
         return self
 
     def caps(self) -> dict[str, int | None]:
@@ -60,13 +76,13 @@ class Stream(Form):
         editions: the stream's sizes by name.
     """
 
-    name: str
+    name: Name
     title: str = ""
     description: str = ""
-    label_space: tuple[str, ...] = Field(min_length=2)
-    domains: tuple[str, ...] = Field(min_length=1)
-    evaluation_only: tuple[str, ...] = ()
-    editions: dict[str, Edition] = Field(min_length=1)
+    label_space: tuple[Label, ...] = Field(min_length=2, max_length=256)
+    domains: _Wanted = Field(min_length=1)
+    evaluation_only: _Wanted = ()
+    editions: dict[Name, Edition] = Field(min_length=1, max_length=100)
 
     @field_validator("label_space")
     @classmethod
@@ -109,7 +125,9 @@ class OpenStream:
             UserError: the stream has none of that name; the sentence offers the nearest.
         """
         if name not in self.form.editions:
-            raise UserError(f"stream '{self.form.name}' has no edition '{name}'; {nearest(name, self.form.editions)}")
+            raise UserError(
+                f"stream '{self.form.name}' has no edition '{short(name)}'; {nearest(name, self.form.editions)}"
+            )
         return self.form.editions[name]
 
     def usual_edition(self, data_dir: Path | None = None) -> str:
@@ -128,7 +146,7 @@ class OpenStream:
         return "embedded" if "embedded" in editions else next(iter(editions))
 
 
-def read_stream(name: str) -> OpenStream:
+def read_stream(name: str | Path) -> OpenStream:
     """The stream that a user means by ``name``: a shipped name, or the path of a YAML file.
 
     A domain that the file names is looked for beside the file, then in ``../domains``, then among those shipped.
@@ -205,8 +223,7 @@ def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:
 def _find_domain(wanted: str, stream: Path) -> Path:
     beside = stream.parent
     neighbours = beside.parent / "domains"
-    is_name = "/" not in wanted and not wanted.endswith((".yaml", ".yml"))
-    if is_name and not (beside / f"{wanted}.yaml").is_file() and (neighbours / f"{wanted}.yaml").is_file():
+    if not is_path(wanted) and not (beside / f"{wanted}.yaml").is_file() and (neighbours / f"{wanted}.yaml").is_file():
         return neighbours / f"{wanted}.yaml"
     try:
         return find("domain", wanted, beside)
@@ -218,6 +235,6 @@ def _check_classes(domain: Domain, domain_path: Path, form: Stream, path: Path) 
     for field, classes in domain.classes().items():
         for label in sorted(classes - set(form.label_space)):
             raise UserError(
-                f"{domain_path}: field '{field}' names the class '{label}', which is not in the label space of "
+                f"{domain_path}: field '{field}' names the class '{short(label)}', which is not in the label space of "
                 f"{path}; {nearest(label, form.label_space)}"
             )

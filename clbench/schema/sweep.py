@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from clbench.errors import UserError, nearest
-from clbench.schema.form import Form, read_yaml
+from clbench.errors import UserError, nearest, short
+from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
-from clbench.schema.shipped import find
+from clbench.schema.shipped import expanded, find, is_path
 from clbench.schema.strategy import Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
+# Runs of one sweep; each is a file to look for and a line of the plan.
+_MOST = 10_000
 Setting = bool | int | float | str | None
 
 
@@ -38,9 +41,7 @@ class Sweep(Form):
         settings: by strategy, the hyper-parameters that are changed, such as ``replay: {memory_size: 100}``.
     """
 
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    name: str
+    name: Name
     title: str | None = None
     recipes: Names
     streams: Names
@@ -63,7 +64,7 @@ class Sweep(Form):
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"'{name}' should come once, but comes {names.count(name)} times")
+                raise ValueError(f"'{short(name)}' should come once, but comes {names.count(name)} times")
         return names
 
     @field_validator("seeds", mode="before")
@@ -71,14 +72,24 @@ class Sweep(Form):
     def _as_people_write_them(cls, given: Any) -> tuple[int, ...]:
         parts = given if isinstance(given, list | tuple) else [given]
         if not parts or any(isinstance(part, bool) or not isinstance(part, int | str) for part in parts):
-            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is {given!r}")
+            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is {shown(given)}")
         return tuple(seeds_of(",".join(str(part) for part in parts)))
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Sweep:
+        if self.count > _MOST:
+            raise ValueError(
+                f"recipes x streams x strategies x seeds should be at most {_MOST:,} runs, not {self.count:,}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _settings_of_its_strategies(self) -> Sweep:
         for name in self.settings:
             if name not in self.strategies:
-                raise ValueError(f"settings: the sweep has no strategy '{name}'; {nearest(name, self.strategies)}")
+                raise ValueError(
+                    f"settings: the sweep has no strategy '{short(name)}'; {nearest(name, self.strategies)}"
+                )
         return self
 
 
@@ -107,7 +118,7 @@ class OpenSweep:
         return {name: json.dumps(value) for name, value in changed.items()}
 
 
-def read_sweep(name: str) -> OpenSweep:
+def read_sweep(name: str | Path) -> OpenSweep:
     """The sweep that a user means by ``name``: a shipped name, or the path of a YAML file.
 
     Raises:
@@ -123,7 +134,7 @@ def read_sweep(name: str) -> OpenSweep:
             where = f"{path}: field '{field}.{place}'"
             given = _from_here(kind, wanted, path.parent)
             if given in found:
-                raise UserError(f"{where}: {wanted} has come before; name it once.")
+                raise UserError(f"{where}: {short(wanted)} has come before; name it once.")
             try:
                 found[given] = read(given)
             except UserError as error:
@@ -136,7 +147,7 @@ def read_sweep(name: str) -> OpenSweep:
     data_dir = None
     if form.data_dir is not None:
         data_dir = path.parent / form.data_dir
-        data_dir = data_dir if data_dir.is_dir() else Path(form.data_dir).expanduser()
+        data_dir = data_dir if data_dir.is_dir() else expanded(form.data_dir)
     sweep = OpenSweep(form, path, recipes, streams, strategies, data_dir)
     for stream in streams.values():
         try:
@@ -154,8 +165,8 @@ def read_sweep(name: str) -> OpenSweep:
 
 def _from_here(kind: str, name: str, folder: Path) -> str:
     """A name as it is, and a path from the file's folder as a path from where the user stands."""
-    is_path = name.endswith((".yaml", ".yml")) or "/" in name
-    beside = folder / name if is_path else folder / f"{name}.yaml"
-    if beside.is_file() or (kind == "model" and is_path and beside.is_dir()):
+    path = is_path(name)
+    beside = folder / name if path else folder / f"{name}.yaml"
+    if os.path.isfile(beside) or (kind == "model" and path and os.path.isdir(beside)):
         return str(beside)
     return name
