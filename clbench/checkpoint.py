@@ -26,6 +26,7 @@ from clbench.errors import UserError
 from clbench.figures.metrics import accuracy, balanced_accuracy
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.seeds import check_seed
 from clbench.schema.stream import read_alone
 
 
@@ -53,7 +54,7 @@ class Written:
 
 
 def write_compressed(
-    model: str,
+    model: str | Path,
     domain: str,
     folder: Path,
     *,
@@ -62,7 +63,7 @@ def write_compressed(
     settings: Mapping[str, Any] | None = None,
     quick: bool = False,
     data_dir: Path | None = None,
-    backbone: str | None = None,
+    backbone: str | Path | None = None,
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Written:
@@ -81,6 +82,7 @@ def write_compressed(
     Raises:
         UserError: whatever a user can mend.
     """
+    check_seed(seed)
     recipe = read_recipe(model)
     if recipe.form.reference:
         raise UserError(

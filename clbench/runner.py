@@ -35,7 +35,7 @@ from clbench.record import (
 )
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
-from clbench.schema.seeds import seeds_of
+from clbench.schema.seeds import check_seed, seeds_of
 from clbench.schema.strategy import Si, Strategy, at_rate, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 from clbench.writing import cannot_write, made, remove_litter, remove_lock
@@ -142,14 +142,14 @@ class Job:
 
 
 def prepare(
-    model: str,
-    stream: str,
+    model: str | Path,
+    stream: str | Path,
     *,
     edition: str | None = None,
-    strategy: str = "naive",
+    strategy: str | Path = "naive",
     settings: Mapping[str, Any] | None = None,
     quick: bool = False,
-    backbone: str | None = None,
+    backbone: str | Path | None = None,
     data_dir: Path | str | None = None,
     eval_every: int | None = None,
     shift: float = 1.0,
@@ -207,14 +207,14 @@ def prepare(
 
 
 def run(
-    model: str = "pkd-skip-6l",
-    stream: str = "nli-shift",
+    model: str | Path = "pkd-skip-6l",
+    stream: str | Path = "nli-shift",
     *,
     edition: str | None = None,
-    strategy: str = "naive",
+    strategy: str | Path = "naive",
     settings: Mapping[str, Any] | None = None,
     quick: bool = False,
-    backbone: str | None = None,
+    backbone: str | Path | None = None,
     seed: int = 0,
     data_dir: Path | str | None = None,
     eval_every: int | None = None,
@@ -236,7 +236,8 @@ def run(
             given, see :meth:`clbench.schema.stream.OpenStream.usual_edition`.
         strategy: a strategy's name, or the path of its YAML file.
         settings: changes of the strategy's hyper-parameters, such as ``{"lambda": 100, "training.epochs": 1}``, and of
-            the recipe's steps, such as ``{"finetune.epochs": 1}``, see :func:`clbench.schema.changes.change_steps`.
+            the recipe's steps, such as ``{"finetune.epochs": 1}``, see :func:`clbench.schema.changes.change_steps`;
+            text is read as ``--set`` reads it.
         quick: at most 200 pairs to train on, 50 to validate and 100 to test, and one epoch everywhere. The edition of
             the record is then called ``EDITION-quick``, and stands in no track.
         backbone: the encoder to start from, the recipe's or else the edition's own unless given: a name, a YAML file,
@@ -256,6 +257,7 @@ def run(
     Raises:
         UserError: whatever a user can mend, in one sentence.
     """
+    check_seed(seed)
     job = prepare(
         model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick, backbone=backbone,
         data_dir=data_dir, eval_every=eval_every, shift=shift, labels=labels, on_progress=on_progress,

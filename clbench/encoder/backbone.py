@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,10 @@ from clbench.encoder.weights import (
     read_head,
     read_weights,
 )
-from clbench.errors import UserError, nearest
+from clbench.errors import UserError, nearest, short
 from clbench.schema.backbone import HUB_ID, BackboneForm, BertShape
 from clbench.schema.form import read_yaml
-from clbench.schema.shipped import FOLDERS, find, names
+from clbench.schema.shipped import FOLDERS, expanded, find, names
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -171,7 +172,7 @@ class Backbone:
         return read_weights(self.folder, {*expected_weights(self.shape), *more}, f"backbone {self.name}")
 
 
-def open_backbone(name: str) -> Backbone:
+def open_backbone(name: str | Path) -> Backbone:
     """The backbone that a user means by ``name``.
 
     Args:
@@ -181,10 +182,11 @@ def open_backbone(name: str) -> Backbone:
         UserError: nothing of that name, no network, or files that are damaged, pickled, of another architecture, or
             not those that the YAML's sha256 promises; one sentence says which, and what would be right.
     """
+    name = os.fspath(name)
     if name.endswith((".yaml", ".yml")) or name in names("backbone"):
         return _from_yaml(name, find("backbone", name))
-    if Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser()
+    folder = expanded(name)
+    if name and os.path.isdir(folder):
         return _checked(name, folder, {"kind": "folder", "id": folder.resolve().name}, None)
     for shipped in names("backbone"):
         if read_yaml(FOLDERS["backbone"] / f"{shipped}.yaml", BackboneForm).hub == name:
@@ -193,10 +195,10 @@ def open_backbone(name: str) -> Backbone:
         return _from_hub(name, name, None, {}, None)
     if "/" in name:
         raise UserError(
-            f"backbone {name} is no folder on this machine and no hub id (owner/name); "
+            f"backbone {short(name)} is no folder on this machine and no hub id (owner/name); "
             f"{nearest(name, names('backbone'))}"
         )
-    raise UserError(f"no backbone is called '{name}'; {nearest(name, names('backbone'))}")
+    raise UserError(f"no backbone is called '{short(name)}'; {nearest(name, names('backbone'))}")
 
 
 def starting_backbone(recipe: OpenRecipe, given: str | None, otherwise: str) -> Backbone:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-import yaml
-
 from clbench.errors import UserError, nearest
 from clbench.schema.form import parse
 from clbench.schema.recipe import AnyStep, OpenRecipe, PruneWeights, Recipe
-from clbench.schema.strategy import Strategy, Training
+from clbench.schema.strategy import Strategy, Training, setting_value
 from clbench.schema.stream import QUICK, OpenStream
 
 # name of a step -> its form
@@ -121,17 +119,12 @@ def change_steps(recipe: OpenRecipe, assignments: Mapping[str, Any]) -> OpenReci
 def _change(name: str, value: Any) -> _Change:
     step, _, field = name.partition(".")
     number, dot, rest = field.partition(".")
-    which = int(number) if dot and number.isdecimal() else None
+    which = int(number) if dot and number.isdecimal() and len(number) <= 4 else None
     field = field if which is None else rest
     known = settings_of(FORMS[step])
     if field not in known:
         raise UserError(f"--set {name}: step '{step}' has no such setting; {nearest(field, known)}")
-    if isinstance(value, str):
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"--set {name}: {value!r} is not a value; give a number, a word or null.") from error
-    return _Change(name, step, which, known[field], value)
+    return _Change(name, step, which, known[field], setting_value(name, value))
 
 
 def _changed(recipe: OpenRecipe, changes: list[_Change], met: set[str]) -> OpenRecipe:

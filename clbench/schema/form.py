@@ -228,7 +228,7 @@ def _expected(kind: str, context: Mapping[str, Any], error: Any, form: type[Base
     if kind == "string_pattern_mismatch":
         return f"like the pattern {context['pattern']}"
     message: str = error["msg"].removeprefix("Input should be ").rstrip(".")
-    return _WRONG_KINDS.get(kind) or message[0].lower() + message[1:]
+    return _WRONG_KINDS.get(kind) or message
 
 
 def _or(names: Sequence[str]) -> str:

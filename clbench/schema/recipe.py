@@ -300,8 +300,8 @@ class OpenRecipe:
             return str(self.path)
         if named is None or named in names("backbone"):
             return named
-        beside = self.path.parent / Path(named).expanduser()
-        return str(beside) if beside.exists() else named
+        beside = self.path.parent / expanded(named)
+        return str(beside) if os.path.exists(beside) else named
 
     def labelled(self, labels: Sequence[str]) -> OpenRecipe:
         """The same checkpoint, with the labels of its head's rows as a user says them.

@@ -197,7 +197,7 @@ def override(form: Strategy, assignments: Mapping[str, Any]) -> Strategy:
     for name, text in assignments.items():
         if name not in known:
             raise UserError(f"--set {short(name)}: strategy '{form.name}' has no such setting; {nearest(name, known)}")
-        value = _value(name, text) if isinstance(text, str) else text
+        value = setting_value(name, text)
         if name.startswith("training."):
             content["training"][name.removeprefix("training.")] = value
         else:
@@ -205,11 +205,20 @@ def override(form: Strategy, assignments: Mapping[str, Any]) -> Strategy:
     return parse_strategy(content, "--set")
 
 
-def _value(name: str, text: str) -> Any:
+def setting_value(name: str, value: Any) -> Any:
+    """The value of ``--set name=value``: text is read as YAML reads it, anything else is what it is.
+
+    Raises:
+        UserError: the text is no value.
+    """
+    if not isinstance(value, str):
+        return value
     try:
-        return parse_document(text, "").content
+        return parse_document(value, "").content
     except UserError as error:
-        raise UserError(f"--set {name}: {shown(text)} is not a value; give a number, a word or null.") from error
+        raise UserError(
+            f"--set {short(name)}: {shown(value)} is not a value; give a number, a word or null."
+        ) from error
 
 
 def settings(form: Strategy) -> list[str]:
