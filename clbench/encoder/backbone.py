@@ -201,7 +201,7 @@ def open_backbone(name: str | Path) -> Backbone:
     raise UserError(f"no backbone is called '{short(name)}'; {nearest(name, names('backbone'))}")
 
 
-def starting_backbone(recipe: OpenRecipe, given: str | None, otherwise: str) -> Backbone:
+def starting_backbone(recipe: OpenRecipe, given: str | Path | None, otherwise: str) -> Backbone:
     """The encoder that a recipe starts from.
 
     Args:
@@ -211,7 +211,7 @@ def starting_backbone(recipe: OpenRecipe, given: str | None, otherwise: str) -> 
     Raises:
         UserError: ``given`` contradicts the checkpoint that is to be loaded; or as :func:`open_backbone`.
     """
-    own = recipe.backbone
+    own, given = recipe.backbone, None if given is None else os.fspath(given)
     if recipe.form.load and own is not None and given is not None and not _same_place(own, given):
         raise UserError(
             f"--backbone {given} contradicts --model {recipe.form.name}, which is a checkpoint and its own encoder, "
@@ -226,7 +226,7 @@ def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:
 
 
 def _same_place(one: str, other: str) -> bool:
-    first, second = (Path(name).expanduser() for name in (one, other))
+    first, second = (expanded(name) for name in (one, other))
     return one == other or (first.exists() and second.exists() and first.resolve() == second.resolve())
 
 
