@@ -54,8 +54,6 @@ Rows = Mapping[tuple[str, str], np.ndarray]
 Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
 # Test pairs that are read at once.
 _BATCH = 128
-# The share of a domain's pairs from which their being cut is told.
-_NOTICED_CUT = 0.01
 LOCK_NAME = ".lock"
 
 
@@ -368,6 +366,7 @@ def _carry_out(
     with _clock(seconds, "imports"):
         from clbench import compress, life
         from clbench.data.baselines import fittable, majority, word_overlap
+        from clbench.encoder.cut import cut_warnings
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
     classes = len(job.stream.form.label_space)
@@ -410,7 +409,9 @@ def _carry_out(
         ]
     with _clock(seconds, "data"):
         checked = compress.head_warnings(compressed.steps, experiences[0].name, job.recipe.form.name)
-        warnings = [*job.warnings, *checked, *job.data_warnings, *_cut_warnings(job, store, rows)]
+        lengths = {part: store.lengths[found] for part, found in rows.items()}
+        cut = cut_warnings(job.data, job.backbone.tokenizer(), job.max_length, lengths)
+        warnings = [*job.warnings, *checked, *job.data_warnings, *cut]
     tested = np.concatenate(list(tests.values()))
     length = round(float(np.mean(store.lengths[tested])))
     return make_record(
@@ -526,25 +527,6 @@ def _tokens(job: Job, tell: OnProgress) -> tuple[TokenStore, Rows]:
     tell("tokenise", len(parts), len(parts), "parts")
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     return TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows
-
-
-def _cut_warnings(job: Job, store: TokenStore, rows: Rows) -> Iterator[RunWarning]:
-    """A warning for each domain of which a noticeable share of pairs is longer than the edition's rows of tokens."""
-    from clbench.encoder.tokens import pack
-
-    tokenizer = job.backbone.tokenizer()
-    for domain in job.data:
-        cut = total = 0
-        for split, pairs in domain.splits.items():
-            full = np.flatnonzero(store.lengths[rows[domain.name, split]] >= job.max_length).tolist()
-            # A full row was cut only if a longer one would hold more.
-            longer = pack(
-                tokenizer, [pairs.first[r] for r in full], [pairs.second[r] for r in full], job.max_length + 1
-            )
-            cut += int((longer.lengths > job.max_length).sum())
-            total += len(pairs)
-        if cut >= _NOTICED_CUT * total:
-            yield RunWarning(kind="cut_pairs", domain=domain.name, count=cut, total=total, limit=job.max_length)
 
 
 def _evaluator(store: TokenStore, tests: Mapping[str, np.ndarray], pause: Callable[[], None]) -> Evaluate:

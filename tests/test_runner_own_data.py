@@ -61,6 +61,9 @@ def mine(tmp_path: Path) -> Path:
 def test_a_run_on_files_of_ones_own(mine: Path, small_backbone: Path) -> None:
     words = ["--stream", str(mine / "mine.yaml"), "--edition", "real", "--data-dir", str(mine / "data")]
     told = CliRunner().invoke(cli, ["streams", words[1], *words[4:]], catch_exceptions=False).output
+    sized = CliRunner().invoke(
+        cli, ["streams", words[1], *words[4:], "--backbone", str(small_backbone), "--json"], catch_exceptions=False
+    )
     run = ["run", "--model", "bow", *words, "--backbone", str(small_backbone), "--out", str(mine / "run"), "--quiet"]
     ran = CliRunner().invoke(cli, run, catch_exceptions=False)
     assert ran.exit_code == 0
@@ -70,6 +73,9 @@ def test_a_run_on_files_of_ones_own(mine: Path, small_backbone: Path) -> None:
     one_class = RunWarning(kind="one_class", domain="two", names=("validation", "same"))
     cut = RunWarning(kind="cut_pairs", domain="one", count=10, total=60, limit=24)
     assert [w for w in record.warnings if w.kind != "predicts_one_class"] == [met, one_class, cut]
+    assert [told["sentence"] for told in json.loads(sized.stdout)["warnings"]] == [
+        warning.sentence for warning in (met, one_class, cut)
+    ]
     shown = CliRunner().invoke(cli, ["show", "--no-plot", str(mine / "run")], catch_exceptions=False).output
     for text, known in ((told, (met, one_class)), (ran.output, record.warnings), (shown, record.warnings)):
         for warning in known:

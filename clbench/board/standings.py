@@ -15,6 +15,8 @@ from clbench.record.parts import Cost
 
 # Below this, two submissions' lifetime accuracies count as different.
 LEVEL = 0.05
+# Warnings of a submission that the board shows, and the characters of each.
+_MOST, _LONGEST = 20, 500
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Row:
         latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
         front: whether no other encoder of the track has as few parameters or fewer and a higher lifetime accuracy (or
             the same with fewer parameters): the Pareto front. References without an encoder are no part of it.
-        warnings: what its records warn of, a sentence each.
+        warnings: what its records warn of, a sentence each; so many and so long, since they may be a stranger's.
     """
 
     entry: Entry
@@ -122,5 +124,11 @@ def _row(entry: Entry, rank: int, front: bool) -> Row:
     return Row(
         entry, rank, summary(entry.records), entry.records[0].cost,
         median(latency) if latency else None, median(throughput) if throughput else None, front,
-        tuple(warning_sentences(entry.records)),
+        _warnings(entry),
     )  # fmt: skip
+
+
+def _warnings(entry: Entry) -> tuple[str, ...]:
+    found = warning_sentences(entry.records)
+    shown = [told if len(told) <= _LONGEST else f"{told[:_LONGEST]} .." for told in found[:_MOST]]
+    return (*shown, *([f"And {len(found) - _MOST:,} more."] if len(found) > _MOST else []))

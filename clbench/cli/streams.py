@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clbench import console
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
+
+if TYPE_CHECKING:
+    from clbench.record import RunWarning
 
 
 @click.command(name="streams")
@@ -20,14 +23,17 @@ from clbench.schema.stream import OpenStream, read_stream
     type=click.Path(path_type=Path),
     help="A folder with <domain>/{train,validation,test} files, instead of the hub.",
 )
+@click.option("--backbone", help="With its tokenizer, count the pairs that are longer than the edition's max_length.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(stream: str | None, edition: str | None, data_dir: Path | None, as_json: bool) -> None:
+def command(
+    stream: str | None, edition: str | None, data_dir: Path | None, backbone: str | None, as_json: bool
+) -> None:
     """Show STREAM (a name or a YAML file; all that are shipped unless given) and its domains: sizes, licences, label
-    balance, and what two classifiers that read no meaning reach on the test part."""
+    balance, what two classifiers that read no meaning reach on the test part, and what is odd about the pairs."""
     shown = []
     for name in [stream] if stream is not None else names("stream"):
         opened = read_stream(name)
-        shown.append(_measure(opened, edition or opened.usual_edition(data_dir), data_dir, as_json))
+        shown.append(_measure(opened, edition or opened.usual_edition(data_dir), data_dir, backbone, as_json))
     if as_json:
         console.print_json(shown if stream is None else shown[0])
         return
@@ -35,7 +41,9 @@ def command(stream: str | None, edition: str | None, data_dir: Path | None, as_j
         _print(content)
 
 
-def _measure(stream: OpenStream, edition: str, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+def _measure(
+    stream: OpenStream, edition: str, data_dir: Path | None, backbone: str | None, quiet: bool
+) -> dict[str, Any]:
     from clbench.data.load import load
     from clbench.data.overview import overview
 
@@ -49,7 +57,13 @@ def _measure(stream: OpenStream, edition: str, data_dir: Path | None, quiet: boo
 
         loaded = load(stream, edition, data_dir=data_dir, on_domain=on_domain)
         bar.update(task, completed=len(stream.domains), description=stream.form.name)
-    return overview(stream, edition, loaded)
+    cut: list[RunWarning] = []
+    if backbone is not None:
+        from clbench.encoder.backbone import open_backbone
+        from clbench.encoder.cut import cut_warnings
+
+        cut += cut_warnings(loaded, open_backbone(backbone).tokenizer(), stream.edition(edition).max_length)
+    return overview(stream, edition, loaded, cut)
 
 
 def _print(content: dict[str, Any]) -> None:

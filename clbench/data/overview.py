@@ -11,11 +11,14 @@ import numpy as np
 from clbench.data.baselines import BaselineScore, fittable, majority, word_overlap
 from clbench.data.pairs import DomainData, Pairs
 from clbench.data.warnings import data_warnings
+from clbench.record.warnings import RunWarning
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream
 
 
-def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> dict[str, Any]:
+def overview(
+    stream: OpenStream, edition: str, loaded: Sequence[DomainData], more: Sequence[RunWarning] = ()
+) -> dict[str, Any]:
     """A stream's edition and its domains.
 
     A domain's ``splits`` give ``pairs``, ``labels`` (pairs a class) and ``words`` (a pair, on the mean, cut at white
@@ -25,6 +28,7 @@ def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> 
         stream: the stream.
         edition: the edition's name.
         loaded: its domains' pairs, in the stream's order.
+        more: warnings beside those that the pairs themselves give.
     """
     form = stream.form
     described = [
@@ -42,7 +46,7 @@ def overview(stream: OpenStream, edition: str, loaded: Sequence[DomainData]) -> 
         "domains": described,
         "warnings": [
             warning.model_dump(mode="json", exclude_defaults=True) | {"sentence": warning.sentence}
-            for warning in data_warnings(loaded, form.label_space)
+            for warning in (*data_warnings(loaded, form.label_space), *more)
         ],
     }
 

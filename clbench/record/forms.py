@@ -47,7 +47,7 @@ class Record(Part):
     figures: dict[str, float | None]
     cost: Cost
     measured: Measured
-    warnings: tuple[RunWarning, ...] = Field(default=(), max_length=1000, exclude_if=lambda told: not told)
+    warnings: tuple[RunWarning, ...] = Field(default=(), exclude_if=lambda told: not told)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -30,7 +30,7 @@ class RunWarning(Part):
     total: int | None = Field(default=None, ge=0, le=2**60)
     limit: int | None = Field(default=None, ge=0, le=2**60)
     experience: int | None = Field(default=None, ge=0, le=2**60)
-    names: tuple[Name, ...] = Field(default=(), max_length=1000)
+    names: tuple[Name, ...] = ()
 
     @property
     def sentence(self) -> str:

@@ -38,6 +38,7 @@ from clbench.board.render import (
 from clbench.board.standings import Track
 from clbench.errors import UserError
 from clbench.figures import HEADLINE
+from clbench.record import RunWarning
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=hacked=1> |`*_[x](javascript:hacked=1)"
 
@@ -160,6 +161,21 @@ def test_a_submission_that_warns_is_marked(tmp_path: Path) -> None:
     places = {row["name"]: row["warnings"] for row in told["tracks"][0]["rows"]}
     assert places["sound"] == []
     assert [told["shared"][place] for place in places["warns"]] == [sentence]
+
+
+def test_a_strangers_warnings_do_not_fill_the_board(tmp_path: Path) -> None:
+    def many(made: dict[str, Any]) -> None:
+        made["warnings"] = [
+            RunWarning(kind="one_class", domain=f"d{i}", names=("<b>|x" * 50,) * 40) for i in range(300)
+        ]
+
+    submission(tmp_path / "s", "talks", seeds=(0,), change=many)
+    (track,) = standings(read_all(tmp_path / "s"))
+    told = track.rows[0].warnings
+    assert len(told) == 21
+    assert told[-1] == "And 280 more."
+    assert max(map(len, told)) <= 503
+    assert "<b>" not in readme([track])
 
 
 def test_csv_has_every_figure_with_its_interval(tracks: list[Track]) -> None:
