@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from clbench.errors import UserError
+from clbench.schema.form import shown
 
 # So many are one run's or one sweep's at most, and this is above every one of them.
 _MOST, _ABOVE = 1000, 2**31
@@ -40,4 +41,4 @@ def seeds_of(text: str) -> list[int]:
 def check_seed(seed: int) -> None:
     """Raise a :class:`UserError` unless ``seed`` is one that every generator of random numbers takes."""
     if not isinstance(seed, int) or not 0 <= seed < _ABOVE:
-        raise UserError(f"--seed should be a whole number from 0 to {_ABOVE - 1}, but is {seed!r:.60}.")
+        raise UserError(f"--seed should be a whole number from 0 to {_ABOVE - 1}, but is {shown(seed)}.")

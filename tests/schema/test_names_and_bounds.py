@@ -16,7 +16,7 @@ from clbench.schema.backbone import BackboneForm
 from clbench.schema.form import Form, read_yaml
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.recipe import Recipe, read_recipe
-from clbench.schema.seeds import seeds_of
+from clbench.schema.seeds import check_seed, seeds_of
 from clbench.schema.shipped import FOLDERS, ROOT, find
 from clbench.schema.strategy import override, read_strategy
 from clbench.schema.stream import Stream, read_stream
@@ -30,6 +30,7 @@ PLACES: dict[str, tuple[Path, type[Form] | None]] = {
     "backbone": (FOLDERS["backbone"] / "clbench-tiny-12l.yaml", BackboneForm),
     "pretraining": (ROOT / "baselines" / "pretrain" / "clbench-tiny-12l.yaml", Pretraining),
 }
+NAMED = {"model": "finetune-3l", "stream": "nli-shift", "strategy": "naive"}
 
 
 def changed(kind: str, folder: Path, change: Callable[[dict[str, Any]], object]) -> Form:
@@ -178,3 +179,35 @@ def test_odd_names_are_not_found(name: str) -> None:
 def test_forms_made_in_python_are_held_to_it() -> None:
     with pytest.raises(ValidationError, match="a name should be"):
         Recipe.model_validate({"name": "../x", "title": "t", "citation": "c", "steps": [{"step": "load"}]})
+
+
+def test_a_run_takes_paths_and_numbers_as_it_takes_text(small_backbone: Path) -> None:
+    from clbench.runner import prepare
+
+    files = {kind: FOLDERS[kind] / f"{name}.yaml" for kind, name in NAMED.items()}
+    numbers = {"training.epochs": 1, "finetune.epochs": 1}
+    one = prepare(
+        files["model"],
+        files["stream"],
+        strategy=files["strategy"],
+        backbone=small_backbone,
+        settings=numbers,
+        quick=True,
+    )
+    words = {name: str(value) for name, value in numbers.items()}
+    other = prepare(
+        NAMED["model"],
+        NAMED["stream"],
+        strategy=NAMED["strategy"],
+        backbone=str(small_backbone),
+        settings=words,
+        quick=True,
+    )
+    assert one.fingerprint(0) == other.fingerprint(0)
+    assert one.backbone.name == str(small_backbone)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 10**5000, 0.5, "0"], ids=["negative", "large", "digits", "half", "text"])
+def test_a_seed_is_one_that_generators_take(seed: Any) -> None:
+    with pytest.raises(UserError, match="--seed should be a whole number from 0 to 2147483647"):
+        check_seed(seed)
