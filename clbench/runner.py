@@ -33,6 +33,7 @@ from clbench.record import (
     versions,
     write_record,
 )
+from clbench.runs import CHECKPOINTS, LOCK_NAME, has_lived, write_note
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import check_seed, seeds_of
@@ -54,7 +55,6 @@ Rows = Mapping[tuple[str, str], np.ndarray]
 Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
 # Test pairs that are read at once.
 _BATCH = 128
-LOCK_NAME = ".lock"
 
 
 @dataclass(frozen=True)
@@ -293,17 +293,18 @@ def run_seed(
             told = record.configuration
             if (told.fingerprint, told.edition) != (fingerprint, job.edition):
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             _check_kept(record, folder, keep_models)
             return record
         tell = on_progress or _silent
-        record = _carry_out(job, seed, folder, fingerprint, tell, company or Company(), keep_models)
+        with _noted(job, seed, folder, fingerprint):
+            record = _carry_out(job, seed, folder, fingerprint, tell, company or Company(), keep_models)
         # The record comes last: where it is, everything is.
         from clbench.plots import forgetting_curve
 
         forgetting_curve([record], folder / "forgetting")
         write_record(folder, record)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return record
 
 
@@ -315,7 +316,7 @@ def forget(folder: Path) -> None:
     """
     if folder.exists():
         with _sole(folder):
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             shutil.rmtree(folder / MODELS, ignore_errors=True)
             (folder / "record.json").unlink(missing_ok=True)
 
@@ -361,7 +362,7 @@ def _carry_out(
     keep_models: str | None,
 ) -> Record:
     """Tokens, inception, life, measurement."""
-    started, seconds = datetime.now(UTC).isoformat(timespec="seconds"), dict(job.seconds)
+    started, seconds = _now(), dict(job.seconds)
     tell = _in_company(tell, company)
     with _clock(seconds, "imports"):
         from clbench import compress, life
@@ -392,7 +393,7 @@ def _carry_out(
         points = life.live(
             compressed.model, experiences, job.strategy, seed=seed, evaluate=evaluate,
             evaluate_inception=_inception_says(job, compressed, evaluate),
-            folder=folder / "checkpoints", fingerprint=fingerprint, eval_every=job.eval_every,
+            folder=folder / CHECKPOINTS, fingerprint=fingerprint, eval_every=job.eval_every,
             on_progress=lambda name, done, total: tell(f"live through {name}", done, total, "steps"),
             path=compressed.path, keeper=keeper,
         )  # fmt: skip
@@ -576,6 +577,24 @@ def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Pat
         return {seeds[0]: out}
     base = out or job.folder()
     return {seed: base / f"seed-{seed}" for seed in seeds}
+
+
+@contextmanager
+def _noted(job: Job, seed: int, folder: Path, fingerprint: str) -> Iterator[None]:
+    """The folder says what is done in it, until there is a record; a run that is refused leaves nothing of this."""
+    names = [d.name for d in job.trained]
+    experiences = [names[0], "joint"] if job.strategy.method == "joint" else names
+    try:
+        write_note(folder, _configuration(job, seed, fingerprint), experiences, _now())
+        yield
+    except UserError:
+        if not has_lived(folder):
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        raise
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager

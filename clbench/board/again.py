@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from clbench.record.forms import Record
+from clbench.record.parts import Configuration
 from clbench.schema.backbone import BackboneForm
 from clbench.schema.changes import changed_settings, is_quick
 from clbench.schema.form import read_yaml
@@ -28,37 +29,53 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
         seeds: of all its records, ascending.
     """
     configuration = record.configuration
-    model, stream, strategy = record.names
-    needs = []
-    steps = _changed_steps(model, configuration.model)
-    if steps is None:
-        needs.append(f"the recipe {model}: the records hold it as configuration.model")
-    if stream not in _names("stream"):
-        needs.append(f"the stream {stream}: the records hold it as configuration.stream")
+    model, stream, strategy = configuration.names
+    quick, changed, looked = _options(configuration)
     words = ["clbench", "run", "--model", model, "--stream", stream]
-    words += ["--edition", configuration.edition.removesuffix(QUICK)]
-    words += ["--quick"] if is_quick(configuration.edition) else []
-    words += ["--strategy", strategy]
-    words += _set(steps or {})
+    words += ["--edition", configuration.edition.removesuffix(QUICK), *quick, "--strategy", strategy, *changed]
+    words += ["--seeds", seed_list(seeds), *looked]
+    return shlex.join(words), tuple(_needs(configuration))
+
+
+def changed_options(configuration: Configuration) -> str:
+    """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
+    return shlex.join(word for part in _options(configuration) for word in part)
+
+
+def _options(configuration: Configuration) -> tuple[list[str], list[str], list[str]]:
+    """``--quick``; what is changed of recipe, strategy and backbone; how the run was looked at and its data."""
+    model, _, strategy = configuration.names
+    quick = ["--quick"] if is_quick(configuration.edition) else []
+    changed = _set(_changed_steps(model, configuration.model) or {})
     if strategy in _names("strategy"):
-        words += _assignments(record)
-    else:
-        needs.append(f"the strategy {strategy}: the records hold it as configuration.strategy")
-    backbone = configuration.backbone.name
-    if backbone != _usual_backbone(record):
-        words += ["--backbone", backbone]
-        if backbone not in _names("backbone"):
-            needs.append(f"the backbone {backbone}, a folder or a hub id, with the digest that the records name")
-    words += _labels(configuration.model)
-    words += ["--seeds", seed_list(seeds)]
+        changed += _assignments(configuration)
+    if configuration.backbone.name != _usual_backbone(configuration):
+        changed += ["--backbone", configuration.backbone.name]
+    changed += _labels(configuration.model)
+    looked: list[str] = []
     if configuration.eval_every is not None:
-        words += ["--eval-every", str(configuration.eval_every)]
+        looked += ["--eval-every", str(configuration.eval_every)]
     if configuration.shift != 1.0:
-        words += ["--shift", f"{configuration.shift:g}"]
+        looked += ["--shift", f"{configuration.shift:g}"]
     if configuration.data_source in ("folder", "mixed"):
-        words += ["--data-dir", "FOLDER"]
-        needs.append("the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl")
-    return shlex.join(words), tuple(needs)
+        looked += ["--data-dir", "FOLDER"]
+    return quick, changed, looked
+
+
+def _needs(configuration: Configuration) -> Iterator[str]:
+    """What has to be at hand that clbench does not ship."""
+    model, stream, strategy = configuration.names
+    if _changed_steps(model, configuration.model) is None:
+        yield f"the recipe {model}: the records hold it as configuration.model"
+    if stream not in _names("stream"):
+        yield f"the stream {stream}: the records hold it as configuration.stream"
+    if strategy not in _names("strategy"):
+        yield f"the strategy {strategy}: the records hold it as configuration.strategy"
+    backbone = configuration.backbone.name
+    if backbone != _usual_backbone(configuration) and backbone not in _names("backbone"):
+        yield f"the backbone {backbone}, a folder or a hub id, with the digest that the records name"
+    if configuration.data_source in ("folder", "mixed"):
+        yield "the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl"
 
 
 def seed_list(seeds: Sequence[int]) -> str:
@@ -111,23 +128,22 @@ def _shipped_strategy(name: str) -> Strategy:
     return read_strategy(name)
 
 
-def _usual_backbone(record: Record) -> object:
+def _usual_backbone(configuration: Configuration) -> object:
     """What the run starts from without ``--backbone``: the recipe's own, or the edition's."""
-    configuration = record.configuration
     editions = configuration.stream.get("editions")
     size = editions.get(configuration.edition) if isinstance(editions, dict) else None
     return configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
 
 
-def _assignments(record: Record) -> list[str]:
+def _assignments(configuration: Configuration) -> list[str]:
     """``--set`` for every setting that is another in the records than in the strategy that is shipped."""
-    told = record.configuration.strategy
-    form = _shipped_strategy(record.names[2])
+    told = configuration.strategy
+    form = _shipped_strategy(configuration.names[2])
     if told.get("method") != form.method:
         return []
     shipped = form.model_dump(mode="json", by_alias=True)
     if shipped["training"]["learning_rate"] is None:
-        shipped["training"]["learning_rate"] = _learning_rate(record.configuration.backbone.name)
+        shipped["training"]["learning_rate"] = _learning_rate(configuration.backbone.name)
     words = []
     for name in settings(form):
         part, usual = told, shipped

@@ -94,10 +94,7 @@ class Record(Part):
     @property
     def names(self) -> tuple[str, str, str]:
         """What recipe, stream and strategy are called."""
-        parts = (self.configuration.model, self.configuration.stream, self.configuration.strategy)
-        texts = (str(part.get("name", "?"))[:300] for part in parts)
-        model, stream, strategy = ("".join(c if c.isprintable() else "?" for c in text) for text in texts)
-        return model, stream, strategy
+        return self.configuration.names
 
     @cached_property
     def history(self) -> History:

@@ -67,6 +67,13 @@ class Configuration(Part):
     data_source: Literal["generated", "folder", "hub", "mixed"]
     fingerprint: str
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What recipe, stream and strategy are called."""
+        texts = (str(part.get("name", "?"))[:300] for part in (self.model, self.stream, self.strategy))
+        model, stream, strategy = ("".join(c if c.isprintable() else "?" for c in text) for text in texts)
+        return model, stream, strategy
+
 
 class Score(Part):
     """A baseline's score on a domain's test pairs."""

@@ -43,7 +43,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["rn"], "no command is called 'rn'; did you mean run?"),
+        (["rn"], "no command is called 'rn'; did you mean run or runs?"),
         (["run", "--modle", "x"], "No such option --modle of clbench run; did you mean --model"),
         (
             ["leaderboard", "show", "--xyz"],

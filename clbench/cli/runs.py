@@ -1,0 +1,127 @@
+"""``clbench runs``: what runs there are, finished or not, and with which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from clbench.record import Record
+    from clbench.record.parts import Configuration
+    from clbench.runs import Unfinished
+
+
+@click.command("runs")
+@click.argument("folder", default="runs", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER [default: runs]: model, track, seeds, changed settings, lifetime accuracy, how far.
+
+    Runs that differ only in their seed are one line. `clbench show` shows each in full and checks its figures.
+    """
+    from clbench.console import print_json, progress
+    from clbench.errors import UserError
+    from clbench.record import grouped, read_record
+    from clbench.runs import find_runs
+
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; clbench run leaves its runs in runs/, unless --out says otherwise.")
+    files, unfinished = find_runs(folder)
+    records: list[Record] = []
+    places: list[Path] = []
+    damaged: list[str] = []
+    with progress(quiet=as_json) as bars:
+        for file in bars.track(files, description="read the records"):
+            try:
+                records.append(read_record(file, check=False))
+                places.append(file.parent)
+            except UserError as error:
+                damaged.append(str(error))
+    lines = [_finished([records[i] for i in group], [places[i] for i in group]) for group in grouped(records)]
+    lines += [_waiting(one) for one in unfinished]
+    if as_json:
+        print_json({"runs": lines, "damaged": damaged})
+    else:
+        _print(lines, damaged)
+
+
+def _finished(records: Sequence[Record], places: Sequence[Path]) -> dict[str, Any]:
+    """Seeds of one run."""
+    from clbench.record.groups import summary
+
+    lifetime = summary(records)["lifetime_accuracy"]
+    return {
+        **_described(records[0].configuration),
+        "seeds": [record.configuration.seed for record in records],
+        "started": max(record.measured.started for record in records),
+        "lifetime_accuracy": None if lifetime is None else {
+            "mean": lifetime.mean, "low": lifetime.low, "high": lifetime.high, "count": lifetime.count
+        },
+        "state": "finished",
+        "folders": [str(place) for place in places],
+    }  # fmt: skip
+
+
+def _waiting(one: Unfinished) -> dict[str, Any]:
+    note = one.note
+    unknown = dict.fromkeys(("model", "stream", "edition", "strategy", "backbone", "settings"))
+    return {
+        **(unknown if note is None else _described(note.configuration)),
+        "seeds": [] if note is None else [note.configuration.seed],
+        "started": None if note is None else note.started,
+        "lifetime_accuracy": None,
+        "state": one.how_far,
+        "folders": [str(one.folder)],
+    }
+
+
+def _described(configuration: Configuration) -> dict[str, Any]:
+    from clbench.board.again import changed_options
+
+    model, stream, strategy = configuration.names
+    return {
+        "model": model,
+        "stream": stream,
+        "edition": configuration.edition,
+        "strategy": strategy,
+        "backbone": configuration.backbone.name,
+        "settings": changed_options(configuration),
+    }
+
+
+def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from clbench.board.again import seed_list
+    from clbench.console import out, printable
+    from clbench.figures import Interval
+    from clbench.studies.tables import percent
+
+    show = out()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in ("model", "track", "seeds"):
+        table.add_column(name, overflow="fold")
+    table.add_column("lifetime %", justify="right", no_wrap=True)
+    for name in ("when", "settings and state", "folder"):
+        table.add_column(name, overflow="fold")
+    for line in lines:
+        track = "?" if line["stream"] is None else f"{line['stream']}.{line['edition']}.{line['strategy']}"
+        mean = line["lifetime_accuracy"]
+        state = "" if line["state"] == "finished" else line["state"]
+        folders = [Path(folder) for folder in line["folders"]]
+        place = folders[0] if len(folders) == 1 else folders[0].parent
+        lifetime = "" if mean is None else percent(Interval(**mean))
+        cells = (
+            line["model"] or "?", track, seed_list(sorted(set(line["seeds"]))), lifetime,
+            (line["started"] or "")[:16].replace("T", " "), "; ".join(filter(None, (line["settings"], state))),
+            str(place),
+        )  # fmt: skip
+        table.add_row(*(Text(printable(cell)) for cell in cells), style=None if not state else "yellow")
+    show.print(table)
+    for sentence in damaged:
+        show.print(printable(sentence), style="red", highlight=False, markup=False, soft_wrap=True)
