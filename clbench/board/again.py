@@ -11,7 +11,7 @@ from typing import Any
 from clbench.record.forms import Record
 from clbench.record.parts import Configuration
 from clbench.schema.backbone import BackboneForm
-from clbench.schema.changes import changed_settings, is_quick
+from clbench.schema.changes import changed_settings, is_quick, quick_recipe, quick_strategy
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import find, names
@@ -44,9 +44,9 @@ def changed_options(configuration: Configuration) -> str:
 
 def _options(configuration: Configuration) -> tuple[list[str], list[str], list[str]]:
     """``--quick``; what is changed of recipe, strategy and backbone; how the run was looked at and its data."""
-    model, _, strategy = configuration.names
+    strategy = configuration.names[2]
     quick = ["--quick"] if is_quick(configuration.edition) else []
-    changed = _set(_changed_steps(model, configuration.model) or {})
+    changed = _set(_changed_steps(configuration) or {})
     if strategy in _names("strategy"):
         changed += _assignments(configuration)
     if configuration.backbone.name != _usual_backbone(configuration):
@@ -65,7 +65,7 @@ def _options(configuration: Configuration) -> tuple[list[str], list[str], list[s
 def _needs(configuration: Configuration) -> Iterator[str]:
     """What has to be at hand that clbench does not ship."""
     model, stream, strategy = configuration.names
-    if _changed_steps(model, configuration.model) is None:
+    if _changed_steps(configuration) is None:
         yield f"the recipe {model}: the records hold it as configuration.model"
     if stream not in _names("stream"):
         yield f"the stream {stream}: the records hold it as configuration.stream"
@@ -101,11 +101,14 @@ def _labels(model: Mapping[str, Any]) -> list[str]:
     return ["--labels", ",".join(map(str, labels))] if isinstance(labels, list) else []
 
 
-def _changed_steps(name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
+def _changed_steps(configuration: Configuration) -> dict[str, Any] | None:
     """The settings that make a shipped recipe the one that is told; None where it takes the recipe's own file."""
+    name, told = configuration.names[0], configuration.model
     if name not in _names("model"):
         return None
     shipped = _shipped_recipe(name)
+    if is_quick(configuration.edition):
+        shipped = quick_recipe(shipped)
     return {} if shipped.describe() == told else changed_settings(shipped, told)
 
 
@@ -139,6 +142,8 @@ def _assignments(configuration: Configuration) -> list[str]:
     """``--set`` for every setting that is another in the records than in the strategy that is shipped."""
     told = configuration.strategy
     form = _shipped_strategy(configuration.names[2])
+    if is_quick(configuration.edition):
+        form = quick_strategy(form)
     if told.get("method") != form.method:
         return []
     shipped = form.model_dump(mode="json", by_alias=True)

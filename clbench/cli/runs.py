@@ -93,8 +93,7 @@ def _described(configuration: Configuration) -> dict[str, Any]:
 
 
 def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
-    from rich import box
-    from rich.table import Table
+    """A line for each run, and beneath it what is changed, how far it is, and where it lies."""
     from rich.text import Text
 
     from clbench.board.again import seed_list
@@ -103,25 +102,24 @@ def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
     from clbench.studies.tables import percent
 
     show = out()
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for name in ("model", "track", "seeds"):
-        table.add_column(name, overflow="fold")
-    table.add_column("lifetime %", justify="right", no_wrap=True)
-    for name in ("when", "settings and state", "folder"):
-        table.add_column(name, overflow="fold")
+    names = ("model", "stream", "edition", "strategy")
+    rows = [[*names, "seeds", "lifetime %", "when"]]
     for line in lines:
-        track = "?" if line["stream"] is None else f"{line['stream']}.{line['edition']}.{line['strategy']}"
         mean = line["lifetime_accuracy"]
-        state = "" if line["state"] == "finished" else line["state"]
+        lifetime = "" if mean is None else percent(Interval(**mean))
+        when = (line["started"] or "?")[:16].replace("T", " ")
+        rows.append([*(line[name] or "?" for name in names), seed_list(sorted(set(line["seeds"]))), lifetime, when])
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    head, *cells = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    show.print(Text(head, style="bold"), soft_wrap=True)
+    for text, line in zip(cells, lines, strict=True):
         folders = [Path(folder) for folder in line["folders"]]
         place = folders[0] if len(folders) == 1 else folders[0].parent
-        lifetime = "" if mean is None else percent(Interval(**mean))
-        cells = (
-            line["model"] or "?", track, seed_list(sorted(set(line["seeds"]))), lifetime,
-            (line["started"] or "")[:16].replace("T", " "), "; ".join(filter(None, (line["settings"], state))),
-            str(place),
-        )  # fmt: skip
-        table.add_row(*(Text(printable(cell)) for cell in cells), style=None if not state else "yellow")
-    show.print(table)
+        show.print(Text(text), soft_wrap=True)
+        if line["state"] != "finished":
+            show.print(Text(f"  {printable(line['state'])}", style="yellow"), soft_wrap=True)
+        for told in filter(None, (line["settings"], str(place))):
+            show.print(Text(f"  {printable(told)}", style="dim"), soft_wrap=True)
     for sentence in damaged:
         show.print(printable(sentence), style="red", highlight=False, markup=False, soft_wrap=True)

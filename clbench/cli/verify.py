@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from functools import lru_cache
@@ -44,6 +45,9 @@ def command(
     from clbench.console import out, print_json, printable, progress
     from clbench.record import RECORD_NAME
 
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
     verdicts: list[Verdict] = []
     with progress(quiet=as_json) as bars:
         fetching = bars.add_task("read the domains", total=None, start=False, unit="domains")
