@@ -11,7 +11,7 @@ from typing import Any
 
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
-from clbench.schema.form import parse
+from clbench.schema.form import parse, shown
 
 # What a backbone is made of; nothing else is downloaded, read or hashed.
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
@@ -69,7 +69,7 @@ def read_shape(folder: Path, origin: str) -> BertShape:
         )
     if content.get("model_type") != "bert":
         raise UserError(
-            f"{origin}: config.json should have the model_type 'bert', but has {content.get('model_type')!r}; "
+            f"{origin}: config.json should have the model_type 'bert', but has {shown(content.get('model_type'))}; "
             "other architectures are not supported."
         )
     return parse(content, BertShape, f"{origin}: config.json")
@@ -109,7 +109,7 @@ def read_json(path: Path, origin: str) -> dict[str, Any]:
         if len(content) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise UserError(f"{origin}: {path.name} has the key {twice!r} twice; keep the one that is meant.")
+            raise UserError(f"{origin}: {path.name} has the key {shown(twice)} twice; keep the one that is meant.")
         return content
 
     try:

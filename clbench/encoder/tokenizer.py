@@ -16,6 +16,7 @@ from clbench.cache import cached, key_of
 from clbench.encoder.hf_folder import read_json
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
+from clbench.schema.form import shown
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -295,9 +296,12 @@ def _from_vocabulary(folder: Path, origin: str) -> Tokenizer:
     numbers = {word.rstrip(): number for number, word in enumerate(words) if word.strip()}
     settings = _config(folder, origin)
     names = {kind: _name(settings.get(f"{kind}_token", f"[{kind.upper()}]")) for kind in SPECIAL}
+    for kind, name in names.items():
+        if name is not None and not isinstance(name, str):
+            raise UserError(f"{origin}: tokenizer_config.json: '{kind}_token' should be text, but is {shown(name)}.")
     for kind in ("unk", "cls", "sep"):
         if names[kind] not in numbers:
-            raise UserError(f"{origin}: vocab.txt should have the token {names[kind]}, but lacks it.")
+            raise UserError(f"{origin}: vocab.txt should have the token {shown(names[kind])}, but lacks it.")
     for name, default in (("tokenize_chinese_chars", True), ("strip_accents", None), ("do_lower_case", True)):
         if not isinstance(settings.get(name, default), bool | type(default)):
             raise UserError(
@@ -392,6 +396,12 @@ def _compare_texts(ours: Tokenizer, theirs: Any, origin: str) -> None:
                 f"{origin}: '{name}' should be 'right', but is {str(side)[:40]!r} by tokenizer_config.json or "
                 "tokenizer.json."
             )
+    longest = theirs.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, int | float) or not longest >= 1:
+        raise UserError(
+            f"{origin}: tokenizer_config.json: 'model_max_length' should be a number of tokens, but is "
+            f"{shown(longest)}."
+        )
     spelt = " ".join(list(theirs.get_added_vocab())[:100])
     texts = [*_TEXTS, spelt, spelt.upper()]
     others = texts[::-1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clbench.encoder.hf_folder import read_json
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
+from clbench.schema.form import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -172,7 +173,7 @@ def _arranged(
         if order is not None and order != told:
             raise UserError(
                 f"{origin}: --labels names {', '.join(labels)}, but config.json names the head's rows "
-                f"{', '.join(names or ())}; leave --labels out, or correct whichever is wrong."
+                f"{', '.join(names or ())[:200]}; leave --labels out, or correct whichever is wrong."
             )
         return Head(tuple(told), named=True)
     if order is not None:
@@ -182,12 +183,15 @@ def _arranged(
     said = names if names is not None else [f"LABEL_{number}" for number in range(rows)]
     raise UserError(
         f"{origin}: its head should tell {' from '.join(label_space)}, in that order or by these names in id2label, "
-        f"but tells {', '.join(said)}."
+        f"but tells {', '.join(said)[:200]}."
     )
 
 
 def _names_of(content: dict[str, Any], rows: int, origin: str) -> list[str] | None:
-    """The labels of a head's rows by config.json; None where nobody named them (LABEL_0, LABEL_1, ..)."""
+    """The labels of a head's rows by config.json; None where nobody named them (LABEL_0, LABEL_1, ..).
+
+    Of ``id2label`` and ``label2id`` one may be nameless, as transformers leaves it where only the other was set.
+    """
     where = f"{origin}: config.json"
     by_row, by_name = content.get("id2label"), content.get("label2id")
     for field, given in (("id2label", by_row), ("label2id", by_name)):
@@ -195,37 +199,42 @@ def _names_of(content: dict[str, Any], rows: int, origin: str) -> list[str] | No
             raise UserError(f"{where}: field '{field}' should be a mapping, but is {type(given).__name__}.")
     count = content.get("num_labels")
     if count is not None and count != rows:
-        raise UserError(f"{where}: num_labels is {count!r}, but the head of model.safetensors has {rows} rows.")
+        raise UserError(f"{where}: num_labels is {shown(count)}, but the head of model.safetensors has {rows} rows.")
     for name, number in (by_name or {}).items():
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < rows:
             raise UserError(
-                f"{where}: field 'label2id' should give each label one of the head's rows, 0 to {rows - 1}, but gives "
-                f"{name!r} {number!r}."
+                f"{where}: field 'label2id' should give each label one of the head's {rows} rows, counted from 0, but "
+                f"gives {shown(name)} {shown(number)}."
             )
-    if by_row:
-        if set(by_row) != {str(number) for number in range(rows)}:
-            raise UserError(
-                f"{where}: field 'id2label' should name the head's rows, 0 to {rows - 1}, but names "
-                f"{', '.join(by_row)[:200]}."
-            )
-        names = [str(by_row[str(number)]) for number in range(rows)]
-        for name, number in (by_name or {}).items():
+    if by_row and set(by_row) != {str(number) for number in range(rows)}:
+        raise UserError(
+            f"{where}: field 'id2label' should name the head's rows, 0 to {rows - 1}, but names "
+            f"{', '.join(by_row)[:200]}."
+        )
+    names = [str(by_row[str(number)]) for number in range(rows)] if by_row else None
+    named = {name: number for name, number in (by_name or {}).items() if _plain_label(name) != f"label{number}"}
+    if names is not None and not _nameless(names):
+        for name, number in named.items():
             if _plain_label(name) != _plain_label(names[number]):
                 raise UserError(
-                    f"{where}: id2label and label2id contradict each other: row {number} is {names[number]!r} by the "
-                    f"one and {name!r} by the other; correct whichever is wrong."
+                    f"{where}: id2label and label2id contradict each other: row {number} is {shown(names[number])} by "
+                    f"the one and {shown(name)} by the other; correct whichever is wrong."
                 )
-    elif by_name:
-        names = [next((name for name, at in by_name.items() if at == number), "") for number in range(rows)]
-        if "" in names or len(by_name) != rows:
-            raise UserError(
-                f"{where}: field 'label2id' should give each of the head's {rows} rows one label, but gives "
-                f"{', '.join(f'{name} {number}' for name, number in by_name.items())[:200]}."
-            )
-    else:
+        return names
+    if not named:
         return None
-    nameless = [_plain_label(name) for name in names] == [f"label{number}" for number in range(rows)]
-    return None if nameless else names
+    names = [next((name for name, at in (by_name or {}).items() if at == number), "") for number in range(rows)]
+    if "" in names or len(by_name or {}) != rows:
+        raise UserError(
+            f"{where}: field 'label2id' should give each of the head's {rows} rows one label, but gives "
+            f"{', '.join(f'{name} {number}' for name, number in (by_name or {}).items())[:200]}."
+        )
+    return names
+
+
+def _nameless(names: Sequence[str]) -> bool:
+    """Whether the names say nothing but the row: LABEL_0, LABEL_1, .."""
+    return [_plain_label(name) for name in names] == [f"label{number}" for number in range(len(names))]
 
 
 def _order(names: Sequence[str], label_space: Sequence[str]) -> list[int] | None:

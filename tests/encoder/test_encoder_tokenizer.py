@@ -209,6 +209,31 @@ def test_settings_of_vocab_txt_are_those_of_the_tokenizer(folder: Path) -> None:
         open_backbone(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unk_token": ["[UNK]"]}, r"'unk_token' should be text, but is \['\[UNK\]'\]"),
+        ({"mask_token": {"content": {"a": 1}}}, r"'mask_token' should be text, but is"),
+        ({"cls_token": None}, r"vocab.txt should have the token None, but lacks it"),
+        ({"model_max_length": "512"}, r"'model_max_length' should be a number of tokens, but is '512'"),
+        ({"model_max_length": -1}, r"'model_max_length' should be a number of tokens, but is -1"),
+    ],
+)
+def test_settings_of_vocab_txt_that_are_no_settings_are_refused(
+    folder: Path, change: dict[str, Any], message: str
+) -> None:
+    (folder / "tokenizer.json").unlink()
+    edit(folder, lambda content: content.update(change), "tokenizer_config.json")
+    with pytest.raises(UserError, match=message):
+        open_backbone(str(folder))
+
+
+@pytest.mark.parametrize("longest", [None, 4, 512, int(1e30), 1e30])
+def test_any_length_that_transformers_writes_is_taken(folder: Path, longest: float | None) -> None:
+    edit(folder, lambda content: content.update(model_max_length=longest), "tokenizer_config.json")
+    assert open_backbone(str(folder)).tokenizer().encode("the").tokens == ["[CLS]", "the", "[SEP]"]
+
+
 def test_what_has_passed_is_not_compared_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PASSED", set())
     open_backbone(str(folder))

@@ -165,6 +165,9 @@ NAMELESS = {str(row): f"LABEL_{row}" for row in range(3)}
         (NAMELESS, "absent", None, (0, 1, 2), False),
         ("absent", "absent", None, (0, 1, 2), False),
         ("absent", {f"LABEL_{row}": row for row in range(3)}, None, (0, 1, 2), False),
+        (AS_MAPPING, {f"LABEL_{row}": row for row in range(3)}, None, (1, 2, 0), True),
+        (NAMELESS, AS_ROWS, None, (1, 2, 0), True),
+        (NAMELESS, {f"LABEL_{row}": row for row in range(3)}, None, (0, 1, 2), False),
         (NAMELESS, "absent", TURNED, (1, 2, 0), True),
         ({"0": "a", "1": "b", "2": "c"}, "absent", TURNED, (1, 2, 0), True),
         (AS_MAPPING, AS_ROWS, TURNED, (1, 2, 0), True),
@@ -190,8 +193,20 @@ def test_the_head_is_read_by_whatever_names_its_rows(folder, by_row, by_name, la
             None,
             "head's 3 rows one label",
         ),
-        ({"label2id": {"negative": 7}, "id2label": "absent"}, None, "one of the head's rows, 0 to 2, but .* 7"),
+        (
+            {"label2id": {"negative": 7}, "id2label": "absent"},
+            None,
+            "of the head's 3 rows, counted from 0, but .* 7",
+        ),
         ({"label2id": {"negative": True}, "id2label": "absent"}, None, "but gives 'negative' True"),
+        (
+            {"id2label": {"0": "LABEL_2", "1": "LABEL_1", "2": "LABEL_0"}, "label2id": "absent"},
+            None,
+            "but tells LABEL_2, LABEL_1, LABEL_0",
+        ),
+        ({"label2id": {"x" * 100_000: 7}}, None, "one of the head's 3 rows, counted from 0"),
+        ({"num_labels": ["x" * 100_000]}, None, "num_labels is"),
+        ({"id2label": {"0": "x" * 100_000, "1": "b", "2": "c"}, "label2id": "absent"}, None, "but tells x"),
         ({"label2id": ["negative"]}, None, "'label2id' should be a mapping, but is list"),
         ({"id2label": ["negative"]}, None, "'id2label' should be a mapping, but is list"),
         ({"id2label": {"0": "negative"}, "label2id": "absent"}, None, "name the head's rows, 0 to 2, but names 0"),
@@ -211,6 +226,7 @@ def test_labels_that_contradict_are_refused(folder, changes, labels, message) ->
     with pytest.raises(UserError, match=message) as caught:
         open_backbone(str(folder)).head(LABELS, labels)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 @given(st.permutations(["a-b", "ab", "A B", "c"]))
