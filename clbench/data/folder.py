@@ -263,6 +263,9 @@ def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting:
         if len(header) == 1 and other is not None:
             name = {"\t": "a tab"}.get(separator, f"'{separator}'")
             raise UserError(f"{where}: a {kind} file's columns should be separated by {name}, not {other!r}.")
+        bare = [name.strip('"') for name in header]
+        if quoting == "none" and not set(wanted) <= set(header) and set(wanted) <= set(bare):
+            raise UserError(f"{where}: the columns' names stand in double quotes; {_QUOTING_HINT}.")
         check_columns(where, wanted, header)
         places = [header.index(column) for column in wanted]
         begin = reader.line_num + 1
@@ -275,6 +278,8 @@ def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting:
                 raise UserError(
                     f"{path}, line {reader.line_num} has {len(fields)} fields, but its header has {len(header)}{hint}."
                 )
+            if fields[-1] == header[-1] and [fields[0].lstrip("\ufeff"), *fields[1:]] == header:
+                raise UserError(f"{path}, line {reader.line_num} is the header again; take the line out.")
             yield reader.line_num, [fields[place] for place in places]
     except csv.Error as error:
         opened = f"; its row begins in line {begin}" if begin < reader.line_num else ""

@@ -271,6 +271,13 @@ HEAD = b"premise,hypothesis,label\n"
             table(label=pyarrow.array([1], pyarrow.timestamp("ns"))),
             "column 'label' should hold labels or scores, but is of type timestamp",
         ),
+        ("a.csv", HEAD + b"a,b,yes\n" + HEAD + b"c,d,no\n", "line 3 is the header again; take the line out."),
+        ("a.csv", HEAD + b"a,b,yes\n\xef\xbb\xbf" + HEAD, "line 3 is the header again"),
+        (
+            "a.tsv",
+            b'"premise"\t"hypothesis"\t"label"\n"a"\t"b"\t"yes"\n',
+            "line 1: the columns' names stand in double quotes; if a spreadsheet wrote it, give 'quoting: minimal'",
+        ),
         ("a.parquet", table(premise=NO_UTF8), "is cut short, damaged, or no Parquet file"),
     ],
 )
