@@ -97,8 +97,8 @@ def _nameless_head(warning: RunWarning) -> str:
     model, *labels = warning.names or ("the checkpoint",)
     return (
         f"the head of {model} names no labels (LABEL_0, LABEL_1, ..): its rows were taken as {', '.join(labels)}, in "
-        "this order; if another is right, name them in id2label of its config.json, or, where it is run's --model, give "
-        "--labels."
+        "this order; if another is right, name them in id2label of its config.json, or give --labels where it is run's "
+        "--model."
     )
 
 
