@@ -23,6 +23,7 @@ from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.measure import cost
 from clbench.encoder.quantize import evaluated
 from clbench.errors import UserError
+from clbench.figures.format import percent
 from clbench.figures.metrics import accuracy, balanced_accuracy
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -167,8 +168,8 @@ Source: {form.citation}
 | layers | {spent["depth"]} |
 | parameters | {spent["parameters"]:,} ({spent["parameters_without_embeddings"]:,} without embeddings) |
 | FLOPs a pair | {spent["flops_per_pair"]:,} at {spent["flops_length"]} tokens |
-| accuracy, test | {100 * figures["accuracy"]:.1f}% (majority class {100 * figures["majority"]:.1f}%) |
-| balanced accuracy, test | {100 * figures["balanced_accuracy"]:.1f}% |
+| accuracy, test | {percent(figures["accuracy"])}% (majority class {percent(figures["majority"])}%) |
+| balanced accuracy, test | {percent(figures["balanced_accuracy"])}% |
 
 | step | what it did |
 |---|---|
@@ -188,7 +189,7 @@ def _told(step: Mapping[str, Any]) -> str:
     if step.get("layers"):
         return f"kept layers {', '.join(map(str, step['layers']))}"
     if "validation" in step:
-        scores = ", ".join(f"{100 * score:.1f}" for score in step["validation"])
+        scores = ", ".join(percent(score) for score in step["validation"])
         return f"{step['epochs']} epochs; balanced accuracy on the validation pairs after each, %: {scores}"
     details = step.get("details") or {}
     if "heads" in details:

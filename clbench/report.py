@@ -10,6 +10,7 @@ import numpy as np
 
 from clbench.console import printable
 from clbench.figures import HEADLINE, Interval, mean_interval
+from clbench.figures.format import percent, with_half, with_unit
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
 
@@ -75,7 +76,7 @@ def print_report(
         console.print(figures_table(records, meanings=console.width >= 100))
     against = intransigence(records, others)
     if against is not None:
-        console.print(Text(f"intransigence against joint {_percent(against)}"))
+        console.print(Text(f"intransigence against joint {with_half(against)}"))
     console.print(_flow([Text(part, style="dim") for part in _cost(records)], " · ", console.width))
     print_warnings(warning_sentences(records), console)
     for file in files:
@@ -163,7 +164,7 @@ def matrix_table(records: Sequence[Record], which: Which = "both") -> Table:
 
     def cell(plain: float, mean_recall: float, style: str) -> Text:
         shown = {"both": (plain, mean_recall), "accuracy": (plain,), "balanced accuracy": (mean_recall,)}[which]
-        return Text(" / ".join(f"{100 * value:.1f}" for value in shown), style=style)
+        return Text(" / ".join(percent(value) for value in shown), style=style)
 
     for domain in first.data:
         name = f"{domain.name}*" if domain.evaluation_only else domain.name
@@ -190,7 +191,7 @@ def headline_pieces(records: Sequence[Record]) -> list[Text]:
 
     found = summary(records)
     return [
-        Text.assemble(f"{short} ", (_percent(interval), "bold"))
+        Text.assemble(f"{short} ", (with_half(interval), "bold"))
         for name, short in _SHORT.items()
         if (interval := found[name]) is not None
     ]
@@ -209,7 +210,7 @@ def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
     table.columns[1].no_wrap = True
     for name, interval in summary(records).items():
         figure = HEADLINE[name]
-        value = "not defined" if interval is None else _percent(interval)
+        value = "not defined" if interval is None else with_half(interval)
         table.add_row(figure.title, value, figure.better, *([figure.meaning] * meanings))
     return table
 
@@ -247,10 +248,10 @@ def _cost(records: Sequence[Record]) -> list[str]:
     cost = records[0].cost
     parts = [
         f"{cost.depth} layers",
-        f"{short_number(cost.parameters).strip()} parameters "
-        f"({short_number(cost.parameters_without_embeddings).strip()} "
+        f"{with_unit(cost.parameters).strip()} parameters "
+        f"({with_unit(cost.parameters_without_embeddings).strip()} "
         "without embeddings)",
-        f"{short_number(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
+        f"{with_unit(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
         f"{cost.disk_bytes / 1e6:,.1f} MB on disk",
     ]
     measured = [record.measured for record in records]
@@ -266,23 +267,6 @@ def _cost(records: Sequence[Record]) -> list[str]:
     seconds = sum(sum(m.seconds.values()) for m in measured)
     parts.append(f"{seconds:,.0f} s in all")
     return parts
-
-
-def short_number(value: float) -> str:
-    """With one decimal and the unit that fits; a space before the unit, and at the end where there is none.
-
-    >>> short_number(22_300_000_000)
-    '22.3 G'
-    """
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:.0f} "
-
-
-def _percent(interval: Interval) -> str:
-    half = interval.half_width
-    return f"{100 * interval.mean:.1f}" if half is None else f"{100 * interval.mean:.1f} ± {100 * half:.1f}"
 
 
 def _style(met: bool, lost: float) -> str:

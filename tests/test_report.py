@@ -15,6 +15,7 @@ from rich.console import Console
 
 from clbench import report
 from clbench.figures import HEADLINE, mean_interval
+from clbench.figures.format import with_half, with_unit
 from clbench.record import Record, grouped, make_record, summary
 
 
@@ -110,7 +111,7 @@ def test_seeds_are_means_with_intervals() -> None:
     seeds = [record(seed=seed) for seed in range(3)]
     text = printed(seeds, plot=False)
     interval = mean_interval([float(r.figures["forgetting"] or 0) for r in seeds])
-    assert f"forgetting {100 * interval.mean:.1f} ± {100 * (interval.half_width or 0):.1f}" in text
+    assert f"forgetting {with_half(interval)}" in text
     assert "seeds 0, 1, 2" in text
     mean = np.mean([r.accuracy_matrix().loc["beta"] for r in seeds], axis=0)
     assert rows(text)["beta"][::2] == pytest.approx(100 * mean, abs=0.051)
@@ -178,6 +179,6 @@ def test_json_for_scripts() -> None:
 
 def test_numbers_are_short() -> None:
     text = " ".join(
-        report.short_number(value) + "x" for value in (999, 1_500, 2_340_000, 22_348_434_432, 3.1e12)
+        with_unit(value) + "x" for value in (999, 1_500, 2_340_000, 22_348_434_432, 3.1e12)
     )  # fmt: skip
     assert text == "999 x 1.5 kx 2.3 Mx 22.3 Gx 3.1 Tx"

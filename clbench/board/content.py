@@ -20,20 +20,14 @@ from clbench.figures import HEADLINE, History, Interval, headline, mean_interval
 UNIT = 10_000
 
 
-def percent(score: float) -> str:
-    """A score in percent with one digit, rounded as the page rounds it: from ints of 1/10,000, halves away from 0.
-
-    >>> percent(0.78249), percent(-0.00051), percent(-0.0004)
-    ('78.3', '-0.1', '0.0')
-    """
-    tenths = (abs(ten_thousandths(score)) + 5) // 10
-    sign = "-" if score < 0 and tenths else ""
-    return f"{sign}{tenths // 10}.{tenths % 10}"
-
-
 def ten_thousandths(score: float) -> int:
-    """The score as the page has it."""
-    return round(score * UNIT)
+    """The score as the page has it, cut off rather than rounded: the page rounds it to tenths of a percent, once.
+
+    >>> ten_thousandths(0.7964666), ten_thousandths(-0.00051)
+    (7964, -5)
+    """
+    # As in figures.format, what lies within a float's error of a whole number is one.
+    return int(round(score * UNIT, 8))
 
 
 def majority_figures(track: Track) -> dict[str, float | None]:
@@ -128,7 +122,7 @@ def _row(row: Row, shared: _Shared) -> dict[str, Any]:
         "figures": [_mean_and_half(interval) for interval in row.figures.values()],
         "cost": [
             cost.depth, cost.parameters, cost.parameters_without_embeddings, cost.flops_per_pair, cost.flops_length,
-            cost.disk_bytes, _rounded(row.latency_ms), _rounded(row.throughput), max(peaks, default=None),
+            cost.disk_bytes, row.latency_ms, row.throughput, max(peaks, default=None),
             round(sum(sum(m.seconds.values()) for m in measured)),
         ],
         "recipe": shared.place(
@@ -172,10 +166,6 @@ def _mean_and_half(interval: Interval | None) -> list[int] | None:
 
 def _scores(values: Sequence[float]) -> list[int]:
     return [ten_thousandths(value) for value in values]
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
 
 
 def _machine(hardware: Any) -> str:

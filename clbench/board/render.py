@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clbench.board.content import content, majority_figures, percent, titles
+from clbench.board.content import content, majority_figures, titles
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
 from clbench.board.standings import Track, standings
 from clbench.errors import UserError
 from clbench.figures import HEADLINE, Interval
+from clbench.figures.format import percent, short_number, with_half
 from clbench.plots.page import VEGA_LITE, script_json
 from clbench.writing import write_whole
 
@@ -103,7 +104,7 @@ def readme(tracks: Sequence[Track]) -> str:
                     str(len(submission.seeds)),
                     str(row.cost.depth),
                     short_number(row.cost.parameters),
-                    *(with_half(row.figures[name]) for name in shown),
+                    *(_figure(row.figures[name]) for name in shown),
                 ]
             )
         domains = ", ".join(
@@ -231,27 +232,6 @@ def page(tracks: Sequence[Track]) -> str:
     )
 
 
-def with_half(interval: Interval | None) -> str:
-    """A figure in percent as the tables have it: mean ± half width; a dash where it is not defined."""
-    if interval is None:
-        return "–"
-    half = interval.half_width
-    return percent(interval.mean) + ("" if half is None else f" ± {percent(half)}")
-
-
-def short_number(value: float) -> str:
-    """Three digits and a unit.
-
-    >>> short_number(5_179_266), short_number(110e6)
-    ('5.18M', '110M')
-    """
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            scaled = value / size
-            return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit}"
-    return f"{value:g}"
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table: rank, model and submission are text, numbers stand to the right."""
     lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3), *rows]
@@ -260,6 +240,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _plain(score: float | None) -> str:
     return "–" if score is None else percent(score)
+
+
+def _figure(interval: Interval | None) -> str:
+    return "–" if interval is None else with_half(interval)
 
 
 def _ends(interval: Interval | None) -> list[tuple[str, float | None]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from clbench.board.content import majority_figures, percent
-from clbench.board.render import short_number, with_half
+from clbench.board.content import majority_figures
 from clbench.board.standings import Row, Track
 from clbench.console import printable
+from clbench.figures.format import percent, short_number, with_half
 from clbench.report import print_warnings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
             f"{row.rank}{'◆' if row.front else ' '}",
             Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "")),
             short_number(row.cost.parameters),
-            *(with_half(row.figures[name]) for _, name in shown),
+            *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
         )
     floor = majority_figures(track)
     cells = ["–" if (found := floor[name]) is None else percent(found) for _, name in shown]

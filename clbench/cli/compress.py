@@ -69,11 +69,13 @@ def command(
             }
         )  # fmt: skip
         return
+    from clbench.figures.format import percent
+
     figures, cost = made.figures, made.cost
     show = out()
     show.print(
-        f"accuracy {100 * figures['accuracy']:.1f}%   balanced {100 * figures['balanced_accuracy']:.1f}%   majority "
-        f"{100 * figures['majority']:.1f}%   {cost['depth']} layers   {cost['parameters'] / 1e6:.1f} M parameters"
+        f"accuracy {percent(figures['accuracy'])}%   balanced {percent(figures['balanced_accuracy'])}%   majority "
+        f"{percent(figures['majority'])}%   {cost['depth']} layers   {cost['parameters'] / 1e6:.1f} M parameters"
     )
     if made.note is not None:
         show.print(made.note, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -71,6 +71,7 @@ def _print(content: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from clbench.figures.format import fixed
     from clbench.report import print_warnings
 
     out = console.out()
@@ -99,8 +100,8 @@ def _print(content: dict[str, Any]) -> None:
         figures.add_row(
             name,
             *(f"{splits[split]['pairs']:,}" if split in splits else "–" for split in ("train", "validation", "test")),
-            f"{test['words']:.0f}",
-            "/".join(f"{count / test['pairs']:.2f}" for count in test["labels"].values()),
+            fixed(test["words"], 0),
+            "/".join(fixed(count / test["pairs"], 2) for count in test["labels"].values()),
             *(_score(domain[baseline]) for baseline in ("majority", "word_overlap")),
         )
         about.add_row(name, Text(domain["title"] + _origin(domain["source"])), Text(domain["licence"]))
@@ -121,4 +122,6 @@ def _origin(source: dict[str, Any]) -> str:
 
 
 def _score(score: dict[str, float]) -> str:
-    return f"{score['accuracy']:.2f}/{score['balanced_accuracy']:.2f}"
+    from clbench.figures.format import fixed
+
+    return "/".join(fixed(score[name], 2) for name in ("accuracy", "balanced_accuracy"))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from clbench.compare.models import Model
 from clbench.compare.tested import Comparison, Tested
 from clbench.errors import UserError
-from clbench.figures import HEADLINE, Interval, LifetimeDifference
+from clbench.figures import HEADLINE, LifetimeDifference
+from clbench.figures.format import fixed, points, with_half, with_unit
 from clbench.plots.page import Table
-from clbench.report import short_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,6 +102,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "first": comparison.models[pair.first].name,
                 "second": comparison.models[pair.second].name,
                 "first_is": pair.word,
+                "too_few_pairs": pair.too_few,
                 "bootstrap": asdict(pair.difference) | {"p_holm": pair.adjusted},
                 "student_t": asdict(pair.by_t) | {"p_holm": pair.by_t_adjusted},
                 "mcnemar": [
@@ -148,7 +149,9 @@ def write_csv(comparison: Comparison, path: Path) -> list[Path]:
             "mcnemar_only_second": pair.mcnemar[0].only_other,
             "mcnemar_p": pair.mcnemar[0].p_mid,
             "mcnemar_p_holm": pair.mcnemar_adjusted,
+            "differing_pairs": pair.difference.pairs,
             "first_is": pair.word,
+            "too_few_pairs": pair.too_few,
         }
         for pair in comparison.pairs
     ]
@@ -234,7 +237,7 @@ def _lines(comparison: Comparison) -> list[_Line]:
     for name, figure in HEADLINE.items():
         found = [figures[name] for figures in comparison.figures]
         means = [None if one is None else one.mean for one in found]
-        texts = tuple("not defined" if one is None else _percent(one) for one in found)
+        texts = tuple("not defined" if one is None else with_half(one) for one in found)
         lines.append(_Line(figure.title, texts, _best(means, figure.better == "higher")))
     costs = [model.records[0].cost for model in comparison.models]
     lengths = sorted({cost.flops_length for cost in costs})
@@ -244,13 +247,13 @@ def _lines(comparison: Comparison) -> list[_Line]:
     without = [cost.parameters_without_embeddings for cost in costs]
     rows: list[tuple[str, Sequence[float | None], Sequence[str], bool]] = [
         ("layers", [cost.depth for cost in costs], [str(cost.depth) for cost in costs], False),
-        ("parameters", parameters, [short_number(value).strip() for value in parameters], False),
-        ("without embeddings", without, [short_number(value).strip() for value in without], False),
+        ("parameters", parameters, [with_unit(value).strip() for value in parameters], False),
+        ("without embeddings", without, [with_unit(value).strip() for value in without], False),
         (
             f"FLOPs a pair of {lengths[0]} tokens" if len(lengths) == 1 else "FLOPs a pair",
             [cost.flops_per_pair for cost in costs] if len(lengths) == 1 else [None] * len(costs),
             [
-                short_number(cost.flops_per_pair).strip() + (f" ({cost.flops_length} tokens)" * (len(lengths) > 1))
+                with_unit(cost.flops_per_pair).strip() + (f" ({cost.flops_length} tokens)" * (len(lengths) > 1))
                 for cost in costs
             ],
             False,
@@ -278,8 +281,15 @@ def _pair_cells(pair: Tested) -> list[str]:
     test = pair.mcnemar[0]
     return [
         _points(pair.difference), _p(pair.adjusted), f"{test.only_one} : {test.only_other}", _p(pair.mcnemar_adjusted),
-        pair.word,
+        _word(pair),
     ]  # fmt: skip
+
+
+def _word(pair: Tested) -> str:
+    if not pair.too_few:
+        return pair.word
+    count = pair.difference.pairs
+    return f"{pair.word}: too few pairs, they differ on {count}"
 
 
 def _versus(comparison: Comparison, pair: Tested) -> str:
@@ -305,6 +315,8 @@ def _pairs_note(comparison: Comparison) -> str:
     )
     if single:
         told += "A model with one seed is that one trained model: nothing is said of its recipe. "
+    if any(pair.too_few for pair in comparison.pairs):
+        told += "Too few pairs: with fewer than 6 on which two models differ, no test of them has a p below 5%. "
     return told + "Decided at 5%."
 
 
@@ -323,18 +335,12 @@ def _titled(model: Model) -> str:
     return model.name if len(model.seeds) == 1 else f"{model.name} ({len(model.seeds)} seeds)"
 
 
-def _percent(found: Interval) -> str:
-    half = found.half_width
-    return f"{100 * found.mean:.1f}" + ("" if half is None else f" ± {100 * half:.1f}")
-
-
 def _points(difference: LifetimeDifference) -> str:
-    value, low, high = (100 * part for part in (difference.value, difference.low, difference.high))
-    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+    return f"{points(difference.value)} ({points(difference.low)} to {points(difference.high)})"
 
 
 def _p(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    return "<0.001" if p < 0.001 else fixed(p, 3)
 
 
 def _median(model: Model, field: str) -> float | None:

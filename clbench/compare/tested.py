@@ -59,6 +59,11 @@ class Tested:
             return "not decided"
         return "better" if self.difference.value > 0 else "worse"
 
+    @property
+    def too_few(self) -> bool:
+        """Whether nothing is decided because the two models differ on too few pairs for anything to be."""
+        return self.word == "not decided" and self.difference.too_few
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -74,9 +74,9 @@ def _split(pairs: Pairs, label_space: Sequence[str]) -> dict[str, Any]:
     return {
         "pairs": len(pairs),
         "labels": dict(zip(label_space, counts, strict=True)),
-        "words": round(words / len(pairs), 2),
+        "words": words / len(pairs),
     }
 
 
 def _score(score: BaselineScore) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in asdict(score).items()}
+    return asdict(score)

@@ -33,17 +33,23 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     """Mean and two-sided confidence interval by Student's t: m +- t_{(1 + confidence)/2, n-1} s / sqrt(n).
 
     s is the sample's standard deviation (n - 1). It takes the seeds' scores for draws from a normal distribution, and
-    is not cut off at 0 or 1.
+    is not cut off at 0 or 1. Equal values give an interval without width, which says of a model that its seeds do not
+    matter, as of the majority class, or that they were too few to show it.
 
     Args:
         values: one or more values, one a seed.
         confidence: in (0, 1).
+
+    Raises:
+        ValueError: there is no value, or one is not finite.
 
     >>> interval = mean_interval([1.0, 2.0, 3.0])  # t_{0.975, 2} = 4.303, s = 1
     >>> round(interval.low, 3), round(interval.high, 3)
     (-0.484, 4.484)
     """
     count = len(values)
+    if not count or not all(map(math.isfinite, values)):
+        raise ValueError(f"a mean needs one finite value or more, not {list(values)}")
     mean = math.fsum(values) / count
     if count == 1:
         return Interval(mean, None, None, 1)

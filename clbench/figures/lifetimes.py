@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clbench.figures.signs import FEW, guarded, signs_of
+
 
 def lifetime_shares(right: Sequence[np.ndarray], met: np.ndarray) -> list[np.ndarray]:
     """What each test pair gives to the lifetime accuracy.
@@ -43,17 +45,24 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     Var_i over the N_d pairs of a domain, which the two models share, and s^2 over a model's seeds. difference / sqrt(V)
     is held against Student's t with Welch and Satterthwaite's degrees of freedom, V^2 / sum (s^2 / S)^2 / (S - 1), the
     pairs' part having as good as infinitely many. A model with one seed adds no variance of seeds: its part of the
-    answer speaks of that one trained model.
+    answer speaks of that one trained model. Where two models differ on few pairs, p is at least that of the
+    randomisation test (:mod:`clbench.figures.signs`).
 
     Args:
         shares: for each of K models, for each domain, float (S, N_d): a row for each seed.
 
     Returns:
-        float (K, K), symmetric, 1 on the diagonal.
+        float (K, K) in (0, 1], symmetric, 1 on the diagonal.
+
+    Raises:
+        ValueError: a share is not finite, or a domain has no pair.
     """
     from scipy.stats import norm, t
 
     count = len(shares)
+    for model in shares:
+        if not all(part.size and np.isfinite(part).all() for part in model):
+            raise ValueError("the pairs' shares should be finite, and every domain should have a pair")
     lifetime = np.array([lifetime_of(model) for model in shares])
     covariance = np.zeros((count, count))
     for d in range(len(shares[0])):
@@ -71,11 +80,30 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.abs(lifetime[:, None] - lifetime[None, :]) / np.sqrt(variance)
         freedom = variance**2 / (lost[:, None] + lost[None, :])
-    # No variance at all: equal models differ by nothing, others surely.
+    # No variance at all: what equal models differ by is nothing, and of others the pairs' signs decide.
     score = np.where(np.isnan(score), 0.0, score)
     p = np.where(np.isfinite(freedom), 2 * t.sf(score, np.where(np.isfinite(freedom), freedom, 1)), 2 * norm.sf(score))
+    for a, b in _few(shares):
+        p[a, b] = p[b, a] = guarded(float(p[a, b]), signs_of(shares[a], shares[b]))
     np.fill_diagonal(p, 1.0)
-    return p
+    return np.maximum(p, 2.0**-1000)
+
+
+def _few(shares: Sequence[Sequence[np.ndarray]]) -> list[tuple[int, int]]:
+    """Every two models that may differ on few pairs, by sums over all pairs of (a - b)^2 and (a - b)^4.
+
+    Multiplied out, so that hundreds of models take some products of matrices; twice as many pairs as are few are let
+    through, since what is left of such sums is not exact.
+    """
+    most = max(part.shape[1] for part in shares[0])
+    parts = np.stack([np.concatenate([p.mean(axis=0) * (most / p.shape[1]) for p in model]) for model in shares])
+    parts /= np.abs(parts).max() or 1.0
+    by_two, by_three = parts**2, parts**3
+    of_two, of_four = by_two.sum(axis=1), (by_two**2).sum(axis=1)
+    two = of_two[:, None] + of_two - 2 * parts @ parts.T
+    cubes = by_three @ parts.T
+    four = of_four[:, None] + of_four - 4 * (cubes + cubes.T) + 6 * by_two @ by_two.T
+    return [(a, b) for a, b in np.argwhere(np.triu(two**2 <= 2 * FEW * np.abs(four) + 1e-12, 1)).tolist()]
 
 
 def seed_variance(model: Sequence[np.ndarray]) -> float:

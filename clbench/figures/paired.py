@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clbench.figures.lifetimes import lifetime_of, seed_variance
+from clbench.figures.signs import LEAST, Signs, guarded, signs_of, widened
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,32 @@ def mcnemar(gold: np.ndarray, one: np.ndarray, other: np.ndarray) -> McNemar:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A difference in score, first model minus second, with a bootstrap interval.
+class _OnPairs:
+    """A difference between two models that rests on the pairs on which they differ.
 
     Attributes:
-        value: the difference on all pairs, in [-1, 1].
-        low, high: the percentile interval.
+        value: the difference, first model minus second, in [-1, 1].
+        low, high: its confidence interval.
+        pairs: on how many pairs the two differ.
+        effective_pairs: to how many pairs of equal weight these come, see
+            :attr:`clbench.figures.signs.Signs.effective`.
     """
 
     value: float
     low: float
     high: float
+    pairs: int
+    effective_pairs: float
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the two differ on fewer than 6 pairs (of equal weight), of which none could be decided at 5%."""
+        return self.effective_pairs < LEAST
+
+
+@dataclass(frozen=True)
+class Difference(_OnPairs):
+    """A difference in score, first model minus second, with a bootstrap interval."""
 
 
 def paired_bootstrap(
@@ -78,13 +94,22 @@ def paired_bootstrap(
     matters (gold class, and whether one, the other, both or none is right), so a resample is one multinomial draw of
     these counts: the same distribution as drawing pairs, at a cost that does not grow with N.
 
+    Where the models differ on few pairs (at most 16, if they weigh the same), resamples understate what chance does: of
+    4 pairs to 0 among 1,000 their interval leaves out 0, while four tosses of a coin come out alike one time in eight.
+    There the interval is widened by that of the pairs' signs (:mod:`clbench.figures.signs`), and so holds 0 wherever
+    McNemar's exact test decides nothing.
+
     Args:
         gold, one, other: (N,) classes.
         balanced: of balanced accuracy instead; a class that a resample has no pair of is left out of its mean.
         confidence: in (0, 1).
         resamples: how many.
         seed: of the draws; the same arguments give the same interval.
+
+    Raises:
+        ValueError: there is no pair.
     """
+    _some(len(gold))
     labels, place = np.unique(gold, return_inverse=True)
     gain = (one == gold).astype(np.int64) - (other == gold)
     cells = np.bincount(place * 3 + gain + 1, minlength=3 * len(labels))
@@ -92,7 +117,8 @@ def paired_bootstrap(
     difference: Callable[[np.ndarray], np.ndarray] = _balanced if balanced else _plain
     tail = (1 - confidence) / 2
     low, high = np.quantile(difference(drawn), [tail, 1 - tail])
-    return Difference(float(difference(cells[None])[0]), float(low), float(high))
+    weight = np.bincount(place)[place] * len(labels) if balanced else len(gold)
+    return _difference(float(difference(cells[None])[0]), float(low), float(high), gain / weight, confidence)
 
 
 def seeds_bootstrap(
@@ -102,36 +128,48 @@ def seeds_bootstrap(
 
     With g_i the mean over the seeds of (first right on pair i) - (second right on it), a resample is the mean of N
     draws of g_i with replacement: all seeds' answers to a pair stay together, since they are not independent. The
-    interval is the percentile one; it speaks of these seeds.
+    interval is the percentile one, wider where the models differ on few pairs (:func:`paired_bootstrap`); it speaks of
+    these seeds.
 
     Args:
         one, other: bool (S, N), whether each seed's model is right on each pair.
         confidence: in (0, 1).
         resamples: how many.
         seed: of the draws; the same arguments give the same interval.
+
+    Raises:
+        ValueError: there is no pair, or no seed.
     """
+    _some(one.size)
     gains = one.astype(np.int64).sum(0) - other.astype(np.int64).sum(0)
     levels, cells = np.unique(gains, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(len(gains), cells / len(gains), size=resamples)
     tail = (1 - confidence) / 2
     scale = len(gains) * len(one)
     low, high = np.quantile(drawn @ levels / scale, [tail, 1 - tail])
-    return Difference(float(gains.sum() / scale), float(low), float(high))
+    return _difference(float(gains.sum() / scale), float(low), float(high), gains / scale, confidence)
+
+
+def _some(count: int) -> None:
+    if not count:
+        raise ValueError("there should be a pair at least")
+
+
+def _difference(value: float, low: float, high: float, parts: np.ndarray, confidence: float) -> Difference:
+    """With the interval that its pairs allow; ``parts`` is what each of them gives to the difference."""
+    signs = Signs(parts[parts != 0])
+    low, high = widened(low, high, signs, confidence)
+    return Difference(value, max(-1.0, low), min(1.0, high), signs.count, signs.effective)
 
 
 @dataclass(frozen=True)
-class LifetimeDifference:
-    """A difference in lifetime accuracy, first model minus second, with its interval and test.
+class LifetimeDifference(_OnPairs):
+    """A difference in lifetime accuracy, first model minus second, with its interval, not cut off at -1 or 1, and test.
 
     Attributes:
-        value: the difference, in [-1, 1].
-        low, high: its confidence interval, which is not cut off at -1 or 1.
-        p: two-sided p of no difference.
+        p: two-sided p of no difference, in (0, 1]; not below what the pairs on which the models differ can give.
     """
 
-    value: float
-    low: float
-    high: float
     p: float
 
 
@@ -141,23 +179,34 @@ def lifetime_difference(
     """The difference in lifetime accuracy by Student's t, test pairs and seeds both taken for samples.
 
     The interval that belongs to :func:`~clbench.figures.lifetimes.lifetime_p_values`, which has variance and degrees of
-    freedom: difference +- t_{(1 + confidence)/2, df} sqrt(V), the normal quantile where no model has several seeds.
+    freedom: difference +- t_{(1 + confidence)/2, df} sqrt(V), the normal quantile where no model has several seeds. Few
+    pairs on which the models differ widen it and raise p as in :func:`lifetime_bootstrap`.
 
     Args:
         one, other: for each domain float (S, N_d), the pairs' shares of each seed's lifetime accuracy, see
             :func:`~clbench.figures.lifetimes.lifetime_shares`; S may differ between the models, the pairs may not.
         confidence: in (0, 1).
+
+    Raises:
+        ValueError: a share is not finite, or a domain has no pair.
     """
     from scipy.stats import norm, t
 
+    signs = signs_of(one, other)
     value = lifetime_of(one) - lifetime_of(other)
     variance, _, freedom = _variance(one, other)
     if variance == 0.0:
-        return LifetimeDifference(value, value, value, float(value == 0.0))
+        return _lifetime(value, value, value, 0.0, signs, confidence)
     deviation = variance**0.5
     law = norm if freedom is None else t(freedom)
     half = float(law.ppf((1 + confidence) / 2)) * deviation
-    return LifetimeDifference(value, value - half, value + half, float(2 * law.sf(abs(value) / deviation)))
+    p = float(2 * law.sf(abs(value) / deviation))
+    return _lifetime(value, value - half, value + half, p, signs, confidence)
+
+
+def _lifetime(value: float, low: float, high: float, p: float, signs: Signs, confidence: float) -> LifetimeDifference:
+    low, high = widened(low, high, signs, confidence)
+    return LifetimeDifference(value, low, high, signs.count, signs.effective, guarded(p, signs))
 
 
 def lifetime_bootstrap(
@@ -188,6 +237,10 @@ def lifetime_bootstrap(
     are <= 0 or >= 0, whichever are fewer (Davison & Hinkley 1997, section 4.2, for the added ones): no p is smaller
     than 2 / (B + 1). All pairs of models share the resamples, so a hundred comparisons cost no more than one.
 
+    Where two models differ on few pairs (at most 16, if they weigh the same), resamples understate what chance does.
+    There p is at least that of the randomisation test of the pairs' signs, which is 2^(1 - m) where all m are of one
+    sign and never less, and the interval is at least that of the signs (:mod:`clbench.figures.signs`).
+
     Args:
         models: for each of K models, for each domain, float (S, N_d), as :func:`lifetime_difference` takes them.
         confidence: in (0, 1).
@@ -197,7 +250,15 @@ def lifetime_bootstrap(
 
     Returns:
         first minus second for each (first, second), first < second.
+
+    Raises:
+        ValueError: a share is not finite, or a domain has no pair.
     """
+    signs = {
+        (first, second): signs_of(models[first], models[second])
+        for first in range(len(models))
+        for second in range(first + 1, len(models))
+    }
     rng = np.random.default_rng(seed)
     drawn = np.zeros((resamples, len(models)))
     means = [np.stack([model[d].mean(axis=0) for model in models], axis=1) for d in range(len(models[0]))]
@@ -217,21 +278,19 @@ def lifetime_bootstrap(
                 on_done(done / (resamples * pairs))
     tail = (1 - confidence) / 2
     found = {}
-    for first in range(len(models)):
-        for second in range(first + 1, len(models)):
-            differences = drawn[:, first] - drawn[:, second]
-            _, of_seeds, freedom = _variance(models[first], models[second])
-            value = lifetime_of(models[first]) - lifetime_of(models[second])
-            if freedom is not None:
-                deviation = differences - value + of_seeds**0.5 * rng.standard_normal(resamples)
-                differences = value + deviation / np.sqrt(rng.chisquare(freedom, resamples) / freedom)
-            # Sums in another order: what is equal may differ by the last digits.
-            differences[np.abs(differences) < 1e-12] = 0.0
-            low, high = np.quantile(differences, [tail, 1 - tail])
-            least = min(int(np.sum(differences <= 0)), int(np.sum(differences >= 0)))
-            found[first, second] = LifetimeDifference(
-                value, float(low), float(high), min(1.0, 2 * (1 + least) / (resamples + 1))
-            )  # fmt: skip
+    for (first, second), of_these in signs.items():
+        differences = drawn[:, first] - drawn[:, second]
+        _, of_seeds, freedom = _variance(models[first], models[second])
+        value = lifetime_of(models[first]) - lifetime_of(models[second])
+        if freedom is not None:
+            deviation = differences - value + of_seeds**0.5 * rng.standard_normal(resamples)
+            differences = value + deviation / np.sqrt(rng.chisquare(freedom, resamples) / freedom)
+        # Sums in another order: what is equal may differ by the last digits.
+        differences[np.abs(differences) < 1e-12] = 0.0
+        low, high = np.quantile(differences, [tail, 1 - tail])
+        least = min(int(np.sum(differences <= 0)), int(np.sum(differences >= 0)))
+        p = min(1.0, 2 * (1 + least) / (resamples + 1))
+        found[first, second] = _lifetime(value, float(low), float(high), p, of_these, confidence)
     return found
 
 

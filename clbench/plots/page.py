@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from clbench.figures.format import percent
 from clbench.plots.overlay import MEAN, LineStyle, Overlay, line_style
 from clbench.plots.picture import PALETTE
 from clbench.plots.scores import MAJORITY, MOST, over_seeds, score_limits, standing_out
@@ -313,7 +314,7 @@ def _marked(drawn: Overlay) -> list[str]:
 
 
 def _text(mean: float, half: float) -> str:
-    return f"{100 * mean:.1f}" + (f" ± {100 * half:.1f}" if half > 0 else "")
+    return percent(mean) + (f" ± {percent(half)}" if half > 0 else "")
 
 
 def _number(score: float) -> float | None:

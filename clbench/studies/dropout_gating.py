@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from clbench.figures import mean_interval
+from clbench.figures.format import with_half
 from clbench.studies.pool import finished, workers
-from clbench.studies.tables import markdown_table, percent, write_csv
+from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 
 # rate -> recipe
@@ -135,7 +136,7 @@ def live(plan: Plan, rate: float, seed: int, folder: Path) -> dict[str, Any]:
 def table(outcome: Outcome) -> list[list[str]]:
     """Rows of cells: the rate, then mean and half width of the 95% interval over seeds of each figure, in percent."""
     return [
-        [f"{rate:g}", *(percent(mean_interval(outcome.scores(rate, figure))) for figure in FIGURES)] for rate in RATES
+        [f"{rate:g}", *(with_half(mean_interval(outcome.scores(rate, figure))) for figure in FIGURES)] for rate in RATES
     ]
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.figures import mean_interval
+from clbench.figures.format import with_half
 from clbench.schema.recipe import PruneLayers, read_recipe
 from clbench.studies.pool import finished, workers
-from clbench.studies.tables import markdown_table, percent, write_csv
+from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 
 if TYPE_CHECKING:
@@ -223,7 +224,8 @@ def live(plan: Plan, dropped: bool, recipe: str, seed: int, folder: Path) -> lis
 def table(outcome: Outcome, figure: str) -> list[list[str]]:
     """Rows of cells: the arm, then mean and half width of the 95% interval over seeds at every depth, in percent."""
     return [
-        [arm, *(percent(mean_interval(outcome.scores(arm, depth, figure))) for depth in outcome.depths)] for arm in ARMS
+        [arm, *(with_half(mean_interval(outcome.scores(arm, depth, figure))) for depth in outcome.depths)]
+        for arm in ARMS
     ]
 
 
@@ -232,7 +234,7 @@ def life_table(outcome: Outcome, figures: Sequence[str]) -> list[list[str]]:
     rows = []
     for recipe in dict.fromkeys(life["model"] for life in outcome.lives):
         lives = [life for life in outcome.lives if life["model"] == recipe]
-        cells = [percent(mean_interval([life[figure] for life in lives])) for figure in figures]
+        cells = [with_half(mean_interval([life[figure] for life in lives])) for figure in figures]
         rows.append([recipe, lives[0]["backbone"], *cells])
     return rows
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.figures import Interval, mean_interval
+from clbench.figures.format import fixed, percent, with_half
 from clbench.studies.pool import finished, workers
-from clbench.studies.tables import markdown_table, percent
+from clbench.studies.tables import markdown_table
 from clbench.studies.verdict import Answer, answer_on_pairs
 
 if TYPE_CHECKING:
@@ -224,14 +225,14 @@ def shown(outcome: Outcome) -> tuple[list[str], list[list[str]], list[list[float
     cells, shades = [], []
     for number, (recipe, what) in CONFIGURATIONS.items():
         intervals = [outcome.interval(number, domain) for domain in DOMAINS]
-        cells.append([str(number), recipe, what, str(outcome.cost[number]["depth"]), *map(percent, intervals)])
+        cells.append([str(number), recipe, what, str(outcome.cost[number]["depth"]), *map(with_half, intervals)])
         shades.append([None, None, None, None, *(interval.mean for interval in intervals)])
     return head, cells, shades
 
 
 def caption(outcome: Outcome, plan: Plan) -> str:
     """What the table shows."""
-    floors = ", ".join(f"{domain} {100 * value:.1f}" for domain, value in outcome.majority.items())
+    floors = ", ".join(f"{domain} {percent(value)}" for domain, value in outcome.majority.items())
     return (
         f"Accuracy on the test pairs in %, mean and 95% interval over seeds {', '.join(map(str, plan.seeds))}; "
         f"{outcome.backbone}, {plan.edition} edition; majority class: {floors}"
@@ -258,10 +259,15 @@ def _page(outcome: Outcome, plan: Plan) -> str:
 
 def _styled(outcome: Outcome, plan: Plan) -> Styler:
     frame = outcome.frame()
-    formats: dict[Any, Any] = {name: "{:.1f}" for name in frame.columns if name.split()[0] in DOMAINS}
+    formats: dict[Any, Any] = {name: _digit for name in frame.columns if name.split()[0] in DOMAINS}
     return (
         frame.style.format(formats | {"parameters": "{:,}"}, na_rep="")
         .background_gradient(cmap="Greens", subset=list(DOMAINS), axis=0)
         .set_caption(caption(outcome, plan))
         .set_uuid("seven")
     )
+
+
+def _digit(value: float | None) -> str:
+    """A cell of the frame, already in percent."""
+    return "" if value is None or np.isnan(value) else fixed(value, 1)

@@ -7,18 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clbench.figures import Interval
-
-
-def percent(interval: Interval) -> str:
-    """Mean and half width of a 95% interval, in percent.
-
-    >>> percent(Interval(0.5, 0.4, 0.6, 3))
-    '50.0 ± 10.0'
-    """
-    half = interval.half_width
-    return f"{100 * interval.mean:.1f}" + (f" ± {100 * half:.1f}" if half is not None else "")
-
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
     """A Markdown table whose first ``texts`` columns are text; numbers stand to the right.

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from clbench.figures import mean_interval, seeds_bootstrap
+from clbench.figures.format import points
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,11 @@ class Answer:
     Attributes:
         question: in a sentence.
         contrast: which arm minus which.
-        low, high: the 95% interval of the difference; None where one seed alone gives none.
+        low, high: the 95% interval of the difference; None where one seed, or seeds that all differ by the same, give
+            none.
         difference: in [-1, 1].
-        over: what the interval is over, with their number: seeds, or test pairs.
+        over: what the interval is over, with their number: seeds, or test pairs; and that these are too few, where they
+            are.
     """
 
     question: str
@@ -38,10 +41,10 @@ class Answer:
 
     def sentence(self) -> str:
         """For people; differences in points."""
-        points = f"{self.question} {self.verdict}: {100 * self.difference:+.1f} points"
+        told = f"{self.question} {self.verdict}: {points(self.difference, 1)} points"
         if self.low is None or self.high is None:
-            return f"{points} ({self.contrast}), {self.over}."
-        return f"{points} ({self.contrast}; 95% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}, {self.over})."
+            return f"{told} ({self.contrast}), {self.over}."
+        return f"{told} ({self.contrast}; 95% interval {points(self.low, 1)} to {points(self.high, 1)}, {self.over})."
 
     def as_json(self) -> dict[str, str | float | None]:
         """As plain JSON values."""
@@ -56,10 +59,18 @@ def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[f
 
     >>> answer("Does it help?", "a - b", [0.7, 0.71, 0.69], [0.6, 0.6, 0.6]).verdict
     'yes'
+    >>> answer("Does it help?", "a - b", [0.7, 0.8], [0.6, 0.7]).sentence()
+    'Does it help? not decided: +10.0 points (a - b), 2 seeds that all differ by the same: too few to tell.'
     """
-    found = mean_interval([a - b for a, b in zip(one, other, strict=True)])
-    over = f"{found.count} seed{'s' * (found.count > 1)}"
-    return Answer(question, contrast, found.mean, found.low, found.high, over)
+    differences = [a - b for a, b in zip(one, other, strict=True)]
+    found = mean_interval(differences)
+    if found.count == 1:
+        return Answer(question, contrast, found.mean, None, None, "1 seed: too few to tell")
+    # Student's interval would have no width, as if further seeds could not differ either.
+    if found.mean and max(differences) - min(differences) < 1e-12:
+        over = f"{found.count} seeds that all differ by the same: too few to tell"
+        return Answer(question, contrast, found.mean, None, None, over)
+    return Answer(question, contrast, found.mean, found.low, found.high, f"{found.count} seeds")
 
 
 def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.ndarray) -> Answer:
@@ -70,6 +81,7 @@ def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.nda
     """
     found = seeds_bootstrap(one, other)
     seeds, pairs = one.shape
-    return Answer(
-        question, contrast, found.value, found.low, found.high, f"{pairs:,} test pairs, {seeds} seed{'s' * (seeds > 1)}"
-    )  # fmt: skip
+    over = f"{pairs:,} test pairs, {seeds} seed{'s' * (seeds > 1)}"
+    if found.too_few:
+        over += f"; too few pairs to tell: the two differ on {found.pairs}"
+    return Answer(question, contrast, found.value, found.low, found.high, over)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
 from clbench.figures import Interval
+from clbench.figures.format import with_half
 from clbench.record import RECORD_NAME, Record, read_record
 from clbench.report import summary
-from clbench.studies.tables import percent
 from clbench.sweep.plan import Plan, Run
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def tables(found: Summary) -> list[Table]:
             for name in FIGURES.values():
                 table.add_column(name, justify="right")
             shown[stream, strategy] = table
-        cells = ["not defined" if value is None else percent(value) for value in row.figures.values()]
+        cells = ["not defined" if value is None else with_half(value) for value in row.figures.values()]
         shown[stream, strategy].add_row(model, str(len(row.seeds)), *cells)
     return list(shown.values())
 

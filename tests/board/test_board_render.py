@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from clbench.board import read_submission, standings
-from clbench.board.content import content, majority_figures, percent, ten_thousandths, titles
+from clbench.board.content import content, majority_figures, ten_thousandths, titles
 from clbench.board.render import (
     board_csv,
     build,
@@ -33,11 +33,11 @@ from clbench.board.render import (
     read_all,
     readme,
     script_json,
-    short_number,
 )
 from clbench.board.standings import Track
 from clbench.errors import UserError
 from clbench.figures import HEADLINE
+from clbench.figures.format import percent, short_number
 from clbench.record import RunWarning
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=hacked=1> |`*_[x](javascript:hacked=1)"

@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from clbench.board import standings
-from clbench.board.content import percent
 from clbench.board.render import read_all
 from clbench.board.terminal import pareto_plot, print_track
 from clbench.cli.leaderboard import command
 from clbench.errors import UserError
 from clbench.figures import HEADLINE
+from clbench.figures.format import percent
 
 
 def run(*words: str) -> str:

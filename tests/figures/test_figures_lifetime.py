@@ -30,18 +30,21 @@ def shares(
 
 
 def test_one_seed_by_hand() -> None:
-    """One domain, one experience: the first alone is right on 3 of 8 pairs, the second alone on 1."""
-    one, other = np.array([[1, 1, 1, 0, 1, 1, 0, 0]]), np.array([[0, 0, 0, 1, 1, 1, 0, 0]])
+    """One domain, one experience: the first alone is right on 24 of 64 pairs, the second alone on 8."""
+    one = np.tile([[1, 1, 1, 0, 1, 1, 0, 0]], 8)
+    other = np.tile([[0, 0, 0, 1, 1, 1, 0, 0]], 8)
     found = lifetime_difference([one], [other])
-    # gains 1, 1, 1, -1, 0, 0, 0, 0: mean 1/4, squares about it 4 - 8/16 = 3.5, variance of the mean 3.5 / 7 / 8 = 1/16
+    # gains 1, 1, 1, -1, 0, 0, 0, 0, eight times: mean 1/4, squares about it 32 - 64/16 = 28, variance of the mean
+    # 28 / 63 / 64 = 1/144
     assert found.value == pytest.approx(0.25)
-    assert (found.low, found.high) == pytest.approx((0.25 - 1.959964 / 4, 0.25 + 1.959964 / 4), abs=1e-6)
-    assert found.p == pytest.approx(2 * stats.norm.sf(1.0))
+    assert (found.low, found.high) == pytest.approx((0.25 - 1.959964 / 12, 0.25 + 1.959964 / 12), abs=1e-6)
+    assert found.p == pytest.approx(2 * stats.norm.sf(3.0))
+    assert (found.pairs, found.effective_pairs, found.too_few) == (32, 32, False)
 
 
 def test_seeds_by_hand() -> None:
-    """Two pairs that are alike for each seed: only the seeds' part is left, and that is Welch's test."""
-    one, other = np.array([[0.9] * 2, [0.7] * 2, [0.8] * 2]), np.array([[0.5] * 2, [0.6] * 2])
+    """Many pairs that are alike for each seed: only the seeds' part is left, and that is Welch's test."""
+    one, other = np.array([[0.9] * 30, [0.7] * 30, [0.8] * 30]), np.array([[0.5] * 30, [0.6] * 30])
     found = lifetime_difference([one], [other])
     # V = 0.01 / 3 + 0.005 / 2 = 0.0058333; df = V^2 / (0.01^2 / 9 / 2 + 0.005^2 / 4 / 1) = 2.8824
     assert found.value == pytest.approx(0.25)
@@ -54,10 +57,10 @@ def test_seeds_by_hand() -> None:
 
 def test_domains_are_strata() -> None:
     """Two domains add up: each has its own mean and its own variance, over its own number of pairs."""
-    a, b = np.array([[0.5, 0.25, 0.0]]), np.array([[0.5, 0.0]])
-    zero = [np.zeros((1, 3)), np.zeros((1, 2))]
+    a, b = np.tile([[0.5, 0.25, 0.0]], 20), np.tile([[0.5, 0.0]], 20)
+    zero = [np.zeros((1, 60)), np.zeros((1, 40))]
     found = lifetime_difference([a, b], zero)
-    variance = np.var(a, ddof=1) / 3 + np.var(b, ddof=1) / 2
+    variance = np.var(a, ddof=1) / 60 + np.var(b, ddof=1) / 40
     assert found.value == pytest.approx(0.25 + 0.25)
     assert found.high - found.value == pytest.approx(1.959964 * variance**0.5, abs=1e-6)
 
@@ -140,7 +143,9 @@ def test_the_smallest_p() -> None:
     always, never = [np.ones((1, 50))], [np.zeros((1, 50))]
     found = lifetime_bootstrap([always, never], resamples=99)[0, 1]
     assert found.p == pytest.approx(2 / 100)
-    assert (found.low, found.high) == (1, 1)
+    # Resamples of 50 pairs that are all alike have no width; Clopper and Pearson's interval of 50 in 50 has.
+    share = stats.binomtest(50, 50).proportion_ci(method="exact")
+    assert (found.low, found.high) == pytest.approx((2 * share.low - 1, 1))
 
 
 def test_all_pairs_of_models_and_their_draws() -> None:

@@ -27,9 +27,10 @@ from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_backbone
 from clbench.figures import mean_interval
+from clbench.figures.format import with_half
 from clbench.figures.metrics import balanced_accuracy
 from clbench.schema.strategy import Training
-from clbench.studies.tables import markdown_table, percent
+from clbench.studies.tables import markdown_table
 
 
 def random_start(backbone: Backbone, folder: Path) -> Backbone:
@@ -54,7 +55,7 @@ def finetuned(backbone: Backbone, data: DomainData, form: Training, seed: int) -
 
 def cell(scores: list[tuple[float, float]]) -> str:
     """Accuracy / balanced accuracy: means over the seeds, and half widths of their 95% intervals."""
-    return " / ".join(percent(mean_interval(values)) for values in zip(*scores, strict=True))
+    return " / ".join(with_half(mean_interval(values)) for values in zip(*scores, strict=True))
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def test_lives_are_lived_and_read_again(small_backbone, pairs, tmp_path) -> None
     assert [one.verdict for one in found.answers] == ["not decided"] * 10
     page = (tmp_path / "study.md").read_text()
     assert "| layerdrop-6l |" in page
-    assert "layerdrop-6l minus finetune-prune-6l), 1 seed." in page
+    assert "layerdrop-6l minus finetune-prune-6l), 1 seed: too few to tell." in page
 
 
 def outcome(scores: dict[str, dict[int, list[float]]]) -> Outcome:

@@ -56,6 +56,7 @@
     return { frame, box };
   }
 
+  // A score comes cut off to 1/10,000, so that this is its only rounding: figures/format.py's, halves away from 0.
   function percent(value) {
     const tenths = Math.floor((Math.abs(value) + 5) / 10);
     return `${value < 0 && tenths ? "\u2212" : ""}${Math.floor(tenths / 10)}.${tenths % 10}`;
@@ -63,9 +64,10 @@
 
   function short(value) {
     for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
-      if (value >= size) {
+      if (value >= 0.9995 * size) {
         const scaled = value / size;
-        return scaled.toFixed(scaled < 10 ? 2 : scaled < 100 ? 1 : 0) + unit;
+        const digits = scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0;
+        return (Math.round(scaled * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits) + unit;
       }
     }
     return String(value);

@@ -1,6 +1,6 @@
 """Choose a strategy's setting on validation pairs: lifetime accuracy for each value of a grid.
 
-    python benchmarks/tune.py --strategy ewc --setting lambda --values 1,10,100,1000,10000 [--seeds 0-1] [--json]
+    python tests/speed/tune.py --strategy ewc --setting lambda --values 1,10,100,1000,10000 [--seeds 0-1] [--json]
 
 Every run is the usual one, but the validation pairs of each domain stand where its test pairs would: no test pair is
 read, let alone predicted. Runs lie in ``runs/tune`` and are resumed by the same command.
