@@ -39,6 +39,9 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
     from clbench.schema.strategy import read_strategy
 
     told, form = record.configuration, stream.form
+    if told.edition not in form.editions:
+        yield f"field 'configuration.edition' should be one of {', '.join(form.editions)}, but is {told.edition!r}."
+        return
     edition = stream.edition(told.edition)
     shipped = form.model_dump(mode="json")
     for field in ("label_space", "domains", "evaluation_only"):
