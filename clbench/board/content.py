@@ -116,6 +116,7 @@ def _row(row: Row, shared: _Shared) -> dict[str, Any]:
         "licence": submission.licence,
         "clbench": submission.clbench,
         "rank": row.rank,
+        "last": row.last,
         "front": int(row.front),
         "seeds": seed_list(submission.seeds),
         "count": len(submission.seeds),

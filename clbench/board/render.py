@@ -32,9 +32,10 @@ a page for each submission; [board.csv](board.csv) holds every figure with its i
 
 **How to read it.** Accuracies in %, means over seeds ± half of a 95% interval. *Lifetime* is the accuracy on the
 domains met so far, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
-rank is 1 + how many submissions of the track are better by a significant difference in lifetime accuracy (p < 0.05
-over test pairs and seeds), so ranks are shared. *Majority class* is what naming the commonest class gets. ◆ marks the
-Pareto front: no other encoder is as small and better. ⚠ marks a submission whose records warn of something; the list
+rank is the best and the worst that the tests allow: 2–4 is behind one that is significantly better (p < 0.05 over test
+pairs and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
+naming the commonest class gets. ◆ marks the Pareto front: no other, references without an encoder included, is as small
+and better. ⚠ marks a submission whose records warn of something; the list
 below the table says of what.
 
 **How to submit.** `clbench run` with several seeds, then `clbench submit`, then a pull request with the new folder in
@@ -98,7 +99,7 @@ def readme(tracks: Sequence[Track]) -> str:
             submission = row.entry.submission
             rows.append(
                 [
-                    f"{row.rank}{' ◆' if row.front else ''}",
+                    f"{row.ranks}{' ◆' if row.front else ''}",
                     markdown_text(submission.model),
                     f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}",
                     str(len(submission.seeds)),
@@ -149,8 +150,8 @@ def markdown_text(text: str) -> str:
 def board_csv(tracks: Sequence[Track]) -> str:
     """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
     named = {
-        "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "pareto_front": 0, "submission": "",
-        "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "", "layers": 0, "parameters": 0,
+        "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "rank_worst": 0, "pareto_front": 0,
+        "submission": "", "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "", "layers": 0, "parameters": 0,
         "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0, "disk_bytes": 0, "latency_ms": 0,
         "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0, "majority_lifetime_balanced_accuracy": 0,
     }  # fmt: skip
@@ -168,6 +169,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "strategy": track.strategy,
                 "track": title,
                 "rank": row.rank,
+                "rank_worst": row.last,
                 "pareto_front": int(row.front),
                 "submission": submission.name,
                 "model": submission.model,

@@ -25,23 +25,30 @@ class Row:
 
     Attributes:
         entry: the submission with its records.
-        rank: 1 + how many of the track are better by a significant difference in lifetime accuracy; so it is shared.
+        rank, last: the best and the worst rank that the tests allow: 1 + how many of the track are better by a
+            significant difference in lifetime accuracy, and how many are not worse by one, itself counted.
         figures: over the seeds, by name; None where not defined.
         cost: of the compressed model, the same for every seed.
         latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
-        front: whether no other encoder of the track has as few parameters or fewer and a higher lifetime accuracy (or
-            the same with fewer parameters): the Pareto front. References without an encoder are no part of it.
+        front: whether no other of the track, references included, has as few parameters or fewer and a higher lifetime
+            accuracy (or the same with fewer parameters): the Pareto front.
         warnings: what its records warn of, a sentence each; so many and so long, since they may be a stranger's.
     """
 
     entry: Entry
     rank: int
+    last: int
     figures: dict[str, Interval | None]
     cost: Cost
     latency_ms: float | None
     throughput: float | None
     front: bool
     warnings: tuple[str, ...]
+
+    @property
+    def ranks(self) -> str:
+        """As people read it: ``2``, or ``1–4`` where the tests leave it open."""
+        return str(self.rank) if self.rank == self.last else f"{self.rank}–{self.last}"
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,12 @@ def _track(entries: Sequence[Entry]) -> Track:
     lifetime = np.array([lifetime_of(parts) for parts in shares])
     better = (p < LEVEL) & (lifetime > lifetime[:, None])  # [i, j]: j is better than i
     size = np.array([e.records[0].cost.parameters for e in entries])
-    encoders = np.array([e.records[0].cost.depth > 0 for e in entries])
-    beaten = encoders & (
-        ((size <= size[:, None]) & (lifetime > lifetime[:, None]))
-        | ((size < size[:, None]) & (lifetime >= lifetime[:, None]))
+    beaten = ((size <= size[:, None]) & (lifetime > lifetime[:, None])) | (
+        (size < size[:, None]) & (lifetime >= lifetime[:, None])
     )
-    front = encoders & ~beaten.any(axis=1)
-    rows = [_row(e, 1 + int(better[place].sum()), bool(front[place])) for place, e in enumerate(entries)]
+    best, worst = 1 + better.sum(axis=1), len(entries) - better.sum(axis=0)
+    front = ~beaten.any(axis=1)
+    rows = [_row(e, int(best[i]), int(worst[i]), bool(front[i])) for i, e in enumerate(entries)]
     order = sorted(range(len(rows)), key=lambda place: (-lifetime[place], entries[place].submission.name))
     first = entries[0].records[0]
     track = entries[0].submission.track
@@ -117,12 +123,12 @@ def _track(entries: Sequence[Entry]) -> Track:
     )
 
 
-def _row(entry: Entry, rank: int, front: bool) -> Row:
+def _row(entry: Entry, rank: int, last: int, front: bool) -> Row:
     measured = [record.measured for record in entry.records]
     latency = [m.latency_ms for m in measured if m.latency_ms is not None]
     throughput = [m.throughput for m in measured if m.throughput is not None]
     return Row(
-        entry, rank, summary(entry.records), entry.records[0].cost,
+        entry, rank, last, summary(entry.records), entry.records[0].cost,
         median(latency) if latency else None, median(throughput) if throughput else None, front,
         _warnings(entry),
     )  # fmt: skip

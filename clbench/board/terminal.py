@@ -40,7 +40,10 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
         table = track_table(track, count)
     console.print(table)
     left_out = f"; left out here: {', '.join(list(_FIGURES)[count:])}" if count < len(_FIGURES) else ""
-    note = f"In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; ranks are shared{left_out}."
+    note = (
+        "In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; a rank like 2–4 is the best and worst "
+        f"that the tests allow{left_out}."
+    )
     console.print(Text(note, style="dim"))
     for row in track.rows:
         print_warnings([f"{row.entry.submission.name}: {sentence}" for sentence in row.warnings], console)
@@ -64,7 +67,7 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for row in track.rows:
         table.add_row(
-            f"{row.rank}{'◆' if row.front else ' '}",
+            f"{row.ranks}{'◆' if row.front else ' '}",
             Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "")),
             short_number(row.cost.parameters),
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
@@ -141,6 +144,7 @@ def _row(row: Row) -> dict[str, Any]:
     submission = row.entry.submission
     return {
         "rank": row.rank,
+        "rank_worst": row.last,
         "pareto_front": row.front,
         "submission": submission.name,
         "model": submission.model,

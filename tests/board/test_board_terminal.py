@@ -48,7 +48,7 @@ def test_no_name_is_cut(submissions: Path, width: int) -> None:
         assert interval is not None
         assert interval.half_width is not None
         assert f"{percent(interval.mean)} ± {percent(interval.half_width)}" in line
-        assert line.split()[0] == f"{row.rank}{'◆' if row.front else ''}"
+        assert line.split()[0] == f"{row.ranks}{'◆' if row.front else ''}"
     assert "majority class" in text
     heads = lines[1].split()
     assert heads[:4] == ["rank", "submission", "params", "lifetime"]

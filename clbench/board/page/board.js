@@ -108,12 +108,13 @@
     };
   }
 
+  const ranks = (row) => (row.rank === row.last ? String(row.rank) : `${row.rank}\u2013${row.last}`);
   const milliseconds = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
   const COLUMNS = [
     {
-      head: "rank", title: "1 + how many are better by a significant difference in lifetime accuracy (p < 0.05 over pairs and seeds)", first: 1,
+      head: "rank", title: "the best and the worst that the tests allow: behind those that are better by a significant difference in lifetime accuracy, ahead of those that are worse (p < 0.05 over pairs and seeds)", first: 1,
       value: (row) => row.rank, floor: () => null,
-      fill: (row, _, shared) => [String(row.rank), shared.has(row.rank) ? el("span", { class: "quiet", title: "shared" }, "=", hidden(" shared")) : null],
+      fill: (row) => [ranks(row)],
     },
     { head: "submission", title: "name, model and author", first: 1, name: true, value: (row) => row.name },
     score("lifetime_accuracy", "lifetime"),
@@ -142,9 +143,6 @@
   function showTrack(track) {
     document.title = `${track.title} \u00b7 clbench leaderboard`;
     const several = track.rows.some((row) => row.count > 1);
-    const ranks = new Map();
-    for (const row of track.rows) ranks.set(row.rank, (ranks.get(row.rank) || 0) + 1);
-    const shared = new Set([...ranks].filter(([, times]) => times > 1).map(([rank]) => rank));
     const chosen = picked(track);
     const redraw = { curves: () => {}, pareto: () => {} };
 
@@ -160,7 +158,7 @@
       box.checked = chosen.has(row);
       const line = el("tr", { class: box.checked ? "picked" : null },
         el("td", { class: "pick" }, el("label", {}, box)),
-        ...COLUMNS.map((column) => (column.name ? nameCell(row) : el("td", {}, ...column.fill(row, several, shared)))));
+        ...COLUMNS.map((column) => (column.name ? nameCell(row) : el("td", {}, ...column.fill(row, several)))));
       box.addEventListener("change", () => {
         if (box.checked && chosen.size >= MOST) {
           box.checked = false;
@@ -240,7 +238,7 @@
     main.replaceChildren(
       heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
-        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank is 1 + how many are better by a significant difference (p < 0.05 over pairs and seeds), so ranks are shared (=). \u25c6: on the Pareto front. \u26a0: its records warn of something; its page says of what.`),
+        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, front, " Pareto front only"), count),
       frame,
@@ -336,7 +334,7 @@
         .map((row) => ({ y: row.figures[lifetime][0] / 100, model: board.shared[row.recipe][0] }));
       const values = track.rows.filter((row) => row.cost[cost.layers] > 0 && row.cost[key] > 0 && row.figures[lifetime]).map((row) => ({
         name: row.name, label: nameOf(row), model: board.shared[row.recipe][0], x: row.cost[key], size: short(row.cost[key]),
-        y: row.figures[lifetime][0] / 100, shown: told(row.figures[lifetime]), rank: row.rank,
+        y: row.figures[lifetime][0] / 100, shown: told(row.figures[lifetime]), rank: ranks(row),
         ...band(row.figures[lifetime][0], row.figures[lifetime][1]),
         colour: chosen.has(row) ? colours[chosen.get(row)] : null,
       }));
@@ -520,7 +518,7 @@
       ["link", row.link && /^https?:\/\//.test(row.link) ? el("a", { href: row.link, rel: "noopener noreferrer nofollow" }, row.link) : null],
       ["licence", row.licence],
       ["track", el("a", { href: trackAddress(track) }, track.title)],
-      ["rank", `${row.rank} of ${track.rows.length}${row.front ? ", on the Pareto front" : ""}`],
+      ["rank", `${ranks(row)} of ${track.rows.length}${row.front ? ", on the Pareto front" : ""}`],
       ["recipe", title ? `${model}: ${title}` : model],
       ["source", citation],
       ["steps", steps.join(", then ")],
