@@ -151,9 +151,10 @@ def board_csv(tracks: Sequence[Track]) -> str:
     """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
     named = {
         "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "rank_worst": 0, "pareto_front": 0,
-        "submission": "", "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "", "layers": 0, "parameters": 0,
-        "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0, "disk_bytes": 0, "latency_ms": 0,
-        "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0, "majority_lifetime_balanced_accuracy": 0,
+        "submission": "", "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "",
+        "layers": 0, "parameters": 0, "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0,
+        "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0,
+        "majority_lifetime_balanced_accuracy": 0,
     }  # fmt: skip
     head = [*named, *(f"{name}{end}" for name in HEADLINE for end in ("", "_low", "_high"))]
     text = io.StringIO()

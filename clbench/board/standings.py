@@ -98,7 +98,7 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
 def _track(entries: Sequence[Entry]) -> Track:
     shares = [pair_shares(entry.records) for entry in entries]
     p = lifetime_p_values(shares)
-    lifetime = np.array([lifetime_of(parts) for parts in shares])
+    lifetime: np.ndarray = np.array([lifetime_of(parts) for parts in shares])
     better = (p < LEVEL) & (lifetime > lifetime[:, None])  # [i, j]: j is better than i
     size = np.array([e.records[0].cost.parameters for e in entries])
     beaten = ((size <= size[:, None]) & (lifetime > lifetime[:, None])) | (

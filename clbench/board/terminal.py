@@ -73,7 +73,7 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
         )
     floor = majority_figures(track)
-    cells = ["–" if (found := floor[name]) is None else percent(found) for _, name in shown]
+    cells = ["–" if (level := floor[name]) is None else percent(level) for _, name in shown]
     table.add_row("", "majority class", "", *cells, style="dim italic")
     return table
 

@@ -99,14 +99,14 @@ def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
     from clbench.board.again import seed_list
     from clbench.console import out, printable
     from clbench.figures import Interval
-    from clbench.studies.tables import percent
+    from clbench.figures.format import with_half
 
     show = out()
     names = ("model", "stream", "edition", "strategy")
     rows = [[*names, "seeds", "lifetime %", "when"]]
     for line in lines:
         mean = line["lifetime_accuracy"]
-        lifetime = "" if mean is None else percent(Interval(**mean))
+        lifetime = "" if mean is None else with_half(Interval(**mean))
         when = (line["started"] or "?")[:16].replace("T", " ")
         rows.append([*(line[name] or "?" for name in names), seed_list(sorted(set(line["seeds"]))), lifetime, when])
     rows = [[printable(cell) for cell in row] for row in rows]
