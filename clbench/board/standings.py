@@ -98,15 +98,15 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
 def _track(entries: Sequence[Entry]) -> Track:
     shares = [pair_shares(entry.records) for entry in entries]
     p = lifetime_p_values(shares)
-    lifetime: np.ndarray = np.array([lifetime_of(parts) for parts in shares])
+    lifetime = np.array([lifetime_of(parts) for parts in shares])
     better = (p < LEVEL) & (lifetime > lifetime[:, None])  # [i, j]: j is better than i
     size = np.array([e.records[0].cost.parameters for e in entries])
     beaten = ((size <= size[:, None]) & (lifetime > lifetime[:, None])) | (
         (size < size[:, None]) & (lifetime >= lifetime[:, None])
     )
     best, worst = 1 + better.sum(axis=1), len(entries) - better.sum(axis=0)
-    front = ~beaten.any(axis=1)
-    rows = [_row(e, int(best[i]), int(worst[i]), bool(front[i])) for i, e in enumerate(entries)]
+    front = set(np.flatnonzero(~beaten.any(axis=1)).tolist())
+    rows = [_row(e, int(best[i]), int(worst[i]), i in front) for i, e in enumerate(entries)]
     order = sorted(range(len(rows)), key=lambda place: (-lifetime[place], entries[place].submission.name))
     first = entries[0].records[0]
     track = entries[0].submission.track
