@@ -238,7 +238,7 @@ HEAD = b"premise,hypothesis,label\n"
         ),
         (
             "a.jsonl.gz",
-            gzip.compress((GOOD + "\n").encode() * 3000 + b'{"premise": "na\xefve"}\n' * 9),
+            gzip.compress((GOOD + "\n").encode() * 3000 + b'{"premise": "na\xefve"}\n' * 9, mtime=0),
             "line 3001 should be UTF-8 text, but seems to be Latin-1",
         ),
         (
@@ -248,7 +248,7 @@ HEAD = b"premise,hypothesis,label\n"
         ),
         ("a.jsonl", b'{"premise": ' + b"[" * 200_000, "line 1 is JSON that is nested too deep."),
         ("a.jsonl", b'{"premise": ' + b"1" * 5000 + b"}", "line 1 holds a whole number of too many digits."),
-        ("a.jsonl.gz", gzip.compress(GOOD.encode()) + b"rubbish", "is cut short or damaged"),
+        ("a.jsonl.gz", gzip.compress(GOOD.encode(), mtime=0) + b"rubbish", "is cut short or damaged"),
         (
             "a.tsv",
             b'premise\thypothesis\tlabel\n"a\nb"\tc\tyes\n',
