@@ -314,6 +314,8 @@ def _marked(drawn: Overlay) -> list[str]:
 
 
 def _text(mean: float, half: float) -> str:
+    if not np.isfinite(mean):
+        return "–"
     return percent(mean) + (f" ± {percent(half)}" if half > 0 else "")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clbench.figures import mean_interval
+from clbench.figures import Interval, mean_interval
 
 # So many lines can be followed in one panel. Of more, the best keep their colours and the others fade.
 MOST = 6
@@ -41,7 +41,8 @@ class Band:
 
 def over_seeds(scores: np.ndarray) -> Band:
     """The band of (S, P) scores, a row a seed."""
-    intervals = [mean_interval(column.tolist()) for column in scores.T]
+    nothing = Interval(float("nan"), None, None, len(scores))
+    intervals = [mean_interval(column.tolist()) if np.isfinite(column).all() else nothing for column in scores.T]
     return Band(np.array([i.mean for i in intervals]), np.array([i.half_width or 0.0 for i in intervals]))
 
 

@@ -19,7 +19,7 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.schema.recipe import read_recipe
 from clbench.studies.layerdrop import ARMS, Outcome, Plan, depths_of, study, write
-from clbench.studies.verdict import answer
+from clbench.studies.verdict import answer, answer_on_pairs
 
 NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "sick": ("neutral", "entailment"),
          "scitail": ("neutral", "entailment"), "hans": ("non-entailment", "entailment"),
@@ -154,12 +154,24 @@ def test_questions_are_answered_by_the_numbers() -> None:
         ([0.5, 0.51, 0.52], [0.6, 0.61, 0.63], "no"),
         # Seeds that all differ by the same tell of no variance that an interval could come from.
         ([0.6, 0.61, 0.62], [0.5, 0.51, 0.52], "not decided"),
+        ([0.6, 0.6], [0.5, 0.5], "not decided"),
+        ([0.6, 0.7, 0.8], [0.6, 0.7, 0.8], "not decided"),
         ([0.6, 0.4, 0.5], [0.5, 0.5, 0.5], "not decided"),
         ([0.9], [0.1], "not decided"),
     ],
 )
 def test_a_verdict_needs_an_interval_without_zero(one, other, verdict) -> None:
     assert answer("?", "a - b", one, other).verdict == verdict
+
+
+def test_too_few_seeds_or_pairs_are_told() -> None:
+    assert answer("?", "a - b", [0.9], [0.1]).sentence().endswith("+80.0 points (a - b), 1 seed: too few to tell.")
+    assert "2 seeds that all differ by the same: too few" in answer("?", "a - b", [0.6, 0.61], [0.5, 0.51]).sentence()
+    right = np.arange(1000) < 700
+    found = answer_on_pairs("?", "a - b", right[None], (right & (np.arange(1000) > 3))[None])
+    # 4 pairs of 1,000: resamples alone leave out 0, the exact test has p = 0.125.
+    assert found.verdict == "not decided"
+    assert found.sentence().endswith("1,000 test pairs, 1 seed; too few pairs to tell: the two differ on 4).")
 
 
 def test_depths() -> None:
