@@ -110,14 +110,15 @@ class Keeper:
 
     def _card(self, name: str, point: Point) -> str:
         """Markdown."""
+        from clbench.figures.format import percent
         from clbench.figures.metrics import accuracy, balanced_accuracy
 
         job, form = self.job, self.job.recipe.form
         licence = str(job.backbone.source.get("licence", "unknown"))
         parameters = sum(parameter.numel() for parameter in self.compressed.encoder.hf.parameters())
         rows = [
-            f"| {domain} | {'yes' if domain in point.met else 'no'} | {100 * accuracy(self.gold[domain], said):.1f}% "
-            f"| {100 * balanced_accuracy(self.gold[domain], said):.1f}% |"
+            f"| {domain} | {'yes' if domain in point.met else 'no'} | {percent(accuracy(self.gold[domain], said))}% "
+            f"| {percent(balanced_accuracy(self.gold[domain], said))}% |"
             for domain, said in point.predictions.items()
         ]
         quantized = any(step["name"] == "quantize" for step in self.compressed.steps)

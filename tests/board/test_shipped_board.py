@@ -12,7 +12,10 @@ from clbench.board.render import CSV_NAME, README_NAME, build
 from clbench.board.standings import standings
 from clbench.board.truth import truth_of
 from clbench.board.verify import verify
+from clbench.compare import Comparison, read_models, report
+from clbench.figures import HEADLINE
 from clbench.figures.format import with_half
+from clbench.record import summary
 
 BOARD = Path(__file__).resolve().parents[2] / "leaderboard"
 SUBMISSIONS = BOARD / "submissions"
@@ -54,3 +57,22 @@ def test_marks_and_ranks_read_right() -> None:
         rows = {row.entry.submission.model: row for row in track.rows}
         assert rows["bow"].front
         assert not rows["layerdrop-3l"].front
+
+
+def test_the_board_shows_the_figures_that_compare_shows() -> None:
+    """Every cell of the board's tables, to the last digit."""
+    text = (BOARD / README_NAME).read_text(encoding="utf-8")
+    line = re.compile(r"^\| [^|]+ \| [^|]+ \| \[([\w.-]+)\]\([^)]+\)[^|]* \| (.+) \|$", re.M)
+    heads = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
+    seen = 0
+    for section in text.split("\n## ")[1:]:
+        shown = {name: cells.split(" | ")[-len(heads) :] for name, cells in line.findall(section)}
+        models = read_models([SUBMISSIONS / name for name in shown], check=False)
+        figures = tuple(summary(model.records) for model in models)
+        table, _ = report.page_tables(Comparison(tuple(models), figures, (), False, 0))
+        lines = {title: cells for title, *cells in table.rows}
+        for place, model in enumerate(models):
+            cells = [lines[HEADLINE[head].title][place] for head in heads]
+            assert shown[model.files[0].parent.name] == cells, f"{section.split()[0]}: {model.name}"
+            seen += len(cells)
+    assert seen == len(heads) * len(find_submissions(SUBMISSIONS))

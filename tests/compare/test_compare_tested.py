@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compare_worlds import written
+from compare_worlds import life_of, written
 
-from clbench.compare import Comparison, compare, read_models
+from clbench.compare import Comparison, Model, compare, read_models, report
 from clbench.figures import holm, mcnemar
+from clbench.record import Record
+from clbench.record.packing import Packed
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +77,34 @@ def test_the_order_of_models_turns_the_words(found: Comparison) -> None:
     (pair,) = turned.pairs
     assert pair.word == "worse"
     assert pair.difference.value == pytest.approx(-found.pairs[0].difference.value)
+
+
+def few_apart(tmp_path: Path, turned: int) -> Comparison:
+    """A model against itself with so many of alpha's last answers, all right, turned wrong."""
+    record = life_of("kd-6l", 0, size=200)
+    content = record.model_dump(mode="json")
+    gold = record.data[0].gold.array()
+    said = record.points[-1].predictions["alpha"].array().copy()
+    said[np.flatnonzero(said == gold)[:turned]] ^= 1
+    content["points"][-1]["predictions"]["alpha"] = Packed.of(said, 2).model_dump()
+    content["configuration"]["model"]["name"] = "other-6l"
+    other = Record.model_validate(content)
+    models = [Model(name, (one,), (tmp_path,)) for name, one in (("kd-6l", record), ("other-6l", other))]
+    return compare(models, resamples=2000)
+
+
+@pytest.mark.parametrize("turned", [0, 1, 5, 6])
+def test_too_few_pairs_decide_nothing(tmp_path: Path, turned: int) -> None:
+    found = few_apart(tmp_path, turned)
+    (pair,) = found.pairs
+    assert pair.difference.pairs == turned
+    # All differing pairs are of one sign: 2^(1 - m), and 1 where there are none.
+    assert pair.adjusted == pytest.approx(2.0 ** -max(0, turned - 1))
+    assert pair.word == ("better" if turned == 6 else "not decided")
+    assert pair.too_few == (turned < 6)
+    (row,) = report.page_tables(found)[1].rows
+    told = f"not decided: too few pairs, they differ on {turned}" if turned < 6 else "better"
+    assert row[-1] == told
+    json_pair = report.as_json(found)["pairs"][0]
+    assert (json_pair["first_is"], json_pair["too_few_pairs"]) == (pair.word, turned < 6)
+    assert ("fewer than 6" in report.page_tables(found)[1].note) == (turned < 6)
