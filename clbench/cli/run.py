@@ -69,7 +69,6 @@ def command(
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
     from clbench import report
-    from clbench.compress.outline import depth_note
     from clbench.keep import check_keep, kept_models
     from clbench.record import RECORD_NAME
     from clbench.runner import for_seeds, forget, parse_seeds, prepare, run_seed
@@ -85,6 +84,8 @@ def command(
             data_dir=data_dir, eval_every=eval_every, shift=shift,
             labels=None if labels is None else [label.strip() for label in labels.split(",")], on_progress=bars.tell,
         )  # fmt: skip
+        from clbench.compress.outline import depth_note  # torch, which a mistyped name must not wait for
+
         for warning in job.warnings:
             click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
         if not quiet:  # before anything is trained; the report tells the warnings again, with what was seen on the way
