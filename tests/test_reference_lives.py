@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import clbench
@@ -76,8 +75,8 @@ def test_the_users_rate_goes_before_the_references(life: Any, tmp_path: Path) ->
 
 def test_a_seed_is_another_life(life: Any, tmp_path: Path) -> None:
     one, other = (life("bow", "naive", tmp_path / str(seed), seed=seed) for seed in (0, 1))
-    last = [r.points[-1].predictions["mnli"].array() for r in (one, other)]
-    assert not np.array_equal(*last)
+    # Anywhere in it: with so few pairs two lives may well end alike.
+    assert one.predictions()["predicted"].tolist() != other.predictions()["predicted"].tolist()
 
 
 @pytest.mark.parametrize("model", REFERENCES)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from clbench.board.truth import Truth
+from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream
@@ -39,10 +40,11 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
     from clbench.schema.strategy import read_strategy
 
     told, form = record.configuration, stream.form
-    if told.edition not in form.editions:
-        yield f"field 'configuration.edition' should be one of {', '.join(form.editions)}, but is {told.edition!r}."
+    try:
+        edition = stream.edition(told.edition)
+    except UserError as error:
+        yield f"field 'configuration.edition': {error}"
         return
-    edition = stream.edition(told.edition)
     shipped = form.model_dump(mode="json")
     for field in ("label_space", "domains", "evaluation_only"):
         if told.stream.get(field) != shipped[field]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import torchvision_ops
 from clbench.cache import cached, key_of
 from clbench.encoder.hf_folder import read_json
-from clbench.errors import UserError
+from clbench.errors import UserError, short
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import shown
 
@@ -301,7 +301,7 @@ def _from_vocabulary(folder: Path, origin: str) -> Tokenizer:
             raise UserError(f"{origin}: tokenizer_config.json: '{kind}_token' should be text, but is {shown(name)}.")
     for kind in ("unk", "cls", "sep"):
         if names[kind] not in numbers:
-            raise UserError(f"{origin}: vocab.txt should have the token {shown(names[kind])}, but lacks it.")
+            raise UserError(f"{origin}: vocab.txt should have the token {short(str(names[kind]))}, but lacks it.")
     for name, default in (("tokenize_chinese_chars", True), ("strip_accents", None), ("do_lower_case", True)):
         if not isinstance(settings.get(name, default), bool | type(default)):
             raise UserError(
