@@ -41,8 +41,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def alike(name: str, known: Iterable[str], least: float = 0.5) -> list[str]:
-    """The known names, at most three, that are at least so much like ``name``, 0 to 1; the nearest first."""
-    return difflib.get_close_matches(name[:100], list(known), n=3, cutoff=least)
+    """The known names, at most three, that are at least so much like ``name``, 0 to 1; the nearest first.
+
+    Capitals are like small letters.
+
+    >>> alike("NLI-Shift", ["nli-shift", "paraphrase-shift"])
+    ['nli-shift']
+    """
+    folded = {one.casefold(): one for one in known}
+    return [folded[one] for one in difflib.get_close_matches(name[:100].casefold(), folded, n=3, cutoff=least)]
 
 
 def short(name: str) -> str:

@@ -44,8 +44,16 @@ def command(
 
     Pairs of your own: --domain NAME --stream MY-STREAM.yaml, or --domain MY-DOMAIN.yaml, with --data-dir FOLDER.
     """
-    from clbench.checkpoint import write_compressed
     from clbench.schema.changes import assigned
+    from clbench.schema.recipe import read_recipe
+    from clbench.schema.stream import read_alone
+
+    # Before torch is imported: a name mistyped is told at once.
+    read_recipe(model)
+    read_alone(domain, stream)
+    settings = assigned(assignments)
+
+    from clbench.checkpoint import write_compressed
 
     with progress(quiet=as_json) as bars:
         tasks = {}
@@ -56,7 +64,7 @@ def command(
             bars.update(tasks[name], completed=done)
 
         made = write_compressed(
-            model, domain, folder, stream=stream, edition=edition, settings=assigned(assignments), quick=quick,
+            model, domain, folder, stream=stream, edition=edition, settings=settings, quick=quick,
             data_dir=data_dir, backbone=backbone, seed=seed, on_step=on_step,
         )  # fmt: skip
     for warning in made.warnings:

@@ -26,14 +26,17 @@ def command(model: str | None, backbone: str | None, as_json: bool) -> None:
 
     Without MODEL, list all that are shipped: depth, parameters, steps, source.
     """
-    from clbench.compress.outline import depth_note, outline
-    from clbench.encoder.backbone import starting_backbone
     from clbench.schema.recipe import read_recipe
     from clbench.schema.shipped import names
 
+    # Before torch is imported: a name mistyped is told at once.
+    recipes = [read_recipe(name) for name in ([model] if model is not None else names("model"))]
+
+    from clbench.compress.outline import depth_note, outline
+    from clbench.encoder.backbone import starting_backbone
+
     shown: list[dict[str, Any]] = []
-    for name in [model] if model is not None else names("model"):
-        recipe = read_recipe(name)
+    for recipe in recipes:
         start = starting_backbone(recipe, backbone, _USUAL)
         found = outline(recipe, start.layers)
         shown.append(
@@ -100,7 +103,7 @@ def _one(one: dict[str, Any], found: Outline) -> None:
     from clbench.compress.outline import drawing
 
     show = out()
-    show.print(Text.assemble((one["name"], "bold"), f": {one['title']}"))
+    show.print(Text.assemble((one["name"], "bold"), f": {one['title']}" if one["title"] else ""))
     show.print(Text(one["citation"], style="dim"))
     if one["note"] is not None:
         show.print(Text(one["note"], style="yellow"))

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from clbench.runs import Unfinished
 
 
+_USUAL = Path("runs")
+
+
 @click.command("runs")
-@click.argument("folder", default="runs", type=click.Path(path_type=Path))
+@click.argument("folder", default=str(_USUAL), type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER [default: runs]: model, track, seeds, changed settings, lifetime accuracy, how far.
@@ -27,9 +30,10 @@ def command(folder: Path, as_json: bool) -> None:
     from clbench.record import grouped, read_record
     from clbench.runs import find_runs
 
-    if not folder.is_dir():
+    none_yet = folder == _USUAL and not folder.exists()
+    if not none_yet and not folder.is_dir():
         raise UserError(f"{folder} is no folder; clbench run leaves its runs in runs/, unless --out says otherwise.")
-    files, unfinished = find_runs(folder)
+    files, unfinished = ([], []) if none_yet else find_runs(folder)
     records: list[Record] = []
     places: list[Path] = []
     damaged: list[str] = []
@@ -44,8 +48,10 @@ def command(folder: Path, as_json: bool) -> None:
     lines += [_waiting(one) for one in unfinished]
     if as_json:
         print_json({"runs": lines, "damaged": damaged})
-    else:
+    elif lines or damaged:
         _print(lines, damaged)
+    else:
+        click.echo("No runs yet: clbench run and clbench sweep leave theirs in runs/.")
 
 
 def _finished(records: Sequence[Record], places: Sequence[Path]) -> dict[str, Any]:

@@ -49,14 +49,17 @@ def command(
 
     Exit code 0: all runs are there; 1: some have failed; 3: some are left.
     """
-    from clbench.record import RECORD_NAME
     from clbench.schema.sweep import read_sweep
+
+    # Before torch is imported: a name mistyped is told at once.
+    sweep = read_sweep(file)
+
+    from clbench.record import RECORD_NAME
     from clbench.sweep.local import Crew, Orders
     from clbench.sweep.plan import make_plan, simulated
     from clbench.sweep.summary import summarise
     from clbench.sweep.work import about
 
-    sweep = read_sweep(file)
     orders, began = Orders.of(sweep, base), time.monotonic()
     threads = workers or os.cpu_count() or 1
     count = min(threads, sweep.form.count)

@@ -227,7 +227,7 @@ def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:
 
 def _same_place(one: str, other: str) -> bool:
     first, second = (expanded(name) for name in (one, other))
-    return one == other or (first.exists() and second.exists() and first.resolve() == second.resolve())
+    return one == other or (os.path.exists(first) and os.path.exists(second) and first.resolve() == second.resolve())
 
 
 def _from_yaml(name: str, path: Path) -> Backbone:
@@ -237,7 +237,7 @@ def _from_yaml(name: str, path: Path) -> Backbone:
         backbone = _from_hub(name, form.hub, form.revision, about, form.learning_rate)
     else:
         folder = path.parent / str(form.folder)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise UserError(f"{path}: field 'folder' should name a folder beside it, but there is no {folder}.")
         packaged = path.parent.resolve() == FOLDERS["backbone"].resolve()
         source = {"kind": "packaged" if packaged else "folder", "id": form.name, **about}

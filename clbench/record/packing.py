@@ -10,10 +10,10 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from clbench.schema.form import Form
+from clbench.schema.form import Frozen
 
 
-class Packed(Form):
+class Packed(Frozen):
     """N classes, each below ``classes``.
 
     Two classes take one bit a pair (``numpy.packbits``, first pair in the highest bit, the last byte filled with
@@ -68,7 +68,7 @@ _RANGES = re.compile(r"[1-9][0-9]{0,14}(-[1-9][0-9]{0,14})?(,[1-9][0-9]{0,14}(-[
 _MOST = 50_000_000
 
 
-class PackedPlaces(Form):
+class PackedPlaces(Frozen):
     """N ascending places, as a person would write them down: ``2-31,33,40-52``.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
-from clbench.schema.form import Form
+from clbench.schema.form import Frozen
 
 
 def _printable(name: str) -> str:
@@ -20,7 +20,7 @@ def _printable(name: str) -> str:
 Name = Annotated[str, AfterValidator(_printable)]
 
 
-class Part(Form):
+class Part(Frozen):
     """What every part of a record shares: frozen, no unknown fields, no NaN and no infinity."""
 
     model_config = ConfigDict(allow_inf_nan=False)

@@ -17,9 +17,9 @@ class BackboneForm(Form):
 
     Attributes:
         name: what ``--backbone`` is given.
-        title: one line for people.
-        licence: of the weights.
-        citation: where the model comes from.
+        title: one line for people; empty for none.
+        licence: of the weights, or ``none stated``.
+        citation: where the model comes from, or ``none stated``.
         learning_rate: for fine-tuning, AdamW's at its peak; it depends on the width.
         hub: a Hugging Face model id.
         revision: a commit, branch or tag of it; null for the newest.
@@ -30,9 +30,9 @@ class BackboneForm(Form):
     model_config = ConfigDict(allow_inf_nan=False)
 
     name: Name
-    title: str
-    licence: str
-    citation: str
+    title: str = ""
+    licence: str = "none stated"
+    citation: str = "none stated"
     learning_rate: float = Field(gt=0, le=1)
     hub: str | None = Field(default=None, pattern=HUB_ID)
     revision: str | None = Field(default=None, min_length=1)

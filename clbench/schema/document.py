@@ -111,15 +111,22 @@ def parse_document(text: str, origin: str) -> Document:
 
 def _text(data: bytes, path: Path) -> str:
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
+        if "\0" in text:
+            raise _wide(path)
+        return text
     except UnicodeDecodeError as error:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise UserError(f"{path} cannot be read: it is not UTF-8 text but UTF-16; save it as UTF-8.") from error
+        if b"\0" in data or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise _wide(path) from error
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
             f"{path} cannot be read: it is not UTF-8 text, as byte {data[error.start]:#04x} in line {line} shows; save "
             "it as UTF-8."
         ) from error
+
+
+def _wide(path: Path) -> UserError:
+    return UserError(f"{path} cannot be read: it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8.")
 
 
 def _names(character: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from clbench.schema.form import Form
+from clbench.schema.form import Form, shown
 
 Key = str | int | bool
 Quoting = Literal["minimal", "none"]
@@ -45,6 +45,14 @@ class Columns(Form):
     first: str
     second: str
     label: str
+
+    @model_validator(mode="after")
+    def _apart(self) -> Columns:
+        named = [self.first, self.second, self.label]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"first, second and label should be three columns, but {shown(name)} comes twice")
+        return self
 
 
 class Band(Form):
@@ -212,7 +220,7 @@ class Domain(Form):
         generator: what stands in for it in generated editions; null for nothing.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
     title: str = ""
     licence: str = "none stated"
     citation: str = "none stated"

@@ -10,7 +10,7 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clbench.errors import UserError, alike, nearest, short
 from clbench.schema.document import read_document
@@ -43,10 +43,41 @@ def named_after(folder: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).lstrip("._-")[:80].rstrip("-") or "checkpoint"
 
 
-class Form(BaseModel):
+class Frozen(BaseModel):
     """A frozen form. Unknown fields are errors: a misspelt field must never fall back to a default silently."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class _Word(str):
+    """A word of YAML's own, which a sentence shows without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Form(Frozen):
+    """What a YAML file that people write holds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, content: Any) -> Any:
+        # To Python true is 1, and pydantic takes it; to a user who writes it in place of a number it is a slip. Its
+        # text is refused with all else that is wrong.
+        slips = {
+            name: _Word(shown(value))
+            for name, value in (content.items() if isinstance(content, Mapping) else ())
+            if isinstance(value, bool) and not cls._takes_bool(name)
+        }
+        return {**content, **slips} if slips else content
+
+    @classmethod
+    def _takes_bool(cls, name: Any) -> bool:
+        field = next((field for key, field in cls.model_fields.items() if name in (key, field.alias)), None)
+        kinds = [] if field is None else _branches(field.annotation)
+        literal = any(typing.get_origin(kind) is Literal and bool in map(type, typing.get_args(kind)) for kind in kinds)
+        numbers = any(kind in (int, float) or typing.get_origin(kind) is Literal for kind in kinds)
+        return literal or bool in kinds or not numbers
 
 
 F = TypeVar("F", bound=BaseModel)
@@ -143,7 +174,7 @@ def _sentence(problems: list[_Problem]) -> str:
 
 
 def _field(path: Location) -> str:
-    return f"field '{short('.'.join(str(part) for part in path))}'" if path else "the file"
+    return f"field '{short('.'.join('null' if part is None else str(part) for part in path))}'" if path else "the file"
 
 
 def _problem(error: Any, form: type[BaseModel]) -> _Problem:
@@ -168,7 +199,7 @@ def _problem(error: Any, form: type[BaseModel]) -> _Problem:
             return _Problem((*path, tag), kind, "", f"{field} is missing{written}; it should be {_or(tags)}.", "")
         close = alike(context["tag"], tags)
         mean = f"; did you mean {_or(close)}?" if close else "."
-        text = f"{field} should be {_or(tags)}, but is {shown(context['tag'])}{mean}"
+        text = f"{field} should be {_or(tags)}, but is {shown(error['input'][tag])}{mean}"
         return _Problem((*path, tag), kind, "", text, "")
     path, _ = _place(form, error["loc"])
     given = shown(error["input"])
@@ -228,6 +259,8 @@ def _expected(kind: str, context: Mapping[str, Any], error: Any, form: type[Base
     if kind == "string_pattern_mismatch":
         return f"like the pattern {context['pattern']}"
     message: str = error["msg"].removeprefix("Input should be ").rstrip(".")
+    # What pydantic says of a text's length.
+    message = message.replace("String should have", "a text of")
     return _WRONG_KINDS.get(kind) or message
 
 
@@ -236,11 +269,15 @@ def _or(names: Sequence[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a sentence: as Python writes it, but short, whatever it is.
+    """A value in a sentence: as Python writes it, but short, whatever it is; null, true and false as YAML does.
 
     >>> shown([1, "a", None])
     "[1, 'a', None]"
+    >>> shown(None)
+    'null'
     """
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     if isinstance(value, dict | list | tuple) and not value:
         return _empty(value)
     try:

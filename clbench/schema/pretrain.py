@@ -112,8 +112,8 @@ class Pretraining(Form):
     """
 
     name: Name
-    title: str
-    citation: str
+    title: str = ""
+    citation: str = "none stated"
     student: Student
     layerdrop: float | Literal["auto"] = 0.0
     target_layers: int | None = Field(default=None, ge=1, le=48)

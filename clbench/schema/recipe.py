@@ -33,8 +33,10 @@ def _counted(layer: int) -> int:
 
 
 Depth = Annotated[int, Field(strict=True, ge=1, le=_DEEPEST)] | Literal["N/2", "N/4"]
-Layer = Annotated[int, AfterValidator(_counted), Field(json_schema_extra={"minimum": 1, "maximum": _DEEPEST})]
-Layers = Annotated[tuple[Layer, ...], Field(max_length=_DEEPEST)]
+Layer = Annotated[
+    int, Field(strict=True, json_schema_extra={"minimum": 1, "maximum": _DEEPEST}), AfterValidator(_counted)
+]
+Layers = Annotated[tuple[Layer, ...], Field(min_length=1, max_length=_DEEPEST)]
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -129,6 +131,15 @@ class PruneLayers(Form):
     step: Literal["prune_layers"]
     drop: Literal["alternate", "odd", "even", "top", "bottom", "symmetric", "contribution"] | Layers
     depth: Depth | None = None
+
+    @field_validator("drop")
+    @classmethod
+    def _each_layer_once(cls, drop: str | tuple[int, ...]) -> str | tuple[int, ...]:
+        named = () if isinstance(drop, str) else drop
+        for layer in named:
+            if named.count(layer) > 1:
+                raise ValueError(f"layer {layer} should be named once")
+        return drop
 
     @model_validator(mode="after")
     def _depth_goes_with_a_rule(self) -> PruneLayers:
@@ -232,16 +243,16 @@ class Recipe(Form):
 
     Attributes:
         name: what ``--model`` is given.
-        title: one line for people.
-        citation: the paper, with the equation or section that the recipe follows.
+        title: one line for people; empty for none.
+        citation: the paper, with the equation or section that the recipe follows, or ``none stated``.
         backbone: the encoder that the recipe is meant for, instead of the edition's own, by name, hub id or path (from
             the recipe's file); ``--backbone`` goes before it. As a teacher, too, the recipe starts from it.
         steps: what is done to the backbone, in order; at least one trains on the first domain.
     """
 
     name: Name
-    title: str
-    citation: str
+    title: str = ""
+    citation: str = "none stated"
     backbone: str | None = None
     steps: tuple[AnyStep, ...] = Field(min_length=1, max_length=32)
 
@@ -329,12 +340,7 @@ class OpenRecipe:
 _MOST, _LONGEST = 32, 8
 
 
-def read_recipe(
-    name: str | Path,
-    beside: Path | None = None,
-    _above: tuple[Path, ...] = (),
-    _read: list[Path] | None = None,
-) -> OpenRecipe:
+def read_recipe(name: str | Path, beside: Path | None = None) -> OpenRecipe:
     """The recipe that a user means by ``name``: a shipped name, the path of a YAML file, or of a checkpoint folder.
 
     Args:
@@ -345,30 +351,48 @@ def read_recipe(
         UserError: no such recipe, its file breaks the form, a teacher has no encoder, a recipe is, in the end, its own
             teacher, or there are more teachers than any recipe needs.
     """
-    name, read = os.fspath(name), [] if _read is None else _read
-    folder = _folder(name, beside) if name else None
-    if folder is not None:
-        return _checkpoint(folder, name if beside is not None else str(folder))
-    path = find("model", name, beside)
-    if path.resolve() in _above:
-        raise UserError(f"{_above[-1]}: field 'teacher' should name a recipe that does not learn from this one.")
-    form = read_yaml(path, Recipe)
-    read.append(path)
-    if len(_above) > _LONGEST or len(read) > _MOST:
+    name = os.fspath(name)
+    return _read(_find(name, beside), name if beside is not None else None, (), [])
+
+
+def _read(place: Path, given: str | None, above: tuple[Path, ...], read: list[Path]) -> OpenRecipe:
+    """The recipe in ``place``, a file or a checkpoint's folder.
+
+    Args:
+        given: a teacher's path as its student's file has it.
+        above: the recipes that learn from it, the first one first.
+        read: all that have been read so far.
+    """
+    if place.is_dir():
+        return _checkpoint(place, given or str(place))
+    if place.resolve() in above:
+        raise UserError(f"{above[-1]}: field 'teacher' should name a recipe that does not learn from this one.")
+    form = read_yaml(place, Recipe)
+    read.append(place)
+    if len(above) > _LONGEST or len(read) > _MOST:
         raise UserError(
-            f"{path}: field 'teacher' should not be needed so often: a recipe has at most {_MOST} teachers in all, in "
+            f"{place}: field 'teacher' should not be needed so often: a recipe has at most {_MOST} teachers in all, in "
             f"chains of at most {_LONGEST}."
         )
-    teachers = {
-        place: read_recipe(step.teacher, path.parent, (*_above, path.resolve()), read)
-        for place, step in enumerate(form.steps)
-        if isinstance(step, Distill)
-    }
-    for teacher in teachers.values():
-        if teacher.form.reference:
-            name = teacher.form.name
-            raise UserError(f"{path}: field 'teacher' should name a recipe with an encoder, but {name} has none.")
-    return OpenRecipe(form, path, teachers)
+    teachers = {}
+    for number, step in enumerate(form.steps):
+        if not isinstance(step, Distill):
+            continue
+        try:
+            found = _find(step.teacher, place.parent)
+        except UserError as error:
+            raise UserError(f"{place}: field 'steps.{number}.teacher': {error}") from error
+        teachers[number] = _read(found, step.teacher, (*above, place.resolve()), read)
+        if teachers[number].form.reference:
+            name = teachers[number].form.name
+            raise UserError(f"{place}: field 'teacher' should name a recipe with an encoder, but {name} has none.")
+    return OpenRecipe(form, place, teachers)
+
+
+def _find(name: str, beside: Path | None) -> Path:
+    """The recipe's file or the checkpoint's folder that ``name`` means."""
+    folder = _folder(name, beside) if name else None
+    return folder if folder is not None else find("model", name, beside)
 
 
 def _folder(name: str, beside: Path | None) -> Path | None:

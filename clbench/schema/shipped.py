@@ -42,8 +42,10 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
                 return place
         folder = ", or a checkpoint's folder" if kind == "model" else ""
         near = nearest(Path(name).stem, names(kind))
+        there = any(os.path.exists(base / expanded(name)) for base in (beside or Path(), Path()))
+        wrong = "is no regular file" if there else "does not exist"
         raise UserError(
-            f"{kind} file {short(name)} does not exist; give the path of a YAML file{folder}, or a shipped name: {near}"
+            f"{kind} file {short(name)} {wrong}; give the path of a YAML file{folder}, or a shipped name: {near}"
         )
     if beside is not None and os.path.isfile(beside / f"{name}.yaml"):
         return beside / f"{name}.yaml"

@@ -48,8 +48,8 @@ class Strategy(Form):
 
     Attributes:
         name: what ``--strategy`` is given.
-        title: one line for people.
-        citation: where the method comes from.
+        title: one line for people; empty for none.
+        citation: where the method comes from, or ``none stated``.
         method: which of the methods below.
         training: how an experience is trained.
     """
@@ -58,8 +58,8 @@ class Strategy(Form):
     model_config = ConfigDict(serialize_by_alias=True)
 
     name: Name
-    title: str
-    citation: str
+    title: str = ""
+    citation: str = "none stated"
     method: str
     training: Training
 

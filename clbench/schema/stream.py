@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -222,9 +223,10 @@ def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:
 
 def _find_domain(wanted: str, stream: Path) -> Path:
     beside = stream.parent
-    neighbours = beside.parent / "domains"
-    if not is_path(wanted) and not (beside / f"{wanted}.yaml").is_file() and (neighbours / f"{wanted}.yaml").is_file():
-        return neighbours / f"{wanted}.yaml"
+    neighbour = beside.parent / "domains" / f"{wanted}.yaml"
+    # os.path's answers no to whatever the system would refuse, such as a name that is too long.
+    if not is_path(wanted) and not os.path.isfile(beside / f"{wanted}.yaml") and os.path.isfile(neighbour):
+        return neighbour
     try:
         return find("domain", wanted, beside)
     except UserError as error:

@@ -147,7 +147,7 @@ def read_sweep(name: str | Path) -> OpenSweep:
     data_dir = None
     if form.data_dir is not None:
         data_dir = path.parent / form.data_dir
-        data_dir = data_dir if data_dir.is_dir() else expanded(form.data_dir)
+        data_dir = data_dir if os.path.isdir(data_dir) else expanded(form.data_dir)
     sweep = OpenSweep(form, path, recipes, streams, strategies, data_dir)
     for stream in streams.values():
         try:

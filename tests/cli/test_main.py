@@ -29,6 +29,26 @@ def test_help_and_import_load_nothing_heavy() -> None:
         assert name in done.stdout
 
 
+def test_names_mistyped_are_told_before_torch_is_imported() -> None:
+    given = [
+        ["run", "--model", "kd-66l", "--stream", "nli-shift"],
+        ["models", "kd-66l"],
+        ["sweep", "bord"],
+        ["compress", "--model", "kd-6l", "--domain", "mrcp", "--out", "x"],
+        ["compress", "--model", "kd-66l", "--domain", "mrpc", "--out", "x"],
+    ]
+    code = (
+        "import sys\n"
+        "from clbench.cli.main import main\n"
+        f"for arguments in {given}:\n"
+        "    try: main(arguments)\n"
+        "    except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False\n" * len(given)
+    assert done.stderr.count("did you mean") == len(given)
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([name, "--help"])

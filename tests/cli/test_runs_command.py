@@ -56,6 +56,18 @@ def test_what_there_is(runs: Path) -> None:
         find_runs(TRACK / "empty")
 
 
+def test_where_nothing_has_run_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["runs"])
+    assert capsys.readouterr().out.startswith("No runs yet: clbench run")
+    main(["runs", "--json"])
+    assert json.loads(capsys.readouterr().out) == {"runs": [], "damaged": []}
+    with pytest.raises(SystemExit, match="2"):
+        main(["runs", "elsewhere"])
+
+
 @pytest.mark.parametrize("place", ["runs", str(TRACK), str(TRACK / "kd-6l-0123")])
 def test_show_takes_a_folder_of_any_depth(runs: Path, place: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["show", "--no-plot", place])

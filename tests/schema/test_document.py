@@ -143,7 +143,11 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     ("data", "sentence"),
     [
         ("a: b\nc: é\n".encode("latin-1"), "it is not UTF-8 text, as byte 0xe9 in line 2 shows; save it as UTF-8"),
-        ("a: b\n".encode("utf-16"), "it is not UTF-8 text but UTF-16; save it as UTF-8"),
+        ("a: b\n".encode("utf-16"), "it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8"),
+        ("a: b\n".encode("utf-16-le"), "it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8"),
+        ("a: b\n".encode("utf-16-be"), "it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8"),
+        ("a: b\n".encode("utf-32"), "it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8"),
+        ("ä: b\n".encode("utf-16-le"), "it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8"),
         (b"a: \xed\xa0\x80\n", "it is not UTF-8 text, as byte 0xed in line 1 shows"),
     ],
 )

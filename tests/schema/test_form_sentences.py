@@ -62,6 +62,29 @@ def steps(*lines: str) -> str:
         (steps(TRAINED, "  - {}\n"), f"field 'steps.1.step' is missing; it should be {STEPS} (line 6)."),
         (f"{HEAD}steps: []\n", "field 'steps' should have at least 1 entry, but has none (line 4)."),
         (f"{HEAD}steps: {{}}\n", "field 'steps' should be a list, but is an empty mapping (line 4)."),
+        (
+            steps("  - {step: null}\n", TRAINED),
+            f"field 'steps.0.step' should be {STEPS}, but is null (line 5).",
+        ),
+        (
+            steps("  - {step: finetune, layerdrop: true, training: {epochs: true, batch_size: 8, warmup: false}}\n"),
+            "field 'steps.0.training.epochs' should be a valid integer, but is true (line 5). Field "
+            "'steps.0.training.warmup' should be a valid number, but is false (line 5). Field 'steps.0.layerdrop' "
+            "should be a valid number or 'auto', but is true (line 5).",
+        ),
+        (
+            steps(DISTILL.format(", beta: true, layer_map: [true]")),
+            "field 'steps.0.beta' should be a valid number, but is true (line 5). Field 'steps.0.layer_map.0' should "
+            "be a valid integer, but is true (line 5).",
+        ),
+        (
+            steps("  - {step: prune_layers, drop: []}\n", TRAINED),
+            "field 'steps.0.drop' should have at least 1 entry, but has none (line 5).",
+        ),
+        (
+            steps("  - {step: prune_layers, drop: [1, 2, 1]}\n", TRAINED),
+            "field 'steps.0.drop': layer 1 should be named once (line 5).",
+        ),
         (steps("  - finetune\n"), "field 'steps.0' should be a mapping, but is 'finetune' (line 5)."),
         (
             steps(DISTILL.format(", aplha: 0.5").replace("alpha: 0.5, ", "", 1)),
@@ -101,8 +124,7 @@ def test_all_problems_are_told_at_once() -> None:
         "5). Field 'titel' is not known; did you mean title?",
         "2). Field 'name': a name should be 1 to 80 letters, digits, dots, dashes and underscores, with a letter or a "
         "digit first, but is 'a b'",
-        "1). Field 'citation' is missing. Field 'steps.0.training.batch_size' should be greater than or equal to 1, "
-        "but is 0",
+        "1). Field 'steps.0.training.batch_size' should be greater than or equal to 1, but is 0",
         f"5). Field 'steps.1.step' should be {STEPS}, but is 'quantise'; did you mean quantize?",
         "6).",
     ]

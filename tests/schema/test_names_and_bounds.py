@@ -136,6 +136,12 @@ def test_a_long_chain_of_teachers(tmp_path: Path) -> None:
     assert read_recipe(tmp_path / "s0.yaml").form.name == "s0"
 
 
+def test_an_unknown_teacher_is_told_with_file_and_field(tmp_path: Path) -> None:
+    teachers(tmp_path, {"a": ["b"], "b": ["finetune-12k"]})
+    with pytest.raises(UserError, match=r"b\.yaml: field 'steps\.1\.teacher': no model is called 'finetune-12k'; did"):
+        read_recipe(tmp_path / "a.yaml")
+
+
 def test_a_tree_of_teachers(tmp_path: Path) -> None:
     teachers(tmp_path, {f"r{i}": [f"r{i + 1}"] * 20 for i in range(7)} | {"r7": []})
     with pytest.raises(UserError, match="a recipe has at most 32 teachers in all, in chains of at most 8"):
@@ -172,7 +178,7 @@ def test_paths_are_taken_as_names_are(tmp_path: Path) -> None:
 )
 def test_odd_names_are_not_found(name: str) -> None:
     for kind in FOLDERS:
-        with pytest.raises(UserError, match=r"is called|does not exist"):
+        with pytest.raises(UserError, match=r"is called|does not exist|is no regular file"):
             find(kind, name)
 
 

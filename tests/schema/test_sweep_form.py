@@ -85,7 +85,7 @@ def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pyte
             "field 'edition': stream 'nli-shift' has no edition 'embeded'; did you mean embedded?",
         ),
         ({"seeds": "2-0"}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is '2-0'"),
-        ({"seeds": True}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is True"),
+        ({"seeds": True}, "field 'seeds': should be like 3, 0-2 or 0,4,7-9, but is true"),
         ({"seeds": []}, "field 'seeds': should be like"),
         ({"seeds": [0, -1]}, "field 'seeds': should be like"),
         ({"eval_every": 0}, "field 'eval_every' should be greater than or equal to 1"),
