@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,15 +133,12 @@ def test_seeds_differ_and_share_their_data(small_stream: Path, small_backbone: P
     assert [p.predictions for p in records[0].points] != [p.predictions for p in records[1].points]
 
 
-def start(small_stream: Path, small_backbone: Path, place: Path) -> subprocess.Popen[str]:
-    command = [
-        sys.executable, "-m", "clbench.cli.main", "run", "--stream", str(small_stream), "--backbone",
-        str(small_backbone), "--set", "training.epochs=2", "--eval-every", "2", "--out", str(place / "run"), "--json",
+def start(small_stream: Path, small_backbone: Path, place: Path) -> Command:
+    arguments = [
+        "run", "--stream", str(small_stream), "--backbone", str(small_backbone), "--set", "training.epochs=2",
+        "--eval-every", "2", "--out", str(place / "run"), "--json",
     ]  # fmt: skip
-    return subprocess.Popen(
-        command, env=os.environ | {"CLBENCH_CACHE": str(place / "cache")}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    return Command(arguments, place, {"CLBENCH_CACHE": str(place / "cache")})
 
 
 # Three moments: the teacher is being trained, the student is, the second experience is.
@@ -156,28 +151,26 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 
 def test_killed_at_three_places_it_goes_on(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     unbroken = start(small_stream, small_backbone, tmp_path / "unbroken")
-    out, err = unbroken.communicate(timeout=300)
-    assert unbroken.returncode == 0, err
+    assert unbroken.wait() == 0, unbroken.err.read_text()
     expected = clbench.read_record(tmp_path / "unbroken" / "run")
     place = tmp_path / "broken"
     for moment, come in MOMENTS.items():
         process = start(small_stream, small_backbone, place)
         until = time.monotonic() + 300
         while not come(place):
-            assert process.poll() is None, f"it ended before the moment '{moment}': {process.communicate()[1]}"
+            assert process.poll() is None, f"it ended before the moment '{moment}': {process.err.read_text()}"
             assert time.monotonic() < until
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
+        process.send(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         assert not (place / "run" / "record.json").exists()
     last = start(small_stream, small_backbone, place)
-    again, err = last.communicate(timeout=300)
-    assert last.returncode == 0, err
+    assert last.wait() == 0, last.err.read_text()
     found = clbench.read_record(place / "run")
     assert found.without_times() == expected.without_times()
     said = expected.predictions().query("final").groupby("name").predicted.mean()
     assert all(0 < share < 1 for share in said), "a model that says one thing only proves nothing"
-    assert json.loads(again)["figures"] == json.loads(out)["figures"]
+    assert json.loads(last.out.read_text())["figures"] == json.loads(unbroken.out.read_text())["figures"]
     assert not (place / "run" / "checkpoints").exists()
 
 

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from typing import Any
+
+# What a worker needs; importing it takes longer than training a small model.
+_PRELOADED = ["clbench.preload"]
+
+
+def context() -> BaseContext:
+    """How processes are started: forked, where the system can, from one that has imported all that they need and has
+    computed nothing. A fork of this process would inherit torch's threads, half of them asleep; a fresh interpreter for
+    each would import everything again.
+    """
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    found = get_context("forkserver")
+    found.set_forkserver_preload(_PRELOADED)
+    return found
 
 
 def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
-    """Fresh processes: a fork would inherit torch's threads, half of them asleep. Each calls ``begin`` first."""
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread, initargs=(begin,))
+    """Processes with this one's environment and one thread each. Each calls ``begin`` first."""
+    return ProcessPoolExecutor(count, mp_context=context(), initializer=_one_thread, initargs=(begin, dict(os.environ)))
 
 
 def finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterator[Any]:
@@ -27,7 +43,9 @@ def finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterat
         told(number)
 
 
-def _one_thread(begin: Callable[[], None] | None) -> None:
+def _one_thread(begin: Callable[[], None] | None, environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
     if begin is not None:
         begin()
     import torch

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, parent_process
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from clbench.cache import root
 from clbench.errors import UserError
 from clbench.schema.sweep import OpenSweep
+from clbench.studies.pool import context
 from clbench.studies.pool import workers as pool
 from clbench.sweep.plan import Plan, Unit, ranked, simulated
 from clbench.sweep.work import Pace, Work
@@ -234,7 +235,7 @@ class _Hand:
 
     def __init__(self) -> None:
         # How many it may compute with at the moment; the process reads it at each of its steps.
-        self.threads: Synchronized[int] = get_context("spawn").Value("i", 1)
+        self.threads: Synchronized[int] = context().Value("i", 1)
         self.executor: ProcessPoolExecutor | None = None
         self.future: Future[Any] | None = None
         self.process: BaseProcess | None = None

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import spies
 import torch
+from commands import Command
 from filelock import FileLock
 
 import clbench
 from clbench.cache import root
 from clbench.schema.sweep import read_sweep
+from clbench.sweep import local
 from clbench.sweep.local import Crew, Orders, State
 from clbench.sweep.plan import Plan, make_plan
 from clbench.sweep.summary import summarise
@@ -57,15 +58,18 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     told: list[State] = []
     # Forgotten, so that planning looks at the tokenizer, as in a process of its own; the cache is this test's.
     monkeypatch.setattr("clbench.encoder.tokenizer._PASSED", set())
-    with counted(builds, monkeypatch):
-        plan, state = carried_out(sweep_file(), tmp_path / "runs", on_change=told.append)
+    monkeypatch.setenv("BUILDS", str(builds))
+    monkeypatch.setattr(local, "_do", spies.counting)
+    monkeypatch.setattr(os, "rename", os.rename)  # put back in the end
+    spies.count_builds()
+    plan, state = carried_out(sweep_file(), tmp_path / "runs", on_change=told.append)
     assert (state.done, dict(state.failed)) == (6, {})
     made = builds.read_text().split()
     assert len(made) == len(set(made)), "two processes made the same"
     kinds = [line.split(":")[0] for line in made]
     # The teacher, its student, and both of them watched; one set of targets; two models' answers; 4 domains' splits.
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "models": 4, "targets": 1, "predictions": 2, "tokens": 11,
+        "models": 4, "targets": 1, "predictions": 2, "tokens": 11, "tokenizers": 1,
     }  # fmt: skip
     assert told[-1].working == []
     assert [state.done for state in told] == sorted(state.done for state in told)
@@ -75,51 +79,6 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
         found = clbench.read_record(run.folder)
         assert found.without_times() == single(run, small_backbone, tmp_path / "single" / str(number)), str(run)
     assert summarise(plan, {}).finished == 6
-
-
-@contextmanager
-def customised(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every process that is spawned meanwhile runs ``program`` first: a site's customisation reaches it."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(program)
-    before = os.environ.get("PYTHONPATH", "")
-    here = str(Path(clbench.__file__).parent.parent)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), here, before]))
-    yield
-    monkeypatch.setenv("PYTHONPATH", before)
-
-
-def counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
-    """Every entry that any process builds is written down."""
-    return customised(
-        "import clbench.cache as cache, os\n"
-        "real = cache.cached\n"
-        "def cached(kind, content, build):\n"
-        "    def noted(folder):\n"
-        f"        with open({str(file)!r}, 'a') as out:\n"
-        "            out.write(f'{kind}:{cache.key_of(content)}\\n')\n"
-        "        build(folder)\n"
-        "    return real(kind, content, noted)\n"
-        "cache.cached = cached\n",
-        file.parent / "site",
-        monkeypatch,
-    )
-
-
-def recorded_threads(file: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
-    """After each of its steps a process writes down with how many threads it computes."""
-    return customised(
-        "from clbench.company import Company\n"
-        "real = Company.step\n"
-        "def step(self):\n"
-        "    real(self)\n"
-        "    import torch\n"
-        f"    with open({str(file)!r}, 'a') as out:\n"
-        "        out.write(f'{torch.get_num_threads()}\\n')\n"
-        "Company.step = step\n",
-        file.parent / "site",
-        monkeypatch,
-    )
 
 
 def test_a_failing_run_costs_itself_alone(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
@@ -159,9 +118,8 @@ def test_a_killed_process_is_one_failed_run(sweep_file: Callable[..., Path], tmp
         running = [name for name in state.working if not name.startswith(("inception", "tokens"))]
         if running and not killed:
             killed.append(running[0])
-            # One worker: whatever child there is, and has a unit, is it.
-            child = max(psutil.Process().children(), key=lambda p: p.memory_info().rss)
-            child.send_signal(signal.SIGKILL)
+            (child,) = active_children()
+            child.kill()
 
     plan, state = carried_out(path, tmp_path / "runs", workers=1, on_change=kill)
     assert [str(plan.runs[place]) for place in state.failed] == killed
@@ -171,22 +129,15 @@ def test_a_killed_process_is_one_failed_run(sweep_file: Callable[..., Path], tmp
     assert (again.left, state.done, dict(state.failed)) == (1, 1, {})
 
 
-def start(path: Path, place: Path, *more: str) -> subprocess.Popen[str]:
-    # Whoever runs the tests in the background may have told all its children to overhear Ctrl-C.
-    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " \
-              "from clbench.cli.main import main; main()"  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-c", program, "sweep", str(path), "--out", str(place / "runs"), "--workers", "1", "--json",
-         *more],
-        env=os.environ | {"CLBENCH_CACHE": str(place / "cache")}, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+def start(path: Path, place: Path) -> Command:
+    arguments = ["sweep", str(path), "--out", str(place / "runs"), "--workers", "1", "--json"]
+    return Command(arguments, place, {"CLBENCH_CACHE": str(place / "cache")})
 
 
-def until(process: subprocess.Popen[str], come: Callable[[], bool]) -> None:
+def until(process: Command, come: Callable[[], bool]) -> None:
     end = time.monotonic() + 300
     while not come():
-        assert process.poll() is None, f"it ended too early: {process.communicate()[1]}"
+        assert process.poll() is None, f"it ended too early: {process.err.read_text()}"
         assert time.monotonic() < end
         time.sleep(0.005)
 
@@ -199,24 +150,23 @@ def test_killed_and_interrupted_it_goes_on(
     process = start(path, tmp_path)
     until(process, lambda: any((tmp_path / "cache" / "models").glob(".unfinished-*")))
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive, "its processes outlive it"
     # Ctrl-C, once a life has begun: no traceback, nothing half-written, nobody left.
     process = start(path, tmp_path)
     until(process, lambda: any(base.rglob("checkpoints/experience-*.safetensors")))
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    process.send(signal.SIGINT)
+    assert process.wait(60) == 130, process.err.read_text()
+    err = process.err.read_text()
     assert "the same command goes on from here" in err
     assert "Traceback" not in err
     assert not psutil.wait_procs(children, timeout=20)[1]
     process = start(path, tmp_path)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    found = json.loads(out)
+    assert process.wait() == 0, process.err.read_text()
+    found = json.loads(process.out.read_text())
     assert found["runs"] == {"total": 2, "finished": 2, "failed": 0, "left": 0}
     for number, run in enumerate(make_plan(read_sweep(str(path)), base).runs):
         record = clbench.read_record(run.folder)
@@ -233,7 +183,9 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
     plan = make_plan(sweep, base)
     seen: dict[int, set[tuple[int, ...]]] = {}
     used = tmp_path / "used.txt"
-    with recorded_threads(used, monkeypatch), Crew(2, threads=5) as crew:
+    monkeypatch.setenv("USED", str(used))
+    monkeypatch.setattr(local, "_do", spies.noting_threads)
+    with Crew(2, threads=5) as crew:
 
         def told(state: State) -> None:
             shares = tuple(sorted(hand.threads.value for hand in crew.hands if hand.busy))
@@ -256,8 +208,6 @@ def test_no_run_is_begun_when_the_time_is_up(sweep_file: Callable[..., Path], tm
 def test_a_mistake_of_ours_leaves_its_traceback(
     sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clbench.sweep import local
-
     sweep = read_sweep(str(sweep_file(recipes=["finetune-6l"], strategies=["naive"])))
     base = tmp_path / "runs"
     plan = make_plan(sweep, base)
