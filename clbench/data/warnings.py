@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -39,7 +40,7 @@ def _of_domain(
         if len(classes) == 1:
             yield RunWarning(kind="one_class", domain=data.name, names=(split, label_space[int(classes[0])]))
     empty = sum(
-        not (first.strip() and second.strip()) for split in data.splits.values() for first, second in _texts(split)
+        not (_visible(first) and _visible(second)) for split in data.splits.values() for first, second in _texts(split)
     )
     if empty:
         total = sum(map(len, data.splits.values()))
@@ -56,6 +57,11 @@ def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, str], l
                 if data.name not in places:
                     places.append(data.name)
     return found
+
+
+def _visible(text: str) -> bool:
+    """Whether there is anything to read in it: neither spaces nor control characters, which tokenizers drop."""
+    return any(unicodedata.category(character)[0] not in "CZ" for character in text)
 
 
 def _texts(pairs: Pairs) -> zip[tuple[str, str]]:

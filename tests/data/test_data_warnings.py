@@ -44,11 +44,11 @@ def test_test_pairs_met_in_training_across_domains() -> None:
 
 
 def test_a_part_of_one_class_and_empty_texts() -> None:
-    odd = Pairs.of(["", "a", "b", "c"], ["x", " \n", "y", "z"], [0, 1, 0, 1])
+    odd = Pairs.of(["", "a", "\0\u200b\u2060", "c"], ["x", " \n", "y", "\u00adz"], [0, 1, 0, 1])
     loaded = [domain("one", train=pairs("abcd", "1111"), validation=pairs("ef"), test=odd)]
     assert data_warnings(loaded, SPACE) == (
         RunWarning(kind="one_class", domain="one", names=("train", "same")),
-        RunWarning(kind="empty_texts", domain="one", count=2, total=10),
+        RunWarning(kind="empty_texts", domain="one", count=3, total=10),
     )
 
 
