@@ -54,8 +54,7 @@ def test_the_main_job_on_few_pairs_in_an_empty_folder(installed: Path, small_str
     stream = tmp_path / "work" / "small.yaml"
     stream.write_text(small_stream.read_text())
     clbench(
-        installed, tmp_path / "work", "run", "--model", "pkd-skip-6l", "--stream", "./small.yaml", "--quiet",
-        "--set", "training.epochs=1",
+        installed, tmp_path / "work", "run", "--model", "pkd-skip-6l", "--stream", "./small.yaml", "--quiet", "--quick",
     )  # fmt: skip
     (found,) = (tmp_path / "work" / "runs").rglob("record.json")
     configuration = json.loads(found.read_text())["configuration"]

@@ -47,11 +47,10 @@ class Columns(Form):
     label: str
 
     @model_validator(mode="after")
-    def _apart(self) -> Columns:
-        named = [self.first, self.second, self.label]
-        for name in named:
-            if named.count(name) > 1:
-                raise ValueError(f"first, second and label should be three columns, but {shown(name)} comes twice")
+    def _label_is_no_text(self) -> Columns:
+        # One column may be both texts; a model that reads the label has nothing to learn.
+        if self.label in (self.first, self.second):
+            raise ValueError(f"label should be a column of its own, but {shown(self.label)} is one of the texts")
         return self
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from submission_worlds import handed_in, honest, truth
 
@@ -322,9 +322,7 @@ def test_ten_thousand_mutated_submissions(part: int, small_one: tuple[Path, Path
     known = truth(stream)
     told: list[int] = [0, 0]
 
-    @settings(max_examples=1000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.integers(0, 2**64 - 1))
-    def mutate(seed: int) -> None:
+    for seed in range(1000):
         drawn = random.Random(f"{part}/{seed}")
         record, claims = files["record-0.json"], files["submission.json"]
         honest_digest = drawn.random() < 0.9  # a forger knows how to compute a sha256
@@ -346,7 +344,6 @@ def test_ten_thousand_mutated_submissions(part: int, small_one: tuple[Path, Path
             assert json.loads(record)["figures"]["lifetime_accuracy"] == pytest.approx(again, abs=1e-12)
             assert json.loads(claims)["figures"]["lifetime_accuracy"]["mean"] == pytest.approx(again, abs=1e-12)
 
-    mutate()
     assert sum(told) >= 1000
     assert told[1] > 0.5 * sum(told)  # most mutations do harm; some, of a title say, do none
 

@@ -354,7 +354,7 @@ BAD_YAMLS: list[tuple[dict[str, object], str]] = [
     ({"revision": "main"}, r"a revision goes with hub"),
     ({"hub": "a/b/c", "folder": "absent"}, r"field 'hub' should"),
     ({"learning_rate": 0}, r"field 'learning_rate' should be greater than 0"),
-    ({"licence": "absent"}, r"field 'licence' is missing"),
+    ({"name": "absent"}, r"field 'name' is missing"),
     ({"license": "MIT"}, r"field 'license' is not known; did you mean licence"),
 ]
 

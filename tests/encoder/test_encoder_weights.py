@@ -198,7 +198,7 @@ def test_the_head_is_read_by_whatever_names_its_rows(folder, by_row, by_name, la
             None,
             "of the head's 3 rows, counted from 0, but .* 7",
         ),
-        ({"label2id": {"negative": True}, "id2label": "absent"}, None, "but gives 'negative' True"),
+        ({"label2id": {"negative": True}, "id2label": "absent"}, None, "but gives 'negative' true"),
         (
             {"id2label": {"0": "LABEL_2", "1": "LABEL_1", "2": "LABEL_0"}, "label2id": "absent"},
             None,

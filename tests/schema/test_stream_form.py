@@ -193,7 +193,7 @@ def test_a_wrong_stream_file_ends_in_one_sentence(tmp_path: Path, field: str, va
         ("hub", ..., "a domain needs a source: hub, folder or generator"),
         ("hub.id", "pairs", "field 'hub.id'"),
         ("hub.columns.label", ..., "field 'hub.columns.label' is missing"),
-        ("hub.columns.second", "a", "field 'hub.columns': first, second and label should be three columns, but 'a' "),
+        ("hub.columns.second", "y", "field 'hub.columns': label should be a column of its own, but 'y' is one of the"),
         ("name", "a" * 81, "field 'name' should be a text of at most 80 characters"),
         ("hub.colums", {}, "field 'hub.colums' is not known; did you mean columns?"),
         ("hub.labels", ..., "field 'hub': either labels or bands should be given"),
