@@ -22,13 +22,17 @@ class Command:
         arguments: of ``clbench``.
         place: a folder for its output; it may be used again.
         environment: variables that it has beside those of the tests.
+        largest_file: bytes that no file which it writes may exceed; the operating system refuses what is beyond.
     """
 
-    def __init__(self, arguments: Sequence[str], place: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], place: Path, environment: Mapping[str, str], largest_file: int | None = None
+    ) -> None:
         place.mkdir(parents=True, exist_ok=True)
         self.out, self.err = place / "stdout.txt", place / "stderr.txt"
         self._process = context().Process(  # type: ignore[attr-defined]
-            target=_run, args=(list(arguments), dict(os.environ) | dict(environment), self.out, self.err)
+            target=_run,
+            args=(list(arguments), dict(os.environ) | dict(environment), self.out, self.err, largest_file),
         )
         self._process.start()
 
@@ -53,7 +57,7 @@ class Command:
         return code
 
 
-def _run(arguments: list[str], environment: dict[str, str], out: Path, err: Path) -> None:
+def _run(arguments: list[str], environment: dict[str, str], out: Path, err: Path, largest_file: int | None) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
@@ -62,6 +66,10 @@ def _run(arguments: list[str], environment: dict[str, str], out: Path, err: Path
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w") for number in (1, 2))
+    if largest_file is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     from clbench.cli.main import main
 
     main(arguments)

@@ -106,7 +106,7 @@ def _changed_steps(configuration: Configuration) -> dict[str, Any] | None:
     name, told = configuration.names[0], configuration.model
     if name not in _names("model"):
         return None
-    shipped = _shipped_recipe(name)
+    shipped = shipped_recipe(name)
     if is_quick(configuration.edition):
         shipped = quick_recipe(shipped)
     return {} if shipped.describe() == told else changed_settings(shipped, told)
@@ -122,12 +122,14 @@ _names = cache(names)
 
 
 @cache
-def _shipped_recipe(name: str) -> OpenRecipe:
+def shipped_recipe(name: str) -> OpenRecipe:
+    """The recipe that is shipped under ``name``, read once."""
     return read_recipe(name)
 
 
 @cache
-def _shipped_strategy(name: str) -> Strategy:
+def shipped_strategy(name: str) -> Strategy:
+    """The strategy that is shipped under ``name``, read once."""
     return read_strategy(name)
 
 
@@ -141,7 +143,7 @@ def _usual_backbone(configuration: Configuration) -> object:
 def _assignments(configuration: Configuration) -> list[str]:
     """``--set`` for every setting that is another in the records than in the strategy that is shipped."""
     told = configuration.strategy
-    form = _shipped_strategy(configuration.names[2])
+    form = shipped_strategy(configuration.names[2])
     if is_quick(configuration.edition):
         form = quick_strategy(form)
     if told.get("method") != form.method:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clbench.board.again import shipped_recipe, shipped_strategy
 from clbench.board.truth import Truth
 from clbench.errors import UserError
 from clbench.record.forms import Record
@@ -36,9 +37,6 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
     Args:
         stream: the shipped one.
     """
-    from clbench.schema.recipe import read_recipe
-    from clbench.schema.strategy import read_strategy
-
     told, form = record.configuration, stream.form
     try:
         edition = stream.edition(told.edition)
@@ -63,7 +61,7 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         yield f"field 'configuration.strategy.name' should be one of {', '.join(names('strategy'))}."
     else:
         # The learning rate is the model's own business; all else belongs to the track.
-        wanted = _bare(read_strategy(strategy).model_dump(mode="json"))
+        wanted = _bare(shipped_strategy(strategy).model_dump(mode="json"))
         found = _bare(told.strategy)
         for form_ in (wanted, found):
             if isinstance(form_.get("training"), dict):
@@ -73,7 +71,7 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
             yield f"field 'configuration.strategy' should be {strategy} as it is shipped; {apart}"
     model = record.names[0]
     if model in names("model"):
-        wanted, found = _bare(read_recipe(model).describe()), _bare(told.model)
+        wanted, found = _bare(shipped_recipe(model).describe()), _bare(told.model)
         if wanted != found:
             yield (
                 f"field 'configuration.model' should be {model} as it is shipped; {first_difference(wanted, found)} "

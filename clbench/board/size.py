@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from clbench.board.again import shipped_recipe
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
@@ -25,9 +26,8 @@ def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
     from clbench.compress.outline import outline
     from clbench.encoder.backbone import open_backbone
     from clbench.figures.cost import pair_flops
-    from clbench.schema.recipe import read_recipe
 
-    recipe = read_recipe(record.names[0])
+    recipe = shipped_recipe(record.names[0])
     try:
         backbone = open_backbone(record.configuration.backbone.name)
         expected = outline(recipe, backbone.layers)

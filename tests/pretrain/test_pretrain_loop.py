@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
+from commands import Command
 from encoder_worlds import sentence, write_model
 from pretrain_worlds import ALL, form
 
@@ -445,25 +445,19 @@ def test_mistakes_end_in_one_sentence_and_code_2(teacher, text, tmp_path, capsys
     assert not (tmp_path / "o").exists()
 
 
-def _small_files_alone() -> None:
-    """No file of this process grows beyond 8 KiB: what a full disk does to a checkpoint, not to the curve."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-
-
 def test_a_full_disk_is_one_sentence_and_leaves_no_half_written_checkpoint(teacher, text, tmp_path) -> None:
     start(form(), teacher, text)  # the teacher's answers lie in the cache
     config = _config(tmp_path / "tiny.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", "clbench.cli.main", "pretrain", "--config", str(config), "--text", str(text),
-         "--teacher", teacher, "--out", str(tmp_path / "out"), "--json"],
-        capture_output=True, text=True, timeout=120, preexec_fn=_small_files_alone,
-        # Not measured: what coverage writes is larger than the files that this process may have.
-        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
+    # No file of this process grows beyond 8 KiB: what a full disk does to a checkpoint, not to the curve.
+    done = Command(
+        ["pretrain", "--config", str(config), "--text", str(text), "--teacher", teacher, "--out",
+         str(tmp_path / "out"), "--json"],
+        tmp_path, {}, largest_file=8192,
     )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    said = done.stderr.strip().splitlines()
+    assert done.wait(120) == 2, done.err.read_text()
+    said = done.err.read_text().strip().splitlines()
     assert f"--out {tmp_path / 'out'} cannot be written" in said[-1]
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.err.read_text()
     assert not list((tmp_path / "out").glob("checkpoint*"))
     assert not (tmp_path / "out" / "model").exists()
 

@@ -32,7 +32,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for domain, (first, second, labels) in shapes.items():
         (folder / domain).mkdir()
-        for split, part in generate(domain, sizes={"train": 48, "validation": 20, "test": 30}).items():
+        for split, part in generate(domain, sizes={"train": 32, "validation": 20, "test": 30}).items():
             lines = [
                 json.dumps({first: a, second: b, "label": labels[label]})
                 for a, b, label in zip(part.first, part.second, part.labels.tolist(), strict=True)
