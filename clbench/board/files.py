@@ -107,6 +107,8 @@ def find_submissions(path: Path) -> list[Path]:
     Raises:
         UserError: none there.
     """
+    if not os.path.lexists(path):
+        raise UserError(f"{path} does not exist; give the folder of a submission, or a folder of submissions.")
     if path.is_symlink() or not path.is_dir():
         raise UserError(
             f"{path} should be the folder of a submission, or a folder of submissions; archives are to be unpacked "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,11 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The console script. A user's mistake is one sentence and exit code 2; Ctrl-C is 130."""
     given = sys.argv[1:] if arguments is None else arguments
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        # Said first: what torch's libraries make of it reads like a broken installation.
+        sys.exit(_say("the working directory has been removed; change to one that is there.", 2))
     try:
         cli.main(args=arguments, prog_name="clbench", standalone_mode=False)
     except UserError as error:

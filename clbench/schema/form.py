@@ -207,7 +207,8 @@ def _problem(error: Any, form: type[BaseModel]) -> _Problem:
         return _Problem(path, kind, "", f"{_field(path)} is missing.", given)
     if kind == "value_error":
         message = error["msg"].removeprefix("Value error, ").rstrip(".")
-        text = f"{_field(path)}: {message}." if path else f"{message}."
+        colon = "" if message.startswith("should") else ":"
+        text = f"{_field(path)}{colon} {message}." if path else f"{message}."
         return _Problem(path, kind, "", text, given)
     if kind in ("too_short", "too_long"):
         least = kind == "too_short"

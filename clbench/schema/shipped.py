@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clbench.errors import UserError, nearest, short
+from clbench.errors import UserError, alike, nearest, short
 
 # In a wheel the two folders travel inside the package; in a checkout they stand beside it.
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -42,15 +42,20 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
                 return place
         folder = ", or a checkpoint's folder" if kind == "model" else ""
         near = nearest(Path(name).stem, names(kind))
-        there = any(os.path.exists(base / expanded(name)) for base in (beside or Path(), Path()))
-        wrong = "is no regular file" if there else "does not exist"
+        exists = any(os.path.exists(base / expanded(name)) for base in (beside or Path(), Path()))
+        wrong = "is no regular file" if exists else "does not exist"
         raise UserError(
             f"{kind} file {short(name)} {wrong}; give the path of a YAML file{folder}, or a shipped name: {near}"
         )
     if beside is not None and os.path.isfile(beside / f"{name}.yaml"):
         return beside / f"{name}.yaml"
     if name not in names(kind):
-        raise UserError(f"no {kind} is called '{short(name)}'; {nearest(name, names(kind))}")
+        # Of files that lie beside, whatever they hold, those alone that are meant most likely.
+        there = [] if beside is None else [path.stem for path in beside.glob("*.yaml")]
+        known = {*names(kind), *alike(name, there, 0.7)}
+        folder = "give a checkpoint's folder as a path, such as ./my-model; " if kind == "model" else ""
+        hint = "" if alike(name, known) else folder
+        raise UserError(f"no {kind} is called '{short(name)}'; {hint}{nearest(name, known)}")
     return FOLDERS[kind] / f"{name}.yaml"
 
 

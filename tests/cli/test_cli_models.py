@@ -79,7 +79,8 @@ def test_layers_are_those_of_the_backbone_through_several_prunings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pkd-skip-7l"], "no model is called 'pkd-skip-7l'"),
+        (["pkd-skip-7l"], "no model is called 'pkd-skip-7l'; did you mean pkd-skip-6l"),
+        (["xyz"], "no model is called 'xyz'; give a checkpoint's folder as a path, such as ./my-model; the nearest of"),
         (["finetune-12l", "--backbone", "nobody"], "no backbone is called 'nobody'"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,17 @@ def test_help_and_import_load_nothing_heavy() -> None:
     assert done.stdout.endswith("loaded []\n")
     for name in COMMANDS:
         assert name in done.stdout
+
+
+def test_a_working_directory_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SystemExit, match="2"):
+        main(["runs"])
+    assert capsys.readouterr().err == "clbench: the working directory has been removed; change to one that is there.\n"
 
 
 def test_names_mistyped_are_told_before_torch_is_imported() -> None:

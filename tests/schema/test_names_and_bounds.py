@@ -78,8 +78,8 @@ def test_labels_are_those_that_a_record_can_hold(tmp_path: Path) -> None:
         ("recipe", {"steps": [{"step": "quantize"}] * 33}, "field 'steps' should have at most 32 entries, but has 33"),
         ("strategy", {"memory_size": 10**12}, "field 'memory_size' should be less than or equal to 100000000"),
         ("strategy", {"memory_batch_size": 10**9}, "field 'memory_batch_size' should be less than or equal to 65536"),
-        ("sweep", {"seeds": "0-999,1000-1999"}, "field 'seeds': should name at most 1000 seeds"),
-        ("sweep", {"seeds": list(range(1001))}, "field 'seeds': should name at most 1000 seeds"),
+        ("sweep", {"seeds": "0-999,1000-1999"}, "field 'seeds' should name at most 1000 seeds"),
+        ("sweep", {"seeds": list(range(1001))}, "field 'seeds' should name at most 1000 seeds"),
         (
             "sweep",
             {"seeds": "0-999"},
