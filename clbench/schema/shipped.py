@@ -53,8 +53,8 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
         # Of files that lie beside, whatever they hold, those alone that are meant most likely.
         there = [] if beside is None else [path.stem for path in beside.glob("*.yaml")]
         known = {*names(kind), *alike(name, there, 0.7)}
-        folder = "give a checkpoint's folder as a path, such as ./my-model; " if kind == "model" else ""
-        hint = "" if alike(name, known) else folder
+        lost = kind == "model" and not alike(name, known)
+        hint = "give a checkpoint's folder as a path, such as ./my-model; " if lost else ""
         raise UserError(f"no {kind} is called '{short(name)}'; {hint}{nearest(name, known)}")
     return FOLDERS[kind] / f"{name}.yaml"
 

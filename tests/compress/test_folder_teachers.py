@@ -180,7 +180,9 @@ def test_a_teacher_that_does_not_fit_is_refused_before_any_training(world, chang
 def test_losses_that_need_no_common_width_take_a_teacher_of_another(world, small_backbone, changes) -> None:
     write_recipe(world, **changes)
     recipe = read_recipe(str(world / "student.yaml"))
-    build(recipe, open_backbone(str(small_backbone)), _task(world, small_backbone), seed=0)
+    made = build(recipe, open_backbone(str(small_backbone)), _task(world, small_backbone), seed=0)
+    assert made.steps[-1]["name"] == "distill"
+    assert all(torch.isfinite(weight).all() for weight in made.model.parameters())
 
 
 def test_a_teacher_with_another_tokenizer_is_refused(world, small_backbone) -> None:
