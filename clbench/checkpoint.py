@@ -11,8 +11,11 @@ import torch
 import yaml
 
 from clbench import __version__
-from clbench.compress import OnStep, build, check_recipe, head_warnings, task_of
+from clbench.compress.checks import check_recipe, head_warnings
+from clbench.compress.execute import execute
 from clbench.compress.outline import depth_note
+from clbench.compress.plan import plan
+from clbench.compress.task import OnStep, task_of
 from clbench.data.baselines import majority
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
@@ -85,7 +88,7 @@ def write_compressed(
     """
     check_seed(seed)
     recipe = read_recipe(model)
-    if recipe.form.reference:
+    if not recipe.form.has_encoder:
         raise UserError(
             f"{recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; give "
             "--model a recipe that makes an encoder."
@@ -107,7 +110,8 @@ def write_compressed(
     warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
     (data,) = load(alone, edition, data_dir=data_dir)
     task, test = task_of(data, start.tokenizer(), labels, form.max_length)
-    made = build(recipe, start, task, seed=seed, on_step=on_step)
+    planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
+    made = execute(planned, task, on_step=on_step)
     warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
     said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
     gold = data.splits["test"].labels
@@ -123,7 +127,7 @@ def write_compressed(
     card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, form.max_length, folder.name)
     write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
     told = tuple(warning.sentence for warning in warnings)
-    return Written(folder, digest_of(folder), figures, spent, edition, depth_note(recipe, start), told)
+    return Written(folder, digest_of(folder), figures, spent, edition, depth_note(planned), told)
 
 
 def _card(

@@ -14,7 +14,7 @@ from clbench.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from clbench.compress import Compressed
+    from clbench.compress.execute import Compressed
     from clbench.life import Point
     from clbench.runner import Job
 
@@ -33,7 +33,7 @@ def check_keep(keep: str | None, job: Job) -> None:
         return
     if keep not in KEEP:
         raise UserError(f"--keep-models should be {' or '.join(KEEP)}, but is {keep!r}.")
-    if job.recipe.form.reference:
+    if not job.recipe.form.has_encoder:
         raise UserError(
             f"{job.recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; "
             "leave --keep-models out."

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 import clbench.checkpoint
-import clbench.compress
 import clbench.life
 import clbench.runner  # noqa: F401

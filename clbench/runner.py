@@ -37,14 +37,15 @@ from clbench.runs import CHECKPOINTS, LOCK_NAME, has_lived, write_note
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import check_seed, seeds_of
-from clbench.schema.strategy import Si, Strategy, at_rate, override, read_strategy
+from clbench.schema.strategy import Si, Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 from clbench.writing import cannot_write, made, remove_litter, remove_lock
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from clbench.compress import Compressed
+    from clbench.compress.execute import Compressed
+    from clbench.compress.plan import Plan
     from clbench.data.pairs import DomainData
     from clbench.encoder.backbone import Backbone
     from clbench.encoder.tokens import TokenStore
@@ -100,8 +101,8 @@ class Job:
 
     @property
     def task_digest(self) -> str:
-        """What determines the task of inception; see :func:`clbench.compress.task_digest`."""
-        from clbench.compress import task_digest
+        """What determines the task of inception; see :func:`clbench.compress.task.task_digest`."""
+        from clbench.compress.task import task_digest
 
         splits = self.trained[0].splits
         return task_digest(splits["train"], splits["validation"], len(self.stream.form.label_space), self.max_length)
@@ -112,6 +113,15 @@ class Job:
         # As life.path_observer, which is not asked, because importing it takes seconds.
         watches = isinstance(self.strategy, Si)
         return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
+
+    def plan(self, seed: int) -> Plan:
+        """What the recipe will do with the stream's first domain."""
+        from clbench.compress.plan import plan
+
+        return plan(
+            self.recipe, self.backbone, self.task_digest, seed=seed, observed=self.observed,
+            label_space=self.stream.form.label_space,
+        )  # fmt: skip
 
     def fingerprint(self, seed: int | None = None) -> str:
         """sha256 over everything that determines the run's record, times apart; without a seed, that of all seeds."""
@@ -179,7 +189,7 @@ def prepare(
     if eval_every is not None and eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {eval_every}.")
     with _clock(seconds, "imports"):
-        from clbench.compress import check_recipe, teachers_of
+        from clbench.compress.checks import check_recipe, teachers_of
         from clbench.data.load import load
         from clbench.encoder.backbone import starting_backbone
     with _clock(seconds, "backbone"):
@@ -187,7 +197,8 @@ def prepare(
         asked = f"the edition {edition} of {opened.form.name}"
         warnings = check_recipe(recipe, start, opened.form.label_space, size.max_length, asked)
         teachers = teachers_of(recipe, start)
-    form = form.model_copy(update={"training": at_rate(form.training, recipe.form.learning_rate(start.learning_rate))})
+    training = form.training.at_rate(recipe.form.learning_rate(start.learning_rate))
+    form = form.model_copy(update={"training": training})
     names: list[str] = []
 
     def on_domain(name: str) -> None:
@@ -365,7 +376,8 @@ def _carry_out(
     started, seconds = _now(), dict(job.seconds)
     tell = _in_company(tell, company)
     with _clock(seconds, "imports"):
-        from clbench import compress, life
+        from clbench import life
+        from clbench.compress.checks import head_warnings
         from clbench.data.baselines import fittable, majority, word_overlap
         from clbench.encoder.cut import cut_warnings
         from clbench.encoder.measure import cost, measure, peak_memory_bytes
@@ -409,7 +421,7 @@ def _carry_out(
             for d, f in zip(job.data, fittable(job.data), strict=True)
         ]
     with _clock(seconds, "data"):
-        checked = compress.head_warnings(compressed.steps, experiences[0].name, job.recipe.form.name)
+        checked = head_warnings(compressed.steps, experiences[0].name, job.recipe.form.name)
         lengths = {part: store.lengths[found] for part, found in rows.items()}
         cut = cut_warnings(job.data, job.backbone.tokenizer(), job.max_length, lengths)
         warnings = [*job.warnings, *checked, *job.data_warnings, *cut]
@@ -436,20 +448,23 @@ def _carry_out(
 
 def _inception(job: Job, seed: int, store: TokenStore, rows: Rows, tell: OnProgress) -> Compressed:
     """The recipe's model on the first domain, its last training watched where the strategy asks for it."""
-    from clbench import compress, life
+    from clbench import life
+    from clbench.compress.execute import execute
+    from clbench.compress.task import Task
 
     first = job.trained[0]
-    task = compress.Task(
+    task = Task(
         store,
         rows[first.name, "train"], first.splits["train"].labels,
         rows[first.name, "validation"], first.splits["validation"].labels,
         len(job.stream.form.label_space), digest=job.task_digest, label_space=tuple(job.stream.form.label_space),
         domain=first.name,
     )  # fmt: skip
-    for name in compress.training_steps(job.recipe):
+    planned = job.plan(seed)
+    for name in planned.tasks:
         tell(name, 0, 0, "pairs")
-    return compress.build(
-        job.recipe, job.backbone, task, seed=seed, observer=life.path_observer(job.strategy), observed=job.observed,
+    return execute(
+        planned, task, observer=life.path_observer(job.strategy),
         on_step=lambda name, done, total: tell(name, done, total, "pairs"),
     )  # fmt: skip
 

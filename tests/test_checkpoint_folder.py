@@ -130,11 +130,11 @@ def test_a_head_with_its_labels_in_another_order_is_turned(written, tmp_path) ->
 
 @pytest.mark.parametrize("recipe", ["magnitude-50", "prune-heads-50"])
 def test_pruned_weights_stay_zero_when_the_checkpoint_lives_on(recipe, pairs, small_backbone, tmp_path) -> None:
-    from clbench.compress import build
-    from clbench.compress.finetune import finetune_loss
+    from clbench.compress.execute import build
+    from clbench.compress.steps.finetune import finetune_loss
     from clbench.compress.task import fit
     from clbench.schema.recipe import read_recipe
-    from clbench.schema.strategy import Training
+    from clbench.schema.training import Training
 
     made = write_compressed(
         recipe, "mrpc", tmp_path / "m", edition="lite", data_dir=pairs, backbone=str(small_backbone)

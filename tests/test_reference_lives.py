@@ -13,7 +13,7 @@ from clbench.record import Record
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
 
-REFERENCES = [name for name in names("model") if read_recipe(name).form.reference]
+REFERENCES = [name for name in names("model") if not read_recipe(name).form.has_encoder]
 RATE = {"bow": 0.05, "majority": 0.02}
 
 

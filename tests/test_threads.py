@@ -17,7 +17,8 @@ from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.optimization import optimizer
 from clbench.encoder.tokens import pack
 from clbench.life.strategies import METHODS
-from clbench.schema.strategy import Training, read_strategy
+from clbench.schema.strategy import read_strategy
+from clbench.schema.training import Training
 from clbench.threads import one_thread
 
 THREADS = (1, 2, 3, 8)

@@ -23,14 +23,14 @@ def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
     if record.names[0] not in names("model") or record.configuration.backbone.name not in names("backbone"):
         unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
         return
-    from clbench.compress.outline import outline
+    from clbench.compress.plan import plan
     from clbench.encoder.backbone import open_backbone
     from clbench.figures.cost import pair_flops
 
     recipe = shipped_recipe(record.names[0])
     try:
         backbone = open_backbone(record.configuration.backbone.name)
-        expected = outline(recipe, backbone.layers)
+        expected = plan(recipe, backbone).shape
     except UserError as error:
         unchecked.append(f"the model's size: {error}")
         return
@@ -38,12 +38,12 @@ def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         yield f"field 'configuration.backbone.digest' should be {backbone.digest}, as {backbone.name} has."
         return
     shape, classes = backbone.shape, len(record.label_space)
-    if cost.depth != expected.depth:
-        yield f"field 'cost.depth' should be {expected.depth}, what {recipe.form.name} leaves, but is {cost.depth}."
+    if cost.depth != expected.layers:
+        yield f"field 'cost.depth' should be {expected.layers}, what {recipe.form.name} leaves, but is {cost.depth}."
         return
     reference = expected.table is not None
     head = classes * (shape.hidden_size + 1)
-    parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters(shape) + head
+    parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
     if cost.parameters != parameters:
         yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
     # A reference's products depend on how many words its pairs have.

@@ -10,7 +10,7 @@ import click
 from clbench.console import out, print_json
 
 if TYPE_CHECKING:
-    from clbench.compress.outline import Outline
+    from clbench.compress.plan import Plan
 
 
 _USUAL = "clbench-tiny-12l"
@@ -32,24 +32,26 @@ def command(model: str | None, backbone: str | None, as_json: bool) -> None:
     # Before torch is imported: a name mistyped is told at once.
     recipes = [read_recipe(name) for name in ([model] if model is not None else names("model"))]
 
-    from clbench.compress.outline import depth_note, outline
+    from clbench.compress.outline import depth_note
+    from clbench.compress.plan import plan
     from clbench.encoder.backbone import starting_backbone
 
     shown: list[dict[str, Any]] = []
     for recipe in recipes:
         start = starting_backbone(recipe, backbone, _USUAL)
-        found = outline(recipe, start.layers)
+        found = plan(recipe, start)
+        shape, teacher = found.shape, found.teacher
         shown.append(
             {
                 "name": recipe.form.name,
                 "title": recipe.form.title,
                 "citation": recipe.form.citation,
-                "depth": found.depth,
-                "note": depth_note(recipe, start),
-                "parameters": found.parameters(start.shape),
-                "layers": None if found.layers is None else list(found.layers),
-                "teacher": found.teacher,
-                "layer_map": {str(student): teacher for student, teacher in found.taught.items()},
+                "depth": shape.layers,
+                "note": depth_note(found),
+                "parameters": found.parameters,
+                "layers": None if shape.origin is None else list(shape.origin),
+                "teacher": None if teacher is None else teacher.recipe.form.name,
+                "layer_map": {str(student): taught for student, taught in found.taught.items()},
                 "steps": [step.model_dump(mode="json") for step in recipe.form.steps],
             }
         )
@@ -97,7 +99,7 @@ def _source(citation: str, authors: bool) -> str:
     return ", ".join(found.groups()) if authors else found[2]
 
 
-def _one(one: dict[str, Any], found: Outline) -> None:
+def _one(one: dict[str, Any], found: Plan) -> None:
     from rich.text import Text
 
     from clbench.compress.outline import drawing
@@ -107,13 +109,13 @@ def _one(one: dict[str, Any], found: Outline) -> None:
     show.print(Text(one["citation"], style="dim"))
     if one["note"] is not None:
         show.print(Text(one["note"], style="yellow"))
-    counted = "without the head" if found.table is None else "for two classes"
+    counted = "without the head" if found.shape.table is None else "for two classes"
     show.print(Text(f"{one['depth']} layers, {one['parameters']:,} parameters {counted}\n"))
     for number, step in enumerate(one["steps"], start=1):
         said = {name: value for name, value in step.items() if name not in ("step", "training") and value is not None}
         settings = ", ".join(f"{name} {value}" for name, value in said.items())
         show.print(Text(f"{number}. {step['step']}" + (f": {settings}" if settings else "")))
-    lines = drawing(found, one["name"])
+    lines = drawing(found)
     if lines:
         show.print()
     for line in lines:

@@ -90,7 +90,7 @@ def command(
             click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
         if not quiet:  # before anything is trained; the report tells the warnings again, with what was seen on the way
             report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
-            if (note := depth_note(job.recipe, job.backbone)) is not None:
+            if (note := depth_note(job.plan(0))) is not None:
                 display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
         wanted_places = for_seeds(job, wanted, folder)
         if fresh:

@@ -1,12 +1,8 @@
-"""From a recipe to a compressed model: the steps, one file each, and their results in the cache. Heavy; import late."""
+"""From a recipe to a compressed model: its plan, and the steps, one file each."""
 
 from __future__ import annotations
 
-from clbench.compress.checks import check_recipe, head_warnings, teachers_of
-from clbench.compress.recipe import Compressed, build, training_steps
-from clbench.compress.task import Observer, OnStep, Task, task_digest, task_of
+from clbench.compress.plan import Artifact, Plan, plan
+from clbench.schema.step import Place, Planned, Shape, Step, TrainingStep
 
-__all__ = [
-    "Compressed", "Observer", "OnStep", "Task", "build", "check_recipe", "head_warnings", "task_digest", "task_of",
-    "teachers_of", "training_steps",
-]  # fmt: skip
+__all__ = ["Artifact", "Place", "Plan", "Planned", "Shape", "Step", "TrainingStep", "plan"]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from scipy.stats import binomtest
 
-from clbench.compress.entries import entries
+from clbench.compress.plan import plan
 from clbench.encoder.backbone import teacher_backbone
 from clbench.errors import UserError
 from clbench.record.warnings import RunWarning
-from clbench.schema.recipe import OpenRecipe, Quantize
+from clbench.schema.recipe import OpenRecipe
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -36,7 +35,7 @@ def check_recipe(
     """Check that a recipe and its teachers fit the encoders that they start from.
 
     Args:
-        recipe, backbone: as for :func:`clbench.compress.build`.
+        recipe, backbone: as for :func:`clbench.compress.plan.plan`.
         label_space: the labels that a checkpoint's head should tell apart.
         max_length: tokens a pair.
         asked: who asks for so many, for the sentence.
@@ -49,19 +48,21 @@ def check_recipe(
             checkpoint without a head for these labels; a step that does not fit layers or widths.
     """
     found = tuple(_checked(recipe, backbone, label_space, max_length, asked))
-    entries(recipe, backbone, "", seed=0, label_space=label_space)
+    plan(recipe, backbone, label_space=label_space)
     return tuple(dict.fromkeys(found))
 
 
 def _checked(
     recipe: OpenRecipe, backbone: Backbone, label_space: Sequence[str], max_length: int, asked: str
 ) -> Iterator[RunWarning]:
-    if not recipe.form.reference:
+    if recipe.form.has_encoder:
         backbone.check_length(max_length, asked)
-    if recipe.form.load and not backbone.head(label_space, recipe.form.load.labels).named:
+    checkpoint = recipe.form.checkpoint
+    if checkpoint is not None and not backbone.head(label_space, checkpoint.labels).named:
         yield RunWarning(kind="nameless_head", names=(recipe.form.name, *label_space))
-    if any(isinstance(step, Quantize) for step in recipe.form.steps) and find_spec("torchao") is None:
-        raise UserError("the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'.")
+    for step in recipe.form.steps:
+        if missing := step.missing():
+            raise UserError(missing)
     for teacher in recipe.teachers.values():
         own = teacher_backbone(teacher, backbone)
         if own.digest != backbone.digest:

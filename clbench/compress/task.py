@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -19,10 +19,14 @@ from clbench.encoder.bert import predict
 from clbench.encoder.optimization import clip, optimizer, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.figures.metrics import balanced_accuracy
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+    from clbench.compress.execute import Compressed
+    from clbench.encoder.backbone import Backbone
+    from clbench.schema.step import Place, Planned
 
 Model = TypeVar("Model", bound=nn.Module)
 OnStep = Callable[[str, int, int], None]
@@ -88,6 +92,76 @@ class Observer(Protocol):
     def after_training(self, model: nn.Module) -> None: ...
 
     def state(self) -> dict[str, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a step did.
+
+    Attributes:
+        validation: balanced accuracy on the validation pairs, an epoch each.
+        layers: those that were kept, 1-based; None where none were taken away.
+        masks: weights that are to stay zero, by the parameter's name: 1 to keep, 0 to leave out.
+        details: whatever else the record should say, plain JSON values.
+        decided: what the plan could not know, see :attr:`clbench.schema.step.Planned.decided_later`.
+    """
+
+    validation: tuple[float, ...] = ()
+    layers: tuple[int, ...] | None = None
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    decided: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step is given when it runs.
+
+    Attributes:
+        task: what to train on.
+        backbone: what the recipe started from.
+        place, planned: the step's in the plan.
+        seed: of whatever it draws.
+        training: the field ``training``, at the backbone's learning rate where it names none; None of a step that does
+            not train.
+        teacher: the model that the field ``teacher`` names; None without one.
+        observer: watches the training; it changes nothing.
+        on_step: progress: a task's name, pairs done, pairs in all.
+    """
+
+    task: Task
+    backbone: Backbone
+    place: Place
+    planned: Planned
+    seed: int
+    training: Training | None = None
+    teacher: Compressed | None = None
+    observer: Observer | None = None
+    on_step: OnStep | None = None
+
+    def fit(
+        self, model: Model, loss: Loss[Model], *, part: str = "", last: bool = True, observer: Observer | None = None
+    ) -> Report:
+        """Train as the step's field ``training`` says, see :func:`fit`.
+
+        Args:
+            model: trained in place.
+            loss: of the model on some places of the training set.
+            part: what follows the step's name in progress, where it trains more than once.
+            last: whether this is the training that a strategy's observer watches.
+            observer: of the step's own, where it is not the last.
+        """
+        assert self.training is not None  # of a step that trains
+        scores = fit(
+            model, self.task, self.training, loss, seed=self.seed,
+            name=f"{self.place.name}{part}", observer=self.observer if last else observer, on_step=self.on_step,
+        )  # fmt: skip
+        return Report(tuple(scores))
+
+    def progress(self, name: str) -> Callable[[int, int], None] | None:
+        """What a step tells of a task of its own: how much is done, and how much there is."""
+        tell = self.on_step
+        return None if tell is None else lambda done, total: tell(name, done, total)
 
 
 def fit(

@@ -212,12 +212,12 @@ def starting_backbone(recipe: OpenRecipe, given: str | Path | None, otherwise: s
         UserError: ``given`` contradicts the checkpoint that is to be loaded; or as :func:`open_backbone`.
     """
     own, given = recipe.backbone, None if given is None else os.fspath(given)
-    if recipe.form.load and own is not None and given is not None and not _same_place(own, given):
+    if recipe.form.checkpoint and own is not None and given is not None and not _same_place(own, given):
         raise UserError(
             f"--backbone {given} contradicts --model {recipe.form.name}, which is a checkpoint and its own encoder, "
             f"{own}; leave --backbone out."
         )
-    return open_backbone((own if recipe.form.load else given or own) or given or otherwise)
+    return open_backbone((own if recipe.form.checkpoint else given or own) or given or otherwise)
 
 
 def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:

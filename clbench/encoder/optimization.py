@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.errors import NotFinite
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 
 
 def optimizer(model: nn.Module, form: Training) -> torch.optim.AdamW:

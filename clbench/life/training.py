@@ -11,7 +11,7 @@ from clbench.encoder.optimization import clip, schedule
 from clbench.life import _avalanche as avalanche
 from clbench.life.benchmark import Experience, RowLoader
 from clbench.life.evaluation import validate
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 
 OnStep = Callable[[int, int, int], None]
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clbench.compress.prune_layers import kept_layers
+from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import encode
 from clbench.encoder.export import write_backbone
@@ -33,7 +33,6 @@ from clbench.pretrain.matching import Asked, Pupil, initial_pupil, losses, new_s
 from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk, size_on_disk
 from clbench.record import hardware
 from clbench.schema.pretrain import Pretraining
-from clbench.schema.recipe import PruneLayers
 from clbench.writing import cannot_write
 
 if TYPE_CHECKING:

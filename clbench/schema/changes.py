@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from clbench.errors import UserError, nearest
 from clbench.schema.form import parse
-from clbench.schema.recipe import AnyStep, OpenRecipe, PruneWeights, Recipe
-from clbench.schema.strategy import Strategy, Training, setting_value
+from clbench.schema.recipe import OpenRecipe, Recipe
+from clbench.schema.step import STEPS
+from clbench.schema.strategy import Strategy, setting_value
 from clbench.schema.stream import QUICK, OpenStream
+from clbench.schema.training import Training
 
-# name of a step -> its form
-FORMS: dict[str, Any] = {
-    get_args(form.model_fields["step"].annotation)[0]: form for form in get_args(get_args(AnyStep)[0])
-}
 # What makes a recipe another one, and is no setting of it.
 _FIXED = {"step", "teacher"}
 
@@ -48,7 +46,7 @@ class _Change:
 def settings_of(form: type) -> dict[str, str]:
     """The settings of a step's form by the names that users may give them, each with its full name.
 
-    >>> settings_of(FORMS["finetune"])["epochs"]
+    >>> settings_of(STEPS.get("finetune"))["epochs"]
     'training.epochs'
     """
     fields: Mapping[str, Any] = form.model_fields  # type: ignore[attr-defined]
@@ -83,11 +81,12 @@ def split_settings(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     """
     steps: dict[str, Any] = {}
     rest: dict[str, Any] = {}
+    known = STEPS.all()
     for name, value in assignments.items():
         head, dot, _ = name.partition(".")
-        if dot and head not in FORMS and head != "training":
-            raise UserError(f"--set {name}: no step is called '{head}'; {nearest(head, [*FORMS, 'training'])}")
-        (steps if head in FORMS else rest)[name] = value
+        if dot and head not in known and head != "training":
+            raise UserError(f"--set {name}: no step is called '{head}'; {nearest(head, [*known, 'training'])}")
+        (steps if head in known else rest)[name] = value
     return steps, rest
 
 
@@ -121,7 +120,7 @@ def _change(name: str, value: Any) -> _Change:
     number, dot, rest = field.partition(".")
     which = int(number) if dot and number.isdecimal() and len(number) <= 4 else None
     field = field if which is None else rest
-    known = settings_of(FORMS[step])
+    known = settings_of(STEPS.get(step))
     if field not in known:
         raise UserError(f"--set {name}: step '{step}' has no such setting; {nearest(field, known)}")
     return _Change(name, step, which, known[field], setting_value(name, value))
@@ -141,7 +140,7 @@ def _changed(recipe: OpenRecipe, changes: list[_Change], met: set[str]) -> OpenR
             met.add(change.name)
         if own:
             touched = True
-            parse(dict(step), FORMS[step["step"]], f"--set, step '{step['step']}' of {recipe.form.name}")
+            parse(dict(step), STEPS.get(step["step"]), f"--set, step '{step['step']}' of {recipe.form.name}")
     form = parse(content, Recipe, f"--set, recipe {recipe.form.name}") if touched else recipe.form
     return replace(recipe, form=form, teachers=teachers)
 
@@ -224,17 +223,9 @@ def quick_stream(stream: OpenStream, edition: str) -> tuple[OpenStream, str]:
 
 def quick_recipe(recipe: OpenRecipe) -> OpenRecipe:
     """The recipe with one epoch in every step that trains, its teachers' too."""
-    steps = []
-    for step in recipe.form.steps:
-        training = getattr(step, "training", None)
-        changed: dict[str, Any] = {}
-        if training is not None:
-            changed["training"] = training.model_copy(update={"epochs": 1})
-        if isinstance(step, PruneWeights) and step.rewind is not None:
-            changed["rewind"] = min(step.rewind, 1.0)
-        steps.append(step.model_copy(update=changed))
+    steps = tuple(step.quick() for step in recipe.form.steps)
     teachers = {place: quick_recipe(teacher) for place, teacher in recipe.teachers.items()}
-    return replace(recipe, form=recipe.form.model_copy(update={"steps": tuple(steps)}), teachers=teachers)
+    return replace(recipe, form=recipe.form.model_copy(update={"steps": steps}), teachers=teachers)
 
 
 def quick_strategy(form: Strategy) -> Strategy:

@@ -333,7 +333,10 @@ def _branches(annotation: Any) -> list[Any]:
     """The kinds of value that an annotation allows, unions and what goes with Annotated taken apart."""
     origin = typing.get_origin(annotation)
     if origin is Annotated:
-        return _branches(typing.get_args(annotation)[0])
+        kind, *more = typing.get_args(annotation)
+        # A piece that is chosen by name, see clbench.schema.registry.
+        chosen = [form for one in more for form in getattr(one, "forms", ())]
+        return chosen or _branches(kind)
     if origin in (typing.Union, types.UnionType):
         return [kind for one in typing.get_args(annotation) for kind in _branches(one)]
     return [annotation]

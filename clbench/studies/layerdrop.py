@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
 from clbench.figures import mean_interval
 from clbench.figures.format import with_half
-from clbench.schema.recipe import PruneLayers, read_recipe
+from clbench.schema.recipe import read_recipe
 from clbench.studies.pool import finished, workers
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
@@ -172,8 +173,8 @@ def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed
     """One model, fine-tuned on one domain, then read at every depth, "every other" layer left out."""
     import torch
 
-    from clbench.compress import build, task_of
-    from clbench.compress.prune_layers import kept_layers
+    from clbench.compress.execute import build
+    from clbench.compress.task import task_of
     from clbench.data.baselines import majority
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import keep_layers, predict

@@ -119,7 +119,7 @@ def study(plan: Plan, on_done: Callable[[str, int, int], None] | None = None) ->
     Raises:
         UserError: whatever a user can mend.
     """
-    from clbench.compress.outline import outline
+    from clbench.compress.plan import plan as planned
     from clbench.data.baselines import majority
     from clbench.data.load import load_domain
     from clbench.encoder.backbone import open_backbone
@@ -130,7 +130,7 @@ def study(plan: Plan, on_done: Callable[[str, int, int], None] | None = None) ->
     opened = open_backbone(start)
     opened.check_length(domains[0][0].edition(plan.edition).max_length, f"the edition {plan.edition}")
     for recipe, _ in CONFIGURATIONS.values():
-        outline(read_recipe(recipe), opened.layers)  # a backbone of another depth is told before any work is done
+        planned(read_recipe(recipe), opened)  # a backbone of another depth is told before any work is done
     told = on_done or (lambda *_: None)
     found: dict[tuple[int, str], dict[int, tuple[np.ndarray, float]]] = {}
     cost: dict[int, Mapping[str, int]] = {}
@@ -166,7 +166,8 @@ def measure(
     accuracy, cost."""
     import torch
 
-    from clbench.compress import build, task_of
+    from clbench.compress.execute import build
+    from clbench.compress.task import task_of
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import predict
     from clbench.encoder.measure import cost

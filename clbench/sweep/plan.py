@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clbench.compress.entries import Entry, entries
-from clbench.encoder.backbone import teacher_backbone
+from clbench.compress.plan import Artifact
+from clbench.compress.plan import Plan as RecipePlan
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
 from clbench.runner import Job, prepare
-from clbench.schema.recipe import OpenRecipe
 from clbench.schema.sweep import OpenSweep
 from clbench.sweep.work import Work, inception_work, life_work
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
-    from clbench.encoder.backbone import Backbone
 
 Kind = Literal["tokens", "inception", "run"]
 
@@ -143,50 +141,46 @@ class _Desk:
         # Which unit makes an entry, by the entry's kind and key.
         self.makers: dict[tuple[str, str], int] = {}
         # By the entries of an inception, whether all of them are there.
-        self.inceptions: dict[tuple[Entry, ...], bool] = {}
+        self.inceptions: dict[tuple[Artifact, ...], bool] = {}
 
     def add(self, place: int, run: Run, job: Job) -> None:
         """A run, and before it what it shares."""
-        needed, depth = entries(
-            job.recipe, job.backbone, job.task_digest, seed=run.seed, observed=job.observed,
-            label_space=job.stream.form.label_space,
-        )  # fmt: skip
+        planned = job.plan(run.seed)
+        needed = planned.artifacts
         if needed:
-            self.inceptions[tuple(needed)] = all(entry.is_there() for entry in needed)
+            self.inceptions[needed] = all(entry.is_there() for entry in needed)
         if run.done:
             return
         tokens = "tokens", f"{run.stream} {job.backbone.digest}"
         if tokens not in self.makers:
             self.makers[tokens] = self._put("tokens", run, job, f"tokens of {run.names[1]}", set(), Work())
-        self._inception(run, job, job.recipe, job.backbone, self.makers[tokens], plain=False)
-        self._put("run", run, job, str(run), self._needs(needed, self.makers[tokens]), life_work(job, depth), place)
+        self._inception(run, job, planned, self.makers[tokens], plain=False)
+        work = life_work(job, planned.shape.layers)
+        self._put("run", run, job, str(run), self._needs(needed, self.makers[tokens]), work, place)
 
-    def _inception(self, run: Run, job: Job, recipe: OpenRecipe, backbone: Backbone, tokens: int, plain: bool) -> None:
+    def _inception(self, run: Run, job: Job, planned: RecipePlan, tokens: int, plain: bool) -> None:
         """A unit that makes those of the recipe's entries that nobody makes yet; its teachers are units of their own.
 
         Args:
-            backbone: what the recipe starts from.
+            planned: the recipe, or a teacher's.
             plain: a teacher, which no strategy watches.
         """
-        for teacher in recipe.teachers.values():
-            self._inception(run, job, teacher, teacher_backbone(teacher, backbone), tokens, plain=True)
-        observed = None if plain else job.observed
-        needed, depth = entries(
-            recipe, backbone, job.task_digest, seed=run.seed, observed=observed,
-            label_space=job.stream.form.label_space,
-        )  # fmt: skip
+        for step in planned.steps:
+            if step.place.teacher is not None:
+                self._inception(run, job, step.place.teacher, tokens, plain=True)
+        needed, recipe = planned.artifacts, planned.recipe
         missing = [e for e in needed if (e.kind, e.key) not in self.makers and not e.is_there()]
         if not missing:
             return
         needs = self._needs(needed, tokens)
         self.makers.update({(e.kind, e.key): len(self.units) for e in missing})
-        watched = f", watched by {job.strategy.name}" if observed else ""
+        watched = f", watched by {job.strategy.name}" if planned.observed else ""
         name = f"inception of {recipe.form.name} on {run.names[1]}, seed {run.seed}{watched}"
         if plain:
-            run, job = replace(run, model=str(recipe.path), strategy="naive"), replace(job, backbone=backbone)
-        self._put("inception", run, job, name, needs, inception_work(job, missing, depth))
+            run, job = replace(run, model=str(recipe.path), strategy="naive"), replace(job, backbone=planned.backbone)
+        self._put("inception", run, job, name, needs, inception_work(job, missing, planned.shape.layers))
 
-    def _needs(self, needed: Sequence[Entry], tokens: int) -> set[int]:
+    def _needs(self, needed: Sequence[Artifact], tokens: int) -> set[int]:
         keys = [(entry.kind, entry.key) for entry in needed]
         return {tokens, *(self.makers[key] for key in keys if key in self.makers)}
 

@@ -12,7 +12,7 @@ from clbench.schema.strategy import Agem, Replay, Strategy
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clbench.compress.entries import Entry
+    from clbench.compress.plan import Artifact
     from clbench.encoder.tokens import TokenStore
     from clbench.runner import Job
 
@@ -51,14 +51,14 @@ class Pace:
     layer: float
 
 
-def inception_work(job: Job, missing: Sequence[Entry], depth: int) -> Work:
+def inception_work(job: Job, missing: Sequence[Artifact], depth: int) -> Work:
     """Of the entries that are to be made, and of the predictions at inception."""
     splits = job.trained[0].splits
     train, validation, tests = len(splits["train"]), len(splits["validation"]), _tests(job)
     pairs = layers = 0.0
     for entry in missing:
         passes = entry.epochs * (_TRAIN * train + validation) if entry.epochs else train
-        pairs, layers = pairs + passes, layers + passes * entry.depth
+        pairs, layers = pairs + passes, layers + passes * entry.layers
     return Work(pairs + tests, layers + tests * depth, _INCEPTION)
 
 

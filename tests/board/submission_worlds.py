@@ -11,7 +11,7 @@ from record_worlds import Said
 
 from clbench.board import submit
 from clbench.board.truth import Truth, truth_in
-from clbench.compress.outline import outline
+from clbench.compress.plan import plan
 from clbench.data.baselines import majority, word_overlap
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
@@ -60,9 +60,9 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
             said[d.name] = np.where(drawn.random(len(gold)) < right, gold, 1 - gold).astype(np.uint8)
         met = tuple(d.name for d in trained[: number + 1])
         points.append(Said(number, one.name, examples // 32, examples, True, met, said, {one.name: 0.5}))
-    shape, outlined = backbone.shape, outline(recipe, backbone.layers)
+    shape, outlined = backbone.shape, plan(recipe, backbone).shape
     tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
-    parameters = outlined.parameters(shape) + 2 * (shape.hidden_size + 1)
+    parameters = outlined.parameters + 2 * (shape.hidden_size + 1)
     edition = form.edition("embedded")
     settings = read_strategy(strategy)
     rate = settings.training.model_copy(update={"learning_rate": backbone.learning_rate})
@@ -86,10 +86,10 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
         inception=[{"name": "finetune", "epochs": 1, "validation": [0.5]}],
         points=points,
         cost={
-            "depth": outlined.depth,
+            "depth": outlined.layers,
             "parameters": parameters,
             "parameters_without_embeddings": parameters - tables,
-            "flops_per_pair": pair_flops(outlined.depth, shape.hidden_size, shape.intermediate_size, 20, 2),
+            "flops_per_pair": pair_flops(outlined.layers, shape.hidden_size, shape.intermediate_size, 20, 2),
             "flops_length": 20,
             "disk_bytes": 4 * parameters + 1000,
         },

@@ -13,7 +13,7 @@ from clbench.record import Record, make_record
 from clbench.runner import parse_seeds
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
-from clbench.schema.strategy import at_rate, override, read_strategy
+from clbench.schema.strategy import override, read_strategy
 from clbench.schema.stream import read_stream
 
 
@@ -24,7 +24,7 @@ def told(
     """A record that says what ``clbench run`` with these options writes into its configuration."""
     made = pieces(inside=0)
     form = override(read_strategy(strategy), settings or {})
-    form = form.model_copy(update={"training": at_rate(form.training, rate)})
+    form = form.model_copy(update={"training": form.training.at_rate(rate)})
     made["configuration"] |= {
         "model": read_recipe(model).describe(),
         "stream": read_stream("nli-shift").form.model_dump(mode="json"),
@@ -77,7 +77,7 @@ def test_settings_lead_back_to_the_same_strategy(strategy: str, settings: dict[s
     assigned = dict(text.split("=", 1) for text in found.get("--set", []))
     assert set(assigned) == set(settings)
     form = override(read_strategy(found["--strategy"][0]), assigned)
-    form = form.model_copy(update={"training": at_rate(form.training, shipped_rate())})
+    form = form.model_copy(update={"training": form.training.at_rate(shipped_rate())})
     assert form.model_dump(mode="json") == record.configuration.strategy
 
 

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from clbench.cli.main import main
 from clbench.cli.models import command
-from clbench.compress.outline import drawing, outline
+from clbench.compress.outline import drawing
+from clbench.compress.plan import Plan, plan
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import keep_layers
 from clbench.figures.cost import parameters
@@ -53,17 +54,21 @@ def test_one_is_drawn_with_its_layer_map() -> None:
     assert all("[CLS]" in line for line in drawn[1:])
 
 
+def planned(name: str) -> Plan:
+    return plan(read_recipe(name), open_backbone("clbench-tiny-12l"))
+
+
 @pytest.mark.parametrize(("name", "counted"), [("majority", "2"), ("bow", "131,074")])
 def test_a_reference_has_no_layers_to_draw(name: str, counted: str) -> None:
     text = CliRunner().invoke(command, [name]).output
     assert f"0 layers, {counted} parameters for two classes" in text
     assert text.rstrip().splitlines()[-1].startswith("1. reference: reads")
     assert "backbone" not in text
-    assert drawing(outline(read_recipe(name), 12), name) == []
+    assert drawing(planned(name)) == []
 
 
 def test_a_students_last_layer_may_have_two_teachers() -> None:
-    lines = drawing(outline(read_recipe("pkd-skip-all-6l"), 12), "s")
+    lines = drawing(planned("pkd-skip-all-6l"))
     assert "logits" in lines[1]
     assert "[CLS]" in lines[2]
     assert lines[1].split("▶")[1] == lines[2].split("▶")[1]
@@ -71,9 +76,9 @@ def test_a_students_last_layer_may_have_two_teachers() -> None:
 
 
 def test_layers_are_those_of_the_backbone_through_several_prunings() -> None:
-    assert outline(read_recipe("pruned-pkd-skip-6l"), 12).layers == (2, 4, 6, 8, 10, 12)
-    assert outline(read_recipe("prune-contribution-6l"), 12).layers is None
-    assert any("contribute most" in line for line in drawing(outline(read_recipe("prune-contribution-6l"), 12), "x"))
+    assert planned("pruned-pkd-skip-6l").shape.origin == (2, 4, 6, 8, 10, 12)
+    assert planned("prune-contribution-6l").shape.origin is None
+    assert any("contribute most" in line for line in drawing(planned("prune-contribution-6l")))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import clbench
 from clbench.board.again import run_command
 from clbench.cli.main import main
 from clbench.compress.outline import depth_note
+from clbench.compress.plan import plan
 from clbench.data.generators import generate
 from clbench.encoder.backbone import open_backbone
 from clbench.record import grouped
@@ -187,7 +188,7 @@ def test_a_recipe_says_what_it_makes_of_another_backbone(
     from dataclasses import replace
 
     backbone = replace(open_backbone(str({4: small_backbone, 12: deep_backbone}[layers])), name="x")
-    told = depth_note(read_recipe(recipe), backbone)
+    told = depth_note(plan(read_recipe(recipe), backbone))
     assert told == (None if said is None else f"note: {said}")
 
 
@@ -197,7 +198,7 @@ def test_pruning_that_leaves_everything_says_so(small_backbone: Path, tmp_path: 
         "name: mine\ntitle: x\ncitation: x\nsteps: [{step: prune_layers, drop: top, depth: 4}, "
         "{step: finetune, training: {epochs: 1, batch_size: 8}}]\n"
     )
-    told = depth_note(read_recipe(str(path)), open_backbone(str(small_backbone)))
+    told = depth_note(plan(read_recipe(str(path)), open_backbone(str(small_backbone))))
     assert told is not None
     assert "4 layers" in told
     assert told.endswith("nothing is left out.")

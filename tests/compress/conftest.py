@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from compress_worlds import WORDS, SmallBackbone
 
-from clbench.compress import Task
+from clbench.compress.task import Task
 from clbench.encoder.tokens import TokenStore
 
 

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clbench.cache import root
-from clbench.compress import Task, build
-from clbench.compress.distill import distill_loss, distillation_loss, layer_map, targets, token_depths
+from clbench.compress.distillation import distill_loss, distillation_loss, targets
+from clbench.compress.execute import build
+from clbench.compress.steps.distill import Distill, layer_map, token_depths
+from clbench.compress.task import Task
 from clbench.encoder.bert import keep_layers
 from clbench.errors import UserError
-from clbench.schema.recipe import Distill, read_recipe
+from clbench.schema.recipe import read_recipe
 
 B, C, K, H = 5, 3, 4, 6
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clbench.cache import root
-from clbench.compress import Task, build, task_of
-from clbench.compress.entries import entries
+from clbench.compress.execute import build, execute
+from clbench.compress.plan import Artifact, plan
+from clbench.compress.task import Task, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.life.synaptic import PathObserver
-from clbench.schema.recipe import OpenRecipe, PruneHeads, PruneLayers, read_recipe
+from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
 
 
@@ -33,12 +35,8 @@ def task(deep: Backbone) -> Task:
     )  # fmt: skip
 
 
-def decided_by_training(recipe: OpenRecipe) -> bool:
-    steps = recipe.form.steps
-    return any(
-        isinstance(step, PruneHeads) or (isinstance(step, PruneLayers) and step.drop == "contribution")
-        for step in steps
-    )
+def artifacts(recipe: OpenRecipe, deep: Backbone, task: Task, **more: Any) -> tuple[Artifact, ...]:
+    return plan(recipe, deep, task.digest, seed=3, **more).artifacts
 
 
 def in_cache() -> set[tuple[str, str]]:
@@ -50,22 +48,25 @@ def in_cache() -> set[tuple[str, str]]:
 @pytest.mark.parametrize("name", names("model"))
 def test_every_entry_that_a_recipe_makes_was_foretold(name: str, deep: Backbone, task: Task) -> None:
     recipe = read_recipe(name)
-    told, depth = entries(recipe, deep, task.digest, seed=3)
+    planned = plan(recipe, deep, task.digest, seed=3)
+    told = planned.artifacts
     assert not any(entry.is_there() for entry in told)
-    model = build(recipe, deep, task, seed=3).model
+    made = execute(planned, task)
     # A reference has no encoder.
-    assert depth == (0 if recipe.form.reference else model.config.num_hidden_layers)
+    assert planned.shape.layers == (made.encoder.config.num_hidden_layers if recipe.form.has_encoder else 0)
+    decided = any(step.planned.decided_later for step in planned.steps)
+    assert (made.key == planned.key) == (not decided)
     foretold = {(entry.kind, entry.key) for entry in told}
     assert len(foretold) == len(in_cache())
-    if not decided_by_training(recipe):
+    if not decided:
         assert foretold == in_cache()
         assert all(entry.is_there() for entry in told)
 
 
 def test_a_watched_inception_is_another_entry_with_the_same_teacher(deep: Backbone, task: Task) -> None:
     recipe = read_recipe("pkd-skip-6l")
-    plain, _ = entries(recipe, deep, task.digest, seed=3)
-    watched, _ = entries(recipe, deep, task.digest, seed=3, observed={"eps": 1.0})
+    plain = artifacts(recipe, deep, task)
+    watched = artifacts(recipe, deep, task, observed={"eps": 1.0})
     assert [entry.key for entry in plain[:2]] == [entry.key for entry in watched[:2]]
     assert plain[-1].key != watched[-1].key
     build(recipe, deep, task, seed=3, observer=PathObserver(1.0), observed={"eps": 1.0})
@@ -79,7 +80,7 @@ def test_a_teachers_targets_are_not_missed_once_the_student_is_there(deep: Backb
     recipe = read_recipe("kd-6l")
     build(recipe, deep, task, seed=3)
     shutil.rmtree(root() / "targets")
-    teacher, targets, student = entries(recipe, deep, task.digest, seed=3)[0]
+    teacher, targets, student = artifacts(recipe, deep, task)
     assert (targets.kind, targets.serves) == ("targets", student.key)
     assert targets.is_there()
     shutil.rmtree(root() / "models" / student.key)

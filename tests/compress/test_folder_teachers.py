@@ -19,9 +19,10 @@ import clbench
 from clbench.cache import root
 from clbench.cli.models import command as models
 from clbench.cli.run import command as run
-from clbench.compress import Task, build, check_recipe, head_warnings, task_of
-from clbench.compress.checks import tokens_apart
-from clbench.compress.entries import entries
+from clbench.compress.checks import check_recipe, head_warnings, tokens_apart
+from clbench.compress.execute import build
+from clbench.compress.plan import plan
+from clbench.compress.task import Task, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone, starting_backbone
 from clbench.encoder.bert import predict
@@ -102,7 +103,8 @@ def test_a_folder_as_teacher_teaches_with_its_own_encoder(world, small_backbone,
     assert details["teacher"] == "mine"
     assert details["teacher_backbone"]["digest"] == details["teacher_steps"][0]["details"]["sha256"] == teacher.digest
     # What a sweep plans is what there is.
-    needed, depth = entries(recipe, student, task.digest, seed=0, label_space=LABELS)
+    planned = plan(recipe, student, task.digest, seed=0, label_space=LABELS)
+    needed, depth = planned.artifacts, planned.shape.layers
     assert depth == 4
     assert [entry.kind for entry in needed] == ["targets", "models"]
     assert all(entry.is_there() for entry in needed)
@@ -153,7 +155,7 @@ def test_a_recipe_as_teacher_starts_from_the_backbone_that_it_names(world, small
     teacher = open_backbone(str(world / "models" / "mine"))
     assert made.steps[0]["details"]["teacher_backbone"]["digest"] == teacher.digest
     assert made.steps[0]["details"]["teacher_steps"][0]["details"]["training"]["learning_rate"] == teacher.learning_rate
-    assert all(entry.is_there() for entry in entries(recipe, student, task.digest, seed=0, label_space=LABELS)[0])
+    assert all(entry.is_there() for entry in plan(recipe, student, task.digest, seed=0, label_space=LABELS).artifacts)
 
 
 @pytest.mark.parametrize(

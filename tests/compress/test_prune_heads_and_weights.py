@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from clbench.compress import Task, build
-from clbench.compress.finetune import finetune_loss
+from clbench.compress.execute import build
 from clbench.compress.masks import hold
-from clbench.compress.prune_heads import head_importance, head_masks, heads_to_prune
-from clbench.compress.prune_weights import magnitude_masks, prunable, sparsity_of_round
-from clbench.compress.task import fit
+from clbench.compress.steps.finetune import finetune_loss
+from clbench.compress.steps.prune_heads import head_importance, head_masks, heads_to_prune
+from clbench.compress.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
+from clbench.compress.task import Task, fit
 from clbench.encoder.bert import Classifier, predict
 from clbench.schema.recipe import read_recipe
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 
 TRAINING = {"epochs": 2, "learning_rate": None, "batch_size": 16}
 
@@ -174,16 +174,16 @@ def test_one_shot_and_from_the_cache_the_same(backbone: SmallBackbone, task: Tas
 
 @pytest.mark.parametrize("rewind", [0.0, 0.5])
 def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monkeypatch, rewind: float) -> None:
-    from clbench.compress import prune_weights
+    from clbench.compress import task as task_module
 
     starts: list[dict[str, torch.Tensor]] = []
-    real = prune_weights.fit
+    real = task_module.fit
 
     def spy(model, task, form, loss, **given):
         starts.append({name: value.clone() for name, value in model.state_dict().items()})
         return real(model, task, form, loss, **given)
 
-    monkeypatch.setattr(prune_weights, "fit", spy)
+    monkeypatch.setattr(task_module, "fit", spy)
     steps = {"step": "prune_weights", "sparsity": 0.75, "rounds": 2, "rewind": rewind, "training": TRAINING}
     build(recipe(tmp_path, steps), backbone, task, seed=0)
     assert len(starts) == 3
@@ -198,7 +198,7 @@ def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monk
             if seen >= rewind * len(task.train_rows):
                 raise Stop
 
-        from clbench.compress.recipe import _seed
+        from clbench.compress.plan import _seed
 
         form = Training(epochs=2, learning_rate=backbone.learning_rate, batch_size=16)
         with pytest.raises(Stop):

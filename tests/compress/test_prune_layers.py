@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from clbench.compress import Task
-from clbench.compress.prune_layers import contributions, kept_layers, layerdrop_rate
+from clbench.compress.steps.prune_layers import PruneLayers, contributions, kept_layers
+from clbench.compress.task import Task
 from clbench.errors import UserError
-from clbench.schema.recipe import PruneLayers
+from clbench.schema.step import layerdrop_rate
 
 
 def step(drop: Any, depth: Any = None) -> PruneLayers:

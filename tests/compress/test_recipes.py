@@ -13,19 +13,19 @@ from compress_worlds import SmallBackbone
 from torch import Tensor
 
 from clbench.cache import root
-from clbench.compress import Compressed, Task, build, training_steps
 from clbench.compress import task as task_module
-from clbench.compress.recipe import _along
-from clbench.compress.task import fit
+from clbench.compress.execute import Compressed, _along, build
+from clbench.compress.plan import plan
+from clbench.compress.task import Task, fit
 from clbench.encoder.reference import ReferenceModel
 from clbench.errors import NotFinite, UserError
 from clbench.life.synaptic import PathObserver
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 
 RECIPES = names("model")
-REFERENCES = [name for name in RECIPES if read_recipe(name).form.reference]
+REFERENCES = [name for name in RECIPES if not read_recipe(name).form.has_encoder]
 ENCODERS = [name for name in RECIPES if name not in REFERENCES]
 DEPTH = {name: 6 if "-6l" in name else 3 if "-3l" in name else 12 for name in ENCODERS}
 
@@ -73,7 +73,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         trained.append(name)
         return real(*args, name=name, **kwargs)
 
-    monkeypatch.setattr("clbench.compress.recipe.fit", watched)
+    monkeypatch.setattr("clbench.compress.task.fit", watched)
     return trained
 
 
@@ -124,8 +124,8 @@ def test_battery_of_the_references(name: str, backbone: SmallBackbone, task: Tas
     assert not first.model.training
     assert all(p.grad is None and torch.isfinite(p).all() for p in first.model.parameters())
     assert first.model(torch.from_numpy(task.train_rows)).shape == (96, 2)
-    assert set(seen) == {f"reference {name}"} == set(training_steps(read_recipe(name)))
-    form = read_recipe(name).form.reference
+    assert set(seen) == {f"reference {name}"} == set(plan(read_recipe(name), backbone).tasks)
+    form = read_recipe(name).form.steps[0]
     assert form is not None
     told = first.steps[0]
     assert (told["name"], told["epochs"], len(told["validation"])) == ("reference", 3, 3)
@@ -168,7 +168,7 @@ def test_trained_again_without_the_cache_it_is_the_same(
     seen: list[tuple[str, int, int]] = []
     assert same(one.model, made(name, deep, task, on_step=lambda *a: seen.append(a)).model)
     # What was announced is what was trained, in order.
-    announced = training_steps(read_recipe(name))
+    announced = list(plan(read_recipe(name), deep).tasks)
     assert list(dict.fromkeys(n for n, _, _ in seen)) == list(dict.fromkeys(announced))
     assert all(done <= total for _, done, total in seen)
 
@@ -232,7 +232,7 @@ def test_a_student_begins_with_the_backbones_first_layers(
         begun[name] = weights(model)
         return [0.5]
 
-    monkeypatch.setattr("clbench.compress.recipe.fit", untrained)
+    monkeypatch.setattr("clbench.compress.task.fit", untrained)
     whole = weights(backbone.classifier(2, 3))
     for recipe, name, layers in (
         ("pkd-skip-6l", "distill pkd-skip-6l", [0, 1]),

@@ -13,9 +13,8 @@ from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from clbench.compress import Task, task_of
-from clbench.compress.finetune import finetune_loss
-from clbench.compress.task import fit
+from clbench.compress.steps.finetune import finetune_loss
+from clbench.compress.task import Task, fit, task_of
 from clbench.data.generators import generate
 from clbench.data.pairs import DomainData
 from clbench.encoder import measure
@@ -25,7 +24,7 @@ from clbench.encoder.quantize import evaluated
 from clbench.encoder.reference import ReferenceModel, _splitmix64, features
 from clbench.encoder.tokens import TokenStore
 from clbench.figures.cost import linear_flops
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 
 BUCKETS = 101  # few, so that features of one pair share buckets
 LABELS = ("not_entailment", "entailment")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from clbench.errors import UserError
 from clbench.schema.changes import (
-    FORMS,
     assigned,
     change_steps,
     changed_settings,
@@ -23,6 +22,7 @@ from clbench.schema.changes import (
 )
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
+from clbench.schema.step import STEPS
 from clbench.schema.strategy import read_strategy
 from clbench.schema.stream import read_alone, read_stream
 
@@ -109,7 +109,7 @@ def test_the_changes_can_be_told_from_the_recipe(name: str, count: int, size: in
     shipped = read_recipe(name)
     assert changed_settings(shipped, shipped.describe()) == {}
     steps = {step.step for recipe in (shipped, *shipped.teachers.values()) for step in recipe.form.steps}
-    trained = sorted(step for step in steps if "training" in FORMS[step].model_fields and step != "prune_weights")
+    trained = sorted(step for step in steps if "training" in STEPS.get(step).model_fields and step != "prune_weights")
     for step in trained:
         given = {f"{step}.epochs": count, f"{step}.batch_size": size, f"{step}.warmup": warmup}
         changed = change_steps(shipped, given)

@@ -57,4 +57,4 @@ def test_what_makes_no_recipe(steps: list[dict[str, Any]], message: str) -> None
 def test_a_references_rate_goes_before_the_backbones() -> None:
     assert recipe(reference(0.25, reads="nothing")).learning_rate(backbone=0.01) == 0.25
     assert recipe(finetune(training={"epochs": 1, "learning_rate": 0.25, "batch_size": 8})).learning_rate(0.01) == 0.01
-    assert recipe(PRUNE, finetune()).reference is None
+    assert recipe(PRUNE, finetune()).has_encoder

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from clbench.compress.finetune import finetune_loss
+from clbench.compress.steps.finetune import finetune_loss
 from clbench.compress.task import fit, task_of
 from clbench.data.baselines import bag_of_words, majority, word_overlap
 from clbench.data.load import load_domain
@@ -29,7 +29,7 @@ from clbench.encoder.export import write_backbone
 from clbench.figures import mean_interval
 from clbench.figures.format import with_half
 from clbench.figures.metrics import balanced_accuracy
-from clbench.schema.strategy import Training
+from clbench.schema.training import Training
 from clbench.studies.tables import markdown_table
 
 

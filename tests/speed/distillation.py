@@ -19,15 +19,15 @@ from pathlib import Path
 
 import torch
 
-from clbench.compress import task_of
-from clbench.compress.distill import Targets, distill_loss, layer_map, targets
-from clbench.compress.prune_layers import kept_layers
-from clbench.compress.task import Loss, Task, fit
+from clbench.compress.distillation import Targets, distill_loss, targets
+from clbench.compress.steps.distill import Distill, layer_map
+from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
+from clbench.compress.task import Loss, Task, fit, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import Classifier, keep_layers
-from clbench.schema.recipe import Distill, PruneLayers, read_recipe
-from clbench.schema.strategy import Training, at_rate
+from clbench.schema.recipe import read_recipe
+from clbench.schema.training import Training
 
 
 def beside(step: Distill, task: Task, teacher: Classifier, taught: list[int]) -> Loss:
@@ -67,7 +67,7 @@ def main() -> None:
     teacher = backbone.classifier(2, 0).reads(task.store).eval()
     kept = kept_layers(pruned, backbone.layers, asked.model)
     taught = layer_map(step.layer_map, len(kept), backbone.layers, asked.model)
-    form: Training = at_rate(step.training, backbone.learning_rate).model_copy(update={"epochs": asked.epochs})
+    form: Training = step.training.at_rate(backbone.learning_rate).model_copy(update={"epochs": asked.epochs})
 
     def student() -> Classifier:
         return keep_layers(backbone.classifier(2, 0).reads(task.store), kept)

@@ -134,12 +134,12 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     """
     import torch
 
-    from clbench.compress.finetune import finetune_loss
+    from clbench.compress.steps.finetune import finetune_loss
     from clbench.compress.task import fit, task_of
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import predict, set_dropout
     from clbench.figures.metrics import balanced_accuracy
-    from clbench.schema.strategy import Training
+    from clbench.schema.training import Training
 
     start = open_backbone(backbone)
     task, test = task_of(data, start.tokenizer(), ("0", "1"), 96)

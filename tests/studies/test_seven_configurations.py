@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from clbench.cli.main import main
 from clbench.cli.reproduce import command
-from clbench.compress import build, task_of
+from clbench.compress.execute import build
+from clbench.compress.task import task_of
 from clbench.data.generators import generate
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone

@@ -160,11 +160,9 @@ def test_work_by_hand(small_stream: Path, small_backbone: Path) -> None:
 
 
 def test_work_of_an_inception_by_hand(small_stream: Path, small_backbone: Path) -> None:
-    from clbench.compress.entries import entries
-
     job = prepare("pkd-skip-6l", str(small_stream), backbone=str(small_backbone))
-    needed, depth = entries(job.recipe, job.backbone, job.task_digest, seed=0)
-    work = inception_work(job, needed, depth)
+    planned = job.plan(0)
+    work = inception_work(job, planned.artifacts, planned.shape.layers)
     # The teacher, 4 layers and 3 epochs; its targets; the student, 2 layers and 4 epochs; 240 test pairs.
     teacher, targets, student = 3 * (3 * 96 + 40), 96, 4 * (3 * 96 + 40)
     assert work.pairs == teacher + targets + student + 240
@@ -179,7 +177,8 @@ def test_the_pace_is_that_of_this_machine(small_stream: Path, small_backbone: Pa
     assert work.at(Pace(1.0, 10.0)) == pytest.approx(work.pairs + 10 * work.layers + work.seconds)
     # Training as the pace foretells it, within what a busy machine leaves of it; other tests run beside this one, so
     # both are taken from the quietest of three moments.
-    from clbench.compress import build, task_of
+    from clbench.compress.execute import build
+    from clbench.compress.task import task_of
 
     task, _ = task_of(job.data[0], job.backbone.tokenizer(), job.stream.form.label_space, job.max_length)
     foretold, took = [], []

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Literal
 
-from clbench.compress.task import Task
-from clbench.encoder.bert import Classifier
+from pydantic import Field
+
+from clbench.schema.step import Place, Planned, Shape, Step
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from clbench.compress.task import Report, Task, Work
+    from clbench.encoder.bert import Classifier
 
 # Pairs on which importance is measured.
 _SAMPLE = 512
 _BATCH = 32
+
+
+class PruneHeads(Step):
+    """The attention heads of the least gradient importance removed (Michel et al. 2019, arXiv:1905.10650).
+
+    Attributes:
+        share: of all heads, those that go; one in every layer stays.
+    """
+
+    step: Literal["prune_heads"]
+    share: float = Field(gt=0, lt=1)
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        return Planned(before, decided_later=("heads",))
+
+    def run(self, model: Any, work: Work) -> Report:
+        from clbench.compress.masks import hold
+        from clbench.compress.task import Report
+
+        pruned = heads_to_prune(head_importance(model, work.task), self.share)
+        hold(model, head_masks(model, pruned))
+        # 1-based, as layers are.
+        heads = [[head + 1 for head in part] for part in pruned]
+        return Report(details={"share": self.share, "heads": heads}, decided={"heads": heads})
 
 
 def head_importance(model: Classifier, task: Task) -> Tensor:
@@ -22,6 +52,9 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
     Returns:
         (layers, heads), float32.
     """
+    import torch
+    from torch.nn.functional import cross_entropy
+
     layers = model.hf.bert.encoder.layer
     heads = model.config.num_attention_heads
     rows, labels = torch.from_numpy(task.train_rows[:_SAMPLE]), torch.from_numpy(task.train_labels[:_SAMPLE])
@@ -42,7 +75,7 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
                 batch = task.store.batch(rows[places])
                 # A head counts by all its tokens, so every layer is asked for them.
                 _, _, logits = model.read(rows[places])
-                loss = nn.functional.cross_entropy(logits, labels[places], reduction="sum")
+                loss = cross_entropy(logits, labels[places], reduction="sum")
                 gradients = torch.autograd.grad(loss, seen)
                 for number, (context, gradient) in enumerate(zip(seen, gradients, strict=True)):
                     moved = (context * gradient).detach().view(len(context), heads, -1).sum(-1)
@@ -85,6 +118,8 @@ def head_masks(model: Classifier, pruned: list[list[int]]) -> dict[str, Tensor]:
     A head without output is a head that is not there: the other heads' outputs, and so the logits, are those of a model
     built without it. The matrices keep their shape, since transformers 5 reads no model whose layers differ in heads.
     """
+    import torch
+
     width = model.config.hidden_size // model.config.num_attention_heads
     masks: dict[str, Tensor] = {}
     for number, heads in enumerate(pruned):

@@ -7,19 +7,87 @@ Before training on the task as in Sajjad et al. 2020 (arXiv:2004.03844), or with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from clbench.encoder.bert import encode
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
 from clbench.errors import UserError
-from clbench.schema.recipe import PruneLayers
+from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Task
+    from clbench.compress.task import Report, Task, Work
     from clbench.encoder.bert import Classifier
 
-
+# Layers of the deepest backbone that is opened.
+_DEEPEST = 96
 # Pairs on which contributions are measured.
 _SAMPLE = 512
+
+
+def _counted(layer: int) -> int:
+    if not 1 <= layer <= _DEEPEST:
+        raise ValueError(f"layers are counted from 1, up to {_DEEPEST}, so there is no layer {layer}")
+    return layer
+
+
+Depth = Annotated[int, Field(strict=True, ge=1, le=_DEEPEST)] | Literal["N/2", "N/4"]
+Layer = Annotated[
+    int, Field(strict=True, json_schema_extra={"minimum": 1, "maximum": _DEEPEST}), AfterValidator(_counted)
+]
+Layers = Annotated[tuple[Layer, ...], Field(min_length=1, max_length=_DEEPEST)]
+
+
+class PruneLayers(Step):
+    """Whole transformer layers removed: before any training on the task (Sajjad et al. 2020), or after it, where it was
+    trained with LayerDrop (Fan et al. 2020).
+
+    Attributes:
+        drop: ``alternate`` (every other one, beginning with the first: 1, 3, 5, ..), ``odd`` or ``even`` (the last ones
+            of that parity), ``top`` (the last ones, so that the first stay), ``bottom`` (the first ones), ``symmetric``
+            (those in the middle), ``contribution`` (those that change a pair's [CLS] least), or an explicit list of
+            1-based layers.
+        depth: layers that stay: a number, or ``N/2`` or ``N/4`` of the backbone's N; not with an explicit list.
+    """
+
+    removes_layers: ClassVar[bool] = True
+
+    step: Literal["prune_layers"]
+    drop: Literal["alternate", "odd", "even", "top", "bottom", "symmetric", "contribution"] | Layers
+    depth: Depth | None = None
+
+    @field_validator("drop")
+    @classmethod
+    def _each_layer_once(cls, drop: str | tuple[int, ...]) -> str | tuple[int, ...]:
+        named = () if isinstance(drop, str) else drop
+        for layer in named:
+            if named.count(layer) > 1:
+                raise ValueError(f"layer {layer} should be named once")
+        return drop
+
+    @model_validator(mode="after")
+    def _depth_goes_with_a_rule(self) -> PruneLayers:
+        if (self.depth is None) == isinstance(self.drop, str):
+            raise ValueError("a depth is to be given with a rule, and none with an explicit list of layers")
+        return self
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        # Which layers contribute most is not known yet; how many stay is.
+        by_training = self.drop == "contribution"
+        kept = kept_layers(self, before.layers, place.origin, [0.0] * before.layers)
+        unknown = before.origin is None or by_training
+        origin = None if unknown or before.origin is None else tuple(before.origin[number - 1] for number in kept)
+        shape = replace(before, layers=len(kept), origin=origin)
+        return Planned(shape, decided_later=("layers",)) if by_training else Planned(shape, {"layers": kept})
+
+    def run(self, model: Any, work: Work) -> Report:
+        from clbench.compress.task import Report
+        from clbench.encoder.bert import keep_layers
+
+        found = contributions(model, work.task) if self.drop == "contribution" else None
+        kept = kept_layers(self, model.config.num_hidden_layers, work.place.origin, found)
+        keep_layers(model, kept)
+        return Report(layers=tuple(kept), decided={} if found is None else {"layers": kept})
 
 
 def kept_layers(step: PruneLayers, layers: int, origin: str, contributions: Sequence[float] | None = None) -> list[int]:
@@ -93,6 +161,8 @@ def contributions(model: Classifier, task: Task) -> list[float]:
     import torch
     from torch.nn.functional import cosine_similarity
 
+    from clbench.encoder.bert import encode
+
     rows = torch.from_numpy(task.train_rows[:_SAMPLE])
     total = torch.zeros(model.config.num_hidden_layers, dtype=torch.float64)
     was = model.training
@@ -105,12 +175,3 @@ def contributions(model: Classifier, task: Task) -> list[float]:
     model.train(was)
     found: list[float] = (total / len(rows)).tolist()
     return found
-
-
-def layerdrop_rate(kept: int, layers: int) -> float:
-    """p* = 1 - r / N, with which a batch goes through r of N layers in the mean (Fan et al. 2020, section 3.2).
-
-    >>> layerdrop_rate(6, 12)
-    0.5
-    """
-    return 1 - kept / layers

@@ -1,11 +1,11 @@
-"""Step ``distill``: vanilla (Hinton et al. 2015) and patient knowledge distillation (Sun et al. 2019)."""
+"""A teacher's targets and the losses that distil them: vanilla (Hinton et al. 2015), patient (Sun et al. 2019)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from clbench.cache import cached
 from clbench.compress.task import Loss, Task
 from clbench.encoder.bert import Classifier
 from clbench.encoder.relations import relations
-from clbench.errors import UserError
-from clbench.schema.recipe import Distill
+
+if TYPE_CHECKING:
+    from clbench.compress.steps.distill import Distill
 
 
 @dataclass(frozen=True)
@@ -83,42 +84,6 @@ def distillation_loss(
     return loss
 
 
-def layer_map(rule: str | Sequence[int] | None, student: int, teacher: int, origin: str) -> list[int]:
-    """The teacher's 1-based layer for each of the student's layers 1, 2, ..: k - 1 of them by a rule of the paper.
-
-    ``first``: 1, 2, .., k-1. ``skip``: s, 2s, .., (k-1)s with s = N / k rounded down. ``last``: N-k+1, .., N-1. The
-    student's last layer is taught through the logits. An explicit list may name up to k layers; none without patience.
-
-    >>> layer_map("skip", 6, 12, "x.yaml"), layer_map("last", 6, 12, "x.yaml")
-    ([2, 4, 6, 8, 10], [7, 8, 9, 10, 11])
-
-    Args:
-        rule: what the recipe says.
-        student: k layers.
-        teacher: N layers.
-        origin: the recipe's file, which opens the sentence of an error.
-
-    Raises:
-        UserError: the layers are not there.
-    """
-    if rule is None:
-        return []
-    if not isinstance(rule, str):
-        if len(rule) > student or max(rule, default=0) > teacher or not rule:
-            raise UserError(
-                f"{origin}: field 'layer_map' should list 1 to {student} layers, each of 1 to {teacher}, one for each "
-                f"of the student's first layers, but is {list(rule)}."
-            )
-        return list(rule)
-    if student > teacher:
-        raise UserError(
-            f"{origin}: field 'layer_map': a student of {student} layers cannot be matched with a teacher of {teacher}."
-        )
-    taught = range(1, student)
-    offset = {"first": 0, "last": teacher - student}
-    return [n * (teacher // student) for n in taught] if rule == "skip" else [n + offset[rule] for n in taught]
-
-
 def targets(
     teacher: Classifier,
     key: str,
@@ -175,22 +140,11 @@ def targets(
         # Deleting a map writes it out.
         del logits, states, tokens
 
-    folder = cached("targets", targets_content(key, task.digest, layers, depths), build)
+    content: dict[str, Any] = {"teacher": key, "task": task.digest, "layers": list(layers)}
+    folder = cached("targets", content | ({"depths": list(depths)} if depths else {}), build)
     states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
     tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
     return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
-
-
-def targets_content(teacher: str, task: str, layers: Sequence[int], depths: Sequence[int]) -> dict[str, Any]:
-    """What determines the cache's entry of a teacher's targets: the teacher's key, the task's digest, what is kept."""
-    content: dict[str, Any] = {"teacher": teacher, "task": task, "layers": list(layers)}
-    return content | ({"depths": list(depths)} if depths else {})
-
-
-def token_depths(step: Distill, teacher: int) -> list[int]:
-    """At which of a teacher's depths every token's states are asked for: the last for the cosine, the last layer's
-    input for the relations."""
-    return [depth for weight, depth in ((step.relations, teacher - 1), (step.cosine, teacher)) if weight]
 
 
 def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:

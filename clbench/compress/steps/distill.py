@@ -1,0 +1,135 @@
+"""Step ``distill``: vanilla (Hinton et al. 2015) and patient knowledge distillation (Sun et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from clbench.compress.steps.prune_layers import Layers
+from clbench.errors import UserError
+from clbench.schema.step import Place, Planned, Shape, TrainingStep
+
+if TYPE_CHECKING:
+    from clbench.compress.task import Report, Work
+
+
+class Distill(TrainingStep):
+    """Knowledge distillation from a teacher, patient where ``beta`` is not 0 (Sun et al. 2019).
+
+    L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT + cosine L_cos + relations L_rel
+
+    Attributes:
+        teacher: the recipe whose model teaches, by name or path, or the folder of a checkpoint with its head; a path is
+            meant from the recipe's file. A recipe's model is made with the same data and seed, and from the same
+            backbone unless the recipe names its own. Another encoder has to read with the same tokenizer; its depth and
+            width may differ, but ``beta`` and ``cosine`` need states of the student's width, and ``relation_heads``
+            divide both widths.
+        alpha, temperature, beta: the loss's weights and T.
+        layer_map: the teacher's layer for each of the student's layers 1, 2, ..: ``first``, ``skip`` or ``last`` of
+            the paper (the student's last layer is left to the logits), or an explicit list. Only with ``beta``.
+        cosine: weight of DistilBERT's cosine loss between the last hidden states (Sanh et al. 2019, arXiv:1910.01108).
+        relations: weight of MiniLMv2's loss between the self-attention relations of the last layers (Wang et al. 2021,
+            arXiv:2012.15828).
+        relation_heads: into how many heads queries, keys and values are cut for it; they divide the width.
+        reduction: ``mean``, as in the paper's published code: PT is the mean over batch, layers and width, KL the mean
+            over batch and classes.
+    """
+
+    step: Literal["distill"]
+    teacher: str
+    alpha: float = Field(ge=0, le=1)
+    temperature: float = Field(gt=0)
+    beta: float = Field(default=0.0, ge=0)
+    layer_map: Literal["first", "skip", "last"] | Layers | None = None
+    cosine: float = Field(default=0.0, ge=0)
+    relations: float = Field(default=0.0, ge=0)
+    relation_heads: int | None = Field(default=None, ge=1, le=1024)
+    reduction: Literal["mean"] = "mean"
+
+    @model_validator(mode="after")
+    def _map_goes_with_beta(self) -> Distill:
+        if (self.layer_map is None) != (self.beta == 0):
+            raise ValueError("a layer_map is to be given with a beta above 0, and only then")
+        if (self.relation_heads is None) != (self.relations == 0):
+            raise ValueError("relation_heads are to be given with relations above 0, and only then")
+        return self
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        assert place.teacher is not None  # by its field `teacher`
+        teacher = place.teacher
+        self._check_widths(before.width, teacher.shape.width, place.origin)
+        taught = layer_map(self.layer_map, before.layers, teacher.shape.layers, place.origin)
+        resolved = {**self.resolved(before, place), "teacher": teacher.key, "layer_map": taught}
+        depths = token_depths(self, teacher.shape.layers)
+        targets: dict[str, Any] = {"teacher": teacher.key, "task": place.task, "layers": taught}
+        targets |= {"depths": depths} if depths else {}
+        tasks = (f"targets of {teacher.recipe.form.name}", place.name)
+        return Planned(before, resolved, targets=targets, tasks=tasks)
+
+    def run(self, model: Any, work: Work) -> Report:
+        from clbench.compress.distillation import distill_loss, targets
+
+        assert work.teacher is not None  # by its field `teacher`
+        teacher, matched = work.teacher.encoder, work.planned.resolved["layer_map"]
+        progress = work.progress(work.planned.tasks[0]) if work.planned.tasks else None
+        depths = token_depths(self, teacher.config.num_hidden_layers)
+        taught = targets(teacher, work.teacher.key, work.task, matched, progress, depths=depths)
+        return work.fit(model, distill_loss(self, work.task, taught, len(matched), teacher))
+
+    def _check_widths(self, width: int, theirs: int, origin: str) -> None:
+        for field, weight in (("beta", self.beta), ("cosine", self.cosine)):
+            if weight and width != theirs:
+                raise UserError(
+                    f"{origin}: field '{field}' compares states of the same width, but the student has {width} and its "
+                    f"teacher {self.teacher} {theirs}; leave it out, or choose a teacher of width {width}."
+                )
+        for whose, size in (("backbone's", width), (f"teacher {self.teacher}'s", theirs)):
+            if self.relation_heads is not None and size % self.relation_heads:
+                raise UserError(
+                    f"{origin}: field 'relation_heads' should divide the {whose} width of {size}, but is "
+                    f"{self.relation_heads}."
+                )
+
+
+def layer_map(rule: str | Sequence[int] | None, student: int, teacher: int, origin: str) -> list[int]:
+    """The teacher's 1-based layer for each of the student's layers 1, 2, ..: k - 1 of them by a rule of the paper.
+
+    ``first``: 1, 2, .., k-1. ``skip``: s, 2s, .., (k-1)s with s = N / k rounded down. ``last``: N-k+1, .., N-1. The
+    student's last layer is taught through the logits. An explicit list may name up to k layers; none without patience.
+
+    >>> layer_map("skip", 6, 12, "x.yaml"), layer_map("last", 6, 12, "x.yaml")
+    ([2, 4, 6, 8, 10], [7, 8, 9, 10, 11])
+
+    Args:
+        rule: what the recipe says.
+        student: k layers.
+        teacher: N layers.
+        origin: the recipe's file, which opens the sentence of an error.
+
+    Raises:
+        UserError: the layers are not there.
+    """
+    if rule is None:
+        return []
+    if not isinstance(rule, str):
+        if len(rule) > student or max(rule, default=0) > teacher or not rule:
+            raise UserError(
+                f"{origin}: field 'layer_map' should list 1 to {student} layers, each of 1 to {teacher}, one for each "
+                f"of the student's first layers, but is {list(rule)}."
+            )
+        return list(rule)
+    if student > teacher:
+        raise UserError(
+            f"{origin}: field 'layer_map': a student of {student} layers cannot be matched with a teacher of {teacher}."
+        )
+    taught = range(1, student)
+    offset = {"first": 0, "last": teacher - student}
+    return [n * (teacher // student) for n in taught] if rule == "skip" else [n + offset[rule] for n in taught]
+
+
+def token_depths(step: Distill, teacher: int) -> list[int]:
+    """At which of a teacher's depths every token's states are asked for: the last for the cosine, the last layer's
+    input for the relations."""
+    return [depth for weight, depth in ((step.relations, teacher - 1), (step.cosine, teacher)) if weight]

@@ -1,0 +1,230 @@
+"""Pieces by name: clbench's own, those of installed packages, and those of a user's file.
+
+A piece (a compression step, a strategy, a metric, a source of data) is one object in one file. clbench's own lie in one
+package, a module each; other packages offer theirs through entry points; a file of one's own is named by ``--plugin``,
+or in the environment variable ``CLBENCH_PLUGINS``, which worker processes inherit. Nothing lists them by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from clbench.errors import UserError, nearest
+
+Piece = TypeVar("Piece")
+# Paths of files and names of modules, between them the system's separator of paths.
+VARIABLE = "CLBENCH_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a piece that is not clbench's own comes from.
+
+    Attributes:
+        name: of the installed package, the module or the file.
+        version: of the package; of a file, the first 12 digits of its sha256.
+    """
+
+    name: str
+    version: str
+
+
+class Registry(Generic[Piece]):
+    """All pieces of one kind.
+
+    Args:
+        kind: what one is called, for sentences.
+        package: whose modules hold clbench's own.
+        group: of the entry points of other packages.
+        found: the pieces that a module defines, with their names.
+    """
+
+    def __init__(
+        self, kind: str, package: str, group: str, found: Callable[[ModuleType], Iterator[tuple[str, Piece]]]
+    ) -> None:
+        self.kind, self.package, self.group = kind, package, group
+        self._found = found
+        self._pieces: dict[str, Piece] = {}
+        self._origins: dict[str, Origin] = {}
+        self._files: set[str] = set()
+        self._own = False
+
+    def get(self, name: str) -> Piece:
+        """The piece called ``name``.
+
+        Raises:
+            UserError: there is none; the sentence offers the nearest names.
+        """
+        pieces = self.all()
+        if name not in pieces:
+            raise UserError(f"no {self.kind} is called '{name}'; {nearest(name, pieces)}")
+        return pieces[name]
+
+    def all(self) -> dict[str, Piece]:
+        """Every piece by its name, clbench's own first.
+
+        Raises:
+            UserError: a plug-in cannot be imported, or offers a name that is taken.
+        """
+        if not self._own:
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                self._take(importlib.import_module(f"{self.package}.{module.name}"), None)
+            self._own = True
+            for point in entry_points(group=self.group):
+                self._take(_imported(point), _distribution(point))
+        for named in os.environ.get(VARIABLE, "").split(os.pathsep):
+            if named and named not in self._files:
+                self._take(*plugin(named))
+                self._files.add(named)
+        return self._pieces
+
+    def origin(self, name: str) -> Origin | None:
+        """Where a piece comes from; None for clbench's own."""
+        self.all()
+        return self._origins.get(name)
+
+    def _take(self, module: ModuleType, origin: Origin | None) -> None:
+        for name, piece in self._found(module):
+            if self._pieces.get(name, piece) is not piece:
+                theirs = self._origins.get(name)
+                raise UserError(
+                    f"{origin.name if origin else module.__name__} offers a {self.kind} called '{name}', but "
+                    f"{theirs.name if theirs else 'clbench'} has one of that name; give it another name."
+                )
+            self._pieces[name] = piece
+            if origin is not None:
+                self._origins[name] = origin
+
+
+def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any]]]:
+    """For a registry of forms: the subclasses of ``base`` that a module defines, by the literal value of ``tag``.
+
+    Args:
+        base: ``module:Class``.
+        tag: the field that names the piece, as ``step`` does in a recipe.
+    """
+
+    def found(module: ModuleType) -> Iterator[tuple[str, Any]]:
+        place, _, name = base.partition(":")
+        parent = getattr(importlib.import_module(place), name)
+        for one in vars(module).values():
+            if not isinstance(one, type) or not issubclass(one, parent) or one.__module__ != module.__name__:
+                continue
+            annotation = vars(one)["__pydantic_fields__"][tag].annotation
+            if typing.get_origin(annotation) is typing.Literal:
+                yield typing.get_args(annotation)[0], one
+
+    return found
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """For ``Annotated``: a mapping in a YAML file becomes the registered form that its field ``tag`` names."""
+
+    registry: Registry[Any]
+    tag: str
+
+    @property
+    def forms(self) -> tuple[type, ...]:
+        """All that may stand there."""
+        return tuple(self.registry.all().values())
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Asked anew at each validation: plug-ins may have come since the form was made. What is wrong inside a form is
+        # told by pydantic with its place in the whole file.
+        return core_schema.no_info_plain_validator_function(
+            lambda content: _adapter(self.forms, self.tag).validate_python(content)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_adapter(self.forms, self.tag).core_schema)
+
+
+@cache
+def _adapter(forms: tuple[type, ...], tag: str) -> TypeAdapter[Any]:
+    from pydantic import Field
+
+    union: Any = typing.Union[forms]  # noqa: UP007
+    return TypeAdapter(typing.Annotated[union, Field(discriminator=tag)])
+
+
+@cache
+def plugin(named: str) -> tuple[ModuleType, Origin]:
+    """The module that ``--plugin`` names: the path of a Python file, or a module that can be imported.
+
+    It runs: a plug-in is code that the user trusts.
+
+    Raises:
+        UserError: it is not there, or fails.
+    """
+    path = Path(named)
+    try:
+        if named.endswith(".py"):
+            if not path.is_file():
+                raise UserError(f"--plugin {named} is not there; give the path of a Python file, or a module's name.")
+            name = f"clbench_plugin_{path.stem}"
+            spec = importlib.util.spec_from_file_location(name, path)
+            if spec is None or spec.loader is None:
+                raise UserError(f"--plugin {named} is no Python file.")
+            module = importlib.util.module_from_spec(spec)
+            # pydantic looks a form's annotations up in its module.
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+            return module, Origin(path.name, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+        module = importlib.import_module(named)
+    except UserError:
+        raise
+    except ModuleNotFoundError as error:
+        raise UserError(f"--plugin {named} needs the module '{error.name}', which is not installed.") from error
+    except Exception as error:
+        # A stranger's code may raise anything; what it says is what its author needs.
+        raise UserError(f"--plugin {named} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module, Origin(named, str(getattr(module, "__version__", "unknown")))
+
+
+def add_plugins(named: tuple[str, ...]) -> None:
+    """Add what ``--plugin`` names, for this process and for those that it starts.
+
+    Raises:
+        UserError: one of them is not there, or fails.
+    """
+    known = [one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]
+    for one in named:
+        whole = str(Path(one).resolve()) if one.endswith(".py") else one
+        plugin(whole)
+        if whole not in known:
+            known.append(whole)
+    if known:
+        os.environ[VARIABLE] = os.pathsep.join(known)
+
+
+def _imported(point: EntryPoint) -> ModuleType:
+    try:
+        return importlib.import_module(point.module)
+    except Exception as error:
+        whose = point.dist.name if point.dist else point.module
+        raise UserError(
+            f"the plug-in {point.name} of {whose} cannot be imported: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _distribution(point: EntryPoint) -> Origin:
+    return Origin(point.dist.name, point.dist.version) if point.dist else Origin(point.module, "unknown")

@@ -1,0 +1,253 @@
+"""What a compression step is: its form, what it makes of a model's shape, and how it runs.
+
+A step is one class in one file, see ``clbench/compress/steps/``. Its fields are its settings, as a recipe's YAML spells
+them. All that clbench knows of a recipe before it trains anything (parameters, keys of the cache, what a sweep has to
+do) follows from :meth:`Step.plan`; :meth:`Step.run` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from clbench.schema.form import Form
+from clbench.schema.registry import Registry, forms
+from clbench.schema.training import Training
+
+if TYPE_CHECKING:
+    from clbench.compress.plan import Plan
+    from clbench.compress.task import Report, Task, Work
+    from clbench.encoder.backbone import Backbone
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a plan knows of a model: its sizes, and which of the backbone's layers are left.
+
+    Attributes:
+        layers: how many there are.
+        width, inner: of the hidden states, and inside the feed-forward part.
+        vocabulary, positions, types: rows of the three tables of embeddings.
+        origin: the backbone's layers that are left, 1-based; None where training decides which.
+        table: of a model without an encoder, the rows of its table, 0 for a bias alone; None of an encoder.
+    """
+
+    layers: int
+    width: int
+    inner: int
+    vocabulary: int
+    positions: int
+    types: int
+    origin: tuple[int, ...] | None
+    table: int | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Of the encoder with pooler, without head; of a model without an encoder, all of them, for two classes."""
+        if self.table is not None:
+            return 2 * (self.table + 1)
+        width, inner = self.width, self.inner
+        tables = (self.vocabulary + self.positions + self.types) * width
+        # queries, keys, values, output; two feed-forward matrices; their biases; two LayerNorms
+        layer = 4 * width * width + 4 * width + 2 * width * inner + inner + width + 4 * width
+        return tables + 2 * width + self.layers * layer + width * width + width
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step stands in a recipe, and what it may ask when it is planned.
+
+    Attributes:
+        name: the step's and the recipe's name, as progress shows them.
+        origin: the recipe's file, which opens the sentence of an error.
+        later: the steps after this one.
+        backbone: what the recipe starts from.
+        task: digest of the pairs that the recipe trains on; empty where nothing is to be trained.
+        label_space: the labels that a checkpoint's head should tell apart; empty where nobody asks.
+        teacher: the plan of the recipe that the field ``teacher`` names; None without such a field.
+    """
+
+    name: str
+    origin: str
+    later: tuple[Step, ...]
+    backbone: Backbone
+    task: str = ""
+    label_space: tuple[str, ...] = ()
+    teacher: Plan | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a step makes of a model, as far as it is known before anything is trained.
+
+    Attributes:
+        shape: of the model afterwards.
+        resolved: what some of its fields mean here, such as the layers that a rule keeps; plain JSON values.
+        decided_later: names of what only training decides, which :class:`clbench.compress.task.Report` then tells.
+        trainings: how often ``training.epochs`` epochs are gone through.
+        targets: what determines the cache's entry of the teacher's targets; None where no such entry is made.
+        tasks: what progress will show, in order, the teacher's own apart; None for the step's and the recipe's name,
+            or for nothing, where it does not train.
+    """
+
+    shape: Shape
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    decided_later: tuple[str, ...] = ()
+    trainings: int = 1
+    targets: Mapping[str, Any] | None = None
+    tasks: tuple[str, ...] | None = None
+
+
+class Step(Form):
+    """One step of a recipe.
+
+    A subclass has ``step: Literal["its_name"]``, its settings as fields, and :meth:`run`. A field called ``teacher``
+    names another recipe, whose model is made before and given to :meth:`run`; a field called ``training`` is one of
+    :class:`~clbench.schema.training.Training`.
+
+    Attributes:
+        trains: whether it trains on the first domain; its model is then kept in the cache.
+        removes_layers: whether fewer layers are left after it.
+        has_encoder: whether the recipe that it stands in makes an encoder.
+        takes_checkpoint: whether it takes a fine-tuned checkpoint as it is, head included.
+        alone: why no other step may stand beside it; empty where others may.
+    """
+
+    trains: ClassVar[bool] = False
+    removes_layers: ClassVar[bool] = False
+    has_encoder: ClassVar[bool] = True
+    takes_checkpoint: ClassVar[bool] = False
+    alone: ClassVar[str] = ""
+
+    step: str
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        """What it makes of a model of the shape ``before``; one that leaves the shape as it is need not say so.
+
+        Raises:
+            UserError: it does not fit that shape.
+        """
+        return Planned(before)
+
+    def identity(self, planned: Planned) -> dict[str, Any]:
+        """All that determines what it does, as plain JSON values: part of the key of everything that follows from it.
+
+        Every field of the form, with what it resolved to in its place. What is decided later is marked as not known.
+        """
+        unknown = dict.fromkeys(planned.decided_later, "known when it is trained")
+        return {**self.model_dump(mode="json"), **planned.resolved, **unknown}
+
+    def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
+        """The model that a recipe with this step at its head starts from: the backbone with a fresh head."""
+        return backbone.classifier(task.classes, seed).reads(task.store)
+
+    def settle(self, model: Any, planned: Planned) -> None:
+        """Put into the model what holds from now on, whether it is trained now or was before."""
+
+    def run(self, model: Any, work: Work) -> Report:
+        """Do it: change ``model`` in place, and say what was done."""
+        raise NotImplementedError
+
+    def missing(self) -> str | None:
+        """What has to be installed before it can run, as a sentence; None where nothing is missing."""
+        return None
+
+    def lasting_rate(self) -> float | None:
+        """The learning rate that holds through the model's whole life, where it has one that is not the backbone's."""
+        return None
+
+    def quick(self) -> Self:
+        """The same for ``--quick``: one epoch."""
+        training = getattr(self, "training", None)
+        if training is None:
+            return self
+        return self.model_copy(update={"training": training.model_copy(update={"epochs": 1})})
+
+
+class Dropout(Form):
+    """Dropout rates apart: of the embeddings, of the attention's weights, of the hidden states (what attention and the
+    feed-forward part add), and of the head's input."""
+
+    embeddings: Rate
+    attention: Rate
+    hidden: Rate
+    head: Rate
+
+
+class TrainingStep(Step):
+    """What every step says that trains an encoder.
+
+    Attributes:
+        training: how it is trained; a learning rate of null is the backbone's own.
+        dropout: the rate for embeddings, attention, hidden states and head, together or apart, from this step on and
+            through the whole life (Mirzadeh et al. 2020, arXiv:2004.11545); null leaves the backbone's.
+        layerdrop: the chance that a batch leaves a layer out, from this step on, until layers are pruned or through the
+            whole life; null leaves the backbone's. ``auto`` is the paper's rate for the depth that the next step that
+            removes layers leaves, p* = 1 - r / N for r of N layers (Fan et al. 2020, section 3.2).
+    """
+
+    trains: ClassVar[bool] = True
+
+    training: Training
+    dropout: Rate | Dropout | None = None
+    layerdrop: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] | None = None
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        return Planned(before, self.resolved(before, place))
+
+    def resolved(self, before: Shape, place: Place) -> dict[str, Any]:
+        """Training at the backbone's rate, and LayerDrop's rate as a number."""
+        training = self.training.at_rate(place.backbone.learning_rate)
+        rate = self._aimed(before, place) if self.layerdrop == "auto" else self.layerdrop
+        return {"training": training.model_dump(mode="json"), "layerdrop": rate}
+
+    def settle(self, model: Any, planned: Planned) -> None:
+        from clbench.encoder.bert import set_dropout, set_layerdrop
+
+        if self.dropout is not None:
+            set_dropout(model, self.dropout.model_dump() if isinstance(self.dropout, Dropout) else self.dropout)
+        if planned.resolved["layerdrop"] is not None:
+            set_layerdrop(model, planned.resolved["layerdrop"])
+
+    def _aimed(self, before: Shape, place: Place) -> float:
+        # The recipe's form has seen to it that there is a later step that removes layers.
+        number = next(n for n, step in enumerate(place.later) if step.removes_layers)
+        aim = Place(place.name, place.origin, place.later[number + 1 :], place.backbone)
+        return layerdrop_rate(place.later[number].plan(before, aim).shape.layers, before.layers)
+
+
+def layerdrop_rate(kept: int, layers: int) -> float:
+    """p* = 1 - r / N, with which a batch goes through r of N layers in the mean (Fan et al. 2020, section 3.2).
+
+    >>> layerdrop_rate(6, 12)
+    0.5
+    """
+    return 1 - kept / layers
+
+
+def check_steps(steps: Sequence[Step]) -> None:
+    """Check that steps fit together.
+
+    Raises:
+        ValueError: one stands beside others that has to stand alone, none trains, or ``auto`` has no aim.
+    """
+    for step in steps:
+        if step.alone and len(steps) > 1:
+            raise ValueError(f"{step.step} stands alone: {step.alone}")
+    if not any(step.trains or step.takes_checkpoint for step in steps):
+        training = sorted(name for name, one in STEPS.all().items() if one.trains and not one.alone)
+        raise ValueError(f"one step has to train on the first domain: {', '.join(training)}")
+    for number, step in enumerate(steps):
+        aimed = any(later.removes_layers for later in steps[number + 1 :])
+        if getattr(step, "layerdrop", None) == "auto" and not aimed:
+            raise ValueError("layerdrop: auto needs a later prune_layers, whose depth it trains for")
+
+
+STEPS: Registry[type[Step]] = Registry(
+    "step", "clbench.compress.steps", "clbench.steps", forms("clbench.schema.step:Step", "step")
+)
