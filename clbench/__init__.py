@@ -18,7 +18,7 @@ from clbench.errors import UserError
 
 if TYPE_CHECKING:
     from clbench.record import Record, read_record
-    from clbench.runner import run
+    from clbench.runs.runner import run
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 __all__ = ["Record", "UserError", "__version__", "read_record", "run"]
 
-_LAZY = {"run": "clbench.runner", "Record": "clbench.record", "read_record": "clbench.record"}
+_LAZY = {"run": "clbench.runs.runner", "Record": "clbench.record", "read_record": "clbench.record"}
 
 
 def __getattr__(name: str) -> Any:

@@ -42,8 +42,8 @@ def _backbone(folder: Path, layers: int) -> Path:
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import BertProcessing
 
-    from clbench import torchvision_ops
     from clbench.data.generators import generate
+    from clbench.runtime import torchvision_ops
 
     torchvision_ops.define()
     from transformers import BertConfig, BertModel

@@ -14,7 +14,7 @@ import numpy as np
 
 from clbench.board.again import run_command, seed_list
 from clbench.board.standings import Row, Track
-from clbench.figures import HEADLINE, History, Interval, headline, mean_interval
+from clbench.metrics import HEADLINE, History, Interval, headline, mean_interval
 
 # A score of 1, as the page has it.
 UNIT = 10_000

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from clbench.figures import HEADLINE, Interval
+from clbench.metrics import HEADLINE, Interval
 from clbench.record.parts import Name, Part
 
 SCHEMA_VERSION = 1

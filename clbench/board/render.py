@@ -14,10 +14,10 @@ from clbench.board.content import content, majority_figures, titles
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
 from clbench.board.standings import Track, standings
 from clbench.errors import UserError
-from clbench.figures import HEADLINE, Interval
-from clbench.figures.format import percent, short_number, with_half
+from clbench.metrics import HEADLINE, Interval
+from clbench.metrics.format import percent, short_number, with_half
 from clbench.plots.page import VEGA_LITE, script_json
-from clbench.writing import write_whole
+from clbench.storage.writing import write_whole
 
 README_NAME, CSV_NAME, PAGE_NAME = "README.md", "board.csv", "index.html"
 

@@ -25,7 +25,7 @@ def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         return
     from clbench.compress.plan import plan
     from clbench.encoder.backbone import open_backbone
-    from clbench.figures.cost import pair_flops
+    from clbench.metrics.cost import pair_flops
 
     recipe = shipped_recipe(record.names[0])
     try:
@@ -56,7 +56,7 @@ def checkpoint_problems(record: Record, folder: Path) -> Iterator[str]:
     """The claimed cost against the header of the checkpoint's safetensors; no weight is read and nothing is run."""
     from safetensors import SafetensorError, safe_open
 
-    from clbench.figures.cost import parameters, parameters_without_embeddings
+    from clbench.metrics.cost import parameters, parameters_without_embeddings
 
     file = folder / "model.safetensors" if folder.is_dir() else folder
     try:

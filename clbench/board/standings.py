@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from clbench.board.files import Entry
-from clbench.figures import Interval, lifetime_of, lifetime_p_values
+from clbench.metrics import Interval, lifetime_of, lifetime_p_values
 from clbench.record.groups import pair_shares, summary, warning_sentences
 from clbench.record.parts import Cost
 

@@ -22,7 +22,7 @@ from clbench.schema.changes import is_quick
 from clbench.schema.form import explain
 from clbench.schema.shipped import names
 from clbench.schema.stream import read_stream
-from clbench.writing import cannot_write, made, unfinished
+from clbench.storage.writing import cannot_write, made, unfinished
 
 
 def submit(

@@ -32,8 +32,8 @@ def command(
     of submissions. Runs that differ only in their seed are one model. All must have been tested on the same pairs after
     the same experiences.
     """
+    from clbench.cli.console import out, print_json, progress
     from clbench.compare import compare, read_models, report
-    from clbench.console import out, print_json, progress
     from clbench.plots import overlay, overlay_page, overlay_picture
 
     files: list[Path] = []

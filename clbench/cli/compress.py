@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clbench.console import out, print_json, printable, progress
+from clbench.cli.console import out, print_json, printable, progress
 
 
 @click.command("compress")
@@ -53,7 +53,7 @@ def command(
     read_alone(domain, stream)
     settings = assigned(assignments)
 
-    from clbench.checkpoint import write_compressed
+    from clbench.runs.compressed import write_compressed
 
     with progress(quiet=as_json) as bars:
         tasks = {}
@@ -77,7 +77,7 @@ def command(
             }
         )  # fmt: skip
         return
-    from clbench.figures.format import percent
+    from clbench.metrics.format import percent
 
     figures, cost = made.figures, made.cost
     show = out()

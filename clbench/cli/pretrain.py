@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clbench import console
+from clbench.cli import console
 
 
 @click.command()

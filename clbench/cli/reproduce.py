@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.console import out, print_json, progress
+from clbench.cli.console import out, print_json, progress
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def layerdrop(
     training after: accuracy against depth, and the lives of the four models through nli-shift. Broken off, the same
     command goes on.
     """
-    from clbench.runner import parse_seeds
+    from clbench.runs.runner import parse_seeds
     from clbench.studies import layerdrop as room
 
     wanted = tuple(name.strip() for name in domains.split(",") if name.strip())
@@ -123,7 +123,7 @@ def seven_configurations(
     A table in the terminal, as Markdown, CSV, HTML and PNG, and what its numbers say to the study's questions. Broken
     off, the same command goes on.
     """
-    from clbench.runner import parse_seeds
+    from clbench.runs.runner import parse_seeds
     from clbench.studies import seven_configurations as room
 
     plan = room.Plan(edition, data_dir, backbone, tuple(parse_seeds(seeds)), _workers(workers))
@@ -158,7 +158,7 @@ def dropout_gating(
 
     Broken off, the same command goes on.
     """
-    from clbench.runner import parse_seeds
+    from clbench.runs.runner import parse_seeds
     from clbench.studies import dropout_gating as room
 
     plan = room.Plan(

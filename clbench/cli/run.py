@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.console import out, print_json, printable, progress
+from clbench.cli.console import out, print_json, printable, progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,10 +68,10 @@ def command(
 
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
-    from clbench import report
-    from clbench.keep import check_keep, kept_models
+    from clbench.cli import report
     from clbench.record import RECORD_NAME
-    from clbench.runner import for_seeds, forget, parse_seeds, prepare, run_seed
+    from clbench.runs.models import check_keep, kept_models
+    from clbench.runs.runner import for_seeds, forget, parse_seeds, prepare, run_seed
     from clbench.schema.changes import assigned
 
     wanted = parse_seeds(seeds)

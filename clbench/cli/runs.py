@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from clbench.record import Record
     from clbench.record.parts import Configuration
-    from clbench.runs import Unfinished
+    from clbench.runs.folders import Unfinished
 
 
 _USUAL = Path("runs")
@@ -25,10 +25,10 @@ def command(folder: Path, as_json: bool) -> None:
 
     Runs that differ only in their seed are one line. `clbench show` shows each in full and checks its figures.
     """
-    from clbench.console import print_json, progress
+    from clbench.cli.console import print_json, progress
     from clbench.errors import UserError
     from clbench.record import grouped, read_record
-    from clbench.runs import find_runs
+    from clbench.runs.folders import find_runs
 
     none_yet = folder == _USUAL and not folder.exists()
     if not none_yet and not folder.is_dir():
@@ -103,9 +103,9 @@ def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
     from rich.text import Text
 
     from clbench.board.again import seed_list
-    from clbench.console import out, printable
-    from clbench.figures import Interval
-    from clbench.figures.format import with_half
+    from clbench.cli.console import out, printable
+    from clbench.metrics import Interval
+    from clbench.metrics.format import with_half
 
     show = out()
     names = ("model", "stream", "edition", "strategy")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench import console
+from clbench.cli import console
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
 
@@ -71,8 +71,8 @@ def _print(content: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clbench.figures.format import fixed
-    from clbench.report import print_warnings
+    from clbench.cli.report import print_warnings
+    from clbench.metrics.format import fixed
 
     out = console.out()
     for line, style in (
@@ -122,6 +122,6 @@ def _origin(source: dict[str, Any]) -> str:
 
 
 def _score(score: dict[str, float]) -> str:
-    from clbench.figures.format import fixed
+    from clbench.metrics.format import fixed
 
     return "/".join(fixed(score[name], 2) for name in ("accuracy", "balanced_accuracy"))

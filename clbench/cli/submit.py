@@ -31,7 +31,7 @@ def command(
     clbench verify then checks the pairs, the recipe and the size as well.
     """
     from clbench.board import submit
-    from clbench.console import out, print_json
+    from clbench.cli.console import out, print_json
     from clbench.record import find_records
 
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))

@@ -42,7 +42,7 @@ def command(
     from clbench.board import find_submissions
     from clbench.board.truth import truth_of
     from clbench.board.verify import Verdict, verify
-    from clbench.console import out, print_json, printable, progress
+    from clbench.cli.console import out, print_json, printable, progress
     from clbench.record import RECORD_NAME
 
     for path in paths:
@@ -104,7 +104,7 @@ def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Re
     Raises:
         UserError: the recipe is not shipped and none was named, or whatever a run may raise.
     """
-    from clbench.runner import run
+    from clbench.runs.runner import run
     from clbench.schema.shipped import names
 
     told = record.configuration

@@ -9,7 +9,7 @@ from typing import Any
 
 from clbench.board import SUBMISSION_NAME, find_submissions, read_submission
 from clbench.board.forms import record_name
-from clbench.console import printable
+from clbench.cli.console import printable
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME, Record, find_records, grouped, read_record
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from clbench.compare.models import Model
 from clbench.compare.tested import Comparison, Tested
 from clbench.errors import UserError
-from clbench.figures import HEADLINE, LifetimeDifference
-from clbench.figures.format import fixed, points, with_half, with_unit
+from clbench.metrics import HEADLINE, LifetimeDifference
+from clbench.metrics.format import fixed, points, with_half, with_unit
 from clbench.plots.page import Table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from clbench.compare.models import Model
-from clbench.figures import (
+from clbench.metrics import (
     Interval,
     LifetimeDifference,
     McNemar,
@@ -93,7 +93,7 @@ def compare(
 ) -> Comparison:
     """Test every two models on the same predictions.
 
-    Lifetime accuracy by :func:`clbench.figures.lifetime_bootstrap`, which takes test pairs for a sample and, where a
+    Lifetime accuracy by :func:`clbench.metrics.lifetime_bootstrap`, which takes test pairs for a sample and, where a
     model has several, seeds as well. The last predictions by McNemar's test, pooled over the domains met, seed by seed:
     answers of several seeds to one pair are not independent and must not be added up; the result that is corrected and
     shown is that of the lowest seed which both have. Holm's correction is over all pairs of models, for each test.

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clbench.cache import cached
 from clbench.compress.task import Loss, Task
 from clbench.encoder.bert import Classifier
 from clbench.encoder.relations import relations
+from clbench.storage.cache import cached
 
 if TYPE_CHECKING:
     from clbench.compress.steps.distill import Distill

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save
 
-from clbench.cache import cached, key_of
 from clbench.compress.masks import hold
 from clbench.compress.plan import Plan, PlannedStep, beginning, entry_of, plan
 from clbench.compress.task import Observer, OnStep, Report, Task, Work
 from clbench.encoder.reference import ReferenceModel
 from clbench.schema.training import Training
+from clbench.storage.cache import cached, key_of
 
 if TYPE_CHECKING:
     from torch import Tensor

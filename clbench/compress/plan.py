@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
-from clbench.cache import holds, key_of
 from clbench.schema.step import Place, Planned, Shape, Step
+from clbench.storage.cache import holds, key_of
 
 if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
@@ -22,7 +22,7 @@ class Artifact:
     """One entry of the cache that a recipe's inception reads or makes.
 
     Attributes:
-        kind, key: where it lies, see :func:`clbench.cache.cached`.
+        kind, key: where it lies, see :func:`clbench.storage.cache.cached`.
         layers: of the model that works on it.
         epochs: passes over the training pairs with gradients; 0 for a teacher's targets, which take one without.
         serves: of a teacher's targets, the key of the model that they are for; once it is there, it needs them no more.

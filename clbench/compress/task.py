@@ -18,7 +18,7 @@ from clbench.encoder.batches import like_length
 from clbench.encoder.bert import predict
 from clbench.encoder.optimization import clip, optimizer, schedule
 from clbench.encoder.tokens import TokenStore, pack
-from clbench.figures.metrics import balanced_accuracy
+from clbench.metrics.scores import balanced_accuracy
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from clbench.data.pairs import DomainData, Pairs
 from clbench.errors import UserError
-from clbench.figures.metrics import accuracy, balanced_accuracy
+from clbench.metrics.scores import accuracy, balanced_accuracy
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import CountVectorizer

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clbench import torchvision_ops
 from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
 from clbench.encoder.tokenizer import check_tokenizer, read_tokenizer
 from clbench.encoder.weights import (
@@ -25,6 +24,7 @@ from clbench.encoder.weights import (
     read_weights,
 )
 from clbench.errors import UserError, nearest, short
+from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import HUB_ID, BackboneForm, BertShape
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import FOLDERS, expanded, find, names

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clbench import torchvision_ops
 from clbench.encoder.dropout import dropout
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.tokens import Batch, TokenStore
 from clbench.errors import NotFinite
+from clbench.runtime import torchvision_ops
 
 torchvision_ops.define()
 

@@ -13,7 +13,7 @@ import torch
 
 from clbench.encoder.hf_folder import FILES
 from clbench.encoder.tokenizer import AS_IT_IS, BY_SETTINGS, SPECIAL, bert_settings
-from clbench.writing import cannot_write, made, unfinished
+from clbench.storage.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from clbench.threads import one_thread
+from clbench.runtime.threads import one_thread
 
 
 def layer_norm(part: nn.LayerNorm, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import nn
 from clbench.encoder.bert import Classifier, predict
 from clbench.encoder.quantize import quantized_matrices
 from clbench.encoder.reference import ReferenceModel
-from clbench.figures.cost import linear_flops, pair_flops, parameters, parameters_without_embeddings
+from clbench.metrics.cost import linear_flops, pair_flops, parameters, parameters_without_embeddings
 
 # As safetensors names them.
 _DTYPES = {

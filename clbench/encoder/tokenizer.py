@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench import torchvision_ops
-from clbench.cache import cached, key_of
 from clbench.encoder.hf_folder import read_json
 from clbench.errors import UserError, short
+from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import shown
+from clbench.storage.cache import cached, key_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

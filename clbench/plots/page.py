@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from clbench.figures.format import percent
+from clbench.metrics.format import percent
 from clbench.plots.overlay import MEAN, LineStyle, Overlay, line_style
 from clbench.plots.picture import PALETTE
 from clbench.plots.scores import MAJORITY, MOST, over_seeds, score_limits, standing_out
-from clbench.writing import write_whole
+from clbench.storage.writing import write_whole
 
 # The palette again, lighter, to be read on black.
 _ON_DARK = ("#58A9E8", "#FF8B45", "#2FC796", "#E6A3C8", "#F0B33C", "#9AD4F7", "#D8709F", "#C4C45C")

@@ -12,7 +12,7 @@ import numpy as np
 from clbench.plots.curves import Curves, curves
 from clbench.plots.scores import MAJORITY, MOST, Band, named_twins, over_seeds, score_limits
 from clbench.record.forms import Record
-from clbench.writing import cannot_write, unfinished
+from clbench.storage.writing import cannot_write, unfinished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

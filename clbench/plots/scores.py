@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clbench.figures import Interval, mean_interval
+from clbench.metrics import Interval, mean_interval
 
 # So many lines can be followed in one panel. Of more, the best keep their colours and the others fade.
 MOST = 6

@@ -33,7 +33,7 @@ from clbench.pretrain.matching import Asked, Pupil, initial_pupil, losses, new_s
 from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk, size_on_disk
 from clbench.record import hardware
 from clbench.schema.pretrain import Pretraining
-from clbench.writing import cannot_write
+from clbench.storage.writing import cannot_write
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clbench import torchvision_ops
 from clbench.encoder.bert import encode
 from clbench.encoder.relations import relations
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.projection import Affine, project_embeddings, project_layers
 from clbench.pretrain.targets import Taught, Teacher, pooled
+from clbench.runtime import torchvision_ops
 from clbench.schema.pretrain import Pretraining, Student, Weights
 
 torchvision_ops.define()

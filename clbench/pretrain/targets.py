@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clbench import cache
 from clbench.encoder.bert import encode
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.examples import Examples
+from clbench.storage import cache
 
 if TYPE_CHECKING:
     from transformers import BertModel

@@ -21,7 +21,7 @@ from clbench.schema.form import parse
 
 
 class PointLike(Protocol):
-    """What is asked of an evaluation point; :class:`clbench.life.Point` is one."""
+    """What is asked of an evaluation point; :class:`clbench.continual.Point` is one."""
 
     @property
     def experience(self) -> int: ...
@@ -109,7 +109,7 @@ def make_record(
         label_space: the class names.
         domains: in stream order, evaluation-only ones last.
         inception: for each step of the recipe the fields of :class:`~clbench.record.parts.InceptionStep`.
-        points: every evaluation, in order, as :func:`clbench.life.live` returns them.
+        points: every evaluation, in order, as :func:`clbench.continual.live` returns them.
         cost: the fields of :class:`~clbench.record.parts.Cost`.
         measured: the fields of :class:`~clbench.record.parts.Measured`.
         warnings: what was seen on the way; what follows from the predictions is added here.

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from clbench.errors import UserError
 from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.schema.form import explain
-from clbench.writing import write_whole
+from clbench.storage.writing import write_whole
 
 RECORD_NAME = "record.json"
 # A record of the largest stream with hundreds of evaluation points is a few MB; more is no record.

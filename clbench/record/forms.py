@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from clbench.figures import HEADLINE, History, accuracy, balanced_accuracy, headline, intransigence, macro_f1
+from clbench.metrics import HEADLINE, History, accuracy, balanced_accuracy, headline, intransigence, macro_f1
 from clbench.record.parts import Configuration, Cost, Domain, EvaluationPoint, InceptionStep, Measured, Name, Part
 from clbench.record.warnings import RunWarning
 
@@ -30,7 +30,7 @@ class Record(Part):
         data: the domains in stream order, evaluation-only ones last.
         inception: the recipe's steps.
         points: every evaluation, in order.
-        figures: see :data:`clbench.figures.HEADLINE`; null where a run of this length does not define one.
+        figures: see :data:`clbench.metrics.HEADLINE`; null where a run of this length does not define one.
         cost: of the compressed model.
         measured: times, memory, machine, versions.
         warnings: what a reader of the figures should know; left out of the file where there are none, as in records
@@ -165,7 +165,7 @@ class Record(Part):
                 )
 
     def intransigence(self, reference: Record) -> float | None:
-        """See :func:`clbench.figures.intransigence`; a*_d is ``reference``'s accuracy at its end.
+        """See :func:`clbench.metrics.intransigence`; a*_d is ``reference``'s accuracy at its end.
 
         Args:
             reference: of the same recipe, stream and seed under ``joint`` (or ``cumulative``).

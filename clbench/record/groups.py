@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clbench.figures import HEADLINE, Interval, lifetime_shares, mean_interval
+from clbench.metrics import HEADLINE, Interval, lifetime_shares, mean_interval
 from clbench.record.forms import Record
 
 
@@ -61,7 +61,7 @@ def warning_sentences(records: Sequence[Record]) -> list[str]:
 
 
 def pair_shares(records: Sequence[Record]) -> list[np.ndarray]:
-    """What each test pair gives to each seed's lifetime accuracy, see :func:`clbench.figures.lifetime_shares`.
+    """What each test pair gives to each seed's lifetime accuracy, see :func:`clbench.metrics.lifetime_shares`.
 
     Args:
         records: S seeds of one run.

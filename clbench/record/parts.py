@@ -135,7 +135,7 @@ class InceptionStep(Part):
 
 
 class EvaluationPoint(Part):
-    """What the model said at one moment: :class:`clbench.life.Point`, packed.
+    """What the model said at one moment: :class:`clbench.continual.Point`, packed.
 
     Attributes:
         experience: 0 at inception.

@@ -100,7 +100,7 @@ class OpenSweep:
     Attributes:
         form: what its file says.
         path: the file.
-        recipes, streams, strategies: by what :func:`clbench.runner.prepare` is to be given, in the file's order.
+        recipes, streams, strategies: by what :func:`clbench.runs.runner.prepare` is to be given, in the file's order.
         data_dir: seen from where the user stands.
     """
 
@@ -112,7 +112,7 @@ class OpenSweep:
     data_dir: Path | None
 
     def settings(self, strategy: str) -> dict[str, str]:
-        """What is changed of a strategy (a key of ``strategies``), as :func:`clbench.runner.prepare` takes it."""
+        """What is changed of a strategy (a key of ``strategies``), as :func:`clbench.runs.runner.prepare` takes it."""
         place = list(self.strategies).index(strategy)
         changed = self.form.settings.get(self.form.strategies[place], {})
         return {name: json.dumps(value) for name, value in changed.items()}

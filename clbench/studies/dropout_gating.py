@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clbench.figures import mean_interval
-from clbench.figures.format import with_half
+from clbench.metrics import mean_interval
+from clbench.metrics.format import with_half
 from clbench.studies.pool import finished, workers
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
@@ -91,7 +91,7 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     Raises:
         UserError: whatever a user can mend.
     """
-    from clbench.runner import prepare
+    from clbench.runs.runner import prepare
 
     # A mistake is told before any work is done.
     prepare(
@@ -123,7 +123,7 @@ def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
 
 def live(plan: Plan, rate: float, seed: int, folder: Path) -> dict[str, Any]:
     """One life with one rate: its figures."""
-    from clbench.runner import run
+    from clbench.runs.runner import run
 
     record = run(
         RATES[rate], plan.stream, edition=plan.edition, strategy=plan.strategy, backbone=plan.backbone,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
-from clbench.figures import mean_interval
-from clbench.figures.format import with_half
+from clbench.metrics import mean_interval
+from clbench.metrics.format import with_half
 from clbench.schema.recipe import read_recipe
 from clbench.studies.pool import finished, workers
 from clbench.studies.tables import markdown_table, write_csv
@@ -178,7 +178,7 @@ def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed
     from clbench.data.baselines import majority
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import keep_layers, predict
-    from clbench.figures.metrics import balanced_accuracy
+    from clbench.metrics.scores import balanced_accuracy
 
     dropped, recipe = ARMS[arm]
     backbone = open_backbone(plan.dropped if dropped else plan.plain)
@@ -212,7 +212,7 @@ def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed
 
 def live(plan: Plan, dropped: bool, recipe: str, seed: int, folder: Path) -> list[dict[str, Any]]:
     """One life through ``nli-shift`` under ``naive``: its headline figures."""
-    from clbench.runner import run
+    from clbench.runs.runner import run
 
     record: Record = run(
         recipe, "nli-shift", edition=plan.edition, data_dir=plan.data_dir, seed=seed,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.figures import Interval, mean_interval
-from clbench.figures.format import fixed, percent, with_half
+from clbench.metrics import Interval, mean_interval
+from clbench.metrics.format import fixed, percent, with_half
 from clbench.studies.pool import finished, workers
 from clbench.studies.tables import markdown_table
 from clbench.studies.verdict import Answer, answer_on_pairs
@@ -171,7 +171,7 @@ def measure(
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import predict
     from clbench.encoder.measure import cost
-    from clbench.figures.metrics import balanced_accuracy
+    from clbench.metrics.scores import balanced_accuracy
     from clbench.schema.recipe import read_recipe
 
     start = open_backbone(backbone)

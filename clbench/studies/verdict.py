@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from clbench.figures import mean_interval, seeds_bootstrap
-from clbench.figures.format import points
+from clbench.metrics import mean_interval, seeds_bootstrap
+from clbench.metrics.format import points
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,18 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.cache import root
 from clbench.errors import UserError
+from clbench.runtime.threads import one_thread
 from clbench.schema.sweep import OpenSweep
+from clbench.storage.cache import root
 from clbench.studies.pool import context
 from clbench.studies.pool import workers as pool
 from clbench.sweep.plan import Plan, Unit, ranked, simulated
 from clbench.sweep.work import Pace, Work
-from clbench.threads import one_thread
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
-    from clbench.runner import Job
+    from clbench.runs.runner import Job
 
 # A run's folder keeps here what its developers want to know of an error that is no user's mistake.
 TRACE_NAME = "error.txt"
@@ -41,9 +41,9 @@ class Orders:
     """What is the same for all units of a sweep, and goes to every process.
 
     Attributes:
-        edition, data_dir, eval_every, shift: as :func:`clbench.runner.prepare` takes them.
+        edition, data_dir, eval_every, shift: as :func:`clbench.runs.runner.prepare` takes them.
         base: the folder of all runs.
-        lock: see :class:`clbench.company.Company`.
+        lock: see :class:`clbench.runtime.company.Company`.
     """
 
     edition: str
@@ -315,7 +315,7 @@ def _enter(threads: Synchronized[int]) -> None:
 
 def _warm() -> None:
     import clbench.compress
-    import clbench.life  # noqa: F401
+    import clbench.continual  # noqa: F401
 
 
 def _interrupt(*_: object) -> None:
@@ -329,8 +329,8 @@ def _do(unit: Unit, orders: Orders) -> str | None:
     folder: Path | None = None
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        from clbench.company import Company
-        from clbench.runner import make_inception, make_tokens, run_seed
+        from clbench.runs.runner import make_inception, make_tokens, run_seed
+        from clbench.runtime.company import Company
 
         job = _job(unit, orders)
         folder = job.folder(orders.base) / f"seed-{unit.seed}"
@@ -378,7 +378,7 @@ def _pace(unit: Unit, orders: Orders) -> Pace:
 
 
 def _job(unit: Unit, orders: Orders) -> Job:
-    from clbench.runner import prepare
+    from clbench.runs.runner import prepare
 
     return prepare(
         unit.model, unit.stream, edition=orders.edition, strategy=unit.strategy, settings=unit.settings,

@@ -12,7 +12,7 @@ from clbench.compress.plan import Artifact
 from clbench.compress.plan import Plan as RecipePlan
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
-from clbench.runner import Job, prepare
+from clbench.runs.runner import Job, prepare
 from clbench.schema.sweep import OpenSweep
 from clbench.sweep.work import Work, inception_work, life_work
 
@@ -27,7 +27,7 @@ class Run:
     """One run of a sweep.
 
     Attributes:
-        model, stream, strategy: as :func:`clbench.runner.prepare` takes them.
+        model, stream, strategy: as :func:`clbench.runs.runner.prepare` takes them.
         seed: the run's.
         names: recipe, stream and strategy as people call them.
         folder: where its record goes, the same as for ``clbench run``.
@@ -54,7 +54,7 @@ class Unit:
     Attributes:
         kind: ``tokens`` of a stream, the ``inception`` that several runs share, or a whole ``run``.
         model, stream, strategy, settings, backbone, seed: of the run, or of the first of those that share the unit, as
-            :func:`clbench.runner.prepare` takes them; a teacher starts from its own backbone, or from its student's.
+            :func:`clbench.runs.runner.prepare` takes them; a teacher starts from its own backbone, or its student's.
         name: for people.
         needs: places in the plan of the units that have to be done before, all of them smaller than its own.
         work: how much it is, see :mod:`clbench.sweep.work`.

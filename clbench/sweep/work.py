@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from clbench.compress.plan import Artifact
     from clbench.encoder.tokens import TokenStore
-    from clbench.runner import Job
+    from clbench.runs.runner import Job
 
 # A step of training is a pass forward and about two backward.
 _TRAIN = 3

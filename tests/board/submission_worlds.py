@@ -16,7 +16,7 @@ from clbench.data.baselines import majority, word_overlap
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import open_backbone
-from clbench.figures.cost import pair_flops
+from clbench.metrics.cost import pair_flops
 from clbench.record import DomainInfo, Record, make_record, write_record
 from clbench.schema.recipe import read_recipe
 from clbench.schema.strategy import read_strategy

@@ -10,7 +10,7 @@ from record_worlds import pieces
 
 from clbench.board.again import run_command, seed_list
 from clbench.record import Record, make_record
-from clbench.runner import parse_seeds
+from clbench.runs.runner import parse_seeds
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
 from clbench.schema.strategy import override, read_strategy

@@ -22,8 +22,8 @@ from submission_worlds import handed_in, honest, truth
 
 from clbench.board import find_submissions, read_submission
 from clbench.board.verify import verify
+from clbench.cli.console import printable
 from clbench.cli.main import main
-from clbench.console import printable
 from clbench.errors import UserError
 from clbench.record.packing import Packed
 

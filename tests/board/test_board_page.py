@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from clbench.board import standings
 from clbench.board.render import build, page, read_all
-from clbench.figures.format import percent
+from clbench.metrics.format import percent
 
 HOSTILE = "</script><img src=x onerror='window.hacked=1'><script>window.hacked=1</script>${window.hacked=1}{{7*7}}"
 

@@ -36,8 +36,8 @@ from clbench.board.render import (
 )
 from clbench.board.standings import Track
 from clbench.errors import UserError
-from clbench.figures import HEADLINE
-from clbench.figures.format import percent, short_number
+from clbench.metrics import HEADLINE
+from clbench.metrics.format import percent, short_number
 from clbench.record import RunWarning
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=hacked=1> |`*_[x](javascript:hacked=1)"

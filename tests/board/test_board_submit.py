@@ -13,7 +13,7 @@ from submission_worlds import handed_in, honest
 from clbench.board import SUBMISSION_NAME, read_submission, submit
 from clbench.cli.main import main
 from clbench.errors import UserError
-from clbench.figures import HEADLINE, mean_interval
+from clbench.metrics import HEADLINE, mean_interval
 from clbench.record import Record, read_record, write_record
 from clbench.schema.shipped import FOLDERS
 

@@ -18,8 +18,8 @@ from clbench.board.render import read_all
 from clbench.board.terminal import pareto_plot, print_track
 from clbench.cli.leaderboard import command
 from clbench.errors import UserError
-from clbench.figures import HEADLINE
-from clbench.figures.format import percent
+from clbench.metrics import HEADLINE
+from clbench.metrics.format import percent
 
 
 def run(*words: str) -> str:

@@ -13,8 +13,8 @@ from clbench.board.standings import standings
 from clbench.board.truth import truth_of
 from clbench.board.verify import verify
 from clbench.compare import Comparison, read_models, report
-from clbench.figures import HEADLINE
-from clbench.figures.format import with_half
+from clbench.metrics import HEADLINE
+from clbench.metrics.format import with_half
 from clbench.record import summary
 
 BOARD = Path(__file__).resolve().parents[2] / "leaderboard"

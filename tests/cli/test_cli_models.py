@@ -14,7 +14,7 @@ from clbench.compress.outline import drawing
 from clbench.compress.plan import Plan, plan
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import keep_layers
-from clbench.figures.cost import parameters
+from clbench.metrics.cost import parameters
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
 

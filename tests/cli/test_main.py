@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import clbench
-from clbench.cache import root
 from clbench.cli.main import COMMANDS, main
+from clbench.storage.cache import root
 
 ROOT = root()
 

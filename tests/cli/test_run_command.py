@@ -17,7 +17,7 @@ from clbench.compress.plan import plan
 from clbench.data.generators import generate
 from clbench.encoder.backbone import open_backbone
 from clbench.record import grouped
-from clbench.runner import prepare
+from clbench.runs.runner import prepare
 from clbench.schema.recipe import read_recipe
 
 
@@ -220,7 +220,7 @@ def test_after_fresh_was_broken_off_the_hint_is_right(
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clbench.runner._carry_out", stop)
+    monkeypatch.setattr("clbench.runs.runner._carry_out", stop)
     with pytest.raises(SystemExit) as end:
         main([*command, "--fresh"])
     assert end.value.code == 130

@@ -14,7 +14,7 @@ import clbench
 from clbench.cli.main import main
 from clbench.errors import UserError
 from clbench.record import write_record
-from clbench.runs import LOCK_NAME, find_runs, write_note
+from clbench.runs.folders import LOCK_NAME, find_runs, write_note
 from clbench.schema.shipped import names
 
 TRACK = Path("runs") / "greek.embedded.naive"
@@ -134,7 +134,7 @@ def test_a_run_that_is_broken_off_says_what_it_is(
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clbench.runner._carry_out", stop)
+    monkeypatch.setattr("clbench.runs.runner._carry_out", stop)
     given = {"model": "pkd-skip-6l", "stream": str(small_stream), "backbone": str(small_backbone)}
     with pytest.raises(KeyboardInterrupt):
         clbench.run(**given, settings={"distill.epochs": "2"}, quick=True, out=tmp_path / "run")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 from compare_worlds import life_of, written
 
 from clbench.compare import Comparison, Model, compare, read_models, report
-from clbench.figures import holm, mcnemar
+from clbench.metrics import holm, mcnemar
 from clbench.record import Record
 from clbench.record.packing import Packed
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from clbench import torchvision_ops
 from clbench.encoder.bert import Classifier
+from clbench.runtime import torchvision_ops
 
 torchvision_ops.define()
 

@@ -14,7 +14,6 @@ from compress_worlds import SmallBackbone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clbench.cache import root
 from clbench.compress.distillation import distill_loss, distillation_loss, targets
 from clbench.compress.execute import build
 from clbench.compress.steps.distill import Distill, layer_map, token_depths
@@ -22,6 +21,7 @@ from clbench.compress.task import Task
 from clbench.encoder.bert import keep_layers
 from clbench.errors import UserError
 from clbench.schema.recipe import read_recipe
+from clbench.storage.cache import root
 
 B, C, K, H = 5, 3, 4, 6
 

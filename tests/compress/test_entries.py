@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from clbench.cache import root
 from clbench.compress.execute import build, execute
 from clbench.compress.plan import Artifact, plan
 from clbench.compress.task import Task, task_of
+from clbench.continual.synaptic import PathObserver
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import Backbone, open_backbone
-from clbench.life.synaptic import PathObserver
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
+from clbench.storage.cache import root
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 import clbench
-from clbench.cache import root
 from clbench.cli.models import command as models
 from clbench.cli.run import command as run
 from clbench.compress.checks import check_recipe, head_warnings, tokens_apart
@@ -27,8 +26,9 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone, starting_backbone
 from clbench.encoder.bert import predict
 from clbench.errors import UserError
-from clbench.runner import prepare
+from clbench.runs.runner import prepare
 from clbench.schema.recipe import read_recipe
+from clbench.storage.cache import root
 
 LABELS = ("not_paraphrase", "paraphrase")
 

@@ -12,17 +12,17 @@ import yaml
 from compress_worlds import SmallBackbone
 from torch import Tensor
 
-from clbench.cache import root
 from clbench.compress import task as task_module
 from clbench.compress.execute import Compressed, _along, build
 from clbench.compress.plan import plan
 from clbench.compress.task import Task, fit
+from clbench.continual.synaptic import PathObserver
 from clbench.encoder.reference import ReferenceModel
 from clbench.errors import NotFinite, UserError
-from clbench.life.synaptic import PathObserver
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
 from clbench.schema.training import Training
+from clbench.storage.cache import root
 
 RECIPES = names("model")
 REFERENCES = [name for name in RECIPES if not read_recipe(name).form.has_encoder]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from clbench import torchvision_ops
 from clbench.encoder.tokens import TokenStore
+from clbench.runtime import torchvision_ops
 
 torchvision_ops.define()
 

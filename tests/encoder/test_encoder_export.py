@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from clbench import torchvision_ops
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.tokens import pack
+from clbench.runtime import torchvision_ops
 
 torchvision_ops.define()
 

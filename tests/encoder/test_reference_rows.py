@@ -23,7 +23,7 @@ from clbench.encoder.bert import predict
 from clbench.encoder.quantize import evaluated
 from clbench.encoder.reference import ReferenceModel, _splitmix64, features
 from clbench.encoder.tokens import TokenStore
-from clbench.figures.cost import linear_flops
+from clbench.metrics.cost import linear_flops
 from clbench.schema.training import Training
 
 BUCKETS = 101  # few, so that features of one pair share buckets

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from record_worlds import record
 
-from clbench.figures import mean_interval
+from clbench.metrics import mean_interval
 from clbench.plots import (
     Curves,
     Overlay,

@@ -14,7 +14,7 @@ from record_worlds import NAMES, TRAINED, pieces, record
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from clbench.data.pairs import Places
-from clbench.figures import HEADLINE
+from clbench.metrics import HEADLINE
 from clbench.record import Record, make_record
 
 

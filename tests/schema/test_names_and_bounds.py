@@ -188,7 +188,7 @@ def test_forms_made_in_python_are_held_to_it() -> None:
 
 
 def test_a_run_takes_paths_and_numbers_as_it_takes_text(small_backbone: Path) -> None:
-    from clbench.runner import prepare
+    from clbench.runs.runner import prepare
 
     files = {kind: FOLDERS[kind] / f"{name}.yaml" for kind, name in NAMED.items()}
     numbers = {"training.epochs": 1, "finetune.epochs": 1}

@@ -26,9 +26,9 @@ from clbench.data.subsets import cap
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_backbone
-from clbench.figures import mean_interval
-from clbench.figures.format import with_half
-from clbench.figures.metrics import balanced_accuracy
+from clbench.metrics import mean_interval
+from clbench.metrics.format import with_half
+from clbench.metrics.scores import balanced_accuracy
 from clbench.schema.training import Training
 from clbench.studies.tables import markdown_table
 

@@ -26,7 +26,7 @@ from record_worlds import Said, domain, pieces
 
 from clbench.board import submit
 from clbench.board.render import PAGE_NAME, build
-from clbench.console import progress
+from clbench.cli.console import progress
 from clbench.record import make_record, write_record
 
 TRAINED = ("mnli", "snli", "scitail", "sick", "hans")

@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from clbench.continual import Experience, live
+from clbench.continual import _avalanche as avalanche
+from clbench.continual.benchmark import dataset
+from clbench.continual.strategies import METHODS
 from clbench.data.load import load
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import keep_layers, predict
 from clbench.encoder.optimization import optimizer
 from clbench.encoder.tokens import pack
-from clbench.life import Experience, live
-from clbench.life import _avalanche as avalanche
-from clbench.life.benchmark import dataset
-from clbench.life.strategies import METHODS
 from clbench.schema.strategy import Ewc, override, read_strategy
 from clbench.schema.stream import read_stream
 

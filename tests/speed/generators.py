@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clbench.console import out, print_json
+from clbench.cli.console import out, print_json
 from clbench.data.baselines import second_alone, word_overlap
 from clbench.data.generators import examples, generate
 from clbench.data.pairs import DomainData, Pairs
@@ -138,7 +138,7 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     from clbench.compress.task import fit, task_of
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.bert import predict, set_dropout
-    from clbench.figures.metrics import balanced_accuracy
+    from clbench.metrics.scores import balanced_accuracy
     from clbench.schema.training import Training
 
     start = open_backbone(backbone)

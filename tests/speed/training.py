@@ -27,23 +27,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench import torchvision_ops
+from clbench.runtime import torchvision_ops
 
 torchvision_ops.define()
 warnings.simplefilter("ignore")
 
 from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 
+from clbench.continual import Experience  # noqa: E402
+from clbench.continual import _avalanche as avalanche  # noqa: E402
+from clbench.continual.benchmark import benchmark  # noqa: E402
+from clbench.continual.strategies import build, remembered  # noqa: E402
+from clbench.continual.training import TrainingPlugin  # noqa: E402
 from clbench.data.load import load  # noqa: E402
 from clbench.encoder.backbone import open_backbone  # noqa: E402
 from clbench.encoder.bert import Classifier  # noqa: E402
 from clbench.encoder.optimization import optimizer  # noqa: E402
 from clbench.encoder.tokens import TokenStore, pack  # noqa: E402
-from clbench.life import Experience  # noqa: E402
-from clbench.life import _avalanche as avalanche  # noqa: E402
-from clbench.life.benchmark import benchmark  # noqa: E402
-from clbench.life.strategies import build, remembered  # noqa: E402
-from clbench.life.training import TrainingPlugin  # noqa: E402
 from clbench.schema.strategy import Agem, override, read_strategy  # noqa: E402
 from clbench.schema.stream import read_stream  # noqa: E402
 

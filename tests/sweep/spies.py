@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clbench import cache
-from clbench.company import Company
+from clbench.runtime.company import Company
+from clbench.storage import cache
 from clbench.sweep.local import Orders, Unit, _do
 
 

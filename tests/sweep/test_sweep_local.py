@@ -18,8 +18,8 @@ from commands import Command
 from filelock import FileLock
 
 import clbench
-from clbench.cache import root
 from clbench.schema.sweep import read_sweep
+from clbench.storage.cache import root
 from clbench.sweep import local
 from clbench.sweep.local import Crew, Orders, State
 from clbench.sweep.plan import Plan, make_plan
@@ -210,7 +210,7 @@ def test_a_mistake_of_ours_leaves_its_traceback(
     base = tmp_path / "runs"
     plan = make_plan(sweep, base)
     run = next(unit for unit in plan.units if unit.kind == "run")
-    monkeypatch.setattr("clbench.runner.run_seed", lambda *args, **more: 1 / 0)
+    monkeypatch.setattr("clbench.runs.runner.run_seed", lambda *args, **more: 1 / 0)
     before = signal.getsignal(signal.SIGINT)
     try:
         said = local._do(run, Orders.of(sweep, base))

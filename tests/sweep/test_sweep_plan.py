@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.errors import UserError
-from clbench.runner import make_inception, prepare
+from clbench.runs.runner import make_inception, prepare
 from clbench.schema.recipe import read_recipe
 from clbench.schema.sweep import read_sweep
 from clbench.sweep.plan import Plan, Unit, make_plan, ranked, simulated

@@ -1,0 +1,290 @@
+"""A record for the eyes: the matrix as a table, a line of headline figures, the cost, the curve, the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from clbench.cli.console import printable
+from clbench.metrics import HEADLINE, Interval, mean_interval
+from clbench.metrics.format import percent, with_half, with_unit
+from clbench.record.forms import Record
+from clbench.record.groups import alike, summary, warning_sentences
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+Which = Literal["both", "accuracy", "balanced accuracy"]
+# Losses since the best earlier score from which a cell is coloured, in score.
+_NOTICED, _HEAVY = 0.02, 0.05
+_SHORT = {
+    "lifetime_accuracy": "lifetime",
+    "lifetime_balanced_accuracy": "lifetime (balanced)",
+    "final_accuracy": "final",
+    "final_balanced_accuracy": "final (balanced)",
+    "forgetting": "forgetting",
+    "learning_accuracy": "learning",
+    "worst_case_accuracy": "worst case",
+    "forward_transfer": "forward transfer",
+}
+
+
+def print_report(
+    records: Sequence[Record],
+    console: Console,
+    files: Sequence[Path] = (),
+    *,
+    plot: bool = True,
+    every: bool = True,
+    others: Sequence[Record] = (),
+) -> None:
+    """Print what one run left, or the mean over the seeds of one run.
+
+    Args:
+        records: of one run, or of its seeds (see :func:`grouped`).
+        console: where to; its width, its colours and its encoding are kept to.
+        files: what to point to at the end.
+        plot: with the curve in the terminal.
+        every: with all figures instead of the most important ones alone.
+        others: records among which the references for intransigence are looked for.
+    """
+    from rich.text import Text
+
+    console.print(_title(records))
+    both = matrix_table(records)
+    fits = console.measure(both, options=console.options.update(width=10_000)).maximum <= console.width
+    halves: tuple[Which, ...] = ("accuracy", "balanced accuracy")
+    for table in [both] if fits else [matrix_table(records, which) for which in halves]:
+        console.print(table)
+    note = (
+        "in %; coloured by the balanced accuracy lost since its best; dim: not trained on by then; *: evaluation only"
+    )
+    console.print(Text(note, style="dim"))
+    if plot and console.encoding.startswith("utf"):
+        from clbench.plots import terminal_curve
+
+        colour = console.color_system is not None
+        text = terminal_curve(records, width=min(console.width, 110), height=18, colour=colour)
+        console.print(Text.from_ansi(text, no_wrap=True, overflow="crop"))
+    console.print(_flow(headline_pieces(records), "   ", console.width))
+    if every:
+        console.print(figures_table(records, meanings=console.width >= 100))
+    against = intransigence(records, others)
+    if against is not None:
+        console.print(Text(f"intransigence against joint {with_half(against)}"))
+    console.print(_flow([Text(part, style="dim") for part in _cost(records)], " · ", console.width))
+    print_warnings(warning_sentences(records), console)
+    for file in files:
+        console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
+
+
+def print_warnings(sentences: Sequence[str], console: Console) -> None:
+    """A line for each warning."""
+    from rich.text import Text
+
+    for sentence in sentences:
+        console.print(Text.assemble(("warning: ", "bold yellow"), printable(sentence)))
+
+
+def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interval | None:
+    """Intransigence against ``joint``, over the records; None unless ``others`` holds the reference of each.
+
+    A reference is a record of the same configuration and test pairs whose strategy alone is another, ``joint``.
+    """
+    references = {alike(other, "strategy", "eval_every"): other for other in others if _is_joint(other)}
+    found = [(record, references.get(alike(record, "strategy", "eval_every"))) for record in records]
+    values = [record.intransigence(other) for record, other in found if other is not None and other is not record]
+    known = [value for value in values if value is not None]
+    return mean_interval(known) if len(known) == len(records) else None
+
+
+def _is_joint(record: Record) -> bool:
+    return record.configuration.strategy.get("method") == "joint"
+
+
+def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[str, Any]:
+    """What ``--json`` prints of one run or of its seeds: configuration, figures, matrices, cost, measurements."""
+    against = intransigence(records, others)
+    first = records[0]
+    model, stream, strategy = first.names
+    return {
+        "model": model,
+        "stream": stream,
+        "edition": first.configuration.edition,
+        "strategy": strategy,
+        "backbone": first.configuration.backbone.name,
+        "seeds": [record.configuration.seed for record in records],
+        "domains": [
+            {
+                "name": domain.name,
+                "evaluation_only": domain.evaluation_only,
+                "majority": domain.majority.model_dump(),
+                "word_overlap": domain.word_overlap.model_dump(),
+            }
+            for domain in first.data
+        ],
+        "figures": {name: None if i is None else _interval(i) for name, i in summary(records).items()},
+        "warnings": warning_sentences(records),
+        "intransigence_against_joint": None if against is None else _interval(against),
+        "runs": [
+            {
+                "seed": record.configuration.seed,
+                "figures": record.figures,
+                "accuracy_matrix": _matrix(record, balanced=False),
+                "balanced_accuracy_matrix": _matrix(record, balanced=True),
+                "cost": record.cost.model_dump(mode="json"),
+                "measured": record.measured.model_dump(mode="json"),
+                "warnings": [
+                    warning.model_dump(mode="json", exclude_defaults=True) | {"sentence": warning.sentence}
+                    for warning in record.warnings_again()
+                ],
+            }
+            for record in records
+        ],
+    }
+
+
+def matrix_table(records: Sequence[Record], which: Which = "both") -> Table:
+    """A[t][d] in percent, means over the records, baselines beneath; ``both`` is accuracy / balanced accuracy."""
+    from rich.table import Table
+    from rich.text import Text
+
+    first = records[0]
+    accuracy = np.mean([r.history.accuracy[r.history.final] for r in records], axis=0)
+    balanced = np.mean([r.history.balanced[r.history.final] for r in records], axis=0)
+    met = first.history.met[first.history.final]
+    title = "accuracy / balanced accuracy" if which == "both" else which
+    table = Table(title=title, title_justify="left", title_style="dim", header_style="bold", pad_edge=False)
+    table.add_column("after")
+
+    def cell(plain: float, mean_recall: float, style: str) -> Text:
+        shown = {"both": (plain, mean_recall), "accuracy": (plain,), "balanced accuracy": (mean_recall,)}[which]
+        return Text(" / ".join(percent(value) for value in shown), style=style)
+
+    for domain in first.data:
+        name = f"{domain.name}*" if domain.evaluation_only else domain.name
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    finals = [point.name for point in first.points if point.final]
+    for t, name in enumerate(finals):
+        cells = [Text(f"{name} (inception)" if t == 0 else name)]
+        for d in range(len(first.data)):
+            lost = balanced[: t + 1, d].max() - balanced[t, d]
+            cells.append(cell(accuracy[t, d], balanced[t, d], _style(bool(met[t, d]), float(lost))))
+        table.add_row(*cells, end_section=t == len(finals) - 1)
+    for baseline, scores in (
+        ("majority", [domain.majority for domain in first.data]),
+        ("word overlap", [domain.word_overlap for domain in first.data]),
+    ):
+        cells = [cell(score.accuracy, score.balanced_accuracy, "dim") for score in scores]
+        table.add_row(Text(baseline, style="dim"), *cells)
+    return table
+
+
+def headline_pieces(records: Sequence[Record]) -> list[Text]:
+    """The most important figures, in percent; with their 95% intervals where there are several seeds."""
+    from rich.text import Text
+
+    found = summary(records)
+    return [
+        Text.assemble(f"{short} ", (with_half(interval), "bold"))
+        for name, short in _SHORT.items()
+        if (interval := found[name]) is not None
+    ]
+
+
+def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
+    """Every figure, with its meaning or without."""
+    from rich.table import Table
+
+    several = len(records) > 1
+    columns = ("figure", "%", "better", *(["meaning"] * meanings))
+    table = Table(*columns, header_style="bold", pad_edge=False, box=None)
+    if several:
+        table.columns[1].header = "% and 95% interval"
+    table.columns[1].justify = "right"
+    table.columns[1].no_wrap = True
+    for name, interval in summary(records).items():
+        figure = HEADLINE[name]
+        value = "not defined" if interval is None else with_half(interval)
+        table.add_row(figure.title, value, figure.better, *([figure.meaning] * meanings))
+    return table
+
+
+def _title(records: Sequence[Record]) -> Text:
+    from rich.text import Text
+
+    configuration = records[0].configuration
+    model, stream, strategy = records[0].names
+    title = Text.assemble((model, "bold"), " on ", (stream, "bold"), f" ({configuration.edition}), strategy ")
+    title.append(strategy, style="bold")
+    seeds = ", ".join(str(record.configuration.seed) for record in records)
+    title.append(f", backbone {configuration.backbone.name}, seed{'s' * (len(records) > 1)} {seeds}")
+    return title
+
+
+def _flow(pieces: Sequence[Text], between: str, width: int) -> Text:
+    """The pieces in a line, broken only between them."""
+    from rich.text import Text
+
+    flow, used = Text(), 0
+    for piece in pieces:
+        if used and used + len(between) + len(piece) > width:
+            flow.append("\n")
+            used = 0
+        elif used:
+            flow.append(between, style="dim")
+            used += len(between)
+        flow.append_text(piece)
+        used += len(piece)
+    return flow
+
+
+def _cost(records: Sequence[Record]) -> list[str]:
+    cost = records[0].cost
+    parts = [
+        f"{cost.depth} layers",
+        f"{with_unit(cost.parameters).strip()} parameters "
+        f"({with_unit(cost.parameters_without_embeddings).strip()} "
+        "without embeddings)",
+        f"{with_unit(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
+        f"{cost.disk_bytes / 1e6:,.1f} MB on disk",
+    ]
+    measured = [record.measured for record in records]
+    latency = [m.latency_ms for m in measured if m.latency_ms is not None]
+    throughput = [m.throughput for m in measured if m.throughput is not None]
+    peak = [m.peak_memory_bytes for m in measured if m.peak_memory_bytes is not None]
+    if latency:
+        parts.append(f"{np.median(latency):,.1f} ms at batch 1")
+    if throughput:
+        parts.append(f"{np.median(throughput):,.0f} pairs/s")
+    if peak:
+        parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
+    seconds = sum(sum(m.seconds.values()) for m in measured)
+    parts.append(f"{seconds:,.0f} s in all")
+    return parts
+
+
+def _style(met: bool, lost: float) -> str:
+    if not met:
+        return "dim"
+    if lost >= _HEAVY:
+        return "bold red"
+    return "yellow" if lost >= _NOTICED else "green"
+
+
+def _interval(interval: Interval) -> dict[str, float | int | None]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high, "count": interval.count}
+
+
+def _matrix(record: Record, balanced: bool) -> dict[str, dict[str, float]]:
+    scores = record.history.balanced if balanced else record.history.accuracy
+    finals = [point.name for point in record.points if point.final]
+    return {
+        name: dict(zip(record.domains, row.tolist(), strict=True))
+        for name, row in zip(finals, scores[record.history.final], strict=True)
+    }

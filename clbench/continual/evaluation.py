@@ -1,0 +1,79 @@
+"""Looking at a model without leaving a trace in its training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from clbench.continual.benchmark import Experience
+from clbench.encoder.bert import predict
+from clbench.metrics.scores import balanced_accuracy
+
+Evaluate = Callable[[nn.Module], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a model said at one moment of its life.
+
+    Attributes:
+        experience: the number of the experience, 0 at inception.
+        name: the domain it trained on; ``joint`` for the one experience of joint training.
+        step: optimizer steps since inception.
+        examples: pairs that these steps trained on, pairs from a memory included.
+        final: whether the experience is over; if so, the model is the one that goes on living.
+        met: the domains trained on so far, the current one included.
+        predictions: for every domain of the stream, the class of each test pair, uint8 arrays.
+        validation: balanced accuracy on the validation pairs of what the experience trained on; empty before its end.
+    """
+
+    experience: int
+    name: str
+    step: int
+    examples: int
+    final: bool
+    met: tuple[str, ...]
+    predictions: dict[str, np.ndarray]
+    validation: dict[str, float] = field(default_factory=dict)
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Every module's mode and every random generator's state are afterwards what they were before."""
+    modes = [(module, module.training) for module in model.modules()]
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    on_device = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
+        if on_device:
+            torch.cuda.set_rng_state_all(on_device)
+
+
+def look(model: nn.Module, evaluate: Evaluate) -> dict[str, np.ndarray]:
+    """The predictions that ``evaluate`` finds, as uint8 arrays, with the model and all randomness left as they were."""
+    with untouched(model):
+        return {name: np.asarray(classes).astype(np.uint8) for name, classes in evaluate(model).items()}
+
+
+def validate(model: nn.Module, experience: Experience, batch_size: int) -> float:
+    """Balanced accuracy on an experience's validation pairs, in evaluation mode.
+
+    Raises:
+        NotFinite: a logit is nan or infinite.
+    """
+    rows = torch.from_numpy(experience.validation_rows)
+    with untouched(model):
+        found = predict(model, rows, batch_size).argmax(-1).cpu().numpy()
+    return balanced_accuracy(experience.validation_labels, found)

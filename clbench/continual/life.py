@@ -1,0 +1,186 @@
+"""The life of a model: inception, then one experience after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clbench.continual import checkpoint, strategies
+from clbench.continual.benchmark import Experience, benchmark
+from clbench.continual.evaluation import Evaluate, Point, look
+from clbench.continual.training import TrainingPlugin
+from clbench.errors import NotFinite
+from clbench.schema.strategy import Strategy
+
+OnProgress = Callable[[str, int, int], None]
+
+
+class Keeper(Protocol):
+    """Who writes down what a life's model was after each experience."""
+
+    def holds(self, point: Point) -> bool:
+        """Whether the model that left ``point``, an experience's last, has been written, or need not be."""
+
+    def write(self, point: Point) -> None:
+        """The experience that left ``point`` is over, and its checkpoint is not yet written."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One experience of the plan.
+
+    Attributes:
+        number: 0 at inception.
+        name: the domain's name, or ``joint``.
+        judged: the experiences whose validation pairs choose the epoch: those it trains on.
+        met: names of the domains that the model has been trained on when it is over.
+    """
+
+    number: int
+    name: str
+    judged: tuple[Experience, ...]
+    met: tuple[str, ...]
+
+
+def plan(form: Strategy, experiences: Sequence[Experience]) -> list[Stage]:
+    """What is trained, in order; stage 0 is inception, which trains nothing.
+
+    ``joint`` has one further stage, over all experiences; every other strategy one for each experience after the
+    first. ``cumulative`` trains stage t on experiences 0 to t, the others on experience t (and on what they remember).
+    """
+    names = tuple(e.name for e in experiences)
+    stages = [Stage(0, names[0], (experiences[0],), names[:1])]
+    if form.method == "joint":
+        return [*stages, Stage(1, "joint", tuple(experiences), names)]
+    for t in range(1, len(experiences)):
+        first = 0 if form.method == "cumulative" else t
+        stages.append(Stage(t, names[t], tuple(experiences[first : t + 1]), names[: t + 1]))
+    return stages
+
+
+def live(
+    model: nn.Module,
+    experiences: Sequence[Experience],
+    strategy: Strategy,
+    *,
+    seed: int,
+    evaluate: Evaluate,
+    folder: Path,
+    fingerprint: str,
+    eval_every: int | None = None,
+    on_progress: OnProgress | None = None,
+    path: Mapping[str, Tensor] | None = None,
+    evaluate_inception: Evaluate | None = None,
+    keeper: Keeper | None = None,
+) -> list[Point]:
+    """Let ``model`` live through ``experiences``; it is changed in place and ends as its last experience leaves it.
+
+    Experience 0 is inception: the model comes trained on it, and the strategy takes what it needs of it.
+
+    Args:
+        model: ``forward(rows: int64 (B,)) -> logits (B, C)``; a deep copy of it must share its token store.
+        experiences: the stream in order, the first domain included.
+        strategy: how it learns.
+        seed: the run's; every experience draws from generators seeded by a hash of it and the experience's number.
+        evaluate: from the model to the predicted classes of every domain's test pairs; called at inception, after
+            every experience and every ``eval_every`` optimizer steps inside one. What it does to the model's modes and
+            to random generators is undone.
+        folder: where checkpoints lie, ``experience-{t}.safetensors``; a life that was broken off goes on from there.
+        fingerprint: whatever determines this life; checkpoints of another fingerprint are not used.
+        eval_every: optimizer steps between evaluations inside an experience; None for none.
+        on_progress: called with the experience's name, its steps done and its steps in all.
+        path: for synaptic intelligence, the path of inception, see :func:`clbench.continual.strategies.path_observer`;
+            no other strategy uses it.
+        evaluate_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
+        keeper: told after each experience; a life that was broken off begins again if he lacks one that is over.
+
+    Returns:
+        The points in order: a final one for each experience, others before it.
+
+    Raises:
+        UserError: the folder cannot be written, a setting does not fit the stream, or the model diverges
+            (:class:`~clbench.errors.NotFinite`, with domain and step); the checkpoints of the experiences before stay.
+        ValueError: ``path`` is that of a model with other parameters.
+    """
+    stages = plan(strategy, experiences)
+    stream = benchmark(experiences).train_stream
+    past = checkpoint.latest(folder, fingerprint)
+    if past and keeper and not all(keeper.holds(point) for point in past.points if point.final):
+        past = None
+    known = dict(path or {}) if strategy.method == "si" else {}
+    points, state, begin = (past.points, past.strategy, past.experience + 1) if past else ([], known, 0)
+    if past:
+        model.load_state_dict(past.model)
+
+    for stage in stages[begin:]:
+        seed_everything(seed, stage.number)
+        asked = evaluate if stage.number or evaluate_inception is None else evaluate_inception
+        watch = _Watch(model, stage, points, asked, eval_every, on_progress)
+        training = TrainingPlugin(strategy.training, stage.judged, watch.step)
+        epochs = strategy.training.epochs if stage.number else 0
+        learner = strategies.build(strategy, model, training, stream[: stage.number], state, epochs)
+        learner.train(stream if strategy.method == "joint" and stage.number else stream[stage.number], eval_streams=[])
+        watch.finish(training.validation)
+        if keeper:
+            keeper.write(points[-1])
+        state = strategies.remembered(strategy, learner)
+        checkpoint.write(folder, checkpoint.Checkpoint(stage.number, model.state_dict(), state, points), fingerprint)
+    model.zero_grad()
+    model.eval()
+    return points
+
+
+class _Watch:
+    """Evaluation and progress of one stage: appends to ``points``."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        stage: Stage,
+        points: list[Point],
+        evaluate: Evaluate,
+        eval_every: int | None,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.model, self.stage, self.points, self.evaluate = model, stage, points, evaluate
+        self.eval_every, self.on_progress = eval_every, on_progress
+        self.steps = points[-1].step if points else 0
+        self.examples = points[-1].examples if points else 0
+
+    def step(self, step: int, steps: int, examples: int) -> None:
+        """After an optimizer step; the last one is followed by the final point and is not looked at twice."""
+        self.steps += 1
+        self.examples += examples
+        if self.on_progress:
+            self.on_progress(self.stage.name, step, steps)
+        if self.eval_every and step % self.eval_every == 0 and step < steps:
+            self._look(final=False, validation={})
+
+    def finish(self, validation: dict[str, float]) -> None:
+        self._look(final=True, validation=validation)
+
+    def _look(self, final: bool, validation: dict[str, float]) -> None:
+        stage = self.stage
+        try:
+            found = look(self.model, self.evaluate)
+        except NotFinite as error:
+            raise NotFinite(f"after {self.steps} steps, on {stage.name}: {error}") from error
+        self.points.append(
+            Point(stage.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
+        )
+
+
+def seed_everything(seed: int, experience: int) -> None:
+    """Seed torch, numpy and random from a hash of the run's seed and the experience's number, on any machine."""
+    digest = hashlib.sha256(f"{seed}/life/{experience}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "little"))
+    np.random.seed(int.from_bytes(digest[8:12], "little"))
+    random.seed(digest)

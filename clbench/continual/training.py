@@ -1,0 +1,84 @@
+"""How one experience is trained: a warmed-up and falling learning rate, clipped gradients, the best epoch kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from clbench.continual import _avalanche as avalanche
+from clbench.continual.benchmark import Experience, RowLoader
+from clbench.continual.evaluation import validate
+from clbench.encoder.optimization import clip, schedule
+from clbench.schema.training import Training
+
+OnStep = Callable[[int, int, int], None]
+
+
+class TrainingPlugin(avalanche.SupervisedPlugin):
+    """Schedule, clipping and the choice of the epoch.
+
+    It has to be the first plugin: the epoch is chosen before a method takes its Fisher information or its old model.
+
+    Args:
+        form: how to train.
+        judged: the experiences on whose validation pairs an epoch is judged (the mean of their balanced accuracies).
+        on_step: called after every optimizer step with the steps done, the steps in all and the step's examples.
+    """
+
+    def __init__(self, form: Training, judged: Sequence[Experience], on_step: OnStep) -> None:
+        super().__init__()
+        self.form = form
+        self.judged = judged
+        self.on = ", ".join(experience.name for experience in judged)
+        self.on_step = on_step
+        self.steps = self.step = self.epoch = 0
+        self.best = -1.0
+        self.kept: dict[str, Tensor] | None = None
+        self.validation: dict[str, float] = {}
+
+    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+        # The loader is known only now: replay puts its own in before_training_exp.
+        self.steps = len(strategy.dataloader) * strategy.train_epochs
+
+    def before_training_iteration(self, strategy: Any, **_: Any) -> None:
+        schedule(strategy.optimizer, self.step, self.steps, self.form)
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        where = f"training on {self.on}, step {self.step + 1} of {self.steps}"
+        clip(strategy.model, strategy.loss, self.form.max_grad_norm, where)
+
+    def after_training_iteration(self, strategy: Any, **_: Any) -> None:
+        self.step += 1
+        self.on_step(self.step, self.steps, len(strategy.mb_y))
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        self.epoch += 1
+        last = self.epoch == strategy.train_epochs
+        if self.form.select == "last" and not last:
+            return
+        scores = self._judge(strategy.model)
+        mean = sum(scores.values()) / len(scores)
+        if self.form.select == "last" or mean >= self.best:
+            self.best, self.validation = mean, scores
+            # The last epoch's weights are in the model already.
+            self.kept = None if last else {name: value.clone() for name, value in strategy.model.state_dict().items()}
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        if self.kept is not None:
+            strategy.model.load_state_dict(self.kept)
+            self.kept = None
+        if self.epoch == 0:
+            self.validation = self._judge(strategy.model)
+
+    def _judge(self, model: nn.Module) -> dict[str, float]:
+        return {e.name: validate(model, e, batch_size=max(64, self.form.batch_size)) for e in self.judged}
+
+
+class RowLoaderPlugin(avalanche.SupervisedPlugin):
+    """Puts :class:`RowLoader` in front of whatever loader the strategy and its plugins chose. The last plugin."""
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        store = getattr(strategy.model, "store", None)
+        strategy.dataloader = RowLoader(strategy.dataloader, None if store is None else store.lengths)

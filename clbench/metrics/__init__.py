@@ -1,0 +1,73 @@
+"""The figures: pure functions of arrays, each with its formula and its source. No torch, no files.
+
+- :mod:`~clbench.metrics.scores`: scores of predictions, and what a matrix of scores says about a life.
+- :mod:`~clbench.metrics.headline`: all of them for one run, by name.
+- :mod:`~clbench.metrics.intervals`: a mean over seeds with its 95% interval.
+- :mod:`~clbench.metrics.paired`: two models compared on the same pairs.
+- :mod:`~clbench.metrics.lifetimes`: many models' lifetime accuracies compared.
+- :mod:`~clbench.metrics.cost`: parameters, FLOPs, disk.
+"""
+
+from __future__ import annotations
+
+from clbench.metrics.headline import HEADLINE, Figure, History, headline
+from clbench.metrics.intervals import Interval, mean_interval
+from clbench.metrics.lifetimes import lifetime_of, lifetime_p_values, lifetime_shares
+from clbench.metrics.paired import (
+    Difference,
+    LifetimeDifference,
+    McNemar,
+    holm,
+    lifetime_bootstrap,
+    lifetime_difference,
+    mcnemar,
+    paired_bootstrap,
+    seeds_bootstrap,
+)
+from clbench.metrics.scores import (
+    accuracy,
+    backward_transfer,
+    balanced_accuracy,
+    final_accuracy,
+    forgetting,
+    forward_transfer,
+    intransigence,
+    learning_accuracy,
+    lifetime_accuracy,
+    macro_f1,
+    minimum_accuracy,
+    worst_case_accuracy,
+)
+
+__all__ = [
+    "HEADLINE",
+    "Difference",
+    "Figure",
+    "History",
+    "Interval",
+    "LifetimeDifference",
+    "McNemar",
+    "accuracy",
+    "backward_transfer",
+    "balanced_accuracy",
+    "final_accuracy",
+    "forgetting",
+    "forward_transfer",
+    "headline",
+    "holm",
+    "intransigence",
+    "learning_accuracy",
+    "lifetime_accuracy",
+    "lifetime_bootstrap",
+    "lifetime_difference",
+    "lifetime_of",
+    "lifetime_p_values",
+    "lifetime_shares",
+    "macro_f1",
+    "mcnemar",
+    "mean_interval",
+    "minimum_accuracy",
+    "paired_bootstrap",
+    "seeds_bootstrap",
+    "worst_case_accuracy",
+]

@@ -1,7 +1,0 @@
-"""What the processes of a sweep or a study need, imported once before they are forked; see ``studies/pool.py``."""
-
-from __future__ import annotations
-
-import clbench.checkpoint
-import clbench.life
-import clbench.runner  # noqa: F401

@@ -1,0 +1,201 @@
+"""A recipe's model as a Hugging Face folder that anyone can load, with a card that says how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from clbench import __version__
+from clbench.compress.checks import check_recipe, head_warnings
+from clbench.compress.execute import execute
+from clbench.compress.outline import depth_note
+from clbench.compress.plan import plan
+from clbench.compress.task import OnStep, task_of
+from clbench.data.baselines import majority
+from clbench.data.load import load
+from clbench.data.pairs import DomainData
+from clbench.encoder.backbone import Backbone, starting_backbone
+from clbench.encoder.bert import predict
+from clbench.encoder.export import write_classifier
+from clbench.encoder.hf_folder import digest_of
+from clbench.encoder.measure import cost
+from clbench.encoder.quantize import evaluated
+from clbench.errors import UserError
+from clbench.metrics.format import percent
+from clbench.metrics.scores import accuracy, balanced_accuracy
+from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
+from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.seeds import check_seed
+from clbench.schema.stream import read_alone
+
+
+@dataclass(frozen=True)
+class Written:
+    """A compressed model on disk.
+
+    Attributes:
+        folder: config, safetensors, tokenizer, card.
+        sha256: over these files.
+        figures: accuracy, balanced_accuracy and majority on the domain's test pairs, 0 to 1.
+        cost: as a record has it, at the mean length of the test pairs.
+        edition: of the domain's stream, the pairs' size.
+        note: see :func:`clbench.compress.outline.depth_note`.
+        warnings: sentences about a checkpoint's head, the model's or a teacher's.
+    """
+
+    folder: Path
+    sha256: str
+    figures: Mapping[str, float]
+    cost: Mapping[str, int]
+    edition: str
+    note: str | None
+    warnings: tuple[str, ...] = ()
+
+
+def write_compressed(
+    model: str | Path,
+    domain: str,
+    folder: Path,
+    *,
+    stream: str | None = None,
+    edition: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    quick: bool = False,
+    data_dir: Path | None = None,
+    backbone: str | Path | None = None,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Written:
+    """Make a recipe's model on one domain, from the cache as far as it is there, and write it into ``folder``.
+
+    Args:
+        model: a recipe's name, or the path of its YAML file.
+        domain, stream: see :func:`clbench.schema.stream.read_alone`.
+        folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint, else refused.
+        edition, data_dir: where the domain's pairs come from; without an edition, the stream's usual one.
+        settings: changes of the recipe's steps, see :func:`clbench.schema.changes.change_steps`.
+        quick: at most 200 pairs to train on, and one epoch in every step.
+        backbone: instead of the recipe's or the edition's own.
+        on_step: progress.
+
+    Raises:
+        UserError: whatever a user can mend.
+    """
+    check_seed(seed)
+    recipe = read_recipe(model)
+    if not recipe.form.has_encoder:
+        raise UserError(
+            f"{recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; give "
+            "--model a recipe that makes an encoder."
+        )
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise UserError(f"--out {folder} is there already and is no checkpoint; choose another.")
+    alone = read_alone(domain, stream)
+    edition = edition or alone.usual_edition(data_dir)
+    if quick:
+        alone, edition = quick_stream(alone, edition)
+        recipe = quick_recipe(recipe)
+    steps, others = split_settings(settings or {})
+    for name in others:
+        raise UserError(f"--set {name}: give a step's setting, as in finetune.epochs=1; compress knows no strategy.")
+    recipe = change_steps(recipe, steps)
+    form = alone.edition(edition)
+    start = starting_backbone(recipe, backbone, form.backbone)
+    labels = alone.form.label_space
+    warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
+    (data,) = load(alone, edition, data_dir=data_dir)
+    task, test = task_of(data, start.tokenizer(), labels, form.max_length)
+    planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
+    made = execute(planned, task, on_step=on_step)
+    warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
+    said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
+    gold = data.splits["test"].labels
+    figures = {
+        "accuracy": accuracy(gold, said),
+        "balanced_accuracy": balanced_accuracy(gold, said),
+        "majority": majority(data, task.classes).accuracy,
+    }
+    spent = cost(made.encoder, round(float(task.store.lengths[test].mean())))
+    config = made.encoder.config
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, form.max_length, folder.name)
+    write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
+    told = tuple(warning.sentence for warning in warnings)
+    return Written(folder, digest_of(folder), figures, spent, edition, depth_note(planned), told)
+
+
+def _card(
+    recipe: OpenRecipe,
+    backbone: Backbone,
+    data: DomainData,
+    steps: list[dict[str, Any]],
+    figures: Mapping[str, float],
+    spent: Mapping[str, int],
+    edition: str,
+    seed: int,
+    max_length: int,
+    name: str,
+) -> str:
+    """Markdown."""
+    form, source = recipe.form, backbone.source
+    licence = str(source.get("licence", "unknown"))
+    pairs = len(data.splits["train"])
+    kind = str(data.source.get("kind"))
+    described = yaml.safe_dump(recipe.describe(), sort_keys=False, allow_unicode=True, width=110)
+    lines = [
+        f"| {place}. {step['name']} | {_told(step)} |" for place, step in enumerate(steps, start=1)
+    ]  # fmt: skip
+    return f"""---
+license: {licence.lower() if licence != "unknown" else "other"}
+library_name: transformers
+pipeline_tag: text-classification
+tags: [bert, compression, clbench]
+---
+
+# {name}
+
+{form.title}. Made by clbench {__version__} with the recipe `{form.name}` on the domain `{data.name}`.
+
+Source: {form.citation}
+
+| | |
+|---|---|
+| backbone | {source.get("id", backbone.name)} (licence: {licence}) |
+| trained on | {pairs:,} pairs of {data.name} ({edition} edition, {kind}), seed {seed} |
+| tokens a pair | at most {max_length}, the longer sentence cut first (`truncation=True`) |
+| layers | {spent["depth"]} |
+| parameters | {spent["parameters"]:,} ({spent["parameters_without_embeddings"]:,} without embeddings) |
+| FLOPs a pair | {spent["flops_per_pair"]:,} at {spent["flops_length"]} tokens |
+| accuracy, test | {percent(figures["accuracy"])}% (majority class {percent(figures["majority"])}%) |
+| balanced accuracy, test | {percent(figures["balanced_accuracy"])}% |
+
+| step | what it did |
+|---|---|
+{chr(10).join(lines)}
+
+The licence is the backbone's; the pairs have their own, which `clbench streams` prints.
+
+The recipe, teachers included:
+
+```yaml
+{described}```
+"""
+
+
+def _told(step: Mapping[str, Any]) -> str:
+    """A step's report in a phrase."""
+    if step.get("layers"):
+        return f"kept layers {', '.join(map(str, step['layers']))}"
+    if "validation" in step:
+        scores = ", ".join(percent(score) for score in step["validation"])
+        return f"{step['epochs']} epochs; balanced accuracy on the validation pairs after each, %: {scores}"
+    details = step.get("details") or {}
+    if "heads" in details:
+        return f"{sum(map(len, details['heads']))} heads removed"
+    return "int8 wherever it is evaluated" if step["name"] == "quantize" else "a checkpoint as it was"

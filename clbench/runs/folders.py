@@ -1,0 +1,147 @@
+"""What runs a folder holds: the finished ones by their records, the others by how far they have come."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from clbench.errors import UserError
+from clbench.record import RECORD_NAME, find_records
+from clbench.record.parts import Configuration, Name, Part
+from clbench.storage.writing import write_whole
+
+# Held by the process that works in a run's folder.
+LOCK_NAME = ".lock"
+# What a run keeps while it is unfinished.
+CHECKPOINTS = "checkpoints"
+_NOTE = "run.json"
+# runs/TRACK/MODEL/seed-N, and a folder of one's own around it.
+_DEEPEST = 4
+
+
+class Note(Part):
+    """What a run that has begun says of itself until it has a record.
+
+    Attributes:
+        configuration: as its record will have it.
+        experiences: that it will live through, by name.
+        started: when it was begun, or last gone on with; ISO 8601.
+    """
+
+    configuration: Configuration
+    experiences: tuple[Name, ...]
+    started: str
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run without a record.
+
+    Attributes:
+        folder: it.
+        note: what it is; None where that cannot be read, or was left by a version that wrote none.
+        over: how many of its experiences are over, inception among them.
+        running: whether a process works in it at this moment.
+    """
+
+    folder: Path
+    note: Note | None
+    over: int
+    running: bool
+
+    @property
+    def how_far(self) -> str:
+        """For people.
+
+        >>> Unfinished(Path("x"), None, 0, False).how_far
+        'broken off before the end of inception'
+        """
+        state = "running" if self.running else "broken off"
+        if not self.over:
+            return f"{state} before the end of inception" if not self.running else "running, at inception"
+        if self.note is None:
+            return f"{state}, {self.over} experience{'s' * (self.over > 1)} over"
+        names = self.note.experiences
+        last = f", the last one {names[self.over - 1]}" if self.over <= len(names) else ""
+        return f"{state}, {self.over} of {len(names)} experiences over{last}"
+
+
+def write_note(folder: Path, configuration: Mapping[str, Any], experiences: Sequence[str], started: str) -> None:
+    """Say in a run's folder what it is, until it has a record.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    note = Note(configuration=configuration, experiences=tuple(experiences), started=started)
+    write_whole(folder / CHECKPOINTS / _NOTE, note.model_dump_json(indent=1))
+
+
+def has_lived(folder: Path) -> bool:
+    """Whether there is anything that a broken-off run could go on from."""
+    return any((folder / CHECKPOINTS).glob("experience-*.safetensors"))
+
+
+def find_runs(place: Path) -> tuple[list[Path], list[Unfinished]]:
+    """The records and the unfinished runs that a user means by ``place``: a record, a run's folder, or a folder of runs
+    (seeds, a track, all of ``runs/``); in the order of their names.
+
+    Raises:
+        UserError: none there.
+    """
+    if not place.is_dir():
+        return find_records(place), []
+    files: list[Path] = []
+    unfinished: list[Unfinished] = []
+    for folder, inner, names in os.walk(place):
+        here = Path(folder)
+        if RECORD_NAME in names:
+            files.append(here / RECORD_NAME)
+        elif CHECKPOINTS in inner and (has_lived(here) or (here / CHECKPOINTS / _NOTE).is_file()):
+            unfinished.append(_unfinished(here))
+        else:
+            deep = len(here.relative_to(place).parts)
+            inner[:] = [name for name in inner if not name.startswith(".")] if deep < _DEEPEST else []
+            continue
+        inner.clear()
+    if not files and not unfinished:
+        raise UserError(
+            f"{place} holds no {RECORD_NAME}, nor does any folder in it; give the folder of a run, or one of runs."
+        )
+    return sorted(files, key=_by_name), sorted(unfinished, key=lambda one: _by_name(one.folder))
+
+
+def _by_name(path: Path) -> list[tuple[str, int]]:
+    """Numbers by their value: seed-2 before seed-10."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", str(path))]
+
+
+def _unfinished(folder: Path) -> Unfinished:
+    try:
+        text = (folder / CHECKPOINTS / _NOTE).read_text(encoding="utf-8")
+        note = Note.model_validate_json(text)
+    except (OSError, UnicodeDecodeError, ValidationError):
+        note = None
+    numbers = [int(path.stem.removeprefix("experience-")) for path in (folder / CHECKPOINTS).glob("experience-*")
+               if path.suffix == ".safetensors" and path.stem.removeprefix("experience-").isdecimal()]  # fmt: skip
+    return Unfinished(folder, note, max(numbers, default=-1) + 1, _held(folder / LOCK_NAME))
+
+
+def _held(lock: Path) -> bool:
+    """Whether a process holds the lock."""
+    from filelock import FileLock, Timeout
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False

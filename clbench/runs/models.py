@@ -1,0 +1,175 @@
+"""The models of a life as Hugging Face folders: what ``clbench run --keep-models`` leaves beside the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from clbench import __version__
+from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from clbench.compress.execute import Compressed
+    from clbench.continual import Point
+    from clbench.runs.runner import Job
+
+# What may be kept: the model at the end, or also the one after each experience.
+KEEP = ("end", "every")
+FOLDER = "models"
+
+
+def check_keep(keep: str | None, job: Job) -> None:
+    """Refuse what cannot be kept.
+
+    Raises:
+        UserError: ``keep`` is none of :data:`KEEP`, or the recipe makes no encoder.
+    """
+    if keep is None:
+        return
+    if keep not in KEEP:
+        raise UserError(f"--keep-models should be {' or '.join(KEEP)}, but is {keep!r}.")
+    if not job.recipe.form.has_encoder:
+        raise UserError(
+            f"{job.recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; "
+            "leave --keep-models out."
+        )
+
+
+def kept_models(run: Path) -> list[Path]:
+    """The folders of models in a run's folder: ``after-0-...`` first, ``end`` last."""
+    found = [path.parent for path in (run / FOLDER).glob("*/config.json")]
+    return sorted(found, key=lambda path: (path.name == "end", _number(path.name), path.name))
+
+
+def lacking(run: Path, keep: str, experiences: list[tuple[int, str]], fingerprint: str) -> list[str]:
+    """The names of the folders that a finished run should hold and does not.
+
+    Args:
+        run: its folder.
+        keep: one of :data:`KEEP`.
+        experiences: number and name of each.
+        fingerprint: the run's; the models of another run count as lacking.
+    """
+    names = [*(_after(number, name) for number, name in experiences if keep == "every"), "end"]
+    return [name for name in names if not _holds(run / FOLDER / name, fingerprint)]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes the model of one life, which is changed in place, as it goes.
+
+    Attributes:
+        job, seed, fingerprint: the run's.
+        compressed: its model, living.
+        gold: for each domain the class of each test pair, int64 arrays.
+        run: its folder.
+        keep: one of :data:`KEEP`.
+    """
+
+    job: Job
+    seed: int
+    fingerprint: str
+    compressed: Compressed
+    gold: dict[str, np.ndarray]
+    run: Path
+    keep: str
+
+    def holds(self, point: Point) -> bool:
+        """Whether nothing is lacking of what should have been written after an experience."""
+        name = _after(point.experience, point.name)
+        return self.keep != "every" or _holds(self.run / FOLDER / name, self.fingerprint)
+
+    def write(self, point: Point) -> None:
+        """After an experience, which left ``point``.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        if self.keep == "every":
+            self._write(_after(point.experience, point.name), point)
+
+    def write_end(self, point: Point) -> None:
+        """After the last experience, which left ``point``."""
+        if not _holds(self.run / FOLDER / "end", self.fingerprint):
+            self._write("end", point)
+
+    def _write(self, name: str, point: Point) -> None:
+        from clbench.encoder.export import write_classifier
+
+        hf, labels = self.compressed.encoder.hf, self.job.stream.form.label_space
+        hf.config.id2label = dict(enumerate(labels))
+        hf.config.label2id = {label: number for number, label in enumerate(labels)}
+        folder = self.run / FOLDER / name
+        tokenizer = self.job.backbone.tokenizer()
+        write_classifier(hf, tokenizer, self.job.max_length, self._card(name, point), folder)
+
+    def _card(self, name: str, point: Point) -> str:
+        """Markdown."""
+        from clbench.metrics.format import percent
+        from clbench.metrics.scores import accuracy, balanced_accuracy
+
+        job, form = self.job, self.job.recipe.form
+        licence = str(job.backbone.source.get("licence", "unknown"))
+        parameters = sum(parameter.numel() for parameter in self.compressed.encoder.hf.parameters())
+        rows = [
+            f"| {domain} | {'yes' if domain in point.met else 'no'} | {percent(accuracy(self.gold[domain], said))}% "
+            f"| {percent(balanced_accuracy(self.gold[domain], said))}% |"
+            for domain, said in point.predictions.items()
+        ]
+        quantized = any(step["name"] == "quantize" for step in self.compressed.steps)
+        note = "\nThe figures are those of the weights in int8; the folder holds them in fp32.\n" if quantized else ""
+        described = yaml.safe_dump(job.recipe.describe(), sort_keys=False, allow_unicode=True, width=110)
+        return f"""---
+license: {licence.lower() if licence != "unknown" else "other"}
+library_name: transformers
+pipeline_tag: text-classification
+tags: [bert, compression, continual-learning, clbench]
+---
+
+# {form.name}, {"at the end of its life" if name == "end" else f"after {point.name}"}
+
+{form.title}. Made by clbench {__version__} with the recipe `{form.name}`; then it lived through the stream
+`{job.stream.form.name}` under the strategy `{job.strategy.name}`.
+
+| | |
+|---|---|
+| backbone | {job.backbone.source.get("id", job.backbone.name)} (licence: {licence}) |
+| trained on | {", ".join(point.met)}, in this order ({job.edition} edition), seed {self.seed} |
+| optimizer steps since inception | {point.step:,} |
+| tokens a pair | at most {job.max_length}, the longer sentence cut first (`truncation=True`) |
+| parameters | {parameters:,} |
+| run | {self.fingerprint} |
+
+| test pairs of | trained on | accuracy | balanced accuracy |
+|---|---|---:|---:|
+{chr(10).join(rows)}
+{note}
+The licence is the backbone's; the pairs have their own, which `clbench streams` prints.
+
+The recipe, teachers included:
+
+```yaml
+{described}```
+"""
+
+
+def _after(number: int, name: str) -> str:
+    return f"after-{number}-{name}"
+
+
+def _number(name: str) -> int:
+    number = name.removeprefix("after-").partition("-")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _holds(folder: Path, fingerprint: str) -> bool:
+    """Whether a folder, which is there whole or not at all, is there and of this run, which its card names."""
+    try:
+        return f"| run | {fingerprint} |" in (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False

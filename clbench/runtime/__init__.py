@@ -1,0 +1,1 @@
+"""How the process computes: threads, determinism, and what runs beside it."""

@@ -1,0 +1,50 @@
+"""How processes of one machine work side by side: who measures alone, and how many threads each computes with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clbench.runtime.threads import compute_with, one_thread
+
+# The longest that a step of training or a batch of predictions is waited for, in seconds.
+_SETTLE = 0.5
+
+
+@dataclass(frozen=True)
+class Company:
+    """What a process knows of the others; a process that is alone knows nothing.
+
+    Attributes:
+        lock: a file that all of them know. Whoever measures holds it, since times taken while another one computes are
+            not the model's. The system frees it when its holder dies, so nobody waits for a process that was killed.
+        threads: how many threads this process may compute with at the moment.
+    """
+
+    lock: Path | None = None
+    threads: Callable[[], int] | None = None
+
+    def step(self) -> None:
+        """Between two steps: stand still while another process measures, and go on with the threads of the moment."""
+        if self.lock is not None:
+            from filelock import FileLock
+
+            with FileLock(self.lock):
+                pass
+        if self.threads is not None:
+            compute_with(self.threads())
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Measure, with one thread, once the others have come to the end of their step."""
+        if self.lock is None:
+            yield
+            return
+        from filelock import FileLock
+
+        with FileLock(self.lock), one_thread():
+            time.sleep(_SETTLE)
+            yield

@@ -1,0 +1,90 @@
+"""One content-addressed cache for what is costly and can be made again: tokens, trained models, a teacher's targets.
+
+An entry is a folder, found by the sha256 of everything that determines its content. It appears whole or not at all, is
+checked when it is read, and made again where it is damaged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from clbench.storage.writing import cannot_write, unfinished
+
+# Part of every key: to be raised when an entry of the same key would be another one.
+_FORMAT = 4
+_MANIFEST = "manifest.json"
+
+
+def root() -> Path:
+    """Where the cache lies: ``$CLBENCH_CACHE``, else ``$XDG_CACHE_HOME/clbench``, else ``~/.cache/clbench``."""
+    if own := os.environ.get("CLBENCH_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "clbench"
+
+
+def key_of(content: Mapping[str, Any]) -> str:
+    """The key of an entry that ``content`` (plain JSON values) determines: 64 hexadecimal digits."""
+    text = json.dumps({"format": _FORMAT, **content}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def holds(kind: str, key: str) -> bool:
+    """Whether there is an entry of this key; that it is undamaged is only seen when it is read."""
+    return (root() / kind / key / _MANIFEST).is_file()
+
+
+def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+    """The folder of an entry; ``build`` fills it where there is none, or where it is damaged.
+
+    Args:
+        kind: ``tokens``, ``models``, ``targets``, ``predictions``, ``tokenizers``: a folder of the cache.
+        content: everything that determines the entry, as plain JSON values.
+        build: writes the entry's files into the empty folder that it is given.
+
+    Raises:
+        UserError: the cache cannot be written (a full disk, say); nothing half-written stays behind.
+    """
+    folder = root() / kind / key_of(content)
+    if _whole(folder):
+        return folder
+    try:
+        with unfinished(folder.parent, own=True) as place:
+            build(place)
+            files = {path.name: _sha256(path) for path in sorted(place.iterdir())}
+            manifest = {"content": dict(content), "sha256": files}
+            (place / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
+            try:
+                os.rename(place, folder)
+            except OSError:
+                # Another process has just made the same entry, which is as good as ours; or a damaged one is in the
+                # way.
+                if not _whole(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    os.rename(place, folder)
+    except OSError as error:
+        place = root() if error.filename is None else Path(os.fsdecode(error.filename))
+        if not place.is_relative_to(root()) and not root().is_relative_to(place):
+            raise  # about a file that was read
+        raise cannot_write(f"the cache {folder.parent}", error, "name another folder in CLBENCH_CACHE") from error
+    return folder
+
+
+def _whole(folder: Path) -> bool:
+    """Whether every file of the entry is there, with the content that was written."""
+    try:
+        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        return all(_sha256(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

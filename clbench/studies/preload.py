@@ -1,0 +1,7 @@
+"""What the processes of a sweep or a study need, imported once before they are forked; see ``studies/pool.py``."""
+
+from __future__ import annotations
+
+import clbench.continual
+import clbench.runs.compressed
+import clbench.runs.runner  # noqa: F401

@@ -1,0 +1,132 @@
+"""Files whole or not at all, and the litter of those who were killed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from clbench.errors import UserError
+from clbench.storage.cache import cached, root
+from clbench.storage.writing import cannot_write, made, remove_litter, unfinished, write_whole
+
+# Begins to write into the folder that it is given, says so, and never comes to an end.
+WRITER = """
+import sys, time
+from pathlib import Path
+from clbench.storage.writing import unfinished
+with unfinished(Path(sys.argv[1])) as place:
+    (place / "half.txt").write_text("half")
+    print(place.name, flush=True)
+    time.sleep(600)
+"""
+
+
+def writer(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def hidden(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def test_the_next_one_removes_what_a_killed_process_left_and_nothing_of_a_live_one(tmp_path: Path) -> None:
+    dead, left = writer(tmp_path)
+    live, kept = writer(tmp_path)
+    try:
+        assert hidden(tmp_path) == sorted([left, f"{left}.lock", kept, f"{kept}.lock"])
+        dead.send_signal(signal.SIGKILL)
+        dead.wait()
+        write_whole(tmp_path / "a.txt", "whole")
+        assert hidden(tmp_path) == [kept, f"{kept}.lock"]
+        assert (tmp_path / kept / "half.txt").read_text() == "half"
+    finally:
+        live.kill()
+        live.wait()
+    remove_litter(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_the_cache_and_its_litter() -> None:
+    (root() / "models").mkdir(parents=True)
+    process, left = writer(root() / "models")
+    process.kill()
+    process.wait()
+    entry = cached("models", {"x": 1}, lambda folder: None)
+    assert [path.name for path in (root() / "models").iterdir()] == [entry.name]
+    assert left
+
+
+def test_what_an_earlier_version_left_goes_once_it_is_old(tmp_path: Path) -> None:
+    """It knew no locks; so age alone tells whether it is being written."""
+    for name, age in (("old", 2 * 24 * 3600), ("new", 60)):
+        (tmp_path / f".unfinished-{name}").mkdir()
+        os.utime(tmp_path / f".unfinished-{name}", (time.time() - age,) * 2)
+    remove_litter(tmp_path)
+    assert len(hidden(tmp_path)) == 2, "in a folder of the user's nothing without a lock is touched"
+    remove_litter(tmp_path, own=True)
+    assert hidden(tmp_path) == [".unfinished-new"]
+
+
+def test_nothing_is_left_of_a_folder_that_was_made_in_vain(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+
+    def fails(folder: Path, name: str) -> None:
+        with made(folder), unfinished(folder) as place:
+            (place / "half.txt").write_text("half")
+            (folder / name).write_text("kept")
+            (folder / "gone.txt").unlink(missing_ok=True)
+            raise ZeroDivisionError
+
+    for name in ("gone.txt", "kept.txt"):
+        with pytest.raises(ZeroDivisionError):
+            fails(tmp_path / "a" / "b" / "c", name)
+        assert [path.name for path in (tmp_path / "a").rglob("*.txt")] == [name] * (name == "kept.txt")
+        assert (tmp_path / "a" / "b").exists() == (name == "kept.txt")
+    assert (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; free the disk or choose another"),
+        (OSError(errno.EFBIG, "File too large"), "File too large; free the disk or choose another"),
+        (RuntimeError("I/O error: No space left (os error 28)\n at"), "No space left on device; free the disk or"),
+        (OSError(errno.ENOENT, "No such file or directory"), "No such file or directory; it was removed while it was"),
+        (OSError(errno.EACCES, "Permission denied"), "Permission denied; choose another folder."),
+        (OSError(errno.EEXIST, "File exists"), "File exists; a file of that name is in the way: move it, or choose"),
+        (RuntimeError("strange\nand long"), "strange; choose another folder."),
+    ],
+)
+def test_the_reason_is_the_systems_own(error: Exception, sentence: str) -> None:
+    told = str(cannot_write("x", error))
+    assert told.startswith(f"x cannot be written: {sentence}")
+    assert told.endswith(".")
+    assert ("disk" in told) == (getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG) or "28" in str(error))
+
+
+def test_a_cache_that_is_deleted_meanwhile_is_no_full_disk() -> None:
+    import shutil
+
+    def deletes(folder: Path) -> None:
+        shutil.rmtree(root())
+        (folder / "a.txt").write_text("x")
+
+    with pytest.raises(UserError) as told:
+        cached("things", {}, deletes)
+    assert str(root()) in str(told.value)
+    assert "it was removed while it was in use; the same command makes it again." in str(told.value)
+    assert "disk" not in str(told.value)
+
+
+def test_a_file_that_cannot_be_read_is_not_the_caches_fault(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
+        cached("things", {}, lambda folder: (tmp_path / "elsewhere" / "weights.bin").read_bytes() and None)
