@@ -13,6 +13,7 @@ from clbench.board.truth import Truth
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
+from clbench.schema.strategy import parse_strategy, stages
 from clbench.schema.stream import OpenStream
 
 # The last digit of a double, and a few of its neighbours: another machine may sum the same numbers in another order.
@@ -138,33 +139,29 @@ def data_problems(record: Record, truth: Truth) -> Iterator[str]:
                 yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
 
 
-def life_problems(record: Record) -> Iterator[str]:
+def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
     """That the model met the domains in the stream's order, and was trained as long as the strategy says."""
     trained = [domain for domain in record.data if not domain.evaluation_only]
-    names_ = [domain.name for domain in trained]
-    strategy = record.configuration.strategy
-    joint = strategy.get("method") == "joint"
+    try:
+        form = parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")
+    except UserError as error:
+        unchecked.append(f"the order of the experiences: {error}")
+        return
+    planned = stages(form, [domain.name for domain in trained])
     finals = [point for point in record.points if point.final]
-    expected = [names_[0], "joint"] if joint else names_
-    if [point.name for point in finals] != expected:
-        yield f"field 'points' should end the experiences {', '.join(expected)}, in this order."
+    if [point.name for point in finals] != [stage.name for stage in planned]:
+        names_ = ", ".join(stage.name for stage in planned)
+        yield f"field 'points' should end the experiences {names_}, in this order."
         return
-    training = strategy.get("training")
-    epochs = training.get("epochs") if isinstance(training, dict) else None
-    if not isinstance(epochs, int):
-        return
-    sizes = [domain.splits["train"].size if "train" in domain.splits else 0 for domain in trained]
+    sizes = {domain.name: domain.splits["train"].size if "train" in domain.splits else 0 for domain in trained}
     seen = 0
-    for number, point in enumerate(finals):
-        met = names_ if joint and number else names_[: number + 1]
-        if list(point.met) != met:
-            yield f"field 'points' should have met {', '.join(met)} at the end of {point.name}."
+    for number, (point, stage) in enumerate(zip(finals, planned, strict=True)):
+        if point.met != stage.met:
+            yield f"field 'points' should have met {', '.join(stage.met)} at the end of {point.name}."
         if number:
-            first = 0 if joint or strategy.get("method") == "cumulative" else number
-            seen += epochs * sum(sizes[first:] if joint else sizes[first : number + 1])
-        memory = strategy.get("method") in ("replay", "agem")
-        if point.examples < seen or (point.examples > seen and not memory):
-            more = " or more, with those from its memory" if memory else ""
+            seen += form.training.epochs * sum(sizes[name] for name in stage.trains_on)
+        if point.examples < seen or (point.examples > seen and not form.rehearses):
+            more = " or more, with those from its memory" if form.rehearses else ""
             yield (
                 f"field 'points' should have trained on {seen}{more} pairs by the end of {point.name}, but says "
                 f"{point.examples}."

@@ -70,7 +70,7 @@ def verify(
             found += [
                 *configuration_problems(record, known.stream),
                 *data_problems(record, known),
-                *life_problems(record),
+                *life_problems(record, unchecked),
             ]
         problems += [f"{file}: {told}" for told in found]
         if checkpoint is not None:

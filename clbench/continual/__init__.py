@@ -5,6 +5,5 @@ from __future__ import annotations
 from clbench.continual.benchmark import Experience
 from clbench.continual.evaluation import Evaluate, Point
 from clbench.continual.life import OnProgress, live
-from clbench.continual.strategies import path_observer
 
-__all__ = ["Evaluate", "Experience", "OnProgress", "Point", "live", "path_observer"]
+__all__ = ["Evaluate", "Experience", "OnProgress", "Point", "live"]

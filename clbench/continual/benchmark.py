@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from clbench.continual import _avalanche as avalanche
+from clbench.continual import avalanche
 from clbench.encoder.batches import like_length
 
 

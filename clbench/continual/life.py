@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench.continual import checkpoint, strategies
+from clbench.continual import checkpoint
 from clbench.continual.benchmark import Experience, benchmark
 from clbench.continual.evaluation import Evaluate, Point, look
+from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import NotFinite
-from clbench.schema.strategy import Strategy
+from clbench.schema.strategy import Stage, Strategy, stages
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -31,39 +31,6 @@ class Keeper(Protocol):
 
     def write(self, point: Point) -> None:
         """The experience that left ``point`` is over, and its checkpoint is not yet written."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One experience of the plan.
-
-    Attributes:
-        number: 0 at inception.
-        name: the domain's name, or ``joint``.
-        judged: the experiences whose validation pairs choose the epoch: those it trains on.
-        met: names of the domains that the model has been trained on when it is over.
-    """
-
-    number: int
-    name: str
-    judged: tuple[Experience, ...]
-    met: tuple[str, ...]
-
-
-def plan(form: Strategy, experiences: Sequence[Experience]) -> list[Stage]:
-    """What is trained, in order; stage 0 is inception, which trains nothing.
-
-    ``joint`` has one further stage, over all experiences; every other strategy one for each experience after the
-    first. ``cumulative`` trains stage t on experiences 0 to t, the others on experience t (and on what they remember).
-    """
-    names = tuple(e.name for e in experiences)
-    stages = [Stage(0, names[0], (experiences[0],), names[:1])]
-    if form.method == "joint":
-        return [*stages, Stage(1, "joint", tuple(experiences), names)]
-    for t in range(1, len(experiences)):
-        first = 0 if form.method == "cumulative" else t
-        stages.append(Stage(t, names[t], tuple(experiences[first : t + 1]), names[: t + 1]))
-    return stages
 
 
 def live(
@@ -97,8 +64,7 @@ def live(
         fingerprint: whatever determines this life; checkpoints of another fingerprint are not used.
         eval_every: optimizer steps between evaluations inside an experience; None for none.
         on_progress: called with the experience's name, its steps done and its steps in all.
-        path: for synaptic intelligence, the path of inception, see :func:`clbench.continual.strategies.path_observer`;
-            no other strategy uses it.
+        path: of inception, for a strategy that needs it, see :meth:`clbench.schema.strategy.Strategy.observer`.
         evaluate_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
         keeper: told after each experience; a life that was broken off begins again if he lacks one that is over.
 
@@ -110,29 +76,31 @@ def live(
             (:class:`~clbench.errors.NotFinite`, with domain and step); the checkpoints of the experiences before stay.
         ValueError: ``path`` is that of a model with other parameters.
     """
-    stages = plan(strategy, experiences)
+    planned = stages(strategy, [experience.name for experience in experiences])
+    by_name = {experience.name: experience for experience in experiences}
     stream = benchmark(experiences).train_stream
     past = checkpoint.latest(folder, fingerprint)
     if past and keeper and not all(keeper.holds(point) for point in past.points if point.final):
         past = None
-    known = dict(path or {}) if strategy.method == "si" else {}
+    known = dict(path or {}) if strategy.needs_path else {}
     points, state, begin = (past.points, past.strategy, past.experience + 1) if past else ([], known, 0)
     if past:
         model.load_state_dict(past.model)
 
-    for stage in stages[begin:]:
-        seed_everything(seed, stage.number)
-        asked = evaluate if stage.number or evaluate_inception is None else evaluate_inception
-        watch = _Watch(model, stage, points, asked, eval_every, on_progress)
-        training = TrainingPlugin(strategy.training, stage.judged, watch.step)
-        epochs = strategy.training.epochs if stage.number else 0
-        learner = strategies.build(strategy, model, training, stream[: stage.number], state, epochs)
-        learner.train(stream if strategy.method == "joint" and stage.number else stream[stage.number], eval_streams=[])
+    for number, stage in list(enumerate(planned))[begin:]:
+        seed_everything(seed, number)
+        asked = evaluate if number or evaluate_inception is None else evaluate_inception
+        watch = _Watch(model, number, stage, points, asked, eval_every, on_progress)
+        judged = [by_name[name] for name in stage.trains_on]
+        training = TrainingPlugin(strategy.training, judged, watch.step)
+        epochs = strategy.training.epochs if number else 0
+        learner = build(strategy, model, training, stream[:number], state, epochs)
+        learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
         watch.finish(training.validation)
         if keeper:
             keeper.write(points[-1])
-        state = strategies.remembered(strategy, learner)
-        checkpoint.write(folder, checkpoint.Checkpoint(stage.number, model.state_dict(), state, points), fingerprint)
+        state = strategy.state(learner)
+        checkpoint.write(folder, checkpoint.Checkpoint(number, model.state_dict(), state, points), fingerprint)
     model.zero_grad()
     model.eval()
     return points
@@ -144,13 +112,14 @@ class _Watch:
     def __init__(
         self,
         model: nn.Module,
+        number: int,
         stage: Stage,
         points: list[Point],
         evaluate: Evaluate,
         eval_every: int | None,
         on_progress: OnProgress | None,
     ) -> None:
-        self.model, self.stage, self.points, self.evaluate = model, stage, points, evaluate
+        self.model, self.number, self.stage, self.points, self.evaluate = model, number, stage, points, evaluate
         self.eval_every, self.on_progress = eval_every, on_progress
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
@@ -174,7 +143,7 @@ class _Watch:
         except NotFinite as error:
             raise NotFinite(f"after {self.steps} steps, on {stage.name}: {error}") from error
         self.points.append(
-            Point(stage.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
+            Point(self.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
         )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clbench.continual import _avalanche as avalanche
+from clbench.continual import avalanche
 
 
 class _Flat:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from clbench.continual import _avalanche as avalanche
+from clbench.continual import avalanche
 from clbench.continual.benchmark import Experience, RowLoader
 from clbench.continual.evaluation import validate
 from clbench.encoder.optimization import clip, schedule

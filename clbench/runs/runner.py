@@ -36,7 +36,7 @@ from clbench.runtime.company import Company
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import check_seed, seeds_of
-from clbench.schema.strategy import Si, Strategy, override, read_strategy
+from clbench.schema.strategy import Strategy, override, read_strategy, stages
 from clbench.schema.stream import OpenStream, read_stream
 from clbench.storage.cache import cached
 from clbench.storage.writing import cannot_write, made, remove_litter, remove_lock
@@ -110,8 +110,7 @@ class Job:
     @property
     def observed(self) -> dict[str, Any] | None:
         """What determines the state of a strategy that watches inception; None for one that does not."""
-        # As continual.path_observer, which is not asked, because importing it takes seconds.
-        watches = isinstance(self.strategy, Si)
+        watches = self.strategy.needs_path
         return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
 
     def plan(self, seed: int) -> Plan:
@@ -448,7 +447,6 @@ def _carry_out(
 
 def _inception(job: Job, seed: int, store: TokenStore, rows: Rows, tell: OnProgress) -> Compressed:
     """The recipe's model on the first domain, its last training watched where the strategy asks for it."""
-    from clbench import continual
     from clbench.compress.execute import execute
     from clbench.compress.task import Task
 
@@ -464,7 +462,7 @@ def _inception(job: Job, seed: int, store: TokenStore, rows: Rows, tell: OnProgr
     for name in planned.tasks:
         tell(name, 0, 0, "pairs")
     return execute(
-        planned, task, observer=continual.path_observer(job.strategy),
+        planned, task, observer=job.strategy.observer(),
         on_step=lambda name, done, total: tell(name, done, total, "pairs"),
     )  # fmt: skip
 
@@ -597,8 +595,7 @@ def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Pat
 @contextmanager
 def _noted(job: Job, seed: int, folder: Path, fingerprint: str) -> Iterator[None]:
     """The folder says what is done in it, until there is a record; a run that is refused leaves nothing of this."""
-    names = [d.name for d in job.trained]
-    experiences = [names[0], "joint"] if job.strategy.method == "joint" else names
+    experiences = [stage.name for stage in stages(job.strategy, [d.name for d in job.trained])]
     try:
         write_note(folder, _configuration(job, seed, fingerprint), experiences, _now())
         yield

@@ -230,4 +230,4 @@ def quick_recipe(recipe: OpenRecipe) -> OpenRecipe:
 
 def quick_strategy(form: Strategy) -> Strategy:
     """The strategy with one epoch for each experience."""
-    return form.model_copy(update={"training": form.training.model_copy(update={"epochs": 1})})
+    return form.quick()

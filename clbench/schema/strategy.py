@@ -1,33 +1,63 @@
-"""Strategies: how a model goes on learning after inception (``benchmarks/strategies/*.yaml``)."""
+"""Strategies: how a model goes on learning after inception (``benchmarks/strategies/*.yaml``).
+
+A strategy is one class in one file, see ``clbench/continual/strategies/``: its fields are its settings, as YAML spells
+them; what it adds to Avalanche's loop, what of it outlives an experience, and its traits are its methods.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field
 
 from clbench.errors import UserError, nearest, short
 from clbench.schema.document import parse_document
 from clbench.schema.form import Form, Lines, Name, parse, read_mapping, shown
+from clbench.schema.registry import Registry, forms
 from clbench.schema.shipped import find
 from clbench.schema.training import Training
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clbench.compress.task import Observer
+
+# Pairs in a memory: more than the largest data set has would be reserved for nothing.
+Remembered = Annotated[int, Field(ge=1, le=100_000_000)]
+State = dict[str, "Tensor"]
+
 
 class Strategy(Form):
-    """What every strategy's file says; each method below adds its own hyper-parameters.
+    """What every strategy's file says; each method adds its own hyper-parameters as fields.
+
+    A subclass has ``method: Literal["its_name"]``. Its object in Avalanche lives for one experience; what it needs in
+    the next is a flat dict of tensors, which :meth:`state` takes out and :meth:`restore` puts back in, and a checkpoint
+    holds nothing else of it. So an unbroken life and a resumed one go the same way, by construction.
+
+    What it needs of experience 0, which the recipe has trained, it gets by training on it for no epochs, upon which
+    Avalanche's own hooks fire.
 
     Attributes:
+        trains_on: what an experience is trained on: the ``new`` domain alone, all domains ``met`` so far, or ``all`` of
+            the stream in one experience. The latter two are upper references, not continual learners.
+        rehearses: whether it trains on remembered pairs beside the new ones.
+        needs_path: whether it needs the path of the weights through inception, see :meth:`observer`.
         name: what ``--strategy`` is given.
         title: one line for people; empty for none.
         citation: where the method comes from, or ``none stated``.
-        method: which of the methods below.
+        method: which of the methods.
         training: how an experience is trained.
     """
 
     # ``lambda`` is what the papers and the YAML say; Python cannot, hence the alias in both directions.
     model_config = ConfigDict(serialize_by_alias=True)
+
+    trains_on: ClassVar[Literal["new", "met", "all"]] = "new"
+    rehearses: ClassVar[bool] = False
+    needs_path: ClassVar[bool] = False
 
     name: Name
     title: str = ""
@@ -35,99 +65,94 @@ class Strategy(Form):
     method: str
     training: Training
 
+    def template(self) -> Any:
+        """The class of Avalanche's strategy."""
+        from clbench.continual import avalanche
 
-# Pairs in a memory: more than the largest data set has would be reserved for nothing.
-Remembered = Annotated[int, Field(ge=1, le=100_000_000)]
+        return avalanche.Naive
+
+    def arguments(self) -> dict[str, Any]:
+        """What the class takes beyond model, optimizer, criterion, batch size and epochs."""
+        return {}
+
+    def plugin(self) -> Any:
+        """The method's plugin for Avalanche; None where the class itself is the method."""
+        return None
+
+    def state(self, learner: Any) -> State:
+        """What the next experience needs of Avalanche's strategy ``learner``: flat tensors by name.
+
+        The plugin of :meth:`plugin` is :func:`own_plugin`.
+        """
+        return {}
+
+    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
+        """Put into a fresh ``learner`` what :meth:`state` gave after the last experience.
+
+        Args:
+            learner: Avalanche's strategy, with the model as that experience left it.
+            state: as given; before the first experience, what :meth:`observer` saw.
+            past: the Avalanche experiences that are over.
+
+        Raises:
+            UserError: a setting does not fit the stream.
+        """
+
+    def observer(self) -> Observer | None:
+        """What has to watch inception's last training; None where the method needs no path."""
+        return None
+
+    def burden(self) -> float:
+        """How long a step of training takes, of what one of naive training takes; for foretelling a sweep's time."""
+        return 1.0
+
+    def quick(self) -> Strategy:
+        """The same for ``--quick``: one epoch an experience."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"epochs": 1})})
 
 
-class Naive(Strategy):
-    """Fine-tuning on one domain after the other: the lower reference."""
+def own_plugin(learner: Any) -> Any:
+    """The method's plugin in Avalanche's strategy: it stands behind the one that schedules the training."""
+    return learner.plugins[1]
 
-    method: Literal["naive"]
+
+def held_bytes(state: Mapping[str, Tensor]) -> int:
+    """Bytes that a strategy holds between two experiences: the size of its tensors."""
+    return sum(value.numel() * value.element_size() for value in state.values())
 
 
-class Replay(Strategy):
-    """A memory of ``memory_size`` earlier pairs, in equal shares; every step sees ``memory_batch_size`` of them.
+STRATEGIES: Registry[type[Strategy]] = Registry(
+    "method",
+    "clbench.continual.strategies",
+    "clbench.strategies",
+    forms("clbench.schema.strategy:Strategy", "method"),
+)
 
-    ``memory_batch_size`` null: as many as there are new pairs.
+
+@dataclass(frozen=True)
+class Stage:
+    """One experience of a life, as a strategy plans it.
+
+    Attributes:
+        name: of the domain that is new, or ``joint``.
+        trains_on: the domains that it trains on; at inception, the one that the recipe has trained on.
+        met: the domains that the model has been trained on when it is over.
     """
 
-    method: Literal["replay"]
-    memory_size: Remembered
-    memory_batch_size: int | None = Field(default=None, ge=1, le=65536)
+    name: str
+    trains_on: tuple[str, ...]
+    met: tuple[str, ...]
 
 
-class Ewc(Strategy):
-    """Elastic weight consolidation: loss + lambda * sum_e sum_i F_ei (w_i - w*_ei)^2 over earlier experiences e.
-
-    ``mode`` ``separate`` keeps one penalty an experience; ``online`` keeps a single one, F = decay * F_old + F_new.
-    """
-
-    method: Literal["ewc"]
-    lambda_: float = Field(alias="lambda", ge=0)
-    mode: Literal["separate", "online"] = "separate"
-    decay: float | None = Field(default=None, ge=0, le=1)
-
-    @field_validator("decay")
-    @classmethod
-    def _belongs_to_online(cls, decay: float | None, info: ValidationInfo) -> float | None:
-        if (decay is None) == (info.data.get("mode") == "online"):
-            raise ValueError("a decay is to be given with mode online, and only then")
-        return decay
-
-
-class Lwf(Strategy):
-    """Learning without forgetting: loss + alpha * KL(old model || model), both softened by ``temperature``."""
-
-    method: Literal["lwf"]
-    alpha: float = Field(ge=0)
-    temperature: float = Field(gt=0)
-
-
-class Agem(Strategy):
-    """Averaged GEM: a gradient against that of ``sample_size`` remembered pairs is projected onto its normal plane.
-
-    The memory keeps ``patterns_per_experience`` pairs of every earlier experience.
-    """
-
-    method: Literal["agem"]
-    patterns_per_experience: Remembered
-    sample_size: int = Field(ge=1, le=65536)
-
-
-class Si(Strategy):
-    """Synaptic intelligence: loss + lambda/2 * sum_i Omega_i (w_i - w*_i)^2, Omega from the path of training.
-
-    ``eps`` damps the division by a parameter's way.
-    """
-
-    method: Literal["si"]
-    lambda_: float = Field(alias="lambda", ge=0)
-    eps: float = Field(default=1e-7, gt=0)
-
-
-class Joint(Strategy):
-    """All domains at once, from the model at inception: an upper reference, not a continual learner."""
-
-    method: Literal["joint"]
-
-
-class Cumulative(Strategy):
-    """Every experience trains on all domains met so far: an upper reference."""
-
-    method: Literal["cumulative"]
-
-
-METHODS: dict[str, type[Strategy]] = {
-    "naive": Naive,
-    "replay": Replay,
-    "ewc": Ewc,
-    "lwf": Lwf,
-    "agem": Agem,
-    "si": Si,
-    "joint": Joint,
-    "cumulative": Cumulative,
-}
+def stages(form: Strategy, domains: Sequence[str]) -> list[Stage]:
+    """A life through ``domains``: inception, then an experience for each further domain, or one for all of them."""
+    names = tuple(domains)
+    found = [Stage(names[0], names[:1], names[:1])]
+    if form.trains_on == "all":
+        return [*found, Stage("joint", names, names)]
+    for t in range(1, len(names)):
+        found.append(Stage(names[t], names[t if form.trains_on == "new" else 0 : t + 1], names[: t + 1]))
+    return found
 
 
 def read_strategy(name: str | Path) -> Strategy:
@@ -145,12 +170,12 @@ def parse_strategy(content: Mapping[str, Any], origin: str, lines: Lines | None 
     """Validate ``content`` as the form of its method; ``origin`` opens the sentence of a :class:`UserError`."""
     if "method" not in content:
         raise UserError(f"{origin}: field 'method' is missing.")
-    method = content["method"]
-    if not isinstance(method, str) or method not in METHODS:
+    method, known = content["method"], STRATEGIES.all()
+    if not isinstance(method, str) or method not in known:
         raise UserError(
-            f"{origin}: field 'method' should name a method, but is {shown(method)}; {nearest(str(method), METHODS)}"
+            f"{origin}: field 'method' should name a method, but is {shown(method)}; {nearest(str(method), known)}"
         )
-    return parse(content, METHODS[method], origin, lines)
+    return parse(content, STRATEGIES.get(method), origin, lines)
 
 
 def override(form: Strategy, assignments: Mapping[str, Any]) -> Strategy:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clbench.schema.strategy import Agem, Replay, Strategy
+from clbench.schema.strategy import stages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,31 +63,18 @@ def inception_work(job: Job, missing: Sequence[Artifact], depth: int) -> Work:
 
 
 def life_work(job: Job, depth: int) -> Work:
-    """Of a life after inception; what a strategy does beyond naive training is counted by its definition."""
+    """Of a life after inception; what a strategy does beyond naive training is its burden."""
     form, training = job.strategy, job.strategy.training
-    sizes = [(len(d.splits["train"]), len(d.splits["validation"])) for d in job.trained]
-    passes = sizes[0][1] + (_TRAIN * sizes[0][0] if form.method == "ewc" else 0.0)
-    stages = range(1, len(sizes)) if form.method != "joint" else range(len(sizes) - 1, len(sizes))
-    for stage in stages:
-        first = 0 if form.method in ("joint", "cumulative") else stage
-        train, validation = (sum(part[side] for part in sizes[first : stage + 1]) for side in (0, 1))
-        passes += training.epochs * (_TRAIN * train * _burden(form) + validation)
-        if form.method == "ewc":
-            passes += _TRAIN * train
+    sizes = {d.name: (len(d.splits["train"]), len(d.splits["validation"])) for d in job.trained}
+    first, *further = stages(form, list(sizes))
+    passes = float(sizes[first.name][1])
+    for stage in further:
+        train, validation = (sum(sizes[name][side] for name in stage.trains_on) for side in (0, 1))
+        passes += training.epochs * (_TRAIN * train * form.burden() + validation)
         steps = training.epochs * -(-train // training.batch_size)
         looks = 1 + ((steps - 1) // job.eval_every if job.eval_every else 0)
         passes += looks * _tests(job)
     return Work(passes, passes * depth, _RUN)
-
-
-def _burden(form: Strategy) -> float:
-    """Passes of a step of training, of those that naive training takes."""
-    size = form.training.batch_size
-    if isinstance(form, Replay):
-        return 1 + (form.memory_batch_size or size) / size
-    if isinstance(form, Agem):
-        return 1 + form.sample_size / size
-    return 1 + 1 / _TRAIN if form.method == "lwf" else 1.0
 
 
 def _tests(job: Job) -> int:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from clbench.continual import Experience
-from clbench.schema.strategy import Strategy, override, read_strategy
+from clbench.schema.strategy import STRATEGIES, Strategy, override, read_strategy
 
-METHODS = ("naive", "replay", "ewc", "lwf", "agem", "si", "joint", "cumulative")
+METHODS = tuple(STRATEGIES.all())
 WORDS, LENGTH = 40, 8
 
 

@@ -18,7 +18,6 @@ from transformers import BertForSequenceClassification
 from clbench.compress.masks import hold
 from clbench.continual import fisher as room
 from clbench.continual.fisher import fisher_diagonal
-from clbench.continual.strategies import METHODS
 from clbench.encoder.bert import Classifier
 from clbench.encoder.reference import ReferenceModel
 from clbench.schema.strategy import read_strategy
@@ -213,7 +212,7 @@ def test_the_plugin_keeps_one_an_experience_or_a_decayed_sum(world: World, mode:
     from clbench.continual.benchmark import benchmark
 
     form = type(read_strategy("ewc")).model_validate(read_strategy("ewc").model_dump() | mode)
-    plugin: Any = METHODS["ewc"].plugin(form)  # type: ignore[misc]
+    plugin: Any = form.plugin()
     stream, model, each = benchmark(world.experiences).train_stream, world.model(), []
     for number, experience in enumerate(world.experiences[:2]):
         with torch.no_grad():

@@ -15,7 +15,8 @@ from life_worlds import METHODS, Bag, World, strategy
 
 from clbench.continual import Point, live
 from clbench.continual.evaluation import look
-from clbench.continual.life import plan, seed_everything
+from clbench.continual.life import seed_everything
+from clbench.schema.strategy import stages
 
 Model = Callable[[], Bag]
 
@@ -194,8 +195,8 @@ def test_validation_and_test_pairs_are_never_trained_on(world: World, inception:
 
 def test_plan_of_a_stream_with_one_domain(world: World) -> None:
     for method in METHODS:
-        stages = plan(strategy(method), world.experiences[:1])
-        assert [s.name for s in stages] == (["first", "joint"] if method == "joint" else ["first"])
+        planned = stages(strategy(method), [world.experiences[0].name])
+        assert [s.name for s in planned] == (["first", "joint"] if method == "joint" else ["first"])
 
 
 def test_every_experience_draws_from_generators_of_its_own() -> None:

@@ -12,9 +12,9 @@ import torch
 from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
-from clbench.continual import checkpoint, live, path_observer
+from clbench.continual import checkpoint, live
 from clbench.continual.benchmark import Experience, benchmark
-from clbench.continual.strategies import build, remembered
+from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import UserError
 from clbench.schema.strategy import Strategy
@@ -29,7 +29,7 @@ def after_inception(
     stream = benchmark(world.experiences).train_stream
     learner = build(form, model, quiet(form, world), stream[:0], path or {}, epochs=0)
     learner.train(stream[0], eval_streams=[])
-    return remembered(form, learner)
+    return form.state(learner)
 
 
 def second(world: World, model: Bag, form: Strategy, state: dict[str, Tensor]) -> Any:
@@ -83,7 +83,7 @@ def test_replay_shows_remembered_pairs_at_every_step(world: World, inception: Mo
     assert all(len(set(b) & new) == 16 and len(set(b) & memory) == len(b) - 16 >= 12 for b in batches)
     assert set().union(*map(set, batches)) == memory | new
     # The memory is then shared by the two.
-    after = remembered(form, learner)
+    after = form.state(learner)
     assert (len(after["0/rows"]), len(after["1/rows"])) == (30, 30)
     assert set(after["0/rows"].tolist()) < memory
     assert set(after["1/rows"].tolist()) < new
@@ -191,7 +191,7 @@ def watched_inception(world: World, form: Strategy) -> tuple[Bag, dict[str, Tens
     """A model trained on the first domain under the eyes of the strategy, as the last step of a recipe is."""
     torch.manual_seed(0)
     model = Bag(world.tokens)
-    observer = path_observer(form)
+    observer = form.observer()
     assert observer is not None
     train(model, world.experiences[0], observer)
     return model, observer.state()
@@ -261,7 +261,7 @@ def test_a_path_of_another_model_is_refused(world: World, inception: Model, fold
 def test_no_other_method_asks_for_the_path_or_uses_it(
     world: World, inception: Model, tmp_path: Path, method: str
 ) -> None:
-    assert path_observer(strategy(method)) is None
+    assert strategy(method).observer() is None
     _, path = watched_inception(world, strategy("si"))
     ends = []
     for name, given in (("with", path), ("without", None)):

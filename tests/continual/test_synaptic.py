@@ -10,7 +10,7 @@ import torch
 from life_worlds import Bag, World
 from torch import Tensor, nn
 
-from clbench.continual import _avalanche as avalanche
+from clbench.continual import avalanche
 from clbench.continual.synaptic import PathObserver, SynapticIntelligence
 
 

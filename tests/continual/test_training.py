@@ -11,15 +11,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from life_worlds import METHODS, Bag, World, strategy
+from life_worlds import Bag, World, strategy
 from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader
 
-from clbench.continual import _avalanche as avalanche
+from clbench.continual import avalanche
 from clbench.continual.benchmark import RowLoader, benchmark, contents, dataset
 from clbench.continual.evaluation import untouched, validate
-from clbench.continual.strategies import build
+from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.encoder.optimization import optimizer, rate
 from clbench.metrics.scores import balanced_accuracy
@@ -205,10 +205,3 @@ def test_validation_is_without_dropout(world: World, inception: Callable[[], Bag
     expected = balanced_accuracy_score(experience.validation_labels, found)
     assert validate(model, experience, 7) == pytest.approx(expected)
     assert model.training
-
-
-def test_the_battery_knows_every_strategy() -> None:
-    from clbench.continual.strategies import METHODS as BUILT
-    from clbench.schema.strategy import METHODS as FORMS
-
-    assert set(METHODS) == set(BUILT) == set(FORMS)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clbench
+from clbench import continual
 from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clbench.continual.strategies import METHODS
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import keep_layers
 from clbench.encoder.layer_norm import layer_norm
@@ -104,7 +103,7 @@ def test_projection_of_agem() -> None:
         torch.set_num_threads(threads)
         part = nn.Linear(size, 1, bias=False)
         part.weight.grad = gradient.clone()[None]
-        plugin = METHODS["agem"].plugin(form)  # type: ignore[misc]
+        plugin = form.plugin()
         plugin.buffers, plugin.reference_gradients = [None], reference
         plugin.after_backward(SimpleNamespace(model=part, device=torch.device("cpu")))
         found.append(part.weight.grad[0].clone())

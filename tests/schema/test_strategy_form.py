@@ -9,10 +9,10 @@ import yaml
 
 from clbench.errors import UserError
 from clbench.schema.shipped import names
-from clbench.schema.strategy import METHODS, override, parse_strategy, read_strategy, settings
+from clbench.schema.strategy import STRATEGIES, override, parse_strategy, read_strategy, settings
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(STRATEGIES.all()))
 def test_every_method_is_shipped_and_survives_being_written_down(name: str) -> None:
     form = read_strategy(name)
     assert form.name == form.method == name
@@ -21,7 +21,7 @@ def test_every_method_is_shipped_and_survives_being_written_down(name: str) -> N
 
 
 def test_nothing_else_is_shipped() -> None:
-    assert names("strategy") == sorted(METHODS)
+    assert names("strategy") == sorted(STRATEGIES.all())
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_override_changes_what_it_names_and_nothing_else() -> None:
 
 def test_settings_are_what_override_takes() -> None:
     assert settings(read_strategy("agem"))[:2] == ["patterns_per_experience", "sample_size"]
-    for method in METHODS:
+    for method in STRATEGIES.all():
         form = read_strategy(method)
         content = form.model_dump()
         for name in settings(form):

@@ -15,7 +15,6 @@ import json
 import tempfile
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,23 +23,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from clbench.continual import Experience, live
-from clbench.continual import _avalanche as avalanche
+from clbench.continual import Experience, avalanche, live
 from clbench.continual.benchmark import dataset
-from clbench.continual.strategies import METHODS
 from clbench.data.load import load
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import keep_layers, predict
 from clbench.encoder.optimization import optimizer
 from clbench.encoder.tokens import pack
-from clbench.schema.strategy import Ewc, override, read_strategy
+from clbench.schema.strategy import override, read_strategy
 from clbench.schema.stream import read_stream
 
 warnings.simplefilter("ignore")
-
-
-def of_avalanche(form: Ewc) -> Any:
-    return avalanche.EWCPlugin(form.lambda_, mode=form.mode, decay_factor=form.decay)
 
 
 def main() -> None:
@@ -64,15 +57,19 @@ def main() -> None:
     store = pack(backbone.tokenizer(), first, second, 128)
     model = keep_layers(backbone.classifier(2, 0).reads(store), list(range(1, asked.layers + 1)))
     form = override(read_strategy("ewc"), {"training.learning_rate": "0.0001"})
-    ways = {"avalanche": of_avalanche, "clbench": METHODS["ewc"].plugin}
+
+    class OfAvalanche(type(form)):  # type: ignore[misc]
+        def plugin(self) -> Any:
+            return avalanche.EWCPlugin(self.lambda_, mode=self.mode, decay_factor=self.decay)
+
+    ways = {"avalanche": OfAvalanche.model_validate(form.model_dump()), "clbench": form}
     seconds: dict[str, dict[str, list[float]]] = {name: {"life": [], "fisher": []} for name in ways}
     rows, labels = (torch.from_numpy(part) for part in (experiences[0].train_rows, experiences[0].train_labels))
     for _ in range(asked.rounds):
-        for name, plugin in ways.items():
-            METHODS["ewc"] = replace(METHODS["ewc"], plugin=plugin)
+        for name, form in ways.items():
             one = copy.deepcopy(model)
             begun = time.process_time()
-            plugin(form).compute_importances(  # type: ignore[misc]
+            form.plugin().compute_importances(
                 one, nn.CrossEntropyLoss(), optimizer(one, form.training), dataset(rows, labels), "cpu", 32
             )
             seconds[name]["fisher"].append(time.process_time() - begun)

@@ -34,17 +34,16 @@ warnings.simplefilter("ignore")
 
 from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 
-from clbench.continual import Experience  # noqa: E402
-from clbench.continual import _avalanche as avalanche  # noqa: E402
+from clbench.continual import Experience, avalanche  # noqa: E402
 from clbench.continual.benchmark import benchmark  # noqa: E402
-from clbench.continual.strategies import build, remembered  # noqa: E402
+from clbench.continual.learner import build  # noqa: E402
 from clbench.continual.training import TrainingPlugin  # noqa: E402
 from clbench.data.load import load  # noqa: E402
 from clbench.encoder.backbone import open_backbone  # noqa: E402
 from clbench.encoder.bert import Classifier  # noqa: E402
 from clbench.encoder.optimization import optimizer  # noqa: E402
 from clbench.encoder.tokens import TokenStore, pack  # noqa: E402
-from clbench.schema.strategy import Agem, override, read_strategy  # noqa: E402
+from clbench.schema.strategy import override, read_strategy  # noqa: E402
 from clbench.schema.stream import read_stream  # noqa: E402
 
 BATCH, PADDED = 32, 128
@@ -198,7 +197,7 @@ def with_clbench(name: str, store: TokenStore, rows: np.ndarray, labels: np.ndar
     quiet = TrainingPlugin(form.training, experiences[:1], lambda *_: None)
     first = build(form, model, quiet, stream[:0], {}, epochs=0)
     first.train(stream[0], eval_streams=[])
-    state = remembered(form, first)
+    state = form.state(first)
 
     def train() -> float:
         timer = Timer()
@@ -210,7 +209,7 @@ def with_clbench(name: str, store: TokenStore, rows: np.ndarray, labels: np.ndar
         return timer.seconds
 
     train()
-    held = form.sample_size if isinstance(form, Agem) else 0
+    held = getattr(form, "sample_size", 0)
     return train, (sum(seen) + held * len(seen)) / (len(rows) - 64)
 
 

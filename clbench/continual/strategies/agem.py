@@ -1,0 +1,66 @@
+"""Method ``agem``: averaged gradient episodic memory (Chaudhry et al. 2019, arXiv:1812.00420)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from clbench.errors import UserError
+from clbench.schema.strategy import Remembered, State, Strategy, own_plugin
+
+
+class Agem(Strategy):
+    """Averaged GEM: a gradient against that of ``sample_size`` remembered pairs is projected onto its normal plane.
+
+    The memory keeps ``patterns_per_experience`` pairs of every earlier experience.
+    """
+
+    rehearses: ClassVar[bool] = True
+
+    method: Literal["agem"]
+    patterns_per_experience: Remembered
+    sample_size: int = Field(ge=1, le=65536)
+
+    def plugin(self) -> Any:
+        from clbench.continual import avalanche
+        from clbench.runtime.threads import one_thread
+
+        class Plugin(avalanche.AGEMPlugin):
+            """Avalanche's A-GEM, its inner products of gradients summed by one thread."""
+
+            def after_backward(self, strategy: Any, **more: Any) -> None:
+                with one_thread():
+                    super().after_backward(strategy, **more)
+
+        return Plugin(self.patterns_per_experience, self.sample_size)
+
+    def state(self, learner: Any) -> State:
+        from clbench.continual.benchmark import contents
+
+        state: State = {}
+        for number, memory in enumerate(own_plugin(learner).buffers):
+            rows, labels = contents(memory)
+            state |= {f"{number}/rows": rows, f"{number}/labels": labels}
+        return state
+
+    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
+        from clbench.continual import avalanche
+        from clbench.continual.benchmark import RowLoader, dataset
+
+        plugin, count = own_plugin(learner), len(past)
+        share = plugin.sample_size // count
+        if share == 0:
+            raise UserError(
+                f"agem's sample_size {plugin.sample_size} is too small for a memory of {count} domains; "
+                f"give at least one pair a domain, say --set sample_size={8 * count}."
+            )
+        plugin.buffers = [dataset(state[f"{n}/rows"], state[f"{n}/labels"]) for n in range(count)]
+        # Avalanche goes through a memory in its order; the paper samples it at random.
+        loader = avalanche.GroupBalancedInfiniteDataLoader(plugin.buffers, batch_size=share, shuffle=True)
+        plugin.buffer_dataloader = loader
+        plugin.buffer_dliter = iter(RowLoader(loader))
+
+    def burden(self) -> float:
+        return 1 + self.sample_size / self.training.batch_size

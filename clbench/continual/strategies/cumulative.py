@@ -1,0 +1,27 @@
+"""Method ``cumulative``: every experience on all domains met so far, an upper reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from clbench.schema.strategy import State, Strategy
+
+
+class Cumulative(Strategy):
+    """Every experience trains on all domains met so far: an upper reference."""
+
+    trains_on: ClassVar[Literal["new", "met", "all"]] = "met"
+
+    method: Literal["cumulative"]
+
+    def template(self) -> Any:
+        from clbench.continual import avalanche
+
+        return avalanche.Cumulative
+
+    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
+        if past:
+            learner.dataset = past[0].dataset
+        for experience in past[1:]:
+            learner.dataset = learner.dataset.concat(experience.dataset)

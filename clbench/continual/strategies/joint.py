@@ -1,0 +1,20 @@
+"""Method ``joint``: all domains at once, an upper reference."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from clbench.schema.strategy import Strategy
+
+
+class Joint(Strategy):
+    """All domains at once, from the model at inception: an upper reference, not a continual learner."""
+
+    trains_on: ClassVar[Literal["new", "met", "all"]] = "all"
+
+    method: Literal["joint"]
+
+    def template(self) -> Any:
+        from clbench.continual import avalanche
+
+        return avalanche.JointTraining

@@ -1,0 +1,54 @@
+"""Method ``lwf``: learning without forgetting (Li and Hoiem 2016, arXiv:1606.09282)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from clbench.schema.strategy import State, Strategy, own_plugin
+
+
+class Lwf(Strategy):
+    """Learning without forgetting: loss + alpha * KL(old model || model), both softened by ``temperature``."""
+
+    method: Literal["lwf"]
+    alpha: float = Field(ge=0)
+    temperature: float = Field(gt=0)
+
+    def plugin(self) -> Any:
+        from clbench.continual import avalanche
+
+        class Plugin(avalanche.LwFPlugin):
+            """Avalanche's LwF with an old model that teaches without dropout and holds no gradients.
+
+            Avalanche copies the model as training left it, in training mode; the targets would then be noisy.
+            """
+
+            def after_training_exp(self, strategy: Any, **_: Any) -> None:
+                strategy.optimizer.zero_grad()
+                super().after_training_exp(strategy)
+                self.lwf.prev_model.eval().requires_grad_(False)
+
+        return Plugin(alpha=self.alpha, temperature=self.temperature)
+
+    def state(self, learner: Any) -> State:
+        import torch
+
+        lwf = own_plugin(learner).lwf
+        classes = torch.tensor(sorted(lwf.prev_classes_by_task[0]))
+        return {"classes": classes} | {f"model/{name}": value for name, value in lwf.prev_model.state_dict().items()}
+
+    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
+        lwf = own_plugin(learner).lwf
+        lwf.expcount = len(past)
+        lwf.prev_classes_by_task[0] = set(state["classes"].tolist())
+        lwf.prev_model = copy.deepcopy(learner.model).eval().requires_grad_(False)
+        weights = {key.removeprefix("model/"): value for key, value in state.items() if key.startswith("model/")}
+        lwf.prev_model.load_state_dict(weights)
+
+    def burden(self) -> float:
+        """The old model is asked as well, forward only: a third of a step."""
+        return 4 / 3

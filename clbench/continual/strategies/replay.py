@@ -1,0 +1,59 @@
+"""Method ``replay``: a memory of earlier pairs (Chaudhry et al. 2019, arXiv:1902.10486)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from clbench.schema.strategy import Remembered, State, Strategy, own_plugin
+
+
+class Replay(Strategy):
+    """A memory of ``memory_size`` earlier pairs, in equal shares; every step sees ``memory_batch_size`` of them.
+
+    ``memory_batch_size`` null: as many as there are new pairs.
+    """
+
+    rehearses: ClassVar[bool] = True
+
+    method: Literal["replay"]
+    memory_size: Remembered
+    memory_batch_size: int | None = Field(default=None, ge=1, le=65536)
+
+    def plugin(self) -> Any:
+        from clbench.continual import avalanche
+
+        class Plugin(avalanche.ReplayPlugin):
+            """Avalanche's replay; the update of its memory is called by the name that is not deprecated."""
+
+            def after_training_exp(self, strategy: Any, **_: Any) -> None:
+                self.storage_policy.post_adapt(strategy, strategy.experience)
+
+        return Plugin(mem_size=self.memory_size, batch_size_mem=self.memory_batch_size)
+
+    def state(self, learner: Any) -> State:
+        from clbench.continual.benchmark import contents
+
+        state: State = {}
+        for number, group in own_plugin(learner).storage_policy.buffer_groups.items():
+            rows, labels = contents(group.buffer)
+            state |= {f"{number}/rows": rows, f"{number}/labels": labels, f"{number}/weights": group._buffer_weights}
+        return state
+
+    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
+        from clbench.continual import avalanche
+        from clbench.continual.benchmark import dataset
+
+        policy = own_plugin(learner).storage_policy
+        policy._num_exps = len(past)
+        for number, size in enumerate(policy.get_group_lengths(len(past))):
+            group = avalanche.ReservoirSamplingBuffer(size)
+            group.buffer = dataset(state[f"{number}/rows"], state[f"{number}/labels"])
+            group._buffer_weights = state[f"{number}/weights"]
+            policy.buffer_groups[number] = group
+
+    def burden(self) -> float:
+        new = self.training.batch_size
+        return 1 + (self.memory_batch_size or new) / new
