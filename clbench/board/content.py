@@ -14,7 +14,7 @@ import numpy as np
 
 from clbench.board.again import run_command, seed_list
 from clbench.board.standings import Row, Track
-from clbench.metrics import HEADLINE, History, Interval, headline, mean_interval
+from clbench.metrics import Interval, Life, mean_interval, metrics
 
 # A score of 1, as the page has it.
 UNIT = 10_000
@@ -31,21 +31,23 @@ def ten_thousandths(score: float) -> int:
 
 
 def majority_figures(track: Track) -> dict[str, float | None]:
-    """Every figure of a model that names each domain's majority class all its life."""
-    final = track.rows[0].entry.records[0].history
-    met = final.met[final.final]
-    count = len(met)
-    return headline(
-        History(
-            accuracy=np.tile(np.array(track.majority), (count, 1)),
-            balanced=np.tile(np.array(track.majority_balanced), (count, 1)),
-            macro_f1=np.zeros((count, len(track.domains))),
-            met=met,
-            experience=np.arange(count),
-            final=np.full(count, True),
-        ),
-        np.array(track.majority),
-    ) | {"final_macro_f1": None}  # majority's F1 would need its class, which a record does not name
+    """Every figure of a model that names each domain's majority class all its life.
+
+    Its macro-F1 would need its class, which a record does not name; what is computed from it is None.
+    """
+    first = track.rows[0].entry.records[0].history.ends
+    count = len(first.met)
+    life = Life(
+        accuracy=np.tile(np.array(track.majority), (count, 1)),
+        balanced=np.tile(np.array(track.majority_balanced), (count, 1)),
+        macro_f1=np.full((count, len(track.domains)), np.nan),
+        met=first.met,
+        experience=np.arange(count),
+        final=np.full(count, True),
+        majority=np.array(track.majority),
+    )
+    found = {name: metric.compute(life) for name, metric in metrics().items()}
+    return {name: None if value is None or np.isnan(value) else float(value) for name, value in found.items()}
 
 
 def titles(tracks: Sequence[Track]) -> list[str]:
@@ -60,12 +62,24 @@ def titles(tracks: Sequence[Track]) -> list[str]:
 
 def content(tracks: Sequence[Track]) -> dict[str, Any]:
     """Everything that the page knows."""
-    shared = _Shared()
+    shared, known = _Shared(), metrics()
+    names = figure_names(tracks)
     return {
-        "figures": [[name, figure.title, figure.better, figure.meaning] for name, figure in HEADLINE.items()],
-        "tracks": [_track(track, title, shared) for track, title in zip(tracks, titles(tracks), strict=True)],
+        "figures": [
+            [name, known[name].title, known[name].better, known[name].meaning]
+            if name in known
+            else [name, name.replace("_", " "), "", "of a plug-in that is not installed here: not verified"]
+            for name in names
+        ],
+        "tracks": [_track(track, title, names, shared) for track, title in zip(tracks, titles(tracks), strict=True)],
         "shared": shared.values,
     }
+
+
+def figure_names(tracks: Sequence[Track]) -> list[str]:
+    """The figures that any submission has, in the order in which they are shown, those of no metric here last."""
+    names = {name for track in tracks for row in track.rows for name in row.figures}
+    return [*metrics(), *sorted(names - set(metrics()))]
 
 
 class _Shared:
@@ -83,7 +97,7 @@ class _Shared:
         return self.places[key]
 
 
-def _track(track: Track, title: str, shared: _Shared) -> dict[str, Any]:
+def _track(track: Track, title: str, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
     return {
         "title": title,
         "stream": track.stream,
@@ -93,13 +107,13 @@ def _track(track: Track, title: str, shared: _Shared) -> dict[str, Any]:
         "evaluation_only": [int(only) for only in track.evaluation_only],
         "majority": [_scores(track.majority), _scores(track.majority_balanced)],
         "majority_figures": [
-            None if value is None else ten_thousandths(value) for value in majority_figures(track).values()
+            None if value is None else ten_thousandths(value) for value in map(majority_figures(track).get, names)
         ],
-        "rows": [_row(row, shared) for row in track.rows],
+        "rows": [_row(row, names, shared) for row in track.rows],
     }
 
 
-def _row(row: Row, shared: _Shared) -> dict[str, Any]:
+def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
     submission, records = row.entry.submission, row.entry.records
     first = records[0]
     configuration, cost = first.configuration, row.cost
@@ -120,7 +134,7 @@ def _row(row: Row, shared: _Shared) -> dict[str, Any]:
         "front": int(row.front),
         "seeds": seed_list(submission.seeds),
         "count": len(submission.seeds),
-        "figures": [_mean_and_half(interval) for interval in row.figures.values()],
+        "figures": [_mean_and_half(row.figures.get(name)) for name in names],
         "cost": [
             cost.depth, cost.parameters, cost.parameters_without_embeddings, cost.flops_per_pair, cost.flops_length,
             cost.disk_bytes, row.latency_ms, row.throughput, max(peaks, default=None),

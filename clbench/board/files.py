@@ -183,9 +183,9 @@ def _form(file: Path) -> Submission:
     text = _text(_bytes(file, _LARGEST_SUBMISSION), file)
     content = parse_json(text, file, "a submission")
     version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if isinstance(version, bool) or version not in (1, SCHEMA_VERSION):
         raise UserError(
-            f"{file}: field 'schema_version' should be {SCHEMA_VERSION}, but is {version!r}; "
+            f"{file}: field 'schema_version' should be 1 or {SCHEMA_VERSION}, but is {version!r}; "
             "use the version of clbench that wrote it, or a newer one."
         )
     try:

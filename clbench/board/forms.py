@@ -7,10 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from clbench.metrics import HEADLINE, Interval
+from clbench.metrics import Interval
+from clbench.record.forms import VERSION_1, FigureName
 from clbench.record.parts import Name, Part
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SUBMISSION_NAME = "submission.json"
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -97,7 +98,7 @@ class Submission(Part):
         records: sha256 of each record's file, by the file's name.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     clbench: Name
     name: Slug
     author: Short
@@ -106,7 +107,7 @@ class Submission(Part):
     track: Track
     model: Name
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=100)
-    figures: dict[str, Mean | None]
+    figures: Annotated[dict[FigureName, Mean | None], Field(max_length=200)]
     records: dict[str, Sha256]
 
     @model_validator(mode="after")
@@ -115,8 +116,8 @@ class Submission(Part):
             raise ValueError("seeds should be ascending, each once")
         if list(self.records) != [record_name(seed) for seed in self.seeds]:
             raise ValueError(f"records should name {', '.join(map(record_name, self.seeds))}, in this order")
-        if list(self.figures) != list(HEADLINE):
-            raise ValueError(f"figures should be {', '.join(HEADLINE)}, in this order")
+        if self.schema_version == 1 and list(self.figures) != list(VERSION_1):
+            raise ValueError(f"figures should be {', '.join(VERSION_1)}, in this order")
         return self
 
 

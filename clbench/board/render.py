@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clbench.board.content import content, majority_figures, titles
+from clbench.board.content import content, figure_names, majority_figures, titles
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
 from clbench.board.standings import Track, standings
 from clbench.errors import UserError
-from clbench.metrics import HEADLINE, Interval
+from clbench.metrics import Interval
 from clbench.metrics.format import percent, short_number, with_half
 from clbench.plots.page import VEGA_LITE, script_json
 from clbench.storage.writing import write_whole
@@ -156,7 +156,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
         "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0,
         "majority_lifetime_balanced_accuracy": 0,
     }  # fmt: skip
-    head = [*named, *(f"{name}{end}" for name in HEADLINE for end in ("", "_low", "_high"))]
+    head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
     text = io.StringIO()
     writer = csv.DictWriter(text, head, lineterminator="\n")
     writer.writeheader()

@@ -66,6 +66,7 @@ def verify(
         known = None
     for file, record in zip(files, records, strict=True):
         found = [*_figures(record), *cost_problems(record, unchecked)]
+        unchecked += [_unknown_figure(record, name) for name in record.unverified()]
         if known is not None:
             found += [
                 *configuration_problems(record, known.stream),
@@ -78,7 +79,8 @@ def verify(
     if again is not None and not problems:
         for file, record in zip(files, records, strict=True):
             problems += [f"{file}: {told}" for told in _again(record, again(record))]
-    count = sum(len(record.figures) for record in records) + (len(entry.submission.figures) if entry else 0)
+    count = sum(len(set(record.figures) - set(record.unverified())) for record in records)
+    count += len(entry.submission.figures) if entry else 0
     return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count)
 
 
@@ -103,8 +105,10 @@ def _same_mean(one: Mean | None, other: Mean | None) -> bool:
 
 def _claims(entry: Entry) -> Iterator[str]:
     """The figures of ``submission.json`` over its seeds, from its records."""
-    for key, interval in summary(entry.records).items():
-        claimed, again = entry.submission.figures[key], None if interval is None else Mean.of(interval)
+    means = summary(entry.records)
+    for key, claimed in entry.submission.figures.items():
+        interval = means.get(key)
+        again = None if interval is None else Mean.of(interval)
         if not _same_mean(claimed, again):
             file = entry.folder / SUBMISSION_NAME
             yield f"{file}: field 'figures.{key}' is {_shown(claimed)}, but the records give {_shown(again)}."
@@ -113,8 +117,15 @@ def _claims(entry: Entry) -> Iterator[str]:
 def _figures(record: Record) -> Iterator[str]:
     """Every figure to the last digit, from the predictions."""
     for name, again in record.figures_again().items():
-        if not same(record.figures[name], again):
+        if name in record.figures and not same(record.figures[name], again):
             yield f"field 'figures.{name}' is {record.figures[name]!r}, but the predictions give {again!r}."
+
+
+def _unknown_figure(record: Record, name: str) -> str:
+    """Why a figure could not be computed again."""
+    whose = next((p for p in record.plugins if p.kind == "metric" and p.piece == name), None)
+    told = f"the plug-in {whose.package} {whose.version}, which is not installed" if whose else "no metric known here"
+    return f"the figure {name} is of {told}."
 
 
 def _again(record: Record, other: Record) -> Iterator[str]:

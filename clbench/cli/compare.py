@@ -32,9 +32,9 @@ def command(
     of submissions. Runs that differ only in their seed are one model. All must have been tested on the same pairs after
     the same experiences.
     """
-    from clbench.cli.console import out, print_json, progress
     from clbench.compare import compare, read_models, report
     from clbench.plots import overlay, overlay_page, overlay_picture
+    from clbench.runtime.console import out, print_json, progress
 
     files: list[Path] = []
     with progress(quiet=as_json) as bars:

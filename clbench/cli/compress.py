@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clbench.cli.console import out, print_json, printable, progress
+from clbench.runtime.console import out, print_json, printable, progress
 
 
 @click.command("compress")

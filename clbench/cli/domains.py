@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from clbench.cli import console
+from clbench.runtime import console
 from clbench.schema.domain import Domain
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import find, names

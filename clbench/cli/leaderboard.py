@@ -33,7 +33,7 @@ def build_command(submissions: Path, out: Path, as_json: bool, quiet: bool) -> N
     index.html needs neither network nor server. A submission that cannot be read ends the build.
     """
     from clbench.board.render import build
-    from clbench.cli.console import print_json, progress
+    from clbench.runtime.console import print_json, progress
 
     with progress(quiet or as_json) as bar:
         task = bar.add_task("read the submissions", total=None, unit="submissions")
@@ -58,7 +58,7 @@ def show_command(submissions: Path, track: str | None, as_json: bool, plot: bool
     from clbench.board.standings import standings
     from clbench.board.terminal import as_json as described
     from clbench.board.terminal import print_track
-    from clbench.cli.console import out, print_json, progress
+    from clbench.runtime.console import out, print_json, progress
 
     with progress(quiet or as_json) as bar:
         task = bar.add_task("read the submissions", total=None, unit="submissions")

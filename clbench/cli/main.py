@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from clbench import __version__
-from clbench.cli.console import printable
 from clbench.errors import UserError, nearest
+from clbench.runtime.console import printable
 from clbench.storage.cache import root
 
 # name -> (module, one line of help), so that the list of commands imports none of them.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.cli.console import out, print_json
+from clbench.runtime.console import out, print_json
 
 if TYPE_CHECKING:
     from clbench.compress.plan import Plan

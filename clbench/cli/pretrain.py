@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clbench.cli import console
+from clbench.runtime import console
 
 
 @click.command()

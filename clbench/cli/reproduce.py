@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.cli.console import out, print_json, progress
 from clbench.errors import UserError
+from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
     from clbench.studies.verdict import Answer

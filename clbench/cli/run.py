@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.cli.console import out, print_json, printable, progress
+from clbench.runtime.console import out, print_json, printable, progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,8 +68,7 @@ def command(
 
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
-    from clbench.cli import report
-    from clbench.record import RECORD_NAME
+    from clbench.record import RECORD_NAME, report
     from clbench.runs.models import check_keep, kept_models
     from clbench.runs.runner import for_seeds, forget, parse_seeds, prepare, run_seed
     from clbench.schema.changes import assigned

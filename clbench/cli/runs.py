@@ -25,10 +25,10 @@ def command(folder: Path, as_json: bool) -> None:
 
     Runs that differ only in their seed are one line. `clbench show` shows each in full and checks its figures.
     """
-    from clbench.cli.console import print_json, progress
     from clbench.errors import UserError
     from clbench.record import grouped, read_record
     from clbench.runs.folders import find_runs
+    from clbench.runtime.console import print_json, progress
 
     none_yet = folder == _USUAL and not folder.exists()
     if not none_yet and not folder.is_dir():
@@ -103,9 +103,9 @@ def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
     from rich.text import Text
 
     from clbench.board.again import seed_list
-    from clbench.cli.console import out, printable
     from clbench.metrics import Interval
     from clbench.metrics.format import with_half
+    from clbench.runtime.console import out, printable
 
     show = out()
     names = ("model", "stream", "edition", "strategy")

@@ -11,7 +11,7 @@ import click
 @click.argument("form", type=click.Choice(["record", "submission", "recipe", "stream", "domain", "backbone"]))
 def command(form: str) -> None:
     """Print the JSON schema of a file's form: what a run leaves, what is submitted, what the YAML files hold."""
-    from clbench.cli.console import print_json
+    from clbench.runtime.console import print_json
 
     print_json(_schema(form))
 

@@ -19,11 +19,10 @@ def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -
     Unfinished runs are listed with how far they are. Runs that differ only in their seed are shown as
     one, with means and 95% intervals. Every figure is computed again from the predictions on the way.
     """
-    from clbench.cli import report
-    from clbench.cli.console import out, print_json
-    from clbench.record import grouped, read_record
+    from clbench.record import grouped, read_record, report
     from clbench.runs.folders import find_runs
     from clbench.runs.models import kept_models
+    from clbench.runtime.console import out, print_json
 
     found = [find_runs(run) for run in runs]
     # dict, not set: a run that is named twice is shown once, in the order given.

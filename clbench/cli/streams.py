@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.cli import console
+from clbench.runtime import console
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
 
@@ -71,8 +71,8 @@ def _print(content: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clbench.cli.report import print_warnings
     from clbench.metrics.format import fixed
+    from clbench.record.report import print_warnings
 
     out = console.out()
     for line, style in (

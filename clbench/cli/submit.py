@@ -31,8 +31,8 @@ def command(
     clbench verify then checks the pairs, the recipe and the size as well.
     """
     from clbench.board import submit
-    from clbench.cli.console import out, print_json
     from clbench.record import find_records
+    from clbench.runtime.console import out, print_json
 
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
     place = submit(files, folder, name=name, author=author, link=link, licence=licence, shipped=True)

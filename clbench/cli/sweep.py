@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.cli.console import out, print_json, progress
+from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

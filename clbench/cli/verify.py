@@ -42,8 +42,8 @@ def command(
     from clbench.board import find_submissions
     from clbench.board.truth import truth_of
     from clbench.board.verify import Verdict, verify
-    from clbench.cli.console import out, print_json, printable, progress
     from clbench.record import RECORD_NAME
+    from clbench.runtime.console import out, print_json, printable, progress
 
     for path in paths:
         if not os.path.lexists(path):

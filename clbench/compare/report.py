@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clbench.compare.models import Model
 from clbench.compare.tested import Comparison, Tested
 from clbench.errors import UserError
-from clbench.metrics import HEADLINE, LifetimeDifference
+from clbench.metrics import LifetimeDifference, metrics
 from clbench.metrics.format import fixed, points, with_half, with_unit
 from clbench.plots.page import Table
 
@@ -234,11 +234,14 @@ def _print_pairs(comparison: Comparison, console: Console) -> None:
 def _lines(comparison: Comparison) -> list[_Line]:
     """Every figure, then the cost."""
     lines = []
-    for name, figure in HEADLINE.items():
-        found = [figures[name] for figures in comparison.figures]
+    known = metrics()
+    for name in dict.fromkeys(name for figures in comparison.figures for name in figures):
+        found = [figures.get(name) for figures in comparison.figures]
+        title, better = (known[name].title, known[name].better) if name in known else (f"{name} (unverified)", None)
         means = [None if one is None else one.mean for one in found]
         texts = tuple("not defined" if one is None else with_half(one) for one in found)
-        lines.append(_Line(figure.title, texts, _best(means, figure.better == "higher")))
+        best = frozenset() if better is None else _best(means, better == "higher")
+        lines.append(_Line(title, texts, best))
     costs = [model.records[0].cost for model in comparison.models]
     lengths = sorted({cost.flops_length for cost in costs})
     latency = [_median(model, "latency_ms") for model in comparison.models]

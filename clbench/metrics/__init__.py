@@ -1,7 +1,7 @@
-"""The figures: pure functions of arrays, each with its formula and its source. No torch, no files.
+"""The metrics: pure functions of arrays, each with its formula and its source. No torch, no files.
 
 - :mod:`~clbench.metrics.scores`: scores of predictions, and what a matrix of scores says about a life.
-- :mod:`~clbench.metrics.headline`: all of them for one run, by name.
+- :mod:`~clbench.metrics.metric`: what a metric is; clbench's own lie in ``library/``, one family a file.
 - :mod:`~clbench.metrics.intervals`: a mean over seeds with its 95% interval.
 - :mod:`~clbench.metrics.paired`: two models compared on the same pairs.
 - :mod:`~clbench.metrics.lifetimes`: many models' lifetime accuracies compared.
@@ -10,9 +10,9 @@
 
 from __future__ import annotations
 
-from clbench.metrics.headline import HEADLINE, Figure, History, headline
 from clbench.metrics.intervals import Interval, mean_interval
 from clbench.metrics.lifetimes import lifetime_of, lifetime_p_values, lifetime_shares
+from clbench.metrics.metric import METRICS, Life, Metric, figures, metrics
 from clbench.metrics.paired import (
     Difference,
     LifetimeDifference,
@@ -40,20 +40,20 @@ from clbench.metrics.scores import (
 )
 
 __all__ = [
-    "HEADLINE",
+    "METRICS",
     "Difference",
-    "Figure",
-    "History",
     "Interval",
+    "Life",
     "LifetimeDifference",
     "McNemar",
+    "Metric",
     "accuracy",
     "backward_transfer",
     "balanced_accuracy",
+    "figures",
     "final_accuracy",
     "forgetting",
     "forward_transfer",
-    "headline",
     "holm",
     "intransigence",
     "learning_accuracy",
@@ -66,6 +66,7 @@ __all__ = [
     "macro_f1",
     "mcnemar",
     "mean_interval",
+    "metrics",
     "minimum_accuracy",
     "paired_bootstrap",
     "seeds_bootstrap",

@@ -10,14 +10,27 @@ import numpy as np
 from pydantic import Field, JsonValue
 from pydantic_core import PydanticSerializationError
 
-from clbench import __version__, figures
+from clbench import __version__
 from clbench.data.pairs import DomainData
 from clbench.errors import UserError
+from clbench.metrics import METRICS
 from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.record.packing import Packed, PackedPlaces
-from clbench.record.parts import Configuration, Cost, Domain, EvaluationPoint, Measured, Name, Part, Score, Split
+from clbench.record.parts import (
+    Configuration,
+    Cost,
+    Domain,
+    EvaluationPoint,
+    Measured,
+    Name,
+    Part,
+    Plugin,
+    Score,
+    Split,
+)
 from clbench.record.warnings import RunWarning
 from clbench.schema.form import parse
+from clbench.schema.registry import Registry
 
 
 class PointLike(Protocol):
@@ -101,6 +114,7 @@ def make_record(
     cost: Cost | Mapping[str, Any],
     measured: Measured | Mapping[str, Any],
     warnings: Sequence[RunWarning] = (),
+    plugins: Sequence[Plugin] = (),
 ) -> Record:
     """The record of a run; its figures are computed here, from the predictions.
 
@@ -112,6 +126,7 @@ def make_record(
         points: every evaluation, in order, as :func:`clbench.continual.live` returns them.
         cost: the fields of :class:`~clbench.record.parts.Cost`.
         measured: the fields of :class:`~clbench.record.parts.Measured`.
+        plugins: steps, strategy and sources that are not clbench's own; metrics are added here.
         warnings: what was seen on the way; what follows from the predictions is added here.
 
     Raises:
@@ -126,13 +141,22 @@ def make_record(
         "data": tuple(_domain(domain, classes) for domain in domains),
         "inception": tuple(dict(step) for step in inception),
         "points": tuple(_point(point, [domain.data.name for domain in domains], classes) for point in points),
-        "figures": dict.fromkeys(figures.HEADLINE),
+        "figures": {},
         "cost": cost if isinstance(cost, Cost) else dict(cost),
         "measured": measured if isinstance(measured, Measured) else dict(measured),
+        "plugins": (*plugins, *(found for name in METRICS.all() if (found := plugin_of("metric", METRICS, name)))),
         "warnings": tuple(warnings),
     }
     record = Record.model_validate(content)
     return record.model_copy(update={"figures": record.figures_again(), "warnings": record.warnings_again()})
+
+
+def plugin_of(kind: str, registry: Registry[Any], name: str) -> Plugin | None:
+    """How a record names a piece that is not clbench's own; None for one that is."""
+    origin = registry.origin(name)
+    if origin is None:
+        return None
+    return Plugin.model_validate({"kind": kind, "piece": name, "package": origin.name, "version": origin.version})
 
 
 def _domain(info: DomainInfo, classes: int) -> Domain:

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from clbench.metrics import HEADLINE, History, accuracy, balanced_accuracy, headline, intransigence, macro_f1
-from clbench.record.parts import Configuration, Cost, Domain, EvaluationPoint, InceptionStep, Measured, Name, Part
+from clbench.metrics import Life, accuracy, balanced_accuracy, figures, intransigence, macro_f1, metrics
+from clbench.record.parts import (
+    Configuration,
+    Cost,
+    Domain,
+    EvaluationPoint,
+    InceptionStep,
+    Measured,
+    Name,
+    Part,
+    Plugin,
+)
 from clbench.record.warnings import RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# What a record of version 1 holds, no more and no less.
+VERSION_1 = (
+    "lifetime_accuracy", "anytime_lifetime_accuracy", "final_accuracy", "lifetime_balanced_accuracy",
+    "anytime_lifetime_balanced_accuracy", "final_balanced_accuracy", "final_macro_f1", "forgetting",
+    "balanced_forgetting", "backward_transfer", "forward_transfer", "learning_accuracy", "minimum_accuracy",
+    "worst_case_accuracy", "in_domain_accuracy", "out_domain_accuracy",
+)  # fmt: skip
+# Of figures by name, which may be a stranger's.
+FigureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
+Figures = Annotated[dict[FigureName, float | None], Field(max_length=200)]
 
 
 class Record(Part):
@@ -30,23 +50,26 @@ class Record(Part):
         data: the domains in stream order, evaluation-only ones last.
         inception: the recipe's steps.
         points: every evaluation, in order.
-        figures: see :data:`clbench.metrics.HEADLINE`; null where a run of this length does not define one.
+        figures: by the metric's name, see :func:`clbench.metrics.metrics`; null where a run of this length does not
+            define one. Names that no metric has here are kept: see :meth:`unverified`.
         cost: of the compressed model.
         measured: times, memory, machine, versions.
+        plugins: what took part in the run and is not clbench's own; left out of the file where there was nothing.
         warnings: what a reader of the figures should know; left out of the file where there are none, as in records
             of a clbench that told none. :meth:`warnings_again` adds what can be seen without them.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     clbench: str
     configuration: Configuration
     label_space: tuple[Name, ...] = Field(min_length=2, max_length=256)
     data: tuple[Domain, ...] = Field(min_length=1)
     inception: tuple[InceptionStep, ...]
     points: tuple[EvaluationPoint, ...] = Field(min_length=1)
-    figures: dict[str, float | None]
+    figures: Figures
     cost: Cost
     measured: Measured
+    plugins: tuple[Plugin, ...] = Field(default=(), exclude_if=lambda told: not told)
     warnings: tuple[RunWarning, ...] = Field(default=(), exclude_if=lambda told: not told)
 
     @model_validator(mode="after")
@@ -77,8 +100,8 @@ class Record(Part):
             before = point
         if before is None or not before.final:
             raise ValueError("points should end with the final point of an experience")
-        if set(self.figures) != set(HEADLINE):
-            raise ValueError(f"figures should be {', '.join(HEADLINE)}")
+        if self.schema_version == 1 and set(self.figures) != set(VERSION_1):
+            raise ValueError(f"figures should be {', '.join(VERSION_1)}")
         return self
 
     @property
@@ -97,7 +120,7 @@ class Record(Part):
         return self.configuration.names
 
     @cached_property
-    def history(self) -> History:
+    def history(self) -> Life:
         """The scores at every evaluation point, from the predictions."""
         gold = {domain.name: domain.gold.array() for domain in self.data}
         scores = np.array(
@@ -109,13 +132,14 @@ class Record(Part):
                 for point in self.points
             ]
         )
-        return History(
+        return Life(
             accuracy=scores[..., 0],
             balanced=scores[..., 1],
             macro_f1=scores[..., 2],
             met=np.array([[name in point.met for name in self.domains] for point in self.points]),
             experience=np.array([point.experience for point in self.points]),
             final=np.array([point.final for point in self.points]),
+            majority=np.array([domain.majority.accuracy for domain in self.data]),
         )
 
     def right(self) -> list[np.ndarray]:
@@ -127,8 +151,21 @@ class Record(Part):
         ]
 
     def figures_again(self) -> dict[str, float | None]:
-        """All figures, computed from the predictions."""
-        return headline(self.history, np.array([domain.majority.accuracy for domain in self.data]))
+        """All figures that a metric is there for, computed from the predictions."""
+        return figures(self.history)
+
+    def all_figures(self) -> dict[str, float | None]:
+        """What it says, what it lacks computed from the predictions, in the order in which figures are shown; those
+        that no metric is there for stand last."""
+        known = metrics()
+        lacking = any(name not in self.figures for name in known)
+        again = self.figures_again() if lacking else {}
+        found = {name: self.figures[name] if name in self.figures else again[name] for name in known}
+        return found | {name: self.figures[name] for name in self.unverified()}
+
+    def unverified(self) -> list[str]:
+        """The names of its figures that no metric is there for; nothing shows whether they are right."""
+        return sorted(set(self.figures) - set(metrics()))
 
     def warnings_again(self) -> tuple[RunWarning, ...]:
         """The warnings in it, and those that follow from its predictions, right classes and sources.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clbench.metrics import HEADLINE, Interval, lifetime_shares, mean_interval
+from clbench.metrics import Interval, lifetime_shares, mean_interval, metrics
 from clbench.record.forms import Record
 
 
@@ -36,10 +36,15 @@ def grouped(records: Sequence[Record]) -> list[list[int]]:
 
 
 def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
-    """Every figure over the records, a mean with its interval; None where a record does not define it."""
+    """Every figure over the records, a mean with its interval; None where a record does not define it.
+
+    In the order in which figures are shown; those that no metric is there for stand last.
+    """
+    told = [record.all_figures() for record in records]
+    names = [*metrics(), *sorted({name for record in records for name in record.unverified()})]
     found: dict[str, Interval | None] = {}
-    for name in HEADLINE:
-        values = [value for record in records if (value := record.figures[name]) is not None]
+    for name in names:
+        values = [value for figures in told if (value := figures.get(name)) is not None]
         found[name] = mean_interval(values) if len(values) == len(records) else None
     return found
 

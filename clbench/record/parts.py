@@ -176,6 +176,22 @@ class Cost(Part):
     disk_bytes: int = Field(ge=0, le=10**15)
 
 
+class Plugin(Part):
+    """A piece that is not clbench's own.
+
+    Attributes:
+        kind: ``step``, ``strategy``, ``metric`` or ``source``.
+        piece: its name.
+        package: the installed package, the module or the file that it comes from.
+        version: of the package; of a file, the first 12 digits of its sha256.
+    """
+
+    kind: Literal["step", "strategy", "metric", "source"]
+    piece: Name
+    package: Name
+    version: Name
+
+
 class Hardware(Part):
     """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch measured with."""
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clbench.cli.report import summary
 from clbench.errors import UserError
 from clbench.metrics import Interval
 from clbench.metrics.format import with_half
 from clbench.record import RECORD_NAME, Record, read_record
+from clbench.record.report import summary
 from clbench.sweep.plan import Plan, Run
 
 if TYPE_CHECKING:

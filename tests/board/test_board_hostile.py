@@ -22,10 +22,10 @@ from submission_worlds import handed_in, honest, truth
 
 from clbench.board import find_submissions, read_submission
 from clbench.board.verify import verify
-from clbench.cli.console import printable
 from clbench.cli.main import main
 from clbench.errors import UserError
 from clbench.record.packing import Packed
+from clbench.runtime.console import printable
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31m"
 

@@ -18,7 +18,7 @@ from clbench.board.render import read_all
 from clbench.board.terminal import pareto_plot, print_track
 from clbench.cli.leaderboard import command
 from clbench.errors import UserError
-from clbench.metrics import HEADLINE
+from clbench.metrics import metrics
 from clbench.metrics.format import percent
 
 
@@ -73,7 +73,7 @@ def test_show_as_json(submissions: Path) -> None:
     assert [track["track"] for track in told["tracks"]] == ["greek.embedded.naive", "greek.embedded.replay"]
     rows = {row["submission"]: row for row in told["tracks"][0]["rows"]}
     assert rows["twin-a"]["rank"] == rows["twin-b"]["rank"] == 2
-    assert set(rows["tiny"]["figures"]) == set(HEADLINE)
+    assert set(rows["tiny"]["figures"]) == set(metrics())
     assert told["tracks"][1]["rows"][0]["figures"]["forgetting"]["low"] is None
 
 

@@ -13,7 +13,7 @@ from clbench.board.standings import standings
 from clbench.board.truth import truth_of
 from clbench.board.verify import verify
 from clbench.compare import Comparison, read_models, report
-from clbench.metrics import HEADLINE
+from clbench.metrics import metrics
 from clbench.metrics.format import with_half
 from clbench.record import summary
 
@@ -72,7 +72,7 @@ def test_the_board_shows_the_figures_that_compare_shows() -> None:
         table, _ = report.page_tables(Comparison(tuple(models), figures, (), False, 0))
         lines = {title: cells for title, *cells in table.rows}
         for place, model in enumerate(models):
-            cells = [lines[HEADLINE[head].title][place] for head in heads]
+            cells = [lines[metrics()[head].title][place] for head in heads]
             assert shown[model.files[0].parent.name] == cells, f"{section.split()[0]}: {model.name}"
             seen += len(cells)
     assert seen == len(heads) * len(find_submissions(SUBMISSIONS))

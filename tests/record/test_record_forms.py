@@ -14,8 +14,10 @@ from record_worlds import NAMES, TRAINED, pieces, record
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from clbench.data.pairs import Places
-from clbench.metrics import HEADLINE
+from clbench.metrics import metrics
 from clbench.record import Record, make_record
+from clbench.record.forms import VERSION_1
+from clbench.record.groups import summary
 
 
 def golds(parts: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -92,7 +94,7 @@ def test_figures_from_the_frames_by_hand() -> None:
     transfer = ((frame.iloc[0, 1] - majority[1]) + (frame.iloc[1, 2] - majority[2])) / 2
     assert made.figures["forward_transfer"] == pytest.approx(transfer)
     assert made.figures_again() == made.figures
-    assert list(made.figures) == list(HEADLINE)
+    assert list(made.figures) == list(metrics())
 
 
 @settings(max_examples=20, deadline=None)
@@ -194,8 +196,25 @@ def test_a_domain_without_its_test_pairs_is_refused() -> None:
         Record.model_validate(content)
 
 
-def test_figures_of_other_names_are_refused() -> None:
+def test_figures_of_other_names_are_kept_from_version_2_on() -> None:
     content = record().model_dump(mode="json")
     content["figures"]["accuracy_of_dreams"] = 1.0
+    found = Record.model_validate(content)
+    assert found.unverified() == ["accuracy_of_dreams"]
+    assert list(found.all_figures()) == [*VERSION_1, "accuracy_of_dreams"]
+    assert found.model_dump(mode="json") == content
     with pytest.raises(ValidationError, match="figures should be lifetime_accuracy, "):
+        Record.model_validate(content | {"schema_version": 1})
+    content["figures"]["Accuracy of dreams"] = content["figures"].pop("accuracy_of_dreams")
+    with pytest.raises(ValidationError, match="pattern"):
         Record.model_validate(content)
+
+
+def test_a_figure_that_is_missing_is_computed() -> None:
+    content = record().model_dump(mode="json")
+    told = content["figures"].pop("forgetting")
+    found = Record.model_validate(content)
+    assert found.all_figures()["forgetting"] == told
+    assert summary([found]) == summary([record()])
+    with pytest.raises(ValidationError, match="figures should be lifetime_accuracy, "):
+        Record.model_validate(content | {"schema_version": 1})

@@ -26,8 +26,8 @@ from record_worlds import Said, domain, pieces
 
 from clbench.board import submit
 from clbench.board.render import PAGE_NAME, build
-from clbench.cli.console import progress
 from clbench.record import make_record, write_record
+from clbench.runtime.console import progress
 
 TRAINED = ("mnli", "snli", "scitail", "sick", "hans")
 NAMES = (*TRAINED, "rte")

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clbench.cli.console import out, print_json
 from clbench.data.baselines import second_alone, word_overlap
 from clbench.data.generators import examples, generate
 from clbench.data.pairs import DomainData, Pairs
+from clbench.runtime.console import out, print_json
 
 
 @dataclass(frozen=True)

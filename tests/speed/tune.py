@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-from clbench.cli.console import progress
 from clbench.data.load import load
 from clbench.runs.runner import parse_seeds, prepare, run_seed
+from clbench.runtime.console import progress
 from clbench.schema.stream import read_stream
 
 FIGURES = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "learning_accuracy", "forgetting")

@@ -13,10 +13,9 @@ import pytest
 from record_worlds import NAMES, pieces, record
 from rich.console import Console
 
-from clbench.cli import report
-from clbench.metrics import HEADLINE, mean_interval
+from clbench.metrics import mean_interval, metrics
 from clbench.metrics.format import with_half, with_unit
-from clbench.record import Record, grouped, make_record, summary
+from clbench.record import Record, grouped, make_record, report, summary
 
 
 def printed(records: list[Record], width: int = 120, **options: Any) -> str:
@@ -79,7 +78,7 @@ def test_colours_tell_what_was_lost() -> None:
 def test_every_figure_stands_there() -> None:
     made = record()
     text = printed([made], plot=False)
-    for name, figure in HEADLINE.items():
+    for name, figure in metrics().items():
         line = next(line for line in text.splitlines() if line.startswith(figure.title + " "))
         value = made.figures[name]
         assert value is not None

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from clbench.cli.console import printable
-from clbench.metrics import HEADLINE, Interval, mean_interval
+from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
+from clbench.runtime.console import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -201,7 +201,7 @@ def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
     """Every figure, with its meaning or without."""
     from rich.table import Table
 
-    several = len(records) > 1
+    several, known = len(records) > 1, metrics()
     columns = ("figure", "%", "better", *(["meaning"] * meanings))
     table = Table(*columns, header_style="bold", pad_edge=False, box=None)
     if several:
@@ -209,9 +209,13 @@ def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
     table.columns[1].justify = "right"
     table.columns[1].no_wrap = True
     for name, interval in summary(records).items():
-        figure = HEADLINE[name]
         value = "not defined" if interval is None else with_half(interval)
-        table.add_row(figure.title, value, figure.better, *([figure.meaning] * meanings))
+        metric = known.get(name)
+        title, better, meaning = (
+            (metric.title, metric.better, metric.meaning) if metric
+            else (name.replace("_", " "), "", "unverified: of a plug-in that is not installed")
+        )  # fmt: skip
+        table.add_row(title, value, better, *([meaning] * meanings))
     return table
 
 

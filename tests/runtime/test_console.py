@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clbench.cli import console
 from clbench.cli.main import main
+from clbench.runtime import console
 
 HOSTILE = ["\x1b[31mred", "\x1b]0;title\x07", "a\u202eb", "\x9b2J", "\x7f", "\x00", "\u2066x", "a\rb"]
 

@@ -1,0 +1,22 @@
+"""What domains did for one another, and how well a new one is learned."""
+
+from __future__ import annotations
+
+from clbench.metrics import scores
+from clbench.metrics.metric import Metric
+
+BACKWARD = Metric(
+    "backward_transfer", "backward transfer", "higher", "final minus just learned, over earlier domains",
+    "mean over earlier d of A[T, d] - A[t_d, d] (Lopez-Paz and Ranzato 2017)",
+    lambda life: scores.backward_transfer(life.ends.accuracy, life.ends.met), 100,
+)  # fmt: skip
+FORWARD = Metric(
+    "forward_transfer", "forward transfer", "higher", "just before training minus the majority class",
+    "mean over later d of A[t_d - 1, d] - majority_d (Lopez-Paz and Ranzato 2017)",
+    lambda life: scores.forward_transfer(life.ends.accuracy, life.ends.met, life.majority), 110,
+)  # fmt: skip
+LEARNING = Metric(
+    "learning_accuracy", "learning accuracy", "higher", "just learned, over domains met",
+    "mean over d met of A[t_d, d] (Riemer et al. 2019)",
+    lambda life: scores.learning_accuracy(life.ends.accuracy, life.ends.met), 120,
+)  # fmt: skip

@@ -1,0 +1,104 @@
+"""What a metric is, and the scores of a life that it is computed from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+
+from clbench.errors import UserError
+from clbench.schema.registry import Registry
+
+# Where a metric that names no place is shown: behind clbench's own.
+_LAST = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Life:
+    """The scores of a whole life.
+
+    Attributes:
+        accuracy, balanced, macro_f1: (P, D) float in [0, 1], a row for each evaluation point in order, a column a
+            domain.
+        met: (P, D) bool, the domains trained on by then, the current experience's included.
+        experience: (P,) int, 0 at inception.
+        final: (P,) bool, whether the point is the one that ends its experience.
+        majority: (D,) accuracy of each domain's majority class.
+    """
+
+    accuracy: np.ndarray
+    balanced: np.ndarray
+    macro_f1: np.ndarray
+    met: np.ndarray
+    experience: np.ndarray
+    final: np.ndarray
+    majority: np.ndarray
+
+    @cached_property
+    def ends(self) -> Life:
+        """The same at the end of each experience alone: T rows, inception first."""
+        kept = self.final
+        return replace(
+            self, accuracy=self.accuracy[kept], balanced=self.balanced[kept], macro_f1=self.macro_f1[kept],
+            met=self.met[kept], experience=self.experience[kept], final=self.final[kept],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a life.
+
+    Attributes:
+        name: lower-case words joined by ``_``, as records have it.
+        title: its name in the literature.
+        better: which direction is better.
+        meaning: one line for people.
+        formula: the equation, and where it comes from.
+        compute: from the scores of a life to the figure, a share of 1; None where a life of this length does not define
+            it, never nan.
+        place: where it is shown among others, the smaller the further in front.
+    """
+
+    name: str
+    title: str
+    better: Literal["higher", "lower"]
+    meaning: str
+    formula: str
+    compute: Callable[[Life], float | None]
+    place: int = _LAST
+
+
+def _found(module: ModuleType) -> Iterator[tuple[str, Metric]]:
+    for one in vars(module).values():
+        if isinstance(one, Metric):
+            yield one.name, one
+
+
+METRICS: Registry[Metric] = Registry("metric", "clbench.metrics.library", "clbench.metrics", _found)
+
+
+def metrics() -> dict[str, Metric]:
+    """Every metric by its name, in the order in which figures are shown."""
+    return dict(sorted(METRICS.all().items(), key=lambda item: (item[1].place, item[0])))
+
+
+def figures(life: Life) -> dict[str, float | None]:
+    """Every metric of a life, by name, in the order in which they are shown.
+
+    Raises:
+        UserError: a plug-in's metric is not finite.
+    """
+    return {name: _value(metric, life) for name, metric in metrics().items()}
+
+
+def _value(metric: Metric, life: Life) -> float | None:
+    found = metric.compute(life)
+    value = None if found is None else float(found)
+    if value is not None and not math.isfinite(value):
+        raise UserError(f"the metric {metric.name} gives {value}; it should give a finite number, or None.")
+    return value
