@@ -11,6 +11,7 @@ from clbench.runtime.console import out, print_json
 
 if TYPE_CHECKING:
     from clbench.compress.plan import Plan
+    from clbench.encoder.backbone import Backbone
 
 
 _USUAL = "clbench-tiny-12l"
@@ -34,12 +35,15 @@ def command(model: str | None, backbone: str | None, as_json: bool) -> None:
 
     from clbench.compress.outline import depth_note
     from clbench.compress.plan import plan
-    from clbench.encoder.backbone import starting_backbone
+    from clbench.encoder.backbone import open_backbone, starting_name
 
     shown: list[dict[str, Any]] = []
+    opened: dict[str, Backbone] = {}
     for recipe in recipes:
-        start = starting_backbone(recipe, backbone, _USUAL)
-        found = plan(recipe, start)
+        start = starting_name(recipe, backbone, _USUAL)
+        if start not in opened:
+            opened[start] = open_backbone(start)
+        found = plan(recipe, opened[start])
         shape, teacher = found.shape, found.teacher
         shown.append(
             {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
 from clbench.schema.step import Place, Planned, Shape, Step
-from clbench.storage.cache import holds, key_of
+from clbench.storage.cache import holds, installed, key_of
 
 if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
@@ -181,7 +180,7 @@ def plan(
 def beginning(backbone: Backbone, task: str, seed: int) -> dict[str, Any]:
     """What determines a model before any step; each step adds its identity to ``steps``."""
     return {
-        "clbench": __version__, "torch": version("torch"), "backbone": backbone.digest, "task": task, "seed": seed,
+        "clbench": __version__, "torch": installed("torch"), "backbone": backbone.digest, "task": task, "seed": seed,
         "steps": [],
     }  # fmt: skip
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
 from clbench.encoder.tokenizer import check_tokenizer, read_tokenizer
 from clbench.encoder.weights import (
@@ -76,8 +74,9 @@ class Backbone:
         """A fresh tokenizer with BERT's template; it neither pads nor cuts.
 
         Raises:
-            UserError: its file is missing, damaged, or does not fit the encoder.
+            UserError: its file is missing, damaged, does not fit the encoder, or transformers reads it otherwise.
         """
+        check_tokenizer(self.folder, self.shape, self.digest, f"backbone {self.name}")
         return read_tokenizer(self.folder, self.shape, f"backbone {self.name}")
 
     def classifier(self, num_labels: int, seed: int) -> Classifier:
@@ -86,6 +85,8 @@ class Backbone:
         The head, and the pooler where the checkpoint has none, are drawn from ``seed`` alone: weights from
         N(0, initializer_range), biases 0. torch's global generator is left as it was.
         """
+        import torch
+
         from clbench.encoder.bert import Classifier
 
         torchvision_ops.define()
@@ -211,13 +212,18 @@ def starting_backbone(recipe: OpenRecipe, given: str | Path | None, otherwise: s
     Raises:
         UserError: ``given`` contradicts the checkpoint that is to be loaded; or as :func:`open_backbone`.
     """
+    return open_backbone(starting_name(recipe, given, otherwise))
+
+
+def starting_name(recipe: OpenRecipe, given: str | Path | None, otherwise: str) -> str:
+    """The name of :func:`starting_backbone`'s answer."""
     own, given = recipe.backbone, None if given is None else os.fspath(given)
     if recipe.form.checkpoint and own is not None and given is not None and not _same_place(own, given):
         raise UserError(
             f"--backbone {given} contradicts --model {recipe.form.name}, which is a checkpoint and its own encoder, "
             f"{own}; leave --backbone out."
         )
-    return open_backbone((own if recipe.form.checkpoint else given or own) or given or otherwise)
+    return (own if recipe.form.checkpoint else given or own) or given or otherwise
 
 
 def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:
@@ -241,7 +247,7 @@ def _from_yaml(name: str, path: Path) -> Backbone:
             raise UserError(f"{path}: field 'folder' should name a folder beside it, but there is no {folder}.")
         packaged = path.parent.resolve() == FOLDERS["backbone"].resolve()
         source = {"kind": "packaged" if packaged else "folder", "id": form.name, **about}
-        backbone = _checked(name, folder, source, form.learning_rate)
+        backbone = _checked(name, folder, source, form.learning_rate, form.sha256 if packaged else None)
     if form.sha256 is not None and form.sha256 != backbone.digest:
         raise UserError(
             f"{path}: field 'sha256' says {form.sha256}, but the files of the backbone have {backbone.digest}; "
@@ -258,35 +264,40 @@ def _from_hub(name: str, hub_id: str, revision: str | None, about: dict[str, str
     return _checked(name, folder, source, rate)
 
 
-def _checked(name: str, folder: Path, source: dict[str, Any], rate: float | None) -> Backbone:
+def _checked(
+    name: str, folder: Path, source: dict[str, Any], rate: float | None, packaged: str | None = None
+) -> Backbone:
+    """The backbone in ``folder``; ``packaged`` is the digest of one that comes with clbench."""
     origin = f"backbone {name}"
     if not name.isprintable() or len(name) > _LONGEST_NAME:
         raise UserError(
             f"{origin}: the path or name should be at most {_LONGEST_NAME} printable characters; rename the folder."
         )
     check_files(folder, origin)
-    shape = read_shape(folder, origin)
-    check_weights(folder, shape, origin)
+    shape, digest = _read_through(folder, origin)
     # Width times rate is about the same for the rates that suit widths 128 and 768.
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
-    digest = _digest(folder, shape, origin)
-    check_tokenizer(folder, shape, digest, origin)
+    if digest != packaged:
+        # A packaged one is compared with transformers when it is first used: to list it needs no torch.
+        check_tokenizer(folder, shape, digest, origin)
     return Backbone(name, folder, digest, source, chosen, shape)
 
 
-# Digests of folders whose weights have been read through, by the state of their files: a sweep opens the same backbone
-# for every run.
-_DIGESTS: dict[tuple[Any, ...], str] = {}
+# Shapes and digests of folders that have been read through, by the state of their files: a sweep opens the same
+# backbone for every run.
+_READ: dict[tuple[Any, ...], tuple[BertShape, str]] = {}
 
 
-def _digest(folder: Path, shape: BertShape, origin: str) -> str:
-    """The folder's digest, after a look at every weight of its encoder; once for each state of its files."""
+def _read_through(folder: Path, origin: str) -> tuple[BertShape, str]:
+    """The folder's shape and digest, after a look at every weight of its encoder; once for each state of its files."""
     found = [(folder / name).stat() for name in FILES if (folder / name).exists()]
     state = (folder.resolve(), *((s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
-    if state not in _DIGESTS:
+    if state not in _READ:
+        shape = read_shape(folder, origin)
+        check_weights(folder, shape, origin)
         check_finite(folder, {*expected_weights(shape), *POOLER}, origin)
-        _DIGESTS[state] = digest_of(folder)
-    return _DIGESTS[state]
+        _READ[state] = (shape, digest_of(folder))
+    return _READ[state]
 
 
 def _empty(kind: Any, shape: BertShape, arguments: Mapping[str, Any] | None = None, **fields: Any) -> Any:
@@ -296,6 +307,7 @@ def _empty(kind: Any, shape: BertShape, arguments: Mapping[str, Any] | None = No
         arguments: of the class, beside the configuration.
         fields: of the configuration, beside those of the shape.
     """
+    import torch
     from transformers import BertConfig
 
     config = BertConfig(**shape.config_fields(), **fields, attn_implementation="sdpa")

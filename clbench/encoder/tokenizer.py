@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from clbench.errors import UserError, short
 from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import shown
-from clbench.storage.cache import cached, key_of
+from clbench.storage.cache import cached, installed, key_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -104,7 +103,7 @@ def check_tokenizer(folder: Path, shape: BertShape, digest: str, origin: str) ->
     content = {
         "backbone": digest,
         "legacy": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in legacy},
-        "versions": {name: version(name) for name in ("tokenizers", "transformers")},
+        "versions": {name: installed(name) for name in ("tokenizers", "transformers")},
     }
 
     def check(entry: Path) -> None:

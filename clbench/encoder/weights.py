@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clbench.encoder.hf_folder import read_json
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
@@ -109,15 +111,15 @@ def check_finite(folder: Path, names: Collection[str], origin: str) -> None:
     Raises:
         UserError: one is.
     """
-    import torch
-
-    for name, value in _read(folder, names, origin):
+    for name, value in _arrays(folder, names, origin):
         # Faster than isfinite, which writes a mask: NaN and infinities reach the extremes.
-        if not all(torch.isfinite(extreme) for extreme in torch.aminmax(value)):
-            bad = int((~torch.isfinite(value)).sum())
+        with np.errstate(invalid="ignore"):
+            finite = np.isfinite(value.min()) and np.isfinite(value.max())
+        if not finite:
+            bad = int((~np.isfinite(value)).sum())
             raise UserError(
                 f"{origin}: '{name}' in model.safetensors should hold finite numbers, but {bad:,} of its "
-                f"{value.numel():,} are NaN or infinite."
+                f"{value.size:,} are NaN or infinite."
             )
 
 
@@ -127,7 +129,14 @@ def read_weights(folder: Path, names: Collection[str], origin: str) -> dict[str,
     Raises:
         UserError: the file cannot be read.
     """
-    return dict(_read(folder, names, origin))
+    import torch
+
+    with _opened(folder, origin, "pt") as file:
+        return {
+            _plain(name): file.get_tensor(name).to(torch.float32)
+            for name in file.keys()  # noqa: SIM118
+            if _plain(name) in names
+        }
 
 
 def read_head(
@@ -283,24 +292,31 @@ def _stored(folder: Path, origin: str) -> dict[str, Stored]:
     return found
 
 
-def _read(folder: Path, names: Collection[str], origin: str) -> Iterator[tuple[str, Tensor]]:
-    import torch
-
+def _arrays(folder: Path, names: Collection[str], origin: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Those weights of ``names`` that are there, in float32. torch, which takes seconds to import, is not needed."""
+    stored = _stored(folder, origin)
+    wanted = [found for name, found in stored.items() if name in names]
     with _opened(folder, origin) as file:
-        for name in file.keys():  # noqa: SIM118
-            if _plain(name) in names:
-                yield _plain(name), file.get_tensor(name).to(torch.float32)
+        for found in wanted:
+            if found.dtype != "BF16":
+                # A number too large for float32 becomes infinite, as it would in the model.
+                with np.errstate(over="ignore"):
+                    yield _plain(found.name), file.get_tensor(found.name).astype(np.float32, copy=False)
+    halves = {_plain(found.name) for found in wanted if found.dtype == "BF16"}
+    if halves:
+        # numpy has no bfloat16.
+        yield from ((name, value.numpy()) for name, value in read_weights(folder, halves, origin).items())
 
 
 @contextmanager
-def _opened(folder: Path, origin: str) -> Iterator[Any]:
+def _opened(folder: Path, origin: str, framework: str = "np") -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     path = folder / "model.safetensors"
     if not path.is_file():
         raise UserError(f"{origin}: {_instead(folder)}")
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, framework) as file:
             yield file
     except (SafetensorError, OSError) as error:
         raise UserError(f"{origin}: model.safetensors is damaged or cut short ({error}); fetch it again.") from error

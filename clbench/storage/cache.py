@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,12 @@ def key_of(content: Mapping[str, Any]) -> str:
     """The key of an entry that ``content`` (plain JSON values) determines: 64 hexadecimal digits."""
     text = json.dumps({"format": _FORMAT, **content}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def installed(package: str) -> str:
+    """The version of an installed package, as part of a key; looked up once, since that parses its metadata."""
+    return metadata.version(package)
 
 
 def holds(kind: str, key: str) -> bool:

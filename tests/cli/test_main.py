@@ -30,6 +30,22 @@ def test_help_and_import_load_nothing_heavy() -> None:
         assert name in done.stdout
 
 
+def test_listing_and_drawing_recipes_imports_no_torch() -> None:
+    # The cache of this test is empty: not even the first look at a packaged backbone needs torch.
+    code = (
+        "import sys\n"
+        "from clbench.cli.main import main\n"
+        "main(['models'])\n"
+        "main(['models', 'pkd-skip-6l'])\n"
+        "heavy = {'torch', 'avalanche', 'transformers', 'datasets', 'pandas', 'scipy', 'sklearn', 'matplotlib'}\n"
+        "print('loaded', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("loaded []\n")
+    assert "prune-alternate-3l" in done.stdout
+    assert "▶" in done.stdout
+
+
 def test_a_working_directory_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

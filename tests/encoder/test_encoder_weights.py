@@ -69,6 +69,22 @@ def test_the_weights_are_those_that_transformers_loads_bit_for_bit(folder: Path,
         assert torch.equal(trained.hf.eval()(input_ids=ids).logits, theirs.eval()(input_ids=ids).logits)
 
 
+@pytest.mark.parametrize(("dtype", "value"), [
+    (torch.float16, float("nan")), (torch.bfloat16, float("nan")), (torch.bfloat16, float("inf")),
+    (torch.float64, float("-inf")), (torch.float64, 1e300),
+])  # fmt: skip
+def test_a_number_that_is_not_finite_in_float32_is_refused_in_every_type(
+    folder: Path, dtype: torch.dtype, value: float
+) -> None:
+    def change(weights: dict[str, Tensor]) -> None:
+        weights.update({name: weight.to(dtype) for name, weight in weights.items()})
+        weights["bert.encoder.layer.0.output.dense.weight"][1, 2] = value
+
+    _edit(folder, change)
+    with pytest.raises(UserError, match=r"'encoder.layer.0.output.dense.weight' .* but 1 of its 960 are NaN"):
+        open_backbone(str(folder))
+
+
 def test_the_configuration_that_travels_is_the_checkpoints(folder: Path) -> None:
     fields = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2, "classifier_dropout": 0.4,
               "layer_norm_eps": 1e-6, "hidden_act": "relu", "layerdrop": 0.2, "masked": True, "int8": True}  # fmt: skip
