@@ -33,9 +33,10 @@ test: check chromium  ## set up, and pass ruff, mypy and every test
 coverage: $(VENV)/.test chromium  ## every test, and which lines none of them reaches: about twice the time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
-check: $(VENV)/.test  ## ruff (lint, format) and types
+check: $(VENV)/.test  ## ruff (lint, format), types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted (DATA=FOLDER: on real pairs)

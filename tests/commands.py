@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clbench.studies.pool import context
+from clbench.runtime.pool import context
 
 
 class Command:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from clbench.metrics import Interval
 from clbench.record.forms import VERSION_1, FigureName
-from clbench.record.parts import Name, Part
+from clbench.schema.part import Name, Part
 
 SCHEMA_VERSION = 2
 SUBMISSION_NAME = "submission.json"

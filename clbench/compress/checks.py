@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 from clbench.compress.plan import plan
 from clbench.encoder.backbone import teacher_backbone
 from clbench.errors import UserError
-from clbench.record.warnings import RunWarning
 from clbench.schema.recipe import OpenRecipe
+from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from clbench.continual.avalanche import Naive
 from clbench.continual.training import RowLoaderPlugin, TrainingPlugin
 from clbench.encoder.optimization import optimizer
 from clbench.schema.strategy import State, Strategy
@@ -30,7 +31,7 @@ def build(
     with warnings.catch_warnings():
         # Without an evaluator Avalanche warns that nothing will be logged, which is what is wanted.
         warnings.simplefilter("ignore", UserWarning)
-        learner = form.template()(
+        learner = (form.template() or Naive)(
             model=model,
             optimizer=optimizer(model, form.training),
             criterion=nn.CrossEntropyLoss(),

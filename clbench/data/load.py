@@ -13,9 +13,9 @@ from clbench.data.labels import to_pairs
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap, carve
 from clbench.errors import UserError
-from clbench.record.warnings import RunWarning
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream, read_alone
+from clbench.schema.warning import RunWarning
 
 # Generated pairs are one fixed data set, not a draw a run: runs are compared on the same pairs.
 GENERATOR_SEED = 0

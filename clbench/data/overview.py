@@ -11,9 +11,9 @@ import numpy as np
 from clbench.data.baselines import BaselineScore, fittable, majority, word_overlap
 from clbench.data.pairs import DomainData, Pairs
 from clbench.data.warnings import data_warnings
-from clbench.record.warnings import RunWarning
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream
+from clbench.schema.warning import RunWarning
 
 
 def overview(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from clbench.record.warnings import RunWarning
+    from clbench.schema.warning import RunWarning
 
 SPLITS = ("train", "validation", "test")
 

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 
 from clbench.data.pairs import DomainData, Pairs
-from clbench.record.warnings import RunWarning
+from clbench.schema.warning import RunWarning
 
 
 def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> tuple[RunWarning, ...]:

@@ -164,6 +164,30 @@ class Classifier(nn.Module):
         states = encode(self.hf.bert, batch)
         return batch, states, self._logits(states[-1][batch.firsts])
 
+    def set_layerdrop(self, rate: float) -> None:
+        """The chance that a batch leaves a layer out in training; the configuration, which travels along, says it."""
+        self.config.layerdrop = rate
+
+    def set_dropout(self, rate: float | Mapping[str, float]) -> None:
+        """The dropout rate of embeddings, attention weights, hidden states and the head's input.
+
+        It is written to the configuration as well, which has one rate for embeddings and hidden states: the latter's.
+
+        Args:
+            rate: for all of them, or for each of ``embeddings``, ``attention``, ``hidden`` and ``head``.
+        """
+        parts = ("embeddings", "attention", "hidden", "head")
+        rates = dict.fromkeys(parts, rate) if isinstance(rate, float | int) else rate
+        bert = self.hf.bert
+        bert.embeddings.dropout.p = rates["embeddings"]
+        for layer in bert.encoder.layer:
+            layer.attention.self.dropout.p = rates["attention"]
+            layer.attention.output.dropout.p = layer.output.dropout.p = rates["hidden"]
+        self.hf.dropout.p = rates["head"]
+        self.config.hidden_dropout_prob = rates["hidden"]
+        self.config.attention_probs_dropout_prob = rates["attention"]
+        self.config.classifier_dropout = None if rates["head"] == rates["hidden"] else rates["head"]
+
     def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
             raise ValueError("the classifier has no token store; call reads(store) first")
@@ -210,29 +234,3 @@ def keep_layers(model: Classifier, layers: list[int]) -> Classifier:
     model.config.num_hidden_layers = len(layers)
     model.config.layerdrop = 0.0
     return model
-
-
-def set_layerdrop(model: Classifier, rate: float) -> None:
-    """The chance that a batch leaves a layer out in training, written to the configuration, which travels with it."""
-    model.config.layerdrop = rate
-
-
-def set_dropout(model: Classifier, rate: float | Mapping[str, float]) -> None:
-    """The dropout rate of embeddings, attention weights, hidden states and the head's input.
-
-    It is written to the configuration as well, which has one rate for embeddings and hidden states: the latter's.
-
-    Args:
-        rate: for all of them, or for each of ``embeddings``, ``attention``, ``hidden`` and ``head``.
-    """
-    parts = ("embeddings", "attention", "hidden", "head")
-    rates = dict.fromkeys(parts, rate) if isinstance(rate, float | int) else rate
-    bert = model.hf.bert
-    bert.embeddings.dropout.p = rates["embeddings"]
-    for layer in bert.encoder.layer:
-        layer.attention.self.dropout.p = rates["attention"]
-        layer.attention.output.dropout.p = layer.output.dropout.p = rates["hidden"]
-    model.hf.dropout.p = rates["head"]
-    model.config.hidden_dropout_prob = rates["hidden"]
-    model.config.attention_probs_dropout_prob = rates["attention"]
-    model.config.classifier_dropout = None if rates["head"] == rates["hidden"] else rates["head"]

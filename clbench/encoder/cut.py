@@ -9,7 +9,7 @@ import numpy as np
 
 from clbench.data.pairs import DomainData
 from clbench.encoder.tokens import pack
-from clbench.record.warnings import RunWarning
+from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.record.forms import Record
+if TYPE_CHECKING:
+    from clbench.record import Record
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ from clbench.plots.picture import (
 )  # fmt: skip
 from clbench.plots.scores import MAJORITY, MOST, named_twins, over_seeds, score_limits, standing_out
 from clbench.plots.terminal import bar_rows, lettered_lines
-from clbench.record.forms import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from clbench.record import Record
 
 # Beyond the palette's eight colours, lines of one colour differ in these and in their markers.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)), (0, (1, 2)))

@@ -11,11 +11,12 @@ import numpy as np
 
 from clbench.plots.curves import Curves, curves
 from clbench.plots.scores import MAJORITY, MOST, Band, named_twins, over_seeds, score_limits
-from clbench.record.forms import Record
 from clbench.storage.writing import cannot_write, unfinished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from clbench.record import Record
 
 # Okabe & Ito's colours, told apart with every common form of colour blindness; black is kept for the mean.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")

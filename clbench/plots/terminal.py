@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clbench.plots.curves import curves
 from clbench.plots.scores import MAJORITY, MOST, score_limits
-from clbench.record.forms import Record
+
+if TYPE_CHECKING:
+    from clbench.record import Record
 
 # The picture's colours.
 _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))

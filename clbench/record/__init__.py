@@ -7,7 +7,7 @@ from clbench.record.files import RECORD_NAME, find_records, json_schema, read_re
 from clbench.record.forms import Record
 from clbench.record.groups import alike, grouped, pair_shares, summary, warning_sentences
 from clbench.record.provenance import hardware, versions
-from clbench.record.warnings import RunWarning
+from clbench.schema.warning import RunWarning
 
 __all__ = [
     "RECORD_NAME",

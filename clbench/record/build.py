@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pydantic import Field, JsonValue
 from pydantic_core import PydanticSerializationError
 
 from clbench import __version__
-from clbench.data.pairs import DomainData
 from clbench.errors import UserError
 from clbench.metrics import METRICS
 from clbench.record.forms import SCHEMA_VERSION, Record
@@ -22,15 +21,17 @@ from clbench.record.parts import (
     Domain,
     EvaluationPoint,
     Measured,
-    Name,
-    Part,
     Plugin,
     Score,
     Split,
 )
-from clbench.record.warnings import RunWarning
 from clbench.schema.form import parse
+from clbench.schema.part import Name, Part
 from clbench.schema.registry import Registry
+from clbench.schema.warning import RunWarning
+
+if TYPE_CHECKING:
+    from clbench.data.pairs import DomainData
 
 
 class PointLike(Protocol):

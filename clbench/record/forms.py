@@ -17,11 +17,10 @@ from clbench.record.parts import (
     EvaluationPoint,
     InceptionStep,
     Measured,
-    Name,
-    Part,
     Plugin,
 )
-from clbench.record.warnings import RunWarning
+from clbench.schema.part import Name, Part
+from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd

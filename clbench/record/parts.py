@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
-from clbench.schema.form import Frozen
-
-
-def _printable(name: str) -> str:
-    # A record may be a stranger's, and a name goes to the terminal: no control characters.
-    if not name.isprintable() or not 0 < len(name) <= 300:
-        raise ValueError("a name should be 1 to 300 printable characters")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_printable)]
-
-
-class Part(Frozen):
-    """What every part of a record shares: frozen, no unknown fields, no NaN and no infinity."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
+from clbench.schema.part import Name, Part
 
 
 class BackboneInfo(Part):

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME, find_records
-from clbench.record.parts import Configuration, Name, Part
+from clbench.record.parts import Configuration
+from clbench.schema.part import Name, Part
 from clbench.storage.writing import write_whole
 
 # Held by the process that works in a run's folder.

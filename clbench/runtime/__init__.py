@@ -1,1 +1,1 @@
-"""How the process computes: threads, determinism, and what runs beside it."""
+"""How the process computes: threads, determinism, what runs beside it, what it prints through."""

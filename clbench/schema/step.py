@@ -207,12 +207,10 @@ class TrainingStep(Step):
         return {"training": training.model_dump(mode="json"), "layerdrop": rate}
 
     def settle(self, model: Any, planned: Planned) -> None:
-        from clbench.encoder.bert import set_dropout, set_layerdrop
-
         if self.dropout is not None:
-            set_dropout(model, self.dropout.model_dump() if isinstance(self.dropout, Dropout) else self.dropout)
+            model.set_dropout(self.dropout.model_dump() if isinstance(self.dropout, Dropout) else self.dropout)
         if planned.resolved["layerdrop"] is not None:
-            set_layerdrop(model, planned.resolved["layerdrop"])
+            model.set_layerdrop(planned.resolved["layerdrop"])
 
     def _aimed(self, before: Shape, place: Place) -> float:
         # The recipe's form has seen to it that there is a later step that removes layers.

@@ -66,10 +66,8 @@ class Strategy(Form):
     training: Training
 
     def template(self) -> Any:
-        """The class of Avalanche's strategy."""
-        from clbench.continual import avalanche
-
-        return avalanche.Naive
+        """The class of Avalanche's strategy; None for its ``Naive``."""
+        return None
 
     def arguments(self) -> dict[str, Any]:
         """What the class takes beyond model, optimizer, criterion, batch size and epochs."""

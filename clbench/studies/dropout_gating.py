@@ -14,7 +14,7 @@ from typing import Any
 
 from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half
-from clbench.studies.pool import finished, workers
+from clbench.runtime.pool import finished, workers
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 

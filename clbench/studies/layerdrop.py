@@ -17,8 +17,8 @@ import numpy as np
 from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
 from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half
+from clbench.runtime.pool import finished, workers
 from clbench.schema.recipe import read_recipe
-from clbench.studies.pool import finished, workers
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import fixed, percent, with_half
-from clbench.studies.pool import finished, workers
+from clbench.runtime.pool import finished, workers
 from clbench.studies.tables import markdown_table
 from clbench.studies.verdict import Answer, answer_on_pairs
 

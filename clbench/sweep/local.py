@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
+from clbench.runtime.pool import context
+from clbench.runtime.pool import workers as pool
 from clbench.runtime.threads import one_thread
 from clbench.schema.sweep import OpenSweep
 from clbench.storage.cache import root
-from clbench.studies.pool import context
-from clbench.studies.pool import workers as pool
 from clbench.sweep.plan import Plan, Unit, ranked, simulated
 from clbench.sweep.work import Pace, Work
 

@@ -9,7 +9,7 @@ from encoder_worlds import config, padded, random_store
 from torch import nn
 from transformers import BertForSequenceClassification
 
-from clbench.encoder.bert import Classifier, encode, keep_layers, predict, set_dropout
+from clbench.encoder.bert import Classifier, encode, keep_layers, predict
 
 
 def _model(**changes: object) -> BertForSequenceClassification:
@@ -136,13 +136,13 @@ def test_keep_layers_keeps_exactly_those_and_the_model_saves_and_loads(store, la
 
 def test_set_dropout_reaches_modules_and_configuration(store) -> None:
     model = Classifier(_model(classifier_dropout=0.4), store)
-    set_dropout(model, 0.25)
+    model.set_dropout(0.25)
     rates = {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
     assert rates == {0.25}
     assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == 0.25
     assert model.config.classifier_dropout is None
     again = BertForSequenceClassification(model.config)
     assert {module.p for module in again.modules() if isinstance(module, nn.Dropout)} == {0.25}
-    set_dropout(model, 0.0)
+    model.set_dropout(0.0)
     rows = torch.arange(6)
     assert torch.equal(model.train()(rows), model(rows))

@@ -12,7 +12,7 @@ from scipy.stats import binom, chisquare
 from transformers import BertForSequenceClassification
 
 from clbench.encoder import bert
-from clbench.encoder.bert import Classifier, encode, keep_layers, layers_used, predict, set_layerdrop
+from clbench.encoder.bert import Classifier, encode, keep_layers, layers_used, predict
 from clbench.encoder.hf_folder import read_shape
 from clbench.errors import UserError
 
@@ -27,7 +27,7 @@ def model(layers: int = 3) -> Classifier:
 
 def test_the_number_of_layers_used_is_binomial() -> None:
     found = model(6)
-    set_layerdrop(found, 0.3)
+    found.set_layerdrop(0.3)
     torch.manual_seed(0)
     counts = np.bincount([sum(layers_used(found.hf.bert)) for _ in range(4000)], minlength=7)
     expected = 4000 * binom.pmf(np.arange(7), 6, 0.7)
@@ -41,7 +41,7 @@ def test_evaluation_and_a_rate_of_0_use_all_layers_and_draw_nothing() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
     assert layers_used(found.hf.bert) == [True] * 3
-    set_layerdrop(found, 0.9)
+    found.set_layerdrop(0.9)
     found.eval()
     assert layers_used(found.hf.bert) == [True] * 3
     assert torch.equal(torch.get_rng_state(), state)
@@ -67,12 +67,12 @@ def test_a_layer_left_out_passes_on_what_it_was_given(used: list[bool], monkeypa
 
 def test_the_rate_travels_with_the_configuration_and_ends_with_pruning(tmp_path: Path) -> None:
     found = model()
-    set_layerdrop(found, 0.25)
+    found.set_layerdrop(0.25)
     found.hf.save_pretrained(tmp_path)
     assert BertForSequenceClassification.from_pretrained(tmp_path).config.layerdrop == 0.25
     assert read_shape(tmp_path, "x").layerdrop == 0.25
     assert keep_layers(found, [1, 3]).config.layerdrop == 0
-    set_layerdrop(found, 1.0)
+    found.set_layerdrop(1.0)
     found.hf.save_pretrained(tmp_path)
     with pytest.raises(UserError, match="layerdrop"):
         read_shape(tmp_path, "x")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from record_worlds import pieces, record
 
 from clbench.record import RECORD_NAME, Record, RunWarning, make_record, read_record, warning_sentences, write_record
-from clbench.record.warnings import SENTENCES
+from clbench.schema.warning import SENTENCES
 
 MET = RunWarning(kind="met_in_training", domain="alpha", count=200, total=200, names=("alpha", "beta"))
 ALL = {

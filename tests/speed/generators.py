@@ -137,7 +137,7 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     from clbench.compress.steps.finetune import finetune_loss
     from clbench.compress.task import fit, task_of
     from clbench.encoder.backbone import open_backbone
-    from clbench.encoder.bert import predict, set_dropout
+    from clbench.encoder.bert import predict
     from clbench.metrics.scores import balanced_accuracy
     from clbench.schema.training import Training
 
@@ -145,7 +145,7 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     task, test = task_of(data, start.tokenizer(), ("0", "1"), 96)
     model = start.classifier(2, seed).reads(task.store)
     if dropout is not None:
-        set_dropout(model, dropout)
+        model.set_dropout(dropout)
     form = Training(epochs=3, learning_rate=start.learning_rate, batch_size=32)
     fit(model, task, form, finetune_loss(task), seed=seed, name=data.name)
     found = predict(model, torch.from_numpy(test)).argmax(-1).numpy()

@@ -10,7 +10,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 # What a worker needs; importing it takes longer than training a small model.
-_PRELOADED = ["clbench.studies.preload"]
+_PRELOADED = ["clbench.runs.preload"]
 
 
 def context() -> BaseContext:

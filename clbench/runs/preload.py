@@ -1,4 +1,4 @@
-"""What the processes of a sweep or a study need, imported once before they are forked; see ``studies/pool.py``."""
+"""What the processes of a sweep or a study need, imported once before they are forked; see ``runtime/pool.py``."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from clbench.record.parts import Name, Part
+from clbench.schema.part import Name, Part
 
 
 class RunWarning(Part):
