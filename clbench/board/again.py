@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from clbench.record.forms import Record
@@ -15,6 +15,7 @@ from clbench.schema.changes import changed_settings, is_quick, quick_recipe, qui
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import find, names
+from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy, read_strategy, settings
 from clbench.schema.stream import QUICK
 
@@ -28,38 +29,29 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
         record: one of the submission's.
         seeds: of all its records, ascending.
     """
-    configuration = record.configuration
+    return spec_of_record(record.configuration).command(seed_list(seeds)), tuple(_needs(record.configuration))
+
+
+def spec_of_record(configuration: Configuration) -> RunSpec:
+    """The run that left a record, by the names of what is shipped, and with what is changed of it."""
     model, stream, strategy = configuration.names
-    quick, changed, looked = _options(configuration)
-    words = ["clbench", "run", "--model", model, "--stream", stream]
-    words += ["--edition", configuration.edition.removesuffix(QUICK), *quick, "--strategy", strategy, *changed]
-    words += ["--seeds", seed_list(seeds), *looked]
-    return shlex.join(words), tuple(_needs(configuration))
+    settings = dict(_changed_steps(configuration) or {})
+    if strategy in _names("strategy"):
+        settings |= _assignments(configuration)
+    backbone = configuration.backbone.name
+    return RunSpec(
+        model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
+        settings=settings, quick=is_quick(configuration.edition),
+        backbone=None if backbone == _usual_backbone(configuration) else backbone,
+        labels=_labels(configuration.model), eval_every=configuration.eval_every, shift=configuration.shift,
+        data_dir=Path("FOLDER") if configuration.data_source in ("folder", "mixed") else None,
+    )  # fmt: skip
 
 
 def changed_options(configuration: Configuration) -> str:
     """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
-    return shlex.join(word for part in _options(configuration) for word in part)
-
-
-def _options(configuration: Configuration) -> tuple[list[str], list[str], list[str]]:
-    """``--quick``; what is changed of recipe, strategy and backbone; how the run was looked at and its data."""
-    strategy = configuration.names[2]
-    quick = ["--quick"] if is_quick(configuration.edition) else []
-    changed = _set(_changed_steps(configuration) or {})
-    if strategy in _names("strategy"):
-        changed += _assignments(configuration)
-    if configuration.backbone.name != _usual_backbone(configuration):
-        changed += ["--backbone", configuration.backbone.name]
-    changed += _labels(configuration.model)
-    looked: list[str] = []
-    if configuration.eval_every is not None:
-        looked += ["--eval-every", str(configuration.eval_every)]
-    if configuration.shift != 1.0:
-        looked += ["--shift", f"{configuration.shift:g}"]
-    if configuration.data_source in ("folder", "mixed"):
-        looked += ["--data-dir", "FOLDER"]
-    return quick, changed, looked
+    spec = spec_of_record(configuration)
+    return shlex.join([*(["--quick"] if spec.quick else []), *spec.changes(), *spec.looks()])
 
 
 def _needs(configuration: Configuration) -> Iterator[str]:
@@ -93,12 +85,12 @@ def seed_list(seeds: Sequence[int]) -> str:
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _labels(model: Mapping[str, Any]) -> list[str]:
-    """``--labels`` for a checkpoint whose head's rows the user named."""
+def _labels(model: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Those of a checkpoint whose head's rows the user named."""
     steps = model.get("steps")
     first = steps[0] if isinstance(steps, list) and steps else None
     labels = first.get("labels") if isinstance(first, dict) and first.get("step") == "load" else None
-    return ["--labels", ",".join(map(str, labels))] if isinstance(labels, list) else []
+    return tuple(map(str, labels)) if isinstance(labels, list) else None
 
 
 def _changed_steps(configuration: Configuration) -> dict[str, Any] | None:
@@ -110,11 +102,6 @@ def _changed_steps(configuration: Configuration) -> dict[str, Any] | None:
     if is_quick(configuration.edition):
         shipped = quick_recipe(shipped)
     return {} if shipped.describe() == told else changed_settings(shipped, told)
-
-
-def _set(settings: Mapping[str, Any]) -> list[str]:
-    # JSON is YAML, which --set reads.
-    return [word for name, value in settings.items() for word in ("--set", f"{name}={json.dumps(value)}")]
 
 
 # What is shipped stands still while a board of hundreds of submissions is built.
@@ -140,18 +127,18 @@ def _usual_backbone(configuration: Configuration) -> object:
     return configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
 
 
-def _assignments(configuration: Configuration) -> list[str]:
-    """``--set`` for every setting that is another in the records than in the strategy that is shipped."""
+def _assignments(configuration: Configuration) -> dict[str, Any]:
+    """Every setting that is another in the records than in the strategy that is shipped."""
     told = configuration.strategy
     form = shipped_strategy(configuration.names[2])
     if is_quick(configuration.edition):
         form = quick_strategy(form)
     if told.get("method") != form.method:
-        return []
+        return {}
     shipped = form.model_dump(mode="json", by_alias=True)
     if shipped["training"]["learning_rate"] is None:
         shipped["training"]["learning_rate"] = _learning_rate(configuration.backbone.name)
-    words = []
+    found: dict[str, Any] = {}
     for name in settings(form):
         part, usual = told, shipped
         if name.startswith("training."):
@@ -159,8 +146,8 @@ def _assignments(configuration: Configuration) -> list[str]:
             part, usual = (inner if isinstance(inner, dict) else {}), shipped["training"]
         key = name.removeprefix("training.")
         if key in part and part[key] != usual[key]:
-            words += _set({name: part[key]})
-    return words
+            found[name] = part[key]
+    return found
 
 
 @cache

@@ -6,7 +6,7 @@ import base64
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from clbench.errors import UserError
 from clbench.metrics import Interval
 from clbench.metrics.format import percent, short_number, with_half
 from clbench.plots.page import VEGA_LITE, script_json
+from clbench.runtime import events
 from clbench.storage.writing import write_whole
 
 README_NAME, CSV_NAME, PAGE_NAME = "README.md", "board.csv", "index.html"
@@ -43,24 +44,23 @@ below the table says of what.
 """
 
 
-def build(submissions: Path, out: Path, on_read: Callable[[int, int], None] | None = None) -> list[Path]:
+def build(submissions: Path, out: Path) -> list[Path]:
     """Render the board of all submissions: ``README.md``, ``board.csv`` and ``index.html``, each whole or not at all.
 
     Args:
         submissions: a folder of submissions, or a submission's own.
         out: where the files go; made where missing.
-        on_read: told how many submissions have been read, of how many.
 
     Raises:
         UserError: a submission cannot be read, or contradicts itself or another; or a file cannot be written. Nothing
             is left out silently.
     """
-    tracks = standings(read_all(submissions, on_read))
+    tracks = standings(read_all(submissions))
     pieces = {README_NAME: readme(tracks), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
     return [write_whole(out / name, text) for name, text in pieces.items()]
 
 
-def read_all(submissions: Path, on_read: Callable[[int, int], None] | None = None) -> list[Entry]:
+def read_all(submissions: Path) -> list[Entry]:
     """Every submission, read, its records' figures computed again, and fit to be put into one board.
 
     Raises:
@@ -79,8 +79,7 @@ def read_all(submissions: Path, on_read: Callable[[int, int], None] | None = Non
         if gold != told:
             raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
         entries.append(entry)
-        if on_read is not None:
-            on_read(number + 1, len(folders))
+        events.advance("read submissions", number + 1, len(folders), "submissions")
     return entries
 
 

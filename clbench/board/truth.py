@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,7 @@ class Truth:
     word_overlap: Mapping[str, tuple[float, float]]
 
 
-def truth_of(
-    stream: str, edition: str, data_dir: Path | None = None, on_domain: Callable[[str], None] | None = None
-) -> Truth:
+def truth_of(stream: str, edition: str, data_dir: Path | None = None) -> Truth:
     """What an edition of a shipped stream is; a stranger's submission names both, and no file is opened for it.
 
     Raises:
@@ -43,18 +41,15 @@ def truth_of(
     """
     if stream not in names("stream"):
         raise UserError(f"no shipped stream is called {stream!r}; {nearest(stream, names('stream'))}")
-    return truth_in(read_stream(stream), edition, data_dir, on_domain)
+    return truth_in(read_stream(stream), edition, data_dir)
 
 
-def truth_in(
-    stream: OpenStream, edition: str, data_dir: Path | None = None, on_domain: Callable[[str], None] | None = None
-) -> Truth:
+def truth_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> Truth:
     """Generate or fetch an edition's pairs.
 
     Args:
         stream, edition: which.
         data_dir: real editions: a folder with the domains' files instead of the hub.
-        on_domain: told each domain before its pairs are fetched.
 
     Raises:
         UserError: no such edition, or pairs that cannot be had.
@@ -63,7 +58,7 @@ def truth_in(
     from clbench.data.load import load
 
     real = stream.edition(edition).source == "real"
-    data = load(stream, edition, data_dir=data_dir if real else None, on_domain=on_domain)
+    data = load(stream, edition, data_dir=data_dir if real else None)
     classes = len(stream.form.label_space)
     baselines: dict[str, dict[str, tuple[float, float]]] = {"majority": {}, "word_overlap": {}}
     for one, fitted in zip(data, fittable(data), strict=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clbench.runtime.console import out, print_json, printable, progress
+from clbench.runtime.console import json_lines_option, out, print_json, printable, progress
 
 
 @click.command("compress")
@@ -23,6 +23,7 @@ from clbench.runtime.console import out, print_json, printable, progress
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_lines_option
 def command(
     model: str,
     domain: str,
@@ -35,6 +36,7 @@ def command(
     backbone: str | None,
     seed: int,
     as_json: bool,
+    json_lines: bool,
 ) -> None:
     """Make a compressed model and write it as a Hugging Face folder.
 
@@ -55,17 +57,10 @@ def command(
 
     from clbench.runs.compressed import write_compressed
 
-    with progress(quiet=as_json) as bars:
-        tasks = {}
-
-        def on_step(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total, unit="pairs")
-            bars.update(tasks[name], completed=done)
-
+    with progress(quiet=as_json, json_lines=json_lines):
         made = write_compressed(
             model, domain, folder, stream=stream, edition=edition, settings=settings, quick=quick,
-            data_dir=data_dir, backbone=backbone, seed=seed, on_step=on_step,
+            data_dir=data_dir, backbone=backbone, seed=seed,
         )  # fmt: skip
     for warning in made.warnings:
         click.echo(f"clbench: warning: {printable(warning)}", err=True)

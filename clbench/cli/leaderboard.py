@@ -35,9 +35,8 @@ def build_command(submissions: Path, out: Path, as_json: bool, quiet: bool) -> N
     from clbench.board.render import build
     from clbench.runtime.console import print_json, progress
 
-    with progress(quiet or as_json) as bar:
-        task = bar.add_task("read the submissions", total=None, unit="submissions")
-        files = build(submissions, out, lambda done, total: bar.update(task, completed=done, total=total))
+    with progress(quiet or as_json):
+        files = build(submissions, out)
     if as_json:
         print_json({"files": [{"path": str(file), "bytes": file.stat().st_size} for file in files]})
         return
@@ -60,9 +59,8 @@ def show_command(submissions: Path, track: str | None, as_json: bool, plot: bool
     from clbench.board.terminal import print_track
     from clbench.runtime.console import out, print_json, progress
 
-    with progress(quiet or as_json) as bar:
-        task = bar.add_task("read the submissions", total=None, unit="submissions")
-        entries = read_all(submissions, lambda done, total: bar.update(task, completed=done, total=total))
+    with progress(quiet or as_json):
+        entries = read_all(submissions)
     tracks = standings(entries)
     named = list(zip(tracks, titles(tracks), strict=True))
     if track is not None:

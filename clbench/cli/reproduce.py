@@ -78,15 +78,8 @@ def layerdrop(
     plan = room.Plan(
         plain, dropped, wanted, edition, data_dir, tuple(parse_seeds(seeds)), lives, _workers(workers)
     )  # fmt: skip
-    with progress(quiet=as_json) as bars:
-        tasks: dict[str, object] = {}
-
-        def on_done(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total, unit="models")
-            bars.update(tasks[what], completed=done)  # type: ignore[arg-type]
-
-        outcome = room.study(plan, folder, on_done)
+    with progress(quiet=as_json):
+        outcome = room.study(plan, folder)
     from rich.table import Table
 
     shown: list[Any] = []
@@ -127,9 +120,8 @@ def seven_configurations(
     from clbench.studies import seven_configurations as room
 
     plan = room.Plan(edition, data_dir, backbone, tuple(parse_seeds(seeds)), _workers(workers))
-    with progress(quiet=as_json) as bars:
-        task = bars.add_task("seven configurations", total=None, unit="models")
-        outcome = room.study(plan, lambda what, done, total: bars.update(task, completed=done, total=total))
+    with progress(quiet=as_json):
+        outcome = room.study(plan)
     from rich.table import Table
 
     head, cells, _ = room.shown(outcome)
@@ -159,14 +151,15 @@ def dropout_gating(
     Broken off, the same command goes on.
     """
     from clbench.runs.runner import parse_seeds
+    from clbench.schema.spec import RunSpec
     from clbench.studies import dropout_gating as room
 
-    plan = room.Plan(
-        stream, edition, data_dir, strategy, backbone, tuple(parse_seeds(seeds)), _workers(workers)
-    )  # fmt: skip
-    with progress(quiet=as_json) as bars:
-        task = bars.add_task("lives", total=None, unit="lives")
-        outcome = room.study(plan, folder, lambda what, done, total: bars.update(task, completed=done, total=total))
+    spec = RunSpec(
+        model=room.RATES[0.0], stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir
+    )
+    plan = room.Plan(spec, tuple(parse_seeds(seeds)), _workers(workers))
+    with progress(quiet=as_json):
+        outcome = room.study(plan, folder)
     from rich.table import Table
 
     shown = Table("dropout", *room.FIGURES.values(), title="in %, mean and 95% interval", title_justify="left")

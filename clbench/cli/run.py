@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.runtime.console import out, print_json, printable, progress
+from clbench.runtime.console import json_lines_option, out, print_json, printable, progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
+
+    from clbench.runs.job import Job
 
 
 @click.command()
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
               "each experience, RUN/models/after-0-mnli and so on.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print figures and matrices as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@json_lines_option
 def command(
     model: str,
     stream: str,
@@ -63,34 +66,30 @@ def command(
     keep_models: str | None,
     as_json: bool,
     quiet: bool,
+    json_lines: bool,
 ) -> None:
     """Compress a model, take it through a stream, write the record.
 
     Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
     """
     from clbench.record import RECORD_NAME, report
+    from clbench.runs.job import prepare
     from clbench.runs.models import check_keep, kept_models
-    from clbench.runs.runner import for_seeds, forget, parse_seeds, prepare, run_seed
+    from clbench.runs.runner import for_seeds, forget, parse_seeds, run_seed
+    from clbench.runtime.events import prefixed
     from clbench.schema.changes import assigned
+    from clbench.schema.spec import RunSpec
 
     wanted = parse_seeds(seeds)
-    settings = assigned(assignments)
+    named = None if labels is None else tuple(label.strip() for label in labels.split(","))
+    spec = RunSpec(
+        model=model, stream=stream, edition=edition, strategy=strategy, settings=assigned(assignments), quick=quick,
+        backbone=backbone, labels=named, data_dir=data_dir, eval_every=eval_every, shift=shift,
+    )  # fmt: skip
     places, records = [], []
-    with progress(quiet) as display:
-        bars = _Bars(display)
-        job = prepare(
-            model, stream, edition=edition, strategy=strategy, settings=settings, quick=quick, backbone=backbone,
-            data_dir=data_dir, eval_every=eval_every, shift=shift,
-            labels=None if labels is None else [label.strip() for label in labels.split(",")], on_progress=bars.tell,
-        )  # fmt: skip
-        from clbench.compress.outline import depth_note  # torch, which a mistyped name must not wait for
-
-        for warning in job.warnings:
-            click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
-        if not quiet:  # before anything is trained; the report tells the warnings again, with what was seen on the way
-            report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
-            if (note := depth_note(job.plan(0))) is not None:
-                display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    with progress(quiet, json_lines=json_lines) as display:
+        job = prepare(spec)
+        _warn(job, display, quiet or json_lines)
         wanted_places = for_seeds(job, wanted, folder)
         if fresh:
             check_keep(keep_models, job)
@@ -99,10 +98,9 @@ def command(
                 forget(place)
         try:
             for seed, place in wanted_places.items():
-                bars.prefix = f"seed {seed}: " if len(wanted) > 1 else ""
-                records.append(run_seed(job, seed, place, keep_models=keep_models, on_progress=bars.tell))
+                with prefixed(f"seed {seed}: " if len(wanted) > 1 else ""):
+                    records.append(run_seed(job, seed, place, keep_models=keep_models))
                 places.append(place)
-                bars.close()
         except KeyboardInterrupt:
             if not fresh:
                 raise
@@ -121,24 +119,15 @@ def command(
         report.print_report(records, out(), files, every=False)
 
 
-class _Bars:
-    """A bar for each thing that a run says it is doing, made when it is first heard of."""
+def _warn(job: Job, display: Progress, quiet: bool) -> None:
+    """What should be known before anything is trained; the report tells it again, with what was seen on the way."""
+    from clbench.compress.outline import depth_note
+    from clbench.record import report
 
-    def __init__(self, display: Progress) -> None:
-        self.display, self.prefix = display, ""
-        self.tasks: dict[str, TaskID] = {}
-
-    def tell(self, what: str, done: int, total: int, unit: str) -> None:
-        if what not in self.tasks:
-            self.tasks[what] = self.display.add_task(self.prefix + what, total=None, start=False, unit=unit)
-        if total:
-            task = self.tasks[what]
-            self.display.start_task(task)
-            self.display.update(task, completed=done, total=total)
-
-    def close(self) -> None:
-        """What was announced and never begun came from the cache; the next seed gets bars of its own."""
-        for what, task in self.tasks.items():
-            if not self.display.tasks[self.display.task_ids.index(task)].started:
-                self.display.update(task, description=f"{self.prefix}{what}: from the cache", completed=1, total=1)
-        self.tasks.clear()
+    for warning in job.warnings:
+        click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
+    if quiet:
+        return
+    report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
+    if (note := depth_note(job.plan(0))) is not None:
+        display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)

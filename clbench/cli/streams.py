@@ -46,17 +46,10 @@ def _measure(
 ) -> dict[str, Any]:
     from clbench.data.load import load
     from clbench.data.overview import overview
+    from clbench.runtime.events import prefixed
 
-    with console.progress(quiet) as bar:
-        task = bar.add_task(stream.form.name, total=len(stream.domains), unit="domains")
-
-        def on_domain(name: str) -> None:
-            bar.update(task, description=f"{stream.form.name}: {name}")
-            if name != stream.domains[0].name:
-                bar.advance(task)
-
-        loaded = load(stream, edition, data_dir=data_dir, on_domain=on_domain)
-        bar.update(task, completed=len(stream.domains), description=stream.form.name)
+    with console.progress(quiet), prefixed(f"{stream.form.name}: "):
+        loaded = load(stream, edition, data_dir=data_dir)
     cut: list[RunWarning] = []
     if backbone is not None:
         from clbench.encoder.backbone import open_backbone

@@ -60,7 +60,7 @@ def command(
     from clbench.sweep.summary import summarise
     from clbench.sweep.work import about
 
-    orders, began = Orders.of(sweep, base), time.monotonic()
+    orders, began = Orders.of(base), time.monotonic()
     threads = workers or os.cpu_count() or 1
     count = min(threads, sweep.form.count)
     failed, seconds = {}, 0.0
@@ -75,7 +75,7 @@ def command(
             timing = bars.add_task("time a few steps of training", total=None)
             pace = crew.pace(plan, orders)
             bars.update(timing, total=1, completed=1)
-            seconds = simulated(plan.units, [unit.work.at(pace[unit.stream]) for unit in plan.units], count)
+            seconds = simulated(plan.units, [unit.work.at(pace[unit.spec.stream]) for unit in plan.units], count)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
         if not as_json:
             bars.console.print(f"{said}.", soft_wrap=True)

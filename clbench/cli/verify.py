@@ -50,12 +50,10 @@ def command(
             raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
     verdicts: list[Verdict] = []
     with progress(quiet=as_json) as bars:
-        fetching = bars.add_task("read the domains", total=None, start=False, unit="domains")
 
         @lru_cache
         def truth(stream: str, edition: str) -> Truth:
-            bars.start_task(fetching)
-            return truth_of(stream, edition, data_dir, lambda _: bars.advance(fetching))
+            return truth_of(stream, edition, data_dir)
 
         def again(record: Record) -> Record:
             return _carried_out(record, model, data_dir)
@@ -70,7 +68,6 @@ def command(
         for path in dict.fromkeys(found):
             verdicts.append(verify(path, truth, checkpoint=checkpoint, again=again if rerun else None))
             bars.advance(task)
-        bars.update(fetching, visible=False)
     if as_json:
         print_json(
             [
@@ -104,8 +101,10 @@ def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Re
     Raises:
         UserError: the recipe is not shipped and none was named, or whatever a run may raise.
     """
-    from clbench.runs.runner import run
+    from clbench.runs.job import prepare
+    from clbench.runs.runner import run_seed
     from clbench.schema.shipped import names
+    from clbench.schema.spec import RunSpec
 
     told = record.configuration
     name, stream, strategy = record.names
@@ -113,10 +112,11 @@ def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Re
         raise UserError(f"{name} is no shipped recipe; name its file or checkpoint with --model to run it again.")
     training = told.strategy.get("training")
     rate = training.get("learning_rate") if isinstance(training, dict) else None
+    spec = RunSpec(
+        model=model or name, stream=stream, edition=told.edition, strategy=strategy,
+        settings={} if rate is None else {"training.learning_rate": repr(rate)},
+        backbone=None if model and Path(model).is_dir() else told.backbone.name,
+        data_dir=data_dir, eval_every=told.eval_every, shift=told.shift,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        return run(
-            model or name, stream, edition=told.edition, strategy=strategy,
-            settings={} if rate is None else {"training.learning_rate": repr(rate)},
-            backbone=None if model and Path(model).is_dir() else told.backbone.name, seed=told.seed,
-            data_dir=data_dir, eval_every=told.eval_every, shift=told.shift, out=folder,
-        )  # fmt: skip
+        return run_seed(prepare(spec), told.seed, Path(folder))

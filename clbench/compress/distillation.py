@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from torch import Tensor
 from clbench.compress.task import Loss, Task
 from clbench.encoder.bert import Classifier
 from clbench.encoder.relations import relations
+from clbench.runtime import events
+from clbench.runtime.company import between_steps
 from clbench.storage.cache import cached
 
 if TYPE_CHECKING:
@@ -89,9 +91,9 @@ def targets(
     key: str,
     task: Task,
     layers: Sequence[int],
-    on_rows: Callable[[int, int], None] | None = None,
     batch_size: int = 64,
     depths: Sequence[int] = (),
+    name: str = "targets",
 ) -> Targets:
     """The teacher's targets for the whole training set, from the cache where they are.
 
@@ -100,8 +102,9 @@ def targets(
         key: what determines the teacher.
         task: the training set.
         layers: the 1-based teacher layers that are taught.
-        on_rows: called with the pairs done and the pairs in all.
+        batch_size: pairs that the teacher reads at once.
         depths: at which every token's states are kept, 0 for the embeddings.
+        name: the task's, for those who listen.
     """
     count, width = len(task.train_rows), teacher.config.hidden_size
     none = np.zeros((count, 0, width), np.float16)
@@ -135,8 +138,8 @@ def targets(
                 if depths:
                     at = starts[part][batch.owners.numpy()] + batch.positions.numpy()
                     tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().numpy()
-                if on_rows:
-                    on_rows(min(begin + batch_size, count), count)
+                between_steps()
+                events.advance(name, min(begin + batch_size, count), count, "pairs")
         # Deleting a map writes it out.
         del logits, states, tokens
 

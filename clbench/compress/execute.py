@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 
 from clbench.compress.masks import hold
 from clbench.compress.plan import Plan, PlannedStep, beginning, entry_of, plan
-from clbench.compress.task import Observer, OnStep, Report, Task, Work
+from clbench.compress.task import Observer, Report, Task, Work
 from clbench.encoder.reference import ReferenceModel
 from clbench.schema.training import Training
 from clbench.storage.cache import cached, key_of
@@ -65,14 +65,13 @@ def build(
     seed: int,
     observer: Observer | None = None,
     observed: Mapping[str, Any] | None = None,
-    on_step: OnStep | None = None,
 ) -> Compressed:
     """Plan the recipe for a task and carry the plan out; arguments as of :func:`clbench.compress.plan.plan`."""
     found = plan(recipe, backbone, task.digest, seed=seed, observed=observed, label_space=task.label_space)
-    return execute(found, task, observer=observer, on_step=on_step)
+    return execute(found, task, observer=observer)
 
 
-def execute(plan: Plan, task: Task, *, observer: Observer | None = None, on_step: OnStep | None = None) -> Compressed:
+def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Compressed:
     """Make the planned model on the first domain, or take as much of it from the cache as is there.
 
     Args:
@@ -80,7 +79,6 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None, on_step
         task: the first domain.
         observer: watches the last step that trains, for a strategy that needs its path; the plan's ``observed`` is what
             determines its state.
-        on_step: progress: the task's name, pairs done, pairs in all.
 
     Raises:
         UserError: the cache cannot be written.
@@ -93,13 +91,13 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None, on_step
     for step in plan.steps:
         form, teacher = step.form, None
         if step.place.teacher is not None:
-            teacher = execute(step.place.teacher, task, on_step=on_step)
+            teacher = execute(step.place.teacher, task)
             step = _taught(step, teacher)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
         watch = observer if step.watched else None
         identity = form.identity(step.planned)
         training = Training.model_validate(identity["training"]) if form.trains else None
-        work = Work(task, plan.backbone, step.place, step.planned, step.seed, training, teacher, watch, on_step)
+        work = Work(task, plan.backbone, step.place, step.planned, step.seed, training, teacher, watch)
         if not form.trains:
             report = form.run(model, work)
             form.settle(model, step.planned)

@@ -19,6 +19,8 @@ from clbench.encoder.bert import predict
 from clbench.encoder.optimization import clip, optimizer, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
+from clbench.runtime import events
+from clbench.runtime.company import between_steps
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from clbench.schema.step import Place, Planned
 
 Model = TypeVar("Model", bound=nn.Module)
-OnStep = Callable[[str, int, int], None]
 # (model, places in the training set (B,), their labels (B,)) -> a scalar loss
 Loss = Callable[[Model, Tensor, Tensor], Tensor]
 
@@ -126,7 +127,6 @@ class Work:
             not train.
         teacher: the model that the field ``teacher`` names; None without one.
         observer: watches the training; it changes nothing.
-        on_step: progress: a task's name, pairs done, pairs in all.
     """
 
     task: Task
@@ -137,7 +137,6 @@ class Work:
     training: Training | None = None
     teacher: Compressed | None = None
     observer: Observer | None = None
-    on_step: OnStep | None = None
 
     def fit(
         self, model: Model, loss: Loss[Model], *, part: str = "", last: bool = True, observer: Observer | None = None
@@ -154,14 +153,9 @@ class Work:
         assert self.training is not None  # of a step that trains
         scores = fit(
             model, self.task, self.training, loss, seed=self.seed,
-            name=f"{self.place.name}{part}", observer=self.observer if last else observer, on_step=self.on_step,
+            name=f"{self.place.name}{part}", observer=self.observer if last else observer,
         )  # fmt: skip
         return Report(tuple(scores))
-
-    def progress(self, name: str) -> Callable[[int, int], None] | None:
-        """What a step tells of a task of its own: how much is done, and how much there is."""
-        tell = self.on_step
-        return None if tell is None else lambda done, total: tell(name, done, total)
 
 
 def fit(
@@ -173,7 +167,6 @@ def fit(
     seed: int,
     name: str,
     observer: Observer | None = None,
-    on_step: OnStep | None = None,
 ) -> list[float]:
     """Train ``model`` in place; with ``select: best`` it ends with the weights of its best epoch.
 
@@ -183,9 +176,8 @@ def fit(
         form: how long, how fast.
         loss: of the model on some places of the training set.
         seed: draws the order of pairs and the dropout masks.
-        name: what ``on_step`` is told.
+        name: the task's, for those who listen.
         observer: watches every optimizer step; it changes nothing.
-        on_step: called with the name, the pairs seen and the pairs in all.
 
     Returns:
         The balanced accuracy on the validation pairs after each epoch (after the last one only, with ``select: last``).
@@ -219,12 +211,13 @@ def fit(
             if observer:
                 observer.after_iteration(model)
             done, seen = done + 1, seen + len(places)
-            if on_step:
-                on_step(name, seen, form.epochs * len(rows))
+            between_steps()
+            events.advance(name, seen, form.epochs * len(rows), "pairs")
         last = epoch + 1 == form.epochs
         if form.select == "last" and not last:
             continue
         scores.append(score(model, task))
+        events.figures(name, {f"validation/{task.domain or 'domain'}": scores[-1]}, done)
         if form.select == "best" and scores[-1] >= max(scores):
             # The last epoch's weights are in the model already.
             kept = None if last else {key: value.clone() for key, value in model.state_dict().items()}

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from clbench.continual.benchmark import Experience
 from clbench.continual.evaluation import Evaluate, Point
-from clbench.continual.life import OnProgress, live
+from clbench.continual.life import Checkpoints, Looks, live
 
-__all__ = ["Evaluate", "Experience", "OnProgress", "Point", "live"]
+__all__ = ["Checkpoints", "Evaluate", "Experience", "Looks", "Point", "live"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,9 +19,10 @@ from clbench.continual.evaluation import Evaluate, Point, look
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import NotFinite
+from clbench.metrics.scores import accuracy
+from clbench.runtime import events
+from clbench.runtime.company import between_steps
 from clbench.schema.strategy import Stage, Strategy, stages
-
-OnProgress = Callable[[str, int, int], None]
 
 
 class Keeper(Protocol):
@@ -33,20 +35,57 @@ class Keeper(Protocol):
         """The experience that left ``point`` is over, and its checkpoint is not yet written."""
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How a life is looked at.
+
+    Attributes:
+        evaluate: from the model to the predicted classes of every domain's test pairs; called at inception, after every
+            experience and every ``every`` optimizer steps inside one. What it does to the model's modes and to random
+            generators is undone.
+        at_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
+        every: optimizer steps between evaluations inside an experience; None for none.
+        gold: the right classes of each domain's test pairs, int64, so that listeners hear how good the model is; None
+            where nobody asks.
+    """
+
+    evaluate: Evaluate
+    at_inception: Evaluate | None = None
+    every: int | None = None
+    gold: Mapping[str, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a life is kept, so that it can be resumed.
+
+    Attributes:
+        folder: of the files ``experience-{t}.safetensors``.
+        fingerprint: whatever determines this life; checkpoints of another fingerprint are not used.
+        keeper: told after each experience; a life that was broken off begins again if he lacks one that is over.
+    """
+
+    folder: Path
+    fingerprint: str
+    keeper: Keeper | None = None
+
+    def latest(self) -> checkpoint.Checkpoint | None:
+        """The last checkpoint from which the life can be resumed."""
+        past = checkpoint.latest(self.folder, self.fingerprint)
+        if past and self.keeper and not all(self.keeper.holds(point) for point in past.points if point.final):
+            return None
+        return past
+
+
 def live(
     model: nn.Module,
     experiences: Sequence[Experience],
     strategy: Strategy,
     *,
     seed: int,
-    evaluate: Evaluate,
-    folder: Path,
-    fingerprint: str,
-    eval_every: int | None = None,
-    on_progress: OnProgress | None = None,
+    looks: Looks,
+    checkpoints: Checkpoints,
     path: Mapping[str, Tensor] | None = None,
-    evaluate_inception: Evaluate | None = None,
-    keeper: Keeper | None = None,
 ) -> list[Point]:
     """Let ``model`` live through ``experiences``; it is changed in place and ends as its last experience leaves it.
 
@@ -57,16 +96,9 @@ def live(
         experiences: the stream in order, the first domain included.
         strategy: how it learns.
         seed: the run's; every experience draws from generators seeded by a hash of it and the experience's number.
-        evaluate: from the model to the predicted classes of every domain's test pairs; called at inception, after
-            every experience and every ``eval_every`` optimizer steps inside one. What it does to the model's modes and
-            to random generators is undone.
-        folder: where checkpoints lie, ``experience-{t}.safetensors``; a life that was broken off goes on from there.
-        fingerprint: whatever determines this life; checkpoints of another fingerprint are not used.
-        eval_every: optimizer steps between evaluations inside an experience; None for none.
-        on_progress: called with the experience's name, its steps done and its steps in all.
+        looks: how it is evaluated.
+        checkpoints: where it is kept.
         path: of inception, for a strategy that needs it, see :meth:`clbench.schema.strategy.Strategy.observer`.
-        evaluate_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
-        keeper: told after each experience; a life that was broken off begins again if he lacks one that is over.
 
     Returns:
         The points in order: a final one for each experience, others before it.
@@ -79,9 +111,7 @@ def live(
     planned = stages(strategy, [experience.name for experience in experiences])
     by_name = {experience.name: experience for experience in experiences}
     stream = benchmark(experiences).train_stream
-    past = checkpoint.latest(folder, fingerprint)
-    if past and keeper and not all(keeper.holds(point) for point in past.points if point.final):
-        past = None
+    past = checkpoints.latest()
     known = dict(path or {}) if strategy.needs_path else {}
     points, state, begin = (past.points, past.strategy, past.experience + 1) if past else ([], known, 0)
     if past:
@@ -89,18 +119,18 @@ def live(
 
     for number, stage in list(enumerate(planned))[begin:]:
         seed_everything(seed, number)
-        asked = evaluate if number or evaluate_inception is None else evaluate_inception
-        watch = _Watch(model, number, stage, points, asked, eval_every, on_progress)
+        watch = _Watch(model, number, stage, points, looks)
         judged = [by_name[name] for name in stage.trains_on]
         training = TrainingPlugin(strategy.training, judged, watch.step)
         epochs = strategy.training.epochs if number else 0
         learner = build(strategy, model, training, stream[:number], state, epochs)
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
         watch.finish(training.validation)
-        if keeper:
-            keeper.write(points[-1])
+        if checkpoints.keeper:
+            checkpoints.keeper.write(points[-1])
         state = strategy.state(learner)
-        checkpoint.write(folder, checkpoint.Checkpoint(number, model.state_dict(), state, points), fingerprint)
+        left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
+        checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
     model.zero_grad()
     model.eval()
     return points
@@ -109,18 +139,9 @@ def live(
 class _Watch:
     """Evaluation and progress of one stage: appends to ``points``."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        number: int,
-        stage: Stage,
-        points: list[Point],
-        evaluate: Evaluate,
-        eval_every: int | None,
-        on_progress: OnProgress | None,
-    ) -> None:
-        self.model, self.number, self.stage, self.points, self.evaluate = model, number, stage, points, evaluate
-        self.eval_every, self.on_progress = eval_every, on_progress
+    def __init__(self, model: nn.Module, number: int, stage: Stage, points: list[Point], looks: Looks) -> None:
+        self.model, self.number, self.stage, self.points, self.looks = model, number, stage, points, looks
+        self.evaluate = looks.evaluate if number or looks.at_inception is None else looks.at_inception
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
 
@@ -128,9 +149,9 @@ class _Watch:
         """After an optimizer step; the last one is followed by the final point and is not looked at twice."""
         self.steps += 1
         self.examples += examples
-        if self.on_progress:
-            self.on_progress(self.stage.name, step, steps)
-        if self.eval_every and step % self.eval_every == 0 and step < steps:
+        between_steps()
+        events.advance(f"live through {self.stage.name}", step, steps, "steps")
+        if self.looks.every and step % self.looks.every == 0 and step < steps:
             self._look(final=False, validation={})
 
     def finish(self, validation: dict[str, float]) -> None:
@@ -145,6 +166,10 @@ class _Watch:
         self.points.append(
             Point(self.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
         )
+        gold = self.looks.gold
+        if gold is not None:
+            scores = {f"accuracy/{name}": accuracy(gold[name], said) for name, said in found.items()}
+            events.figures(f"live through {stage.name}", scores, self.steps)
 
 
 def seed_everything(seed: int, experience: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from clbench.data.labels import to_pairs
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap, carve
 from clbench.errors import UserError
+from clbench.runtime import events
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream, read_alone
 from clbench.schema.warning import RunWarning
@@ -29,7 +30,6 @@ def load(
     *,
     data_dir: Path | None = None,
     shift: float = 1.0,
-    on_domain: Callable[[str], None] | None = None,
 ) -> list[DomainData]:
     """Every domain of a stream's edition, in the stream's order, those for evaluation only (without ``train``) last.
 
@@ -40,7 +40,6 @@ def load(
         edition: the edition's name.
         data_dir: real editions only: a folder with ``<domain>/{train,validation,test}`` files instead of the hub.
         shift: generated editions only: 0 (all domains speak like the first) to 1 (as their real counterparts differ).
-        on_domain: called with a domain's name before its pairs are fetched.
 
     Raises:
         UserError: an unknown edition, pairs that cannot be had, or pairs that break the domain's form.
@@ -59,9 +58,9 @@ def load(
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(f"--data-dir {data_dir} is not a folder; it should hold a folder a domain.")
     loaded = []
-    for domain in stream.domains:
-        if on_domain is not None:
-            on_domain(domain.name)
+    task, count = "read the domains", len(stream.domains)
+    for number, domain in enumerate(stream.domains):
+        events.advance(task, number, count, "domains", domain.name)
         trained_on = not stream.is_evaluation_only(domain.name)
         if form.source == "generated":
             data = _generated(domain, stream.form.label_space, shift, form.caps())
@@ -70,6 +69,8 @@ def load(
         else:
             data = _from_hub(domain, stream.form.label_space, trained_on)
         loaded.append(_finish(data, form.caps(), trained_on))
+    events.advance(task, count, count, "domains")
+    events.end(task)
     return loaded
 
 

@@ -15,7 +15,7 @@ from clbench.compress.checks import check_recipe, head_warnings
 from clbench.compress.execute import execute
 from clbench.compress.outline import depth_note
 from clbench.compress.plan import plan
-from clbench.compress.task import OnStep, task_of
+from clbench.compress.task import task_of
 from clbench.data.baselines import majority
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
@@ -69,7 +69,6 @@ def write_compressed(
     data_dir: Path | None = None,
     backbone: str | Path | None = None,
     seed: int = 0,
-    on_step: OnStep | None = None,
 ) -> Written:
     """Make a recipe's model on one domain, from the cache as far as it is there, and write it into ``folder``.
 
@@ -81,7 +80,6 @@ def write_compressed(
         settings: changes of the recipe's steps, see :func:`clbench.schema.changes.change_steps`.
         quick: at most 200 pairs to train on, and one epoch in every step.
         backbone: instead of the recipe's or the edition's own.
-        on_step: progress.
 
     Raises:
         UserError: whatever a user can mend.
@@ -111,7 +109,7 @@ def write_compressed(
     (data,) = load(alone, edition, data_dir=data_dir)
     task, test = task_of(data, start.tokenizer(), labels, form.max_length)
     planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
-    made = execute(planned, task, on_step=on_step)
+    made = execute(planned, task)
     warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
     said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
     gold = data.splits["test"].labels

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clbench.compress.execute import Compressed
     from clbench.continual import Point
-    from clbench.runs.runner import Job
+    from clbench.runs.job import Job
 
 # What may be kept: the model at the end, or also the one after each experience.
 KEEP = ("end", "every")

@@ -1,10 +1,15 @@
-"""How processes of one machine work side by side: who measures alone, and how many threads each computes with."""
+"""How processes of one machine work side by side: who measures alone, and how many threads each computes with.
+
+A process that works beside others says so once, by :func:`beside`. What trains or predicts calls
+:func:`between_steps`; what measures does so in :func:`alone`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,3 +53,29 @@ class Company:
         with FileLock(self.lock), one_thread():
             time.sleep(_SETTLE)
             yield
+
+
+_ALONE = Company()
+_company: ContextVar[Company] = ContextVar("company", default=_ALONE)
+
+
+@contextmanager
+def beside(company: Company) -> Iterator[None]:
+    """Work beside others within the ``with`` block."""
+    token = _company.set(company)
+    try:
+        yield
+    finally:
+        _company.reset(token)
+
+
+def between_steps() -> None:
+    """Between two steps of training or batches of predictions, see :meth:`Company.step`."""
+    _company.get().step()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Measure while the others wait, see :meth:`Company.hold`."""
+    with _company.get().hold():
+        yield

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from clbench.runtime.events import Event, Listener, listening
+
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 
 def out() -> Console:
@@ -53,15 +59,20 @@ def print_json(value: Any) -> None:
     print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
+def json_lines_option(command: Any) -> Any:
+    """The option ``--json-lines`` of a command that takes long."""
+    import click
+
+    told = "Write what happens to stderr as JSON, an event a line, instead of bars."
+    return click.option("--json-lines", is_flag=True, help=told)(command)
+
+
 @contextmanager
-def progress(quiet: bool = False, times: bool = True) -> Iterator[Progress]:
+def progress(quiet: bool = False, times: bool = True, json_lines: bool = False) -> Iterator[Progress]:
     """A progress display on stderr with a rate and the time left for every task; without ``times``, neither of them.
 
-    A task's ``unit`` field names what is counted::
-
-        with progress() as bar:
-            task = bar.add_task("fine-tune the teacher", total=2000, unit="pairs")
-            bar.advance(task, 32)
+    What happens within the ``with`` block, see :mod:`clbench.runtime.events`, is shown as bars; with ``json_lines``, it
+    is written to stderr instead, an event a line.
     """
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -91,5 +102,46 @@ def progress(quiet: bool = False, times: bool = True) -> Iterator[Progress]:
     if not times:
         columns = columns[:4]
     console = _console()(stderr=True, markup=False)
-    with Progress(*columns, console=console, disable=quiet, transient=False) as display:
+    display = Progress(*columns, console=console, disable=quiet or json_lines, transient=False)
+    with display, listening(_json_lines() if json_lines else _bars(display)):
         yield display
+
+
+def _bars(display: Progress) -> Listener:
+    """A bar for each task, made when it is first heard of."""
+    tasks: dict[str, TaskID] = {}
+
+    def listen(event: Event) -> None:
+        if event.kind == "figures":
+            return
+        if event.task not in tasks:
+            tasks[event.task] = display.add_task(event.task, total=None, start=False, unit=event.unit)
+        task = tasks[event.task]
+        note = f", {event.note}" if event.note else ""
+        if event.kind == "advance":
+            display.start_task(task)
+            described = f"{event.task}{note}"
+            display.update(task, completed=event.done, total=event.total, description=described)
+        elif event.kind == "end":
+            # What was announced and never began came from the cache.
+            if not display.tasks[display.task_ids.index(task)].started:
+                display.update(task, description=f"{event.task}: from the cache", completed=1, total=1)
+            del tasks[event.task]
+
+    return listen
+
+
+def _json_lines() -> Listener:
+    """Every event as a line of JSON on stderr; of a task's advances, at most one a second and the last."""
+    said: dict[str, float] = {}
+
+    def listen(event: Event) -> None:
+        now = time.monotonic()
+        whole = event.total is not None and event.done >= event.total
+        if event.kind == "advance" and not whole and now - said.get(event.task, -math.inf) < 1:
+            return
+        said[event.task] = now
+        content = {name: value for name, value in asdict(event).items() if value not in (None, "", {})}
+        print(json.dumps({"time": round(time.time(), 3), **content}), file=sys.stderr, flush=True)
+
+    return listen

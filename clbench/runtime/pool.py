@@ -9,6 +9,8 @@ from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from clbench.runtime import events
+
 # What a worker needs; importing it takes longer than training a small model.
 _PRELOADED = ["clbench.runs.preload"]
 
@@ -30,9 +32,9 @@ def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolE
     return ProcessPoolExecutor(count, mp_context=context(), initializer=_one_thread, initargs=(begin, dict(os.environ)))
 
 
-def finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterator[Any]:
-    """The jobs' results as they come; ``told`` hears how many there are. The first that fails ends all that wait."""
-    told(0)
+def finished(jobs: Sequence[Future[Any]], task: str, unit: str) -> Iterator[Any]:
+    """The jobs' results as they come; ``task`` advances with them. The first that fails ends all that wait."""
+    events.advance(task, 0, len(jobs), unit)
     for number, job in enumerate(as_completed(jobs), start=1):
         try:
             yield job.result()
@@ -40,7 +42,7 @@ def finished(jobs: Sequence[Future[Any]], told: Callable[[int], None]) -> Iterat
             for other in jobs:
                 other.cancel()
             raise
-        told(number)
+        events.advance(task, number, len(jobs), unit)
 
 
 def _one_thread(begin: Callable[[], None] | None, environment: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
 from clbench.schema.shipped import expanded, find, is_path
+from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
@@ -100,7 +101,7 @@ class OpenSweep:
     Attributes:
         form: what its file says.
         path: the file.
-        recipes, streams, strategies: by what :func:`clbench.runs.runner.prepare` is to be given, in the file's order.
+        recipes, streams, strategies: by what :class:`clbench.schema.spec.RunSpec` is to be given, in the file's order.
         data_dir: seen from where the user stands.
     """
 
@@ -111,8 +112,20 @@ class OpenSweep:
     strategies: dict[str, Strategy]
     data_dir: Path | None
 
+    def specs(self) -> Iterator[RunSpec]:
+        """Every run but for its seed: streams, strategies, recipes, each in the file's order."""
+        form = self.form
+        for stream in self.streams:
+            for strategy in self.strategies:
+                for recipe in self.recipes:
+                    yield RunSpec(
+                        model=recipe, stream=stream, edition=form.edition, strategy=strategy,
+                        settings=self.settings(strategy), backbone=form.backbone, data_dir=self.data_dir,
+                        eval_every=form.eval_every, shift=form.shift,
+                    )  # fmt: skip
+
     def settings(self, strategy: str) -> dict[str, str]:
-        """What is changed of a strategy (a key of ``strategies``), as :func:`clbench.runs.runner.prepare` takes it."""
+        """What is changed of a strategy (a key of ``strategies``), as :class:`clbench.schema.spec.RunSpec` takes it."""
         place = list(self.strategies).index(strategy)
         changed = self.form.settings.get(self.form.strategies[place], {})
         return {name: json.dumps(value) for name, value in changed.items()}

@@ -7,7 +7,6 @@ arXiv:2004.11545: dropout is said to keep what was learned, as different parts o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half
 from clbench.runtime.pool import finished, workers
+from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 
@@ -35,16 +35,12 @@ class Plan:
     """What is to be done.
 
     Attributes:
-        stream, edition, data_dir, strategy, backbone: as :func:`clbench.run` takes them.
+        spec: the run with no dropout; the others differ in the recipe alone.
         seeds: of everything random.
         workers: processes, each with one thread.
     """
 
-    stream: str
-    edition: str
-    data_dir: Path | None
-    strategy: str
-    backbone: str | None
+    spec: RunSpec
     seeds: tuple[int, ...]
     workers: int
 
@@ -80,7 +76,7 @@ class Outcome:
         return found
 
 
-def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
+def study(plan: Plan, folder: Path) -> Outcome:
     """Live with every rate and seed.
 
     Finished lives are read, so that a study which was broken off goes on.
@@ -91,18 +87,13 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
     Raises:
         UserError: whatever a user can mend.
     """
-    from clbench.runs.runner import prepare
+    from clbench.runs.job import prepare
 
-    # A mistake is told before any work is done.
-    prepare(
-        RATES[0.0], plan.stream, edition=plan.edition, strategy=plan.strategy, backbone=plan.backbone,
-        data_dir=plan.data_dir,
-    )  # fmt: skip
-    told = on_done or (lambda *_: None)
+    prepare(plan.spec)  # a mistake is told before any work is done
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         jobs = [pool.submit(live, plan, rate, seed, folder / "lives") for seed in plan.seeds for rate in RATES]
-        lives.extend(finished(jobs, lambda done: told("lives", done, len(jobs))))
+        lives.extend(finished(jobs, "lives", "lives"))
     lives.sort(key=lambda life: (life["rate"], life["seed"]))
     return Outcome(lives)
 
@@ -123,12 +114,11 @@ def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
 
 def live(plan: Plan, rate: float, seed: int, folder: Path) -> dict[str, Any]:
     """One life with one rate: its figures."""
-    from clbench.runs.runner import run
+    from clbench.runs.job import prepare
+    from clbench.runs.runner import run_seed
 
-    record = run(
-        RATES[rate], plan.stream, edition=plan.edition, strategy=plan.strategy, backbone=plan.backbone,
-        data_dir=plan.data_dir, seed=seed, out=folder / RATES[rate] / f"seed-{seed}",
-    )  # fmt: skip
+    job = prepare(plan.spec.model_copy(update={"model": RATES[rate]}))
+    record = run_seed(job, seed, folder / RATES[rate] / f"seed-{seed}")
     figures = {name: value for name, value in record.figures.items() if value is not None}
     return {"rate": rate, "seed": seed} | figures
 
@@ -144,8 +134,9 @@ def markdown(outcome: Outcome, plan: Plan) -> str:
     """The table and the answers."""
     head = ["dropout", *FIGURES.values()]
     answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)
+    spec, seeds = plan.spec, ", ".join(map(str, plan.seeds))
     return (
         f"Stability (forgetting) against plasticity (learning accuracy) by dropout rate, held through life: "
-        f"{plan.stream}, {plan.edition} edition, {plan.strategy}, seeds {', '.join(map(str, plan.seeds))}; in %, mean "
+        f"{spec.stream}, {spec.edition} edition, {spec.strategy}, seeds {seeds}; in %, mean "
         f"and 95% interval over the seeds.\n\n{markdown_table(head, table(outcome))}\n\n{answers}\n"
     )

@@ -7,7 +7,7 @@ there during pre-training, which it could not afford to test.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,12 @@ from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half
 from clbench.runtime.pool import finished, workers
 from clbench.schema.recipe import read_recipe
+from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
-    from clbench.record import Record
     from clbench.schema.stream import OpenStream
 
 # arm -> (backbone pre-trained with LayerDrop?, recipe of the fine-tuning)
@@ -128,7 +128,7 @@ def depths_of(layers: int) -> list[int]:
     ]
 
 
-def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
+def study(plan: Plan, folder: Path) -> Outcome:
     """Fine-tune, drop layers, live.
 
     Fine-tuned models come from the cache where they are there, and finished lives are read, so that a study which was
@@ -136,7 +136,6 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
 
     Args:
         folder: for the runs of the lives.
-        on_done: called with what is being done, how much is done, and how much there is.
 
     Raises:
         UserError: whatever a user can mend.
@@ -153,15 +152,14 @@ def study(plan: Plan, folder: Path, on_done: Callable[[str, int, int], None] | N
         for stream, _ in domains:
             backbone.check_length(stream.edition(plan.edition).max_length, f"the edition {plan.edition}")
     units = [(arm, stream, data, seed) for seed in plan.seeds for stream, data in domains for arm in ARMS]
-    told = on_done or (lambda *_: None)
     with workers(plan.workers) as pool:
         jobs = [pool.submit(measure_arm, plan, *unit) for unit in units]
-        for found in finished(jobs, lambda done: told("fine-tune and drop layers", done, len(jobs))):
+        for found in finished(jobs, "fine-tune and drop layers", "models"):
             rows.extend(found)
         if plan.lives:
             wanted = [(dropped, recipe, seed) for seed in plan.seeds for dropped, recipe in LIVES]
             jobs = [pool.submit(live, plan, *one, folder / "lives") for one in wanted]
-            for found in finished(jobs, lambda done: told("live through nli-shift", done, len(jobs))):
+            for found in finished(jobs, "live through nli-shift", "lives"):
                 lives.extend(found)
     order = {arm: number for number, arm in enumerate(ARMS)}
     rows.sort(key=lambda r: (order[r["arm"]], plan.domains.index(r["domain"]), r["seed"], -r["depth"]))
@@ -212,12 +210,12 @@ def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed
 
 def live(plan: Plan, dropped: bool, recipe: str, seed: int, folder: Path) -> list[dict[str, Any]]:
     """One life through ``nli-shift`` under ``naive``: its headline figures."""
-    from clbench.runs.runner import run
+    from clbench.runs.job import prepare
+    from clbench.runs.runner import run_seed
 
-    record: Record = run(
-        recipe, "nli-shift", edition=plan.edition, data_dir=plan.data_dir, seed=seed,
-        backbone=plan.dropped if dropped else plan.plain, out=folder / recipe / f"seed-{seed}",
-    )  # fmt: skip
+    backbone = plan.dropped if dropped else plan.plain
+    spec = RunSpec(model=recipe, edition=plan.edition, data_dir=plan.data_dir, backbone=backbone)
+    record = run_seed(prepare(spec), seed, folder / recipe / f"seed-{seed}")
     figures = {name: value for name, value in record.figures.items() if value is not None}
     return [{"model": recipe, "backbone": record.configuration.backbone.name, "seed": seed} | figures]
 

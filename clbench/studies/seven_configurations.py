@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +110,7 @@ class Outcome:
         return DataFrame(rows).set_index("configuration")
 
 
-def study(plan: Plan, on_done: Callable[[str, int, int], None] | None = None) -> Outcome:
+def study(plan: Plan) -> Outcome:
     """Make and test the seven models on both domains with every seed.
 
     Every trained step comes from the cache where it is there, so that a study which was broken off goes on.
@@ -131,11 +130,8 @@ def study(plan: Plan, on_done: Callable[[str, int, int], None] | None = None) ->
     opened.check_length(domains[0][0].edition(plan.edition).max_length, f"the edition {plan.edition}")
     for recipe, _ in CONFIGURATIONS.values():
         planned(read_recipe(recipe), opened)  # a backbone of another depth is told before any work is done
-    told = on_done or (lambda *_: None)
     found: dict[tuple[int, str], dict[int, tuple[np.ndarray, float]]] = {}
     cost: dict[int, Mapping[str, int]] = {}
-    total = len(CONFIGURATIONS) * len(domains) * len(plan.seeds)
-    before = 0
     with workers(plan.workers) as pool:
         for stage in (_FIRST, tuple(number for number in CONFIGURATIONS if number not in _FIRST)):
             jobs = [
@@ -144,19 +140,14 @@ def study(plan: Plan, on_done: Callable[[str, int, int], None] | None = None) ->
                 for stream, data in domains
                 for number in stage
             ]
-            count = partial(_count, told, before, total)
-            for number, domain, seed, right, balanced, spent in finished(jobs, count):
+            task = "configurations without a teacher of their own" if stage is _FIRST else "configurations with one"
+            for number, domain, seed, right, balanced, spent in finished(jobs, task, "models"):
                 found.setdefault((number, domain), {})[seed] = (right, balanced)
                 cost[number] = spent
-            before += len(jobs)
     answered = {key: np.stack([by_seed[seed][0] for seed in plan.seeds]) for key, by_seed in found.items()}
     recalls = {key: np.array([by_seed[seed][1] for seed in plan.seeds]) for key, by_seed in found.items()}
     floors = {data.name: majority(data, len(stream.form.label_space)).accuracy for stream, data in domains}
     return Outcome(answered, recalls, cost, floors, start, questions(answered))
-
-
-def _count(told: Callable[[str, int, int], None], before: int, total: int, done: int) -> None:
-    told("seven configurations", before + done, total)
 
 
 def measure(

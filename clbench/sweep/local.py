@@ -23,14 +23,13 @@ from clbench.errors import UserError
 from clbench.runtime.pool import context
 from clbench.runtime.pool import workers as pool
 from clbench.runtime.threads import one_thread
-from clbench.schema.sweep import OpenSweep
 from clbench.storage.cache import root
 from clbench.sweep.plan import Plan, Unit, ranked, simulated
 from clbench.sweep.work import Pace, Work
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
-    from clbench.runs.runner import Job
+    from clbench.runs.job import Job
 
 # A run's folder keeps here what its developers want to know of an error that is no user's mistake.
 TRACE_NAME = "error.txt"
@@ -41,22 +40,17 @@ class Orders:
     """What is the same for all units of a sweep, and goes to every process.
 
     Attributes:
-        edition, data_dir, eval_every, shift: as :func:`clbench.runs.runner.prepare` takes them.
         base: the folder of all runs.
         lock: see :class:`clbench.runtime.company.Company`.
     """
 
-    edition: str
-    data_dir: Path | None
-    eval_every: int | None
-    shift: float
     base: Path
     lock: Path
 
     @classmethod
-    def of(cls, sweep: OpenSweep, base: Path) -> Orders:
-        form = sweep.form
-        return cls(form.edition, sweep.data_dir, form.eval_every, form.shift, base, root() / "measuring.lock")
+    def of(cls, base: Path) -> Orders:
+        """Those of the sweeps that share this machine's cache."""
+        return cls(base, root() / "measuring.lock")
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ class Crew:
     def pace(self, plan: Plan, orders: Orders) -> dict[str, Pace]:
         """The pace at which each stream's pairs are trained on while all processes are at it, by the stream's name."""
         found = {}
-        for stream, unit in {unit.stream: unit for unit in plan.units}.items():
+        for stream, unit in {unit.spec.stream: unit for unit in plan.units}.items():
             jobs = [hand.begin(_pace, unit, orders) for hand in self.hands]
             try:
                 paces = [job.result() for job in jobs]
@@ -151,7 +145,7 @@ class _Shift:
         on_change: Callable[[State], None],
     ) -> None:
         self.crew, self.plan, self.orders, self.on_change = crew, plan, orders, on_change
-        self.seconds = [unit.work.at(pace[unit.stream]) for unit in plan.units]
+        self.seconds = [unit.work.at(pace[unit.spec.stream]) for unit in plan.units]
         self.until = None if stop_after is None else time.monotonic() + stop_after
         self.waiting = ranked(plan.units, self.seconds)
         self.working: dict[Future[str | None], tuple[int, _Hand, float]] = {}
@@ -329,21 +323,23 @@ def _do(unit: Unit, orders: Orders) -> str | None:
     folder: Path | None = None
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        from clbench.runs.runner import make_inception, make_tokens, run_seed
-        from clbench.runtime.company import Company
+        from clbench.runs.inception import make_inception, make_tokens
+        from clbench.runs.runner import run_seed
+        from clbench.runtime.company import Company, beside
 
-        job = _job(unit, orders)
+        job = _job(unit)
         folder = job.folder(orders.base) / f"seed-{unit.seed}"
         shared = _threads
         company = Company(orders.lock, None if shared is None else lambda: shared.value)
         orders.lock.parent.mkdir(parents=True, exist_ok=True)
-        if unit.kind == "tokens":
-            make_tokens(job)
-        elif unit.kind == "inception":
-            make_inception(job, unit.seed, company=company)
-        else:
-            run_seed(job, unit.seed, folder, company=company)
-            (folder / TRACE_NAME).unlink(missing_ok=True)
+        with beside(company):
+            if unit.kind == "tokens":
+                make_tokens(job)
+            elif unit.kind == "inception":
+                make_inception(job, unit.seed)
+            else:
+                run_seed(job, unit.seed, folder)
+                (folder / TRACE_NAME).unlink(missing_ok=True)
     except UserError as error:
         return str(error)
     except Exception as error:
@@ -372,19 +368,16 @@ def _pace(unit: Unit, orders: Orders) -> Pace:
     signal.signal(signal.SIGINT, _interrupt)
     try:
         with one_thread():
-            return measure_pace(_job(unit, orders))
+            return measure_pace(_job(unit))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _job(unit: Unit, orders: Orders) -> Job:
-    from clbench.runs.runner import prepare
+def _job(unit: Unit) -> Job:
+    from clbench.runs.job import prepare
 
-    return prepare(
-        unit.model, unit.stream, edition=orders.edition, strategy=unit.strategy, settings=unit.settings,
-        backbone=unit.backbone, data_dir=orders.data_dir, eval_every=orders.eval_every, shift=orders.shift,
-        data=_data(unit.stream, orders.edition, orders.data_dir, orders.shift),
-    )  # fmt: skip
+    spec = unit.spec
+    return prepare(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
 
 
 @lru_cache(maxsize=2)

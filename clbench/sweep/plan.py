@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +12,8 @@ from clbench.compress.plan import Artifact
 from clbench.compress.plan import Plan as RecipePlan
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
-from clbench.runs.runner import Job, prepare
+from clbench.runs.job import Job, prepare
+from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import OpenSweep
 from clbench.sweep.work import Work, inception_work, life_work
 
@@ -27,16 +28,14 @@ class Run:
     """One run of a sweep.
 
     Attributes:
-        model, stream, strategy: as :func:`clbench.runs.runner.prepare` takes them.
+        spec: what it is, but for its seed.
         seed: the run's.
         names: recipe, stream and strategy as people call them.
         folder: where its record goes, the same as for ``clbench run``.
         done: whether the record is there.
     """
 
-    model: str
-    stream: str
-    strategy: str
+    spec: RunSpec
     seed: int
     names: tuple[str, str, str]
     folder: Path
@@ -53,8 +52,8 @@ class Unit:
 
     Attributes:
         kind: ``tokens`` of a stream, the ``inception`` that several runs share, or a whole ``run``.
-        model, stream, strategy, settings, backbone, seed: of the run, or of the first of those that share the unit, as
-            :func:`clbench.runs.runner.prepare` takes them; a teacher starts from its own backbone, or its student's.
+        spec, seed: of the run, or of the first of those that share the unit; a teacher starts from its own backbone, or
+            its student's.
         name: for people.
         needs: places in the plan of the units that have to be done before, all of them smaller than its own.
         work: how much it is, see :mod:`clbench.sweep.work`.
@@ -62,11 +61,7 @@ class Unit:
     """
 
     kind: Kind
-    model: str
-    stream: str
-    strategy: str
-    settings: dict[str, str]
-    backbone: str
+    spec: RunSpec
     seed: int
     name: str
     needs: tuple[int, ...]
@@ -98,7 +93,7 @@ class Plan:
         return sum(not run.done for run in self.runs)
 
 
-def make_plan(sweep: OpenSweep, base: Path, on_domain: Callable[[str], None] | None = None) -> Plan:
+def make_plan(sweep: OpenSweep, base: Path) -> Plan:
     """Read all data, look at what is there, and put what is left in order.
 
     A seed is finished before the next one begins, so that what a broken-off sweep leaves can be read. Every entry of
@@ -106,28 +101,29 @@ def make_plan(sweep: OpenSweep, base: Path, on_domain: Callable[[str], None] | N
 
     Args:
         base: the folder of all runs.
-        on_domain: called with what is read.
 
     Raises:
         UserError: whatever a user can mend, told before anything is done.
     """
-    jobs = _jobs(sweep, on_domain)
+    jobs = _jobs(sweep)
     runs: list[Run] = []
-    for (model, stream, strategy), job in jobs.items():
+    by_run: list[Job] = []
+    for job in jobs:
         names = job.recipe.form.name, job.stream.form.name, job.strategy.name
         for seed in sweep.form.seeds:
             folder = job.folder(base) / f"seed-{seed}"
-            runs.append(Run(model, stream, strategy, seed, names, folder, (folder / RECORD_NAME).is_file()))
+            runs.append(Run(job.spec, seed, names, folder, (folder / RECORD_NAME).is_file()))
+            by_run.append(job)
     by_folder: dict[Path, Run] = {}
     for run in runs:
         other = by_folder.setdefault(run.folder, run)
         if other is not run:
             raise UserError(f"{sweep.path}: '{other}' and '{run}' are the same run; name it once.")
-    desk = _Desk(sweep)
+    desk = _Desk()
     for seed in sweep.form.seeds:
         for place, run in enumerate(runs):
             if run.seed == seed:
-                desk.add(place, run, jobs[run.model, run.stream, run.strategy])
+                desk.add(place, run, by_run[place])
     inceptions, there = len(desk.inceptions), sum(desk.inceptions.values())
     return Plan(sweep, tuple(runs), tuple(desk.units), inceptions, there)
 
@@ -135,8 +131,7 @@ def make_plan(sweep: OpenSweep, base: Path, on_domain: Callable[[str], None] | N
 class _Desk:
     """Where units are put down one after the other: who makes which entry of the cache."""
 
-    def __init__(self, sweep: OpenSweep) -> None:
-        self.sweep = sweep
+    def __init__(self) -> None:
         self.units: list[Unit] = []
         # Which unit makes an entry, by the entry's kind and key.
         self.makers: dict[tuple[str, str], int] = {}
@@ -151,7 +146,7 @@ class _Desk:
             self.inceptions[needed] = all(entry.is_there() for entry in needed)
         if run.done:
             return
-        tokens = "tokens", f"{run.stream} {job.backbone.digest}"
+        tokens = "tokens", f"{run.spec.stream} {job.backbone.digest}"
         if tokens not in self.makers:
             self.makers[tokens] = self._put("tokens", run, job, f"tokens of {run.names[1]}", set(), Work())
         self._inception(run, job, planned, self.makers[tokens], plain=False)
@@ -177,7 +172,9 @@ class _Desk:
         watched = f", watched by {job.strategy.name}" if planned.observed else ""
         name = f"inception of {recipe.form.name} on {run.names[1]}, seed {run.seed}{watched}"
         if plain:
-            run, job = replace(run, model=str(recipe.path), strategy="naive"), replace(job, backbone=planned.backbone)
+            own = {"model": str(recipe.path), "strategy": "naive", "settings": {}}
+            run = replace(run, spec=run.spec.model_copy(update=own))
+            job = replace(job, backbone=planned.backbone)
         self._put("inception", run, job, name, needs, inception_work(job, missing, planned.shape.layers))
 
     def _needs(self, needed: Sequence[Artifact], tokens: int) -> set[int]:
@@ -188,30 +185,19 @@ class _Desk:
         self, kind: Kind, run: Run, job: Job, name: str, needs: set[int], work: Work, place: int | None = None
     ) -> int:
         """One more unit; its place."""
-        settings = self.sweep.settings(run.strategy) if run.strategy in self.sweep.strategies else {}
-        unit = Unit(
-            kind, run.model, run.stream, run.strategy, settings, job.backbone.name, run.seed, name,
-            tuple(sorted(needs)), work, place,
-        )  # fmt: skip
-        self.units.append(unit)
+        spec = run.spec.model_copy(update={"backbone": job.backbone.name})
+        self.units.append(Unit(kind, spec, run.seed, name, tuple(sorted(needs)), work, place))
         return len(self.units) - 1
 
 
-def _jobs(sweep: OpenSweep, on_domain: Callable[[str], None] | None) -> dict[tuple[str, str, str], Job]:
+def _jobs(sweep: OpenSweep) -> list[Job]:
     """Every recipe with every stream and strategy, prepared; the data of a stream are read once."""
-    form = sweep.form
-    jobs: dict[tuple[str, str, str], Job] = {}
-    for stream in sweep.streams:
-        data: list[DomainData] | None = None
-        for strategy in sweep.strategies:
-            for model in sweep.recipes:
-                job = prepare(
-                    model, stream, edition=form.edition, strategy=strategy, settings=sweep.settings(strategy),
-                    backbone=form.backbone, data_dir=sweep.data_dir, eval_every=form.eval_every, shift=form.shift,
-                    data=data, on_progress=lambda *said: on_domain(said[0]) if on_domain else None,
-                )  # fmt: skip
-                data = job.data
-                jobs[model, stream, strategy] = job
+    jobs: list[Job] = []
+    data: dict[str, list[DomainData]] = {}
+    for spec in sweep.specs():
+        job = prepare(spec, data=data.get(spec.stream))
+        data[spec.stream] = job.data
+        jobs.append(job)
     return jobs
 
 

@@ -102,7 +102,7 @@ def summarise(plan: Plan, failed: Mapping[int, str]) -> Summary:
         except UserError as error:
             lost.append((run, str(error)))
         else:
-            groups.setdefault((run.model, run.stream, run.strategy), []).append(record)
+            groups.setdefault((run.spec.model, run.spec.stream, run.spec.strategy), []).append(record)
     rows = [_row(records) for records in groups.values()]
     form = plan.sweep.form
     return Summary(form.name, form.edition, tuple(rows), len(plan.runs), tuple(lost), left)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from clbench.compress.plan import Artifact
     from clbench.encoder.tokens import TokenStore
-    from clbench.runs.runner import Job
+    from clbench.runs.job import Job
 
 # A step of training is a pass forward and about two backward.
 _TRAIN = 3
@@ -72,7 +72,7 @@ def life_work(job: Job, depth: int) -> Work:
         train, validation = (sum(sizes[name][side] for name in stage.trains_on) for side in (0, 1))
         passes += training.epochs * (_TRAIN * train * form.burden() + validation)
         steps = training.epochs * -(-train // training.batch_size)
-        looks = 1 + ((steps - 1) // job.eval_every if job.eval_every else 0)
+        looks = 1 + ((steps - 1) // job.spec.eval_every if job.spec.eval_every else 0)
         passes += looks * _tests(job)
     return Work(passes, passes * depth, _RUN)
 

@@ -17,8 +17,14 @@ from clbench.compress.plan import plan
 from clbench.data.generators import generate
 from clbench.encoder.backbone import open_backbone
 from clbench.record import grouped
-from clbench.runs.runner import prepare
+from clbench.runs.job import Job
+from clbench.runs.job import prepare as job_of
 from clbench.schema.recipe import read_recipe
+from clbench.schema.spec import spec_of
+
+
+def prepare(model: str, stream: str, **fields: Any) -> Job:
+    return job_of(spec_of(model, stream, fields))
 
 
 def test_settings_of_steps_are_in_the_record_and_in_the_command_that_makes_it_again(

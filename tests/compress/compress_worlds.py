@@ -8,6 +8,7 @@ import torch
 
 from clbench.encoder.bert import Classifier
 from clbench.runtime import torchvision_ops
+from clbench.schema.backbone import BertShape
 
 torchvision_ops.define()
 
@@ -23,6 +24,13 @@ class SmallBackbone:
     layers: int = 4
     digest: str = "small"
     learning_rate: float = 3e-3
+
+    @property
+    def shape(self) -> BertShape:
+        return BertShape(
+            model_type="bert", hidden_size=16, num_hidden_layers=self.layers, num_attention_heads=2,
+            intermediate_size=32, vocab_size=WORDS, max_position_embeddings=32, type_vocab_size=2,
+        )  # fmt: skip
 
     def classifier(self, num_labels: int, seed: int) -> Classifier:
         config = BertConfig(

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from compress_worlds import SmallBackbone
+from hearing import advances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,7 +132,8 @@ def test_targets_are_the_teachers_and_lie_in_the_cache(
 ) -> None:
     teacher = backbone.classifier(2, 0).reads(task.store).train()
     seen: list[tuple[int, int]] = []
-    found = targets(teacher, "t", task, layers, lambda *a: seen.append(a), batch_size=20)
+    with advances(lambda task, *a: seen.append(a)):
+        found = targets(teacher, "t", task, layers, batch_size=20)
     teacher.eval()
     with torch.no_grad():
         hidden, logits = teacher.states_and_logits(torch.from_numpy(task.train_rows))

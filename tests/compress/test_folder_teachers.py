@@ -26,9 +26,16 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone, starting_backbone
 from clbench.encoder.bert import predict
 from clbench.errors import UserError
-from clbench.runs.runner import prepare
+from clbench.runs.job import Job
+from clbench.runs.job import prepare as job_of
 from clbench.schema.recipe import read_recipe
+from clbench.schema.spec import spec_of
 from clbench.storage.cache import root
+
+
+def prepare(model: str, stream: str, **fields: Any) -> Job:
+    return job_of(spec_of(model, stream, fields))
+
 
 LABELS = ("not_paraphrase", "paraphrase")
 

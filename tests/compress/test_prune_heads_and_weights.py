@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from compress_worlds import SmallBackbone
+from hearing import advances
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -152,11 +153,13 @@ def test_masks_hold_through_training_with_decay_and_momentum(model: Classifier, 
 def test_one_shot_and_from_the_cache_the_same(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:
     mine = recipe(tmp_path, {"step": "prune_weights", "sparsity": 0.5, "training": TRAINING})
     told: list[str] = []
-    made = build(mine, backbone, task, seed=0, on_step=lambda name, *_: told.append(name))
+    with advances(lambda name, *_: told.append(name)):
+        made = build(mine, backbone, task, seed=0)
     assert list(dict.fromkeys(told)) == ["prune_weights mine, round 1", "prune_weights mine, pruned"]
     weights = torch.cat([module.weight.flatten() for module in prunable(made.model).values()])
     assert float((weights == 0).float().mean()) == pytest.approx(0.5, abs=0.002)
-    again = build(mine, backbone, task, seed=0, on_step=lambda *_: pytest.fail("it is in the cache"))
+    with advances(lambda *_: pytest.fail("it is in the cache")):
+        again = build(mine, backbone, task, seed=0)
     assert all(torch.equal(a, b) for a, b in zip(made.model.parameters(), again.model.parameters(), strict=True))
     # From the cache as well, the masks hold in what follows.
     zero = {name: value == 0 for name, value in again.model.state_dict().items() if name.endswith("dense.weight")}
@@ -201,8 +204,8 @@ def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monk
         from clbench.compress.plan import _seed
 
         form = Training(epochs=2, learning_rate=backbone.learning_rate, batch_size=16)
-        with pytest.raises(Stop):
-            fit(early, task, form, finetune_loss(task), seed=_seed(0, 0), name="x", on_step=stop)
+        with pytest.raises(Stop), advances(stop):
+            fit(early, task, form, finetune_loss(task), seed=_seed(0, 0), name="x")
     for start, sparsity in ((starts[1], 0.5), (starts[2], 0.75)):
         masks = {name: start[f"{name}.weight"] != 0 for name in prunable(early)}
         total = torch.cat([mask.flatten() for mask in masks.values()])

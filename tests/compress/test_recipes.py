@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from compress_worlds import SmallBackbone
+from hearing import advances
 from torch import Tensor
 
 from clbench.compress import task as task_module
@@ -119,7 +120,8 @@ def test_battery(
 @pytest.mark.parametrize("name", REFERENCES)
 def test_battery_of_the_references(name: str, backbone: SmallBackbone, task: Task, fits: list[str]) -> None:
     seen: list[str] = []
-    first = made(name, backbone, task, on_step=lambda what, *_: seen.append(what))
+    with advances(lambda what, *_: seen.append(what)):
+        first = made(name, backbone, task)
     assert isinstance(first.model, ReferenceModel)
     assert not first.model.training
     assert all(p.grad is None and torch.isfinite(p).all() for p in first.model.parameters())
@@ -166,7 +168,8 @@ def test_trained_again_without_the_cache_it_is_the_same(
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
     torch.manual_seed(99)
     seen: list[tuple[str, int, int]] = []
-    assert same(one.model, made(name, deep, task, on_step=lambda *a: seen.append(a)).model)
+    with advances(lambda *a: seen.append(a)):
+        assert same(one.model, made(name, deep, task).model)
     # What was announced is what was trained, in order.
     announced = list(plan(read_recipe(name), deep).tasks)
     assert list(dict.fromkeys(n for n, _, _ in seen)) == list(dict.fromkeys(announced))

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hearing import advances
 from life_worlds import METHODS, Bag, World, strategy
 
-from clbench.continual import Point, live
+from clbench.continual import Checkpoints, Looks, Point, live
 from clbench.continual.evaluation import look
 from clbench.continual.life import seed_everything
 from clbench.schema.strategy import stages
@@ -24,8 +25,11 @@ Model = Callable[[], Bag]
 def lived(world: World, model: Bag, folder: Path, method: str, **options: Any) -> list[Point]:
     """A life with everything that a test does not care about filled in."""
     form = options.pop("form", None) or strategy(method)
-    given = {"seed": 1, "evaluate": world.evaluate, "folder": folder, "fingerprint": "f"} | options
-    return live(model, world.experiences, form, **given)
+    looks = Looks(options.pop("evaluate", world.evaluate), every=options.pop("eval_every", None))
+    kept = Checkpoints(folder, options.pop("fingerprint", "f"))
+    hear = options.pop("hear", lambda *_: None)
+    with advances(lambda task, *rest: hear(task.removeprefix("live through "), *rest)):
+        return live(model, world.experiences, form, looks=looks, checkpoints=kept, **({"seed": 1} | options))
 
 
 def same(points: list[Point], others: list[Point]) -> bool:
@@ -43,7 +47,7 @@ def weights(model: Bag) -> bytes:
 def test_points_tell_the_whole_life(world: World, inception: Model, folder: Path, method: str) -> None:
     model, seen = inception(), []
     untrained = look(model, world.evaluate)
-    points = lived(world, model, folder, method, eval_every=30, on_progress=lambda *a: seen.append(a))
+    points = lived(world, model, folder, method, eval_every=30, hear=lambda *a: seen.append(a))
     finals = [p for p in points if p.final]
     names = ("first", "second", "third")
     if method == "joint":
@@ -103,7 +107,7 @@ def test_a_broken_life_goes_on_as_if_it_had_not_been(
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            lived(world, inception(), folder, method, eval_every=25, on_progress=stop)
+            lived(world, inception(), folder, method, eval_every=25, hear=stop)
         # Neither the generators nor the weights that happen to be there may matter to the second part.
         torch.manual_seed(99), np.random.seed(99), random.seed(99)
         resumed = world.model(seed=99)
@@ -119,14 +123,14 @@ def test_a_finished_life_is_only_read(world: World, inception: Model, folder: Pa
         raise AssertionError("trained or evaluated again")
 
     again = world.model(seed=5)
-    assert same(lived(world, again, folder, "naive", on_progress=refuse, evaluate=refuse), expected)
+    assert same(lived(world, again, folder, "naive", hear=refuse, evaluate=refuse), expected)
     assert weights(again) == weights(first)
 
 
 def test_another_fingerprint_is_another_life(world: World, inception: Model, folder: Path) -> None:
     lived(world, inception(), folder, "naive")
     seen: list[tuple[str, int, int]] = []
-    lived(world, inception(), folder, "naive", fingerprint="g", on_progress=lambda *a: seen.append(a))
+    lived(world, inception(), folder, "naive", fingerprint="g", hear=lambda *a: seen.append(a))
     assert [name for name, step, _ in seen if step == 1] == ["second", "third"]
 
 
@@ -137,7 +141,7 @@ def test_a_damaged_checkpoint_costs_one_experience(world: World, inception: Mode
     last.write_bytes(last.read_bytes()[:-100])
     seen: list[tuple[str, int, int]] = []
     again = inception()
-    assert same(lived(world, again, folder, "replay", on_progress=lambda *a: seen.append(a)), expected)
+    assert same(lived(world, again, folder, "replay", hear=lambda *a: seen.append(a)), expected)
     assert {name for name, _, _ in seen} == {"third"}
     assert weights(again) == weights(model)
 
@@ -221,8 +225,7 @@ def test_a_domain_may_be_called_joint(world: World, inception: Model, folder: Pa
     model = inception()
     renamed = [dataclasses.replace(e, name="joint") if n == 1 else e for n, e in enumerate(world.experiences)]
     model.tokens.trained.clear()
-    points = live(
-        model, renamed[:2], strategy("naive"), seed=0, evaluate=world.evaluate, folder=folder, fingerprint="f"
-    )
+    looks, kept = Looks(world.evaluate), Checkpoints(folder, "f")
+    points = live(model, renamed[:2], strategy("naive"), seed=0, looks=looks, checkpoints=kept)
     assert (points[1].name, points[1].met) == ("joint", ("first", "joint"))
     assert set(model.tokens.trained) == set(renamed[1].train_rows.tolist())

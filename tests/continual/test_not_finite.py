@@ -12,16 +12,15 @@ import torch
 from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
-from clbench.continual import checkpoint, live
+from clbench.continual import Checkpoints, Looks, checkpoint, live
 from clbench.encoder.bert import predict
 from clbench.encoder.optimization import clip
 from clbench.errors import NotFinite
 
 
 def lived(world: World, model: nn.Module, form: Any, folder: Path, evaluate: Any = None) -> Any:
-    return live(
-        model, world.experiences, form, seed=0, evaluate=evaluate or world.evaluate, folder=folder, fingerprint="f"
-    )
+    looks, kept = Looks(evaluate or world.evaluate), Checkpoints(folder, "f")
+    return live(model, world.experiences, form, seed=0, looks=looks, checkpoints=kept)
 
 
 @pytest.mark.parametrize(

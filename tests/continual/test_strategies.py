@@ -12,7 +12,7 @@ import torch
 from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
-from clbench.continual import checkpoint, live
+from clbench.continual import Checkpoints, Looks, checkpoint, live
 from clbench.continual.benchmark import Experience, benchmark
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
@@ -20,6 +20,11 @@ from clbench.errors import UserError
 from clbench.schema.strategy import Strategy
 
 Model = Callable[[], Bag]
+
+
+def lived(world: World, model: Bag, form: Strategy, folder: Path, path: Any = None) -> Any:
+    looks, kept = Looks(world.evaluate), Checkpoints(folder, "f")
+    return live(model, world.experiences, form, seed=0, looks=looks, checkpoints=kept, path=path)
 
 
 def after_inception(
@@ -123,7 +128,9 @@ def test_ewc_keeps_one_penalty_an_experience_or_one_in_all(
     world: World, inception: Model, folder: Path, settings: dict[str, Any], experiences: list[int]
 ) -> None:
     form = type(strategy("ewc")).model_validate(strategy("ewc").model_dump() | settings)
-    live(inception(), world.experiences, form, seed=0, evaluate=world.evaluate, folder=folder, fingerprint="f")
+    live(
+        inception(), world.experiences, form, seed=0, looks=Looks(world.evaluate), checkpoints=Checkpoints(folder, "f")
+    )
     found = checkpoint.latest(folder, "f")
     assert found is not None
     for part in ("fisher", "weights"):
@@ -184,7 +191,14 @@ def test_agems_reference_is_drawn_from_the_memory(world: World, inception: Model
 def test_agem_with_too_small_a_sample_ends_in_one_sentence(world: World, inception: Model, folder: Path) -> None:
     form = strategy("agem", sample_size=1)
     with pytest.raises(UserError, match="sample_size 1 is too small for a memory of 2 domains"):
-        live(inception(), world.experiences, form, seed=0, evaluate=world.evaluate, folder=folder, fingerprint="f")
+        live(
+            inception(),
+            world.experiences,
+            form,
+            seed=0,
+            looks=Looks(world.evaluate),
+            checkpoints=Checkpoints(folder, "f"),
+        )
 
 
 def watched_inception(world: World, form: Strategy) -> tuple[Bag, dict[str, Tensor]]:
@@ -241,8 +255,8 @@ def test_si_with_a_path_forgets_less_than_without(world: World, tmp_path: Path) 
     kept = {}
     for name, given in (("with", path), ("without", None)):
         points = live(
-            copy.deepcopy(model), world.experiences, form, seed=0, evaluate=world.evaluate,
-            folder=tmp_path / name, fingerprint="f", path=given,
+            copy.deepcopy(model), world.experiences, form, seed=0, looks=Looks(world.evaluate),
+            checkpoints=Checkpoints(tmp_path / name, "f"), path=given,
         )  # fmt: skip
         kept[name] = world.accuracy(points[1], "first")
     assert kept["with"] > kept["without"] + 0.3
@@ -253,8 +267,7 @@ def test_a_path_of_another_model_is_refused(world: World, inception: Model, fold
     _, path = watched_inception(world, form)
     path = {key: value for key, value in path.items() if not key.endswith("head.bias")}
     with pytest.raises(ValueError, match="other parameters"):
-        live(inception(), world.experiences, form, seed=0, evaluate=world.evaluate, folder=folder, fingerprint="f",
-             path=path)  # fmt: skip
+        lived(world, inception(), form, folder, path)
 
 
 @pytest.mark.parametrize("method", ["naive", "replay", "ewc", "lwf", "agem", "joint", "cumulative"])
@@ -266,7 +279,7 @@ def test_no_other_method_asks_for_the_path_or_uses_it(
     ends = []
     for name, given in (("with", path), ("without", None)):
         model = inception()
-        live(model, world.experiences[:2], strategy(method), seed=0, evaluate=world.evaluate, folder=tmp_path / name,
-             fingerprint="f", path=given)  # fmt: skip
+        live(model, world.experiences[:2], strategy(method), seed=0, looks=Looks(world.evaluate),
+             checkpoints=Checkpoints(tmp_path / name, "f"), path=given)  # fmt: skip
         ends.append(model.state_dict())
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

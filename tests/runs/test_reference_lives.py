@@ -10,6 +10,7 @@ import pytest
 import clbench
 from clbench.cli.main import main
 from clbench.record import Record
+from clbench.runtime.events import Event
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
 
@@ -47,12 +48,12 @@ def test_every_strategy(model: str, strategy: str, life: Any, tmp_path: Path, mo
     # Broken off in the middle of the last experience, with an empty cache, it goes on to the same record.
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
 
-    def stop(what: str, done: int, total: int, unit: str) -> None:
-        if what == f"live through {finals[-1]}" and done == 2:
+    def stop(event: Event) -> None:
+        if event.task == f"live through {finals[-1]}" and event.done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        life(model, strategy, tmp_path / "two", eval_every=2, on_progress=stop)
+        life(model, strategy, tmp_path / "two", eval_every=2, listen=stop)
     again = life(model, strategy, tmp_path / "two", eval_every=2)
     assert again.without_times() == record.without_times()
 

@@ -21,7 +21,16 @@ from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
-from clbench.runs.runner import parse_seeds, prepare
+from clbench.runs.job import Job
+from clbench.runs.job import prepare as job_of
+from clbench.runs.runner import parse_seeds
+from clbench.runtime.events import Event
+from clbench.schema.spec import spec_of
+
+
+def prepare(model: str, stream: str, **fields: Any) -> Job:
+    return job_of(spec_of(model, stream, fields))
+
 
 QUICK = {"training.epochs": "1"}
 
@@ -32,8 +41,8 @@ def lived(small_stream: Path, small_backbone: Path, out: Path, **options: Any) -
 
 
 def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
-    seen: list[tuple[str, int, int, str]] = []
-    record = lived(small_stream, small_backbone, tmp_path / "run", eval_every=2, on_progress=lambda *a: seen.append(a))
+    seen: list[Event] = []
+    record = lived(small_stream, small_backbone, tmp_path / "run", eval_every=2, listen=seen.append)
     assert record == clbench.read_record(tmp_path / "run")
     assert sorted(p.name for p in (tmp_path / "run").iterdir() if not p.name.startswith(".")) == [
         "forgetting.png", "forgetting.svg", "record.json",
@@ -57,7 +66,7 @@ def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, t
     assert [step.name for step in record.inception] == ["prune_layers", "distill"]
     assert record.measured.peak_memory_bytes is not None
     assert set(record.measured.seconds) >= {"tokens", "inception", "life"}
-    told = list(dict.fromkeys(what for what, _, _, _ in seen))
+    told = list(dict.fromkeys(event.task for event in seen if event.kind == "advance"))
     assert told == [
         "read the domains", "tokenise", "finetune finetune-12l", "targets of finetune-12l", "distill pkd-skip-6l",
         "live through snli", "live through hans",
@@ -113,10 +122,10 @@ def test_si_is_given_the_path_of_inception(
 
 def test_a_finished_run_is_only_read(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     first = lived(small_stream, small_backbone, tmp_path, model="finetune-6l")
-    seen: list[str] = []
-    again = lived(small_stream, small_backbone, tmp_path, model="finetune-6l", on_progress=lambda *a: seen.append(a[0]))
+    seen: list[Event] = []
+    again = lived(small_stream, small_backbone, tmp_path, model="finetune-6l", listen=seen.append)
     assert again == first
-    assert set(seen) == {"read the domains"}
+    assert {event.task for event in seen} == {"read the domains"}
     with pytest.raises(UserError, match="holds the record of another run; choose another --out, or give --fresh"):
         lived(small_stream, small_backbone, tmp_path, model="finetune-12l")
     fresh = lived(small_stream, small_backbone, tmp_path, model="finetune-6l", fresh=True)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from clbench.continual import Experience, avalanche, live
+from clbench.continual import Checkpoints, Experience, Looks, avalanche, live
 from clbench.continual.benchmark import dataset
 from clbench.data.load import load
 from clbench.encoder.backbone import open_backbone
@@ -76,8 +76,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 begun = time.process_time()
                 live(
-                    copy.deepcopy(model), experiences, form, seed=0, folder=Path(folder), fingerprint="speed",
-                    evaluate=lambda m: {"none": predict(m, rows[:32]).argmax(-1).numpy()},
+                    copy.deepcopy(model), experiences, form, seed=0, checkpoints=Checkpoints(Path(folder), "speed"),
+                    looks=Looks(lambda m: {"none": predict(m, rows[:32]).argmax(-1).numpy()}),
                 )  # fmt: skip
                 seconds[name]["life"].append(time.process_time() - begun)
     found = {name: {part: round(median(took), 2) for part, took in parts.items()} for name, parts in seconds.items()}

@@ -15,8 +15,10 @@ from pathlib import Path
 from statistics import mean
 
 from clbench.data.load import load
-from clbench.runs.runner import parse_seeds, prepare, run_seed
+from clbench.runs.job import prepare
+from clbench.runs.runner import parse_seeds, run_seed
 from clbench.runtime.console import progress
+from clbench.schema.spec import RunSpec
 from clbench.schema.stream import read_stream
 
 FIGURES = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "learning_accuracy", "forgetting")
@@ -46,10 +48,11 @@ def main() -> None:
             data = [replace(d, splits=d.splits | {"test": d.splits["validation"]}) for d in loaded]
             for model in models:
                 for value in values:
-                    job = prepare(
-                        model, stream, edition=asked.edition, strategy=asked.strategy, data=data,
+                    spec = RunSpec(
+                        model=model, stream=stream, edition=asked.edition, strategy=asked.strategy,
                         settings={asked.setting: value},
                     )  # fmt: skip
+                    job = prepare(spec, data=data)
                     found = []
                     for seed in seeds:
                         found.append(run_seed(job, seed, job.folder(asked.out) / f"seed-{seed}").figures)

@@ -34,7 +34,7 @@ def carried_out(path: Path, base: Path, workers: int = 2, **options: Any) -> tup
     plan = make_plan(sweep, base)
     pace = dict.fromkeys(sweep.streams, PACE["seconds"])
     with Crew(workers) as crew:
-        return plan, crew.carry_out(plan, Orders.of(sweep, base), pace, **options)
+        return plan, crew.carry_out(plan, Orders.of(base), pace, **options)
 
 
 def count(kind: str) -> int:
@@ -42,9 +42,10 @@ def count(kind: str) -> int:
 
 
 def single(run: Any, small_backbone: Path, out: Path) -> dict[str, Any]:
-    settings = {"training.epochs": "1"} | ({"memory_size": "60"} if run.strategy == "replay" else {})
+    settings = {"training.epochs": "1"} | ({"memory_size": "60"} if run.spec.strategy == "replay" else {})
+    spec = run.spec
     record = clbench.run(
-        run.model, run.stream, strategy=run.strategy, settings=settings, backbone=str(small_backbone), seed=run.seed,
+        spec.model, spec.stream, strategy=spec.strategy, settings=settings, backbone=str(small_backbone), seed=run.seed,
         out=out,
     )  # fmt: skip
     return record.without_times()
@@ -102,7 +103,7 @@ def test_a_failing_inception_takes_its_runs_with_it(sweep_file: Callable[..., Pa
     (root() / "tokens").mkdir(parents=True)
     (root() / "models").write_text("a file where the cache wants a folder")
     with Crew(2) as crew:
-        state = crew.carry_out(plan, Orders.of(sweep, base), dict.fromkeys(sweep.streams, PACE["seconds"]))
+        state = crew.carry_out(plan, Orders.of(base), dict.fromkeys(sweep.streams, PACE["seconds"]))
     assert state.done == 0
     assert sorted(state.failed) == [0, 1]
     assert state.failed[0].startswith("inception of finetune-6l on small, seed 0: the cache ")
@@ -189,7 +190,7 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
             shares = tuple(sorted(hand.threads.value for hand in crew.hands if hand.busy))
             seen.setdefault(len(state.working), set()).add(shares)
 
-        crew.carry_out(plan, Orders.of(sweep, base), dict.fromkeys(sweep.streams, PACE["seconds"]), on_change=told)
+        crew.carry_out(plan, Orders.of(base), dict.fromkeys(sweep.streams, PACE["seconds"]), on_change=told)
     assert seen == {0: {()}, 1: {(5,)}, 2: {(2, 3)}}
     took = {int(line) for line in used.read_text().split()}
     assert 5 in took
@@ -213,7 +214,7 @@ def test_a_mistake_of_ours_leaves_its_traceback(
     monkeypatch.setattr("clbench.runs.runner.run_seed", lambda *args, **more: 1 / 0)
     before = signal.getsignal(signal.SIGINT)
     try:
-        said = local._do(run, Orders.of(sweep, base))
+        said = local._do(run, Orders.of(base))
     finally:
         signal.signal(signal.SIGINT, before)
     trace = plan.runs[0].folder / "error.txt"

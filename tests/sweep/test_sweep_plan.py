@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.errors import UserError
-from clbench.runs.runner import make_inception, prepare
+from clbench.runs.inception import make_inception
+from clbench.runs.job import Job
+from clbench.runs.job import prepare as job_of
 from clbench.schema.recipe import read_recipe
+from clbench.schema.spec import spec_of
 from clbench.schema.sweep import read_sweep
 from clbench.sweep.plan import Plan, Unit, make_plan, ranked, simulated
 from clbench.sweep.work import Pace, Work, about, inception_work, life_work, measure_pace
+
+
+def prepare(model: str, stream: str, **fields: Any) -> Job:
+    return job_of(spec_of(model, stream, fields))
 
 
 def planned(path: Path, base: Path) -> Plan:
@@ -69,7 +77,7 @@ def test_a_teacher_starts_from_its_students_backbone(sweep_file: Callable[..., P
     student.write_text(text.replace("BACKBONE", backbone))
     plan_file.write_text("\n".join(line for line in content.splitlines() if not line.startswith("backbone")))
     plan = planned(plan_file, tmp_path / "runs")
-    assert {(unit.kind, unit.backbone) for unit in plan.units} == {
+    assert {(unit.kind, unit.spec.backbone) for unit in plan.units} == {
         ("tokens", backbone), ("inception", backbone), ("run", backbone),
     }  # fmt: skip
 

@@ -73,9 +73,9 @@ class Distill(TrainingStep):
 
         assert work.teacher is not None  # by its field `teacher`
         teacher, matched = work.teacher.encoder, work.planned.resolved["layer_map"]
-        progress = work.progress(work.planned.tasks[0]) if work.planned.tasks else None
         depths = token_depths(self, teacher.config.num_hidden_layers)
-        taught = targets(teacher, work.teacher.key, work.task, matched, progress, depths=depths)
+        (name, _) = work.planned.tasks or ("targets", "")
+        taught = targets(teacher, work.teacher.key, work.task, matched, depths=depths, name=name)
         return work.fit(model, distill_loss(self, work.task, taught, len(matched), teacher))
 
     def _check_widths(self, width: int, theirs: int, origin: str) -> None:

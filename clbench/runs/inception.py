@@ -1,0 +1,145 @@
+"""From a job to the model at inception: tokens, the recipe's model, and what it says of the test pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clbench.runs.job import Job
+from clbench.runtime import events
+from clbench.runtime.company import between_steps
+from clbench.storage.cache import cached
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from clbench.compress.execute import Compressed
+    from clbench.encoder.tokens import TokenStore
+
+Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
+# Test pairs that are read at once.
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A run's pairs as tokens.
+
+    Attributes:
+        store: every pair of the run.
+        rows: the rows of each domain's splits in it, int64, by domain and split.
+    """
+
+    store: TokenStore
+    rows: Mapping[tuple[str, str], np.ndarray]
+
+    @property
+    def tests(self) -> dict[str, np.ndarray]:
+        """The rows of each domain's test pairs, in stream order."""
+        return {domain: rows for (domain, split), rows in self.rows.items() if split == "test"}
+
+
+def make_tokens(job: Job) -> Tokens:
+    """The job's tokens, from the cache where they are."""
+    from clbench.encoder.tokens import TokenStore, pack
+
+    tokenizer = job.backbone.tokenizer()
+    ids, lengths, seconds, rows = [], [], [], {}
+    begin = 0
+    parts = [(d.name, split, pairs) for d in job.data for split, pairs in d.splits.items()]
+    for number, (name, split, pairs) in enumerate(parts):
+        events.advance("tokenise", number, len(parts), "parts")
+
+        def build(folder: Path, pairs: Any = pairs) -> None:
+            packed = pack(tokenizer, pairs.first, pairs.second, job.max_length)
+            np.save(folder / "ids.npy", packed.ids.numpy().astype(np.int32))
+            np.save(folder / "lengths.npy", packed.lengths)
+            np.save(folder / "seconds.npy", packed.seconds)
+
+        content = {"backbone": job.backbone.digest, "pairs": pairs.digest(), "max_length": job.max_length}
+        folder = cached("tokens", content, build)
+        ids.append(np.load(folder / "ids.npy"))
+        lengths.append(np.load(folder / "lengths.npy"))
+        seconds.append(np.load(folder / "seconds.npy"))
+        rows[name, split] = begin + np.arange(len(pairs))
+        begin += len(pairs)
+    events.advance("tokenise", len(parts), len(parts), "parts")
+    events.end("tokenise")
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    return Tokens(TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows)
+
+
+def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
+    """The recipe's model on the first domain, its last training watched where the strategy asks for it."""
+    from clbench.compress.execute import execute
+    from clbench.compress.task import Task
+
+    first, labels = job.trained[0], tuple(job.stream.form.label_space)
+    task = Task(
+        tokens.store,
+        tokens.rows[first.name, "train"], first.splits["train"].labels,
+        tokens.rows[first.name, "validation"], first.splits["validation"].labels,
+        len(labels), digest=job.task_digest, label_space=labels, domain=first.name,
+    )  # fmt: skip
+    planned = job.plan(seed)
+    names = list(dict.fromkeys(planned.tasks))
+    for name in names:
+        events.start(name, unit="pairs")
+    compressed = execute(planned, task, observer=job.strategy.observer())
+    for name in names:
+        events.end(name)
+    return compressed
+
+
+def make_inception(job: Job, seed: int) -> None:
+    """See to it that a run's inception is in the cache, for all strategies that share it: the model and what it says.
+
+    Raises:
+        UserError: as :func:`clbench.runs.runner.run`.
+    """
+    tokens = make_tokens(job)
+    compressed = make_model(job, seed, tokens)
+    at_inception(job, compressed, evaluator(tokens))(compressed.model)
+
+
+def at_inception(job: Job, compressed: Compressed, evaluate: Evaluate) -> Evaluate:
+    """``evaluate`` for the model at inception: every strategy asks the same of it, so its answers are in the cache."""
+    content = {"model": compressed.key, "test": [d.splits["test"].digest() for d in job.data]}
+
+    def say(model: nn.Module) -> Mapping[str, np.ndarray]:
+        def build(folder: Path) -> None:
+            for number, found in enumerate(evaluate(model).values()):
+                np.save(folder / f"{number}.npy", found)
+
+        folder = cached("predictions", content | {"max_length": job.max_length}, build)
+        return {d.name: np.load(folder / f"{number}.npy") for number, d in enumerate(job.data)}
+
+    return say
+
+
+def evaluator(tokens: Tokens) -> Evaluate:
+    """From a model to the predicted class of every test pair of each domain; pairs of like length are read together."""
+    import torch
+
+    from clbench.encoder.bert import predict
+    from clbench.encoder.quantize import evaluated
+
+    tests = tokens.tests
+    rows = np.concatenate(list(tests.values()))
+    order = np.argsort(tokens.store.lengths[rows], kind="stable")
+    cuts = np.cumsum([len(part) for part in tests.values()])[:-1]
+
+    def evaluate(model: nn.Module) -> dict[str, np.ndarray]:
+        found = np.empty(len(rows), dtype=np.int64)
+        asked = evaluated(model)
+        for begin in range(0, len(rows), _BATCH):
+            between_steps()
+            part = order[begin : begin + _BATCH]
+            found[part] = predict(asked, torch.from_numpy(rows[part]), batch_size=_BATCH).argmax(-1).numpy()
+        return dict(zip(tests, np.split(found, cuts), strict=True))
+
+    return evaluate

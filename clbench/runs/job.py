@@ -1,0 +1,190 @@
+"""What is the same for every seed of a run, read and checked before anything is computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clbench import __version__
+from clbench.errors import UserError
+from clbench.record import RunWarning, check_beginning
+from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
+from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.spec import RunSpec
+from clbench.schema.strategy import Strategy, override, read_strategy
+from clbench.schema.stream import OpenStream, read_stream
+
+if TYPE_CHECKING:
+    from clbench.compress.plan import Plan
+    from clbench.data.pairs import DomainData
+    from clbench.encoder.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every seed of a run, read and checked.
+
+    Attributes:
+        spec: what was asked for.
+        recipe, stream, strategy, backbone: the same, resolved; ``--quick`` and changed settings are in them.
+        edition: its name.
+        data: the stream's domains in order.
+        seconds: wall time of getting here, by phase.
+        teachers: the encoders of teachers that do not start from ``backbone``.
+        warnings: about the model; the pairs have their own.
+    """
+
+    spec: RunSpec
+    recipe: OpenRecipe
+    stream: OpenStream
+    strategy: Strategy
+    backbone: Backbone
+    edition: str
+    data: list[DomainData]
+    seconds: dict[str, float]
+    teachers: tuple[Backbone, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
+
+    @property
+    def max_length(self) -> int:
+        return self.stream.edition(self.edition).max_length
+
+    @property
+    def trained(self) -> list[DomainData]:
+        """The domains that are trained on, in order."""
+        return [d for d in self.data if not self.stream.is_evaluation_only(d.name)]
+
+    @cached_property
+    def data_warnings(self) -> tuple[RunWarning, ...]:
+        """What is odd about the pairs; see :func:`clbench.data.warnings.data_warnings`."""
+        from clbench.data.warnings import data_warnings
+
+        return data_warnings(self.data, self.stream.form.label_space)
+
+    @property
+    def task_digest(self) -> str:
+        """What determines the task of inception; see :func:`clbench.compress.task.task_digest`."""
+        from clbench.compress.task import task_digest
+
+        splits = self.trained[0].splits
+        return task_digest(splits["train"], splits["validation"], len(self.stream.form.label_space), self.max_length)
+
+    @property
+    def observed(self) -> dict[str, Any] | None:
+        """What determines the state of a strategy that watches inception; None for one that does not."""
+        watches = self.strategy.needs_path
+        return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
+
+    def plan(self, seed: int) -> Plan:
+        """What the recipe will do with the stream's first domain."""
+        from clbench.compress.plan import plan
+
+        return plan(
+            self.recipe, self.backbone, self.task_digest, seed=seed, observed=self.observed,
+            label_space=self.stream.form.label_space,
+        )  # fmt: skip
+
+    def fingerprint(self, seed: int | None = None) -> str:
+        """sha256 over everything that determines the run's record, times apart; without a seed, that of all seeds."""
+        import torch
+
+        content = {
+            "clbench": __version__,
+            "torch": torch.__version__,
+            "model": self.recipe.describe(),
+            "strategy": self.strategy.model_dump(mode="json"),
+            "stream": [self.stream.form.name, list(self.stream.form.label_space)],
+            "max_length": self.max_length,
+            "data": [[d.name, {split: pairs.digest() for split, pairs in d.splits.items()}] for d in self.data],
+            "backbone": [self.backbone.digest, self.backbone.learning_rate],
+            "eval_every": self.spec.eval_every,
+            "seed": seed,
+        }
+        if self.teachers:
+            content["teachers"] = [[teacher.digest, teacher.learning_rate] for teacher in self.teachers]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def folder(self, base: Path = Path("runs")) -> Path:
+        """Where the run's seeds lie unless told otherwise."""
+        track = f"{self.stream.form.name}.{self.edition}.{self.strategy.name}"
+        return base / track / f"{self.recipe.form.name}-{self.fingerprint()[:8]}"
+
+
+def prepare(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
+    """Read and check all that a run needs.
+
+    Args:
+        spec: what the run is.
+        data: the edition's domains, where they have been loaded for another run already.
+
+    Raises:
+        UserError: whatever of it is wrong.
+    """
+    seconds: dict[str, float] = {}
+    recipe, stream, edition, strategy = _resolved(spec)
+    size = stream.edition(edition)
+    if spec.eval_every is not None and spec.eval_every < 1:
+        raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
+    with clock(seconds, "imports"):
+        from clbench.compress.checks import check_recipe, teachers_of
+        from clbench.data.load import load
+        from clbench.encoder.backbone import starting_backbone
+    with clock(seconds, "backbone"):
+        start = starting_backbone(recipe, spec.backbone, size.backbone)
+        asked = f"the edition {edition} of {stream.form.name}"
+        warnings = check_recipe(recipe, start, stream.form.label_space, size.max_length, asked)
+        teachers = teachers_of(recipe, start)
+    training = strategy.training.at_rate(recipe.form.learning_rate(start.learning_rate))
+    strategy = strategy.model_copy(update={"training": training})
+    if data is None:
+        with clock(seconds, "data"):
+            data = load(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
+    job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings)
+    check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
+    return job
+
+
+def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:
+    """Recipe, stream, edition and strategy, with everything that the spec changes of them."""
+    recipe = read_recipe(spec.model)
+    recipe = recipe if spec.labels is None else recipe.labelled(spec.labels)
+    stream = read_stream(spec.stream)
+    strategy = read_strategy(spec.strategy)
+    edition = spec.edition or stream.usual_edition(spec.data_dir)
+    if spec.quick:
+        stream, edition = quick_stream(stream, edition)
+        recipe, strategy = quick_recipe(recipe), quick_strategy(strategy)
+    steps, others = split_settings(spec.settings)
+    return change_steps(recipe, steps), stream, edition, override(strategy, others)
+
+
+def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
+    kinds = {str(d.source["kind"]) for d in job.data}
+    kind = {"generator": "generated"}.get(next(iter(kinds)), next(iter(kinds))) if len(kinds) == 1 else "mixed"
+    return {
+        "model": job.recipe.describe(),
+        "stream": job.stream.form.model_dump(mode="json"),
+        "edition": job.edition,
+        "strategy": job.strategy.model_dump(mode="json"),
+        "backbone": {"name": job.backbone.name, "digest": job.backbone.digest, "source": job.backbone.source},
+        "seed": seed,
+        "eval_every": job.spec.eval_every,
+        "shift": job.spec.shift,
+        "max_length": job.max_length,
+        "data_source": kind,
+        "fingerprint": fingerprint,
+    }
+
+
+@contextmanager
+def clock(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - begin
