@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from clbench.compress.execute import Compressed
     from clbench.continual import Experience, Point
     from clbench.record.parts import Plugin
-    from clbench.record.warnings import RunWarning
     from clbench.schema.recipe import OpenRecipe
+    from clbench.schema.warning import RunWarning
 
 
 def run(
