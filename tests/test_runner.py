@@ -225,7 +225,7 @@ def test_the_command_line(
         (["--strategy", "ewcc"], "no strategy is called 'ewcc'; did you mean ewc?"),
         (["--edition", "embeded"], "has no edition 'embeded'; did you mean embedded?"),
         (["--backbone", "bert-base-uncase"], "did you mean bert-base-uncased"),
-        (["--seeds", "2-0"], "--seeds should be like 3, 0-2 or 0,4,7-9, but is '2-0'"),
+        (["--seeds", "4,3-1"], "--seeds should have its ranges from low to high, 1-3 in place of 3-1."),
         (["--set", "training.epochs"], "--set should be like NAME=VALUE"),
         (["--set", "lamda=1", "--strategy", "ewc"], "did you mean lambda?"),
         (["--eval-every", "0"], "--eval-every should be a number of optimizer steps"),
