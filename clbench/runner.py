@@ -491,14 +491,17 @@ def _configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "stream": job.stream.form.model_dump(mode="json"),
         "edition": job.edition,
         "strategy": job.strategy.model_dump(mode="json"),
-        "backbone": {"name": job.backbone.name, "digest": job.backbone.digest, "source": job.backbone.source},
+        "backbone": {
+            "name": job.backbone.name, "digest": job.backbone.digest, "source": job.backbone.source,
+            "learning_rate": job.backbone.learning_rate,
+        },
         "seed": seed,
         "eval_every": job.eval_every,
         "shift": job.shift,
         "max_length": job.max_length,
         "data_source": kind,
         "fingerprint": fingerprint,
-    }
+    }  # fmt: skip
 
 
 def _tokens(job: Job, tell: OnProgress) -> tuple[TokenStore, Rows]:

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from clbench.record.forms import Record
@@ -30,7 +31,7 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
     """
     configuration = record.configuration
     model, stream, strategy = configuration.names
-    quick, changed, looked = _options(configuration)
+    quick, changed, looked = _options(configuration, named=True)
     words = ["clbench", "run", "--model", model, "--stream", stream]
     words += ["--edition", configuration.edition.removesuffix(QUICK), *quick, "--strategy", strategy, *changed]
     words += ["--seeds", seed_list(seeds), *looked]
@@ -39,17 +40,24 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
 
 def changed_options(configuration: Configuration) -> str:
     """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
-    return shlex.join(word for part in _options(configuration) for word in part)
+    return shlex.join(word for part in _options(configuration, named=False) for word in part)
 
 
-def _options(configuration: Configuration) -> tuple[list[str], list[str], list[str]]:
-    """``--quick``; what is changed of recipe, strategy and backbone; how the run was looked at and its data."""
+def _options(configuration: Configuration, named: bool) -> tuple[list[str], list[str], list[str]]:
+    """``--quick``; what is changed of recipe, strategy and backbone; how the run was looked at and its data.
+
+    Args:
+        configuration: of a record.
+        named: for somebody else's machine: a backbone beside the recipe's file is named, and a learning rate of which
+            nobody can tell whether it was changed.
+    """
     strategy = configuration.names[2]
     quick = ["--quick"] if is_quick(configuration.edition) else []
     changed = _set(_changed_steps(configuration) or {})
     if strategy in _names("strategy"):
-        changed += _assignments(configuration)
-    if configuration.backbone.name != _usual_backbone(configuration):
+        changed += _assignments(configuration, named)
+    usual = configuration.backbone.name == _usual_backbone(configuration)
+    if not usual and (named or not _beside_recipe(configuration)):
         changed += ["--backbone", configuration.backbone.name]
     changed += _labels(configuration.model)
     looked: list[str] = []
@@ -140,7 +148,14 @@ def _usual_backbone(configuration: Configuration) -> object:
     return configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
 
 
-def _assignments(configuration: Configuration) -> list[str]:
+def _beside_recipe(configuration: Configuration) -> bool:
+    """Whether the backbone is the one that the recipe names, by a path that starts from the recipe's file."""
+    named = configuration.model.get("backbone")
+    parts = Path(named).parts if isinstance(named, str) else ()
+    return bool(parts) and Path(configuration.backbone.name).parts[-len(parts) :] == parts
+
+
+def _assignments(configuration: Configuration, named: bool) -> list[str]:
     """``--set`` for every setting that is another in the records than in the strategy that is shipped."""
     told = configuration.strategy
     form = shipped_strategy(configuration.names[2])
@@ -150,7 +165,11 @@ def _assignments(configuration: Configuration) -> list[str]:
         return []
     shipped = form.model_dump(mode="json", by_alias=True)
     if shipped["training"]["learning_rate"] is None:
-        shipped["training"]["learning_rate"] = _learning_rate(configuration.backbone.name)
+        rate: object = _usual_rate(configuration)
+        if rate is None and not named:
+            training = told.get("training")
+            rate = training.get("learning_rate") if isinstance(training, dict) else None
+        shipped["training"]["learning_rate"] = rate
     words = []
     for name in settings(form):
         part, usual = told, shipped
@@ -161,6 +180,20 @@ def _assignments(configuration: Configuration) -> list[str]:
         if key in part and part[key] != usual[key]:
             words += _set({name: part[key]})
     return words
+
+
+def _usual_rate(configuration: Configuration) -> float | None:
+    """The learning rate that a strategy takes where it names none: a reference's own, else the backbone's; None where
+    the record does not tell it and the backbone is not shipped."""
+    steps = configuration.model.get("steps")
+    first = steps[0] if isinstance(steps, list) and steps else None
+    if isinstance(first, dict) and first.get("step") == "reference":
+        training = first.get("training")
+        rate = training.get("learning_rate") if isinstance(training, dict) else None
+        return rate if isinstance(rate, float | int) else None
+    if configuration.backbone.learning_rate is not None:
+        return configuration.backbone.learning_rate
+    return _learning_rate(configuration.backbone.name)
 
 
 @cache
