@@ -183,7 +183,7 @@ def prepare(
         from clbench.data.load import load
         from clbench.encoder.backbone import starting_backbone
     with _clock(seconds, "backbone"):
-        start = starting_backbone(recipe, backbone, size.backbone)
+        start = starting_backbone(recipe, backbone, size.backbone, opened.field(edition, "backbone"))
         asked = f"the edition {edition} of {opened.form.name}"
         warnings = check_recipe(recipe, start, opened.form.label_space, size.max_length, asked)
         teachers = teachers_of(recipe, start)

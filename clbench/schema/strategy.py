@@ -146,6 +146,8 @@ class Cumulative(Strategy):
     method: Literal["cumulative"]
 
 
+AnyStrategy = Annotated[Naive | Replay | Ewc | Lwf | Agem | Si | Joint | Cumulative, Field(discriminator="method")]
+
 METHODS: dict[str, type[Strategy]] = {
     "naive": Naive,
     "replay": Replay,
