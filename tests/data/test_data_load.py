@@ -11,7 +11,7 @@ from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
 from clbench.data import generators
 from clbench.data.generators import Example, Generator
-from clbench.data.load import load
+from clbench.data.load import _drawn, load
 from clbench.data.pairs import SPLITS, Pairs
 from clbench.errors import UserError
 from clbench.record import RunWarning
@@ -221,6 +221,7 @@ def by(name: str, *classes: str) -> dict[str, Any]:
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
     """A stream of two generators that are only there for the test."""
     monkeypatch.setattr(generators, "_MODULES", ())
+    _drawn.cache_clear()  # it may hold another toy's pairs
     for name in ("toy", "other"):
         monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, 0.4))
     return stream(tmp_path / "yaml", [domain("one", generator=by("toy"))], (domain("only", generator=by("other")),))
@@ -235,6 +236,7 @@ def test_generators(generated: OpenStream) -> None:
     assert one.source == {"kind": "generator", "generator": "toy", "seed": 0, "shift": 1.0}
     assert one.splits["train"].first[0].endswith(" 1.0")
     assert one.splits["test"].digest() != only.splits["test"].digest()
+    _drawn.cache_clear()
     assert digests([one, only]) == digests(load(generated, "generated"))
 
 
@@ -278,6 +280,7 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
 
 def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generators, "_MODULES", ())
+    _drawn.cache_clear()  # it may hold another toy's pairs
     with pytest.raises(UserError, match="domain 'one' has no generator"):
         load(stream(tmp_path / "a", [domain("one")]), "generated")
     with pytest.raises(UserError, match="no generator is called 'none'"):
