@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -86,6 +87,10 @@ def read_tokenizer(folder: Path, shape: BertShape, origin: str) -> Tokenizer:
     return tokenizer
 
 
+# Asking parses the package's whole description.
+_version = cache(version)
+
+
 def check_tokenizer(folder: Path, shape: BertShape, digest: str, origin: str) -> None:
     """Check that the tokenizer can be read, and that plain transformers makes the same tokens of any text.
 
@@ -104,7 +109,7 @@ def check_tokenizer(folder: Path, shape: BertShape, digest: str, origin: str) ->
     content = {
         "backbone": digest,
         "legacy": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in legacy},
-        "versions": {name: version(name) for name in ("tokenizers", "transformers")},
+        "versions": {name: _version(name) for name in ("tokenizers", "transformers")},
     }
 
     def check(entry: Path) -> None:
