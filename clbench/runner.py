@@ -368,7 +368,7 @@ def _carry_out(
         from clbench import compress, life
         from clbench.data.baselines import fittable, majority, word_overlap
         from clbench.encoder.cut import cut_warnings
-        from clbench.encoder.measure import cost, measure, peak_memory_bytes
+        from clbench.encoder.measure import busy_warnings, cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
     classes = len(job.stream.form.label_space)
 
@@ -412,7 +412,7 @@ def _carry_out(
         checked = compress.head_warnings(compressed.steps, experiences[0].name, job.recipe.form.name)
         lengths = {part: store.lengths[found] for part, found in rows.items()}
         cut = cut_warnings(job.data, job.backbone.tokenizer(), job.max_length, lengths)
-        warnings = [*job.warnings, *checked, *job.data_warnings, *cut]
+        warnings = [*job.warnings, *checked, *job.data_warnings, *cut, *busy_warnings(speed)]
     tested = np.concatenate(list(tests.values()))
     length = round(float(np.mean(store.lengths[tested])))
     return make_record(

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from clbench.figures import HEADLINE, History, accuracy, balanced_accuracy, headline, intransigence, macro_f1
 from clbench.record.parts import Configuration, Cost, Domain, EvaluationPoint, InceptionStep, Measured, Name, Part
-from clbench.record.warnings import RunWarning
+from clbench.record.warnings import MEASURED, RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,6 +250,9 @@ class Record(Part):
         content = self.model_dump(mode="json")
         measured = content["measured"]
         del measured["hardware"]["threads"]
+        told = [warning for warning in content.pop("warnings", ()) if warning["kind"] not in MEASURED]
+        if told:
+            content["warnings"] = told
         content["measured"] = {"hardware": measured["hardware"], "versions": measured["versions"]}
         return content
 
