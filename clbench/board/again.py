@@ -32,17 +32,23 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
     return spec_of_record(record.configuration).command(seed_list(seeds)), tuple(_needs(record.configuration))
 
 
-def spec_of_record(configuration: Configuration) -> RunSpec:
-    """The run that left a record, by the names of what is shipped, and with what is changed of it."""
+def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
+    """The run that left a record, by the names of what is shipped, and with what is changed of it.
+
+    Args:
+        configuration: of the record.
+        named: for somebody else's machine: a backbone beside the recipe's file is named, and a learning rate of which
+            nobody can tell whether it was changed.
+    """
     model, stream, strategy = configuration.names
     settings = dict(_changed_steps(configuration) or {})
     if strategy in _names("strategy"):
-        settings |= _assignments(configuration)
+        settings |= _assignments(configuration, named)
     backbone = configuration.backbone.name
+    usual = backbone == _usual_backbone(configuration) or (not named and _beside_recipe(configuration))
     return RunSpec(
         model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
-        settings=settings, quick=is_quick(configuration.edition),
-        backbone=None if backbone == _usual_backbone(configuration) else backbone,
+        settings=settings, quick=is_quick(configuration.edition), backbone=None if usual else backbone,
         labels=_labels(configuration.model), eval_every=configuration.eval_every, shift=configuration.shift,
         data_dir=Path("FOLDER") if configuration.data_source in ("folder", "mixed") else None,
     )  # fmt: skip
@@ -50,7 +56,7 @@ def spec_of_record(configuration: Configuration) -> RunSpec:
 
 def changed_options(configuration: Configuration) -> str:
     """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
-    spec = spec_of_record(configuration)
+    spec = spec_of_record(configuration, named=False)
     return shlex.join([*(["--quick"] if spec.quick else []), *spec.changes(), *spec.looks()])
 
 
@@ -127,7 +133,14 @@ def _usual_backbone(configuration: Configuration) -> object:
     return configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
 
 
-def _assignments(configuration: Configuration) -> dict[str, Any]:
+def _beside_recipe(configuration: Configuration) -> bool:
+    """Whether the backbone is the one that the recipe names, by a path that starts from the recipe's file."""
+    named = configuration.model.get("backbone")
+    parts = Path(named).parts if isinstance(named, str) else ()
+    return bool(parts) and Path(configuration.backbone.name).parts[-len(parts) :] == parts
+
+
+def _assignments(configuration: Configuration, named: bool) -> dict[str, Any]:
     """Every setting that is another in the records than in the strategy that is shipped."""
     told = configuration.strategy
     form = shipped_strategy(configuration.names[2])
@@ -137,7 +150,11 @@ def _assignments(configuration: Configuration) -> dict[str, Any]:
         return {}
     shipped = form.model_dump(mode="json", by_alias=True)
     if shipped["training"]["learning_rate"] is None:
-        shipped["training"]["learning_rate"] = _learning_rate(configuration.backbone.name)
+        rate: object = _usual_rate(configuration)
+        if rate is None and not named:
+            training = told.get("training")
+            rate = training.get("learning_rate") if isinstance(training, dict) else None
+        shipped["training"]["learning_rate"] = rate
     found: dict[str, Any] = {}
     for name in settings(form):
         part, usual = told, shipped
@@ -148,6 +165,20 @@ def _assignments(configuration: Configuration) -> dict[str, Any]:
         if key in part and part[key] != usual[key]:
             found[name] = part[key]
     return found
+
+
+def _usual_rate(configuration: Configuration) -> float | None:
+    """The learning rate that a strategy takes where it names none: a reference's own, else the backbone's; None where
+    the record does not tell it and the backbone is not shipped."""
+    steps = configuration.model.get("steps")
+    first = steps[0] if isinstance(steps, list) and steps else None
+    if isinstance(first, dict) and first.get("step") == "reference":
+        training = first.get("training")
+        rate = training.get("learning_rate") if isinstance(training, dict) else None
+        return rate if isinstance(rate, float | int) else None
+    if configuration.backbone.learning_rate is not None:
+        return configuration.backbone.learning_rate
+    return _learning_rate(configuration.backbone.name)
 
 
 @cache

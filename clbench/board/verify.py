@@ -135,9 +135,10 @@ def _again(record: Record, other: Record) -> Iterator[str]:
     one.pop("measured"), two.pop("measured")
     # Its hash holds the versions of the packages, which are told apart below.
     one["configuration"].pop("fingerprint"), two["configuration"].pop("fingerprint")
-    # Warnings and places follow from what else is compared, and a version of clbench may tell what another did not.
+    # These follow from what else is compared, and a version of clbench may tell what another did not.
     for content in (one, two):
         content.pop("warnings", None)
+        content["configuration"]["backbone"].pop("learning_rate", None)
         for domain in content["data"]:
             domain.pop("places", None)
     if one == two:

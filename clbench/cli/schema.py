@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
 
 import click
 
+# What the user names -> where the form is defined.
+_FORMS = {
+    "record": "clbench.record:Record",
+    "submission": "clbench.board.forms:Submission",
+    "recipe": "clbench.schema.recipe:Recipe",
+    "stream": "clbench.schema.stream:Stream",
+    "domain": "clbench.schema.domain:Domain",
+    "strategy": "clbench.schema.strategy:AnyStrategy",
+    "backbone": "clbench.schema.backbone:BackboneForm",
+    "sweep": "clbench.schema.sweep:Sweep",
+    "pretraining": "clbench.schema.pretrain:Pretraining",
+}
+
 
 @click.command("schema")
-@click.argument("form", type=click.Choice(["record", "submission", "recipe", "stream", "domain", "backbone"]))
+@click.argument("form", metavar="FORM", type=click.Choice([*_FORMS]))
 def command(form: str) -> None:
-    """Print the JSON schema of a file's form: what a run leaves, what is submitted, what the YAML files hold."""
+    """Print the JSON schema of a file's FORM: of the record that a run leaves, of a submission, or of a YAML file:
+    recipe, stream, domain, strategy, backbone, sweep or pretraining (docs/own-files.md)."""
+    from pydantic import TypeAdapter
+
     from clbench.runtime.console import print_json
 
-    print_json(_schema(form))
-
-
-def _schema(form: str) -> dict[str, Any]:
-    if form == "record":
-        from clbench.record import json_schema
-
-        return json_schema()
-    if form == "submission":
-        from clbench.board import json_schema as submission_schema
-
-        return submission_schema()
-    from clbench.schema.backbone import BackboneForm
-    from clbench.schema.domain import Domain
-    from clbench.schema.form import Form
-    from clbench.schema.recipe import Recipe
-    from clbench.schema.stream import Stream
-
-    forms: dict[str, type[Form]] = {"recipe": Recipe, "stream": Stream, "domain": Domain, "backbone": BackboneForm}
-    return forms[form].model_json_schema()
+    module, name = _FORMS[form].split(":")
+    print_json(TypeAdapter(getattr(import_module(module), name)).json_schema())

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A folder with <domain>/{train,validation,test} files, instead of the hub.",
 )
-@click.option("--backbone", help="With its tokenizer, count the pairs that are longer than the edition's max_length.")
+@click.option("--backbone", help="Count the pairs that its tokenizer would have cut; one on the hub is downloaded.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     stream: str | None, edition: str | None, data_dir: Path | None, backbone: str | None, as_json: bool
 ) -> None:
     """Show STREAM (a name or a YAML file; all that are shipped unless given) and its domains: sizes, licences, label
-    balance, what two classifiers that read no meaning reach on the test part, and what is odd about the pairs."""
+    balance, what two classifiers that read no meaning reach on the test part, and what is odd about the pairs.
+
+    The edition's backbone, unless --backbone gives another, has to be there and to have max_length positions or more.
+    One on the hub is looked up in the hub's cache on this machine, not downloaded. Weights are for a run to check.
+    """
     shown = []
     for name in [stream] if stream is not None else names("stream"):
         opened = read_stream(name)
@@ -38,7 +42,7 @@ def command(
         console.print_json(shown if stream is None else shown[0])
         return
     for content in shown:
-        _print(content)
+        _print(content, looked_up=backbone is None)
 
 
 def _measure(
@@ -46,20 +50,29 @@ def _measure(
 ) -> dict[str, Any]:
     from clbench.data.load import load
     from clbench.data.overview import overview
+    from clbench.encoder.located import check_edition
     from clbench.runtime.events import prefixed
 
+    # Before the pairs, which may take a while.
+    positions = opened = None
+    if backbone is None:
+        positions = check_edition(stream, edition)
+    else:
+        from clbench.encoder.backbone import open_backbone
+
+        opened = open_backbone(backbone)
+        opened.check_length(stream.edition(edition).max_length, f"the edition {edition} of {stream.form.name}")
     with console.progress(quiet), prefixed(f"{stream.form.name}: "):
         loaded = load(stream, edition, data_dir=data_dir)
     cut: list[RunWarning] = []
-    if backbone is not None:
-        from clbench.encoder.backbone import open_backbone
+    if opened is not None:
         from clbench.encoder.cut import cut_warnings
 
-        cut += cut_warnings(loaded, open_backbone(backbone).tokenizer(), stream.edition(edition).max_length)
-    return overview(stream, edition, loaded, cut)
+        cut += cut_warnings(loaded, opened.tokenizer(), stream.edition(edition).max_length)
+    return overview(stream, edition, loaded, cut, positions)
 
 
-def _print(content: dict[str, Any]) -> None:
+def _print(content: dict[str, Any], looked_up: bool) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -68,6 +81,9 @@ def _print(content: dict[str, Any]) -> None:
     from clbench.record.report import print_warnings
 
     out = console.out()
+    positions, seen = content["backbone_positions"], ""
+    if looked_up:
+        seen = f" ({positions} positions)" if positions else " (on the hub, not in its cache here: not checked)"
     for line, style in (
         (": ".join(filter(None, (content["stream"], content["title"]))), "bold"),
         (content["description"], ""),
@@ -77,7 +93,7 @@ def _print(content: dict[str, Any]) -> None:
     out.print(
         Text(
             f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "
-            f"{content['max_length']} tokens a pair, from {content['backbone']}. "
+            f"{content['max_length']} tokens a pair, from {content['backbone']}{seen}. "
             f"Classes: {', '.join(content['label_space'])}."
         )
     )

@@ -190,6 +190,7 @@ def _short(places: Sequence[str]) -> list[str]:
 def _settings(record: Record) -> Iterator[tuple[str, str]]:
     """All that determines the run but its seed, as (key, value), what people care about most first."""
     content = record.configuration.model_dump(mode="json", exclude={"seed", "fingerprint"})
+    content["backbone"].pop("learning_rate", None)  # not every version of clbench has told it
     first = ("strategy.name", "edition", "backbone.name", "eval_every", "shift")
     leaves = {key: value for key, value in _leaves(content) if key != "model.name"}
     for key in (*(key for key in first if key in leaves), *(key for key in leaves if key not in first)):

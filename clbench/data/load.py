@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -85,16 +86,22 @@ def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tup
 
 
 def _generated(domain: Domain, label_space: Sequence[str], shift: float, sizes: dict[str, int | None]) -> DomainData:
-    from clbench.data.generators import generate
-
     if domain.generator is None:
         raise UserError(f"domain '{domain.name}' has no generator, so it cannot be part of a generated edition.")
-    wanted = {split: size for split, size in sizes.items() if size is not None}
+    wanted = tuple((split, size) for split, size in sizes.items() if size is not None)
     number = np.array([label_space.index(name) for name in domain.generator.classes], dtype=np.int64)
-    drawn = generate(domain.generator.name, GENERATOR_SEED, shift, wanted)
+    drawn = _drawn(domain.generator.name, shift, wanted)
     splits = {split: replace(pairs, labels=number[pairs.labels]) for split, pairs in drawn.items()}
     source: Source = {"kind": "generator", "generator": domain.generator.name, "seed": GENERATOR_SEED, "shift": shift}
     return DomainData(domain.name, splits, source)
+
+
+# Two streams' domains: whoever makes one run after another in a process draws its pairs once.
+@lru_cache(maxsize=16)
+def _drawn(name: str, shift: float, sizes: tuple[tuple[str, int], ...]) -> dict[str, Pairs]:
+    from clbench.data.generators import generate
+
+    return generate(name, GENERATOR_SEED, shift, dict(sizes))
 
 
 def _from_folder(domain: Domain, folder: Path, label_space: Sequence[str], trained_on: bool) -> DomainData:

@@ -17,7 +17,11 @@ from clbench.schema.warning import RunWarning
 
 
 def overview(
-    stream: OpenStream, edition: str, loaded: Sequence[DomainData], more: Sequence[RunWarning] = ()
+    stream: OpenStream,
+    edition: str,
+    loaded: Sequence[DomainData],
+    more: Sequence[RunWarning] = (),
+    positions: int | None = None,
 ) -> dict[str, Any]:
     """A stream's edition and its domains.
 
@@ -29,6 +33,7 @@ def overview(
         edition: the edition's name.
         loaded: its domains' pairs, in the stream's order.
         more: warnings beside those that the pairs themselves give.
+        positions: of the edition's backbone; None where they have not been looked up.
     """
     form = stream.form
     described = [
@@ -43,6 +48,7 @@ def overview(
         "editions": list(form.editions),
         "edition": edition,
         **stream.edition(edition).model_dump(mode="json", include={"source", "max_length", "backbone"}),
+        "backbone_positions": positions,
         "domains": described,
         "warnings": [
             warning.model_dump(mode="json", exclude_defaults=True) | {"sentence": warning.sentence}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
+from clbench.encoder.located import Located, check_length, locate
 from clbench.encoder.tokenizer import check_tokenizer, read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
@@ -21,11 +21,10 @@ from clbench.encoder.weights import (
     read_head,
     read_weights,
 )
-from clbench.errors import UserError, nearest, short
+from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
-from clbench.schema.backbone import HUB_ID, BackboneForm, BertShape
-from clbench.schema.form import read_yaml
-from clbench.schema.shipped import FOLDERS, expanded, find, names
+from clbench.schema.backbone import BertShape
+from clbench.schema.shipped import FOLDERS, expanded
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -161,12 +160,7 @@ class Backbone:
         Raises:
             UserError: there are fewer.
         """
-        positions = self.shape.max_position_embeddings
-        if positions < max_length:
-            raise UserError(
-                f"backbone {self.name} has {positions} positions, but {asked} asks for pairs of up to {max_length} "
-                f"tokens; choose a backbone with {max_length} positions or more, or a max_length of {positions}."
-            )
+        check_length(self.name, self.shape.max_position_embeddings, max_length, asked)
 
     def _weights(self, *more: str) -> dict[str, Tensor]:
         """The encoder's weights, and those of ``more`` that the checkpoint has."""
@@ -183,36 +177,49 @@ def open_backbone(name: str | Path) -> Backbone:
         UserError: nothing of that name, no network, or files that are damaged, pickled, of another architecture, or
             not those that the YAML's sha256 promises; one sentence says which, and what would be right.
     """
-    name = os.fspath(name)
-    if name.endswith((".yaml", ".yml")) or name in names("backbone"):
-        return _from_yaml(name, find("backbone", name))
-    folder = expanded(name)
-    if name and os.path.isdir(folder):
-        return _checked(name, folder, {"kind": "folder", "id": folder.resolve().name}, None)
-    for shipped in names("backbone"):
-        if read_yaml(FOLDERS["backbone"] / f"{shipped}.yaml", BackboneForm).hub == name:
-            return _from_yaml(name, FOLDERS["backbone"] / f"{shipped}.yaml")
-    if name.count("/") == 1 and re.match(HUB_ID, name):
-        return _from_hub(name, name, None, {}, None)
-    if "/" in name:
+    return _opened(locate(name))
+
+
+def _opened(place: Located) -> Backbone:
+    name, form = place.name, place.form
+    about = {} if form is None else {"licence": form.licence, "citation": form.citation}
+    rate = None if form is None else form.learning_rate
+    if place.hub is not None:
+        backbone = _from_hub(name, place.hub, place.revision, about, rate)
+    else:
+        folder = place.folder or Path()
+        source, promised = {"kind": "folder", "id": folder.resolve().name}, None
+        if form is not None and place.path is not None:
+            packaged = place.path.parent.resolve() == FOLDERS["backbone"].resolve()
+            source = {"kind": "packaged" if packaged else "folder", "id": form.name, **about}
+            promised = form.sha256 if packaged else None
+        backbone = _checked(name, folder, source, rate, promised)
+    if form is not None and form.sha256 is not None and form.sha256 != backbone.digest:
         raise UserError(
-            f"backbone {short(name)} is no folder on this machine and no hub id (owner/name); "
-            f"{nearest(name, names('backbone'))}"
+            f"{place.path}: field 'sha256' says {form.sha256}, but the files of the backbone have {backbone.digest}; "
+            "they were changed or damaged: fetch them again, or correct the field."
         )
-    raise UserError(f"no backbone is called '{short(name)}'; {nearest(name, names('backbone'))}")
+    return backbone
 
 
-def starting_backbone(recipe: OpenRecipe, given: str | Path | None, otherwise: str) -> Backbone:
+def starting_backbone(
+    recipe: OpenRecipe, given: str | Path | None, otherwise: str, field: str | None = None
+) -> Backbone:
     """The encoder that a recipe starts from.
 
     Args:
         given: what the user asks for with ``--backbone``; before the recipe's own, but a checkpoint is its own encoder.
         otherwise: the edition's, where neither user nor recipe names one.
+        field: the file and the field that name ``otherwise``, for the sentence if there is no such backbone.
 
     Raises:
         UserError: ``given`` contradicts the checkpoint that is to be loaded; or as :func:`open_backbone`.
     """
-    return open_backbone(starting_name(recipe, given, otherwise))
+    name, own = starting_name(recipe, given, otherwise), recipe.backbone
+    if given is None or recipe.form.checkpoint:
+        field = field if own is None else _field(recipe)
+        return _named_in(field, name)
+    return open_backbone(name)
 
 
 def starting_name(recipe: OpenRecipe, given: str | Path | None, otherwise: str) -> str:
@@ -226,34 +233,28 @@ def starting_name(recipe: OpenRecipe, given: str | Path | None, otherwise: str) 
     return (own if recipe.form.checkpoint else given or own) or given or otherwise
 
 
+def _field(recipe: OpenRecipe) -> str | None:
+    """The file and the field that name a recipe's backbone; None for a checkpoint, which is one."""
+    return None if recipe.form.checkpoint else f"{recipe.path}: field 'backbone'"
+
+
+def _named_in(field: str | None, name: str) -> Backbone:
+    """The backbone ``name`` that a field of a file names."""
+    try:
+        place = locate(name)
+    except UserError as error:
+        raise error if field is None else UserError(f"{field}: {error}") from error
+    return _opened(place)
+
+
 def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:
     """The encoder that a teacher starts from: its own, where it is a checkpoint or names one, else its student's."""
-    return backbone if teacher.backbone is None else open_backbone(teacher.backbone)
+    return backbone if teacher.backbone is None else _named_in(_field(teacher), teacher.backbone)
 
 
 def _same_place(one: str, other: str) -> bool:
     first, second = (expanded(name) for name in (one, other))
     return one == other or (os.path.exists(first) and os.path.exists(second) and first.resolve() == second.resolve())
-
-
-def _from_yaml(name: str, path: Path) -> Backbone:
-    form = read_yaml(path, BackboneForm)
-    about = {"licence": form.licence, "citation": form.citation}
-    if form.hub is not None:
-        backbone = _from_hub(name, form.hub, form.revision, about, form.learning_rate)
-    else:
-        folder = path.parent / str(form.folder)
-        if not os.path.isdir(folder):
-            raise UserError(f"{path}: field 'folder' should name a folder beside it, but there is no {folder}.")
-        packaged = path.parent.resolve() == FOLDERS["backbone"].resolve()
-        source = {"kind": "packaged" if packaged else "folder", "id": form.name, **about}
-        backbone = _checked(name, folder, source, form.learning_rate, form.sha256 if packaged else None)
-    if form.sha256 is not None and form.sha256 != backbone.digest:
-        raise UserError(
-            f"{path}: field 'sha256' says {form.sha256}, but the files of the backbone have {backbone.digest}; "
-            "they were changed or damaged: fetch them again, or correct the field."
-        )
-    return backbone
 
 
 def _from_hub(name: str, hub_id: str, revision: str | None, about: dict[str, str], rate: float | None) -> Backbone:

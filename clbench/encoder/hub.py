@@ -53,6 +53,23 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
     return folder, folder.name
 
 
+def cached_folder(hub_id: str, revision: str | None) -> Path | None:
+    """The folder of a checkpoint's files in the hub's cache on this machine, if its configuration is there; nothing is
+    downloaded.
+
+    Raises:
+        UserError: no id that the hub could know.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+    except HFValidationError as error:
+        raise UserError(f"hub model {hub_id} is not known to the hub; check its spelling.") from error
+    return Path(found).parent if isinstance(found, str) else None
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Progress bars for a person at a terminal only."""

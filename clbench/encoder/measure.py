@@ -6,8 +6,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,12 +20,16 @@ from clbench.encoder.bert import Classifier, predict
 from clbench.encoder.quantize import quantized_matrices
 from clbench.encoder.reference import ReferenceModel
 from clbench.metrics.cost import linear_flops, pair_flops, parameters, parameters_without_embeddings
+from clbench.schema.warning import RunWarning
 
 # As safetensors names them.
 _DTYPES = {
     torch.int8: "I8", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
     torch.int64: "I64",
 }  # fmt: skip
+# A thread that computes without a pause has the processor nearly all the time; with less than this share of it, others
+# took so much that the times are not the model's.
+_QUIET = 0.75
 _STATUS = Path("/proc/self/status")
 
 
@@ -36,14 +40,22 @@ class Speed:
     Attributes:
         latency_ms: median time of one forward pass over one pair, milliseconds.
         throughput: pairs a second, in batches.
+        share: 0 to 1, of the time that it took, the part in which the measuring thread had a processor.
     """
 
     latency_ms: float
     throughput: float
+    share: float
 
     def fields(self) -> dict[str, float]:
-        """By name, as the record wants them."""
-        return asdict(self)
+        """The times by name, as the record wants them."""
+        return {"latency_ms": self.latency_ms, "throughput": self.throughput}
+
+
+def busy_warnings(speed: Speed) -> Iterator[RunWarning]:
+    """A warning where other processes had the processor for a good part of the measurement."""
+    if speed.share < _QUIET:
+        yield RunWarning(kind="busy_machine", count=max(0, round(100 * speed.share)), total=100)
 
 
 def measure(model: nn.Module, rows: np.ndarray, batch_size: int = 64, budget: float = 2.0) -> Speed:
@@ -63,11 +75,13 @@ def measure(model: nn.Module, rows: np.ndarray, batch_size: int = 64, budget: fl
     asked = torch.from_numpy(np.asarray(rows, dtype=np.int64))
     single = [asked[i : i + 1] for i in np.linspace(0, len(asked) - 1, min(30, len(asked))).astype(int)]
     predict(model, asked[:batch_size], batch_size)  # warm-up: allocations, kernels chosen
+    had = time.thread_time()
     latencies = _timed(lambda part: predict(model, part), single, budget / 2)
     batches = list(asked.split(batch_size))
     seconds = _timed(lambda part: predict(model, part, batch_size), batches, budget / 2)
+    share = min(1.0, (time.thread_time() - had) / (sum(latencies) + sum(seconds)))
     pairs = sum(len(batch) for batch in batches[: len(seconds)])
-    return Speed(latency_ms=1000 * median(latencies), throughput=pairs / sum(seconds))
+    return Speed(latency_ms=1000 * median(latencies), throughput=pairs / sum(seconds), share=share)
 
 
 def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | None = None) -> dict[str, int]:

@@ -25,6 +25,7 @@ INK = "#222222"
 # The baseline's line, and the lines that are there to be seen beside another.
 MUTED, FADED = "#777777", "#C9C9C9"
 DASHED: Any = (0, (4, 2.5))
+DPI = 160
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same everywhere
     "font.size": 10,
@@ -35,6 +36,8 @@ STYLE: dict[Any, Any] = {
     "ytick.color": "#555555",
     "svg.hashsalt": "clbench",
     "text.parse_math": False,  # a name with dollar signs is a name
+    "figure.autolayout": False,  # a layout is asked for where it is wanted
+    "figure.constrained_layout.use": False,
 }
 
 
@@ -238,12 +241,17 @@ def save(figure: Any, files: tuple[Path, ...]) -> None:
     Raises:
         UserError: a file cannot be written.
     """
+    # Laid out once: with a layout engine, each file would be laid out and drawn twice. None is the style's: no engine.
+    figure.set_dpi(DPI)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
     for file in files:
         # No date and no version of matplotlib: equal pictures are equal files.
         metadata = {"Software": None} if file.suffix == ".png" else {"Date": None, "Creator": None}
         try:
             with unfinished(file.parent) as place:
-                figure.savefig(place / file.name, dpi=160, metadata=metadata)
+                figure.savefig(place / file.name, dpi=DPI, metadata=metadata)
                 os.replace(place / file.name, file)
         except OSError as error:
             raise cannot_write(file, error) from error

@@ -20,7 +20,7 @@ from clbench.record.parts import (
     Plugin,
 )
 from clbench.schema.part import Name, Part
-from clbench.schema.warning import RunWarning
+from clbench.schema.warning import MEASURED, RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -286,6 +286,9 @@ class Record(Part):
         content = self.model_dump(mode="json")
         measured = content["measured"]
         del measured["hardware"]["threads"]
+        told = [warning for warning in content.pop("warnings", ()) if warning["kind"] not in MEASURED]
+        if told:
+            content["warnings"] = told
         content["measured"] = {"hardware": measured["hardware"], "versions": measured["versions"]}
         return content
 

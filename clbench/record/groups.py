@@ -14,6 +14,8 @@ from clbench.record.forms import Record
 def alike(record: Record, *but: str) -> str:
     """The record's configuration and test pairs, without some of its fields; equal texts, equal runs but for these."""
     content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
+    # Not every version of clbench has told it.
+    content.get("backbone", {}).pop("learning_rate", None)
     return json.dumps([content, record.test_pairs], sort_keys=True)
 
 

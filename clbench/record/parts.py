@@ -17,11 +17,14 @@ class BackboneInfo(Part):
         name: what ``--backbone`` was given.
         digest: sha256 over weights, configuration and tokenizer.
         source: where it came from: kind, id, revision resolved, licence.
+        learning_rate: for fine-tuning, the one that suits it; what is trained without a rate of its own has taken it.
+            Left out in records of a clbench that did not tell it, and not compared with.
     """
 
     name: Name
     digest: str
     source: dict[str, JsonValue]
+    learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda told: told is None)
 
 
 class Configuration(Part):

@@ -13,11 +13,14 @@ from clbench.record.parts import Hardware
 
 PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", "safetensors", "numpy")
 
+# Asking parses the package's whole description.
+_version = cache(metadata.version)
+
 
 def versions() -> dict[str, str]:
     """Versions of Python, clbench and the packages that a result may depend on."""
     found = {"python": platform.python_version(), "clbench": __version__}
-    return found | {name: metadata.version(name) for name in PACKAGES}
+    return found | {name: _version(name) for name in PACKAGES}
 
 
 def hardware() -> Hardware:

@@ -103,7 +103,7 @@ def write_compressed(
         raise UserError(f"--set {name}: give a step's setting, as in finetune.epochs=1; compress knows no strategy.")
     recipe = change_steps(recipe, steps)
     form = alone.edition(edition)
-    start = starting_backbone(recipe, backbone, form.backbone)
+    start = starting_backbone(recipe, backbone, form.backbone, alone.field(edition, "backbone"))
     labels = alone.form.label_space
     warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
     (data,) = load(alone, edition, data_dir=data_dir)

@@ -137,7 +137,7 @@ def prepare(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
         from clbench.data.load import load
         from clbench.encoder.backbone import starting_backbone
     with clock(seconds, "backbone"):
-        start = starting_backbone(recipe, spec.backbone, size.backbone)
+        start = starting_backbone(recipe, spec.backbone, size.backbone, stream.field(edition, "backbone"))
         asked = f"the edition {edition} of {stream.form.name}"
         warnings = check_recipe(recipe, start, stream.form.label_space, size.max_length, asked)
         teachers = teachers_of(recipe, start)
@@ -173,7 +173,12 @@ def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "stream": job.stream.form.model_dump(mode="json"),
         "edition": job.edition,
         "strategy": job.strategy.model_dump(mode="json"),
-        "backbone": {"name": job.backbone.name, "digest": job.backbone.digest, "source": job.backbone.source},
+        "backbone": {
+            "name": job.backbone.name,
+            "digest": job.backbone.digest,
+            "source": job.backbone.source,
+            "learning_rate": job.backbone.learning_rate,
+        },
         "seed": seed,
         "eval_every": job.spec.eval_every,
         "shift": job.spec.shift,

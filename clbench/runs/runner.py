@@ -136,7 +136,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
     """Tokens, inception, life, measurement."""
     started, seconds = _now(), dict(job.seconds)
     with clock(seconds, "imports"):
-        from clbench.encoder.measure import cost, measure, peak_memory_bytes
+        from clbench.encoder.measure import busy_warnings, cost, measure, peak_memory_bytes
         from clbench.encoder.quantize import evaluated
     with clock(seconds, "tokens"):
         tokens = make_tokens(job)
@@ -166,7 +166,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
             "versions": versions(),
             **speed.fields(),
         },
-        warnings=warnings,
+        warnings=[*warnings, *busy_warnings(speed)],
         plugins=plugins_of(job),
     )
 

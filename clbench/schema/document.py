@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -21,6 +21,7 @@ _INTEGERS = 2**63
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
 )
+_NO_KEY = "a key is missing before the colon"
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
 _TAG = "tag:yaml.org,2002:"
 
@@ -35,13 +36,14 @@ class Document:
 
     content: Any
     _root: yaml.Node | None = field(repr=False)
+    _keys: Mapping[yaml.Node, Hashable] = field(repr=False)
 
     def line(self, path: Sequence[Hashable]) -> int | None:
         """The line, from 1, of the field at ``path`` (keys and places), or of the innermost one around it."""
         node, line = self._root, None
         for part in path:
             if isinstance(node, yaml.MappingNode):
-                found = [pair for pair in node.value if pair[0].value == str(part)]
+                found = [pair for pair in node.value if self._is(pair[0], part)]
                 if not found:
                     break
                 (key, node) = found[-1]
@@ -52,6 +54,12 @@ class Document:
             else:
                 break
         return line
+
+    def _is(self, key: yaml.Node, part: Hashable) -> bool:
+        """Whether a key is the one that ``part`` means: as the file spells it, by its value, or by its value's text."""
+        value = self._keys.get(key, key.value)
+        spelt = str(value).lower() if isinstance(value, bool) else str(value)
+        return key.value == part or value == part or spelt == str(part)
 
 
 def read_document(path: Path) -> Document:
@@ -95,12 +103,14 @@ def parse_document(text: str, origin: str) -> Document:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        return Document(None if root is None else loader.construct_document(root), root)
+        return Document(None if root is None else loader.construct_document(root), root, loader.keys)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
         parts = [getattr(error, name, None) for name in ("context", "problem")]
         problem = " ".join(" ".join(filter(None, parts)).split()) or "it cannot be read"
+        if problem.endswith("but found ':'"):
+            problem = _NO_KEY
         raise UserError(f"{origin} is not valid YAML{where}: {problem}.") from error
     except Exception as error:  # whatever else the library makes of an illegal text, such as an escape beyond Unicode
         line = loader.line + 1
@@ -143,6 +153,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.depth = self.total = 0
         self.sizes: dict[int, int] = {}
+        self.keys: dict[yaml.Node, Hashable] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
@@ -186,10 +197,14 @@ class _Loader(yaml.SafeLoader):
                 continue
             name = self.construct_object(key, deep=True)
             if not isinstance(name, Hashable):
-                raise self._wrong(key, "a key should be a word or a number, not a list or a mapping")
+                raise self._wrong(key, f"a key should be a word or a number, not {_short(key)}")
+            if name is None:
+                null = f"a key should be a word or a number, but is null; put {key.value} in quotes if it is a word"
+                raise self._wrong(key, null if key.value else _NO_KEY)
             if name in seen:
                 raise self._wrong(key, f"{_short(key)} should be there once, but is there twice")
             seen.add(name)
+            self.keys[key] = name
         return super().construct_mapping(node, deep=deep)
 
     def construct_yaml_str(self, node: yaml.ScalarNode) -> str:

@@ -61,6 +61,14 @@ class Form(Frozen):
 
     @model_validator(mode="before")
     @classmethod
+    def _keys_as_written(cls, content: Any) -> Any:
+        # To pydantic the key true is the number 1, and no field is called by a number anyway.
+        if not isinstance(content, Mapping):
+            return content
+        return {key if isinstance(key, str) else shown(key): value for key, value in content.items()}
+
+    @model_validator(mode="before")
+    @classmethod
     def _true_is_no_number(cls, content: Any) -> Any:
         # To Python true is 1, and pydantic takes it; to a user who writes it in place of a number it is a slip. Its
         # text is refused with all else that is wrong.

@@ -31,7 +31,7 @@ def seeds_of(text: str) -> list[int]:
         if low >= _ABOVE or high >= _ABOVE or high - low >= _MOST:
             raise ValueError(f"should name at most {_MOST} seeds, each below {_ABOVE}, but is '{told}'")
         if high < low:
-            raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is '{told}'")
+            raise ValueError(f"should have its ranges from low to high, {high}-{low} in place of {low}-{high}")
         seeds.update(range(low, high + 1))
         if len(seeds) > _MOST:
             raise ValueError(f"should name at most {_MOST} seeds, each below {_ABOVE}, but is '{told}'")

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field
 from clbench.errors import UserError, nearest, short
 from clbench.schema.document import parse_document
 from clbench.schema.form import Form, Lines, Name, parse, read_mapping, shown
-from clbench.schema.registry import Registry, forms
+from clbench.schema.registry import Chosen, Registry, forms
 from clbench.schema.shipped import find
 from clbench.schema.training import Training
 
@@ -125,6 +125,9 @@ STRATEGIES: Registry[type[Strategy]] = Registry(
     "clbench.strategies",
     forms("clbench.schema.strategy:Strategy", "method"),
 )
+
+
+AnyStrategy = Annotated[Strategy, Chosen(STRATEGIES, "method")]
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,10 @@ class OpenStream:
             )
         return self.form.editions[name]
 
+    def field(self, edition: str, name: str) -> str:
+        """The stream's file and a field of one of its editions, as a sentence begins with them."""
+        return f"{self.path}: field 'editions.{edition.removesuffix(QUICK)}.{name}'"
+
     def usual_edition(self, data_dir: Path | None = None) -> str:
         """The edition that is meant where none is named: the first real one for a ``data_dir``, else ``embedded`` if
         there is one, else the first.

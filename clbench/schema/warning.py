@@ -110,6 +110,15 @@ def _below_chance(warning: RunWarning) -> str:
     )
 
 
+def _busy_machine(_: RunWarning) -> str:
+    return (
+        "other processes were at work while latency and throughput were measured, so these say little about the model."
+    )
+
+
+# What tells of the machine and not of the run, and is another when the run is made again.
+MEASURED = ("busy_machine",)
+
 # kind -> what is said of it after the domain's name. Texts of a stranger's record come in through RunWarning.names
 # alone, which are printable and bounded.
 SENTENCES: dict[str, Callable[[RunWarning], str]] = {
@@ -129,4 +138,6 @@ SENTENCES: dict[str, Callable[[RunWarning], str]] = {
     "nameless_head": _nameless_head,
     # domain; count of total validation pairs right; limit: how many chance would have right; names: the checkpoint
     "below_chance": _below_chance,
+    # count of total = 100 parts of the time in which the measuring thread had a processor
+    "busy_machine": _busy_machine,
 }

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from record_worlds import pieces
 
-from clbench.board.again import run_command, seed_list
-from clbench.record import Record, make_record
+from clbench.board.again import changed_options, run_command, seed_list
+from clbench.record import Record, grouped, make_record
+from clbench.record.parts import Configuration
 from clbench.runs.runner import parse_seeds
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
@@ -89,6 +90,51 @@ def test_an_unknown_backbones_rate_is_said() -> None:
     assert found["--set"] == ["training.learning_rate=3e-05"]
     assert override(read_strategy("replay"), {"training.learning_rate": "3e-05"}).training.learning_rate == 0.00003
     assert any("my-encoder" in need for need in needs)
+
+
+@pytest.mark.parametrize("model", ["majority", "bow"])
+def test_a_references_own_rate_is_no_change(model: str) -> None:
+    rate = read_recipe(model).form.learning_rate(shipped_rate())
+    assert rate != shipped_rate()
+    record = told(model, "naive", rate=rate)
+    assert changed_options(record.configuration) == ""
+    assert "--set" not in run_command(record, [0])[0]
+    changed = told(model, "naive", rate=shipped_rate())
+    assert changed_options(changed.configuration) == f"--set training.learning_rate={shipped_rate()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "recipes", "rate", "options"),
+    [
+        ("./mine", None, 0.00072, "--backbone ./mine"),
+        ("./mine", None, 0.001, "--set training.learning_rate=0.00072 --backbone ./mine"),
+        # Nobody can tell.
+        ("./mine", None, None, "--backbone ./mine"),
+        # As a recipe in a/ names it.
+        ("a/../mine", "../mine", 0.00072, ""),
+        ("a/../mine", "../others", 0.00072, "--backbone a/../mine"),
+        ("bert-base-uncased", "bert-base-uncased", None, "--set training.learning_rate=0.00072"),
+    ],
+)
+def test_the_rate_of_a_backbone_of_ones_own_is_no_change(
+    name: str, recipes: str | None, rate: float | None, options: str
+) -> None:
+    backbone = {"name": name, "digest": "00ff", "source": {"kind": "folder"}, "learning_rate": rate}
+    model = read_recipe("pkd-skip-6l").describe() | {"backbone": recipes}
+    # Its learning rate suits a width of 32.
+    content = told(rate=0.00072).configuration.model_dump(mode="json")
+    configuration = Configuration.model_validate(content | {"backbone": backbone, "model": model})
+    assert changed_options(configuration) == options
+    assert ("learning_rate" in configuration.model_dump()["backbone"]) == (rate is not None)
+
+
+def test_records_that_tell_the_backbones_rate_and_those_that_do_not_are_seeds_of_one_run() -> None:
+    old, content = told(rate=shipped_rate()), told(rate=shipped_rate(), seed=1).model_dump(mode="json")
+    assert "learning_rate" not in content["configuration"]["backbone"]
+    content["configuration"]["backbone"]["learning_rate"] = shipped_rate()
+    new = Record.model_validate(content)
+    assert new.configuration.backbone.learning_rate == shipped_rate()
+    assert grouped([old, new]) == [[0, 1]]
 
 
 def test_what_is_not_shipped_is_named() -> None:

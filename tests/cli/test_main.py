@@ -108,7 +108,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["leaderboard", "serve", "--port", "99999"], "99999 is not in the range 0<=x<=65535"),
         (["show", "nowhere"], "nowhere does not exist; give the folder of a finished run"),
         (["verify", "nowhere"], "nowhere does not exist; give the folder of a submission"),
-        (["run", "--seeds", "2-0"], "--seeds should be like 3, 0-2 or 0,4,7-9"),
+        (["run", "--seeds", "2-0"], "--seeds should have its ranges from low to high, 0-2 in place of 2-0."),
     ],
 )
 def test_mistakes(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

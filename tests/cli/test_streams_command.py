@@ -28,7 +28,7 @@ STREAM: dict[str, Any] = {
     "evaluation_only": ["only"],
     "editions": {
         "first": {"source": "generated", "train": 9, "validation": 9, "test": 9, "max_length": 32, "backbone": "tiny"},
-        "second": {"source": "real", "test": 8, "max_length": 48, "backbone": "small"},
+        "second": {"source": "real", "test": 8, "max_length": 48, "backbone": "clbench-tiny-12l"},
     },
 }
 
@@ -75,7 +75,8 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
         "edition": "second",
         "source": "real",
         "max_length": 48,
-        "backbone": "small",
+        "backbone": "clbench-tiny-12l",
+        "backbone_positions": 512,
     }
     assert one["licence"] == "CC0 [for everyone]"
     assert one["published_sizes"] == {"train": 8}
@@ -101,7 +102,8 @@ def test_tables_for_people(
     shown = capsys.readouterr()
     lines = [line.split() for line in shown.out.splitlines() if line.strip()]
     assert lines[0] == ["my-stream:", "My", "stream"]
-    assert "Edition second (of first, second): real data, at most 48 tokens a pair, from small." in shown.out
+    edition = "Edition second (of first, second): real data, at most 48 tokens a pair, from clbench-tiny-12l"
+    assert f"{edition} (512 positions). Classes: " in " ".join(shown.out.split())
     figures = next(line for line in lines if line[:2] == ["one", "16"])
     assert figures[1:5] == ["16", "4", "8", "5"]
     assert figures[-1] == "1.00/1.00"
@@ -169,3 +171,87 @@ def test_a_stream_without_a_real_edition_reads_no_folder(my_stream: Path, capsys
     with pytest.raises(SystemExit):
         main(["streams", str(my_stream), "--data-dir", str(my_stream.parent)])
     assert "stream 'my-stream' has no real edition that would read --data-dir" in capsys.readouterr().err
+
+
+def with_edition(my_stream: Path, **changes: Any) -> list[str]:
+    """The arguments that show the stream, one of whose editions is changed."""
+    edition = STREAM["editions"]["second"] | changes
+    my_stream.write_text(yaml.safe_dump(STREAM | {"editions": STREAM["editions"] | {"second": edition}}))
+    return ["streams", str(my_stream), "--data-dir", str(my_stream.parent / "data")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"backbone": "clbench-tiny-21l"}, "backbone", "no backbone is called 'clbench-tiny-21l'; did you"),
+        ({"backbone": "./no/such"}, "backbone", "backbone ./no/such is no folder on this machine and no hub id"),
+        ({"backbone": "owner/a--b"}, "backbone", "hub model owner/a--b is not known to the hub; check its spelling."),
+        ({"backbone": "empty"}, "backbone", "backbone empty: config.json is missing"),
+        ({"backbone": "other.yaml"}, "backbone", "other.yaml: field 'folder' should name a folder beside it"),
+        ({"backbone": "short", "max_length": 129}, "max_length", "backbone short has 128 positions, but the edition "
+         "second of my-stream asks for pairs of up to 129 tokens; choose a backbone with 129 positions or more, or a "
+         "max_length of 128."),
+    ],
+)  # fmt: skip
+def test_an_editions_backbone_is_looked_at(
+    changes: dict[str, Any], field: str, sentence: str, my_stream: Path, small_backbone: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(my_stream.parent)
+    Path("empty").mkdir()
+    Path("short").symlink_to(small_backbone)
+    Path("other.yaml").write_text("name: other\nlearning_rate: 0.001\nfolder: nowhere\n")
+    arguments = with_edition(my_stream, **changes)
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    shown = " ".join(capsys.readouterr().err.split())
+    assert f"{my_stream}: field 'editions.second.{field}': {sentence}" in shown
+    # Whoever runs it from another backbone may look at it with that one; it is checked in its place.
+    instead = [*arguments, "--backbone"]
+    main([*instead, "clbench-tiny-12l"])
+    assert "positions" not in capsys.readouterr().out
+    if field == "max_length":
+        with pytest.raises(SystemExit):
+            main([*instead, str(small_backbone)])
+        assert "has 128 positions, but the edition second" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_run_names_the_field_too(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = with_edition(my_stream, backbone="clbench-tiny-21l")
+    with pytest.raises(SystemExit):
+        main(["run", "--stream", *arguments[1:], "--quick"])
+    sentence = f"{my_stream}: field 'editions.second.backbone': no backbone is called 'clbench-tiny-21l'"
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("positions", [None, 64])
+def test_a_backbone_of_the_hub_is_not_downloaded(
+    positions: int | None, my_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    cache, commit = tmp_path / "hub", "0" * 40
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    if positions is not None:
+        repository = cache / "models--someone--bert"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text(commit)
+        (repository / "snapshots" / commit).mkdir(parents=True)
+        config = json.loads((small_backbone / "config.json").read_text()) | {"max_position_embeddings": positions}
+        (repository / "snapshots" / commit / "config.json").write_text(json.dumps(config))
+    main(with_edition(my_stream, backbone="someone/bert"))
+    told = "64 positions" if positions else "on the hub, not in its cache here: not checked"
+    assert f"tokens a pair, from someone/bert ({told})." in " ".join(capsys.readouterr().out.split())
+    arguments = with_edition(my_stream, backbone="someone/bert", max_length=65)
+    if positions is None:
+        main([*arguments, "--json"])
+        assert json.loads(capsys.readouterr().out)["backbone_positions"] is None
+    else:
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert "field 'editions.second.max_length': backbone someone/bert has 64" in capsys.readouterr().err

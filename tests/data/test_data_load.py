@@ -11,10 +11,11 @@ from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
 from clbench.data import generators
 from clbench.data.generators import Example, Generator
-from clbench.data.load import load
+from clbench.data.load import _drawn, load
 from clbench.data.pairs import SPLITS, Pairs
 from clbench.errors import UserError
 from clbench.record import RunWarning
+from clbench.runtime.events import listening
 from clbench.schema.stream import OpenStream, read_stream
 
 
@@ -48,8 +49,10 @@ def test_a_folder_as_it_is(two: OpenStream, tmp_path: Path) -> None:
     one = fill(tmp_path, "one", train=40, validation=12, test=20)
     only = fill(tmp_path, "only", ".parquet", train=8, validation=8, test=8)
     told: list[str] = []
-    loaded = load(two, "real", data_dir=tmp_path, on_domain=told.append)
-    assert told == ["one", "only"] == [data.name for data in loaded]
+    with listening(lambda event: told.append(event.note)):
+        loaded = load(two, "real", data_dir=tmp_path)
+    assert told == ["one", "only", "", ""]
+    assert told[:2] == [data.name for data in loaded]
     assert list(loaded[0].splits) == list(SPLITS)
     for split in SPLITS:
         assert loaded[0].splits[split].digest() == kept(one[split]).digest()
@@ -221,6 +224,7 @@ def by(name: str, *classes: str) -> dict[str, Any]:
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
     """A stream of two generators that are only there for the test."""
     monkeypatch.setattr(generators, "_MODULES", ())
+    _drawn.cache_clear()  # it may hold another toy's pairs
     for name in ("toy", "other"):
         monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, 0.4))
     return stream(tmp_path / "yaml", [domain("one", generator=by("toy"))], (domain("only", generator=by("other")),))
@@ -228,13 +232,15 @@ def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
 
 def test_generators(generated: OpenStream) -> None:
     told: list[str] = []
-    one, only = load(generated, "generated", on_domain=told.append)
-    assert told == ["one", "only"]
+    with listening(lambda event: told.append(event.note)):
+        one, only = load(generated, "generated")
+    assert told == ["one", "only", "", ""]
     assert {split: len(pairs) for split, pairs in one.splits.items()} == {"train": 40, "validation": 12, "test": 20}
     assert {split: len(pairs) for split, pairs in only.splits.items()} == {"validation": 12, "test": 20}
     assert one.source == {"kind": "generator", "generator": "toy", "seed": 0, "shift": 1.0}
     assert one.splits["train"].first[0].endswith(" 1.0")
     assert one.splits["test"].digest() != only.splits["test"].digest()
+    _drawn.cache_clear()
     assert digests([one, only]) == digests(load(generated, "generated"))
 
 
@@ -278,6 +284,7 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
 
 def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generators, "_MODULES", ())
+    _drawn.cache_clear()  # it may hold another toy's pairs
     with pytest.raises(UserError, match="domain 'one' has no generator"):
         load(stream(tmp_path / "a", [domain("one")]), "generated")
     with pytest.raises(UserError, match="no generator is called 'none'"):

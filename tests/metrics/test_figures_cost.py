@@ -100,6 +100,19 @@ def test_measuring_stops_when_the_budget_is_spent(monkeypatch: pytest.MonkeyPatc
     assert next(ticks) == 4
 
 
+@pytest.mark.parametrize(("share", "told"), [(1.0, None), (0.75, None), (0.74, 74), (0.125, 12), (0.0, 0)])
+def test_a_machine_that_was_busy_is_told(share: float, told: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a processor that counts to ``share`` of what the clock says, which each pass takes a second of."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(ticks)))
+    spent = iter([5.0, 5.0 + 2 * share])
+    monkeypatch.setattr(measure.time, "thread_time", lambda: next(spent))
+    speed = measure.measure(classifier(), np.arange(50), batch_size=16, budget=2.0)
+    assert speed.share == pytest.approx(share)
+    found = [(warning.kind, warning.count, warning.total) for warning in measure.busy_warnings(speed)]
+    assert found == ([] if told is None else [("busy_machine", told, 100)])
+
+
 def test_nothing_to_measure_on() -> None:
     with pytest.raises(ValueError, match="no pairs"):
         measure.measure(classifier(), np.arange(0))

@@ -37,6 +37,10 @@ ALL = {
         RunWarning(kind="cut_pairs", domain="rte", count=36, total=300, limit=128),
         "rte: pairs longer than 128 tokens, which were cut: 36 of 300 (12%).",
     ),
+    "busy_machine": (
+        RunWarning(kind="busy_machine", count=61, total=100),
+        "other processes were at work while latency and throughput were measured, so these say little about the model.",
+    ),
     "quoted_columns": (
         RunWarning(kind="quoted_columns", domain="a", names=("d/train.tsv", "premise", "hypothesis")),
         "a: d/train.tsv has every field in quotes in column premise, hypothesis, and the quotes were read as text; "
@@ -85,6 +89,17 @@ def test_a_record_with_warnings_is_read_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / RECORD_NAME).read_text())["warnings"][0]["names"] == ["alpha", "beta"]
     assert read_record(tmp_path).warnings == (MET,)
     assert made.warnings_again() == (MET,)
+
+
+def test_that_the_machine_was_busy_is_no_part_of_what_a_repetition_gives() -> None:
+    quiet, busy = (make_record(**pieces(), warnings=[MET, *more]) for more in ([], [ALL["busy_machine"][0]]))
+    assert busy.without_times() == quiet.without_times()
+    assert len(busy.warnings) == 2
+    alone = make_record(**pieces(), warnings=[ALL["busy_machine"][0]])
+    assert alone.without_times() == record().without_times()
+    # Seeds that had more and less of the processor are one line.
+    other = make_record(**pieces(seed=1), warnings=[ALL["busy_machine"][0].model_copy(update={"count": 9})])
+    assert warning_sentences([alone, other]) == [ALL["busy_machine"][1]]
 
 
 def one_class_after_beta(**more: Any) -> Record:

@@ -29,6 +29,17 @@ def lived(small_stream: Path, small_backbone: Path, out: Path, **options: Any) -
     return clbench.run(stream=str(small_stream), backbone=str(small_backbone), out=out, **given)
 
 
+@pytest.fixture(scope="module")
+def inceptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("inceptions")
+
+
+@pytest.fixture(autouse=True)
+def _shared_inceptions(inceptions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests here are about what comes after a model's inception, which is made once for them."""
+    monkeypatch.setenv("CLBENCH_CACHE", str(inceptions))
+
+
 def names(run: Path) -> list[str]:
     return [folder.name for folder in kept_models(run)]
 

@@ -73,10 +73,18 @@ def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, t
     ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def inceptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache: strategies share a model's inception."""
+    return tmp_path_factory.mktemp("inceptions")
+
+
 @pytest.mark.parametrize("strategy", ["ewc", "agem", "si"])
 def test_a_model_with_layerdrop_lives_under_strategies_that_read_gradients(
-    strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path
-) -> None:
+    strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path, inceptions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CLBENCH_CACHE", str(inceptions))
     record = lived(small_stream, small_backbone, tmp_path, strategy=strategy, model="layerdrop-12l")
     assert [point.name for point in record.points if point.final] == ["mnli", "snli", "hans"]
     assert record.inception[0].details["layerdrop"] == 0.2
@@ -93,8 +101,10 @@ def test_a_recipes_backbone_stands_in_for_the_editions_own_and_yields_to_the_use
 
 @pytest.mark.parametrize("strategy", ["naive", "replay", "ewc", "lwf", "agem", "si", "joint", "cumulative"])
 def test_every_strategy_runs_to_the_end(
-    strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path
-) -> None:
+    strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path, inceptions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CLBENCH_CACHE", str(inceptions))
     settings = QUICK | ({"memory_size": "60"} if strategy == "replay" else {})
     record = lived(small_stream, small_backbone, tmp_path, strategy=strategy, model="finetune-6l", settings=settings)
     finals = [point.name for point in record.points if point.final]
@@ -234,7 +244,7 @@ def test_the_command_line(
         (["--strategy", "ewcc"], "no strategy is called 'ewcc'; did you mean ewc?"),
         (["--edition", "embeded"], "has no edition 'embeded'; did you mean embedded?"),
         (["--backbone", "bert-base-uncase"], "did you mean bert-base-uncased"),
-        (["--seeds", "2-0"], "--seeds should be like 3, 0-2 or 0,4,7-9, but is '2-0'"),
+        (["--seeds", "4,3-1"], "--seeds should have its ranges from low to high, 1-3 in place of 3-1."),
         (["--set", "training.epochs"], "--set should be like NAME=VALUE"),
         (["--set", "lamda=1", "--strategy", "ewc"], "did you mean lambda?"),
         (["--eval-every", "0"], "--eval-every should be a number of optimizer steps"),

@@ -94,7 +94,13 @@ def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
         ('a: "\\U00110000"', "is not valid YAML at line 1"),
         ("a: 1\nb: 2\na: 3", "at line 3: 'a' should be there once, but is there twice"),
         ("a: {b: 1, b: 1}", "'b' should be there once"),
-        ("? [1]\n: 2", "a key should be a word or a number"),
+        ("? [1]\n: 2", "a key should be a word or a number, not a list"),
+        ("a: 1\n{b: 2}: 3", "at line 2: a key should be a word or a number, not a mapping"),
+        ("a: 1\n~: 3", "at line 2: a key should be a word or a number, but is null; put ~ in quotes if it is a word"),
+        ("a: {b: 1,\n null: 3}", "at line 2: a key should be a word or a number, but is null; put null in quotes"),
+        ("a: 1\n? \n: 3", "at line 2: a key is missing before the colon"),
+        ("a: 1\n: 3", "at line 2: a key is missing before the colon"),
+        ("a:\n  {: 3}", "at line 2: a key is missing before the colon"),
         ("--- 1\n--- 2", "expected a single document in the stream but found another document"),
         ("%YAML 9.9\n--- 1", "found incompatible YAML document"),
     ],
@@ -162,3 +168,10 @@ def test_lines_of_fields() -> None:
     document = parse_document("a: 1\nb:\n  - c: 2\n    d: 3\n  - {e: 4,\n     f: 5}\n", "x")
     lines = {path: document.line(path) for path in [("a",), ("b", 0, "d"), ("b", 1, "f"), ("b", 1, "g"), ("z",), ()]}
     assert lines == {("a",): 1, ("b", 0, "d"): 4, ("b", 1, "f"): 6, ("b", 1, "g"): 5, ("z",): None, (): None}
+
+
+def test_lines_of_keys_that_are_no_words() -> None:
+    document = parse_document("True: 1\n0x10: 2\n1.5: 3\n.nan: 4\n'x y': 5\n<<: {z: 6}\n", "x")
+    # As pydantic names them, and as they are.
+    lines = [(1, True, "true"), (16, "16"), (1.5, "1.5"), ("nan",), ("x y",), ("z",)]
+    assert [{document.line((part,)) for part in parts} for parts in lines] == [{i} for i in range(1, 7)]

@@ -108,7 +108,14 @@ def steps(*lines: str) -> str:
             "hidden, head, but is 'none'",
         ),
         (steps(TRAINED).replace("title: t", "title: 7"), "field 'title' should be a valid string, but is 7; put it in"),
-        (steps(TRAINED) + "1: 2\n", "field '1' is not known"),
+        *(
+            (
+                f"{steps(TRAINED)}{key}: 2\n",
+                f"field '{told}' is not known; known are backbone, citation, name, steps, title (line 6).",
+            )
+            for key, told in (("1", "1"), ("true", "true"), ("False", "false"), ("1.5", "1.5"), ("0x10", "16"))
+        ),
+        (steps(TRAINED.replace("epochs: 1", "epochs: 1, true: 2")), "field 'steps.0.training.true' is not known"),
     ],
 )  # fmt: skip
 def test_recipes(text: str, sentence: str) -> None:

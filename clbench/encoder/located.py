@@ -1,0 +1,130 @@
+"""Where a backbone is that a name means, and what can be seen of it without opening its weights or downloading it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from clbench.encoder.hf_folder import check_files, read_shape
+from clbench.errors import UserError, nearest, short
+from clbench.schema.backbone import HUB_ID, BackboneForm
+from clbench.schema.form import read_yaml
+from clbench.schema.shipped import FOLDERS, expanded, find, names
+from clbench.schema.stream import OpenStream
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a backbone is: in a folder of this machine, or on the hub.
+
+    Attributes:
+        name: what it was asked for by.
+        folder: it; None for one of the hub.
+        hub: its id there; None for a folder.
+        form: what its YAML file says, if it was asked for by one or by a name that is shipped.
+        path: that file.
+    """
+
+    name: str
+    folder: Path | None = None
+    hub: str | None = None
+    form: BackboneForm | None = None
+    path: Path | None = None
+
+    @property
+    def revision(self) -> str | None:
+        """The revision that the YAML file asks for."""
+        return None if self.form is None else self.form.revision
+
+
+def locate(name: str | Path) -> Located:
+    """Where the backbone is that a user means by ``name``: a shipped name, the path of a YAML file, a local Hugging
+    Face folder, or a hub id, of which nothing but the form is looked at.
+
+    Raises:
+        UserError: nothing of that name, or a YAML file that breaks its form or names a folder that is not there.
+    """
+    name = os.fspath(name)
+    if name.endswith((".yaml", ".yml")) or name in names("backbone"):
+        return _of_form(name, find("backbone", name))
+    folder = expanded(name)
+    if name and os.path.isdir(folder):
+        return Located(name, folder)
+    for shipped in names("backbone"):
+        path = FOLDERS["backbone"] / f"{shipped}.yaml"
+        if read_yaml(path, BackboneForm).hub == name:
+            return _of_form(name, path)
+    if name.count("/") == 1 and re.match(HUB_ID, name):
+        return Located(name, hub=name)
+    if "/" in name:
+        raise UserError(
+            f"backbone {short(name)} is no folder on this machine and no hub id (owner/name); "
+            f"{nearest(name, names('backbone'))}"
+        )
+    raise UserError(f"no backbone is called '{short(name)}'; {nearest(name, names('backbone'))}")
+
+
+def _of_form(name: str, path: Path) -> Located:
+    form = read_yaml(path, BackboneForm)
+    if form.hub is not None:
+        return Located(name, None, form.hub, form, path)
+    folder = path.parent / str(form.folder)
+    if not os.path.isdir(folder):
+        raise UserError(f"{path}: field 'folder' should name a folder beside it, but there is no {folder}.")
+    return Located(name, folder, None, form, path)
+
+
+def check_edition(stream: OpenStream, edition: str) -> int | None:
+    """Check that the backbone of a stream's edition is there and has a position for each token of its longest pair.
+
+    Nothing is downloaded, and weights and tokenizer are not opened: a run checks them.
+
+    Returns:
+        Its positions; None where it is on the hub and not in the hub's cache on this machine, so that nobody can tell.
+
+    Raises:
+        UserError: it is not there, or is no BERT's folder, or has too few positions; with the stream's file and field.
+    """
+    form, field = stream.edition(edition), "backbone"
+    try:
+        positions = _positions(form.backbone)
+        if positions is not None:
+            field = "max_length"
+            check_length(form.backbone, positions, form.max_length, f"the edition {edition} of {stream.form.name}")
+    except UserError as error:
+        raise UserError(f"{stream.field(edition, field)}: {error}") from error
+    return positions
+
+
+def check_length(name: str, positions: int, max_length: int, asked: str) -> None:
+    """Check that a backbone has a position for each token of the longest pair.
+
+    Args:
+        name: the backbone's.
+        positions: that it has.
+        max_length: tokens a pair, special ones included.
+        asked: who asks for them, for the sentence.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    if positions < max_length:
+        raise UserError(
+            f"backbone {name} has {positions} positions, but {asked} asks for pairs of up to {max_length} tokens; "
+            f"choose a backbone with {max_length} positions or more, or a max_length of {positions}."
+        )
+
+
+def _positions(name: str) -> int | None:
+    place, origin = locate(name), f"backbone {name}"
+    folder = place.folder
+    if folder is None:
+        from clbench.encoder.hub import cached_folder
+
+        folder = cached_folder(str(place.hub), place.revision)
+    if folder is None:
+        return None
+    check_files(folder, origin)
+    return read_shape(folder, origin).max_position_embeddings

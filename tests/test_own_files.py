@@ -1,0 +1,108 @@
+"""docs/own-files.md: its table is the forms', and its example does what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from clbench.cli.main import main
+from clbench.runs.job import prepare
+from clbench.schema.backbone import BackboneForm
+from clbench.schema.changes import FORMS
+from clbench.schema.domain import Domain, Folder, Hub
+from clbench.schema.recipe import Load, Recipe, read_recipe
+from clbench.schema.spec import spec_of
+from clbench.schema.strategy import STRATEGIES, Strategy
+from clbench.schema.stream import Edition, Stream
+from clbench.schema.sweep import Sweep
+from clbench.schema.training import Training
+
+TEXT = (Path(__file__).resolve().parent.parent / "docs" / "own-files.md").read_text(encoding="utf-8")
+# load is what --model FOLDER stands for; nobody writes it.
+STEPS: dict[str, type[BaseModel]] = {f"step `{name}`": form for name, form in FORMS.items() if form is not Load}
+ROWS: dict[str, type[BaseModel]] = {
+    "recipe": Recipe, **STEPS, "`training`": Training, "stream": Stream, "an edition of it": Edition, "domain": Domain,
+    "its `folder`": Folder, "its `hub`": Hub, "strategy": Strategy, "backbone": BackboneForm, "sweep": Sweep,
+}  # fmt: skip
+
+
+def told() -> dict[str, tuple[str, str]]:
+    """Row by row, what is required and what is optional."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line[:2] == "| "]
+    return {name: (required, optional) for name, required, optional in rows[1:]}
+
+
+def fields(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
+
+
+def test_every_form_is_in_the_table() -> None:
+    assert set(told()) == set(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_fields_are_required_or_optional_as_the_table_says(row: str) -> None:
+    required, optional = told()[row]
+    always, _, choice = required.partition(", and ")
+    known = {field.alias or name: field.is_required() for name, field in ROWS[row].model_fields.items()}
+    assert {name for name, needed in known.items() if needed} == set(fields(always))
+    assert sorted([*fields(required), *fields(optional)]) == sorted(known)
+    assert bool(choice) == bool(fields(choice) or row == "strategy")
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example's files as they stand in the text, and pairs for them."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"```yaml\n# ([\w-]+\.yaml).*\n((?:.*\n)*?)```", TEXT):
+        Path(name).write_text(text, encoding="utf-8")
+    Path("garden.yaml").write_text(Path("kitchen.yaml").read_text().replace("name: kitchen", "name: garden"))
+    for name in ("kitchen", "garden"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for part, pairs in (("train", 12), ("validation", 6), ("test", 6)):
+            rows = [f"what is {part} {i}?,{name} {i},{('yes', 'no', 'unsure')[i % 3]}\n" for i in range(pairs)]
+            (tmp_path / "data" / name / f"{part}.csv").write_text("question,answer,verdict\n" + "".join(rows))
+    return tmp_path
+
+
+def test_the_example_does_what_it_says(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [line.split()[1:] for line in re.findall(r"```sh\n((?:.*\n)*?)```", TEXT)[0].splitlines()]
+    models, streams, run = commands
+    main([*models, "--json"])
+    model = json.loads(capsys.readouterr().out)
+    assert (model["name"], model["depth"], model["teacher"]) == ("my-recipe", 4, "my-teacher")
+    main([*streams, "--json"])
+    stream = json.loads(capsys.readouterr().out)
+    assert [domain["splits"]["train"]["pairs"] for domain in stream["domains"]] == [8, 8]
+    assert (stream["edition"], stream["backbone_positions"]) == ("real", 512)
+    assert run == ["run", *("--model", "./my-recipe.yaml", "--stream", "./home.yaml", "--data-dir", "data")]
+    job = prepare(spec_of("./my-recipe.yaml", "./home.yaml", {"data_dir": "data"}))
+    assert job.recipe == read_recipe("my-recipe.yaml")
+    assert job.recipe.teachers[1].form.name == "my-teacher"
+
+
+@pytest.mark.parametrize(
+    ("form", "known"),
+    [
+        ("recipe", Recipe), ("stream", Stream), ("domain", Domain), ("backbone", BackboneForm), ("sweep", Sweep),
+    ],
+)  # fmt: skip
+def test_forms_are_printed(form: str, known: type[BaseModel], capsys: pytest.CaptureFixture[str]) -> None:
+    main(["schema", form])
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    needed = {field.alias or name for name, field in known.model_fields.items() if field.is_required()}
+    assert set(printed["required"]) == needed
+    main(["schema", "--help"])
+    assert form in re.findall(r"\w+", capsys.readouterr().out)
+
+
+def test_the_form_of_a_strategy_is_one_of_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["schema", "strategy"])
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed["discriminator"]["mapping"]) == set(STRATEGIES.all())
+    assert "lambda" in printed["$defs"]["Ewc"]["properties"]
