@@ -15,6 +15,7 @@ from clbench.schema.changes import changed_settings, is_quick, quick_recipe, qui
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import find, names
+from clbench.schema.source import reads_data_dir
 from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy, read_strategy, settings
 from clbench.schema.stream import QUICK
@@ -50,7 +51,7 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
         model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
         settings=settings, quick=is_quick(configuration.edition), backbone=None if usual else backbone,
         labels=_labels(configuration.model), eval_every=configuration.eval_every, shift=configuration.shift,
-        data_dir=Path("FOLDER") if configuration.data_source in ("folder", "mixed") else None,
+        data_dir=Path("FOLDER") if reads_data_dir(configuration.data_source) else None,
     )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def _needs(configuration: Configuration) -> Iterator[str]:
     backbone = configuration.backbone.name
     if backbone != _usual_backbone(configuration) and backbone not in _names("backbone"):
         yield f"the backbone {backbone}, a folder or a hub id, with the digest that the records name"
-    if configuration.data_source in ("folder", "mixed"):
+    if reads_data_dir(configuration.data_source):
         yield "the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl"
 
 

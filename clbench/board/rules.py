@@ -54,8 +54,7 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         yield f"field 'configuration.max_length' should be {edition.max_length}, but is {told.max_length}."
     if told.shift != 1.0:
         yield f"field 'configuration.shift' should be 1.0, but is {told.shift}."
-    generated = edition.source == "generated"
-    if (told.data_source == "generated") != generated:
+    if (told.data_source == "generated") != edition.generated:
         yield f"field 'configuration.data_source' is {told.data_source!r}, but the edition is {edition.source}."
     strategy = record.names[2]
     if strategy not in names("strategy"):

@@ -57,8 +57,8 @@ def truth_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
     from clbench.data.baselines import fittable, majority, word_overlap
     from clbench.data.load import load
 
-    real = stream.edition(edition).source == "real"
-    data = load(stream, edition, data_dir=data_dir if real else None)
+    generated = stream.edition(edition).generated
+    data = load(stream, edition, data_dir=None if generated else data_dir)
     classes = len(stream.form.label_space)
     baselines: dict[str, dict[str, tuple[float, float]]] = {"majority": {}, "word_overlap": {}}
     for one, fitted in zip(data, fittable(data), strict=True):

@@ -10,6 +10,7 @@ from clbench.runtime import console
 from clbench.schema.domain import Domain
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import find, names
+from clbench.schema.source import Source
 from clbench.schema.stream import read_stream
 
 
@@ -39,11 +40,33 @@ def _described(domain: Domain) -> dict[str, Any]:
         "citation": domain.citation,
         "published_sizes": domain.sizes,
         "classes": {field: sorted(classes) for field, classes in domain.classes().items()},
-        "hub": None if domain.hub is None else domain.hub.id,
+        "hub": None if domain.hub is None else domain.hub.origin(),
         "obtain": None if domain.obtain is None else domain.obtain.strip(),
-        "folder": domain.folder_reading() is not None,
-        "generator": None if domain.generator is None else domain.generator.name,
+        "folder": _reads_files(domain),
+        "generator": None if domain.generator is None else domain.generator.origin(),
+        "sources": [
+            {
+                "kind": source.kind,
+                "told": source.told(),
+                "generated": source.generated,
+                "needs_network": source.needs_network,
+                "reads_data_dir": source.reads_data_dir,
+            }
+            for source in _sources(domain)
+        ],
     }
+
+
+def _reads_files(domain: Domain) -> bool:
+    found = domain.source_for(generated=False, data_dir=True)
+    return found is not None and found.reads_data_dir
+
+
+def _sources(domain: Domain) -> list[Source]:
+    """All that its pairs may come from, published ones first, generated ones last."""
+    ways = ((False, False), (False, True), (True, False))
+    found = [domain.source_for(generated=generated, data_dir=data_dir) for generated, data_dir in ways]
+    return list({source.kind: source for source in found if source is not None}.values())
 
 
 def _print(shown: list[dict[str, Any]]) -> None:
@@ -74,10 +97,7 @@ def _print(shown: list[dict[str, Any]]) -> None:
     if len(shown) > 1:
         return
     (one,) = shown
-    sources = (
-        ("the hub", one["hub"]), ("files under --data-dir", one["folder"]), ("the generator", one["generator"]),
-    )  # fmt: skip
-    told = (f"{source} ({found})" if isinstance(found, str) else source for source, found in sources if found)
+    told = [source["told"] for source in one["sources"]]
     for line in ("", one["citation"], f"Its pairs come from {' or '.join(told)}.", one["obtain"]):
         if line is not None:
             out.print(Text(line))

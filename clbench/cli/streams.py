@@ -127,7 +127,8 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
 
 
 def _origin(source: dict[str, Any]) -> str:
-    return f" ({source['id']} at {source['commit'][:7]})" if source["kind"] == "hub" else ""
+    revision = str(source.get("commit", source.get("revision", "")))
+    return f" ({source['id']} at {revision[:7]})" if "id" in source and revision else ""
 
 
 def _score(score: dict[str, float]) -> str:

@@ -38,7 +38,8 @@ class Configuration(Part):
         eval_every: optimizer steps between evaluations inside an experience; null for none.
         shift: how far the generated domains were shifted.
         max_length: tokens a pair at most.
-        data_source: where the pairs came from; each domain's ``source`` says more.
+        data_source: where the pairs came from: ``generated``, or the kinds of the domains' sources (``hub``,
+            ``folder``, a plug-in's), between them a ``+``; each domain's ``source`` says more.
         fingerprint: a hash of all this with the digests of data and backbone.
     """
 
@@ -51,7 +52,7 @@ class Configuration(Part):
     eval_every: int | None = Field(default=None, ge=1)
     shift: float = Field(default=1.0, ge=0, le=1)
     max_length: int = Field(ge=1)
-    data_source: Literal["generated", "folder", "hub", "mixed"]
+    data_source: str = Field(pattern=r"^[a-z][a-z0-9_-]*(\+[a-z][a-z0-9_-]*)*$", max_length=300)
     fingerprint: str
 
     @property

@@ -17,6 +17,7 @@ from clbench.errors import UserError
 from clbench.record import RunWarning, check_beginning
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.source import data_source
 from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
@@ -166,8 +167,6 @@ def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:
 
 
 def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
-    kinds = {str(d.source["kind"]) for d in job.data}
-    kind = {"generator": "generated"}.get(next(iter(kinds)), next(iter(kinds))) if len(kinds) == 1 else "mixed"
     return {
         "model": job.recipe.describe(),
         "stream": job.stream.form.model_dump(mode="json"),
@@ -183,7 +182,7 @@ def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "eval_every": job.spec.eval_every,
         "shift": job.spec.shift,
         "max_length": job.max_length,
-        "data_source": kind,
+        "data_source": data_source(str(d.source["kind"]) for d in job.data),
         "fingerprint": fingerprint,
     }
 

@@ -22,6 +22,7 @@ from clbench.runs.models import Keeper, check_keep, lacking
 from clbench.runtime.company import alone
 from clbench.runtime.events import Listener, listening
 from clbench.schema.seeds import check_seed, seeds_of
+from clbench.schema.source import SOURCES
 from clbench.schema.spec import SpecFields, spec_of
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES, stages
@@ -227,7 +228,7 @@ def _warnings(job: Job, tokens: Tokens, compressed: Compressed) -> list[RunWarni
 
 
 def plugins_of(job: Job) -> list[Plugin]:
-    """The steps and the strategy of a run that are not clbench's own."""
+    """The steps, the strategy and the sources of a run that are not clbench's own."""
 
     def steps(recipe: OpenRecipe) -> Iterator[str]:
         yield from (step.step for step in recipe.form.steps)
@@ -236,6 +237,7 @@ def plugins_of(job: Job) -> list[Plugin]:
 
     found = [plugin_of("step", STEPS, name) for name in dict.fromkeys(steps(job.recipe))]
     found.append(plugin_of("strategy", STRATEGIES, job.strategy.method))
+    found += [plugin_of("source", SOURCES, kind) for kind in dict.fromkeys(str(d.source["kind"]) for d in job.data)]
     return [one for one in found if one is not None]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from clbench.schema.form import Form, shown
+from clbench.schema.registry import Chosen
+from clbench.schema.source import SOURCES, Source
 
 Key = str | int | bool
 Quoting = Literal["minimal", "none"]
@@ -121,10 +123,11 @@ class Reading(Form):
             raise ValueError("either labels or bands should be given")
         return self
 
-    def classes(self) -> set[str]:
-        """The classes of the stream's label space that this reading can give."""
-        found = self.labels.values() if self.labels is not None else [band.label for band in self.bands or ()]
-        return {label for label in found if label is not None}
+    def named_classes(self) -> dict[str, tuple[str, ...]]:
+        """The classes of the stream's label space that this reading can give, by the field that names them."""
+        if self.labels is None:
+            return {"bands": tuple(band.label for band in self.bands or ())}
+        return {"labels": tuple(label for label in self.labels.values() if label is not None)}
 
 
 class Part(Form):
@@ -157,50 +160,6 @@ class Parts(Form):
         return self
 
 
-class Hub(Reading):
-    """A data set on the Hugging Face hub.
-
-    Attributes:
-        id: ``owner/name``.
-        config: the configuration, or null for the only one.
-        data_dir: the folder of the repository that is read, where its configurations are plain folders (so on the
-            parquet conversion, revision ``refs/convert/parquet``).
-        revision: a commit, branch or reference; null for the newest. The commit that it led to goes into the record.
-        parts: which published split each use is made of.
-    """
-
-    id: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
-    config: str | None = None
-    data_dir: str | None = None
-    revision: str | None = None
-    parts: Parts
-
-
-class Folder(Reading):
-    """How the files of a local folder are read.
-
-    Attributes:
-        validation_share: 0 to 1: the share of ``train`` that is carved out where there is no validation file.
-        quoting: of CSV and TSV files: ``minimal``, a field may stand in double quotes, as spreadsheets write them;
-            ``none``, quotes are text like any other. Null for ``minimal`` in CSV and ``none`` in TSV.
-    """
-
-    quoting: Quoting | None = None
-    validation_share: float = Field(default=0.1, gt=0, lt=1)
-
-
-class Generated(Form):
-    """What stands in for the domain in generated editions.
-
-    Attributes:
-        name: the generator.
-        classes: what its labels 0 and 1 are in the stream's label space.
-    """
-
-    name: str
-    classes: tuple[str, str]
-
-
 Size = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -217,6 +176,7 @@ class Domain(Form):
         obtain: for a set without a home on the hub: where its files are to be had and how they become a folder.
         folder: how files under ``--data-dir`` are read; null for as on the hub.
         generator: what stands in for it in generated editions; null for nothing.
+        source: any kind of source by its name, a plug-in's as well: ``{kind: NAME, ...}`` with the kind's settings.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
@@ -224,29 +184,47 @@ class Domain(Form):
     licence: str = "none stated"
     citation: str = "none stated"
     sizes: dict[str, Size] | None = None
-    hub: Hub | None = None
+    hub: Annotated[Source, Chosen(SOURCES, "kind", only="hub")] | None = None
     obtain: str | None = None
-    folder: Folder | None = None
-    generator: Generated | None = None
+    folder: Annotated[Source, Chosen(SOURCES, "kind", only="folder")] | None = None
+    generator: Annotated[Source, Chosen(SOURCES, "kind", only="generator")] | None = None
+    source: Annotated[Source, Chosen(SOURCES, "kind")] | None = None
 
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> Domain:
-        if self.hub is None and self.folder is None and self.generator is None:
-            raise ValueError("a domain needs a source: hub, folder or generator")
+        given = self.sources()
+        if not given:
+            raise ValueError("a domain needs a source: hub, folder or generator, or another kind as source")
+        for one, other in combinations(given, 2):
+            if _serves(given[one]) == _serves(given[other]):
+                raise ValueError(f"{one} and {other} both give the pairs of {_serves(given[one])}; keep one of the two")
         return self
+
+    def sources(self) -> dict[str, Source]:
+        """Where its pairs may come from, by the field that says it."""
+        given = {"hub": self.hub, "folder": self.folder, "generator": self.generator, "source": self.source}
+        return {field: source for field, source in given.items() if source is not None}
+
+    def source_for(self, *, generated: bool, data_dir: bool) -> Source | None:
+        """Where its pairs come from in a generated edition; or in a real one, with or without ``--data-dir``."""
+        known = [source for source in self.sources().values() if source.generated == generated]
+        plain = next((source for source in known if not source.reads_data_dir), None)
+        if not data_dir:
+            return plain
+        files = [source for source in known if source.reads_data_dir]
+        files += [other for source in known if (other := source.as_files()) is not None]
+        return files[0] if files else plain
 
     def classes(self) -> dict[str, set[str]]:
         """The classes of the stream's label space that the domain can give, by the field that names them."""
-        named = {}
-        for field, reading in (("hub", self.hub), ("folder", self.folder)):
-            if reading is not None:
-                named[f"{field}.{'bands' if reading.labels is None else 'labels'}"] = reading.classes()
-        if self.generator is not None:
-            named["generator.classes"] = set(self.generator.classes)
-        return named
+        return {
+            f"{field}.{name}": set(classes)
+            for field, source in self.sources().items()
+            for name, classes in source.named_classes().items()
+        }
 
-    def folder_reading(self) -> Folder | None:
-        """How its files are read: as ``folder`` says, else with the hub's columns and labels."""
-        if self.folder is not None or self.hub is None:
-            return self.folder
-        return Folder(columns=self.hub.columns, labels=self.hub.labels, bands=self.hub.bands)
+
+def _serves(source: Source) -> str:
+    if source.generated:
+        return "generated editions"
+    return "real editions with --data-dir" if source.reads_data_dir else "real editions"

@@ -137,15 +137,17 @@ def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any
 
 @dataclass(frozen=True)
 class Chosen:
-    """For ``Annotated``: a mapping in a YAML file becomes the registered form that its field ``tag`` names."""
+    """For ``Annotated``: a mapping in a YAML file becomes the registered form that its field ``tag`` names; with
+    ``only``, the form of that name, which the mapping need not say again."""
 
     registry: Registry[Any]
     tag: str
+    only: str | None = None
 
     @property
     def forms(self) -> tuple[type, ...]:
         """All that may stand there."""
-        return tuple(self.registry.all().values())
+        return tuple(self.registry.all().values()) if self.only is None else (self.registry.get(self.only),)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         # Asked anew at each validation: plug-ins may have come since the form was made. What is wrong inside a form is
@@ -162,6 +164,8 @@ class Chosen:
 def _adapter(forms: tuple[type, ...], tag: str) -> TypeAdapter[Any]:
     from pydantic import Field
 
+    if len(forms) == 1:
+        return TypeAdapter(forms[0])
     union: Any = typing.Union[forms]  # noqa: UP007
     return TypeAdapter(typing.Annotated[union, Field(discriminator=tag)])
 

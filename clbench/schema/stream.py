@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,12 +53,17 @@ class Edition(Form):
 
     @model_validator(mode="after")
     def _generated_sizes(self) -> Edition:
-        if self.source == "generated" and None in (self.train, self.validation, self.test):
+        if self.generated and None in (self.train, self.validation, self.test):
             raise ValueError("a generated edition should say how many train, validation and test pairs it has")
         for part, count in self.caps().items():
-            if self.source == "generated" and count is not None and count > _GENERATED:
+            if self.generated and count is not None and count > _GENERATED:
                 raise ValueError(f"a generated edition has at most {_GENERATED:,} {part} pairs, not {count:,}")
         return self
+
+    @property
+    def generated(self) -> bool:
+        """Whether its pairs are made, not published ones."""
+        return self.source == "generated"
 
     def caps(self) -> dict[str, int | None]:
         """Pairs a domain by split."""
@@ -109,11 +115,13 @@ class OpenStream:
         form: what the stream's file says.
         domains: in the stream's order, those for evaluation only last.
         path: the stream's file.
+        files: the file of each domain by the domain's name.
     """
 
     form: Stream
     domains: tuple[Domain, ...]
     path: Path
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def is_evaluation_only(self, name: str) -> bool:
         """Whether the domain called ``name`` is never trained on."""
@@ -144,7 +152,7 @@ class OpenStream:
         """
         editions = self.form.editions
         if data_dir is not None:
-            real = [name for name, edition in editions.items() if edition.source == "real"]
+            real = [name for name, edition in editions.items() if not edition.generated]
             if not real:
                 raise UserError(f"stream '{self.form.name}' has no real edition that would read --data-dir.")
             return real[0]
@@ -163,6 +171,7 @@ def read_stream(name: str | Path) -> OpenStream:
     path = find("stream", name)
     form = read_yaml(path, Stream)
     domains: list[Domain] = []
+    files: dict[str, Path] = {}
     for wanted in (*form.domains, *form.evaluation_only):
         domain_path = _find_domain(wanted, path)
         domain = read_yaml(domain_path, Domain)
@@ -170,7 +179,8 @@ def read_stream(name: str | Path) -> OpenStream:
             raise UserError(f"{path}: domain '{domain.name}' should come once, but comes twice.")
         _check_classes(domain, domain_path, form, path)
         domains.append(domain)
-    return OpenStream(form, tuple(domains), path)
+        files[domain.name] = domain_path
+    return OpenStream(form, tuple(domains), path, files)
 
 
 def read_alone(domain: str, stream: str | None = None) -> OpenStream:
@@ -193,8 +203,10 @@ def read_alone(domain: str, stream: str | None = None) -> OpenStream:
         if stream is not None:
             _check_classes(form, path, known[0].form, known[0].path)
         classes = set().union(*form.classes().values())
-        within = [one for one in known if classes <= set(one.form.label_space)]
-        return _alone(within[0] if within else _with_classes(known[0], form, path), form)
+        # One that names no class has its labels from elsewhere, and no label space can be told for it.
+        fits = [one for one in known if stream is not None or (classes and classes <= set(one.form.label_space))]
+        opened = fits[0] if fits else _with_classes(known[0], form, path)
+        return _alone(replace(opened, files={form.name: path}), form)
     found = [(one, form) for one in known for form in one.domains if form.name == domain]
     if not found:
         where = "no domain is called" if stream is None else f"stream '{known[0].form.name}' has no domain"
@@ -206,7 +218,7 @@ def _alone(stream: OpenStream, domain: Domain) -> OpenStream:
     """The stream with this domain alone, and those of its editions that can have it."""
     editions = {
         name: edition for name, edition in stream.form.editions.items()
-        if domain.generator is not None or edition.source == "real"
+        if not edition.generated or domain.source_for(generated=True, data_dir=False) is not None
     }  # fmt: skip
     changed = {"domains": (domain.name,), "evaluation_only": (), "editions": editions or stream.form.editions}
     return replace(stream, form=stream.form.model_copy(update=changed), domains=(domain,))
@@ -214,14 +226,12 @@ def _alone(stream: OpenStream, domain: Domain) -> OpenStream:
 
 def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:
     """The stream with the domain's own classes as its label space."""
-    reading = domain.folder_reading()
-    named = list(domain.generator.classes if domain.generator else ())
-    if reading is not None:
-        labels = reading.labels.values() if reading.labels else [band.label for band in reading.bands or ()]
-        named += [label for label in labels if label is not None]
+    ordered = sorted(domain.sources().values(), key=lambda source: (not source.generated, not source.reads_data_dir))
+    named = [label for source in ordered for classes in source.named_classes().values() for label in classes]
     space = tuple(dict.fromkeys(named))
     if len(space) < 2:
-        raise UserError(f"{path}: the domain's labels should name two classes or more, but name {', '.join(space)}.")
+        found = ", ".join(space) or "none; give a --stream"
+        raise UserError(f"{path}: the domain's labels should name two classes or more, but name {found}.")
     return replace(stream, form=stream.form.model_copy(update={"label_space": space}))
 
 
@@ -238,9 +248,9 @@ def _find_domain(wanted: str, stream: Path) -> Path:
 
 
 def _check_classes(domain: Domain, domain_path: Path, form: Stream, path: Path) -> None:
-    for field, classes in domain.classes().items():
+    for place, classes in domain.classes().items():
         for label in sorted(classes - set(form.label_space)):
             raise UserError(
-                f"{domain_path}: field '{field}' names the class '{short(label)}', which is not in the label space of "
+                f"{domain_path}: field '{place}' names the class '{short(label)}', which is not in the label space of "
                 f"{path}; {nearest(label, form.label_space)}"
             )

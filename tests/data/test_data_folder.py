@@ -17,7 +17,7 @@ from data_worlds import parquet, rows, write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clbench.data.folder import SUFFIXES, read_file, split_file
+from clbench.data.files import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
 from clbench.errors import UserError
 from clbench.schema.domain import Columns, Reading

@@ -11,8 +11,9 @@ from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
 from clbench.data import generators
 from clbench.data.generators import Example, Generator
-from clbench.data.load import _drawn, load
+from clbench.data.load import load
 from clbench.data.pairs import SPLITS, Pairs
+from clbench.data.sources.generator import _drawn
 from clbench.errors import UserError
 from clbench.record import RunWarning
 from clbench.runtime.events import listening

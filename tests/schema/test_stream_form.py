@@ -99,11 +99,9 @@ def test_every_shipped_domain_says_where_it_comes_from(name: str) -> None:
     assert domain.citation
     assert domain.sizes
     assert (domain.hub is None) == (domain.obtain is not None)
-    reading = domain.folder_reading()
-    assert reading is not None
-    # Both ways of reading give both classes.
-    assert len(reading.classes()) == 2
-    assert domain.hub is None or domain.hub.classes() == reading.classes()
+    # Every way of reading gives both classes.
+    assert domain.source_for(generated=False, data_dir=True) is not None
+    assert {frozenset(classes) for classes in domain.classes().values()} == {frozenset(domain.generator.classes)}
     if domain.hub is not None:
         # No commit was ever looked up, so none may stand there.
         assert domain.hub.revision in (None, "refs/convert/parquet")

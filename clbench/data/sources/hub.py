@@ -5,14 +5,74 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from clbench.data.folder import check_columns, table_rows
-from clbench.data.labels import Rows
+from pydantic import Field
+
+from clbench.data.sources.folder import Folder
 from clbench.errors import UserError, nearest
-from clbench.schema.domain import Hub
+from clbench.schema.domain import Parts, Reading
+from clbench.schema.source import Request, Source
+
+if TYPE_CHECKING:
+    from clbench.data.labels import Rows
+    from clbench.data.pairs import DomainData, Pairs
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class Hub(Reading, Source):
+    """A data set on the Hugging Face hub.
+
+    Attributes:
+        id: ``owner/name``.
+        config: the configuration, or null for the only one.
+        data_dir: the folder of the repository that is read, where its configurations are plain folders (so on the
+            parquet conversion, revision ``refs/convert/parquet``).
+        revision: a commit, branch or reference; null for the newest. The commit that it led to goes into the record.
+        parts: which published split each use is made of.
+    """
+
+    needs_network: ClassVar[bool] = True
+    phrase: ClassVar[str] = "the hub"
+
+    kind: Literal["hub"] = "hub"
+    id: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    config: str | None = None
+    data_dir: str | None = None
+    revision: str | None = None
+    parts: Parts
+
+    def load(self, request: Request) -> DomainData:
+        """The pairs of the published splits, or of the parts of them that the uses are made of."""
+        from clbench.data.labels import to_pairs
+        from clbench.data.pairs import DomainData
+        from clbench.data.subsets import carve
+
+        parts = {"train": self.parts.train, "validation": self.parts.validation, "test": self.parts.test}
+        if parts["train"] is None and request.trained_on:
+            raise UserError(
+                f"domain '{request.domain}' has no train part, so a stream can only name it as evaluation_only."
+            )
+        uses = {use: part for use, part in parts.items() if part is not None}
+        fetched, source = fetch(request.domain, self, sorted({part.split for part in uses.values()}))
+        splits: dict[str, Pairs] = {}
+        dropped = 0
+        for split, rows in fetched.items():
+            pairs, gone = to_pairs(rows, self, request.label_space)
+            dropped += gone
+            of_split = {use: part.share for use, part in uses.items() if part.split == split}
+            carved = carve(pairs, list(of_split.values()), f"{request.domain}/{split}/carve")
+            splits.update(zip(of_split, carved, strict=True))
+        return DomainData(request.domain, splits, {**source, "dropped": dropped})
+
+    def as_files(self) -> Folder:
+        """Files with the hub's columns and labels."""
+        return Folder(columns=self.columns, labels=self.labels, bands=self.bands)
+
+    def origin(self) -> str:
+        """The id."""
+        return self.id
 
 
 def fetch(name: str, hub: Hub, splits: Sequence[str]) -> tuple[dict[str, Rows], dict[str, str | int | float]]:
@@ -28,6 +88,8 @@ def fetch(name: str, hub: Hub, splits: Sequence[str]) -> tuple[dict[str, Rows], 
     Raises:
         UserError: no network, no cache, an unknown set, configuration, revision, split or column.
     """
+    from clbench.data.files import check_columns, table_rows
+
     loaded, commit = _load(name, hub)
     found: dict[str, Rows] = {}
     for split in splits:
@@ -39,7 +101,7 @@ def fetch(name: str, hub: Hub, splits: Sequence[str]) -> tuple[dict[str, Rows], 
         check_columns(f"domain '{name}': {origin}", wanted, data.column_names)
         table = data.with_format("arrow")[:]
         found[split] = table_rows(table, wanted, origin, f"domain '{name}': {origin}")
-    source: dict[str, str | int | float] = {"kind": "hub", "id": hub.id, "commit": commit}
+    source: dict[str, str | int | float] = {"id": hub.id, "commit": commit}
     for field in ("config", "data_dir", "revision"):
         if getattr(hub, field) is not None:
             source[field] = getattr(hub, field)

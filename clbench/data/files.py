@@ -1,4 +1,4 @@
-"""Pairs from a local folder: ``<folder>/<domain>/{train,validation,test}`` as JSON lines, Parquet, CSV or TSV."""
+"""Files of pairs, a split each: JSON lines, Parquet, CSV or TSV."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""Pairs from a local folder: ``--data-dir`` holds ``<domain>/{train,validation,test}`` files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from clbench.errors import UserError
+from clbench.schema.domain import Quoting, Reading
+from clbench.schema.source import Request, Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clbench.data.pairs import DomainData, Pairs
+
+
+class Folder(Reading, Source):
+    """How the files of a local folder are read.
+
+    Attributes:
+        validation_share: 0 to 1: the share of ``train`` that is carved out where there is no validation file.
+        quoting: of CSV and TSV files: ``minimal``, a field may stand in double quotes, as spreadsheets write them;
+            ``none``, quotes are text like any other. Null for ``minimal`` in CSV and ``none`` in TSV.
+    """
+
+    reads_data_dir: ClassVar[bool] = True
+    phrase: ClassVar[str] = "files under --data-dir"
+
+    kind: Literal["folder"] = "folder"
+    quoting: Quoting | None = None
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+
+    def load(self, request: Request) -> DomainData:
+        """The pairs of the domain's files."""
+        from clbench.data.files import read_file
+        from clbench.data.labels import to_pairs
+        from clbench.data.pairs import DomainData
+        from clbench.data.subsets import carve
+        from clbench.schema.warning import RunWarning
+
+        assert request.folder is not None
+        splits: dict[str, Pairs] = {}
+        dropped = 0
+        warnings = []
+        for split, path in _files(request.folder, request.trained_on).items():
+            rows = read_file(path, self.columns, self.quoting)
+            splits[split], gone = to_pairs(rows, self, request.label_space)
+            dropped += gone
+            if rows.quoted:
+                names = (path.name, *(name for name in rows.quoted if name.isprintable() and 0 < len(name) <= 300))
+                warnings.append(RunWarning(kind="quoted_columns", domain=request.domain, names=names))
+        if "validation" not in splits and "train" in splits:
+            shares = [None, self.validation_share]
+            splits["train"], splits["validation"] = carve(splits["train"], shares, f"{request.domain}/train/carve")
+        source: dict[str, str | int | float] = {"folder": str(request.folder), "dropped": dropped}
+        return DomainData(request.domain, splits, source, tuple(warnings))
+
+
+def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
+    """The file of each part that has one.
+
+    Raises:
+        UserError: the folder is not there, or a part that is needed.
+    """
+    from clbench.data.files import SUFFIXES, split_file
+    from clbench.data.pairs import SPLITS
+
+    if not folder.is_dir():
+        raise UserError(f"{folder} is missing; it should hold the train, validation and test files of the domain.")
+    files = {split: split_file(folder, split) for split in SPLITS}
+    for split in ("train", "test") if trained_on else ("test",):
+        if files[split] is None:
+            names = ", ".join(f"{split}{suffix}" for suffix in SUFFIXES)
+            raise UserError(f"{folder} has no file of the {split} part; it may be one of {names}.")
+    return {split: path for split, path in files.items() if path is not None}

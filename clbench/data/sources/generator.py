@@ -1,0 +1,59 @@
+"""Generated pairs: a generator stands in for the domain, offline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from clbench.schema.source import Request, Source
+
+if TYPE_CHECKING:
+    from clbench.data.pairs import DomainData, Pairs
+
+# Generated pairs are one fixed data set, not a draw a run: runs are compared on the same pairs.
+SEED = 0
+
+
+# Two streams' domains: whoever makes one run after another in a process draws its pairs once.
+@lru_cache(maxsize=16)
+def _drawn(name: str, shift: float, sizes: tuple[tuple[str, int], ...]) -> dict[str, Pairs]:
+    from clbench.data.generators import generate
+
+    return generate(name, SEED, shift, dict(sizes))
+
+
+class Generator(Source):
+    """What stands in for the domain in generated editions.
+
+    Attributes:
+        name: the generator, one of ``clbench/data/generators/``.
+        classes: what its labels 0 and 1 are in the stream's label space.
+    """
+
+    generated: ClassVar[bool] = True
+    phrase: ClassVar[str] = "the generator"
+
+    kind: Literal["generator"] = "generator"
+    name: str
+    classes: tuple[str, str]
+
+    def load(self, request: Request) -> DomainData:
+        """As many pairs a part as the edition says, with its shift."""
+        import numpy as np
+
+        from clbench.data.pairs import DomainData
+
+        wanted = tuple((split, size) for split, size in request.sizes.items() if size is not None)
+        number = np.array([request.label_space.index(name) for name in self.classes], dtype=np.int64)
+        drawn = _drawn(self.name, request.shift, wanted)
+        splits = {split: replace(pairs, labels=number[pairs.labels]) for split, pairs in drawn.items()}
+        return DomainData(request.domain, splits, {"generator": self.name, "seed": SEED, "shift": request.shift})
+
+    def named_classes(self) -> dict[str, tuple[str, ...]]:
+        """Both."""
+        return {"classes": self.classes}
+
+    def origin(self) -> str:
+        """The generator's name."""
+        return self.name
