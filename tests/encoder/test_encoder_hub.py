@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,42 +18,84 @@ from hub_server import COMMIT, serve
 
 from clbench.encoder.hf_folder import digest_of
 
+# It imports once what takes long and knows nothing of a hub, and is forked for each line that it is sent.
 SCRIPT = """
-import json, sys
-from clbench.encoder.backbone import open_backbone
-from clbench.errors import UserError
-answers = []
-for name in sys.argv[1:]:
+import json, os, sys
+import scipy.stats, torch, torch._dynamo, torch.distributed.tensor
+assert "huggingface_hub" not in sys.modules
+
+def answer(names):
+    from clbench.encoder.backbone import open_backbone
+    from clbench.errors import UserError
+    answers = []
+    for name in names:
+        try:
+            found = open_backbone(name)
+            weight = found.classifier(2, 0).hf.bert.encoder.layer[0].output.dense.weight
+            found.tokenizer()
+            answers.append({"digest": found.digest, "source": found.source, "rate": found.learning_rate,
+                "files": sorted(path.name for path in found.folder.iterdir()), "sum": weight.sum().item()})
+        except UserError as error:
+            answers.append({"error": str(error)})
+    print(json.dumps(answers), flush=True)
+
+for line in sys.stdin:
+    environment, names, *outputs = json.loads(line)
+    child = os.fork()
+    if child:
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    code = 1
     try:
-        found = open_backbone(name)
-        weight = found.classifier(2, 0).hf.bert.encoder.layer[0].output.dense.weight
-        found.tokenizer()
-        answers.append({"digest": found.digest, "source": found.source, "rate": found.learning_rate,
-            "files": sorted(path.name for path in found.folder.iterdir()), "sum": weight.sum().item()})
-    except UserError as error:
-        answers.append({"error": str(error)})
-print(json.dumps(answers))
+        for number, path in enumerate(outputs, start=1):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.environ.clear()
+        os.environ.update(environment)
+        answer(names)
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 """
 
 # A pickle that would leave a trace if anything ever loaded it.
 TRAP = b"cos\nsystem\n(S'touch %s'\ntR."
 
 
-def ask(home: Path, endpoint: str | None, *names: str, offline: bool = False) -> list[dict[str, object]]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGINGFACE"))}
-    environment |= {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    environment |= {"HF_HUB_OFFLINE": "1"} if offline else {}
-    environment |= {"HF_ENDPOINT": endpoint} if endpoint else {}
-    environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *names], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    answers: list[dict[str, object]] = json.loads(done.stdout)
-    return answers
+Ask = Callable[..., list[dict[str, object]]]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Opens backbones in a process of its own, whose environment names a hub and a cache."""
+    place = tmp_path_factory.mktemp("asked")
+    outputs = [place / name for name in ("stdout.txt", "stderr.txt")]
+    running = subprocess.Popen([sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert running.stdin is not None
+    assert running.stdout is not None
+
+    def asked(home: Path, endpoint: str | None, *names: str, offline: bool = False) -> list[dict[str, object]]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGINGFACE"))}
+        environment |= {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        environment |= {"HF_HUB_OFFLINE": "1"} if offline else {}
+        environment |= {"HF_ENDPOINT": endpoint} if endpoint else {}
+        environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+        print(json.dumps([environment, names, *map(str, outputs)]), file=running.stdin, flush=True)
+        code = running.stdout.readline()
+        out, err = (output.read_text() for output in outputs)
+        assert code == "0\n", err
+        assert err == ""
+        answers: list[dict[str, object]] = json.loads(out)
+        return answers
+
+    yield asked
+    running.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def world(ask: Ask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """A hub with a good model, one of pickles only and a shipped id; a cache that has been filled from it once."""
     base = tmp_path_factory.mktemp("hub")
     good, pickled, shipped = base / "good", base / "pickled", base / "shipped"
@@ -121,13 +163,13 @@ def test_an_unknown_model_and_an_unknown_revision_are_told(world) -> None:
     )
 
 
-def test_offline_the_prepared_cache_is_enough(world) -> None:
+def test_offline_the_prepared_cache_is_enough(ask, world) -> None:
     found, absent = ask(world["base"] / "home", None, "someone/tiny", "someone/else", offline=True)
     assert found == world["answers"]["someone/tiny"]
     assert "someone/else is not in the cache, and with HF_HUB_OFFLINE=1 it has to lie in the cache" in absent["error"]
 
 
-def test_without_a_network_the_cache_still_serves_and_the_rest_is_told(world) -> None:
+def test_without_a_network_the_cache_still_serves_and_the_rest_is_told(ask, world) -> None:
     # The server is gone; its port refuses connections.
     found, absent = ask(world["base"] / "home", world["endpoint"], "someone/tiny", "someone/else")
     assert found == world["answers"]["someone/tiny"]

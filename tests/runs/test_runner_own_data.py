@@ -26,7 +26,7 @@ name: mine
 label_space: [other, same]
 domains: [one, two]
 editions:
-  real: {source: real, max_length: 24, backbone: none}
+  real: {source: real, max_length: 24, backbone: clbench-tiny-12l}
 """
 
 
