@@ -136,8 +136,11 @@ def _again(record: Record, other: Record) -> Iterator[str]:
     # Its hash holds the versions of the packages, which are told apart below.
     one["configuration"].pop("fingerprint"), two["configuration"].pop("fingerprint")
     # These follow from what else is compared, and a version of clbench may tell what another did not.
+    common = set(record.figures) & set(other.figures)
     for content in (one, two):
-        content.pop("warnings", None)
+        for name in ("schema_version", "warnings", "plugins"):
+            content.pop(name, None)
+        content["figures"] = {name: value for name, value in content["figures"].items() if name in common}
         content["configuration"]["backbone"].pop("learning_rate", None)
         for domain in content["data"]:
             domain.pop("places", None)
