@@ -42,7 +42,14 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_table_is_that_of_the_recipes_models(deep_backbone, pairs, tmp_path) -> None:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of models that the study and its command share."""
+    return tmp_path_factory.mktemp("made")
+
+
+def test_the_table_is_that_of_the_recipes_models(deep_backbone, pairs, made, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(made))
     plan = Plan("lite", pairs, str(deep_backbone), (0, 1), 2)
     told: list[tuple[str, int, int]] = []
     found = study(plan, lambda *said: told.append(said))
@@ -114,7 +121,8 @@ def test_the_bootstrap_keeps_a_pairs_seeds_together() -> None:
     assert (same.low, same.high) == pytest.approx((once.low, once.high))
 
 
-def test_the_command(deep_backbone, pairs, tmp_path) -> None:
+def test_the_command(deep_backbone, pairs, made, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(made))
     given = ["seven-configurations", "--edition", "lite", "--data-dir", str(pairs), "--backbone", str(deep_backbone),
              "--seeds", "0", "--out", str(tmp_path / "o")]  # fmt: skip
     shown = CliRunner().invoke(command, given)
