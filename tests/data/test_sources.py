@@ -84,11 +84,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sources that only this test knows."""
     path = tmp_path / "my_sources.py"
     path.write_text(PLUGIN)
-    SOURCES.all()
     monkeypatch.setenv(VARIABLE, str(path))
-    for field in ("_pieces", "_origins"):
-        monkeypatch.setattr(SOURCES, field, dict(vars(SOURCES)[field]))
-    monkeypatch.setattr(SOURCES, "_files", set())
 
 
 def database(path: Path, start: int = 0) -> None:
