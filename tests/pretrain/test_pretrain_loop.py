@@ -24,19 +24,10 @@ from clbench.cli.main import main
 from clbench.cli.pretrain import command
 from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
-from clbench.pretrain.loop import (
-    Progress,
-    Setting,
-    fingerprint,
-    measure,
-    measure_depths,
-    prepare,
-    pretrain,
-    resume,
-    share_of,
-    train,
-)
-from clbench.pretrain.loop import _ask as ask
+from clbench.pretrain.checkpoint import Progress, resume
+from clbench.pretrain.loop import pretrain, share_of, train
+from clbench.pretrain.measure import measure, measure_depths
+from clbench.pretrain.setting import Setting, ask, fingerprint, prepare
 from clbench.schema.form import read_yaml
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.shipped import ROOT
