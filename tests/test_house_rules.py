@@ -14,18 +14,12 @@ MODULE_LINES, FUNCTION_LINES, PARAMETERS = 400, 60, 7
 LONG_MODULES = {"clbench.runs.runner"}
 LONG_FUNCTIONS = {
     "clbench.cli.run:command",
-    "clbench.cli.verify:command",
-    "clbench.plots.overlay:overlay_picture",
-    "clbench.plots.page:specification",
     "clbench.runs.runner:_carry_out",
 }
 MANY_PARAMETERS = {
     "clbench.compress.distillation:distillation_loss",
     "clbench.compress.task:fit",
     "clbench.continual.life:live",
-    "clbench.plots.picture:_life",
-    "clbench.plots.terminal:bar_rows",
-    "clbench.plots.terminal:lettered_lines",
     "clbench.pretrain.loop:pretrain",
     "clbench.record.build:make_record",
     "clbench.runs.compressed:_card",
