@@ -14,7 +14,7 @@ from clbench.encoder.export import write_backbone
 from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.optimization import clip
 from clbench.plots import pretraining_curve
-from clbench.pretrain.card import Facts, model_card
+from clbench.pretrain.card import Facts, pretraining_card
 from clbench.pretrain.checkpoint import Progress, resume, save, write_curve, written
 from clbench.pretrain.examples import order_of_steps
 from clbench.pretrain.matching import Pupil, losses, weigh
@@ -78,7 +78,7 @@ def pretrain(
         )  # fmt: skip
         pretraining_curve(progress.curve, f"{form.name}: {form.steps} steps", folder / "curve")
         with written(folder):
-            card = model_card(facts, held_out, progress.seconds)
+            card = pretraining_card(facts, held_out, progress.seconds)
             write_backbone(progress.pupil.bert, source.tokenizer(), card, model)
     setting.accelerator.wait_for_everyone()
     return {
