@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from clbench import __version__
@@ -17,6 +18,7 @@ from clbench.compress.plan import plan
 from clbench.compress.task import task_of
 from clbench.data.baselines import majority
 from clbench.data.load import load
+from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import starting_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.card import Scored, table
@@ -111,33 +113,32 @@ def write_compressed(
     planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
     made = execute(planned, task)
     warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
-    said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
-    gold = data.splits["test"].labels
-    figures = {
-        "accuracy": accuracy(gold, said),
-        "balanced_accuracy": balanced_accuracy(gold, said),
-        "majority": majority(data, task.classes).accuracy,
-    }
+    figures = _scores(made.model, test, data, task.classes)
     spent = cost(made.encoder, round(float(task.store.lengths[test].mean())))
     config = made.encoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     pairs = f"{len(data.splits['train']):,} pairs of {data.name} ({edition} edition, {data.source.get('kind')})"
-    card = recipe_card(
-        folder.name,
-        f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`.",
-        recipe,
-        start,
-        {"trained on": f"{pairs}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures)},
-        [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"])],
-        table(
-            ["step", "what it did"],
-            [(f"{place}. {step['name']}", _told(step)) for place, step in enumerate(made.steps, start=1)],
-        ),
-    )
+    facts = {
+        "trained on": f"{pairs}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures),
+    }  # fmt: skip
+    made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
+    scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"])]
+    card = recipe_card(folder.name, made_how, recipe, start, facts, scored, _steps(made.steps))
     write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
     told = tuple(warning.sentence for warning in warnings)
     return Written(folder, digest_of(folder), figures, spent, edition, depth_note(planned), told)
+
+
+def _scores(model: Any, test: np.ndarray, data: DomainData, classes: int) -> dict[str, float]:
+    """What the model scores on a domain's test pairs, whose rows in its store are ``test``, and the majority class."""
+    said = predict(evaluated(model), torch.from_numpy(test)).argmax(-1).numpy()
+    gold = data.splits["test"].labels
+    return {
+        "accuracy": accuracy(gold, said),
+        "balanced_accuracy": balanced_accuracy(gold, said),
+        "majority": majority(data, classes).accuracy,
+    }
 
 
 def _facts(spent: Mapping[str, int], figures: Mapping[str, float]) -> dict[str, str]:
@@ -150,6 +151,12 @@ def _facts(spent: Mapping[str, int], figures: Mapping[str, float]) -> dict[str, 
         "accuracy, test": f"{percent(figures['accuracy'])}% (majority class {percent(figures['majority'])}%)",
         "balanced accuracy, test": f"{percent(figures['balanced_accuracy'])}%",
     }
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
+    """What each step did, as a table of the card."""
+    rows = [(f"{place}. {step['name']}", _told(step)) for place, step in enumerate(steps, start=1)]
+    return table(["step", "what it did"], rows)
 
 
 def _told(step: Mapping[str, Any]) -> str:
