@@ -12,8 +12,9 @@ from clbench.board.again import shipped_recipe, shipped_strategy
 from clbench.board.truth import Truth
 from clbench.errors import UserError
 from clbench.record.forms import Record
+from clbench.record.parts import Plugin
 from clbench.schema.shipped import names
-from clbench.schema.strategy import parse_strategy, stages
+from clbench.schema.strategy import STRATEGIES, parse_strategy, stages
 from clbench.schema.stream import OpenStream
 
 # The last digit of a double, and a few of its neighbours: another machine may sum the same numbers in another order.
@@ -57,7 +58,9 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
     if (told.data_source == "generated") != edition.generated:
         yield f"field 'configuration.data_source' is {told.data_source!r}, but the edition is {edition.source}."
     strategy = record.names[2]
-    if strategy not in names("strategy"):
+    if foreign_strategy(record) is not None:
+        pass  # a track of its own
+    elif strategy not in names("strategy"):
         yield f"field 'configuration.strategy.name' should be one of {', '.join(names('strategy'))}."
     else:
         # The learning rate is the model's own business; all else belongs to the track.
@@ -77,6 +80,14 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
                 f"field 'configuration.model' should be {model} as it is shipped; {first_difference(wanted, found)} "
                 "A recipe of one's own needs a name of its own."
             )
+
+
+def foreign_strategy(record: Record) -> Plugin | None:
+    """The plug-in that a record's strategy is of, where it bears no shipped name: its settings are nowhere shipped."""
+    method, known = record.configuration.strategy.get("method"), STRATEGIES.all()
+    if record.names[2] in names("strategy") or (method in known and STRATEGIES.origin(str(method)) is None):
+        return None
+    return next((one for one in record.plugins if one.kind == "strategy" and one.piece == method), None)
 
 
 def _bare(form: Any) -> Any:

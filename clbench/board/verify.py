@@ -8,7 +8,15 @@ from pathlib import Path
 
 from clbench.board.files import Entry, contradictions, read_submission
 from clbench.board.forms import SUBMISSION_NAME, Mean
-from clbench.board.rules import QUANTILE, configuration_problems, data_problems, first_difference, life_problems, same
+from clbench.board.rules import (
+    QUANTILE,
+    configuration_problems,
+    data_problems,
+    first_difference,
+    foreign_strategy,
+    life_problems,
+    same,
+)
 from clbench.board.size import checkpoint_problems, cost_problems
 from clbench.board.truth import Truth
 from clbench.errors import UserError
@@ -67,6 +75,10 @@ def verify(
     for file, record in zip(files, records, strict=True):
         found = [*_figures(record), *cost_problems(record, unchecked)]
         unchecked += [_unknown_figure(record, name) for name in record.unverified()]
+        if (whose := foreign_strategy(record)) is not None:
+            unchecked.append(
+                f"the settings of {record.names[2]}: they are of the plug-in {whose.package} {whose.version}."
+            )
         if known is not None:
             found += [
                 *configuration_problems(record, known.stream),

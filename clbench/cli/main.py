@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from clbench import __version__
+from clbench.cli.plugins import with_plugins
 from clbench.errors import UserError, nearest
 from clbench.runtime.console import printable
 from clbench.storage.cache import root
@@ -48,8 +49,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command
+        return with_plugins(importlib.import_module(COMMANDS[cmd_name][0]).command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):

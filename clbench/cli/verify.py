@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from clbench.errors import UserError
 
 if TYPE_CHECKING:
     from clbench.board.truth import Truth
+    from clbench.board.verify import Verdict
     from clbench.record import Record
 
 
@@ -43,7 +45,7 @@ def command(
     from clbench.board.truth import truth_of
     from clbench.board.verify import Verdict, verify
     from clbench.record import RECORD_NAME
-    from clbench.runtime.console import out, print_json, printable, progress
+    from clbench.runtime.console import progress
 
     for path in paths:
         if not os.path.lexists(path):
@@ -68,6 +70,14 @@ def command(
         for path in dict.fromkeys(found):
             verdicts.append(verify(path, truth, checkpoint=checkpoint, again=again if rerun else None))
             bars.advance(task)
+    _tell(verdicts, as_json)
+    sys.exit(1 if any(one.problems for one in verdicts) else 0)
+
+
+def _tell(verdicts: Sequence[Verdict], as_json: bool) -> None:
+    """What is wrong with each, what holds, and what nobody could check."""
+    from clbench.runtime.console import out, print_json, printable
+
     if as_json:
         print_json(
             [
@@ -92,7 +102,6 @@ def command(
             for told in one.unchecked:
                 told = f"{one.path}: not checked: {told}"
                 show.print(printable(told), style="yellow", highlight=False, markup=False, soft_wrap=True)
-    sys.exit(1 if any(one.problems for one in verdicts) else 0)
 
 
 def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Record:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
 from clbench.encoder.located import Located, check_length, locate
-from clbench.encoder.tokenizer import check_tokenizer, read_tokenizer
+from clbench.encoder.same_tokens import check_tokenizer
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
     POOLER,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clbench.encoder.hf_folder import FILES
-from clbench.encoder.tokenizer import AS_IT_IS, BY_SETTINGS, SPECIAL, bert_settings
+from clbench.encoder.same_tokens import AS_IT_IS, BY_SETTINGS, bert_settings
+from clbench.encoder.tokenizer import SPECIAL
 from clbench.storage.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:

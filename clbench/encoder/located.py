@@ -6,13 +6,16 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clbench.encoder.hf_folder import check_files, read_shape
 from clbench.errors import UserError, nearest, short
 from clbench.schema.backbone import HUB_ID, BackboneForm
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import FOLDERS, expanded, find, names
-from clbench.schema.stream import OpenStream
+
+if TYPE_CHECKING:
+    from clbench.schema.stream import OpenStream
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,12 @@ from clbench.plots.picture import (
     shade_until_trained,
 )  # fmt: skip
 from clbench.plots.scores import MAJORITY, MOST, named_twins, over_seeds, score_limits, standing_out
-from clbench.plots.terminal import bar_rows, lettered_lines
+from clbench.plots.terminal import Lines, bar_rows, lettered_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpecBase
 
     from clbench.record import Record
 
@@ -69,6 +72,10 @@ class Overlay:
         """(..., T) of (..., T, D) or (D,): after each experience the mean over the domains met, as lifetime accuracy
         has it."""
         return np.where(self.met, scores, 0.0).sum(axis=-1) / self.met.sum(axis=1)
+
+    def measure(self, balanced: bool) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """The models' scores and the majority class's, of balanced accuracy or of accuracy."""
+        return (self.balanced, self.majority_balanced) if balanced else (self.accuracy, self.majority)
 
     def lifetimes(self, balanced: bool) -> list[float]:
         """Each model's lifetime accuracy, or balanced accuracy; the mean over its seeds."""
@@ -131,76 +138,40 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
     Raises:
         UserError: the files cannot be written; what was half-written is removed.
     """
-    import textwrap
-
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    named = drawn.labels()
     worth = drawn.lifetimes(balanced)
     coloured = standing_out(worth)
     styles: dict[int, LineStyle] = {number: line_style(place) for place, number in enumerate(coloured)}
+    named = drawn.labels()
     longest = max(map(len, named))
     across = 4 if len(drawn.domains) <= 8 else 6
     down = -(-len(drawn.domains) // across)
     across = -(-len(drawn.domains) // down)
+    # Panels for each model, so many beside each other; none where all are in colour.
     beside = (6 if longest <= 28 else 4) if len(named) > len(coloured) else 0
     models_down = -(-len(named) // beside) if beside else 0
     columns = 1 if longest > 70 else 2 if longest > 45 else 4
     legend_rows = -(-(len(coloured) + 2) // columns)
     with rc_context(STYLE):
-        lines_in_title = -(-longest // (30 if beside == 6 else 46)) if beside else 1
+        lines_in_title = -(-longest // _title_width(beside)) if beside else 1
         model_height = 1.5 + 0.14 * (lines_in_title - 1)
         size = (11.0, 4.3 + 2.5 * down + model_height * models_down + 0.22 * legend_rows)
         figure = Figure(figsize=size, facecolor="white", layout="constrained")
         heights = [4.3, 2.5 * down, *([model_height * models_down] if beside else [])]
         blocks = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-        halves = blocks[0].subgridspec(1, 2)
-        large = [figure.add_subplot(halves[0]), figure.add_subplot(halves[1])]
-        for panel, scores, majority, title in (
-            (large[0], drawn.accuracy, drawn.majority, "accuracy, mean over the domains met"),
-            (large[1], drawn.balanced, drawn.majority_balanced, "balanced accuracy, mean over the domains met"),
-        ):
-            _panel(
-                panel, title, [drawn.mean_over_met(one) for one in scores], drawn.mean_over_met(majority), styles, 1.9
-            )
-            name_experiences(panel, drawn.experiences, 9)
-        _one_scale(large)
-        chosen, majority = (drawn.balanced, drawn.majority_balanced) if balanced else (drawn.accuracy, drawn.majority)
-        grid = blocks[1].subgridspec(down, across)
-        small = [figure.add_subplot(grid[divmod(d, across)]) for d in range(len(drawn.domains))]
-        for d, (domain, panel) in enumerate(zip(drawn.domains, small, strict=True)):
-            title = f"{domain} (evaluation only)" if drawn.evaluation_only[d] else domain
-            level = np.full(len(drawn.experiences), majority[d])
-            title = textwrap.fill(title, 150 // across)
-            _panel(panel, title, [one[:, :, d] for one in chosen], level, styles, 1.4)
-            shade_until_trained(panel, drawn.met[:, d])
-            name_experiences(panel, drawn.experiences, 7, most=36 // across)
-        # One scale for all, lest a small difference on one domain look as large as a great one on another.
-        _one_scale(small)
-        facets: list[Axes] = []
-        means = [drawn.mean_over_met(one) for one in chosen]
-        grid = blocks[2].subgridspec(models_down, beside) if beside else grid
-        for place, number in enumerate(sorted(range(len(named)), key=lambda n: (-worth[n], n)) if beside else ()):
-            panel = figure.add_subplot(grid[divmod(place, beside)])
-            facets.append(panel)
-            title = textwrap.fill(named[number], 30 if beside == 6 else 46)
-            own = styles.get(number, (INK, ".", 0))
-            _panel(panel, title, means, drawn.mean_over_met(majority), {number: own}, 1.4)
-            name_experiences(panel, [name if t == 0 else "" for t, name in enumerate(drawn.experiences)], 7)
-            panel.tick_params(labelbottom=False, labelleft=place % beside == 0)
-        _one_scale(facets)
+        large = _mean_panels(figure, blocks[0].subgridspec(1, 2), drawn, styles)
+        small = _domain_panels(figure, blocks[1].subgridspec(down, across), drawn, styles, balanced)
+        order = sorted(range(len(named)), key=lambda n: (-worth[n], n))
+        facets = (
+            _model_panels(figure, blocks[2].subgridspec(models_down, beside), drawn, styles, order, balanced)
+            if beside
+            else []
+        )
         for panel in [*small, *facets]:
             panel.tick_params(labelsize=7)
-        handles = [large[0].get_lines()[place] for place in range(len(coloured))]
-        names = [textwrap.fill(named[number], 90) for number in coloured]
-        if beside:
-            handles.append(large[0].get_lines()[len(coloured)])
-            names.append(f"the other {len(named) - len(coloured)}")
-        handles.append(large[0].get_lines()[-1])
-        names.append(MAJORITY)
-        figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9,
-                      handlelength=3.2)  # fmt: skip
+        _legend(figure, large[0], [named[number] for number in coloured], len(named) - len(coloured), columns)
         measure = f"{'balanced ' * balanced}accuracy"
         note = f"small panels: {measure} on each domain, shaded until it is trained on"
         if beside:
@@ -212,6 +183,82 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
         files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
         save(figure, files)
     return files
+
+
+def _mean_panels(figure: Figure, grid: GridSpecBase, drawn: Overlay, styles: Mapping[int, LineStyle]) -> list[Axes]:
+    """The means over the domains met, as accuracy and as balanced accuracy."""
+    panels = [figure.add_subplot(grid[0]), figure.add_subplot(grid[1])]
+    for panel, scores, majority, title in (
+        (panels[0], drawn.accuracy, drawn.majority, "accuracy, mean over the domains met"),
+        (panels[1], drawn.balanced, drawn.majority_balanced, "balanced accuracy, mean over the domains met"),
+    ):
+        _panel(panel, title, [drawn.mean_over_met(one) for one in scores], drawn.mean_over_met(majority), styles, 1.9)
+        name_experiences(panel, drawn.experiences, 9)
+    _one_scale(panels)
+    return panels
+
+
+def _domain_panels(
+    figure: Figure, grid: GridSpecBase, drawn: Overlay, styles: Mapping[int, LineStyle], balanced: bool
+) -> list[Axes]:
+    """A panel for each domain, shaded until it is trained on.
+
+    One scale for all, lest a small difference on one domain look as large as a great one on another.
+    """
+    scores, majority = drawn.measure(balanced)
+    across = grid.ncols
+    panels = [figure.add_subplot(grid[divmod(d, across)]) for d in range(len(drawn.domains))]
+    for d, (domain, panel) in enumerate(zip(drawn.domains, panels, strict=True)):
+        title = f"{domain} (evaluation only)" if drawn.evaluation_only[d] else domain
+        level = np.full(len(drawn.experiences), majority[d])
+        _panel(panel, textwrap.fill(title, 150 // across), [one[:, :, d] for one in scores], level, styles, 1.4)
+        shade_until_trained(panel, drawn.met[:, d])
+        name_experiences(panel, drawn.experiences, 7, most=36 // across)
+    _one_scale(panels)
+    return panels
+
+
+def _model_panels(
+    figure: Figure,
+    grid: GridSpecBase,
+    drawn: Overlay,
+    styles: Mapping[int, LineStyle],
+    order: Sequence[int],
+    balanced: bool,
+) -> list[Axes]:
+    """A panel for each model, in ``order``: its mean over the domains met before those of all others."""
+    scores, majority = drawn.measure(balanced)
+    means, level = [drawn.mean_over_met(one) for one in scores], drawn.mean_over_met(majority)
+    named, beside = drawn.labels(), grid.ncols
+    panels: list[Axes] = []
+    for place, number in enumerate(order):
+        panel = figure.add_subplot(grid[divmod(place, beside)])
+        panels.append(panel)
+        title = textwrap.fill(named[number], _title_width(beside))
+        _panel(panel, title, means, level, {number: styles.get(number, (INK, ".", 0))}, 1.4)
+        name_experiences(panel, [name if t == 0 else "" for t, name in enumerate(drawn.experiences)], 7)
+        panel.tick_params(labelbottom=False, labelleft=place % beside == 0)
+    _one_scale(panels)
+    return panels
+
+
+def _title_width(beside: int) -> int:
+    """The letters in a line of a panel's title where so many stand beside each other."""
+    return 30 if beside == 6 else 46
+
+
+def _legend(figure: Figure, panel: Axes, coloured: Sequence[str], others: int, columns: int) -> None:
+    """Beneath the figure: the models in colour, how many others there are, and the majority class."""
+    lines = panel.get_lines()
+    handles, names = lines[: len(coloured)], [textwrap.fill(name, 90) for name in coloured]
+    if others:
+        handles.append(lines[len(coloured)])
+        names.append(f"the other {others}")
+    handles.append(lines[-1])
+    names.append(MAJORITY)
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=3.2
+    )
 
 
 def overlay_terminal(
@@ -230,21 +277,26 @@ def overlay_terminal(
     Returns:
         Lines of text without a newline at the end.
     """
-    scores, majority = (drawn.balanced, drawn.majority_balanced) if balanced else (drawn.accuracy, drawn.majority)
-    lines = np.stack([drawn.mean_over_met(one).mean(axis=0) for one in scores])
-    level = drawn.mean_over_met(majority)
-    count = len(drawn.experiences)
+    scores, majority = drawn.measure(balanced)
+    means = np.stack([drawn.mean_over_met(one).mean(axis=0) for one in scores])
+    named, count = drawn.labels(), len(drawn.experiences)
     title = f"{'balanced ' * balanced}accuracy, mean over the domains met"
-    if len(lines) > MOST:
-        worth = drawn.lifetimes(balanced)
-        order = sorted(range(len(lines)), key=lambda n: (-worth[n], n))
-        named = drawn.labels()
-        return bar_rows(title, lines[order], np.full((len(lines), count), True), level, [named[n] for n in order],
-                        drawn.experiences, width=width, colour=colour)  # fmt: skip
-    return lettered_lines(
-        title if len(title) < width - 8 else title.split(",")[0], np.arange(count, dtype=float), lines,
-        np.full(count, True), drawn.labels(), drawn.experiences, width=width, height=height, colour=colour, level=level,
-    )  # fmt: skip
+    many = len(named) > MOST
+    worth = drawn.lifetimes(balanced)
+    order = sorted(range(len(named)), key=lambda n: (-worth[n], n)) if many else range(len(named))
+    lines = Lines(
+        title=title if many or len(title) < width - 8 else title.split(",")[0],
+        names=[named[n] for n in order],
+        experiences=drawn.experiences,
+        x=np.arange(count, dtype=float),
+        ends=np.full(count, True),
+        scores=means[order],
+        met=np.full((len(named), count), True),
+        level=drawn.mean_over_met(majority),
+    )
+    if many:
+        return bar_rows(lines, width=width, colour=colour)
+    return lettered_lines(lines, width=width, height=height, colour=colour)
 
 
 def line_style(number: int) -> LineStyle:

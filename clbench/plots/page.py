@@ -124,58 +124,8 @@ def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
     and ``hidden`` (numbers of models), ``lit`` (a model's number, -1 for none) and ``limits`` (ends of the axis) choose
     what is seen.
     """
-    models = range(len(drawn.names))
     coloured = standing_out(drawn.lifetimes(balanced))
-    faded = [number for number in models if number not in coloured]
-    styles = _styles(coloured, faded)
-    shapes = [_SHAPES[marker] for _, marker, _ in styles]
-
-    def per_model(values: Sequence[Any]) -> dict[str, Any]:
-        scale = {"domain": list(models), "range": list(values)}
-        return {"field": "number", "type": "nominal", "scale": scale, "legend": None}
-
-    colour = per_model([PALETTE.index(c) for c, _, _ in styles])
-    x = {
-        "field": "t", "type": "ordinal", "scale": {"padding": 0.3},
-        "axis": {"title": "after experience", "labelExpr": "labels[datum.value]", "labelAngle": 0, "labelOverlap": True,
-                 "labelLimit": 140, "grid": False},
-    }  # fmt: skip
-    # Past the ends of what is drawn, but never past 0 or 1 by more than a marker.
-    limits = _limits(drawn, balanced)
-    y = {"field": "value", "type": "quantitative",
-         "scale": {"zero": False, "nice": False, "domain": [{"expr": "limits[0]"}, {"expr": "limits[1]"}]},
-         "axis": {"title": None, "format": ".0%", "tickCount": 6,
-                  "labelExpr": "datum.value < 0 || datum.value > 1 ? '' : datum.label"}}  # fmt: skip
-    tooltip = [
-        {"field": name, "type": "nominal", "title": title}
-        for name, title in (
-            ("model", "model"), ("experience", "after"), ("on", "on"), ("accuracy_text", "accuracy"),
-            ("balanced_text", "balanced"), ("trained", "trained on by then"),
-        )
-    ]  # fmt: skip
-    shown = [
-        {"calculate": f"measure === 'balanced' ? datum.balanced{end} : datum.accuracy{end}", "as": name}
-        for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
-    ]
-    back = {"filter": "indexof(faded, datum.number) >= 0 && datum.number !== lit"}
-    front = {"filter": "indexof(faded, datum.number) < 0 || datum.number === lit"}
-    alone = len(drawn.experiences) == 1
-    # A line or band through one point is nothing to see: then its point, and a bar.
-    area = {"type": "rule", "strokeWidth": 6, "opacity": 0.3} if alone else {"type": "area", "opacity": 0.13}
-    aside = {"condition": {"test": "lit >= 0 && datum.number !== lit", "value": 0.15}, "value": 1}
-    grey = {"color": {"value": "#8a8a8a"}, "detail": {"field": "number", "type": "nominal"}}
-    level = {
-        "data": {"values": _majority(drawn)},
-        "transform": [{"filter": "datum.place === place"}, shown[0]],
-        "layer": [
-            {"mark": {"type": "rule" if alone else "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": "#8a8a8a",
-                      "aria": False}, "encoding": {"y": y} if alone else {"x": x, "y": y}},
-            {"transform": [{"filter": f"datum.t === {len(drawn.experiences) - 1}"}],
-             "mark": {"type": "text", "align": "right", "baseline": "bottom", "dx": -2 if alone else 14, "dy": -4,
-                      "fontSize": 12, "color": "#7f7f7f", "text": MAJORITY, "aria": False},
-             "encoding": {"x": {"value": "width"} if alone else x, "y": y}},
-        ],
-    }  # fmt: skip
+    faded = [number for number in range(len(drawn.names)) if number not in coloured]
     return {
         "$schema": f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.json",
         "description": "Lines of each model's scores after each experience; the tables beneath hold the same numbers.",
@@ -189,59 +139,124 @@ def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:
             {"name": "hidden", "value": []},
             {"name": "faded", "value": faded},
             {"name": "lit", "value": -1},
-            {"name": "limits", "value": list(limits)},
+            {"name": "limits", "value": list(_limits(drawn, balanced))},
             {"name": "labels", "value": list(drawn.experiences)},
         ],
         "data": {"values": _points(drawn)},
-        "transform": [{"filter": "datum.place === place && indexof(hidden, datum.number) < 0"}, *shown],
+        "transform": [{"filter": "datum.place === place && indexof(hidden, datum.number) < 0"}, *_SHOWN],
         "layer": [
-            level,
-            {
-                "transform": [back],
-                "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.4, "point": alone},
-                "encoding": {"x": x, "y": y, **grey},
-            },
-            {
-                "transform": [front, {"filter": "datum.seeds > 1 && (lit < 0 || datum.number === lit)"}],
-                "mark": area,
-                "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
-            },
-            {
-                "transform": [front],
-                "mark": {"type": "line"},
-                "encoding": {
-                    "x": x,
-                    "y": y,
-                    "color": colour,
-                    "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles]),
-                    "strokeWidth": {"condition": {"test": "datum.number === lit", "value": 3.5}, "value": 2.2},
-                    "opacity": aside,
-                },
-            },
-            {
-                "transform": [front],
-                "mark": {"type": "point", "size": 60, "strokeWidth": 1.5},
-                "encoding": {
-                    "x": x,
-                    "y": y,
-                    "color": colour,
-                    "shape": per_model(shapes),
-                    "fillOpacity": {"condition": {"test": "datum.met", "value": 1}, "value": 0},
-                    "fill": colour,
-                    "opacity": aside,
-                },
-            },
+            _majority_layer(drawn),
+            *_model_layers(_styles(coloured, faded), alone=len(drawn.experiences) == 1),
             {
                 "mark": {"type": "point", "size": 900, "opacity": 0, "filled": True, "shape": "circle"},
-                "encoding": {"x": x, "y": y, "tooltip": tooltip},
+                "encoding": {"x": _X, "y": _Y, "tooltip": _TOOLTIP},
             },
         ],
     }
 
 
+_X = {
+    "field": "t", "type": "ordinal", "scale": {"padding": 0.3},
+    "axis": {"title": "after experience", "labelExpr": "labels[datum.value]", "labelAngle": 0, "labelOverlap": True,
+             "labelLimit": 140, "grid": False},
+}  # fmt: skip
+# Past the ends of what is drawn, but never past 0 or 1 by more than a marker.
+_Y = {
+    "field": "value", "type": "quantitative",
+    "scale": {"zero": False, "nice": False, "domain": [{"expr": "limits[0]"}, {"expr": "limits[1]"}]},
+    "axis": {"title": None, "format": ".0%", "tickCount": 6,
+             "labelExpr": "datum.value < 0 || datum.value > 1 ? '' : datum.label"},
+}  # fmt: skip
+_TOOLTIP = [
+    {"field": name, "type": "nominal", "title": title}
+    for name, title in (
+        ("model", "model"), ("experience", "after"), ("on", "on"), ("accuracy_text", "accuracy"),
+        ("balanced_text", "balanced"), ("trained", "trained on by then"),
+    )
+]  # fmt: skip
+# The measure that is chosen, as the fields value, low and high.
+_SHOWN = [
+    {"calculate": f"measure === 'balanced' ? datum.balanced{end} : datum.accuracy{end}", "as": name}
+    for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
+]
+
+
+def _majority_layer(drawn: Overlay) -> dict[str, Any]:
+    """The majority class's dashed line with its label; a rule where there is one experience alone."""
+    last = len(drawn.experiences) - 1
+    mark = {"type": "line" if last else "rule", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": "#8a8a8a",
+            "aria": False}  # fmt: skip
+    text = {"type": "text", "align": "right", "baseline": "bottom", "dx": 14 if last else -2, "dy": -4, "fontSize": 12,
+            "color": "#7f7f7f", "text": MAJORITY, "aria": False}  # fmt: skip
+    return {
+        "data": {"values": _majority(drawn)},
+        "transform": [{"filter": "datum.place === place"}, _SHOWN[0]],
+        "layer": [
+            {"mark": mark, "encoding": {"x": _X, "y": _Y} if last else {"y": _Y}},
+            {
+                "transform": [{"filter": f"datum.t === {last}"}],
+                "mark": text,
+                "encoding": {"x": _X if last else {"value": "width"}, "y": _Y},
+            },
+        ],
+    }
+
+
+def _model_layers(styles: Sequence[LineStyle], alone: bool) -> list[dict[str, Any]]:
+    """The grey lines, and the bands, lines and points of the models in colour.
+
+    Args:
+        styles: one for each model.
+        alone: there is one experience alone: a line or band through one point is nothing to see, then its point, and a
+            bar.
+    """
+
+    def per_model(values: Sequence[Any]) -> dict[str, Any]:
+        scale = {"domain": list(range(len(styles))), "range": list(values)}
+        return {"field": "number", "type": "nominal", "scale": scale, "legend": None}
+
+    colour = per_model([PALETTE.index(c) for c, _, _ in styles])
+    back = {"filter": "indexof(faded, datum.number) >= 0 && datum.number !== lit"}
+    front = {"filter": "indexof(faded, datum.number) < 0 || datum.number === lit"}
+    aside = {"condition": {"test": "lit >= 0 && datum.number !== lit", "value": 0.15}, "value": 1}
+    grey = {"color": {"value": "#8a8a8a"}, "detail": {"field": "number", "type": "nominal"}}
+    area = {"type": "rule", "strokeWidth": 6, "opacity": 0.3} if alone else {"type": "area", "opacity": 0.13}
+    line = {
+        "color": colour,
+        "strokeDash": per_model([_DASHES[dash] for _, _, dash in styles]),
+        "strokeWidth": {"condition": {"test": "datum.number === lit", "value": 3.5}, "value": 2.2},
+        "opacity": aside,
+    }
+    point = {
+        "color": colour,
+        "shape": per_model([_SHAPES[marker] for _, marker, _ in styles]),
+        "fillOpacity": {"condition": {"test": "datum.met", "value": 1}, "value": 0},
+        "fill": colour,
+        "opacity": aside,
+    }
+    return [
+        {
+            "transform": [back],
+            "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.4, "point": alone},
+            "encoding": {"x": _X, "y": _Y, **grey},
+        },
+        {
+            "transform": [front, {"filter": "datum.seeds > 1 && (lit < 0 || datum.number === lit)"}],
+            "mark": area,
+            "encoding": {"x": _X, "y": _Y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
+        },
+        {"transform": [front], "mark": {"type": "line"}, "encoding": {"x": _X, "y": _Y, **line}},
+        {
+            "transform": [front],
+            "mark": {"type": "point", "size": 60, "strokeWidth": 1.5},
+            "encoding": {"x": _X, "y": _Y, **point},
+        },
+    ]
+
+
 def _limits(drawn: Overlay, balanced: bool) -> tuple[float, float]:
     """The axis that the page begins with: the mean over the domains met."""
-    scores, majority = (drawn.balanced, drawn.majority_balanced) if balanced else (drawn.accuracy, drawn.majority)
+    scores, majority = drawn.measure(balanced)
     bands = [over_seeds(drawn.mean_over_met(one)) for one in scores]
     return score_limits(*(end for band in bands for end in (band.low, band.high)), drawn.mean_over_met(majority))
 

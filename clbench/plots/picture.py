@@ -159,7 +159,7 @@ def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, majority: np.ndarray, 
             axes.plot(drawn.x, band.mean, color=FADED, linewidth=1.0, zorder=1.5, label=label)
             continue
         colour, marker = PALETTE[d], MARKERS[d]
-        _life(axes, drawn, d, band, colour, marker, 6, len(scores) > 1)
+        _life(axes, drawn, scores, d, d, 6)
         axes.plot([], [], color=colour, marker=marker, markersize=6, linewidth=1.9, label=named[d],
                   linestyle=(0, (4, 2)) if drawn.evaluation_only[d] else "-",
                   markerfacecolor="white" if drawn.evaluation_only[d] else colour)  # fmt: skip
@@ -177,10 +177,14 @@ def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, majority: np.ndarray, 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _life(
-    axes: Axes, drawn: Curves, d: int, band: Band, colour: str, marker: str, size: float, several: bool, label: str = ""
-) -> None:
-    """One domain's line: dashed before its training and solid after, hollow points before and full ones after."""
+def _life(axes: Axes, drawn: Curves, scores: np.ndarray, d: int, style: int, size: float, label: str = "") -> None:
+    """Domain ``d``'s line: dashed before its training and solid after, hollow points before and full ones after.
+
+    Args:
+        scores: (S, P, D), with a band where there are several seeds.
+        style: of the colours and the markers, which one.
+    """
+    band, colour, marker = over_seeds(scores[:, :, d]), PALETTE[style], MARKERS[style]
     met, ends = drawn.met[:, d], drawn.final
     begin = int(met.argmax()) if met.any() else len(drawn.x)
     # The piece that leads to the first point after training is the training itself, and solid.
@@ -193,7 +197,7 @@ def _life(
     for known, face in ((met, colour), (~met, "white")):
         axes.plot(drawn.x[ends & known], band.mean[ends & known], linestyle="none", marker=marker, markersize=size,
                   markerfacecolor=face, markeredgecolor=colour, color=colour, zorder=4)  # fmt: skip
-    if several:
+    if len(scores) > 1:
         shade_band(axes, drawn.x, band, colour, 0.15)
     if label:
         axes.plot([], [], color=colour, marker=marker, markersize=size, linewidth=1.9, label=label)
@@ -209,9 +213,8 @@ def _domain_panel(axes: Axes, drawn: Curves, d: int) -> None:
         (drawn.balanced, drawn.majority_balanced, "balanced accuracy", 1),
     )
     for scores, majority, label, number in measures:
-        colour, marker = PALETTE[number], MARKERS[number]
-        _life(axes, drawn, d, over_seeds(scores[:, :, d]), colour, marker, 4, len(scores) > 1, label)
-        axes.axhline(majority[d], color=colour, linewidth=1.0, linestyle=DASHED, alpha=0.8, zorder=2.5)
+        _life(axes, drawn, scores, d, number, 4, label)
+        axes.axhline(majority[d], color=PALETTE[number], linewidth=1.0, linestyle=DASHED, alpha=0.8, zorder=2.5)
     shade_until_trained(axes, drawn.met[drawn.final, d])
     name_experiences(axes, drawn.experiences, 7, most=12)
     axes.tick_params(labelsize=7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,47 +42,63 @@ def terminal_curve(
         Lines of text without a newline at the end.
     """
     drawn = curves(records)
-    scores = (drawn.balanced if balanced else drawn.accuracy).mean(axis=0)
-    level = drawn.mean_over_met(drawn.majority_balanced if balanced else drawn.majority)
-    named = [f"{name}*" if only else name for name, only in zip(drawn.domains, drawn.evaluation_only, strict=True)]
-    title = f"{'balanced ' * balanced}accuracy after each experience"
-    if len(named) > MOST:
-        ends = drawn.final
-        return bar_rows(title, scores[ends].T, drawn.met[ends].T, level[ends], named, drawn.experiences,
-                        width=width, colour=colour)  # fmt: skip
-    return lettered_lines(
-        title, drawn.x, scores.T, drawn.final, named, drawn.experiences, width=width, colour=colour, level=level,
-        height=max(8, height) - len(_legend(named, max(30, width), MAJORITY)),
-    )  # fmt: skip
+    lines = Lines(
+        title=f"{'balanced ' * balanced}accuracy after each experience",
+        names=[f"{name}*" if only else name for name, only in zip(drawn.domains, drawn.evaluation_only, strict=True)],
+        experiences=drawn.experiences,
+        x=drawn.x,
+        ends=drawn.final,
+        scores=(drawn.balanced if balanced else drawn.accuracy).mean(axis=0).T,
+        met=drawn.met.T,
+        level=drawn.mean_over_met(drawn.majority_balanced if balanced else drawn.majority),
+    )
+    if len(lines.names) > MOST:
+        return bar_rows(lines, width=width, colour=colour)
+    plot = max(8, height) - len(_legend(lines.names, max(30, width), MAJORITY))
+    return lettered_lines(lines, width=width, height=plot, colour=colour)
 
 
-def bar_rows(
-    title: str,
-    lines: np.ndarray,
-    met: np.ndarray,
-    level: np.ndarray,
-    names: Sequence[str],
-    experiences: Sequence[str],
-    *,
-    width: int,
-    colour: bool,
-) -> str:
+@dataclass(frozen=True)
+class Lines:
+    """Lines along a life.
+
+    Attributes:
+        title: above the plot.
+        names: L names, which are never cut.
+        experiences: T names.
+        x: (P,) where points lie, experience t's end at t.
+        ends: (P,) bool, the T points at the ends of experiences.
+        scores: (L, P).
+        met: (L, P) bool, whether a line's domain had been trained on.
+        level: (P,) the majority class's scores.
+    """
+
+    title: str
+    names: Sequence[str]
+    experiences: Sequence[str]
+    x: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+    met: np.ndarray
+    level: np.ndarray
+
+
+def bar_rows(lines: Lines, *, width: int, colour: bool) -> str:
     """A row of bars for each of many lines, on one scale, with the scores in %: none hides another.
 
+    A bar an experience; a stroke stands before the first one that is met, what comes before it is dim. The last row is
+    the majority class's.
+
     Args:
-        title: above.
-        lines: (L, T) scores.
-        met: (L, T) bool; a stroke stands before the first bar that is met, what comes before it is dim.
-        level: (T,) the majority class's scores, the last row.
-        names: L names, which are never cut.
-        experiences: T names above the bars.
         width: characters; at least 30 are taken.
         colour: with ANSI colours.
     """
     from rich.cells import cell_len, chop_cells
 
+    names, experiences = lines.names, lines.experiences
+    values, met, level = lines.scores[:, lines.ends], lines.met[:, lines.ends], lines.level[lines.ends]
     width = max(30, width)
-    low, high = score_limits(lines, level, room=0.0, edge=0.0)
+    low, high = score_limits(values, level, room=0.0, edge=0.0)
     room = min(
         max(cell_len(name) for name in (*names, MAJORITY)), max(14, width - 6 * len(experiences) - 2, width // 3)
     )
@@ -89,10 +106,12 @@ def bar_rows(
     scale = f"{_BARS[0]} {low:.2f} to {_BARS[-1]} {high:.2f}"
     if not met.all():
         scale += f"; {_STROKE} trained on from there on"
-    rows = [row for text in (title, scale) for row in textwrap.wrap(text, width)]
+    rows = [row for text in (lines.title, scale) for row in textwrap.wrap(text, width)]
     heads = [name if len(name) < cell else f"{name[: max(0, cell - 2)]}…" for name in experiences]
     rows.append((" " * (room + 1) + "".join(f" {head:<{cell - 1}}" for head in heads)).rstrip())
-    for name, scores, known in zip((*names, MAJORITY), (*lines, level), (*met, np.full(len(level), True)), strict=True):
+    for name, scores, known in zip(
+        (*names, MAJORITY), (*values, level), (*met, np.full(len(level), True)), strict=True
+    ):
         begin = int(known.argmax()) if known.any() else len(known)
         bars = []
         for t, score in enumerate(scores):
@@ -108,73 +127,56 @@ def bar_rows(
     return "\n".join(rows)
 
 
-def lettered_lines(
-    title: str,
-    x: np.ndarray,
-    lines: np.ndarray,
-    ends: np.ndarray,
-    names: Sequence[str],
-    experiences: Sequence[str],
-    *,
-    width: int,
-    height: int,
-    colour: bool,
-    level: np.ndarray,
-) -> str:
-    """Lines along a life, a colour each, with letters at the ends of experiences, and the majority class's in dots.
+def lettered_lines(lines: Lines, *, width: int, height: int, colour: bool) -> str:
+    """A colour for each line, letters at the ends of experiences, and the majority class's in dots.
 
     Args:
-        title: above the plot.
-        x: (P,) where points lie, experience t's end at t.
-        lines: (L, P) scores.
-        ends: (P,) bool, which points get letters.
-        names: L names for the legend, which never cuts one.
-        experiences: names beneath the plot.
         width, height: characters, of the plot without its legend; at least 30 x 5 are taken.
         colour: with ANSI colours.
-        level: (P,) the majority class's scores.
     """
     import plotext
 
     width = max(30, width)
-    legend = _legend(names, width, MAJORITY)
+    x, level, last = lines.x, lines.level, len(lines.experiences) - 1
+    legend = _legend(lines.names, width, MAJORITY)
     plotext.terminal.limit(False, False)
     figure = plotext.figure
     figure.clear.all()
     figure.theme("colorless")
     figure.canvas("default")
     figure.plot_size(width, max(5, height))
-    figure.title(title)
+    figure.title(lines.title)
     figure.legend(False)
-    last = len(experiences) - 1
     # A dot for each column: a line without letters, which the others are drawn over.
     along = np.linspace(x[0], x[-1], max(1, width - 8) if len(x) > 1 else 1)
     dot = plotext.marker("·", plotext.pixel(_MUTED))
     figure.draw(figure.signal(along.tolist(), np.interp(along, x, level).tolist(), marker=dot))
-    known = np.isfinite(lines)  # what is not, plotext ends the process for
-    for number, line in enumerate(lines):
+    known = np.isfinite(lines.scores)  # what is not, plotext ends the process for
+    for number, line in enumerate(lines.scores):
         if not known[number].any():
             continue
         dots = plotext.marker("braille", plotext.pixel(_COLOURS[number]))
         figure.draw(figure.signal(x[known[number]].tolist(), line[known[number]].tolist(), marker=dots).lines(True))
-    for number, line in enumerate(lines):
-        lettered = ends & known[number]
+    for number, line in enumerate(lines.scores):
+        lettered = lines.ends & known[number]
         if not lettered.any():
             continue
         letter = plotext.marker(_LETTERS[number], plotext.pixel(_COLOURS[number], style="bold"))
         figure.draw(figure.signal(x[lettered].tolist(), line[lettered].tolist(), marker=letter))
     # A little room at both sides, so that the last column of letters is not cut.
     figure.ruler("x", "lower").lim(-0.03 * max(1, last), last + 0.03 * max(1, last))
-    figure.ruler("x", "lower").ticks(list(range(last + 1)), _short(experiences, width))
+    figure.ruler("x", "lower").ticks(list(range(last + 1)), _short(lines.experiences, width))
     figure.ruler("x", "lower").grid(True)
-    figure.ruler("y", "left").lim(*score_limits(lines, level, room=0.0, edge=0.0))
+    figure.ruler("y", "left").lim(*score_limits(lines.scores, level, room=0.0, edge=0.0))
     text = figure.build().string()
     figure.clear.all()
     rows = text.rstrip("\n").split("\n")
     for entries in legend:
         pieces = []
         for number, entry in entries:
-            paint = plotext.colorize(entry).fill(plotext.pixel(_COLOURS[number] if number < len(names) else _MUTED))
+            paint = plotext.colorize(entry).fill(
+                plotext.pixel(_COLOURS[number] if number < len(lines.names) else _MUTED)
+            )
             pieces.append(paint.string())
         rows.append(_INDENT * " " + _BETWEEN.join(pieces))
     text = "\n".join(rows)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clbench.encoder.card import model_card, table
 from clbench.schema.pretrain import Pretraining
 
 
@@ -49,12 +50,12 @@ _MEANINGS = {
 }
 
 
-def model_card(facts: Facts, held_out: Mapping[str, float], seconds: float) -> str:
+def pretraining_card(facts: Facts, held_out: Mapping[str, float], seconds: float) -> str:
     """Markdown; figures are those of the run itself, on lines that were held out."""
     form, student = facts.form, facts.form.student
     teacher = facts.teacher or {}
     theirs = str(teacher.get("licence", "unknown"))
-    licence = theirs.lower() if theirs == facts.text_licence else "other"
+    licence = theirs if theirs == facts.text_licence else "other"
     command = " ".join(
         [
             f"clbench pretrain --config {facts.config}",
@@ -72,14 +73,7 @@ def model_card(facts: Facts, held_out: Mapping[str, float], seconds: float) -> s
         apart = (
             f"; the teacher's answers, {facts.answers_bytes / 1e9:.1f} GB, were computed before, once for every twin"
         )
-    return f"""---
-license: {licence}
-language: en
-library_name: transformers
-tags: [bert, {"distillation, " * bool(facts.teacher)}clbench]
----
-
-# {form.name}
+    body = f"""# {form.name}
 
 {form.title}. A BERT encoder of {student.layers} layers, width {student.width}, {student.heads} heads, feed-forward
 width {student.intermediate}, in fp16, with a dropout rate of {student.dropout:g} for fine-tuning. Made by clbench for
@@ -104,6 +98,7 @@ Measured on {form.held_out} examples made of lines held out, at full depth and w
 
 {_table(held_out)}
 """
+    return model_card(form.name, licence, ["distillation"] * bool(facts.teacher), body, language="en")
 
 
 def by_figure(held_out: Mapping[str, float]) -> tuple[list[str], dict[str, list[float]]]:
@@ -119,7 +114,5 @@ def by_figure(held_out: Mapping[str, float]) -> tuple[list[str], dict[str, list[
 def _table(held_out: Mapping[str, float]) -> str:
     """A row a figure, a column a depth."""
     depths, figures = by_figure(held_out)
-    lines = [f"| | {' | '.join(f'{depth} layers' for depth in depths)} |", f"|---|{'---:|' * len(depths)}"]
-    for name, values in figures.items():
-        lines.append(f"| {_MEANINGS[name]} | {' | '.join(f'{value:.3f}' for value in values)} |")
-    return "\n".join(lines)
+    rows = [[_MEANINGS[name], *(f"{value:.3f}" for value in values)] for name, values in figures.items()]
+    return table(["", *(f"{depth} layers" for depth in depths)], rows, numbers=len(depths))

@@ -153,12 +153,13 @@ def compare(sentences: Tensor) -> Tensor:
 def scale_of(taught: Taught, mask: Tensor) -> Scale:
     """Over the tokens and the pairs of a sample."""
     hidden = taught.hidden[mask]
+    spread = hidden.std(0) if hidden.numel() else hidden.new_zeros(hidden.shape[1:])  # no layer may be matched
     compared = compare(taught.sentences)
     compared = compared[~compared.isnan().any(1)]
     if len(compared) < 2:
         compared = torch.zeros(2, 4 * taught.sentences.shape[-1])
     return Scale(
-        torch.stack([hidden.mean(0), hidden.std(0).clamp_min(1e-3)]),
+        torch.stack([hidden.mean(0), spread.clamp_min(1e-3)]),
         torch.stack([compared.mean(0), compared.std(0).clamp_min(1e-4)]),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-import yaml
 
 from clbench import __version__
 from clbench.compress.checks import check_recipe, head_warnings
@@ -19,8 +19,9 @@ from clbench.compress.task import task_of
 from clbench.data.baselines import majority
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
-from clbench.encoder.backbone import Backbone, starting_backbone
+from clbench.encoder.backbone import starting_backbone
 from clbench.encoder.bert import predict
+from clbench.encoder.card import Scored, table
 from clbench.encoder.export import write_classifier
 from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.measure import cost
@@ -28,8 +29,9 @@ from clbench.encoder.quantize import evaluated
 from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.metrics.scores import accuracy, balanced_accuracy
+from clbench.runs.card import cut_at, recipe_card
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
-from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.recipe import read_recipe
 from clbench.schema.seeds import check_seed
 from clbench.schema.stream import read_alone
 
@@ -111,79 +113,50 @@ def write_compressed(
     planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
     made = execute(planned, task)
     warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
-    said = predict(evaluated(made.model), torch.from_numpy(test)).argmax(-1).numpy()
-    gold = data.splits["test"].labels
-    figures = {
-        "accuracy": accuracy(gold, said),
-        "balanced_accuracy": balanced_accuracy(gold, said),
-        "majority": majority(data, task.classes).accuracy,
-    }
+    figures = _scores(made.model, test, data, task.classes)
     spent = cost(made.encoder, round(float(task.store.lengths[test].mean())))
     config = made.encoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    card = _card(recipe, start, data, made.steps, figures, spent, edition, seed, form.max_length, folder.name)
+    pairs = f"{len(data.splits['train']):,} pairs of {data.name} ({edition} edition, {data.source.get('kind')})"
+    facts = {
+        "trained on": f"{pairs}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures),
+    }  # fmt: skip
+    made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
+    scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"])]
+    card = recipe_card(folder.name, made_how, recipe, start, facts, scored, _steps(made.steps))
     write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
     told = tuple(warning.sentence for warning in warnings)
     return Written(folder, digest_of(folder), figures, spent, edition, depth_note(planned), told)
 
 
-def _card(
-    recipe: OpenRecipe,
-    backbone: Backbone,
-    data: DomainData,
-    steps: list[dict[str, Any]],
-    figures: Mapping[str, float],
-    spent: Mapping[str, int],
-    edition: str,
-    seed: int,
-    max_length: int,
-    name: str,
-) -> str:
-    """Markdown."""
-    form, source = recipe.form, backbone.source
-    licence = str(source.get("licence", "unknown"))
-    pairs = len(data.splits["train"])
-    kind = str(data.source.get("kind"))
-    described = yaml.safe_dump(recipe.describe(), sort_keys=False, allow_unicode=True, width=110)
-    lines = [
-        f"| {place}. {step['name']} | {_told(step)} |" for place, step in enumerate(steps, start=1)
-    ]  # fmt: skip
-    return f"""---
-license: {licence.lower() if licence != "unknown" else "other"}
-library_name: transformers
-pipeline_tag: text-classification
-tags: [bert, compression, clbench]
----
+def _scores(model: Any, test: np.ndarray, data: DomainData, classes: int) -> dict[str, float]:
+    """What the model scores on a domain's test pairs, whose rows in its store are ``test``, and the majority class."""
+    said = predict(evaluated(model), torch.from_numpy(test)).argmax(-1).numpy()
+    gold = data.splits["test"].labels
+    return {
+        "accuracy": accuracy(gold, said),
+        "balanced_accuracy": balanced_accuracy(gold, said),
+        "majority": majority(data, classes).accuracy,
+    }
 
-# {name}
 
-{form.title}. Made by clbench {__version__} with the recipe `{form.name}` on the domain `{data.name}`.
+def _facts(spent: Mapping[str, int], figures: Mapping[str, float]) -> dict[str, str]:
+    """Cost and figures, as rows of the card."""
+    bare = f"{spent['parameters_without_embeddings']:,} without embeddings"
+    return {
+        "layers": str(spent["depth"]),
+        "parameters": f"{spent['parameters']:,} ({bare})",
+        "FLOPs a pair": f"{spent['flops_per_pair']:,} at {spent['flops_length']} tokens",
+        "accuracy, test": f"{percent(figures['accuracy'])}% (majority class {percent(figures['majority'])}%)",
+        "balanced accuracy, test": f"{percent(figures['balanced_accuracy'])}%",
+    }
 
-Source: {form.citation}
 
-| | |
-|---|---|
-| backbone | {source.get("id", backbone.name)} (licence: {licence}) |
-| trained on | {pairs:,} pairs of {data.name} ({edition} edition, {kind}), seed {seed} |
-| tokens a pair | at most {max_length}, the longer sentence cut first (`truncation=True`) |
-| layers | {spent["depth"]} |
-| parameters | {spent["parameters"]:,} ({spent["parameters_without_embeddings"]:,} without embeddings) |
-| FLOPs a pair | {spent["flops_per_pair"]:,} at {spent["flops_length"]} tokens |
-| accuracy, test | {percent(figures["accuracy"])}% (majority class {percent(figures["majority"])}%) |
-| balanced accuracy, test | {percent(figures["balanced_accuracy"])}% |
-
-| step | what it did |
-|---|---|
-{chr(10).join(lines)}
-
-The licence is the backbone's; the pairs have their own, which `clbench streams` prints.
-
-The recipe, teachers included:
-
-```yaml
-{described}```
-"""
+def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
+    """What each step did, as a table of the card."""
+    rows = [(f"{place}. {step['name']}", _told(step)) for place, step in enumerate(steps, start=1)]
+    return table(["step", "what it did"], rows)
 
 
 def _told(step: Mapping[str, Any]) -> str:

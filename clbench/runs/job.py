@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import __version__
 from clbench.errors import UserError
 from clbench.record import RunWarning, check_beginning
+from clbench.runs.plugins import plugins_of
 from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.source import data_source
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from clbench.compress.plan import Plan
     from clbench.data.pairs import DomainData
     from clbench.encoder.backbone import Backbone
+    from clbench.record.parts import Plugin
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Job:
 
         return data_warnings(self.data, self.stream.form.label_space)
 
+    @cached_property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The steps, the strategy and the sources that are not clbench's own; they are part of the fingerprint."""
+        return plugins_of(self.recipe, self.strategy, (str(d.source["kind"]) for d in self.data))
+
     @property
     def task_digest(self) -> str:
         """What determines the task of inception; see :func:`clbench.compress.task.task_digest`."""
@@ -108,6 +115,8 @@ class Job:
             "eval_every": self.spec.eval_every,
             "seed": seed,
         }
+        if self.plugins:
+            content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
         if self.teachers:
             content["teachers"] = [[teacher.digest, teacher.learning_rate] for teacher in self.teachers]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from clbench import __version__
 from clbench.errors import UserError
 
@@ -109,53 +107,48 @@ class Keeper:
         write_classifier(hf, tokenizer, self.job.max_length, self._card(name, point), folder)
 
     def _card(self, name: str, point: Point) -> str:
-        """Markdown."""
+        """Markdown; that of a model which is evaluated in int8 says so."""
+        from clbench.encoder.card import Scored, table
         from clbench.metrics.format import percent
         from clbench.metrics.scores import accuracy, balanced_accuracy
+        from clbench.runs.card import cut_at, recipe_card
 
-        job, form = self.job, self.job.recipe.form
-        licence = str(job.backbone.source.get("licence", "unknown"))
+        job = self.job
         parameters = sum(parameter.numel() for parameter in self.compressed.encoder.hf.parameters())
-        rows = [
-            f"| {domain} | {'yes' if domain in point.met else 'no'} | {percent(accuracy(self.gold[domain], said))}% "
-            f"| {percent(balanced_accuracy(self.gold[domain], said))}% |"
+        scores = [
+            Scored(domain, accuracy(self.gold[domain], said), balanced_accuracy(self.gold[domain], said))
             for domain, said in point.predictions.items()
         ]
-        quantized = any(step["name"] == "quantize" for step in self.compressed.steps)
-        note = "\nThe figures are those of the weights in int8; the folder holds them in fp32.\n" if quantized else ""
-        described = yaml.safe_dump(job.recipe.describe(), sort_keys=False, allow_unicode=True, width=110)
-        return f"""---
-license: {licence.lower() if licence != "unknown" else "other"}
-library_name: transformers
-pipeline_tag: text-classification
-tags: [bert, compression, continual-learning, clbench]
----
-
-# {form.name}, {"at the end of its life" if name == "end" else f"after {point.name}"}
-
-{form.title}. Made by clbench {__version__} with the recipe `{form.name}`; then it lived through the stream
-`{job.stream.form.name}` under the strategy `{job.strategy.name}`.
-
-| | |
-|---|---|
-| backbone | {job.backbone.source.get("id", job.backbone.name)} (licence: {licence}) |
-| trained on | {", ".join(point.met)}, in this order ({job.edition} edition), seed {self.seed} |
-| optimizer steps since inception | {point.step:,} |
-| tokens a pair | at most {job.max_length}, the longer sentence cut first (`truncation=True`) |
-| parameters | {parameters:,} |
-| run | {self.fingerprint} |
-
-| test pairs of | trained on | accuracy | balanced accuracy |
-|---|---|---:|---:|
-{chr(10).join(rows)}
-{note}
-The licence is the backbone's; the pairs have their own, which `clbench streams` prints.
-
-The recipe, teachers included:
-
-```yaml
-{described}```
-"""
+        more = table(
+            ["test pairs of", "trained on", "accuracy", "balanced accuracy"],
+            [
+                (
+                    one.domain, "yes" if one.domain in point.met else "no", f"{percent(one.accuracy)}%",
+                    f"{percent(one.balanced_accuracy)}%",
+                )
+                for one in scores
+            ],
+            numbers=2,
+        )  # fmt: skip
+        if any(step["name"] == "quantize" for step in self.compressed.steps):
+            more += "\n\nThe figures are those of the weights in int8; the folder holds them in fp32."
+        facts = {
+            "trained on": f"{', '.join(point.met)}, in this order ({job.edition} edition), seed {self.seed}",
+            "optimizer steps since inception": f"{point.step:,}",
+            "tokens a pair": cut_at(job.max_length),
+            "parameters": f"{parameters:,}",
+            "run": self.fingerprint,
+        }
+        return recipe_card(
+            f"{job.recipe.form.name}, {'at the end of its life' if name == 'end' else f'after {point.name}'}",
+            f"Made by clbench {__version__} with the recipe `{job.recipe.form.name}`; then it lived through the stream "
+            f"`{job.stream.form.name}` under the strategy `{job.strategy.name}`.",
+            job.recipe,
+            job.backbone,
+            facts,
+            scores,
+            more,
+        )
 
 
 def _after(number: int, name: str) -> str:

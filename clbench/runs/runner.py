@@ -13,7 +13,6 @@ import numpy as np
 
 from clbench.errors import UserError
 from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
-from clbench.record.build import plugin_of
 from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
 from clbench.runs.inception import Tokens, at_inception, evaluator, make_model, make_tokens
 from clbench.runs.job import Job, clock, configuration, prepare
@@ -22,17 +21,13 @@ from clbench.runs.models import Keeper, check_keep, lacking
 from clbench.runtime.company import alone
 from clbench.runtime.events import Listener, listening
 from clbench.schema.seeds import check_seed, seeds_of
-from clbench.schema.source import SOURCES
 from clbench.schema.spec import SpecFields, spec_of
-from clbench.schema.step import STEPS
-from clbench.schema.strategy import STRATEGIES, stages
+from clbench.schema.strategy import stages
 from clbench.storage.writing import cannot_write, made, remove_litter, remove_lock
 
 if TYPE_CHECKING:
     from clbench.compress.execute import Compressed
     from clbench.continual import Experience, Point
-    from clbench.record.parts import Plugin
-    from clbench.schema.recipe import OpenRecipe
     from clbench.schema.warning import RunWarning
 
 
@@ -168,7 +163,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
             **speed.fields(),
         },
         warnings=[*warnings, *busy_warnings(speed)],
-        plugins=plugins_of(job),
+        plugins=job.plugins,
     )
 
 
@@ -225,20 +220,6 @@ def _warnings(job: Job, tokens: Tokens, compressed: Compressed) -> list[RunWarni
     lengths = {part: tokens.store.lengths[found] for part, found in tokens.rows.items()}
     cut = cut_warnings(job.data, job.backbone.tokenizer(), job.max_length, lengths)
     return [*job.warnings, *checked, *job.data_warnings, *cut]
-
-
-def plugins_of(job: Job) -> list[Plugin]:
-    """The steps, the strategy and the sources of a run that are not clbench's own."""
-
-    def steps(recipe: OpenRecipe) -> Iterator[str]:
-        yield from (step.step for step in recipe.form.steps)
-        for teacher in recipe.teachers.values():
-            yield from steps(teacher)
-
-    found = [plugin_of("step", STEPS, name) for name in dict.fromkeys(steps(job.recipe))]
-    found.append(plugin_of("strategy", STRATEGIES, job.strategy.method))
-    found += [plugin_of("source", SOURCES, kind) for kind in dict.fromkeys(str(d.source["kind"]) for d in job.data)]
-    return [one for one in found if one is not None]
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -13,8 +13,9 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import traceback
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -61,10 +62,9 @@ class Registry(Generic[Piece]):
     ) -> None:
         self.kind, self.package, self.group = kind, package, group
         self._found = found
-        self._pieces: dict[str, Piece] = {}
-        self._origins: dict[str, Origin] = {}
-        self._files: set[str] = set()
-        self._own = False
+        self._installed: _Pieces[Piece] | None = None
+        # By what CLBENCH_PLUGINS holds: it may change while a process lives.
+        self._with_files: dict[str, _Pieces[Piece]] = {}
 
     def get(self, name: str) -> Piece:
         """The piece called ``name``.
@@ -83,35 +83,60 @@ class Registry(Generic[Piece]):
         Raises:
             UserError: a plug-in cannot be imported, or offers a name that is taken.
         """
-        if not self._own:
-            package = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(package.__path__):
-                self._take(importlib.import_module(f"{self.package}.{module.name}"), None)
-            self._own = True
-            for point in entry_points(group=self.group):
-                self._take(_imported(point), _distribution(point))
-        for named in os.environ.get(VARIABLE, "").split(os.pathsep):
-            if named and named not in self._files:
-                self._take(*plugin(named))
-                self._files.add(named)
-        return self._pieces
+        return self._pieces().by_name
 
     def origin(self, name: str) -> Origin | None:
         """Where a piece comes from; None for clbench's own."""
-        self.all()
-        return self._origins.get(name)
+        return self._pieces().origins.get(name)
 
-    def _take(self, module: ModuleType, origin: Origin | None) -> None:
+    def offered(self, module: ModuleType) -> list[str]:
+        """The names of the pieces of this kind that a module defines."""
+        return [name for name, _ in self._found(module)]
+
+    def _pieces(self) -> _Pieces[Piece]:
+        named = os.environ.get(VARIABLE, "")
+        if named not in self._with_files:
+            found = self._own().copy()
+            for one in plugins():
+                self._take(*plugin(one), found)
+            self._with_files[named] = found
+        return self._with_files[named]
+
+    def _own(self) -> _Pieces[Piece]:
+        if self._installed is None:
+            found: _Pieces[Piece] = _Pieces({}, {})
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                self._take(importlib.import_module(f"{self.package}.{module.name}"), None, found)
+            for point in entry_points(group=self.group):
+                self._take(_imported(point), _distribution(point), found)
+            self._installed = found
+        return self._installed
+
+    def _take(self, module: ModuleType, origin: Origin | None, into: _Pieces[Piece]) -> None:
         for name, piece in self._found(module):
-            if self._pieces.get(name, piece) is not piece:
-                theirs = self._origins.get(name)
+            if into.by_name.get(name) is piece:  # a plug-in that has imported it
+                continue
+            if name in into.by_name:
+                theirs = into.origins.get(name)
                 raise UserError(
                     f"{origin.name if origin else module.__name__} offers a {self.kind} called '{name}', but "
                     f"{theirs.name if theirs else 'clbench'} has one of that name; give it another name."
                 )
-            self._pieces[name] = piece
+            into.by_name[name] = piece
             if origin is not None:
-                self._origins[name] = origin
+                into.origins[name] = origin
+
+
+@dataclass(frozen=True)
+class _Pieces(Generic[Piece]):
+    """Pieces by name, and where those come from that are not clbench's own."""
+
+    by_name: dict[str, Piece]
+    origins: dict[str, Origin]
+
+    def copy(self) -> _Pieces[Piece]:
+        return _Pieces(dict(self.by_name), dict(self.origins))
 
 
 def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any]]]:
@@ -170,6 +195,11 @@ def _adapter(forms: tuple[type, ...], tag: str) -> TypeAdapter[Any]:
     return TypeAdapter(typing.Annotated[union, Field(discriminator=tag)])
 
 
+def plugins() -> list[str]:
+    """What ``CLBENCH_PLUGINS`` names, each once: paths of files, names of modules."""
+    return list(dict.fromkeys(one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one))
+
+
 @cache
 def plugin(named: str) -> tuple[ModuleType, Origin]:
     """The module that ``--plugin`` names: the path of a Python file, or a module that can be imported.
@@ -179,43 +209,64 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
     Raises:
         UserError: it is not there, or fails.
     """
-    path = Path(named)
     try:
         if named.endswith(".py"):
+            path = Path(named)
             if not path.is_file():
-                raise UserError(f"--plugin {named} is not there; give the path of a Python file, or a module's name.")
-            name = f"clbench_plugin_{path.stem}"
-            spec = importlib.util.spec_from_file_location(name, path)
-            if spec is None or spec.loader is None:
-                raise UserError(f"--plugin {named} is no Python file.")
-            module = importlib.util.module_from_spec(spec)
-            # pydantic looks a form's annotations up in its module.
-            sys.modules[name] = module
-            spec.loader.exec_module(module)
-            return module, Origin(path.name, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+                raise UserError(f"--plugin {named} does not exist; give the path of a Python file, or a module's name.")
+            return _module_in(path), Origin(path.name, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
         module = importlib.import_module(named)
+        return module, Origin(named, str(getattr(module, "__version__", "unknown")))
     except UserError:
         raise
     except ModuleNotFoundError as error:
-        raise UserError(f"--plugin {named} needs the module '{error.name}', which is not installed.") from error
-    except Exception as error:
+        what = "is" if error.name == named else f"needs the module '{error.name}', which is"
+        hint = "; a file is named by its path, PATH/NAME.py" if error.name == named else ""
+        raise UserError(f"--plugin {named} {what} not installed{hint}.") from error
+    except (Exception, SystemExit) as error:
         # A stranger's code may raise anything; what it says is what its author needs.
-        raise UserError(f"--plugin {named} cannot be imported: {type(error).__name__}: {error}.") from error
-    return module, Origin(named, str(getattr(module, "__version__", "unknown")))
+        raise UserError(f"--plugin {named} cannot be imported: {_told(error, named)}.") from error
 
 
-def add_plugins(named: tuple[str, ...]) -> None:
+def _module_in(path: Path) -> ModuleType:
+    name = f"clbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None  # of a path that ends in .py
+    module = importlib.util.module_from_spec(spec)
+    # pydantic looks a form's annotations up in its module.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _told(error: BaseException, named: str) -> str:
+    """What went wrong while a module was imported, with the line of its file where there is one."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == named]
+    where = f", line {lines[-1]}" if lines and not isinstance(error, SyntaxError) else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
+
+
+def add_plugins(named: Sequence[str]) -> None:
     """Add what ``--plugin`` names, for this process and for those that it starts.
+
+    Args:
+        named: paths of Python files, names of modules.
 
     Raises:
         UserError: one of them is not there, or fails.
     """
-    known = [one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]
+    known = plugins()
     for one in named:
         whole = str(Path(one).resolve()) if one.endswith(".py") else one
+        if os.pathsep in whole:
+            raise UserError(f"--plugin {one}: the path should hold no '{os.pathsep}'; rename the folder.")
         plugin(whole)
-        if whole not in known:
-            known.append(whole)
+        known += [] if whole in known else [whole]
     if known:
         os.environ[VARIABLE] = os.pathsep.join(known)
 

@@ -106,7 +106,9 @@ class Source(Form):
 
     def named_classes(self) -> Mapping[str, Sequence[str]]:
         """The classes of the label space that its settings name, in their order, by the field that names them."""
-        return {}
+        # A Reading beside this class says it, whichever of the two stands first.
+        beside = getattr(super(), "named_classes", None)
+        return beside() if beside is not None else {}
 
     def origin(self) -> str | None:
         """What it would call its data, such as an id; None for no more than the kind."""

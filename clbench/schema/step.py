@@ -138,9 +138,12 @@ class Step(Form):
         """All that determines what it does, as plain JSON values: part of the key of everything that follows from it.
 
         Every field of the form, with what it resolved to in its place. What is decided later is marked as not known.
+        Of a step that is not clbench's own its version as well: what it does changes with its code.
         """
         unknown = dict.fromkeys(planned.decided_later, "known when it is trained")
-        return {**self.model_dump(mode="json"), **planned.resolved, **unknown}
+        origin = STEPS.origin(self.step)
+        code = {} if origin is None else {"plugin": f"{origin.name} {origin.version}"}
+        return {**self.model_dump(mode="json"), **planned.resolved, **unknown, **code}
 
     def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
         """The model that a recipe with this step at its head starts from: the backbone with a fresh head."""

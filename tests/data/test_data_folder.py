@@ -366,11 +366,13 @@ def test_a_file_that_is_changed_at_random_gives_pairs_or_a_sentence(
     path.write_bytes(content)
     reading = Reading.model_validate({"columns": COLUMNS.model_dump(), "labels": {0: "other", 1: "same", -1: None}})
     try:
-        pairs, dropped = to_pairs(read_file(path, COLUMNS, quoting), reading, ("other", "same"))
+        rows = read_file(path, COLUMNS, quoting)
+        pairs, dropped = to_pairs(rows, reading, ("other", "same"))
     except UserError as error:
         told = str(error)
     else:
-        assert dropped >= 0
+        assert len(pairs) + dropped == len(rows.first)
+        assert set(pairs.labels.tolist()) <= {0, 1}
         for text in (*pairs.first, *pairs.second):
             text.encode("utf-8")
         return

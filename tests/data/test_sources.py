@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
+import clbench
+from clbench.board.again import run_command
 from clbench.cli.main import main
 from clbench.data.load import load
 from clbench.data.pairs import SPLITS
@@ -33,7 +35,7 @@ from clbench.schema.domain import Reading
 from clbench.schema.source import Source
 
 
-class Sqlite(Reading, Source):
+class Sqlite(Source, Reading):
     """A table of a SQLite file with a column that names the part."""
 
     kind: Literal["sqlite"]
@@ -82,11 +84,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sources that only this test knows."""
     path = tmp_path / "my_sources.py"
     path.write_text(PLUGIN)
-    SOURCES.all()
     monkeypatch.setenv(VARIABLE, str(path))
-    for field in ("_pieces", "_origins"):
-        monkeypatch.setattr(SOURCES, field, dict(vars(SOURCES)[field]))
-    monkeypatch.setattr(SOURCES, "_files", set())
 
 
 def database(path: Path, start: int = 0) -> None:
@@ -272,6 +270,25 @@ def test_commands_know_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "Its pairs come from sqlite." in capsys.readouterr().out
     (measured,) = printed("streams", str(opened.path), "--edition", "real", "--json")["domains"]
     assert measured["source"]["kind"] == "sqlite"
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_run_on_it(tmp_path: Path, small_backbone: Path) -> None:
+    database(tmp_path / "pairs.db")
+    opened = stream(tmp_path, [mine(source=LITE)])
+    record = clbench.run(
+        "bow",
+        str(opened.path),
+        edition="real",
+        backbone=str(small_backbone),
+        out=tmp_path / "run",
+    )
+    assert record == clbench.read_record(tmp_path / "run")
+    assert record.configuration.data_source == "sqlite"
+    assert record.data[0].source["id"] == "pairs.db"
+    assert [(one.kind, one.piece, one.package) for one in record.plugins] == [("source", "sqlite", "my_sources.py")]
+    command, _ = run_command(record, [0])
+    assert "--data-dir" not in command
 
 
 def schema_of(capsys: pytest.CaptureFixture[str]) -> Any:

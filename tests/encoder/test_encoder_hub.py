@@ -116,7 +116,7 @@ def world(ask: Ask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, objec
         requests = list(asked)
         again = ask(base / "home", endpoint, "someone/tiny")
         downloads = [line for line in asked[len(requests) :] if line.startswith("GET") and "/resolve/" in line]
-    weight = float(model.encoder.layer[0].output.dense.weight.sum())
+    weight = float(model.encoder.layer[0].output.dense.weight.detach().sum())
     return {
         "base": base, "endpoint": endpoint, "answers": dict(zip(names, answers, strict=True)), "requests": requests,
         "again": again[0], "downloads_again": downloads, "good": good, "weight": weight,

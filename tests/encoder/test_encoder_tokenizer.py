@@ -13,9 +13,10 @@ from encoder_worlds import TOKENS, config, write_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clbench.encoder import tokenizer as module
+from clbench.encoder import same_tokens as module
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.tokenizer import bert_settings, read_tokenizer
+from clbench.encoder.same_tokens import bert_settings
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
 

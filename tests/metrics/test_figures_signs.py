@@ -49,7 +49,7 @@ def test_no_p_is_below_the_exact_tests(found: int, lost: int, pairs: int) -> Non
     one, other = models([1] * found + [-1] * lost + [0] * (pairs - found - lost))
     exact = stats.binomtest(found, found + lost).pvalue
     for p in every_p(one, other):
-        assert p == pytest.approx(exact) or p > exact
+        assert p >= exact * (1 - 1e-6)
     gold = np.zeros(pairs, int)
     test = mcnemar(gold, 1 - (one[0] > 0)[0].astype(int), 1 - (other[0] > 0)[0].astype(int))
     assert test.p_exact == pytest.approx(exact)

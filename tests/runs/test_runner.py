@@ -64,7 +64,7 @@ def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, t
     ]  # fmt: skip
     assert record.cost.depth == 2
     assert [step.name for step in record.inception] == ["prune_layers", "distill"]
-    assert record.measured.peak_memory_bytes is not None
+    assert (record.measured.peak_memory_bytes or 0) > 50 * 2**20  # torch alone takes more
     assert set(record.measured.seconds) >= {"tokens", "inception", "life"}
     told = list(dict.fromkeys(event.task for event in seen if event.kind == "advance"))
     assert told == [
@@ -109,7 +109,10 @@ def test_every_strategy_runs_to_the_end(
     record = lived(small_stream, small_backbone, tmp_path, strategy=strategy, model="finetune-6l", settings=settings)
     finals = [point.name for point in record.points if point.final]
     assert finals == (["mnli", "joint"] if strategy == "joint" else ["mnli", "snli", "hans"])
-    assert record.figures["lifetime_accuracy"] is not None
+    matrix = record.accuracy_matrix()
+    met = [matrix.loc[point.name, list(point.met)].mean() for point in record.points if point.final]
+    assert record.figures["lifetime_accuracy"] == pytest.approx(np.mean(met))
+    assert {point.met for point in record.points if point.name == finals[-1]} == {("mnli", "snli", "hans")}
     assert record.configuration.strategy["training"]["epochs"] == 1  # type: ignore[index, call-overload]
 
 

@@ -247,7 +247,10 @@ def test_wrong_bands_end_in_one_sentence(tmp_path: Path, bands: list[dict[str, A
 def test_bands_that_touch_are_apart(tmp_path: Path) -> None:
     bands = [{"at_least": 3, "label": "same"}, {"at_least": 1, "below": 3, "label": "other"}]
     write(tmp_path, "mine", changed(changed(DOMAIN, "hub.labels", ...), "hub.bands", bands))
-    assert read_stream(str(write(tmp_path, "s", STREAM))).domains[0].hub is not None
+    hub = read_stream(str(write(tmp_path, "s", STREAM))).domains[0].hub
+    assert hub is not None
+    assert hub.bands is not None
+    assert [(band.at_least, band.below, band.label) for band in hub.bands] == [(3, None, "same"), (1, 3, "other")]
 
 
 def test_a_bands_ends() -> None:
@@ -280,7 +283,9 @@ def test_whatever_is_shipped_says_what_it_is_and_whose(kind: str) -> None:
 def test_shares_of_one_split_may_fill_it(tmp_path: Path) -> None:
     parts = {"train": {"split": "all", "share": 0.8}, "validation": {"split": "all", "share": 0.1}}
     write(tmp_path, "mine", changed(DOMAIN, "hub.parts", parts | {"test": {"split": "all", "share": 0.1}}))
-    assert read_stream(str(write(tmp_path, "s", STREAM))).domains[0].hub is not None
+    hub = read_stream(str(write(tmp_path, "s", STREAM))).domains[0].hub
+    assert hub is not None
+    assert [getattr(hub.parts, part).share for part in ("train", "validation", "test")] == [0.8, 0.1, 0.1]
     write(tmp_path, "mine", changed(DOMAIN, "hub.parts", parts | {"test": {"split": "all", "share": 0.2}}))
     with pytest.raises(UserError, match="two uses of split 'all' overlap"):
         read_stream(str(tmp_path / "s.yaml"))

@@ -57,7 +57,7 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     builds = tmp_path / "builds.txt"
     told: list[State] = []
     # Forgotten, so that planning looks at the tokenizer, as in a process of its own; the cache is this test's.
-    monkeypatch.setattr("clbench.encoder.tokenizer._PASSED", set())
+    monkeypatch.setattr("clbench.encoder.same_tokens._PASSED", set())
     monkeypatch.setenv("BUILDS", str(builds))
     monkeypatch.setattr(local, "_do", spies.counting)
     monkeypatch.setattr(os, "rename", os.rename)  # put back in the end

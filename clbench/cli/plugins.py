@@ -1,0 +1,42 @@
+"""``--plugin MODULE``: an option of every command, since a record, a recipe or a figure of a plug-in may meet any."""
+
+from __future__ import annotations
+
+import click
+
+from clbench.errors import UserError
+
+NAME = "--plugin"
+
+
+def with_plugins(command: click.Command) -> click.Command:
+    """The command, and each one in it where it is a group, with the option ``--plugin``."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            with_plugins(inner)
+    elif not any(NAME in parameter.opts for parameter in command.params):
+        told = "A Python file or module with steps, strategies, metrics or sources of your own; may be repeated."
+        option = click.Option([NAME], multiple=True, metavar="MODULE", help=told, callback=_add)
+        option.is_eager, option.expose_value = True, False
+        command.params.append(option)
+    return command
+
+
+def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]) -> None:
+    """Import the plug-ins, and take their pieces up at once: what is wrong with one is said before anything is done."""
+    if not named or context.resilient_parsing:
+        return
+    from clbench.metrics import METRICS
+    from clbench.schema.registry import add_plugins, plugin, plugins
+    from clbench.schema.source import SOURCES
+    from clbench.schema.step import STEPS
+    from clbench.schema.strategy import STRATEGIES
+
+    add_plugins(named)
+    registries = (STEPS, STRATEGIES, METRICS, SOURCES)
+    for registry in registries:
+        registry.all()
+    for one in plugins():
+        module, _ = plugin(one)
+        if not any(registry.offered(module) for registry in registries):
+            raise UserError(f"{NAME} {one} offers no step, strategy, metric or source; see CONTRIBUTING.md.")

@@ -1,0 +1,234 @@
+"""What a pre-training starts from: its text, its teacher's answers, and the student before its first step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from clbench.encoder.backbone import Backbone, open_backbone
+from clbench.errors import UserError
+from clbench.pretrain.checkpoint import Progress
+from clbench.pretrain.corpus import Corpus, read_lines
+from clbench.pretrain.examples import Examples, make_examples
+from clbench.pretrain.matching import Asked, Pupil, initial_pupil, new_student
+from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk
+from clbench.schema.pretrain import Pretraining
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from clbench.encoder.tokens import Batch
+
+# Examples from which the teacher's means and deviations, and the student's start, are taken.
+_SAMPLE = 512
+
+OnStep = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that a step depends on and that does not change.
+
+    Attributes:
+        form: how to pre-train.
+        examples, held_out: to train on, and to measure on.
+        lines: of the text that are trained on.
+        targets, held_out_targets: the teacher's answers; None without a teacher.
+        mask: the token id of [MASK].
+        ordinary: int64, the token ids that no special token has.
+        accelerator: the devices.
+    """
+
+    form: Pretraining
+    examples: Examples
+    held_out: Examples
+    lines: int
+    targets: Targets | None
+    held_out_targets: Targets | None
+    mask: int
+    ordinary: np.ndarray
+    accelerator: Accelerator
+
+
+def sources(form: Pretraining, teacher: str | None, tokenizer: str | None) -> Backbone:
+    """The teacher, or else the backbone whose tokenizer is asked for.
+
+    Raises:
+        UserError: the loss needs a teacher, the two do not fit, or the teacher does not fit the student.
+    """
+    if teacher is None:
+        if form.weights.taught:
+            raise UserError(
+                f"pre-training '{form.name}': field 'weights' asks for a teacher; name one with --teacher, or leave "
+                "only masked and overlap above 0."
+            )
+        if tokenizer is None:
+            raise UserError("without --teacher, --tokenizer should name the backbone whose tokenizer is to be used.")
+        return open_backbone(tokenizer)
+    source = open_backbone(teacher)
+    if tokenizer is not None:
+        other = open_backbone(tokenizer)
+        if other.tokenizer().get_vocab() != source.tokenizer().get_vocab():
+            raise UserError(
+                f"teacher {teacher} reads with another tokenizer than {tokenizer}: their vocabularies differ; leave "
+                "--tokenizer out, or choose a teacher that has it."
+            )
+    theirs = source.shape
+    if form.student.layers % theirs.num_hidden_layers or form.student.width > theirs.hidden_size:
+        raise UserError(
+            f"pre-training '{form.name}': field 'student' should have a multiple of the teacher's "
+            f"{theirs.num_hidden_layers} layers and at most its width of {theirs.hidden_size}, but has "
+            f"{form.student.layers} layers of width {form.student.width}."
+        )
+    if form.matched and form.matched[-1] > theirs.num_hidden_layers:
+        raise UserError(
+            f"pre-training '{form.name}': field 'matched' should list layers 1 to {theirs.num_hidden_layers} of the "
+            f"teacher, but lists {form.matched[-1]}."
+        )
+    if form.weights.relations and theirs.hidden_size % form.relation_heads:
+        raise UserError(
+            f"pre-training '{form.name}': field 'relation_heads' should divide the teacher's width of "
+            f"{theirs.hidden_size}, but is {form.relation_heads}."
+        )
+    return source
+
+
+def prepare(
+    form: Pretraining,
+    source: Backbone,
+    paths: list[Path],
+    *,
+    with_teacher: bool = True,
+    device: str = "auto",
+    on_step: OnStep | None = None,
+) -> tuple[Setting, Progress]:
+    """Read the text, hold some lines out, ask the teacher, and make the student as it is before its first step.
+
+    Args:
+        source: the teacher, or whose tokenizer is used.
+
+    Raises:
+        UserError: the text cannot be read or is too short, or the student does not fit the teacher.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=device == "cpu")
+    tokenizer = source.tokenizer()
+    lines = read_lines(paths, form.min_words)
+    needed = form.held_out + 2
+    if len(lines) < needed:
+        raise UserError(
+            f"the text ({', '.join(map(str, paths))}) should have at least {needed} lines of {form.min_words} or more "
+            f"words, but has {len(lines)}."
+        )
+    aside = set(np.random.default_rng([form.seed, 0]).permutation(len(lines))[: form.held_out].tolist())
+    longest = form.max_length - 2
+    corpus = Corpus.of([line for row, line in enumerate(lines) if row not in aside], tokenizer, longest)
+    examples = make_examples(corpus, form.examples, form)
+    held_out = make_examples(Corpus.of([lines[row] for row in sorted(aside)], tokenizer, longest), form.held_out, form)
+    vocabulary = tokenizer.get_vocab()
+    ordinary = np.array(sorted(number for word, number in vocabulary.items() if not word.startswith("[")))
+    targets = held_out_targets = None
+    if with_teacher:
+        depths = set(form.matched) | ({source.layers - 1} if form.weights.relations else set())
+        bert = source.encoder()
+        teacher = Teacher(bert, tuple(sorted(depths)), form.precision, source.digest)
+        pupil = _projected(form, teacher, examples, corpus)
+        bert.to(accelerator.device)
+        with accelerator.main_process_first():
+            digest, folder = _digest(examples), None
+            if fits(teacher, examples, digest):
+                folder = on_disk(teacher, examples, digest, _reporter(on_step, "ask the teacher", form))
+        targets, held_out_targets = Targets(teacher, examples, folder), Targets(teacher, held_out, None)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(form.seed)
+            shape = source.shape
+            pupil = Pupil(
+                new_student(
+                    form.student,
+                    shape.vocab_size,
+                    shape.max_position_embeddings,
+                    shape.type_vocab_size,
+                    vocabulary["[PAD]"],
+                )
+            ).eval()
+    pupil.to(accelerator.device)
+    setting = Setting(
+        form, examples, held_out, len(corpus), targets, held_out_targets, vocabulary["[MASK]"], ordinary, accelerator
+    )
+    return setting, Progress(pupil, _optimizer(pupil, form), 0, [], 0.0)
+
+
+def fingerprint(setting: Setting) -> str:
+    """sha256 over everything that decides the result: the form, the teacher's files, the text's tokens."""
+    digest = hashlib.sha256(json.dumps(setting.form.model_dump(mode="json"), sort_keys=True).encode())
+    digest.update((setting.targets.teacher.digest if setting.targets else "no teacher").encode())
+    for examples in (setting.examples, setting.held_out):
+        digest.update(_digest(examples).encode())
+    return digest.hexdigest()
+
+
+def ask(
+    setting: Setting, examples: Examples, rows: np.ndarray, used: Sequence[bool], rng: np.random.Generator
+) -> Asked:
+    """Read ``rows``; where masked words count, 15% (``mask_rate``) of the ordinary tokens are asked for: of these 80%
+    become [MASK], 10% another token, and 10% stay (Devlin et al. 2019, section 3.1)."""
+    form = setting.form
+    batch = examples.store.batch(rows)
+    shared = torch.from_numpy(examples.shared)[batch.sources]
+    asked = torch.full_like(batch.ids, -100)
+    if form.weights.masked:
+        ids = batch.ids.numpy()
+        drawn = (rng.random(len(ids)) < form.mask_rate) & batch.mask.numpy() & np.isin(ids, setting.ordinary)
+        asked = torch.from_numpy(np.where(drawn, ids, -100))
+        fate = rng.random(len(ids))
+        other = rng.choice(setting.ordinary, len(ids))
+        seen = np.where(drawn & (fate < 0.8), setting.mask, np.where(drawn & (fate < 0.9), other, ids))
+        batch = replace(batch, ids=torch.from_numpy(seen))
+    device = setting.accelerator.device
+    return Asked(batch.to(device), shared.to(device), asked.to(device), used)
+
+
+def taught_of(targets: Targets | None, rows: np.ndarray, batch: Batch) -> tuple[Teacher | None, Taught | None]:
+    return (None, None) if targets is None else (targets.teacher, targets.of(rows, batch))
+
+
+def _projected(form: Pretraining, teacher: Teacher, examples: Examples, corpus: Corpus) -> Pupil:
+    """The student at its start, from a sample of the examples."""
+    rows = np.arange(min(_SAMPLE, len(examples)))
+    batch = examples.store.batch(rows)
+    counts = np.bincount(corpus.ids, minlength=teacher.bert.config.vocab_size).astype(np.float64)
+    # Every example has a [CLS] and a [SEP] a sentence.
+    counts[corpus.cls] = counts[corpus.sep] = 2 * len(corpus)
+    taught = Targets(teacher, examples, None).of(rows, batch)
+    return initial_pupil(teacher, form, torch.from_numpy(counts), teacher.states(batch), taught, batch)
+
+
+def _digest(examples: Examples) -> str:
+    digest = hashlib.sha256()
+    for store in (examples.store, examples.sentences):
+        digest.update(store.ids.numpy().tobytes())
+        digest.update(store.offsets.tobytes())
+        digest.update(store.seconds.tobytes())
+    digest.update(examples.places.tobytes())
+    return digest.hexdigest()
+
+
+def _optimizer(pupil: Pupil, form: Pretraining) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [p for p in pupil.parameters() if p.ndim > 1], "weight_decay": form.weight_decay},
+        {"params": [p for p in pupil.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=form.learning_rate, fused=True)
+
+
+def _reporter(on_step: OnStep | None, name: str, form: Pretraining) -> Callable[[int], None] | None:
+    return None if on_step is None else lambda done: on_step(name, done, form.examples)

@@ -1,0 +1,35 @@
+"""What of a run is not clbench's own, as its record names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from clbench.record.build import plugin_of
+from clbench.schema.source import SOURCES
+from clbench.schema.step import STEPS
+from clbench.schema.strategy import STRATEGIES
+
+if TYPE_CHECKING:
+    from clbench.record.parts import Plugin
+    from clbench.schema.recipe import OpenRecipe
+    from clbench.schema.strategy import Strategy
+
+
+def plugins_of(recipe: OpenRecipe, strategy: Strategy, sources: Iterable[str]) -> tuple[Plugin, ...]:
+    """The plug-ins among the recipe's steps, its teachers' included, its strategy and the kinds of its sources; each
+    once.
+
+    Metrics are not among them: they change nothing of the run, and :func:`clbench.record.make_record` adds its own.
+    """
+    found = [plugin_of("step", STEPS, name) for name in _steps(recipe)]
+    found.append(plugin_of("strategy", STRATEGIES, strategy.method))
+    found += [plugin_of("source", SOURCES, kind) for kind in sources]
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _steps(recipe: OpenRecipe) -> Iterator[str]:
+    for place, step in enumerate(recipe.form.steps):
+        if place in recipe.teachers:
+            yield from _steps(recipe.teachers[place])
+        yield step.step
