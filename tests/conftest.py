@@ -13,6 +13,23 @@ ROOT = Path(__file__).resolve().parent.parent
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
 
+# Folders and files whose tests take long, each a good part of a minute.
+_LONG = ("sweep", "studies", "pretrain", "test_wheel.py", "test_sweep_command.py", "test_encoder_hub.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, in both halves: xdist's two workers begin with one each, and take single tests from
+    each other's end, so that neither waits for the other's last long one."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    long = [path for path in files if {path.name, path.parent.name} & set(_LONG)]
+    others = [path for path in files if path not in long]
+    half = len(others) // 2
+    order = [*long[0::2], *others[:half], *long[1::2], *others[half:]]
+    items[:] = [item for path in order for item in files[path]]
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real pairs (``<domain>/{train,validation,test}.jsonl.gz``), or a skip where there is none."""
