@@ -256,6 +256,8 @@ def test_kinds_that_records_could_not_tell_apart_are_refused(
 def test_commands_know_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database(tmp_path / "pairs.db")
     opened = stream(tmp_path, [mine(source=LITE)])
+    # `clbench streams` wants a backbone that there is.
+    opened.path.write_text(opened.path.read_text().replace("backbone: none", "backbone: clbench-tiny-12l"))
 
     def printed(*words: str) -> Any:
         main([*words])
