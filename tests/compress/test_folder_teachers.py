@@ -242,9 +242,14 @@ def test_models_shows_a_folder_and_a_student_of_one(world, small_backbone) -> No
     shown = json.loads(CliRunner().invoke(models, [str(world / "models" / "mine"), "--json"]).output)
     assert (shown["name"], shown["depth"]) == ("mine", 2)
     write_recipe(world, layer_map=[2, 1], beta=1.0)
-    shown = json.loads(
-        CliRunner().invoke(models, [str(world / "student.yaml"), "--backbone", str(small_backbone), "--json"]).output
-    )
+    asked = [str(world / "student.yaml"), "--backbone", str(small_backbone), "--json"]
+    # As a run is: what cannot be made is not shown.
+    refused = CliRunner().invoke(models, asked).exception
+    assert isinstance(refused, UserError)
+    assert "field 'beta' compares states of the same width" in str(refused)
+    shutil.rmtree(world / "models" / "mine")
+    write_teacher(world / "models" / "mine", small_backbone, hidden_size=32)
+    shown = json.loads(CliRunner().invoke(models, asked).output)
     assert shown["teacher"] == "mine"
     assert shown["layer_map"] == {"1": 2, "2": 1}
 
