@@ -1,0 +1,34 @@
+"""Batteries: what every step, strategy, metric and source of data has to do, one named check at a time.
+
+clbench's own pieces pass them, and a piece of one's own is right when it does::
+
+    from clbench.testing import check_step, step_checks
+
+    check_step("prune_neurons", "prune-neurons.yaml")        # all checks; what fails is told with its name
+
+    @pytest.mark.parametrize("check", step_checks("prune_neurons", "prune-neurons.yaml"), ids=str)
+    def test_my_step(check):
+        check()
+
+They bring a small world with them (a random BERT with its tokenizer, generated pairs) and need neither network, GPU nor
+pytest. From a shell: ``python -m clbench.testing FILE.yaml --plugin FILE.py``.
+"""
+
+from clbench.testing.battery import Check, CheckFailed
+from clbench.testing.metrics import check_metric, metric_checks
+from clbench.testing.sources import check_source, source_checks
+from clbench.testing.steps import check_step, step_checks
+from clbench.testing.strategies import check_strategy, strategy_checks
+
+__all__ = [
+    "Check",
+    "CheckFailed",
+    "check_metric",
+    "check_source",
+    "check_step",
+    "check_strategy",
+    "metric_checks",
+    "source_checks",
+    "step_checks",
+    "strategy_checks",
+]

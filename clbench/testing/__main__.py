@@ -1,0 +1,79 @@
+"""``python -m clbench.testing FILE.yaml --plugin FILE.py``: the batteries of what a file and its plug-ins hold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clbench.cli.plugins import with_plugins
+from clbench.errors import UserError
+
+
+@click.command("python -m clbench.testing")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def command(file: Path | None) -> None:
+    """Check what FILE holds: a recipe's steps that are a plug-in's, a strategy, or a domain's source; without FILE the
+    metrics that plug-ins offer. Exit code 1 if a check fails."""
+    from clbench.testing.battery import CheckFailed
+
+    failed = count = 0
+    for piece, checks in _batteries(file):
+        for check in checks:
+            count += 1
+            try:
+                check()
+            except CheckFailed as error:
+                failed += 1
+                click.echo(f"FAILED {piece}: {check.name}: {error}")
+            else:
+                click.echo(f"ok     {piece}: {check.name}")
+    click.echo(f"{count - failed} of {count} checks passed.")
+    sys.exit(1 if failed else 0)
+
+
+def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
+    """Each piece's name with its checks."""
+    from clbench import testing
+    from clbench.metrics import METRICS
+    from clbench.schema.domain import Domain
+    from clbench.schema.form import read_mapping, read_yaml
+    from clbench.schema.recipe import read_recipe
+    from clbench.schema.source import Request
+    from clbench.schema.step import STEPS
+    from clbench.testing.sources import SIZES
+
+    if file is None:
+        found = [name for name in METRICS.all() if METRICS.origin(name) is not None]
+        if not found:
+            raise UserError("give the YAML file of a recipe or a strategy, or a --plugin with a metric.")
+        for name in found:
+            yield name, testing.metric_checks(name)
+        return
+    content, _ = read_mapping(file)
+    if "method" in content:
+        yield str(content["method"]), testing.strategy_checks(file)
+        return
+    if "steps" not in content:
+        form = read_yaml(file, Domain)
+        for source in form.sources().values():
+            classes = dict.fromkeys(name for named in source.named_classes().values() for name in named)
+            request = Request(form.name, tuple(classes), True, SIZES, beside=file.parent)
+            yield source.kind, testing.source_checks(source, request.label_space, request)
+        return
+    steps = dict.fromkeys(step.step for step in read_recipe(file).form.steps if STEPS.origin(step.step) is not None)
+    if not steps:
+        raise UserError(f"{file}: field 'steps' should hold a step of a plug-in, named with --plugin.")
+    for name in steps:
+        yield name, testing.step_checks(name, file)
+
+
+if __name__ == "__main__":
+    try:
+        with_plugins(command)()
+    except UserError as error:
+        click.echo(f"clbench: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,166 @@
+"""The battery of sources of data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clbench.data.pairs import SPLITS, DomainData
+from clbench.errors import UserError
+from clbench.schema.source import Request, Source
+from clbench.testing.battery import (
+    Check,
+    CheckFailed,
+    check_reads_back,
+    check_refusals,
+    checks_of,
+    expect,
+    others,
+    run_all,
+    spelt,
+)
+
+SIZES = {"train": 12, "validation": 6, "test": 8}
+
+
+@dataclass(frozen=True)
+class _World:
+    """A source with its settings, and what is asked of it."""
+
+    form: Source
+    request: Request
+
+    def load(self, **changes: object) -> DomainData:
+        return self.form.load(replace(self.request, **changes))  # type: ignore[arg-type]
+
+
+def source_checks(form: Source, label_space: Sequence[str], request: Request | None = None) -> list[Check]:
+    """Every check of a source of data, one at a time: for ``pytest.mark.parametrize(.., ids=str)``.
+
+    Args:
+        form: the source with its settings, which lead to a few pairs of all three parts.
+        label_space: the classes that its labels become.
+        request: what else is asked of it, such as the folder that paths are meant from.
+    """
+    asked = request or Request("example", tuple(label_space), True, SIZES)
+    return checks_of(CHECKS, _World(form, replace(asked, label_space=tuple(label_space), trained_on=True)))
+
+
+def check_source(form: Source, label_space: Sequence[str], request: Request | None = None) -> None:
+    """Run every check of :func:`source_checks`.
+
+    Raises:
+        CheckFailed: some have failed; a line for each.
+    """
+    run_all(source_checks(form, label_space, request))
+
+
+def bad_settings_are_refused(world: _World) -> None:
+    """Nonsense in a field, and a field that it does not have, end in a sentence that names the field."""
+    check_refusals(world.form, "kind")
+
+
+def settings_read_back(world: _World) -> None:
+    """Its settings read back from YAML as they were."""
+    check_reads_back(world.form)
+
+
+def identity_covers_every_field(world: _World) -> None:
+    """Another value of any setting is seen in what is written of it."""
+    was = world.form.model_dump(mode="json")
+    for field in type(world.form).model_fields:
+        if field != "kind":
+            seen = [other.model_dump(mode="json") != was for other in others(world.form, field)]
+            expect(bool(seen) and all(seen), f"another value of the field {field} should be seen in what is written")
+
+
+def gives_every_part(world: _World) -> None:
+    """It gives train, validation and test, each with text pairs and labels of the label space."""
+    data, classes = world.load(), len(world.request.label_space)
+    expect(set(SPLITS) == set(data.splits), f"it should give {', '.join(SPLITS)}, but gives {', '.join(data.splits)}")
+    for split, pairs in data.splits.items():
+        expect(len(pairs) > 0, f"its {split} part is empty")
+        expect(
+            len(pairs.first) == len(pairs.second) == len(pairs.labels), f"{split}: texts and labels differ in number"
+        )
+        texts = all(isinstance(text, str) for side in (pairs.first, pairs.second) for text in side)
+        expect(texts, f"its {split} part holds something that is no text")
+        labels = pairs.labels
+        expect(labels.dtype == np.int64, f"labels of the {split} part should be int64, but are {labels.dtype}")
+        expect(
+            bool(0 <= labels.min() <= labels.max() < classes),
+            f"labels of the {split} part should be 0 to {classes - 1}, but are {labels.min()} to {labels.max()}",
+        )
+
+
+def same_settings_same_pairs(world: _World) -> None:
+    """The same settings give the same pairs in the same order, each time."""
+    one, other = world.load(), world.load()
+    for split in SPLITS:
+        same = one.splits[split].digest() == other.splits[split].digest()
+        expect(same, f"its {split} part is another one when it is loaded again")
+    expect(one.source == other.source, "what it says of where the pairs come from changes when it is loaded again")
+
+
+def labels_follow_the_label_space(world: _World) -> None:
+    """A label is a place in the stream's label space, whatever the space's order."""
+    space = world.request.label_space
+    turned = world.load(label_space=tuple(reversed(space)))
+    for split, pairs in world.load().splits.items():
+        other = turned.splits[split]
+        same = [space[label] for label in pairs.labels] == [space[-1 - label] for label in other.labels]
+        expect(same, f"with the label space in another order, pairs of the {split} part have other labels")
+
+
+def evaluation_only_needs_no_train(world: _World) -> None:
+    """A domain that is only evaluated on has the same test pairs."""
+    data = world.load(trained_on=False)
+    expect("test" in data.splits, "it gives no test part where the domain is not trained on")
+    same = data.splits["test"].digest() == world.load().splits["test"].digest()
+    expect(same or world.form.generated, "the test part should not depend on whether the domain is trained on")
+
+
+def says_where_pairs_come_from(world: _World) -> None:
+    """What a record says of it is plain JSON values, and people are told in a line."""
+    source = world.load().source
+    json.dumps(source, allow_nan=False)
+    odd = [name for name, value in source.items() if not isinstance(value, str | int | float)]
+    expect(not odd, f"a record says text and numbers of a source, but {', '.join(odd)} is neither")
+    expect(world.form.told().isprintable(), "what people are told of it should be one printable line")
+
+
+def gives_as_many_as_asked(world: _World) -> None:
+    """One that makes its pairs makes as many as are asked for, and others with another shift."""
+    if not world.form.generated:
+        return
+    data = world.load(sizes=SIZES)
+    for split, count in SIZES.items():
+        found = len(data.splits[split])
+        expect(found == count, f"its {split} part should have {count} pairs, but has {found}")
+
+
+def what_is_missing_is_one_sentence(world: _World) -> None:
+    """Files that are not there end in a sentence, not in a traceback."""
+    paths = [field for field in ("file", "path", "folder") if field in spelt(type(world.form))]
+    changed = [world.form.model_copy(update={field: "no/such/file"}) for field in paths]
+    asked = world.request
+    if world.form.reads_data_dir and asked.folder is not None:
+        changed, asked = [world.form], replace(asked, folder=asked.folder / "no such folder")
+    for form in changed:
+        try:
+            form.load(asked)
+        except UserError:
+            continue
+        except Exception as error:
+            raise CheckFailed(f"what is not there should end in a UserError, not in {type(error).__name__}") from error
+        raise CheckFailed("it gives pairs out of files that are not there")
+
+
+CHECKS = (
+    bad_settings_are_refused, settings_read_back, identity_covers_every_field, gives_every_part,
+    same_settings_same_pairs, labels_follow_the_label_space, evaluation_only_needs_no_train, says_where_pairs_come_from,
+    gives_as_many_as_asked, what_is_missing_is_one_sentence,
+)  # fmt: skip

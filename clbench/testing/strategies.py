@@ -1,0 +1,296 @@
+"""The battery of strategies."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from clbench.compress.execute import Compressed, build
+from clbench.continual import Checkpoints, Looks, Point, live
+from clbench.continual import learner as learners
+from clbench.continual.benchmark import benchmark
+from clbench.continual.life import seed_everything
+from clbench.continual.training import TrainingPlugin
+from clbench.runtime.events import Event, listening
+from clbench.schema.recipe import OpenRecipe, Recipe
+from clbench.schema.strategy import State, Strategy, parse_strategy, read_strategy, stages
+from clbench.testing.battery import Check, check_refusals, checks_of, expect, others, own_cache, run_all
+from clbench.testing.worlds import Small, not_finite, same_weights, small
+
+_SEED = 5
+_RATE = 3e-3
+_TRAINING = {"epochs": 1, "learning_rate": _RATE, "batch_size": 16}
+
+
+@dataclass(frozen=True)
+class _Lived:
+    """A model that has lived, its points, the rows that it was trained on, and gradients that were not finite."""
+
+    model: Any
+    points: list[Point] = field(default_factory=list)
+    rows: set[int] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+
+    def read(self, module: nn.Module, rows: Tensor) -> None:
+        """The model is asked for rows."""
+        if module.training and torch.is_grad_enabled():
+            self.rows.update(rows.tolist())
+
+
+@dataclass(frozen=True)
+class _World:
+    """A strategy and the lives that it is tried in."""
+
+    form: Strategy
+    small: Small
+
+    @cached_property
+    def inceptions(self) -> tuple[Compressed, Compressed]:
+        """A model trained on the first domain and one trained on the second, watched where the strategy asks for it."""
+        content = {"name": "check", "steps": [{"step": "finetune", "training": _TRAINING}]}
+        recipe = OpenRecipe(Recipe.model_validate(content), Path("check.yaml"), {})
+        observed = {"strategy": self.form.name} if self.form.needs_path else None
+        with own_cache():
+            found = [
+                build(
+                    recipe, self.small.backbone, self.small.task(number), seed=_SEED, observed=observed,
+                    observer=self.form.observer(),
+                )
+                for number in (0, 1)
+            ]  # fmt: skip
+        return found[0], found[1]
+
+    def model(self) -> Any:
+        """A fresh copy of the first model."""
+        return copy.deepcopy(self.inceptions[0].model)
+
+    @cached_property
+    def whole(self) -> _Lived:
+        """A whole life of three experiences."""
+        with own_cache() as folder:
+            return self.live(folder)
+
+    def live(
+        self, folder: Path, *, every: int | None = None, count: int = 3, listener: Callable[[Event], None] | None = None
+    ) -> _Lived:
+        """A life of so many experiences, or what is left of one that lies in ``folder``."""
+        lived = _Lived(self.model())
+        for name, parameter in lived.model.named_parameters():
+            parameter.register_hook(lambda g, name=name: lived.broken.update(() if torch.isfinite(g).all() else [name]))
+        handle = lived.model.register_forward_pre_hook(lambda module, rows: lived.read(module, rows[0]))
+        with listening(*([] if listener is None else [listener])):
+            lived.points += live(
+                lived.model, self.small.experiences[:count], self.form, seed=_SEED,
+                looks=Looks(self.small.careless, every=every), checkpoints=Checkpoints(folder, "a check"),
+                path=self.inceptions[0].path,
+            )  # fmt: skip
+        handle.remove()
+        return lived
+
+    def learner(self, model: nn.Module, past: Sequence[Any], state: State, epochs: int) -> Any:
+        """Avalanche's object that is about to train the experience after those that are over."""
+        training = TrainingPlugin(self.form.training, self.small.experiences[:1], lambda *_: None)
+        return learners.build(self.form, model, training, past, state, epochs)
+
+    def after_inception(self, number: int) -> State:
+        """What the strategy takes of an experience 0: of the first domain's model, or of the second's."""
+        made, one = self.inceptions[number], self.small.experiences[number]
+        stream = benchmark([one]).train_stream
+        model = copy.deepcopy(made.model)
+        seed_everything(_SEED, 0)
+        path = dict(made.path) if self.form.needs_path else {}
+        learner = self.learner(model, stream[:0], path, epochs=0)
+        learner.train(stream[0], eval_streams=[])
+        expect(same_weights(model, made.model), "taking what it needs of experience 0 should leave the model as it is")
+        return self.form.state(learner)
+
+
+def strategy_checks(form: Strategy | Path | str) -> list[Check]:
+    """Every check of a strategy, one at a time: for ``pytest.mark.parametrize(.., ids=str)``.
+
+    Args:
+        form: a strategy with its settings: a name, the path of a YAML file, or one that is read. It is trained for one
+            epoch an experience, on 48 pairs a domain, on an encoder of 2 layers, 32 wide.
+    """
+    form = form if isinstance(form, Strategy) else read_strategy(form)
+    training = form.training.model_copy(update=_TRAINING)
+    with own_cache():
+        world = _World(form.model_copy(update={"training": training}), small())
+    return checks_of(CHECKS, world)
+
+
+def check_strategy(form: Strategy | Path | str) -> None:
+    """Run every check of :func:`strategy_checks`.
+
+    Raises:
+        CheckFailed: some have failed; a line for each.
+    """
+    run_all(strategy_checks(form))
+
+
+def bad_settings_are_refused(world: _World) -> None:
+    """Nonsense in a field, and a field that it does not have, end in a sentence that names the field."""
+    check_refusals(world.form, "method")
+
+
+def settings_read_back(world: _World) -> None:
+    """What a record holds of its settings reads back as the same settings, by the method's name where it has one."""
+    content = world.form.model_dump(mode="json")
+    again = type(world.form).model_validate(content)
+    expect(again == world.form, f"what a record holds of it, {content}, should read back as the same settings")
+    from clbench.schema.strategy import STRATEGIES
+
+    if STRATEGIES.all().get(world.form.method) is type(world.form):
+        expect(parse_strategy(content, "record.json") == again, "its method's name should lead to the same class")
+
+
+def identity_covers_every_field(world: _World) -> None:
+    """Another value of any setting is seen in what a record and a run's fingerprint hold of it."""
+    was = world.form.model_dump(mode="json")
+    for field in type(world.form).model_fields:
+        if field == "method":
+            continue
+        seen = [other.model_dump(mode="json") != was for other in others(world.form, field)]
+        expect(bool(seen) and all(seen), f"another value of the field {field} should be seen in what records hold")
+
+
+def traits_hold(world: _World) -> None:
+    """It trains on the pairs that its traits say, and asks for the path of inception only where it needs one."""
+    form = world.form
+    expect((form.observer() is not None) == form.needs_path, "observer() should be None unless needs_path is set")
+    domains = {one.name: set(one.train_rows.tolist()) for one in world.small.experiences[:2]}
+    stage = stages(form, list(domains))[1]
+    with own_cache() as folder:
+        seen = world.live(folder, count=2).rows
+    due = set[int]().union(*(domains[name] for name in stage.trains_on))
+    expect(due <= seen, f"it should train on all {len(due)} pairs of {', '.join(stage.trains_on)}, but left some out")
+    more = seen - due
+    met = set[int]().union(*(domains[name] for name in stage.met))
+    expect(more <= met, "it trains on pairs that are no training pairs of the domains met")
+    expect(form.rehearses or not more, "it trains on pairs of earlier domains, so its trait rehearses should be true")
+    expect(bool(more) or not form.rehearses, "its trait rehearses is true, but it trains on new pairs alone")
+
+
+def same_seed_same_bits(world: _World) -> None:
+    """Two lives of one seed are the same to the bit."""
+    with own_cache() as folder:
+        _same(world.whole, world.live(folder), "two lives of one seed")
+
+
+def resumes_to_the_same_bits(world: _World) -> None:
+    """A life that was broken off in its last experience, and gone on with, ends as one that was not."""
+    last = stages(world.form, [one.name for one in world.small.experiences])[-1].name
+
+    def stop(event: Event) -> None:
+        if event.kind == "advance" and last in event.task and event.done > 1:
+            raise KeyboardInterrupt
+
+    with own_cache() as folder:
+        try:
+            world.live(folder, listener=stop)
+        except KeyboardInterrupt:
+            pass
+        else:
+            raise RuntimeError(f"the experience {last} told no progress")
+        expect(bool(list(folder.glob("experience-*"))), "a life that was broken off should leave a checkpoint")
+        resumed = world.live(folder)
+    _same(world.whole, resumed, "a life that was broken off and resumed, and one that was not,")
+
+
+def evaluation_disturbs_nothing(world: _World) -> None:
+    """A life that is evaluated after every step ends as one that is evaluated between experiences."""
+    with own_cache() as folder:
+        often = world.live(folder, every=1)
+    expect(
+        same_weights(world.whole.model, often.model),
+        "evaluations inside an experience should not change what is learned",
+    )
+
+
+def state_is_tensors(world: _World) -> None:
+    """What it keeps is named tensors, finite, that come back from a file as they were."""
+    for state in (world.after_inception(0), _second(world, 0, world.after_inception(0))[1]):
+        for name, value in state.items():
+            told = type(value).__name__
+            expect(isinstance(name, str), f"the state's names should be text, but one is {name!r}")
+            expect(isinstance(value, Tensor), f"the state's {name} should be a tensor, but is a {told}")
+            expect(not value.requires_grad, f"the state's {name} should need no gradient")
+        expect(not (bad := not_finite(state)), f"the state's {', '.join(bad)} holds nan or infinity")
+        again = load(save({name: value.contiguous() for name, value in state.items()}))
+        expect(_equal(again, state), "the state should come back from a file as it was")
+
+
+def state_survives_restore(world: _World) -> None:
+    """State put into a fresh object and taken out again is the same state."""
+    state = _second(world, 0, world.after_inception(0))[1]
+    stream = benchmark(world.small.experiences).train_stream
+    learner = world.learner(world.model(), stream[:2], {name: value.clone() for name, value in state.items()}, epochs=1)
+    again = world.form.state(learner)
+    expect(again.keys() == state.keys(), f"restore loses or adds: {', '.join(sorted(again.keys() ^ state.keys()))}")
+    changed = [name for name in state if not torch.equal(state[name], again[name])]
+    expect(not changed, f"restore changes {', '.join(changed)}")
+
+
+def experience_0_is_protected(world: _World) -> None:
+    """A strategy that keeps something keeps something of experience 0, and what it keeps matters afterwards."""
+    states = [world.after_inception(number) for number in (0, 1)]
+    (model, later), (other, _) = (_second(world, number, states[number]) for number in (0, 1))
+    keeps = _size(later) > 0
+    if keeps:
+        expect(_size(states[0]) > 0, "it keeps something of experience 1, but nothing of experience 0")
+        expect(not _equal(states[0], states[1]), "what it keeps of experience 0 is the same whatever experience 0 was")
+    if keeps or world.form.trains_on != "new":
+        expect(
+            not same_weights(model, other), "what it keeps of experience 0 makes no difference to what is learned next"
+        )
+
+
+def weights_and_gradients_are_finite(world: _World) -> None:
+    """Gradients of every step, and the weights at the end of a life, are finite."""
+    lived = world.whole
+    expect(not lived.broken, f"a gradient of {', '.join(sorted(lived.broken))} is nan or infinite")
+    expect(not (bad := not_finite(lived.model.state_dict())), f"nan or infinity in {', '.join(bad)}")
+    expect(not same_weights(lived.model, world.inceptions[0].model), "nothing was learned in a whole life")
+
+
+CHECKS = (
+    bad_settings_are_refused, settings_read_back, identity_covers_every_field, traits_hold, same_seed_same_bits,
+    resumes_to_the_same_bits, evaluation_disturbs_nothing, state_is_tensors, state_survives_restore,
+    experience_0_is_protected, weights_and_gradients_are_finite,
+)  # fmt: skip
+
+
+def _second(world: _World, number: int, state: State) -> tuple[nn.Module, State]:
+    """The first model after an experience on the third domain, where experience 0 was the domain ``number``."""
+    experiences = [world.small.experiences[number], world.small.experiences[2]]
+    stream = benchmark(experiences).train_stream
+    model = world.model()
+    seed_everything(_SEED, 1)
+    given = {name: value.clone() for name, value in state.items()}
+    learner = world.learner(model, stream[:1], given, world.form.training.epochs)
+    learner.train(stream if world.form.trains_on == "all" else stream[1], eval_streams=[])
+    return model, world.form.state(learner)
+
+
+def _same(one: _Lived, other: _Lived, who: str) -> None:
+    expect(same_weights(one.model, other.model), f"{who} should end with the same weights")
+    for mine, theirs in zip(one.points, other.points, strict=True):
+        same = all((mine.predictions[name] == theirs.predictions[name]).all() for name in mine.predictions)
+        expect(same and mine.step == theirs.step, f"{who} should predict the same after {mine.step} steps")
+
+
+def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _size(state: Mapping[str, Tensor]) -> int:
+    """Numbers in it that say something: of an empty memory, and of importances that are all zero, there are none."""
+    return sum(int(value.count_nonzero()) for value in state.values())
