@@ -209,6 +209,9 @@ def comes_back_from_the_cache(world: _World) -> None:
     expect(first.key == again.key, "a model from the cache should have the key of the one that was made")
     expect(same_weights(first.model, again.model), "a model from the cache should have the weights that were made")
     expect(first.steps == again.steps, "a model from the cache should say the same for the record")
+    rows = torch.from_numpy(world.task.validation_rows)
+    same = torch.equal(predict(first.model, rows), predict(again.model, rows))
+    expect(same, "a model from the cache should predict what the one that was made does")
     trained = {event.task for event in told if event.kind == "advance"} & set(world.plan().tasks)
     expect(not trained, f"a model that is in the cache should not be trained again: {', '.join(sorted(trained))}")
 

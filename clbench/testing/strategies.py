@@ -87,10 +87,12 @@ class _World:
             parameter.register_hook(lambda g, name=name: lived.broken.update(() if torch.isfinite(g).all() else [name]))
         handle = lived.model.register_forward_pre_hook(lambda module, rows: lived.read(module, rows[0]))
         with listening(*([] if listener is None else [listener])):
-            lived.points += live(
-                lived.model, self.small.experiences[:count], self.form, seed=_SEED,
-                looks=Looks(self.small.careless, every=every), checkpoints=Checkpoints(folder, "a check"),
-                path=self.inceptions[0].path,
+            lived.points.extend(
+                live(
+                    lived.model, self.small.experiences[:count], self.form, seed=_SEED,
+                    looks=Looks(self.small.careless, every=every), checkpoints=Checkpoints(folder, "a check"),
+                    path=self.inceptions[0].path,
+                )
             )  # fmt: skip
         handle.remove()
         return lived
@@ -155,11 +157,11 @@ def settings_read_back(world: _World) -> None:
 def identity_covers_every_field(world: _World) -> None:
     """Another value of any setting is seen in what a record and a run's fingerprint hold of it."""
     was = world.form.model_dump(mode="json")
-    for field in type(world.form).model_fields:
-        if field == "method":
+    for name in type(world.form).model_fields:
+        if name == "method":
             continue
-        seen = [other.model_dump(mode="json") != was for other in others(world.form, field)]
-        expect(bool(seen) and all(seen), f"another value of the field {field} should be seen in what records hold")
+        seen = [other.model_dump(mode="json") != was for other in others(world.form, name)]
+        expect(bool(seen) and all(seen), f"another value of the field {name} should be seen in what records hold")
 
 
 def traits_hold(world: _World) -> None:
@@ -217,15 +219,19 @@ def evaluation_disturbs_nothing(world: _World) -> None:
 
 def state_is_tensors(world: _World) -> None:
     """What it keeps is named tensors, finite, that come back from a file as they were."""
-    for state in (world.after_inception(0), _second(world, 0, world.after_inception(0))[1]):
-        for name, value in state.items():
-            told = type(value).__name__
-            expect(isinstance(name, str), f"the state's names should be text, but one is {name!r}")
-            expect(isinstance(value, Tensor), f"the state's {name} should be a tensor, but is a {told}")
-            expect(not value.requires_grad, f"the state's {name} should need no gradient")
-        expect(not (bad := not_finite(state)), f"the state's {', '.join(bad)} holds nan or infinity")
-        again = load(save({name: value.contiguous() for name, value in state.items()}))
-        expect(_equal(again, state), "the state should come back from a file as it was")
+    first = world.after_inception(0)
+    _check_tensors(first)
+    _check_tensors(_second(world, 0, first)[1])
+
+
+def _check_tensors(state: Mapping[Any, Any]) -> None:
+    for name, value in state.items():
+        expect(isinstance(name, str), f"the state's names should be text, but one is {name!r}")
+        expect(isinstance(value, Tensor), f"the state's {name} should be a tensor, but is a {type(value).__name__}")
+        expect(not value.requires_grad, f"the state's {name} should need no gradient")
+    expect(not (bad := not_finite(state)), f"the state's {', '.join(bad)} holds nan or infinity")
+    again = load(save({name: value.contiguous() for name, value in state.items()}))
+    expect(_equal(again, state), "the state should come back from a file as it was")
 
 
 def state_survives_restore(world: _World) -> None:

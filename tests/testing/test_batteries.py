@@ -1,0 +1,457 @@
+"""A piece that is broken in one way fails the check that is named after it."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pytest
+import torch
+from pydantic import field_serializer
+
+from clbench.compress.steps.finetune import Finetune
+from clbench.compress.task import Report
+from clbench.continual import avalanche
+from clbench.data.pairs import SPLITS, DomainData, Pairs
+from clbench.metrics import Life, Metric
+from clbench.schema.recipe import OpenRecipe, Recipe
+from clbench.schema.registry import plugin
+from clbench.schema.source import Source
+from clbench.schema.step import Planned, Step
+from clbench.schema.strategy import Strategy
+from clbench.testing import (
+    Check,
+    CheckFailed,
+    check_metric,
+    check_source,
+    metric_checks,
+    source_checks,
+    step_checks,
+    strategy_checks,
+)
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples" / "plugins"
+TRAINING = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 16}
+
+
+def fails(checks: list[Check], name: str) -> str:
+    """What the check called ``name`` has against the piece."""
+    with pytest.raises(CheckFailed) as told:
+        next(check for check in checks if check.name == name)()
+    return str(told.value)
+
+
+# Steps ----------------------------------------------------------------------------------------------------------------
+
+
+class Scale(Step):
+    """The pooler's weights times a factor: a step that is right."""
+
+    step: Literal["scale"]
+    factor: float = 0.5
+
+    def run(self, model: Any, work: Any) -> Report:
+        model.hf.bert.pooler.dense.weight.data.mul_(self.factor)
+        return Report()
+
+
+class ForgetsAField(Scale):
+    def identity(self, planned: Planned) -> dict[str, Any]:
+        return {"step": self.step}
+
+
+class RoundsAField(Scale):
+    def identity(self, planned: Planned) -> dict[str, Any]:
+        return super().identity(planned) | {"factor": round(self.factor)}
+
+
+class TakesAnything(Scale):
+    factor: Any = 0.5
+
+    def run(self, model: Any, work: Any) -> Report:
+        return Report()
+
+
+class WritesAnother(Scale):
+    @field_serializer("factor")
+    def _doubled(self, factor: float) -> float:
+        return 2 * factor
+
+
+class PlansAtRandom(Scale):
+    def plan(self, before: Any, place: Any) -> Planned:
+        return Planned(before, {"luck": random.SystemRandom().random()})
+
+
+class PlansAnotherShape(Scale):
+    def plan(self, before: Any, place: Any) -> Planned:
+        return Planned(replace(before, inner=before.inner // 2))
+
+
+class LeavesOpen(Scale):
+    def plan(self, before: Any, place: Any) -> Planned:
+        return Planned(before, decided_later=("factor",))
+
+
+class MasksNothing(Scale):
+    def run(self, model: Any, work: Any) -> Report:
+        return Report(masks={"no.such.weight": torch.ones(1)})
+
+
+class DrawsAtRandom(Scale):
+    def run(self, model: Any, work: Any) -> Report:
+        model.hf.bert.pooler.dense.weight.data.mul_(random.SystemRandom().random())
+        return Report()
+
+
+class MakesNan(Scale):
+    def run(self, model: Any, work: Any) -> Report:
+        model.hf.bert.pooler.dense.bias.data.fill_(float("nan"))
+        return Report()
+
+
+class Freezes(Scale):
+    def run(self, model: Any, work: Any) -> Report:
+        model.requires_grad_(False)
+        return Report()
+
+
+class HidesAHook(Scale):
+    def run(self, model: Any, work: Any) -> Report:
+        model.hf.bert.pooler.register_forward_hook(lambda module, given, found: self.factor * found)
+        return Report()
+
+
+class HidesAHookInTraining(Finetune):
+    step: Literal["hides"]  # type: ignore[assignment]
+
+    def run(self, model: Any, work: Any) -> Report:
+        report = super().run(model, work)
+        model.hf.bert.pooler.register_forward_hook(lambda module, given, found: -found)
+        return report
+
+
+def recipe(*steps: Step) -> OpenRecipe:
+    content = {"name": "example", "steps": [{"step": "finetune", "training": TRAINING}]}
+    form = Recipe.model_validate(content)
+    return OpenRecipe(form.model_copy(update={"steps": (*steps, *form.steps)}), Path("example.yaml"), {})
+
+
+@cache
+def battery_of(piece: type[Step]) -> list[Check]:
+    trains = {"training": TRAINING} if piece.trains else {}
+    name = "hides" if piece.trains else "scale"
+    return step_checks(piece, recipe(piece.model_validate({"step": name, **trains})), layers=2)
+
+
+@pytest.mark.parametrize("check", [str(check) for check in battery_of(Scale)])
+def test_a_step_that_is_right(check: str) -> None:
+    next(one for one in battery_of(Scale) if one.name == check)()
+
+
+@pytest.mark.parametrize(
+    ("piece", "check", "told"),
+    [
+        (TakesAnything, "bad_settings_are_refused", "the field factor should refuse"),
+        (WritesAnother, "settings_read_back", "should read back as the same settings"),
+        (ForgetsAField, "identity_covers_every_field", "no other value of the field factor changes the key"),
+        (RoundsAField, "identity_covers_every_field", "another value of the field factor"),
+        (PlansAtRandom, "plans_without_a_trace", "two plans of the same recipe should have the same key"),
+        (PlansAnotherShape, "plan_tells_the_model", "shape says inner 16, but the model has 32"),
+        (LeavesOpen, "decides_what_it_left_open", "leaves factor open, but the report does not decide it"),
+        (MasksNothing, "decides_what_it_left_open", "a mask of no.such.weight, which the model does not have"),
+        (DrawsAtRandom, "same_seed_same_bits", "two models of one seed should have the same weights"),
+        (HidesAHookInTraining, "comes_back_from_the_cache", "should predict what the one that was made does"),
+        (MakesNan, "gradients_are_finite", "NotFinite"),
+        (Freezes, "gradients_are_finite", "RuntimeError"),
+        (Freezes, "lives_on", "RuntimeError"),
+        (HidesAHook, "survives_as_a_folder", "the logits of the model that was written and read differ"),
+    ],
+)
+def test_a_broken_step_fails_the_right_check(piece: type[Step], check: str, told: str) -> None:
+    assert told in fails(battery_of(piece), check)
+
+
+# Strategies -----------------------------------------------------------------------------------------------------------
+
+DERPP = {
+    "name": "example", "method": "derpp", "memory_size": 20, "memory_batch_size": 8, "alpha": 0.5, "beta": 0.5,
+    "training": TRAINING,
+}  # fmt: skip
+Derpp: Any = vars(plugin(str(EXAMPLES / "derpp.py"))[0])["DerPlusPlus"]
+
+
+class Amnesia(Derpp):
+    def state(self, learner: Any) -> Any:
+        return {}
+
+
+class HoldsAside(Derpp):
+    """Its memory outlives an experience, but not the process."""
+
+    def state(self, learner: Any) -> Any:
+        learner.model.aside = super().state(learner)
+        return {}
+
+    def restore(self, learner: Any, state: Any, past: Any) -> None:
+        own_plugin(learner).memory = getattr(learner.model, "aside", {})
+
+
+class ForgetsInception(Derpp):
+    def state(self, learner: Any) -> Any:
+        return {} if learner.clock.train_exp_counter <= 1 else super().state(learner)
+
+
+class RestoresNothing(Derpp):
+    def restore(self, learner: Any, state: Any, past: Any) -> None: ...
+
+
+class DeniesRehearsal(Derpp):
+    rehearses: ClassVar[bool] = False
+
+
+class KeepsLists(Derpp):
+    def state(self, learner: Any) -> Any:
+        return {name: value.tolist() for name, value in super().state(learner).items()}
+
+
+class _Broken(Strategy):
+    """Naive but for a plugin that does one thing wrong."""
+
+    method: Literal["broken"]
+    wrong: ClassVar[Callable[[Any], None]]
+    when: ClassVar[str] = "before_backward"
+
+    def plugin(self) -> Any:
+        made, wrong = avalanche.SupervisedPlugin(), type(self).wrong
+        setattr(made, self.when, lambda strategy, **_: wrong(strategy))
+        return made
+
+
+class RandomLoss(_Broken):
+    wrong = lambda strategy: setattr(strategy, "loss", strategy.loss * random.SystemRandom().random())  # noqa: E731
+
+
+class NanLoss(_Broken):
+    wrong = lambda strategy: setattr(strategy, "loss", strategy.loss * float("nan"))  # noqa: E731
+
+
+class SpoilsInception(_Broken):
+    when = "after_training_exp"
+    wrong = lambda strategy: strategy.model.hf.classifier.bias.data.add_(1)  # noqa: E731
+
+
+class CountsForwards(_Broken):
+    """How much a step weighs depends on how often the model has been asked, evaluations included."""
+
+    def plugin(self) -> Any:
+        asked = [0]
+
+        class Plugin(avalanche.SupervisedPlugin):  # type: ignore[misc]
+            def before_training_exp(self, strategy: Any, **_: Any) -> None:
+                strategy.model.register_forward_hook(lambda *_: asked.__setitem__(0, asked[0] + 1))
+
+            def before_backward(self, strategy: Any, **_: Any) -> None:
+                strategy.loss = strategy.loss * (1 + asked[0])
+
+        return Plugin()
+
+
+class WatchesWithoutNeed(_Broken):
+    wrong = lambda strategy: None  # noqa: E731
+
+    def observer(self) -> Any:
+        return object()
+
+
+@cache
+def strategy_battery(kind: Any) -> list[Check]:
+    derived = issubclass(kind, Derpp)
+    content = DERPP if derived else {"name": "example", "method": "broken", "training": TRAINING}
+    return strategy_checks(kind.model_validate(content))
+
+
+@pytest.mark.parametrize(
+    ("kind", "check", "told"),
+    [
+        (HoldsAside, "resumes_to_the_same_bits", "should end with the same weights"),
+        (Amnesia, "traits_hold", "its trait rehearses is true, but it trains on new pairs alone"),
+        (ForgetsInception, "experience_0_is_protected", "but nothing of experience 0"),
+        (RestoresNothing, "experience_0_is_protected", "makes no difference to what is learned next"),
+        (RestoresNothing, "state_survives_restore", "restore loses or adds: labels, logits, rows, seen"),
+        (DeniesRehearsal, "traits_hold", "its trait rehearses should be true"),
+        (KeepsLists, "state_is_tensors", "should be a tensor, but is a list"),
+        (RandomLoss, "same_seed_same_bits", "two lives of one seed should end with the same weights"),
+        (NanLoss, "weights_and_gradients_are_finite", "NotFinite"),
+        (SpoilsInception, "experience_0_is_protected", "should leave the model as it is"),
+        (CountsForwards, "evaluation_disturbs_nothing", "should not change what is learned"),
+        (WatchesWithoutNeed, "traits_hold", "observer() should be None unless needs_path is set"),
+    ],
+)
+def test_a_broken_strategy_fails_the_right_check(kind: Any, check: str, told: str) -> None:
+    assert told in fails(strategy_battery(kind), check)
+
+
+# Metrics --------------------------------------------------------------------------------------------------------------
+
+
+def metric(compute: Callable[[Life], Any], better: Any = "higher", **changes: Any) -> Metric:
+    found = Metric("example", "an example", better, "what it says", "its formula", compute)
+    return replace(found, **changes)
+
+
+def final(life: Life) -> float:
+    return float(life.accuracy[-1][life.met[-1]].mean())
+
+
+def spoils(life: Life) -> float:
+    life.accuracy[:] = 0
+    return 0.0
+
+
+def test_a_metric_that_is_right() -> None:
+    check_metric(metric(final))
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "told"),
+    [
+        (metric(final, name="Final Accuracy"), "says_what_it_is", "small letters, digits and _"),
+        (metric(final, title=" "), "says_what_it_is", "its title should not be empty"),
+        (metric(lambda life: float("nan")), "is_a_finite_share_or_none", "should be finite or None"),
+        (metric(lambda life: 100 * final(life)), "is_a_finite_share_or_none", "should be a share of 1"),
+        (metric(lambda life: None), "is_defined_somewhere", "None for every life"),
+        (metric(lambda life: random.SystemRandom().random()), "same_life_same_figure", "once more"),
+        (metric(spoils), "same_life_same_figure", "read-only"),
+        (metric(lambda life: float(life.accuracy[-1, 0])), "domains_in_any_order", "in another order"),
+        (metric(final, "lower"), "better_is_better", "lower is to be better, but a model that is always right"),
+        (metric(lambda life: 1 - final(life)), "better_is_better", "higher is to be better"),
+    ],
+)
+def test_a_broken_metric_fails_the_right_check(broken: Metric, check: str, told: str) -> None:
+    assert told in fails(metric_checks(broken), check)
+
+
+def test_all_that_fails_is_told_at_once() -> None:
+    with pytest.raises(CheckFailed) as told:
+        check_metric(metric(lambda life: 100 * final(life), title=""))
+    lines = str(told.value).splitlines()
+    assert lines[0] == "2 of 6 checks failed:"
+    assert [line.partition(":")[0] for line in lines[1:]] == ["says_what_it_is", "is_a_finite_share_or_none"]
+
+
+# Sources --------------------------------------------------------------------------------------------------------------
+
+
+class Lines(Source):
+    """Sentences that say how long they are: a source that is right."""
+
+    kind: Literal["lines"]
+    word: str = "word"
+
+    def load(self, request: Any) -> DomainData:
+        yes = request.label_space.index("yes")
+        parts = SPLITS if request.trained_on else SPLITS[1:]
+        splits = {}
+        for part in parts:
+            longer = [number % 3 == 0 for number in range(10)]
+            texts = [f"{part} {self.word} {number}" for number in range(10)]
+            splits[part] = Pairs.of(texts, texts, [yes if one else 1 - yes for one in longer])
+        return DomainData(request.domain, splits, {"word": self.word})
+
+
+class Changing(Lines):
+    def load(self, request: Any) -> DomainData:
+        return type(self).changed(super().load(request), request)
+
+    changed: ClassVar[Callable[[DomainData, Any], DomainData]]
+
+
+def changing(act: Callable[[DomainData, Any], Any]) -> type[Source]:
+    """:class:`Lines` whose data go through ``act``."""
+    return type("Changed", (Changing,), {"changed": staticmethod(act), "__module__": __name__})
+
+
+def without_train(data: DomainData, request: Any) -> DomainData:
+    return replace(data, splits={split: pairs for split, pairs in data.splits.items() if split != "train"})
+
+
+def beyond(data: DomainData, request: Any) -> DomainData:
+    return replace(data, splits={s: replace(p, labels=p.labels + 1) for s, p in data.splits.items()})
+
+
+def at_random(data: DomainData, request: Any) -> DomainData:
+    first = data.splits["test"]
+    told = tuple(f"{text} {random.SystemRandom().random()}" for text in first.first)
+    return replace(data, splits=data.splits | {"test": replace(first, first=told)})
+
+
+def fixed(data: DomainData, request: Any) -> DomainData:
+    return replace(data, splits={s: replace(p, labels=np.arange(len(p)) % 2) for s, p in data.splits.items()})
+
+
+def odd(data: DomainData, request: Any) -> DomainData:
+    return replace(data, source={"word": [1, 2]})  # type: ignore[dict-item]
+
+
+class Crashes(Lines):
+    file: str = ""
+
+    def load(self, request: Any) -> DomainData:
+        if self.file:
+            Path(self.file).read_text()
+        return super().load(request)
+
+
+class TooFew(Lines):
+    generated: ClassVar[bool] = True
+
+
+def source(kind: type[Source]) -> Source:
+    return kind.model_validate({"kind": "lines"})
+
+
+def test_a_source_that_is_right() -> None:
+    check_source(source(Lines), ("no", "yes"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "check", "told"),
+    [
+        (changing(without_train), "gives_every_part", "it should give train, validation, test"),
+        (changing(beyond), "gives_every_part", "should be 0 to 1, but are 1 to 2"),
+        (changing(at_random), "same_settings_same_pairs", "its test part is another one"),
+        (changing(fixed), "labels_follow_the_label_space", "have other labels"),
+        (changing(odd), "says_where_pairs_come_from", "word is neither"),
+        (TooFew, "gives_as_many_as_asked", "its train part should have 12 pairs, but has 10"),
+        (Crashes, "what_is_missing_is_one_sentence", "should end in a UserError, not in FileNotFoundError"),
+    ],
+)
+def test_a_broken_source_fails_the_right_check(kind: type[Source], check: str, told: str) -> None:
+    assert told in fails(source_checks(source(kind), ("no", "yes")), check)
+
+
+# The machinery --------------------------------------------------------------------------------------------------------
+
+
+def test_checks_have_names_sentences_and_a_cache_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "mine"))
+    for checks in (battery_of(Scale), strategy_battery(Amnesia), metric_checks(metric(final))):
+        assert len({check.name for check in checks}) == len(checks)
+        assert all(check.about.endswith(".") for check in checks), [str(check) for check in checks]
+    seen = []
+    Check("looks", "", lambda: seen.append(os.environ["CLBENCH_CACHE"]))()
+    assert seen != [str(tmp_path / "mine")]
+    assert os.environ["CLBENCH_CACHE"] == str(tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_recipe_without_the_step() -> None:
+    with pytest.raises(ValueError, match="the recipe example has no step of class Scale"):
+        step_checks(Scale, recipe(), layers=2)
