@@ -24,7 +24,7 @@ from clbench.schema.recipe import OpenRecipe, Recipe
 from clbench.schema.registry import plugin
 from clbench.schema.source import Source
 from clbench.schema.step import Planned, Step
-from clbench.schema.strategy import Strategy
+from clbench.schema.strategy import Strategy, own_plugin
 from clbench.testing import (
     Check,
     CheckFailed,
