@@ -126,6 +126,8 @@ def live(
         learner = build(strategy, model, training, stream[:number], state, epochs)
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
         watch.finish(training.validation)
+        if number:
+            events.end(f"live through {stage.name}")
         if checkpoints.keeper:
             checkpoints.keeper.write(points[-1])
         state = strategy.state(learner)

@@ -138,10 +138,13 @@ def _json_lines() -> Listener:
     def listen(event: Event) -> None:
         now = time.monotonic()
         whole = event.total is not None and event.done >= event.total
-        if event.kind == "advance" and not whole and now - said.get(event.task, -math.inf) < 1:
-            return
-        said[event.task] = now
+        if event.kind == "advance":
+            if not whole and now - said.get(event.task, -math.inf) < 1:
+                return
+            said[event.task] = now
         content = {name: value for name, value in asdict(event).items() if value not in (None, "", {})}
+        if event.kind != "advance":
+            del content["done"]
         print(json.dumps({"time": round(time.time(), 3), **content}), file=sys.stderr, flush=True)
 
     return listen

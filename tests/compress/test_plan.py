@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from clbench.compress.execute import build, execute
 from clbench.compress.plan import Artifact, plan
+from clbench.compress.steps.finetune import Finetune
 from clbench.compress.task import Task, task_of
 from clbench.continual.synaptic import PathObserver
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import Backbone, open_backbone
-from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.recipe import OpenRecipe, Recipe, read_recipe
 from clbench.schema.shipped import names
+from clbench.schema.step import Step
 from clbench.storage.cache import root
 
 
@@ -85,3 +88,24 @@ def test_a_teachers_targets_are_not_missed_once_the_student_is_there(deep: Backb
     assert targets.is_there()
     shutil.rmtree(root() / "models" / student.key)
     assert (teacher.is_there(), targets.is_there(), student.is_there()) == (True, False, False)
+
+
+def test_a_field_more_in_a_steps_form_changes_the_key_with_no_other_edit(deep: Backbone, task: Task) -> None:
+    class Tilted(Finetune):
+        tilt: float = 0.0
+
+    recipe = read_recipe("finetune-6l")
+    *before, last = recipe.form.steps
+
+    def key(step: Step) -> str:
+        form = recipe.form.model_copy(update={"steps": (*before, step)})
+        return plan(replace(recipe, form=form), deep, task.digest).artifacts[-1].key
+
+    settings = last.model_dump()
+    assert len({key(last), key(Tilted(**settings)), key(Tilted(**settings, tilt=0.5))}) == 3
+    assert key(Tilted(**settings, tilt=0.5)) == key(Tilted(**settings, tilt=0.5))
+
+
+def test_a_step_that_nobody_registered_is_no_step() -> None:
+    with pytest.raises(ValidationError, match="shrink"):
+        Recipe.model_validate({"name": "r", "steps": [{"step": "shrink"}]})

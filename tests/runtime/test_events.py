@@ -1,0 +1,82 @@
+"""What happens is told to whoever listens, and to nobody else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clbench.runtime import console, events
+from clbench.runtime.events import Event, listening, prefixed
+
+
+def happen() -> None:
+    events.start("teach", unit="pairs")
+    events.advance("teach", 3, 10, "pairs", note="slow")
+    events.figures("teach", {"accuracy/a": 0.5}, step=7)
+    events.end("teach")
+
+
+def test_listeners_hear_what_happens_within_their_block_alone() -> None:
+    one: list[Event] = []
+    two: list[Event] = []
+    happen()
+    with listening(one.append):
+        happen()
+        with listening(two.append), prefixed("seed 1: "), prefixed("x: "):
+            happen()
+    happen()
+    assert [event.kind for event in one] == ["start", "advance", "figures", "end"] * 2
+    assert one[1] == Event("advance", "teach", 3, 10, "pairs", note="slow")
+    assert one[2] == Event("figures", "teach", figures={"accuracy/a": 0.5}, step=7)
+    assert two == one[4:]
+    assert {event.task for event in two} == {"seed 1: x: teach"}
+
+
+def test_a_listener_that_raises_ends_what_it_listens_to() -> None:
+    def refuse(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), listening(refuse):
+        happen()
+    happen()
+
+
+def test_json_lines_are_events_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress(json_lines=True):
+        events.start("teach", unit="pairs")
+        for done in range(1, 101):
+            events.advance("teach", done, 100, "pairs")
+        events.figures("teach", {"accuracy/a": 0.5}, step=7)
+        events.end("teach")
+    shown = capsys.readouterr()
+    lines = [json.loads(line) for line in shown.err.splitlines()]
+    assert shown.out == ""
+    assert all(line.pop("time") > 0 for line in lines)
+    assert lines[0] == {"kind": "start", "task": "teach", "unit": "pairs"}
+    # Of a hundred steps within a second, few are told; the last one always is.
+    assert 2 <= len([line for line in lines if line["kind"] == "advance"]) < 10
+    assert lines[-3] == {"kind": "advance", "task": "teach", "done": 100, "total": 100, "unit": "pairs"}
+    assert lines[-2] == {"kind": "figures", "task": "teach", "figures": {"accuracy/a": 0.5}, "step": 7}
+    assert lines[-1] == {"kind": "end", "task": "teach"}
+
+
+def test_bars_say_what_came_from_the_cache(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress() as display:
+        events.start("there", unit="pairs")
+        events.start("made", unit="pairs")
+        events.advance("made", 5, 5, "pairs")
+        events.end("there")
+        events.end("made")
+        assert [task.description for task in display.tasks] == ["there: from the cache", "made"]
+        assert [(task.completed, task.total) for task in display.tasks] == [(1, 1), (5, 5)]
+        # The same name once more is a task of its own.
+        events.advance("made", 1, 5, "pairs")
+        assert len(display.tasks) == 3
+    capsys.readouterr()
+
+
+def test_a_quiet_display_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress(quiet=True):
+        happen()
+    assert capsys.readouterr() == ("", "")
