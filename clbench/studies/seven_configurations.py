@@ -140,7 +140,7 @@ def study(plan: Plan) -> Outcome:
                 for stream, data in domains
                 for number in stage
             ]
-            task = "configurations without a teacher of their own" if stage is _FIRST else "configurations with one"
+            task = "configurations that teach" if stage is _FIRST else "configurations that learn from them"
             for number, domain, seed, right, balanced, spent in finished(jobs, task, "models"):
                 found.setdefault((number, domain), {})[seed] = (right, balanced)
                 cost[number] = spent

@@ -7,15 +7,19 @@ import json
 from pathlib import Path
 
 import pytest
+from hearing import advances
 
 from clbench.record import read_record
+from clbench.schema.spec import RunSpec
 from clbench.studies.dropout_gating import RATES, Outcome, Plan, study, table, write
 
 
 def test_every_rate_lives_with_every_seed(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
-    plan = Plan(str(small_stream), "embedded", None, "naive", str(small_backbone), (0,), 2)
+    spec = RunSpec(model=RATES[0.0], stream=str(small_stream), edition="embedded", backbone=str(small_backbone))
+    plan = Plan(spec, (0,), 2)
     told: list[int] = []
-    found = study(plan, tmp_path, lambda what, done, total: told.append(done))
+    with advances(lambda what, done, total: told.append(done) if what == "lives" else None):
+        found = study(plan, tmp_path)
     write(found, plan, tmp_path)
     assert told == [0, 1, 2, 3, 4]
     assert [life["rate"] for life in found.lives] == [0.0, 0.1, 0.3, 0.5]

@@ -10,6 +10,7 @@ from record_worlds import record
 from rich.console import Console
 
 from clbench.record import write_record
+from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import read_sweep
 from clbench.sweep.plan import Plan, Run
 from clbench.sweep.summary import Summary, summarise, tables
@@ -19,7 +20,13 @@ from clbench.sweep.summary import Summary, summarise, tables
 def found(sweep_file: Callable[..., Path], tmp_path: Path) -> Summary:
     """One recipe under two strategies: three finished seeds under one; a failure, a loss and a rest under the other."""
     runs = [
-        Run("kd-6l", "greek", strategy, seed, ("kd-6l", "greek", strategy), tmp_path / strategy / f"seed-{seed}", False)
+        Run(
+            RunSpec(model="kd-6l", stream="greek", strategy=strategy),
+            seed,
+            ("kd-6l", "greek", strategy),
+            tmp_path / strategy / f"seed-{seed}",
+            False,
+        )
         for strategy in ("naive", "replay")
         for seed in range(3)
     ]
