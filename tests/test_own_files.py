@@ -11,12 +11,16 @@ import pytest
 from pydantic import BaseModel
 
 from clbench.cli.main import main
+from clbench.compress.steps.load import Load
+from clbench.data.sources.folder import Folder
+from clbench.data.sources.hub import Hub
 from clbench.runs.job import prepare
 from clbench.schema.backbone import BackboneForm
-from clbench.schema.changes import FORMS
-from clbench.schema.domain import Domain, Folder, Hub
-from clbench.schema.recipe import Load, Recipe, read_recipe
+from clbench.schema.domain import Domain
+from clbench.schema.recipe import Recipe, read_recipe
+from clbench.schema.source import Source
 from clbench.schema.spec import spec_of
+from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES, Strategy
 from clbench.schema.stream import Edition, Stream
 from clbench.schema.sweep import Sweep
@@ -24,11 +28,21 @@ from clbench.schema.training import Training
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "own-files.md").read_text(encoding="utf-8")
 # load is what --model FOLDER stands for; nobody writes it.
-STEPS: dict[str, type[BaseModel]] = {f"step `{name}`": form for name, form in FORMS.items() if form is not Load}
+OF_STEPS = {f"step `{name}`": form for name, form in STEPS.all().items() if form is not Load}
 ROWS: dict[str, type[BaseModel]] = {
-    "recipe": Recipe, **STEPS, "`training`": Training, "stream": Stream, "an edition of it": Edition, "domain": Domain,
-    "its `folder`": Folder, "its `hub`": Hub, "strategy": Strategy, "backbone": BackboneForm, "sweep": Sweep,
-}  # fmt: skip
+    "recipe": Recipe,
+    **OF_STEPS,
+    "`training`": Training,
+    "stream": Stream,
+    "an edition of it": Edition,
+    "domain": Domain,
+    "its `folder`": Folder,
+    "its `hub`": Hub,
+    "its `source`": Source,
+    "strategy": Strategy,
+    "backbone": BackboneForm,
+    "sweep": Sweep,
+}
 
 
 def told() -> dict[str, tuple[str, str]]:
@@ -50,9 +64,11 @@ def test_fields_are_required_or_optional_as_the_table_says(row: str) -> None:
     required, optional = told()[row]
     always, _, choice = required.partition(", and ")
     known = {field.alias or name: field.is_required() for name, field in ROWS[row].model_fields.items()}
+    if row in ("its `folder`", "its `hub`"):
+        del known["kind"]  # the block's name is its kind
     assert {name for name, needed in known.items() if needed} == set(fields(always))
     assert sorted([*fields(required), *fields(optional)]) == sorted(known)
-    assert bool(choice) == bool(fields(choice) or row == "strategy")
+    assert bool(choice) == bool(fields(choice) or row in ("strategy", "its `source`"))
 
 
 @pytest.fixture
