@@ -27,6 +27,7 @@ if TYPE_CHECKING:
               help="The compressed model's folder or safetensors: its header against the claimed size.")  # fmt: skip
 @click.option("--rerun", is_flag=True, help="Carry every run out again; on a CPU the record has to be the same.")
 @click.option("--model", help="With --rerun: the recipe, where it is none that is shipped.")
+@click.option("--strategy", help="With --rerun: the strategy's file, where it is none that is shipped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(
     paths: tuple[Path, ...],
@@ -34,6 +35,7 @@ def command(
     checkpoint: Path | None,
     rerun: bool,
     model: str | None,
+    strategy: str | None,
     as_json: bool,
 ) -> None:
     """Check submissions: form, figures, test pairs, recipe, strategy, size. Exit code 1 if anything is wrong.
@@ -58,7 +60,7 @@ def command(
             return truth_of(stream, edition, data_dir)
 
         def again(record: Record) -> Record:
-            return _carried_out(record, model, data_dir)
+            return _carried_out(record, model, strategy, data_dir)
 
         found: list[Path] = []
         for path in paths:
@@ -104,11 +106,12 @@ def _tell(verdicts: Sequence[Verdict], as_json: bool) -> None:
                 show.print(printable(told), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Record:
-    """The record's run once more, from the shipped stream and strategy (and recipe, unless ``model`` names another).
+def _carried_out(record: Record, model: str | None, strategy: str | None, data_dir: Path | None) -> Record:
+    """The record's run once more, from the shipped stream, recipe and strategy, unless ``model`` or ``strategy`` names
+    another.
 
     Raises:
-        UserError: the recipe is not shipped and none was named, or whatever a run may raise.
+        UserError: recipe or strategy is not shipped and none was named, or whatever a run may raise.
     """
     from clbench.runs.job import prepare
     from clbench.runs.runner import run_seed
@@ -116,13 +119,15 @@ def _carried_out(record: Record, model: str | None, data_dir: Path | None) -> Re
     from clbench.schema.spec import RunSpec
 
     told = record.configuration
-    name, stream, strategy = record.names
+    name, stream, track = record.names
+    if strategy is None and track not in names("strategy"):
+        raise UserError(f"{track} is no shipped strategy; name its file with --strategy to run it again.")
     if model is None and name not in names("model"):
         raise UserError(f"{name} is no shipped recipe; name its file or checkpoint with --model to run it again.")
     training = told.strategy.get("training")
     rate = training.get("learning_rate") if isinstance(training, dict) else None
     spec = RunSpec(
-        model=model or name, stream=stream, edition=told.edition, strategy=strategy,
+        model=model or name, stream=stream, edition=told.edition, strategy=strategy or track,
         settings={} if rate is None else {"training.learning_rate": repr(rate)},
         backbone=None if model and Path(model).is_dir() else told.backbone.name,
         data_dir=data_dir, eval_every=told.eval_every, shift=told.shift,

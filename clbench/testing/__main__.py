@@ -35,6 +35,9 @@ def command(file: Path | None) -> None:
     sys.exit(1 if failed else 0)
 
 
+with_plugins(command)
+
+
 def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     """Each piece's name with its checks."""
     from clbench import testing
@@ -73,7 +76,7 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
 
 if __name__ == "__main__":
     try:
-        with_plugins(command)()
+        command()
     except UserError as error:
         click.echo(f"clbench: {error}", err=True)
         sys.exit(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import typing
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +47,9 @@ class Check:
             CheckFailed: the piece does not do what is asked, or fails otherwise.
         """
         try:
-            with own_cache():
+            with own_cache(), warnings.catch_warnings():
+                # Of settings that no file could hold, see :func:`others`.
+                warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
                 self.run()
         except CheckFailed:
             raise

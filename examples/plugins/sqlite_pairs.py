@@ -38,7 +38,8 @@ class Sqlite(Reading, Source):
         if not path.is_file():
             raise UserError(f"domain '{request.domain}': field 'source.file': {path} does not exist.")
         names = (self.columns.first, self.columns.second, self.columns.label, self.part)
-        first, second, label, part = ('"' + name.replace('"', '""') + '"' for name in names)
+        # In double quotes SQLite takes the name of a column that is not there for a text.
+        first, second, label, part = ("`" + name.replace("`", "``") + "`" for name in names)
         splits, dropped = {}, 0
         try:
             base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

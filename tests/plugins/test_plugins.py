@@ -1,0 +1,350 @@
+"""The examples of examples/plugins as a user uses them: run, sweep, submit, verify and the board; not a line of clbench
+is edited."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import clbench
+from clbench.board import find_submissions, submit
+from clbench.board.render import build
+from clbench.board.truth import Truth, truth_in
+from clbench.board.verify import verify
+from clbench.cli.main import main
+from clbench.cli.verify import _carried_out
+from clbench.data.generators import generate
+from clbench.errors import UserError
+from clbench.record import Record
+from clbench.runs.job import prepare
+from clbench.schema.registry import VARIABLE, add_plugins
+from clbench.schema.spec import RunSpec
+from clbench.schema.stream import read_stream
+from clbench.testing import CheckFailed, metric_checks, step_checks, steps, strategies, strategy_checks
+from clbench.testing.metrics import CHECKS as METRIC_CHECKS
+from clbench.testing.sources import CHECKS as SOURCE_CHECKS
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples" / "plugins"
+FILES = {name: str(EXAMPLES / f"{name}.py") for name in ("prune_neurons", "derpp", "stability_plasticity")}
+FILES["sqlite_pairs"] = str(EXAMPLES / "sqlite_pairs.py")
+PLUGINS = [word for file in FILES.values() for word in ("--plugin", file)]
+SETS = [word for name in ("finetune", "training") for word in ("--set", f"{name}.epochs=1")]
+
+
+@pytest.fixture(autouse=True)
+def _no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test adds is gone after it."""
+    monkeypatch.setenv(VARIABLE, "")
+
+
+def version(name: str) -> str:
+    return hashlib.sha256(Path(FILES[name]).read_bytes()).hexdigest()[:12]
+
+
+def exit_code(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def lived(small_stream: Path, small_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with the example step, strategy and metric."""
+    folder = tmp_path_factory.mktemp("plugins")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "")
+        patch.setenv("CLBENCH_CACHE", str(folder / "cache"))
+        main(
+            ["run", "--model", str(EXAMPLES / "prune-neurons.yaml"), "--strategy", str(EXAMPLES / "derpp.yaml"),
+             "--stream", str(small_stream), "--backbone", str(small_backbone), *PLUGINS, *SETS, "--quiet",
+             "--out", str(folder / "run")]
+        )  # fmt: skip
+    return folder / "run"
+
+
+@pytest.fixture
+def truth(small_stream: Path) -> Callable[[str, str], Truth]:
+    """What the small stream really is, as ``clbench verify`` asks for a shipped one."""
+    return cache(lambda stream, edition: truth_in(read_stream(small_stream), edition))
+
+
+def test_none_is_above_80_lines() -> None:
+    files = list(EXAMPLES.glob("*.py"))
+    assert len(files) == len(FILES) == 4
+    assert all(len(file.read_text().splitlines()) <= 80 for file in files)
+
+
+def test_a_record_names_them_with_their_versions(lived: Path) -> None:
+    record = clbench.read_record(lived)
+    assert [(one.kind, one.piece, one.package, one.version) for one in record.plugins] == [
+        ("step", "prune_neurons", "prune_neurons.py", version("prune_neurons")),
+        ("strategy", "derpp", "derpp.py", version("derpp")),
+        ("metric", "stability_plasticity", "stability_plasticity.py", version("stability_plasticity")),
+    ]
+    assert record.inception[0].details == {"neurons": 32}
+    assert record.configuration.strategy["alpha"] == 0.5
+    # By hand: P of snli and hans when they were new, S of mnli and snli at the end.
+    accuracy = record.accuracy_matrix()
+    p = (accuracy.loc["snli", "snli"] + accuracy.loc["hans", "hans"]) / 2
+    s = (accuracy.loc["hans", "mnli"] + accuracy.loc["hans", "snli"]) / 2
+    assert record.figures["stability_plasticity"] == pytest.approx(2 * p * s / (p + s))
+
+
+def test_a_record_made_without_the_metric_gets_its_figure_when_it_is_shown(
+    lived: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((lived / "record.json").read_text())
+    content["figures"].pop("stability_plasticity")
+    (tmp_path / "record.json").write_text(json.dumps(content))
+    main(["show", str(tmp_path), "--json"])
+    assert "stability_plasticity" not in capsys.readouterr().out
+    main(["show", str(tmp_path), "--json", *PLUGINS])
+    assert "stability_plasticity" in capsys.readouterr().out
+
+
+def test_submit_verify_and_the_board_with_them_and_without(
+    lived: Path, truth: Callable[[str, str], Truth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_plugins(list(FILES.values()))
+    place = submit([lived], tmp_path / "submissions", name="mine", author="A. Person")
+    assert find_submissions(tmp_path / "submissions") == [place]
+    known = verify(place, truth)
+    assert known.problems == ()
+    settings = f"the settings of derpp-500: they are of the plug-in derpp.py {version('derpp')}."
+    assert settings in known.unchecked
+    assert not any("figure" in told for told in known.unchecked)
+    build(tmp_path / "submissions", tmp_path / "with")
+    monkeypatch.setenv(VARIABLE, "")
+    unknown = verify(place, truth)
+    assert unknown.problems == ()
+    assert settings in unknown.unchecked
+    lacking = version("stability_plasticity")
+    assert (
+        f"the figure stability_plasticity is of the plug-in stability_plasticity.py {lacking}, which is not installed."
+    ) in unknown.unchecked
+    assert any(told.startswith("the order of the experiences: ") and "derpp" in told for told in unknown.unchecked)
+    assert unknown.figures == known.figures - 1
+    build(tmp_path / "submissions", tmp_path / "without")
+    for board, told in (("with", "harmonic mean of what is kept"), ("without", "not verified")):
+        assert told in (tmp_path / board / "index.html").read_text()
+        rows = list(csv.DictReader((tmp_path / board / "board.csv").open()))
+        assert [row["strategy"] for row in rows] == ["derpp-500"]
+    # Who claims another figure is found out by those who have the plug-in.
+    record = clbench.read_record(lived)
+    forged = record.model_copy(update={"figures": record.figures | {"stability_plasticity": 0.99}})
+    file = tmp_path / "forged" / "record.json"
+    file.parent.mkdir()
+    file.write_text(forged.model_dump_json())
+    assert not [told for told in verify(file, truth).problems if "stability" in told]
+    add_plugins([FILES["stability_plasticity"]])
+    assert any("figures.stability_plasticity' is 0.99" in told for told in verify(file, truth).problems)
+
+
+def test_a_strategy_that_is_no_plugins_still_has_to_be_shipped(
+    lived: Path, truth: Callable[[str, str], Truth], tmp_path: Path
+) -> None:
+    record = clbench.read_record(lived)
+    told = record.configuration.strategy | {"method": "naive"}
+    for changed in (
+        record.model_copy(update={"plugins": ()}),
+        record.model_copy(
+            update={"configuration": record.configuration.model_copy(update={"strategy": told})}
+        ),
+    ):  # fmt: skip
+        file = tmp_path / "record.json"
+        file.write_text(changed.model_dump_json())
+        problems = verify(file, truth).problems
+        assert any("field 'configuration.strategy.name' should be one of" in problem for problem in problems)
+
+
+def test_on_a_shipped_stream_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strategy = str(EXAMPLES / "derpp.yaml")
+    main(
+        ["run", "--model", "majority", "--stream", "paraphrase-shift", "--strategy", strategy, *PLUGINS,
+         "--set", "training.epochs=1", "--quiet", "--out", str(tmp_path / "run")]
+    )  # fmt: skip
+    board = tmp_path / "board" / "submissions"
+    main(["submit", str(tmp_path / "run"), "--name", "mine", "--author", "me", "--to", str(board), *PLUGINS])
+    assert exit_code(["verify", str(board), *PLUGINS]) == 0
+    assert "the settings of derpp-500" in capsys.readouterr().out
+    main(["leaderboard", "build", "--submissions", str(board), "--out", str(board.parent), *PLUGINS])
+    assert "paraphrase-shift, embedded, derpp-500" in (board.parent / "README.md").read_text().replace(".", ", ")
+
+
+def test_to_run_it_again_recipe_and_strategy_have_to_be_named(
+    lived: Path, small_stream: Path, small_backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = clbench.read_record(lived)
+    own = {"model": str(EXAMPLES / "prune-neurons.yaml"), "strategy": str(EXAMPLES / "derpp.yaml")}
+    for left_out, told in (("strategy", "derpp-500 is no shipped strategy"), ("model", "50 is no shipped recipe")):
+        with pytest.raises(UserError, match=f"{told}.*--{left_out}"):
+            _carried_out(record, data_dir=None, **(own | {left_out: None}))
+    add_plugins(list(FILES.values()))
+    given = record.model_copy(
+        update={
+            "configuration": record.configuration.model_copy(
+                update={"stream": {"name": str(small_stream)}, "strategy": {"name": "x", "training": {}}}
+            )
+        }
+    )
+    again = _carried_out(given, data_dir=None, **own)
+    assert again.names[0] == "prune-neurons-50"
+    assert again.plugins == record.plugins
+
+
+def test_a_sweep_hands_them_to_its_processes(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = {
+        "name": "mine", "recipes": [str(EXAMPLES / "prune-neurons.yaml")], "streams": [str(small_stream)],
+        "strategies": [str(EXAMPLES / "derpp.yaml")], "seeds": [0], "backbone": str(small_backbone),
+    }  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    arguments = ["sweep", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "runs"), "--workers", "1", "--json"]
+    assert exit_code([*arguments, *PLUGINS]) == 0
+    (file,) = (tmp_path / "runs").rglob("record.json")
+    kinds = [one.kind for one in clbench.read_record(file).plugins]
+    assert kinds == ["step", "strategy", "metric"]
+    capsys.readouterr()
+
+
+def test_the_sweep_that_is_shipped_with_them_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["sweep", str(EXAMPLES / "sweep.yaml")]) == 2
+    assert "should be" in capsys.readouterr().err  # prune_neurons is not known
+    from clbench.schema.sweep import read_sweep
+
+    add_plugins(list(FILES.values()))
+    assert read_sweep(EXAMPLES / "sweep.yaml").form.count == 4
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The example's domains beside a database that holds their tables."""
+    for file in ("kitchen.yaml", "garden.yaml", "home-shift.yaml"):
+        shutil.copy(EXAMPLES / file, tmp_path / file)
+    base = sqlite3.connect(tmp_path / "pairs.db")
+    for table, generator in (("kitchen", "mnli"), ("garden", "hans")):
+        base.execute(f"create table {table} (question, answer, verdict, part)")
+        for split, pairs in generate(generator, sizes={"train": 40, "validation": 20, "test": 30}).items():
+            verdicts = (("no", "yes")[label] for label in pairs.labels.tolist())
+            rows = [(*row, split) for row in zip(pairs.first, pairs.second, verdicts, strict=True)]
+            base.executemany(f"insert into {table} values (?, ?, ?, ?)", rows)
+    base.execute("insert into kitchen values ('Is it done?', 'Perhaps.', 'unsure', 'test')")
+    base.commit()
+    base.close()
+    return tmp_path
+
+
+def test_a_run_on_a_source_of_ones_own(home: Path, small_backbone: Path) -> None:
+    main(
+        ["run", "--model", "bow", "--stream", str(home / "home-shift.yaml"), "--backbone", str(small_backbone),
+         "--plugin", FILES["sqlite_pairs"], "--quiet", "--out", str(home / "run")]
+    )  # fmt: skip
+    record: Record = clbench.read_record(home / "run")
+    assert record.configuration.data_source == "sqlite"
+    assert record.data[0].source == {
+        "kind": "sqlite", "id": "pairs.db/kitchen", "dropped": 1, "test_pairs_met_before": 0
+    }  # fmt: skip
+    assert [(one.kind, one.piece) for one in record.plugins] == [("source", "sqlite")]
+    # It is the same data as in the generator that filled the database.
+    expected = generate("mnli", sizes={"train": 40, "validation": 20, "test": 30})["test"].digest()
+    assert record.data[0].splits["test"].digest == expected
+    verdict = verify(home / "run", cache(lambda *_: truth_in(read_stream(home / "home-shift.yaml"), "lite")))
+    assert verdict.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda text: text.replace("pairs.db", "gone.db"), "gone.db does not exist"),
+        (lambda text: text.replace("table: kitchen", "table: cellar"), "no such table: cellar"),
+        (lambda text: text.replace("table: kitchen", "table: a;b"), "field 'source.table'"),
+        (lambda text: text.replace("label: verdict", "label: grade"), "no such column: grade"),
+    ],
+)
+def test_what_is_wrong_with_a_database_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str], change: Callable[[str], str], sentence: str
+) -> None:
+    (home / "kitchen.yaml").write_text(change((home / "kitchen.yaml").read_text()))
+    code = exit_code(["streams", str(home / "home-shift.yaml"), "--edition", "lite", "--plugin", FILES["sqlite_pairs"]])
+    assert code == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_another_version_of_the_code_is_another_run(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prints: list[tuple[str, str]] = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in ("prune_neurons", "derpp"):
+            (folder / f"{name}.py").write_text(Path(FILES[name]).read_text() + f"# {number}\n")
+        monkeypatch.setenv(VARIABLE, os.pathsep.join(str(file) for file in folder.glob("*.py")))
+        spec = RunSpec(
+            model=EXAMPLES / "prune-neurons.yaml", stream=small_stream, strategy=EXAMPLES / "derpp.yaml",
+            backbone=small_backbone,
+        )  # fmt: skip
+        job = prepare(spec)
+        prints.append((job.fingerprint(0), job.plan(0).key))
+    assert prints[0][0] != prints[1][0]
+    assert prints[0][1] != prints[1][1]
+
+
+@cache
+def batteries() -> dict[str, list[Any]]:
+    add_plugins(list(FILES.values()))
+    return {
+        "prune_neurons": step_checks("prune_neurons", EXAMPLES / "prune-neurons.yaml"),
+        "derpp": strategy_checks(EXAMPLES / "derpp.yaml"),
+        "stability_plasticity": metric_checks("stability_plasticity"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("piece", "check"),
+    [
+        (piece, check.__name__)
+        for piece, checks in (
+            ("prune_neurons", steps.CHECKS), ("derpp", strategies.CHECKS), ("stability_plasticity", METRIC_CHECKS),
+        )
+        for check in checks
+    ],
+)  # fmt: skip
+def test_they_pass_the_batteries(piece: str, check: str) -> None:
+    add_plugins(list(FILES.values()))
+    next(one for one in batteries()[piece] if one.name == check)()
+
+
+def test_the_batteries_from_a_shell(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from clbench.testing.__main__ import command
+
+    def told(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as stop:
+            command([*words, *PLUGINS])
+        return int(stop.value.code or 0), capsys.readouterr().out
+
+    code, said = told(str(home / "kitchen.yaml"))
+    assert (code, said.count("ok     sqlite: ")) == (0, len(SOURCE_CHECKS)), said
+    code, said = told()
+    assert (code, said.count("ok     stability_plasticity: ")) == (0, len(METRIC_CHECKS))
+    assert said.endswith(f"{len(METRIC_CHECKS)} of {len(METRIC_CHECKS)} checks passed.\n")
+    from clbench.testing import battery, metrics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "CHECKS", (metrics.says_what_it_is, lambda metric: battery.expect(False, "no")))
+        code, said = told()
+    assert code == 1
+    assert "FAILED stability_plasticity: <lambda>: no" in said
+    assert issubclass(CheckFailed, AssertionError)
