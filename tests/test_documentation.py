@@ -23,9 +23,11 @@ from clbench.schema.shipped import FOLDERS, names
 from clbench.schema.strategy import read_strategy
 from clbench.schema.stream import Stream
 from clbench.schema.sweep import Sweep
+from clbench.testing.__main__ import command as batteries
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "plugins" / "README.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
 # A field that a form alone has tells which one a YAML block is.
 FORMS = {"steps": Recipe, "domains": Stream, "folder": Domain, "hub": Domain, "recipes": Sweep}
 
@@ -103,7 +105,9 @@ def _commands(block: Block) -> list[list[str]]:
         words = shlex.split(line, comments=True)
         if "clbench.cli.main" in words:
             words = ["clbench", *words[words.index("clbench.cli.main") + 1 :]]
-        if words and words[0] in ("clbench", "make"):
+        if words[:2] == ["python", "-m"]:
+            words = words[2:]
+        if words and words[0] in ("clbench", "clbench.testing", "make"):
             found.append(words)
     return found
 
@@ -137,7 +141,7 @@ def test_commands_have_these_options(block: Block) -> None:
         if program == "make":
             assert words[0] in targets
         else:
-            _parse(cli, words)
+            _parse(batteries if program == "clbench.testing" else cli, words)
 
 
 def test_an_option_that_is_not_there_is_found() -> None:

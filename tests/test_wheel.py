@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_it_carries_the_pages(installed: Path) -> None:
         ours = {path.name for path in (ROOT / "clbench" / folder).iterdir()}
         assert ours
         assert ours == {path.name for path in (installed / "clbench" / folder).iterdir()}
+
+
+def test_the_examples_of_pieces_of_ones_own(
+    installed: Path, small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "plugins"
+    shutil.copytree(ROOT / "examples" / "plugins", place)
+    names = ("prune_neurons.py", "derpp.py", "stability_plasticity.py", "sqlite_pairs.py")
+    clbench(
+        installed, place, "run", "--model", "./prune-neurons.yaml", "--strategy", "./derpp.yaml",
+        "--stream", str(small_stream), "--backbone", str(small_backbone), "--quiet", "--quick", "--out", "run",
+        *(word for name in names for word in ("--plugin", name)),
+    )  # fmt: skip
+    told = json.loads((place / "run" / "record.json").read_text())
+    assert [one["package"] for one in told["plugins"]] == list(names[:3])
+    assert 0 < told["figures"]["stability_plasticity"] < 1
 
 
 def test_the_main_job_on_few_pairs_in_an_empty_folder(installed: Path, small_stream: Path, tmp_path: Path) -> None:
