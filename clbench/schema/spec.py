@@ -61,9 +61,8 @@ class RunSpec(Frozen):
         Args:
             seeds: as ``--seeds`` takes them.
 
-        >>> RunSpec(model="kd-6l", edition="lite", settings={"lambda": 10}).words("0-2")[2:]
-        ['--model', 'kd-6l', '--stream', 'nli-shift', '--edition', 'lite', '--strategy', 'naive', '--set', 'lambda=10',
-         '--seeds', '0-2']
+        >>> RunSpec(model="kd-6l", settings={"lambda": 10}).words("0-2")[6:]
+        ['--strategy', 'naive', '--set', 'lambda=10', '--seeds', '0-2']
         """
         edition = [] if self.edition is None else ["--edition", self.edition]
         quick = ["--quick"] if self.quick else []
