@@ -6,21 +6,18 @@ import os
 import platform
 import sys
 from functools import cache
-from importlib import metadata
 
 from clbench import __version__
 from clbench.record.parts import Hardware
+from clbench.storage.cache import installed
 
 PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", "safetensors", "numpy")
-
-# Asking parses the package's whole description.
-_version = cache(metadata.version)
 
 
 def versions() -> dict[str, str]:
     """Versions of Python, clbench and the packages that a result may depend on."""
     found = {"python": platform.python_version(), "clbench": __version__}
-    return found | {name: _version(name) for name in PACKAGES}
+    return found | {name: installed(name) for name in PACKAGES}
 
 
 def hardware() -> Hardware:

@@ -190,7 +190,7 @@ def _problem(error: Any, form: type[BaseModel]) -> _Problem:
     if kind in ("extra_forbidden", "invalid_key"):
         *around, wrong = error["loc"]
         path, forms = _place(form, tuple(around))
-        known = [name for one in forms for name in _spelt(one)]
+        known = [name for one in forms for name in spelt(one)]
         close = alike(str(wrong), known)
         hint = nearest(str(wrong), known) if known else "remove it."
         meant = (*path, close[0]) if close else None
@@ -263,7 +263,7 @@ _WRONG_KINDS = {
 def _expected(kind: str, context: Mapping[str, Any], error: Any, form: type[BaseModel]) -> str:
     if kind in ("model_type", "model_attributes_type"):
         _, forms = _place(form, error["loc"])
-        fields = [name for one in forms for name in _spelt(one)]
+        fields = [name for one in forms for name in spelt(one)]
         return f"a mapping with the fields {', '.join(fields)}" if 0 < len(fields) <= 12 else "a mapping"
     if kind == "string_pattern_mismatch":
         return f"like the pattern {context['pattern']}"
@@ -361,7 +361,7 @@ def _items(kind: Any, part: int | str) -> list[Any]:
     return []
 
 
-def _spelt(form: type[BaseModel]) -> list[str]:
+def spelt(form: type[BaseModel]) -> list[str]:
     """The fields as YAML spells them."""
     return [field.alias or name for name, field in form.model_fields.items()]
 

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 
 from clbench.errors import UserError, nearest, short
 from clbench.schema.document import parse_document
-from clbench.schema.form import Form, Lines, Name, parse, read_mapping, shown
+from clbench.schema.form import Form, Lines, Name, parse, read_mapping, shown, spelt
 from clbench.schema.registry import Chosen, Registry, forms
 from clbench.schema.shipped import find
 from clbench.schema.training import Training
@@ -221,10 +221,5 @@ def setting_value(name: str, value: Any) -> Any:
 
 def settings(form: Strategy) -> list[str]:
     """The names that :func:`override` takes: the method's hyper-parameters and those of training."""
-    own = [name for name in _names(type(form)) if name not in _names(Strategy)]
+    own = [name for name in spelt(type(form)) if name not in spelt(Strategy)]
     return sorted(own) + [f"training.{name}" for name in Training.model_fields]
-
-
-def _names(form: type[Strategy]) -> list[str]:
-    """The fields as YAML spells them."""
-    return [field.alias or name for name, field in form.model_fields.items()]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from clbench.errors import UserError
-from clbench.schema.form import parse, shown
+from clbench.schema.form import parse, shown, spelt
 
 World = TypeVar("World")
 # No field of a form takes this.
@@ -135,11 +135,6 @@ def check_reads_back(form: BaseModel) -> None:
     again = parse(content, type(form), "record.json")
     same = again.model_dump(mode="json", by_alias=True) == content  # in JSON every key is text
     expect(same, f"what a record holds of it, {shown(content)}, should read back as the same settings")
-
-
-def spelt(form: type[BaseModel]) -> list[str]:
-    """A form's fields as YAML spells them."""
-    return [field.alias or name for name, field in form.model_fields.items()]
 
 
 def others(form: BaseModel, field: str, more: Sequence[Any] = ()) -> Iterator[BaseModel]:

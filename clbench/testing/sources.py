@@ -10,6 +10,7 @@ import numpy as np
 
 from clbench.data.pairs import SPLITS, DomainData
 from clbench.errors import UserError
+from clbench.schema.form import spelt
 from clbench.schema.source import Request, Source
 from clbench.testing.battery import (
     Check,
@@ -20,7 +21,6 @@ from clbench.testing.battery import (
     expect,
     others,
     run_all,
-    spelt,
 )
 
 SIZES = {"train": 12, "validation": 6, "test": 8}
