@@ -14,7 +14,7 @@ from clbench.cli.main import main
 from clbench.compress.steps.load import Load
 from clbench.data.sources.folder import Folder
 from clbench.data.sources.hub import Hub
-from clbench.runs.job import prepare
+from clbench.runs.job import make_job
 from clbench.schema.backbone import BackboneForm
 from clbench.schema.domain import Domain
 from clbench.schema.recipe import Recipe, read_recipe
@@ -97,7 +97,7 @@ def test_the_example_does_what_it_says(example: Path, capsys: pytest.CaptureFixt
     assert [domain["splits"]["train"]["pairs"] for domain in stream["domains"]] == [8, 8]
     assert (stream["edition"], stream["backbone_positions"]) == ("real", 512)
     assert run == ["run", *("--model", "./my-recipe.yaml", "--stream", "./home.yaml", "--data-dir", "data")]
-    job = prepare(spec_of("./my-recipe.yaml", "./home.yaml", {"data_dir": "data"}))
+    job = make_job(spec_of("./my-recipe.yaml", "./home.yaml", {"data_dir": "data"}))
     assert job.recipe == read_recipe("my-recipe.yaml")
     assert job.recipe.teachers[1].form.name == "my-teacher"
 

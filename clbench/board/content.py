@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clbench.board.again import run_command, seed_list
+from clbench.board.rerun import run_command, seed_list
 from clbench.board.standings import Row, Track
 from clbench.metrics import Interval, Life, mean_interval, metrics
 
@@ -161,7 +161,7 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
 
 
 def _matrix(scores: Sequence[np.ndarray], met: np.ndarray) -> list[list[int]]:
-    """Means and half widths over the seeds: of the (T, D) matrix row by row, then of the T means over domains met."""
+    """Means and half widths over the seeds: of the (T, D) matrix row by row, then of the T means over seen domains."""
     layers = [
         np.concatenate([matrix.ravel(), (matrix * met).sum(axis=1) / met.sum(axis=1)]).tolist() for matrix in scores
     ]

@@ -32,7 +32,7 @@ A table for each track: stream, edition and strategy. Scores of two tracks are n
 a page for each submission; [board.csv](board.csv) holds every figure with its interval.
 
 **How to read it.** Accuracies in %, means over seeds ± half of a 95% interval. *Lifetime* is the accuracy on the
-domains met so far, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
+seen domains, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
 rank is the best and the worst that the tests allow: 2–4 is behind one that is significantly better (p < 0.05 over test
 pairs and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
 naming the commonest class gets. ◆ marks the Pareto front: no other, references without an encoder included, is as small

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from clbench.board.again import shipped_recipe, shipped_strategy
-from clbench.board.truth import Truth
+from clbench.board.edition import EditionFacts
+from clbench.board.rerun import shipped_recipe, shipped_strategy
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.record.parts import Plugin
@@ -111,38 +111,38 @@ def first_difference(wanted: Any, found: Any, at: str = "") -> str:
     return f"its {at or 'form'} should be {str(wanted)[:200]}, but is {str(found)[:200]}."
 
 
-def data_problems(record: Record, truth: Truth) -> Iterator[str]:
+def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
     """That the domains are the edition's, pair for pair."""
-    form = truth.stream.form
-    expected = [domain.name for domain in truth.stream.domains]
+    form = facts.stream.form
+    expected = [domain.name for domain in facts.stream.domains]
     if list(record.domains) != expected:
         yield f"field 'data' should hold the domains {', '.join(expected)}, in this order."
         return
     for number, domain in enumerate(record.data):
         where = f"field 'data.{number}"
-        only = truth.stream.is_evaluation_only(domain.name)
+        only = facts.stream.is_evaluation_only(domain.name)
         if domain.evaluation_only != only:
             yield f"{where}.evaluation_only' of {domain.name} should be {only}."
-        if set(domain.splits) != set(truth.splits[domain.name]):
-            yield f"{where}.splits' of {domain.name} should be {', '.join(truth.splits[domain.name])}."
+        if set(domain.splits) != set(facts.splits[domain.name]):
+            yield f"{where}.splits' of {domain.name} should be {', '.join(facts.splits[domain.name])}."
             continue
-        for split, (digest, size) in truth.splits[domain.name].items():
+        for split, (digest, size) in facts.splits[domain.name].items():
             told = domain.splits[split]
             if (told.digest, told.size) != (digest, size):
                 yield (
                     f"{where}.splits.{split}' of {domain.name} should be {size} pairs of digest {digest[:12]}.., the "
-                    f"{truth.edition} edition's, but is {told.size} of {told.digest[:12]}..: other pairs."
+                    f"{facts.edition} edition's, but is {told.size} of {told.digest[:12]}..: other pairs."
                 )
-        gold = truth.gold[domain.name]
+        gold = facts.gold[domain.name]
         if domain.gold.count != len(gold) or not np.array_equal(domain.gold.array(), gold):
-            yield f"{where}.gold' of {domain.name} should be the right classes of the {truth.edition} edition."
+            yield f"{where}.gold' of {domain.name} should be the reference labels of the {facts.edition} edition."
             continue
         shares = np.bincount(gold, minlength=len(form.label_space)) / len(gold)
         if not all(same(a, b) for a, b in zip(domain.label_shares, shares.tolist(), strict=True)):
             yield f"{where}.label_shares' of {domain.name} should be {shares.tolist()}."
         for field, score, tolerance in (
-            ("majority", truth.majority[domain.name], _LAST_DIGIT),
-            ("word_overlap", truth.word_overlap[domain.name], _FITTED),
+            ("majority", facts.majority[domain.name], _LAST_DIGIT),
+            ("word_overlap", facts.word_overlap[domain.name], _FITTED),
         ):
             said = getattr(domain, field)
             if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from clbench.board.again import shipped_recipe
+from clbench.board.rerun import shipped_recipe
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clbench.board.edition import EditionFacts
 from clbench.board.files import Entry, contradictions, read_submission
 from clbench.board.forms import SUBMISSION_NAME, Mean
 from clbench.board.rules import (
@@ -18,7 +19,6 @@ from clbench.board.rules import (
     same,
 )
 from clbench.board.size import checkpoint_problems, cost_problems
-from clbench.board.truth import Truth
 from clbench.errors import UserError
 from clbench.record.files import RECORD_NAME, read_record
 from clbench.record.forms import Record
@@ -44,7 +44,7 @@ class Verdict:
 
 def verify(
     path: Path,
-    truth: Callable[[str, str], Truth],
+    facts: Callable[[str, str], EditionFacts],
     *,
     checkpoint: Path | None = None,
     again: Callable[[Record], Record] | None = None,
@@ -53,7 +53,7 @@ def verify(
 
     Args:
         path: the folder of a submission or of a run, or a record's file.
-        truth: from a stream's and an edition's name to what they are.
+        facts: from a stream's and an edition's name to what they are.
         checkpoint: a folder with the compressed model's safetensors; its header has to agree with the claimed cost.
         again: carries a record's run out again; the two records have to be equal, times apart.
 
@@ -68,7 +68,7 @@ def verify(
     problems = [] if entry is None else [*contradictions(entry), *_claims(entry)]
     configuration = records[0].configuration
     try:
-        known: Truth | None = truth(records[0].names[1], configuration.edition)
+        known: EditionFacts | None = facts(records[0].names[1], configuration.edition)
     except UserError as error:
         problems.append(f"{files[0]}: field 'configuration.stream' or 'edition': {error}")
         known = None

@@ -36,7 +36,7 @@ COMMANDS = {
     "schema": ("clbench.cli.schema", "The JSON schema of a record, a submission, a recipe, a stream."),
     "reproduce": ("clbench.cli.reproduce", "A whole study: its runs, its table, what its numbers decide."),
 }
-# Commands that, stopped, go on where they stood.
+# Commands that, stopped, resume where they stood.
 RESUMED = {"run", "compress", "sweep", "pretrain", "reproduce"}
 
 
@@ -110,12 +110,12 @@ def _misused(error: click.ClickException) -> str:
 
 
 def _goes_on(stop: BaseException, given: list[str]) -> str:
-    """How a stopped command is gone on with: the command may have its own word for it."""
+    """How a stopped command is resumed: the command may have its own word for it."""
     own = " ".join(map(str, getattr(stop.__cause__, "args", ())))
     if own:
         return f"; {own}"
     command = next((word for word in given if word in COMMANDS), None)
-    return "; the same command goes on from here" if command is None or command in RESUMED else ""
+    return "; the same command resumes from here" if command is None or command in RESUMED else ""
 
 
 def _refused(error: OSError) -> str:

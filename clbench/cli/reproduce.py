@@ -66,8 +66,8 @@ def layerdrop(
     """Does LayerDrop help in fine-tuning alone, or has it to be there in pre-training?
 
     Two backbones that differ in LayerDrop alone are fine-tuned with it and without it; then layers are dropped, with no
-    training after: accuracy against depth, and the lives of the four models through nli-shift. Broken off, the same
-    command goes on.
+    training after: accuracy against depth, and the lives of the four models through nli-shift. Interrupted, the same
+    command resumes.
     """
     from clbench.runs.runner import parse_seeds
     from clbench.studies import layerdrop as room
@@ -75,7 +75,7 @@ def layerdrop(
     wanted = tuple(name.strip() for name in domains.split(",") if name.strip())
     if not wanted or len(set(wanted)) < len(wanted):
         raise UserError(f"--domains should list domains once each, as in qqp,snli, but is '{domains}'.")
-    plan = room.Plan(
+    plan = room.Settings(
         plain, dropped, wanted, edition, data_dir, tuple(parse_seeds(seeds)), lives, _workers(workers)
     )  # fmt: skip
     with progress(quiet=as_json):
@@ -114,12 +114,12 @@ def seven_configurations(
     """The study that clbench grew from: seven configurations on MRPC and RTE.
 
     A table in the terminal, as Markdown, CSV, HTML and PNG, and what its numbers say to the study's questions. Broken
-    off, the same command goes on.
+    off, the same command resumes.
     """
     from clbench.runs.runner import parse_seeds
     from clbench.studies import seven_configurations as room
 
-    plan = room.Plan(edition, data_dir, backbone, tuple(parse_seeds(seeds)), _workers(workers))
+    plan = room.Settings(edition, data_dir, backbone, tuple(parse_seeds(seeds)), _workers(workers))
     with progress(quiet=as_json):
         outcome = room.study(plan)
     from rich.table import Table
@@ -148,7 +148,7 @@ def dropout_gating(
 ) -> None:
     """Does dropout make a model forget less? Stability against plasticity by rate, 0 to 0.5, held through life.
 
-    Broken off, the same command goes on.
+    Interrupted, the same command resumes.
     """
     from clbench.runs.runner import parse_seeds
     from clbench.schema.spec import RunSpec
@@ -157,7 +157,7 @@ def dropout_gating(
     spec = RunSpec(
         model=room.RATES[0.0], stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir
     )
-    plan = room.Plan(spec, tuple(parse_seeds(seeds)), _workers(workers))
+    plan = room.Settings(spec, tuple(parse_seeds(seeds)), _workers(workers))
     with progress(quiet=as_json):
         outcome = room.study(plan, folder)
     from rich.table import Table

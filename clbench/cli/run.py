@@ -70,12 +70,12 @@ def command(
 ) -> None:
     """Compress a model, take it through a stream, write the record.
 
-    Killed at any moment, the same command goes on where it stood; finished runs are only shown again.
+    Killed at any moment, the same command resumes where it stood; finished runs are only shown again.
     """
     from clbench.record import RECORD_NAME, report
-    from clbench.runs.job import prepare
-    from clbench.runs.models import check_keep, kept_models
+    from clbench.runs.job import make_job
     from clbench.runs.runner import for_seeds, forget, parse_seeds, run_seed
+    from clbench.runs.snapshots import check_snapshots, snapshot_folders
     from clbench.runtime.events import prefixed
     from clbench.schema.changes import assigned
     from clbench.schema.spec import RunSpec
@@ -88,11 +88,11 @@ def command(
     )  # fmt: skip
     places, records = [], []
     with progress(quiet, json_lines=json_lines) as display:
-        job = prepare(spec)
+        job = make_job(spec)
         _warn(job, display, quiet or json_lines)
         wanted_places = for_seeds(job, wanted, folder)
         if fresh:
-            check_keep(keep_models, job)
+            check_snapshots(keep_models, job)
             # All of them before the first one begins: what is there afterwards is this command's.
             for place in wanted_places.values():
                 forget(place)
@@ -104,7 +104,7 @@ def command(
         except KeyboardInterrupt:
             if not fresh:
                 raise
-            raise KeyboardInterrupt("the same command without --fresh goes on from here") from None
+            raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
     files = [place / RECORD_NAME for place in places]
     if len(records) > 1:
         from clbench.plots import forgetting_curve
@@ -112,7 +112,7 @@ def command(
         files += forgetting_curve(records, places[0].parent / "forgetting")
     else:
         files += [places[0] / "forgetting.png", places[0] / "forgetting.svg"]
-    files += [model for place in places for model in kept_models(place)]
+    files += [model for place in places for model in snapshot_folders(place)]
     if as_json:
         print_json(report.as_json(records) | {"files": [str(file) for file in files]})
     else:

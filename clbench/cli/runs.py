@@ -85,7 +85,7 @@ def _waiting(one: Unfinished) -> dict[str, Any]:
 
 
 def _described(configuration: Configuration) -> dict[str, Any]:
-    from clbench.board.again import changed_options
+    from clbench.board.rerun import changed_options
 
     model, stream, strategy = configuration.names
     return {
@@ -102,7 +102,7 @@ def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
     """A line for each run, and beneath it what is changed, how far it is, and where it lies."""
     from rich.text import Text
 
-    from clbench.board.again import seed_list
+    from clbench.board.rerun import seed_list
     from clbench.metrics import Interval
     from clbench.metrics.format import with_half
     from clbench.runtime.console import out, printable

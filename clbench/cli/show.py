@@ -21,7 +21,7 @@ def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -
     """
     from clbench.record import grouped, read_record, report
     from clbench.runs.folders import find_runs
-    from clbench.runs.models import kept_models
+    from clbench.runs.snapshots import snapshot_folders
     from clbench.runtime.console import out, print_json
 
     found = [find_runs(run) for run in runs]
@@ -32,7 +32,7 @@ def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -
     groups = grouped(records)
     # What there is to point to: the records of a group, and the models that its runs have kept.
     places = [
-        [*(files[i] for i in group), *(m for i in group for m in kept_models(files[i].parent))] for group in groups
+        [*(files[i] for i in group), *(m for i in group for m in snapshot_folders(files[i].parent))] for group in groups
     ]
     if as_json:
         described = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from clbench.sweep.local import State
-    from clbench.sweep.plan import Plan
+    from clbench.sweep.plan import SweepPlan
     from clbench.sweep.summary import Summary
 
 # What a sweep that is not over, and in which nothing failed, ends with.
@@ -31,7 +31,7 @@ LEFT = 3
               help="The folder of all runs; those that clbench run has left there are taken over.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what there is to do and how long it takes, and do nothing.")
 @click.option("--stop-after", type=click.FloatRange(0, min_open=True), metavar="MINUTES",
-              help="Begin no further run after so many minutes; the same command goes on.")  # fmt: skip
+              help="Begin no further run after so many minutes; the same command resumes.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def command(
@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Many runs from one file: recipes x streams x strategies x seeds.
 
-    FILE is a sweep's name or its YAML file. What runs share is made once. Broken off, the same command goes on.
+    FILE is a sweep's name or its YAML file. What runs share is made once. Interrupted, the same command resumes.
 
     Exit code 0: all runs are there; 1: some have failed; 3: some are left.
     """
@@ -55,34 +55,34 @@ def command(
     sweep = read_sweep(file)
 
     from clbench.record import RECORD_NAME
-    from clbench.sweep.local import Crew, Orders
-    from clbench.sweep.plan import make_plan, simulated
+    from clbench.sweep.local import SweepPaths, WorkerPool
+    from clbench.sweep.plan import make_plan, makespan
     from clbench.sweep.summary import summarise
-    from clbench.sweep.work import about
+    from clbench.sweep.workload import about
 
-    orders, began = Orders.of(base), time.monotonic()
+    paths, began = SweepPaths.of(base), time.monotonic()
     threads = workers or os.cpu_count() or 1
     count = min(threads, sweep.form.count)
     failed, seconds = {}, 0.0
-    with progress(quiet, times=False) as bars, Crew(count, threads) as crew:
+    with progress(quiet, times=False) as bars, WorkerPool(count, threads) as pool:
         reading = bars.add_task("look at what is there", total=None)
         if len(list(base.rglob(RECORD_NAME))) < sweep.form.count:
-            crew.warm()  # fewer records than runs: there will be work
+            pool.warm()  # fewer records than runs: there will be work
         plan = make_plan(sweep, base)
         bars.update(reading, total=1, completed=1)
         said = _announced(plan)
         if plan.units:
             timing = bars.add_task("time a few steps of training", total=None)
-            pace = crew.pace(plan, orders)
+            pass_time = pool.pass_time(plan, paths)
             bars.update(timing, total=1, completed=1)
-            seconds = simulated(plan.units, [unit.work.at(pace[unit.spec.stream]) for unit in plan.units], count)
+            seconds = makespan(plan.units, [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units], count)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
         if not as_json:
             bars.console.print(f"{said}.", soft_wrap=True)
         if plan.units and not dry_run:
             after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))
             told = _display(bars, plan, about)
-            failed = dict(crew.carry_out(plan, orders, pace, stop_after=after, on_change=told).failed)
+            failed = dict(pool.run_units(plan, paths, pass_time, stop_after=after, on_change=told).failed)
     if dry_run:
         if as_json:
             print_json(_described(plan, seconds))
@@ -95,7 +95,7 @@ def command(
     sys.exit(1 if found.failed else LEFT if found.left else 0)
 
 
-def _announced(plan: Plan) -> str:
+def _announced(plan: SweepPlan) -> str:
     there = len(plan.runs) - plan.left
     made = plan.inceptions - plan.inceptions_there
     return (
@@ -108,7 +108,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
 
 
-def _described(plan: Plan, seconds: float) -> dict[str, object]:
+def _described(plan: SweepPlan, seconds: float) -> dict[str, object]:
     return {
         "sweep": plan.sweep.form.name,
         "runs": len(plan.runs),
@@ -120,7 +120,7 @@ def _described(plan: Plan, seconds: float) -> dict[str, object]:
     }
 
 
-def _display(bars: Progress, plan: Plan, about: Callable[[float], str]) -> Callable[[State], None]:
+def _display(bars: Progress, plan: SweepPlan, about: Callable[[float], str]) -> Callable[[State], None]:
     """A bar for all runs, and a line for each process; where nobody watches, a line whenever a run is over."""
     there = len(plan.runs) - plan.left
     whole = bars.add_task("runs", total=len(plan.runs), completed=there)
@@ -154,8 +154,8 @@ def _tell(found: Summary, file: str, base: Path) -> None:
     for run, reason in found.failed:
         show.print(f"failed: {run}: {reason}", style="red", soft_wrap=True, markup=False)
     if found.failed:
-        show.print("Mend what the sentences name; the same command goes on from there.")
+        show.print("Mend what the sentences name; the same command resumes from there.")
     if found.left:
-        show.print(f"{_counted(found.left, 'run')} left; the same command goes on.")
+        show.print(f"{_counted(found.left, 'run')} left; the same command resumes.")
     if not found.failed and not found.left:
         show.print(f"All {_counted(found.total, 'run')} are there; clbench show {base} shows them one by one.")

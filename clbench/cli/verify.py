@@ -15,7 +15,7 @@ import click
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
-    from clbench.board.truth import Truth
+    from clbench.board.edition import EditionFacts
     from clbench.board.verify import Verdict
     from clbench.record import Record
 
@@ -41,10 +41,10 @@ def command(
     """Check submissions: form, figures, test pairs, recipe, strategy, size. Exit code 1 if anything is wrong.
 
     PATH is a submission's folder, a folder of submissions, or a run before it is submitted. Every figure is computed
-    again from the predictions and the right classes, which are generated or fetched anew.
+    again from the predictions and the reference labels, which are generated or fetched anew.
     """
     from clbench.board import find_submissions
-    from clbench.board.truth import truth_of
+    from clbench.board.edition import facts_of
     from clbench.board.verify import Verdict, verify
     from clbench.record import RECORD_NAME
     from clbench.runtime.console import progress
@@ -56,8 +56,8 @@ def command(
     with progress(quiet=as_json) as bars:
 
         @lru_cache
-        def truth(stream: str, edition: str) -> Truth:
-            return truth_of(stream, edition, data_dir)
+        def facts(stream: str, edition: str) -> EditionFacts:
+            return facts_of(stream, edition, data_dir)
 
         def again(record: Record) -> Record:
             return _carried_out(record, model, strategy, data_dir)
@@ -70,7 +70,7 @@ def command(
                 verdicts.append(Verdict(path, (str(error),), (), 0))
         task = bars.add_task("verify", total=len(found), unit="submissions")
         for path in dict.fromkeys(found):
-            verdicts.append(verify(path, truth, checkpoint=checkpoint, again=again if rerun else None))
+            verdicts.append(verify(path, facts, checkpoint=checkpoint, again=again if rerun else None))
             bars.advance(task)
     _tell(verdicts, as_json)
     sys.exit(1 if any(one.problems for one in verdicts) else 0)
@@ -113,7 +113,7 @@ def _carried_out(record: Record, model: str | None, strategy: str | None, data_d
     Raises:
         UserError: recipe or strategy is not shipped and none was named, or whatever a run may raise.
     """
-    from clbench.runs.job import prepare
+    from clbench.runs.job import make_job
     from clbench.runs.runner import run_seed
     from clbench.schema.shipped import names
     from clbench.schema.spec import RunSpec
@@ -133,4 +133,4 @@ def _carried_out(record: Record, model: str | None, strategy: str | None, data_d
         data_dir=data_dir, eval_every=told.eval_every, shift=told.shift,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        return run_seed(prepare(spec), told.seed, Path(folder))
+        return run_seed(make_job(spec), told.seed, Path(folder))

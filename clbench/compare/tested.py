@@ -38,7 +38,7 @@ class Tested:
         by_t: the same difference by Student's t.
         by_t_adjusted: Holm's p of that.
         seeds: the seeds compared in ``mcnemar``, first's and second's: each that both have, or the lowest of each.
-        mcnemar: for each of ``seeds`` the test of the final predictions, over the domains met.
+        mcnemar: for each of ``seeds`` the test of the final predictions, over the seen domains.
         mcnemar_adjusted: Holm's mid-p of its first entry.
     """
 
@@ -94,9 +94,9 @@ def compare(
     """Test every two models on the same predictions.
 
     Lifetime accuracy by :func:`clbench.metrics.lifetime_bootstrap`, which takes test pairs for a sample and, where a
-    model has several, seeds as well. The last predictions by McNemar's test, pooled over the domains met, seed by seed:
-    answers of several seeds to one pair are not independent and must not be added up; the result that is corrected and
-    shown is that of the lowest seed which both have. Holm's correction is over all pairs of models, for each test.
+    model has several, seeds as well. The last predictions by McNemar's test, pooled over the seen domains, a seed at a
+    time: answers of several seeds to one pair are not independent and must not be added up; what is corrected and
+    shown is the result of the lowest seed which both have. Holm's correction is over all pairs of models, by test.
 
     Args:
         models: two or more, tested on the same pairs, see :func:`clbench.compare.read_models`.

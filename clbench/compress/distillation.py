@@ -16,7 +16,7 @@ from clbench.compress.task import Loss, Task
 from clbench.encoder.bert import Classifier
 from clbench.encoder.relations import relations
 from clbench.runtime import events
-from clbench.runtime.company import between_steps
+from clbench.runtime.coordinator import between_steps
 from clbench.storage.cache import cached
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save
 
-from clbench.compress.masks import hold
+from clbench.compress.masks import attach_masks
 from clbench.compress.plan import Plan, PlannedStep, beginning, entry_of, plan
-from clbench.compress.task import Observer, Report, Task, Work
+from clbench.compress.task import Observer, Report, StepContext, Task
 from clbench.encoder.reference import ReferenceModel
 from clbench.schema.training import Training
 from clbench.storage.cache import cached, key_of
@@ -97,9 +97,9 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
         watch = observer if step.watched else None
         identity = form.identity(step.planned)
         training = Training.model_validate(identity["training"]) if form.trains else None
-        work = Work(task, plan.backbone, step.place, step.planned, step.seed, training, teacher, watch)
+        context = StepContext(task, plan.backbone, step.place, step.planned, step.seed, training, teacher, watch)
         if not form.trains:
-            report = form.run(model, work)
+            report = form.run(model, context)
             form.settle(model, step.planned)
             chain["steps"].append({**identity, **report.decided})
             path = path if report.layers is None else _along(path, report.layers)
@@ -108,8 +108,8 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
             chain["steps"].append(identity)
             content = entry_of(chain, (plan.observed or {}) if watch else None)
 
-            def train(folder: Path, form: Any = form, work: Work = work) -> None:
-                _write(folder, model, form.run(model, work), work.observer)
+            def train(folder: Path, form: Any = form, context: StepContext = context) -> None:
+                _write(folder, model, form.run(model, context), context.observer)
 
             report, path = _read(cached("models", content, train), model)
         reports.append(_told(step, identity, report, teacher))
@@ -160,7 +160,7 @@ def _read(folder: Path, model: Any) -> tuple[Report, dict[str, Tensor]]:
     model.load_state_dict(load_file(folder / "model.safetensors"))
     masks = load_file(folder / "masks.safetensors")
     if masks:
-        hold(model, masks)
+        attach_masks(model, masks)
     path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
     scores, details = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("scores", "details"))
     return Report(tuple(scores), details=details), path

@@ -10,7 +10,7 @@ from torch import Tensor
 from clbench.encoder.bert import Classifier
 
 
-def hold(model: Classifier, masks: Mapping[str, Tensor]) -> None:
+def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     """Set what the masks leave out to zero, and keep it there through the model's whole life.
 
     A masked weight's gradient is zero from now on. With AdamW, whose decay only shrinks, a weight of zero without a

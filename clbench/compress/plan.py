@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
 from clbench.schema.step import Place, Planned, Shape, Step
-from clbench.storage.cache import holds, installed, key_of
+from clbench.storage.cache import installed, is_cached, key_of
 
 if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
@@ -35,7 +35,7 @@ class Artifact:
 
     def is_there(self) -> bool:
         """Whether the cache holds it, or need not hold it."""
-        return holds(self.kind, self.key) or (self.serves is not None and holds("models", self.serves))
+        return is_cached(self.kind, self.key) or (self.serves is not None and is_cached("models", self.serves))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from clbench.encoder.optimization import clip, optimizer, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
 from clbench.runtime import events
-from clbench.runtime.company import between_steps
+from clbench.runtime.coordinator import between_steps
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Work:
+class StepContext:
     """What a step is given when it runs.
 
     Attributes:

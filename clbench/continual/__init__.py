@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from clbench.continual.benchmark import Experience
 from clbench.continual.evaluation import Evaluate, Point
-from clbench.continual.life import Checkpoints, Looks, live
+from clbench.continual.life import Checkpoints, Evaluation, live
 
-__all__ = ["Checkpoints", "Evaluate", "Experience", "Looks", "Point", "live"]
+__all__ = ["Checkpoints", "Evaluate", "Evaluation", "Experience", "Point", "live"]

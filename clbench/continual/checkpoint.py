@@ -1,4 +1,4 @@
-"""What a life leaves after each experience, so that it can go on there: one safetensors file, whole or not at all."""
+"""What a life leaves after each experience, so that it can resume there: one safetensors file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from clbench.continual.evaluation import Point
 from clbench.storage.writing import cannot_write
 
-# Two: if the last one is damaged, the life goes on from the one before, and the disk holds no more than it must.
+# Two: if the last one is damaged, the life resumes from the one before, and the disk holds no more than it must.
 _KEPT = 2
 # A folder, not a file: safetensors has temporary files of its own there, which a kill would leave behind.
 _UNFINISHED = ".unfinished"

@@ -21,14 +21,14 @@ from clbench.continual.training import TrainingPlugin
 from clbench.errors import NotFinite
 from clbench.metrics.scores import accuracy
 from clbench.runtime import events
-from clbench.runtime.company import between_steps
+from clbench.runtime.coordinator import between_steps
 from clbench.schema.strategy import Stage, Strategy, stages
 
 
-class Keeper(Protocol):
+class SnapshotWriter(Protocol):
     """Who writes down what a life's model was after each experience."""
 
-    def holds(self, point: Point) -> bool:
+    def has(self, point: Point) -> bool:
         """Whether the model that left ``point``, an experience's last, has been written, or need not be."""
 
     def write(self, point: Point) -> None:
@@ -36,7 +36,7 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True)
-class Looks:
+class Evaluation:
     """How a life is looked at.
 
     Attributes:
@@ -45,8 +45,8 @@ class Looks:
             generators is undone.
         at_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
         every: optimizer steps between evaluations inside an experience; None for none.
-        gold: the right classes of each domain's test pairs, int64, so that listeners hear how good the model is; None
-            where nobody asks.
+        gold: the reference labels of each domain's test pairs, int64, so that listeners hear how good the model is;
+            None where nobody asks.
     """
 
     evaluate: Evaluate
@@ -62,17 +62,17 @@ class Checkpoints:
     Attributes:
         folder: of the files ``experience-{t}.safetensors``.
         fingerprint: whatever determines this life; checkpoints of another fingerprint are not used.
-        keeper: told after each experience; a life that was broken off begins again if he lacks one that is over.
+        snapshots: told after each experience; a life that was interrupted begins again if he lacks one that is over.
     """
 
     folder: Path
     fingerprint: str
-    keeper: Keeper | None = None
+    snapshots: SnapshotWriter | None = None
 
     def latest(self) -> checkpoint.Checkpoint | None:
         """The last checkpoint from which the life can be resumed."""
         past = checkpoint.latest(self.folder, self.fingerprint)
-        if past and self.keeper and not all(self.keeper.holds(point) for point in past.points if point.final):
+        if past and self.snapshots and not all(self.snapshots.has(point) for point in past.points if point.final):
             return None
         return past
 
@@ -83,7 +83,7 @@ def live(
     strategy: Strategy,
     *,
     seed: int,
-    looks: Looks,
+    evaluation: Evaluation,
     checkpoints: Checkpoints,
     path: Mapping[str, Tensor] | None = None,
 ) -> list[Point]:
@@ -96,7 +96,7 @@ def live(
         experiences: the stream in order, the first domain included.
         strategy: how it learns.
         seed: the run's; every experience draws from generators seeded by a hash of it and the experience's number.
-        looks: how it is evaluated.
+        evaluation: how it is evaluated.
         checkpoints: where it is kept.
         path: of inception, for a strategy that needs it, see :meth:`clbench.schema.strategy.Strategy.observer`.
 
@@ -119,7 +119,7 @@ def live(
 
     for number, stage in list(enumerate(planned))[begin:]:
         seed_everything(seed, number)
-        watch = _Watch(model, number, stage, points, looks)
+        watch = _Watch(model, number, stage, points, evaluation)
         judged = [by_name[name] for name in stage.trains_on]
         training = TrainingPlugin(strategy.training, judged, watch.step)
         epochs = strategy.training.epochs if number else 0
@@ -128,8 +128,8 @@ def live(
         watch.finish(training.validation)
         if number:
             events.end(f"live through {stage.name}")
-        if checkpoints.keeper:
-            checkpoints.keeper.write(points[-1])
+        if checkpoints.snapshots:
+            checkpoints.snapshots.write(points[-1])
         state = strategy.state(learner)
         left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
         checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
@@ -141,9 +141,11 @@ def live(
 class _Watch:
     """Evaluation and progress of one stage: appends to ``points``."""
 
-    def __init__(self, model: nn.Module, number: int, stage: Stage, points: list[Point], looks: Looks) -> None:
-        self.model, self.number, self.stage, self.points, self.looks = model, number, stage, points, looks
-        self.evaluate = looks.evaluate if number or looks.at_inception is None else looks.at_inception
+    def __init__(
+        self, model: nn.Module, number: int, stage: Stage, points: list[Point], evaluation: Evaluation
+    ) -> None:
+        self.model, self.number, self.stage, self.points, self.evaluation = model, number, stage, points, evaluation
+        self.evaluate = evaluation.evaluate if number or evaluation.at_inception is None else evaluation.at_inception
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
 
@@ -153,7 +155,7 @@ class _Watch:
         self.examples += examples
         between_steps()
         events.advance(f"live through {self.stage.name}", step, steps, "steps")
-        if self.looks.every and step % self.looks.every == 0 and step < steps:
+        if self.evaluation.every and step % self.evaluation.every == 0 and step < steps:
             self._look(final=False, validation={})
 
     def finish(self, validation: dict[str, float]) -> None:
@@ -168,7 +170,7 @@ class _Watch:
         self.points.append(
             Point(self.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
         )
-        gold = self.looks.gold
+        gold = self.evaluation.gold
         if gold is not None:
             scores = {f"accuracy/{name}": accuracy(gold[name], said) for name, said in found.items()}
             events.figures(f"live through {stage.name}", scores, self.steps)

@@ -140,7 +140,7 @@ class Classifier(nn.Module):
         self.hf = hf
         self.store = store
 
-    def reads(self, store: TokenStore) -> Classifier:
+    def with_tokens(self, store: TokenStore) -> Classifier:
         """The same model, from now on gathering from ``store``."""
         self.store = store
         return self

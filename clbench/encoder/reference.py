@@ -39,7 +39,7 @@ class ReferenceModel(nn.Module):
             else nn.EmbeddingBag(buckets, classes, mode="sum", _weight=torch.zeros(buckets, classes))
         )
 
-    def reads(self, store: TokenStore) -> ReferenceModel:
+    def with_tokens(self, store: TokenStore) -> ReferenceModel:
         """The same model, from now on gathering from ``store``."""
         self.store = store
         return self

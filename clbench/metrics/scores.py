@@ -46,10 +46,10 @@ def macro_f1(gold: np.ndarray, found: np.ndarray) -> float:
 
 
 def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
-    """Mean over experiences of the mean score on the domains met so far.
+    """Mean over experiences of the mean score on the seen domains.
 
-    1/T sum_t 1/|M_t| sum_{d in M_t} A[t, d], M_t the domains met by t. This is the average over the stream of Lopez-Paz
-    & Ranzato's (2017) average accuracy, as in Diaz-Rodriguez et al. (2018) with equal weights a step.
+    1/T sum_t 1/|M_t| sum_{d in M_t} A[t, d], M_t the domains seen by t. This is the average over the stream of
+    Lopez-Paz & Ranzato's (2017) average accuracy, as in Diaz-Rodriguez et al. (2018) with equal weights a step.
 
     Given one row for each evaluation point instead of one for each experience, it is the *anytime* lifetime accuracy:
     every point weighs the same, wherever it lies, so an experience with more points (a larger domain, at a fixed number
@@ -63,14 +63,14 @@ def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
 
 
 def final_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
-    """Mean score at the end over the domains met: 1/|M_T| sum_{d in M_T} A[T, d] (ACC, Lopez-Paz & Ranzato 2017)."""
+    """Mean score at the end over the seen domains: 1/|M_T| sum_{d in M_T} A[T, d] (ACC, Lopez-Paz & Ranzato 2017)."""
     return float(matrix[-1][met[-1]].mean())
 
 
 def forgetting(matrix: np.ndarray, met: np.ndarray) -> float | None:
     """How far the final scores lie below the best ones before (Chaudhry et al. 2018, eq. 3).
 
-    f_d = max_{l < T} A[l, d] - A[T, d], averaged over the domains met before the last experience. As in the paper the
+    f_d = max_{l < T} A[l, d] - A[T, d], averaged over the seen domains before the last experience. As in the paper the
     maximum is over all earlier experiences, those before d was met included. In [-1, 1], negative where the last
     experience brought gains. None with a single experience.
     """
@@ -83,7 +83,7 @@ def forgetting(matrix: np.ndarray, met: np.ndarray) -> float | None:
 def backward_transfer(matrix: np.ndarray, met: np.ndarray) -> float | None:
     """What learning later domains did to earlier ones (BWT, Lopez-Paz & Ranzato 2017).
 
-    Mean over the domains met before the last experience of A[T, d] - A[t_d, d], with t_d the experience in which d was
+    Mean over the seen domains before the last experience of A[T, d] - A[t_d, d], with t_d the experience in which d was
     met. In [-1, 1]; negative is forgetting. None with a single experience.
     """
     if len(matrix) < 2:
@@ -95,7 +95,7 @@ def backward_transfer(matrix: np.ndarray, met: np.ndarray) -> float | None:
 def forward_transfer(matrix: np.ndarray, met: np.ndarray, baseline: np.ndarray) -> float | None:
     """What earlier domains did for later ones before they were trained on (FWT, Lopez-Paz & Ranzato 2017).
 
-    Mean over the domains met after inception of A[t_d - 1, d] - b_d.
+    Mean over the seen domains after inception of A[t_d - 1, d] - b_d.
 
     Args:
         matrix, met: (T, D).
@@ -112,7 +112,7 @@ def forward_transfer(matrix: np.ndarray, met: np.ndarray, baseline: np.ndarray) 
 
 
 def learning_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
-    """Plasticity: mean over the domains met of A[t_d, d], the score right after training on it (Riemer et al. 2019)."""
+    """Plasticity: mean over seen domains of A[t_d, d], the score right after training on it (Riemer et al. 2019)."""
     columns = np.flatnonzero(met[-1])
     return float(matrix[_first(met)[columns], columns].mean())
 
@@ -120,7 +120,7 @@ def learning_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
 def intransigence(matrix: np.ndarray, met: np.ndarray, reference: np.ndarray) -> float | None:
     """Inability to learn: how far a freshly learned domain lies below the reference (Chaudhry et al. 2018, eq. 4).
 
-    Mean over the domains met after inception of a*_d - A[t_d, d]. Inception is left out because the recipe, not the
+    Mean over the seen domains after inception of a*_d - A[t_d, d]. Inception is left out because the recipe, not the
     strategy, learned that domain.
 
     Args:
@@ -163,7 +163,7 @@ def minimum_accuracy(points: np.ndarray, met: np.ndarray, experience: np.ndarray
 def worst_case_accuracy(points: np.ndarray, met: np.ndarray, experience: np.ndarray) -> float:
     """A floor under a life: the newest domain's score and the minima of the earlier ones.
 
-    1/k A[T, k] + (1 - 1/k) min-ACC with k domains met (WC-ACC, De Lange et al. 2023). Where the last experience brings
+    1/k A[T, k] + (1 - 1/k) min-ACC with k seen domains (WC-ACC, De Lange et al. 2023). Where the last experience brings
     several domains (joint training), their mean stands for A[T, k], with their share of the k domains. Arguments as for
     :func:`minimum_accuracy`; with a single experience it is the final score.
     """
@@ -192,5 +192,5 @@ def _first(met: np.ndarray) -> np.ndarray:
 
 
 def _later(met: np.ndarray) -> np.ndarray:
-    """The domains met after inception."""
+    """The seen domains after inception."""
     return np.flatnonzero(met[-1] & ~met[0])

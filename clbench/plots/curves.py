@@ -41,7 +41,7 @@ class Curves:
     majority_balanced: np.ndarray
 
     def mean_over_met(self, scores: np.ndarray) -> np.ndarray:
-        """(..., P) of (..., P, D) or (D,): at each point the mean over the domains met, as lifetime accuracy has it."""
+        """(..., P) of (..., P, D) or (D,): at each point the mean over seen domains, as lifetime accuracy has it."""
         return np.where(self.met, scores, 0.0).sum(axis=-1) / self.met.sum(axis=1)
 
 

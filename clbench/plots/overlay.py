@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Beyond the palette's eight colours, lines of one colour differ in these and in their markers.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)), (0, (1, 2)))
-MEAN = "mean over domains met"
+MEAN = "mean over seen domains"
 # Colour, marker and place among the dashes.
 LineStyle = tuple[str, str, int]
 
@@ -69,7 +69,7 @@ class Overlay:
     majority_balanced: np.ndarray
 
     def mean_over_met(self, scores: np.ndarray) -> np.ndarray:
-        """(..., T) of (..., T, D) or (D,): after each experience the mean over the domains met, as lifetime accuracy
+        """(..., T) of (..., T, D) or (D,): after each experience the mean over the seen domains, as lifetime accuracy
         has it."""
         return np.where(self.met, scores, 0.0).sum(axis=-1) / self.met.sum(axis=1)
 
@@ -125,7 +125,7 @@ def overlay(models: Sequence[tuple[str, Sequence[Record]]]) -> Overlay:
 def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple[Path, Path]:
     """Draw the models' curves as ``path``.png and ``path``.svg.
 
-    Above, the mean over the domains met, as accuracy and as balanced accuracy; beneath, a small panel for each domain,
+    Above, the mean over the seen domains, as accuracy and as balanced accuracy; beneath, a small panel for each domain,
     grey until the experience that trains on it (and for good where none does). Lines are means over seeds, bands their
     95% intervals. Of more than six models the six of the best lifetime accuracy keep their colours, the others are
     grey, and a panel for each model follows at the foot, the best first. The same records give the same bytes.
@@ -177,7 +177,7 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
         if beside:
             note += (
                 f"; in colour: the {MOST} of the highest lifetime {measure};\n"
-                f"at the foot: each model's {measure}, mean over the domains met, the highest lifetime first"
+                f"at the foot: each model's {measure}, mean over the seen domains, the highest lifetime first"
             )
         figure.suptitle(f"{drawn.title}\n{note}", fontsize=11, x=0.01, ha="left")
         files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
@@ -186,11 +186,11 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
 
 
 def _mean_panels(figure: Figure, grid: GridSpecBase, drawn: Overlay, styles: Mapping[int, LineStyle]) -> list[Axes]:
-    """The means over the domains met, as accuracy and as balanced accuracy."""
+    """The means over the seen domains, as accuracy and as balanced accuracy."""
     panels = [figure.add_subplot(grid[0]), figure.add_subplot(grid[1])]
     for panel, scores, majority, title in (
-        (panels[0], drawn.accuracy, drawn.majority, "accuracy, mean over the domains met"),
-        (panels[1], drawn.balanced, drawn.majority_balanced, "balanced accuracy, mean over the domains met"),
+        (panels[0], drawn.accuracy, drawn.majority, "accuracy, mean over the seen domains"),
+        (panels[1], drawn.balanced, drawn.majority_balanced, "balanced accuracy, mean over the seen domains"),
     ):
         _panel(panel, title, [drawn.mean_over_met(one) for one in scores], drawn.mean_over_met(majority), styles, 1.9)
         name_experiences(panel, drawn.experiences, 9)
@@ -226,7 +226,7 @@ def _model_panels(
     order: Sequence[int],
     balanced: bool,
 ) -> list[Axes]:
-    """A panel for each model, in ``order``: its mean over the domains met before those of all others."""
+    """A panel for each model, in ``order``: its mean over the seen domains before those of all others."""
     scores, majority = drawn.measure(balanced)
     means, level = [drawn.mean_over_met(one) for one in scores], drawn.mean_over_met(majority)
     named, beside = drawn.labels(), grid.ncols
@@ -264,7 +264,7 @@ def _legend(figure: Figure, panel: Axes, coloured: Sequence[str], others: int, c
 def overlay_terminal(
     drawn: Overlay, width: int = 80, height: int = 16, colour: bool = True, balanced: bool = True
 ) -> str:
-    """A small plot of each model's mean over the domains met, the mean over seeds where there are several.
+    """A small plot of each model's mean over the seen domains, the mean over seeds where there are several.
 
     More than six models have a row of bars each instead, the highest lifetime accuracy first.
 
@@ -280,7 +280,7 @@ def overlay_terminal(
     scores, majority = drawn.measure(balanced)
     means = np.stack([drawn.mean_over_met(one).mean(axis=0) for one in scores])
     named, count = drawn.labels(), len(drawn.experiences)
-    title = f"{'balanced ' * balanced}accuracy, mean over the domains met"
+    title = f"{'balanced ' * balanced}accuracy, mean over the seen domains"
     many = len(named) > MOST
     worth = drawn.lifetimes(balanced)
     order = sorted(range(len(named)), key=lambda n: (-worth[n], n)) if many else range(len(named))

@@ -255,7 +255,7 @@ def _model_layers(styles: Sequence[LineStyle], alone: bool) -> list[dict[str, An
 
 
 def _limits(drawn: Overlay, balanced: bool) -> tuple[float, float]:
-    """The axis that the page begins with: the mean over the domains met."""
+    """The axis that the page begins with: the mean over the seen domains."""
     scores, majority = drawn.measure(balanced)
     bands = [over_seeds(drawn.mean_over_met(one)) for one in scores]
     return score_limits(*(end for band in bands for end in (band.low, band.high)), drawn.mean_over_met(majority))

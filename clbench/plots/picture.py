@@ -45,7 +45,7 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
     """Draw accuracy and balanced accuracy of each domain along a life, as ``path``.png and ``path``.svg.
 
     A line is solid from the moment its domain was trained on, dashed before (and always for evaluation-only domains);
-    vertical lines are the ends of experiences; the black line is the mean over the domains met, and the dashed grey one
+    vertical lines are the ends of experiences; the black line is the mean over seen domains, and the dashed grey one
     what naming the majority class gets there. More than six domains are grey beside that mean, and each has a small
     panel of its own beneath. With several records, seeds of one run, lines are means and bands their 95% intervals. The
     same records give the same bytes.
@@ -134,7 +134,7 @@ def majority_line(axes: Axes, x: Any, scores: np.ndarray) -> None:
 
 
 def _bands(drawn: Curves, scores: np.ndarray) -> list[Band]:
-    """Each domain's, and the mean's over the domains met."""
+    """Each domain's, and the mean's over the seen domains."""
     bands = [over_seeds(scores[:, :, d]) for d in range(len(drawn.domains))]
     return [*bands, over_seeds(drawn.mean_over_met(scores))]
 
@@ -165,7 +165,7 @@ def _panel(axes: Axes, drawn: Curves, scores: np.ndarray, majority: np.ndarray, 
                   markerfacecolor="white" if drawn.evaluation_only[d] else colour)  # fmt: skip
     if faded and len(scores) > 1:
         shade_band(axes, drawn.x, mean, INK, 0.12)
-    axes.plot(drawn.x, mean.mean, color=INK, linewidth=2.6, alpha=0.85, zorder=5, label="mean over domains met",
+    axes.plot(drawn.x, mean.mean, color=INK, linewidth=2.6, alpha=0.85, zorder=5, label="mean over seen domains",
               marker="." if len(drawn.x) == 1 else None, markersize=9)  # fmt: skip
     majority_line(axes, drawn.x, drawn.mean_over_met(majority))
     names = [f"{name}\n(inception)" if t == 0 else name for t, name in enumerate(drawn.experiences)]

@@ -62,7 +62,7 @@ def resume(folder: Path, progress: Progress, print_: str) -> Progress:
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
-        raise UserError(f"{path} is damaged and cannot be gone on from; delete it to begin again.") from error
+        raise UserError(f"{path} is damaged and cannot be resumed from; delete it to begin again.") from error
     if content["fingerprint"] != print_:
         raise UserError(
             f"{path} is of another configuration, text or teacher; choose another --out, or delete it to begin again."

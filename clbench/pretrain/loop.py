@@ -100,7 +100,7 @@ def train(
 ) -> Progress:
     """Go on from ``progress`` to the last step, leaving checkpoints and the loss curve in ``folder``.
 
-    Every draw depends on the seed and the number of the step alone, so a run that was killed and goes on from its
+    Every draw depends on the seed and the number of the step alone, so a run that was killed and resumes from its
     checkpoint ends with the same weights, bit for bit, as one that was not.
 
     Args:

@@ -157,8 +157,8 @@ class Record(Part):
         """What it says, what it lacks computed from the predictions, in the order in which figures are shown; those
         that no metric is there for stand last."""
         known = metrics()
-        lacking = any(name not in self.figures for name in known)
-        again = self.figures_again() if lacking else {}
+        missing = any(name not in self.figures for name in known)
+        again = self.figures_again() if missing else {}
         found = {name: self.figures[name] if name in self.figures else again[name] for name in known}
         return found | {name: self.figures[name] for name in self.unverified()}
 
@@ -167,7 +167,7 @@ class Record(Part):
         return sorted(set(self.figures) - set(metrics()))
 
     def warnings_again(self) -> tuple[RunWarning, ...]:
-        """The warnings in it, and those that follow from its predictions, right classes and sources.
+        """The warnings in it, and those that follow from its predictions, reference labels and sources.
 
         What a model predicts is never taken from ``warnings``, only from the predictions.
         """
@@ -278,7 +278,7 @@ class Record(Part):
         return pd.concat(parts, ignore_index=True)
 
     def without_times(self) -> dict[str, Any]:
-        """What must be equal between a run and its repetition, broken off in between or not: all but measurements.
+        """What must be equal between a run and its repetition, interrupted in between or not: all but measurements.
 
         Warnings are equal as well where one clbench made both; :func:`clbench.board.verify.verify` compares records of
         several versions and leaves them out.

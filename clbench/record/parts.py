@@ -85,7 +85,7 @@ class Domain(Part):
         evaluation_only: never trained on.
         source: where its pairs came from.
         splits: digest and size of each split.
-        gold: the test pairs' right classes.
+        gold: the test pairs' reference labels.
         label_shares: share of each class among them, in the label space's order.
         majority: score of always naming the training pairs' most frequent class.
         word_overlap: score of a classifier that reads only the share of words in common.

@@ -32,7 +32,7 @@ class Note(Part):
     Attributes:
         configuration: as its record will have it.
         experiences: that it will live through, by name.
-        started: when it was begun, or last gone on with; ISO 8601.
+        started: when it was begun, or last resumed; ISO 8601.
     """
 
     configuration: Configuration
@@ -61,9 +61,9 @@ class Unfinished:
         """For people.
 
         >>> Unfinished(Path("x"), None, 0, False).how_far
-        'broken off before the end of inception'
+        'interrupted before the end of inception'
         """
-        state = "running" if self.running else "broken off"
+        state = "running" if self.running else "interrupted"
         if not self.over:
             return f"{state} before the end of inception" if not self.running else "running, at inception"
         if self.note is None:
@@ -84,7 +84,7 @@ def write_note(folder: Path, configuration: Mapping[str, Any], experiences: Sequ
 
 
 def has_lived(folder: Path) -> bool:
-    """Whether there is anything that a broken-off run could go on from."""
+    """Whether there is anything that an interrupted run could resume from."""
     return any((folder / CHECKPOINTS).glob("experience-*.safetensors"))
 
 

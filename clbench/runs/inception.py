@@ -11,7 +11,7 @@ import numpy as np
 
 from clbench.runs.job import Job
 from clbench.runtime import events
-from clbench.runtime.company import between_steps
+from clbench.runtime.coordinator import between_steps
 from clbench.storage.cache import cached
 
 if TYPE_CHECKING:

@@ -127,7 +127,7 @@ class Job:
         return base / track / f"{self.recipe.form.name}-{self.fingerprint()[:8]}"
 
 
-def prepare(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
+def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     """Read and check all that a run needs.
 
     Args:

@@ -15,15 +15,15 @@ from clbench.errors import UserError
 from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
 from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
 from clbench.runs.inception import Tokens, at_inception, evaluator, make_model, make_tokens
-from clbench.runs.job import Job, clock, configuration, prepare
-from clbench.runs.models import FOLDER as MODELS
-from clbench.runs.models import Keeper, check_keep, lacking
-from clbench.runtime.company import alone
+from clbench.runs.job import Job, clock, configuration, make_job
+from clbench.runs.snapshots import FOLDER as MODELS
+from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots
+from clbench.runtime.coordinator import alone
 from clbench.runtime.events import Listener, listening
 from clbench.schema.seeds import check_seed, seeds_of
 from clbench.schema.spec import SpecFields, spec_of
 from clbench.schema.strategy import stages
-from clbench.storage.writing import cannot_write, made, remove_litter, remove_lock
+from clbench.storage.writing import cannot_write, made, remove_leftovers, remove_lock
 
 if TYPE_CHECKING:
     from clbench.compress.execute import Compressed
@@ -44,7 +44,7 @@ def run(
 ) -> Record:
     """Compress a model, take it through a stream, and return the record that this leaves.
 
-    A run that was broken off is resumed where it stood; one that is finished is only read.
+    A run that was interrupted is resumed where it stood; one that is finished is only read.
 
     Args:
         model: a recipe's name, the path of its YAML file, or a checkpoint's folder.
@@ -64,13 +64,13 @@ def run(
     """
     check_seed(seed)
     with listening(*([] if listen is None else [listen])):
-        job = prepare(spec_of(model, stream, fields))
+        job = make_job(spec_of(model, stream, fields))
         folder = Path(out) if out else job.folder() / f"seed-{seed}"
         return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models)
 
 
 def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_models: str | None = None) -> Record:
-    """The run of one seed, in ``folder``: read where it is finished, resumed where it was broken off.
+    """The run of one seed, in ``folder``: read where it is finished, resumed where it was interrupted.
 
     Args:
         fresh, keep_models: as :func:`run` has them.
@@ -78,7 +78,7 @@ def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_mod
     Raises:
         UserError: as :func:`run`; or the folder holds another run, or another process works in it.
     """
-    check_keep(keep_models, job)
+    check_snapshots(keep_models, job)
     fingerprint = job.fingerprint(seed)
     if fresh:
         forget(folder)
@@ -120,7 +120,7 @@ def _check_kept(record: Record, folder: Path, keep_models: str | None) -> None:
     if keep_models is None:
         return
     experiences = [(point.experience, point.name) for point in record.points if point.final]
-    missing = lacking(folder, keep_models, experiences, record.configuration.fingerprint)
+    missing = missing_snapshots(folder, keep_models, experiences, record.configuration.fingerprint)
     if missing:
         raise UserError(
             f"{folder} is finished and did not keep {', '.join(missing)} in {MODELS}/; give --fresh beside "
@@ -175,15 +175,15 @@ def _life(
 
     evaluate = evaluator(tokens)
     gold = {d.name: d.splits["test"].labels for d in job.data}
-    keeper = Keeper(job, seed, fingerprint, compressed, gold, folder, keep_models) if keep_models else None
-    looks = continual.Looks(evaluate, at_inception(job, compressed, evaluate), job.spec.eval_every, gold)
-    kept = continual.Checkpoints(folder / CHECKPOINTS, fingerprint, keeper)
+    snapshots = SnapshotWriter(job, seed, fingerprint, compressed, gold, folder, keep_models) if keep_models else None
+    evaluation = continual.Evaluation(evaluate, at_inception(job, compressed, evaluate), job.spec.eval_every, gold)
+    kept = continual.Checkpoints(folder / CHECKPOINTS, fingerprint, snapshots)
     points = continual.live(
-        compressed.model, _experiences(job, tokens), job.strategy, seed=seed, looks=looks, checkpoints=kept,
+        compressed.model, _experiences(job, tokens), job.strategy, seed=seed, evaluation=evaluation, checkpoints=kept,
         path=compressed.path,
     )  # fmt: skip
-    if keeper:
-        keeper.write_end(points[-1])
+    if snapshots:
+        snapshots.write_end(points[-1])
     return points
 
 
@@ -283,5 +283,5 @@ def _sole(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise cannot_write(folder, error, "choose another --out", was_there=False) from error
         stack.callback(remove_lock, folder / LOCK_NAME)
-        remove_litter(folder, own=True)
+        remove_leftovers(folder, own=True)
         yield

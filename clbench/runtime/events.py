@@ -7,7 +7,7 @@ Listeners are functions of one :class:`Event`; :func:`listening` adds one for th
         clbench.run("pkd-skip-6l", "nli-shift", quick=True)
 
 The terminal's bars, JSON lines and the log are listeners (see :mod:`clbench.runtime.console`). Nothing that coordinates
-processes hides behind an event: see :mod:`clbench.runtime.company`.
+processes hides behind an event: see :mod:`clbench.runtime.coordinator`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from clbench.schema.training import Training
 
 if TYPE_CHECKING:
     from clbench.compress.plan import Plan
-    from clbench.compress.task import Report, Task, Work
+    from clbench.compress.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -147,12 +147,12 @@ class Step(Form):
 
     def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
         """The model that a recipe with this step at its head starts from: the backbone with a fresh head."""
-        return backbone.classifier(task.classes, seed).reads(task.store)
+        return backbone.classifier(task.classes, seed).with_tokens(task.store)
 
     def settle(self, model: Any, planned: Planned) -> None:
         """Put into the model what holds from now on, whether it is trained now or was before."""
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         """Do it: change ``model`` in place, and say what was done."""
         raise NotImplementedError
 

@@ -43,7 +43,7 @@ def installed(package: str) -> str:
     return metadata.version(package)
 
 
-def holds(kind: str, key: str) -> bool:
+def is_cached(kind: str, key: str) -> bool:
     """Whether there is an entry of this key; that it is undamaged is only seen when it is read."""
     return (root() / kind / key / _MANIFEST).is_file()
 

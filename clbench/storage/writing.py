@@ -50,7 +50,7 @@ def unfinished(folder: Path, own: bool = False) -> Iterator[Path]:
 
     Args:
         folder: made where missing.
-        own: see :func:`remove_litter`.
+        own: see :func:`remove_leftovers`.
 
     Raises:
         OSError: it cannot be made.
@@ -58,7 +58,7 @@ def unfinished(folder: Path, own: bool = False) -> Iterator[Path]:
     from filelock import FileLock
 
     folder.mkdir(parents=True, exist_ok=True)
-    remove_litter(folder, own)
+    remove_leftovers(folder, own)
     place = folder / f"{_PREFIX}{secrets.token_hex(6)}"
     lock = Path(f"{place}{_LOCK}")
     with FileLock(lock):
@@ -84,7 +84,7 @@ def made(folder: Path) -> Iterator[None]:
         raise
 
 
-def remove_litter(folder: Path, own: bool = False) -> None:
+def remove_leftovers(folder: Path, own: bool = False) -> None:
     """Remove from ``folder`` what processes that are dead have left unfinished there; see :func:`unfinished`.
 
     Args:

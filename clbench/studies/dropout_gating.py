@@ -31,7 +31,7 @@ FIGURES = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class Settings:
     """What is to be done.
 
     Attributes:
@@ -76,10 +76,10 @@ class Outcome:
         return found
 
 
-def study(plan: Plan, folder: Path) -> Outcome:
+def study(plan: Settings, folder: Path) -> Outcome:
     """Live with every rate and seed.
 
-    Finished lives are read, so that a study which was broken off goes on.
+    Finished lives are read, so that a study which was interrupted resumes.
 
     Args:
         folder: for the runs of the lives.
@@ -87,9 +87,9 @@ def study(plan: Plan, folder: Path) -> Outcome:
     Raises:
         UserError: whatever a user can mend.
     """
-    from clbench.runs.job import prepare
+    from clbench.runs.job import make_job
 
-    prepare(plan.spec)  # a mistake is told before any work is done
+    make_job(plan.spec)  # a mistake is told before any work is done
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         jobs = [pool.submit(live, plan, rate, seed, folder / "lives") for seed in plan.seeds for rate in RATES]
@@ -98,7 +98,7 @@ def study(plan: Plan, folder: Path) -> Outcome:
     return Outcome(lives)
 
 
-def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
     """``lives.csv``, ``study.md`` and ``study.json``.
 
     Returns:
@@ -112,12 +112,12 @@ def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
     return [written, folder / "study.md", folder / "study.json"]
 
 
-def live(plan: Plan, rate: float, seed: int, folder: Path) -> dict[str, Any]:
+def live(plan: Settings, rate: float, seed: int, folder: Path) -> dict[str, Any]:
     """One life with one rate: its figures."""
-    from clbench.runs.job import prepare
+    from clbench.runs.job import make_job
     from clbench.runs.runner import run_seed
 
-    job = prepare(plan.spec.model_copy(update={"model": RATES[rate]}))
+    job = make_job(plan.spec.model_copy(update={"model": RATES[rate]}))
     record = run_seed(job, seed, folder / RATES[rate] / f"seed-{seed}")
     figures = {name: value for name, value in record.figures.items() if value is not None}
     return {"rate": rate, "seed": seed} | figures
@@ -130,7 +130,7 @@ def table(outcome: Outcome) -> list[list[str]]:
     ]
 
 
-def markdown(outcome: Outcome, plan: Plan) -> str:
+def markdown(outcome: Outcome, plan: Settings) -> str:
     """The table and the answers."""
     head = ["dropout", *FIGURES.values()]
     answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)

@@ -39,7 +39,7 @@ LIVES = ((True, "layerdrop-12l"), (False, "finetune-12l"), (True, "layerdrop-6l"
 
 
 @dataclass(frozen=True)
-class Plan:
+class Settings:
     """What is to be done.
 
     Attributes:
@@ -128,11 +128,11 @@ def depths_of(layers: int) -> list[int]:
     ]
 
 
-def study(plan: Plan, folder: Path) -> Outcome:
+def study(plan: Settings, folder: Path) -> Outcome:
     """Fine-tune, drop layers, live.
 
     Fine-tuned models come from the cache where they are there, and finished lives are read, so that a study which was
-    broken off goes on.
+    interrupted resumes.
 
     Args:
         folder: for the runs of the lives.
@@ -167,7 +167,7 @@ def study(plan: Plan, folder: Path) -> Outcome:
     return Outcome(rows, lives)
 
 
-def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed: int) -> list[dict[str, Any]]:
+def measure_arm(plan: Settings, arm: str, stream: OpenStream, data: DomainData, seed: int) -> list[dict[str, Any]]:
     """One model, fine-tuned on one domain, then read at every depth, "every other" layer left out."""
     import torch
 
@@ -189,7 +189,7 @@ def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed
     floor = majority(data, task.classes).accuracy
     rows = []
     for depth in depths_of(layers):
-        model = backbone.classifier(task.classes, seed).reads(task.store).eval()
+        model = backbone.classifier(task.classes, seed).with_tokens(task.store).eval()
         model.load_state_dict(whole)
         step = PruneLayers(step="prune_layers", drop="alternate", depth=depth)
         keep_layers(model, kept_layers(step, layers, recipe))
@@ -208,14 +208,14 @@ def measure_arm(plan: Plan, arm: str, stream: OpenStream, data: DomainData, seed
     return rows
 
 
-def live(plan: Plan, dropped: bool, recipe: str, seed: int, folder: Path) -> list[dict[str, Any]]:
+def live(plan: Settings, dropped: bool, recipe: str, seed: int, folder: Path) -> list[dict[str, Any]]:
     """One life through ``nli-shift`` under ``naive``: its headline figures."""
-    from clbench.runs.job import prepare
+    from clbench.runs.job import make_job
     from clbench.runs.runner import run_seed
 
     backbone = plan.dropped if dropped else plan.plain
     spec = RunSpec(model=recipe, edition=plan.edition, data_dir=plan.data_dir, backbone=backbone)
-    record = run_seed(prepare(spec), seed, folder / recipe / f"seed-{seed}")
+    record = run_seed(make_job(spec), seed, folder / recipe / f"seed-{seed}")
     figures = {name: value for name, value in record.figures.items() if value is not None}
     return [{"model": recipe, "backbone": record.configuration.backbone.name, "seed": seed} | figures]
 
@@ -238,7 +238,7 @@ def life_table(outcome: Outcome, figures: Sequence[str]) -> list[list[str]]:
     return rows
 
 
-def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
     """``depths.csv``, ``lives.csv`` where there are any, ``depths.png`` and ``.svg``, ``study.md``, ``study.json``.
 
     Returns:
@@ -272,7 +272,7 @@ def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
 LIFE_FIGURES = ("lifetime_accuracy", "final_accuracy", "forgetting", "lifetime_balanced_accuracy")
 
 
-def markdown(outcome: Outcome, plan: Plan) -> str:
+def markdown(outcome: Outcome, plan: Settings) -> str:
     """The study as a page: tables, answers."""
 
     head = ["LayerDrop in", *(f"{depth} layers" for depth in outcome.depths)]

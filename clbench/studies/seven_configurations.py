@@ -47,7 +47,7 @@ DOMAINS = ("mrpc", "rte")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Settings:
     """What is to be done.
 
     Attributes:
@@ -110,10 +110,10 @@ class Outcome:
         return DataFrame(rows).set_index("configuration")
 
 
-def study(plan: Plan) -> Outcome:
+def study(plan: Settings) -> Outcome:
     """Make and test the seven models on both domains with every seed.
 
-    Every trained step comes from the cache where it is there, so that a study which was broken off goes on.
+    Every trained step comes from the cache where it is there, so that a study which was interrupted resumes.
 
     Raises:
         UserError: whatever a user can mend.
@@ -185,7 +185,7 @@ def questions(right: Mapping[tuple[int, str], np.ndarray]) -> tuple[Answer, ...]
     )
 
 
-def write(outcome: Outcome, plan: Plan, folder: Path) -> list[Path]:
+def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
     """``table.csv``, ``table.md``, ``table.html`` and ``table.png`` with a green gradient, and ``study.json``.
 
     Returns:
@@ -222,7 +222,7 @@ def shown(outcome: Outcome) -> tuple[list[str], list[list[str]], list[list[float
     return head, cells, shades
 
 
-def caption(outcome: Outcome, plan: Plan) -> str:
+def caption(outcome: Outcome, plan: Settings) -> str:
     """What the table shows."""
     floors = ", ".join(f"{domain} {percent(value)}" for domain, value in outcome.majority.items())
     return (
@@ -231,14 +231,14 @@ def caption(outcome: Outcome, plan: Plan) -> str:
     )
 
 
-def markdown(outcome: Outcome, plan: Plan) -> str:
+def markdown(outcome: Outcome, plan: Settings) -> str:
     """The table and what it says to the study's questions."""
     head, cells, _ = shown(outcome)
     answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)
     return f"{caption(outcome, plan)}.\n\n{markdown_table(head, cells, texts=4)}\n\n{answers}\n"
 
 
-def _page(outcome: Outcome, plan: Plan) -> str:
+def _page(outcome: Outcome, plan: Settings) -> str:
     from html import escape
 
     answers = "".join(f"<li>{escape(one.sentence())}</li>" for one in outcome.answers)
@@ -249,7 +249,7 @@ def _page(outcome: Outcome, plan: Plan) -> str:
     )
 
 
-def _styled(outcome: Outcome, plan: Plan) -> Styler:
+def _styled(outcome: Outcome, plan: Settings) -> Styler:
     frame = outcome.frame()
     formats: dict[Any, Any] = {name: _digit for name in frame.columns if name.split()[0] in DOMAINS}
     return (

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
 from clbench.runtime.pool import context
-from clbench.runtime.pool import workers as pool
+from clbench.runtime.pool import workers as spawned
 from clbench.runtime.threads import one_thread
 from clbench.storage.cache import root
-from clbench.sweep.plan import Plan, Unit, ranked, simulated
-from clbench.sweep.work import Pace, Work
+from clbench.sweep.plan import SweepPlan, Unit, makespan, priority_order
+from clbench.sweep.workload import PassTime, Workload
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -36,19 +36,19 @@ TRACE_NAME = "error.txt"
 
 
 @dataclass(frozen=True)
-class Orders:
+class SweepPaths:
     """What is the same for all units of a sweep, and goes to every process.
 
     Attributes:
         base: the folder of all runs.
-        lock: see :class:`clbench.runtime.company.Company`.
+        lock: see :class:`clbench.runtime.coordinator.Coordinator`.
     """
 
     base: Path
     lock: Path
 
     @classmethod
-    def of(cls, base: Path) -> Orders:
+    def of(cls, base: Path) -> SweepPaths:
         """Those of the sweeps that share this machine's cache."""
         return cls(base, root() / "measuring.lock")
 
@@ -69,7 +69,7 @@ class State:
     seconds_left: float
 
 
-class Crew:
+class WorkerPool:
     """Processes that stay alive from unit to unit, each a pool of its own: where one dies, the others do not notice."""
 
     def __init__(self, count: int, threads: int | None = None) -> None:
@@ -77,47 +77,47 @@ class Crew:
         count: of processes.
         threads: that all of them together compute with; one each by default.
         """
-        self.hands: list[_Hand] = [_Hand() for _ in range(count)]
+        self.workers: list[_Worker] = [_Worker() for _ in range(count)]
         self.threads = threads or count
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            for hand in self.hands:
-                hand.break_off()
-        for hand in self.hands:
-            hand.leave()
+            for worker in self.workers:
+                worker.interrupt()
+        for worker in self.workers:
+            worker.leave()
 
     def warm(self) -> None:
         """Let the processes import what they need, while this one looks at what there is to do."""
-        for hand in self.hands:
-            hand.warm()
+        for worker in self.workers:
+            worker.warm()
 
-    def pace(self, plan: Plan, orders: Orders) -> dict[str, Pace]:
-        """The pace at which each stream's pairs are trained on while all processes are at it, by the stream's name."""
+    def pass_time(self, plan: SweepPlan, paths: SweepPaths) -> dict[str, PassTime]:
+        """What a pass over each stream's pairs takes while all processes train, by the stream's name."""
         found = {}
         for stream, unit in {unit.spec.stream: unit for unit in plan.units}.items():
-            jobs = [hand.begin(_pace, unit, orders) for hand in self.hands]
+            jobs = [worker.begin(_pass_time, unit, paths) for worker in self.workers]
             try:
-                paces = [job.result() for job in jobs]
+                times = [job.result() for job in jobs]
             except BrokenProcessPool as error:
                 raise UserError(
                     "a process was killed, or ran out of memory, while it timed a step; try fewer --workers."
                 ) from error
             finally:
-                for hand in self.hands:
-                    hand.free()
-            pair, layer = (sum(getattr(pace, name) for pace in paces) / len(paces) for name in ("pair", "layer"))
-            found[stream] = Pace(pair, layer)
+                for worker in self.workers:
+                    worker.free()
+            pair, layer = (sum(getattr(one, name) for one in times) / len(times) for name in ("pair", "layer"))
+            found[stream] = PassTime(pair, layer)
         return found
 
-    def carry_out(
+    def run_units(
         self,
-        plan: Plan,
-        orders: Orders,
-        pace: Mapping[str, Pace],
+        plan: SweepPlan,
+        paths: SweepPaths,
+        pass_time: Mapping[str, PassTime],
         *,
         stop_after: float | None = None,
         on_change: Callable[[State], None] | None = None,
@@ -125,36 +125,36 @@ class Crew:
         """Do what is left. A unit that fails, or whose process dies, costs what waits for it and nothing else.
 
         Args:
-            pace: see :meth:`pace`.
+            pass_time: see :meth:`pass_time`.
             stop_after: seconds after which no further unit is begun.
             on_change: called whenever a unit begins or ends.
         """
-        return _Shift(self, plan, orders, pace, stop_after, on_change or (lambda state: None)).carry_out()
+        return _Scheduler(self, plan, paths, pass_time, stop_after, on_change or (lambda state: None)).run_units()
 
 
-class _Shift:
-    """One call of :meth:`Crew.carry_out`."""
+class _Scheduler:
+    """One call of :meth:`WorkerPool.run_units`."""
 
     def __init__(
         self,
-        crew: Crew,
-        plan: Plan,
-        orders: Orders,
-        pace: Mapping[str, Pace],
+        pool: WorkerPool,
+        plan: SweepPlan,
+        paths: SweepPaths,
+        pass_time: Mapping[str, PassTime],
         stop_after: float | None,
         on_change: Callable[[State], None],
     ) -> None:
-        self.crew, self.plan, self.orders, self.on_change = crew, plan, orders, on_change
-        self.seconds = [unit.work.at(pace[unit.spec.stream]) for unit in plan.units]
+        self.pool, self.plan, self.paths, self.on_change = pool, plan, paths, on_change
+        self.seconds = [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units]
         self.until = None if stop_after is None else time.monotonic() + stop_after
-        self.waiting = ranked(plan.units, self.seconds)
-        self.working: dict[Future[str | None], tuple[int, _Hand, float]] = {}
+        self.waiting = priority_order(plan.units, self.seconds)
+        self.working: dict[Future[str | None], tuple[int, _Worker, float]] = {}
         self.done: set[int] = set()
         self.failed: dict[int, str] = {}
         # Seconds of the units that are done, as they were and as they were expected.
         self.was = self.expected = 0.0
 
-    def carry_out(self) -> State:
+    def run_units(self) -> State:
         while True:
             self._begin()
             self.on_change(self._state())
@@ -166,26 +166,26 @@ class _Shift:
 
     def _begin(self) -> None:
         """Give every free process the first unit that waits for nothing."""
-        for hand in self.crew.hands:
+        for worker in self.pool.workers:
             late = self.until is not None and time.monotonic() >= self.until
             ready = (p for p in self.waiting if all(before in self.done for before in self.plan.units[p].needs))
-            place = None if hand.busy or late else next(ready, None)
+            place = None if worker.busy or late else next(ready, None)
             if place is None:
                 continue
             self.waiting.remove(place)
-            self.working[hand.begin(_do, self.plan.units[place], self.orders)] = place, hand, time.monotonic()
+            self.working[worker.begin(_do, self.plan.units[place], self.paths)] = place, worker, time.monotonic()
         # While there is not enough to do for all, those that work take the others' threads; no result depends on it.
-        each, more = divmod(self.crew.threads, max(1, len(self.working)))
-        for number, (_, hand, _) in enumerate(self.working.values()):
-            hand.threads.value = max(1, each + (number < more))
+        each, more = divmod(self.pool.threads, max(1, len(self.working)))
+        for number, (_, worker, _) in enumerate(self.working.values()):
+            worker.threads.value = max(1, each + (number < more))
 
     def _end(self, future: Future[str | None]) -> None:
-        place, hand, began = self.working.pop(future)
+        place, worker, began = self.working.pop(future)
         try:
             sentence = future.result()
         except BrokenProcessPool:
             sentence = "its process was killed, or ran out of memory."
-        hand.free()
+        worker.free()
         if sentence is None:
             self.done.add(place)
             self.was += time.monotonic() - began
@@ -208,14 +208,14 @@ class _Shift:
     def _state(self) -> State:
         runs = {p: unit.run for p, unit in enumerate(self.plan.units) if unit.run is not None}
         over = self.done | self.failed.keys()
-        # Until something is done, and while little is, the measured pace weighs more than what was seen.
+        # Until something is done, and while little is, the measured pass time weighs more than what was seen.
         prior = 0.1 * sum(self.seconds) + 1e-9
         factor = (self.was + prior) / (self.expected + prior)
         now = time.monotonic()
         seconds = [factor * one for one in self.seconds]
         for place, _, began in self.working.values():
             seconds[place] = max(seconds[place] - (now - began), 0.0)
-        left = simulated(self.plan.units, seconds, len(self.crew.hands), over)
+        left = makespan(self.plan.units, seconds, len(self.pool.workers), over)
         return State(
             len(self.done & runs.keys()),
             {run: self.failed[place] for place, run in runs.items() if place in self.failed},
@@ -224,7 +224,7 @@ class _Shift:
         )
 
 
-class _Hand:
+class _Worker:
     """One process, made when it is first needed and made again where it has died."""
 
     def __init__(self) -> None:
@@ -240,13 +240,13 @@ class _Hand:
     def busy(self) -> bool:
         return self.future is not None
 
-    def begin(self, act: Callable[..., Any], unit: Unit, orders: Orders) -> Future[Any]:
-        bare = replace(unit, work=Work(), needs=())
+    def begin(self, act: Callable[..., Any], unit: Unit, paths: SweepPaths) -> Future[Any]:
+        bare = replace(unit, work=Workload(), needs=())
         try:
-            self.future = self._process().submit(act, bare, orders)
+            self.future = self._process().submit(act, bare, paths)
         except BrokenProcessPool:  # it died while it had nothing to do
             self.executor = None
-            self.future = self._process().submit(act, bare, orders)
+            self.future = self._process().submit(act, bare, paths)
         return self.future
 
     def warm(self) -> None:
@@ -255,7 +255,7 @@ class _Hand:
     def _process(self) -> ProcessPoolExecutor:
         if self.executor is None:
             others = set(active_children())
-            self.executor = pool(1, partial(_enter, self.threads))
+            self.executor = spawned(1, partial(_enter, self.threads))
             self.ready = self.executor.submit(os.getpid)
             self.process = next(iter(set(active_children()) - others), None)
         return self.executor
@@ -268,7 +268,7 @@ class _Hand:
                 self.executor = None
             self.future = None
 
-    def break_off(self) -> None:
+    def interrupt(self) -> None:
         """Interrupt the unit as Ctrl-C does; end at once where there is none yet."""
         if self.ready is None or self.process is None or self.executor is None:
             return
@@ -288,7 +288,7 @@ class _Hand:
             self.executor = None
 
 
-# A process's own; None in the one that gives the orders.
+# A process's own; None in the one that gives out the units.
 _threads: Synchronized[int] | None = None
 
 
@@ -313,26 +313,26 @@ def _warm() -> None:
 
 
 def _interrupt(*_: object) -> None:
-    # A second Ctrl-C must not break off the tidying that the first one begins.
+    # A second Ctrl-C must not interrupt the tidying that the first one begins.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def _do(unit: Unit, orders: Orders) -> str | None:
+def _do(unit: Unit, paths: SweepPaths) -> str | None:
     """Do a unit; a sentence where it fails."""
     folder: Path | None = None
     signal.signal(signal.SIGINT, _interrupt)
     try:
         from clbench.runs.inception import make_inception, make_tokens
         from clbench.runs.runner import run_seed
-        from clbench.runtime.company import Company, beside
+        from clbench.runtime.coordinator import Coordinator, coordinated
 
         job = _job(unit)
-        folder = job.folder(orders.base) / f"seed-{unit.seed}"
+        folder = job.folder(paths.base) / f"seed-{unit.seed}"
         shared = _threads
-        company = Company(orders.lock, None if shared is None else lambda: shared.value)
-        orders.lock.parent.mkdir(parents=True, exist_ok=True)
-        with beside(company):
+        coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value)
+        paths.lock.parent.mkdir(parents=True, exist_ok=True)
+        with coordinated(coordinator):
             if unit.kind == "tokens":
                 make_tokens(job)
             elif unit.kind == "inception":
@@ -362,22 +362,22 @@ def _traced(folder: Path | None) -> str:
     return f" (see {folder / TRACE_NAME})"
 
 
-def _pace(unit: Unit, orders: Orders) -> Pace:
-    from clbench.sweep.work import measure_pace
+def _pass_time(unit: Unit, paths: SweepPaths) -> PassTime:
+    from clbench.sweep.workload import measure_pass_time
 
     signal.signal(signal.SIGINT, _interrupt)
     try:
         with one_thread():
-            return measure_pace(_job(unit))
+            return measure_pass_time(_job(unit))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _job(unit: Unit) -> Job:
-    from clbench.runs.job import prepare
+    from clbench.runs.job import make_job
 
     spec = unit.spec
-    return prepare(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
+    return make_job(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
 
 
 @lru_cache(maxsize=2)

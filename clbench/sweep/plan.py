@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clbench.compress.plan import Artifact
-from clbench.compress.plan import Plan as RecipePlan
+from clbench.compress.plan import Artifact, Plan
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
-from clbench.runs.job import Job, prepare
+from clbench.runs.job import Job, make_job
 from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import OpenSweep
-from clbench.sweep.work import Work, inception_work, life_work
+from clbench.sweep.workload import Workload, inception_work, life_work
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -56,7 +55,7 @@ class Unit:
             its student's.
         name: for people.
         needs: places in the plan of the units that have to be done before, all of them smaller than its own.
-        work: how much it is, see :mod:`clbench.sweep.work`.
+        work: how much it is, see :mod:`clbench.sweep.workload`.
         run: place of the run that it is, in the plan's runs; None for what runs share.
     """
 
@@ -65,12 +64,12 @@ class Unit:
     seed: int
     name: str
     needs: tuple[int, ...]
-    work: Work
+    work: Workload
     run: int | None = None
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What a sweep has to do.
 
     Attributes:
@@ -93,7 +92,7 @@ class Plan:
         return sum(not run.done for run in self.runs)
 
 
-def make_plan(sweep: OpenSweep, base: Path) -> Plan:
+def make_plan(sweep: OpenSweep, base: Path) -> SweepPlan:
     """Read all data, look at what is there, and put what is left in order.
 
     A seed is finished before the next one begins, so that what a broken-off sweep leaves can be read. Every entry of
@@ -119,16 +118,16 @@ def make_plan(sweep: OpenSweep, base: Path) -> Plan:
         other = by_folder.setdefault(run.folder, run)
         if other is not run:
             raise UserError(f"{sweep.path}: '{other}' and '{run}' are the same run; name it once.")
-    desk = _Desk()
+    builder = _PlanBuilder()
     for seed in sweep.form.seeds:
         for place, run in enumerate(runs):
             if run.seed == seed:
-                desk.add(place, run, by_run[place])
-    inceptions, there = len(desk.inceptions), sum(desk.inceptions.values())
-    return Plan(sweep, tuple(runs), tuple(desk.units), inceptions, there)
+                builder.add(place, run, by_run[place])
+    inceptions, there = len(builder.inceptions), sum(builder.inceptions.values())
+    return SweepPlan(sweep, tuple(runs), tuple(builder.units), inceptions, there)
 
 
-class _Desk:
+class _PlanBuilder:
     """Where units are put down one after the other: who makes which entry of the cache."""
 
     def __init__(self) -> None:
@@ -148,12 +147,12 @@ class _Desk:
             return
         tokens = "tokens", f"{run.spec.stream} {job.backbone.digest}"
         if tokens not in self.makers:
-            self.makers[tokens] = self._put("tokens", run, job, f"tokens of {run.names[1]}", set(), Work())
+            self.makers[tokens] = self._put("tokens", run, job, f"tokens of {run.names[1]}", set(), Workload())
         self._inception(run, job, planned, self.makers[tokens], plain=False)
         work = life_work(job, planned.shape.layers)
         self._put("run", run, job, str(run), self._needs(needed, self.makers[tokens]), work, place)
 
-    def _inception(self, run: Run, job: Job, planned: RecipePlan, tokens: int, plain: bool) -> None:
+    def _inception(self, run: Run, job: Job, planned: Plan, tokens: int, plain: bool) -> None:
         """A unit that makes those of the recipe's entries that nobody makes yet; its teachers are units of their own.
 
         Args:
@@ -182,7 +181,7 @@ class _Desk:
         return {tokens, *(self.makers[key] for key in keys if key in self.makers)}
 
     def _put(
-        self, kind: Kind, run: Run, job: Job, name: str, needs: set[int], work: Work, place: int | None = None
+        self, kind: Kind, run: Run, job: Job, name: str, needs: set[int], work: Workload, place: int | None = None
     ) -> int:
         """One more unit; its place."""
         spec = run.spec.model_copy(update={"backbone": job.backbone.name})
@@ -195,13 +194,13 @@ def _jobs(sweep: OpenSweep) -> list[Job]:
     jobs: list[Job] = []
     data: dict[str, list[DomainData]] = {}
     for spec in sweep.specs():
-        job = prepare(spec, data=data.get(spec.stream))
+        job = make_job(spec, data=data.get(spec.stream))
         data[spec.stream] = job.data
         jobs.append(job)
     return jobs
 
 
-def ranked(units: Sequence[Unit], seconds: Sequence[float]) -> list[int]:
+def priority_order(units: Sequence[Unit], seconds: Sequence[float]) -> list[int]:
     """Places of the units, those first that are to be started first: the earlier seed, then the longer way to the end.
 
     The longest way first is what keeps all cores busy until the end (Graham 1969, Bounds on multiprocessing timing
@@ -215,9 +214,9 @@ def ranked(units: Sequence[Unit], seconds: Sequence[float]) -> list[int]:
     return sorted(range(len(units)), key=lambda place: (seeds.index(units[place].seed), -way[place], place))
 
 
-def simulated(units: Sequence[Unit], seconds: Sequence[float], workers: int, done: Set[int] = frozenset()) -> float:
-    """Seconds until all units but those ``done`` are, when ``workers`` take them as :func:`ranked` says."""
-    rank = ranked(units, seconds)
+def makespan(units: Sequence[Unit], seconds: Sequence[float], workers: int, done: Set[int] = frozenset()) -> float:
+    """Seconds until all units but those ``done`` are, when ``workers`` take them as :func:`priority_order` says."""
+    rank = priority_order(units, seconds)
     finish: dict[int, float] = dict.fromkeys(done, 0.0)
     waiting = [place for place in rank if place not in done]
     running: list[tuple[float, int]] = []

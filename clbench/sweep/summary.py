@@ -11,7 +11,7 @@ from clbench.metrics import Interval
 from clbench.metrics.format import with_half
 from clbench.record import RECORD_NAME, Record, read_record
 from clbench.record.report import summary
-from clbench.sweep.plan import Plan, Run
+from clbench.sweep.plan import Run, SweepPlan
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,7 +80,7 @@ class Summary:
         }  # fmt: skip
 
 
-def summarise(plan: Plan, failed: Mapping[int, str]) -> Summary:
+def summarise(plan: SweepPlan, failed: Mapping[int, str]) -> Summary:
     """Read the records of a sweep.
 
     Args:

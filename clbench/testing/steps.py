@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from clbench.compress.execute import Compressed, build
 from clbench.compress.plan import Plan, plan
 from clbench.compress.task import Report, Task
-from clbench.continual import Checkpoints, Looks, live
+from clbench.continual import Checkpoints, Evaluation, live
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_classifier
@@ -240,7 +240,7 @@ def lives_on(world: _World) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
         live(
-            model, world.small.experiences[:2], strategy, seed=_SEED, looks=Looks(world.small.evaluate),
+            model, world.small.experiences[:2], strategy, seed=_SEED, evaluation=Evaluation(world.small.evaluate),
             checkpoints=Checkpoints(Path(folder), "a check"),
         )  # fmt: skip
     after = model.state_dict()
@@ -261,7 +261,7 @@ def survives_as_a_folder(world: _World) -> None:
         hf.config.id2label = dict(enumerate(labels))
         hf.config.label2id = {label: number for number, label in enumerate(labels)}
         write_classifier(hf, world.backbone.tokenizer(), LENGTH, "", folder)
-        again = open_backbone(folder).trained(labels).reads(world.task.store)
+        again = open_backbone(folder).trained(labels).with_tokens(world.task.store)
         said, found = predict(model, rows), predict(again, rows)
     apart = float((said - found).abs().max())
     expect(apart < 1e-4, f"the logits of the model that was written and read differ by up to {apart:.2g}")
@@ -295,8 +295,8 @@ def _reports(piece: type[Step]) -> Iterator[list[Report]]:
     found: list[Report] = []
     run = piece.run
 
-    def spied(self: Step, model: Any, work: Any) -> Report:
-        found.append(run(self, model, work))
+    def spied(self: Step, model: Any, context: Any) -> Report:
+        found.append(run(self, model, context))
         return found[-1]
 
     piece.run = spied  # type: ignore[method-assign]

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from clbench.compress.execute import Compressed, build
-from clbench.continual import Checkpoints, Looks, Point, live
+from clbench.continual import Checkpoints, Evaluation, Point, live
 from clbench.continual import learner as learners
 from clbench.continual.benchmark import benchmark
 from clbench.continual.life import seed_everything
@@ -90,7 +90,7 @@ class _World:
             lived.points.extend(
                 live(
                     lived.model, self.small.experiences[:count], self.form, seed=_SEED,
-                    looks=Looks(self.small.careless, every=every), checkpoints=Checkpoints(folder, "a check"),
+                    evaluation=Evaluation(self.small.careless, every=every), checkpoints=Checkpoints(folder, "a check"),
                     path=self.inceptions[0].path,
                 )
             )  # fmt: skip
@@ -176,7 +176,7 @@ def traits_hold(world: _World) -> None:
     expect(due <= seen, f"it should train on all {len(due)} pairs of {', '.join(stage.trains_on)}, but left some out")
     more = seen - due
     met = set[int]().union(*(domains[name] for name in stage.met))
-    expect(more <= met, "it trains on pairs that are no training pairs of the domains met")
+    expect(more <= met, "it trains on pairs that are no training pairs of the seen domains")
     expect(form.rehearses or not more, "it trains on pairs of earlier domains, so its trait rehearses should be true")
     expect(bool(more) or not form.rehearses, "its trait rehearses is true, but it trains on new pairs alone")
 
@@ -188,7 +188,7 @@ def same_seed_same_bits(world: _World) -> None:
 
 
 def resumes_to_the_same_bits(world: _World) -> None:
-    """A life that was broken off in its last experience, and gone on with, ends as one that was not."""
+    """A life that was interrupted in its last experience and resumed, ends as one that was not."""
     last = stages(world.form, [one.name for one in world.small.experiences])[-1].name
 
     def stop(event: Event) -> None:
@@ -202,9 +202,9 @@ def resumes_to_the_same_bits(world: _World) -> None:
             pass
         else:
             raise RuntimeError(f"the experience {last} told no progress")
-        expect(bool(list(folder.glob("experience-*"))), "a life that was broken off should leave a checkpoint")
+        expect(bool(list(folder.glob("experience-*"))), "a life that was interrupted should leave a checkpoint")
         resumed = world.live(folder)
-    _same(world.whole, resumed, "a life that was broken off and resumed, and one that was not,")
+    _same(world.whole, resumed, "a life that was interrupted and resumed, and one that was not,")
 
 
 def evaluation_disturbs_nothing(world: _World) -> None:

@@ -15,7 +15,7 @@ from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, Work
+    from clbench.compress.task import Report, StepContext
 
 
 class PruneNeurons(Step):
@@ -31,14 +31,14 @@ class PruneNeurons(Step):
     def plan(self, before: Shape, place: Place) -> Planned:
         return Planned(replace(before, inner=max(1, round(self.keep * before.inner))))
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compress.task import Report
 
         if getattr(model.config, "masked", False):
             raise UserError(
-                f"{work.place.origin}: prune_neurons should stand before the steps that hold weights at zero."
+                f"{context.place.origin}: prune_neurons should stand before the steps that hold weights at zero."
             )
-        inner = work.planned.shape.inner
+        inner = context.planned.shape.inner
         for layer in model.hf.bert.encoder.layer:
             into, out = layer.intermediate.dense, layer.output.dense
             weight = into.weight.norm(dim=1) * out.weight.norm(dim=0)

@@ -10,7 +10,7 @@ import numpy as np
 from record_worlds import Said
 
 from clbench.board import submit
-from clbench.board.truth import Truth, truth_in
+from clbench.board.edition import EditionFacts, facts_in
 from clbench.compress.plan import plan
 from clbench.data.baselines import majority, word_overlap
 from clbench.data.load import load
@@ -34,8 +34,8 @@ def pairs(path: Path) -> list[DomainData]:
 
 
 @cache
-def truth(path: Path) -> Truth:
-    return truth_in(opened(path), "embedded")
+def facts(path: Path) -> EditionFacts:
+    return facts_in(opened(path), "embedded")
 
 
 @cache

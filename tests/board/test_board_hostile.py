@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from submission_worlds import handed_in, honest, truth
+from submission_worlds import facts, handed_in, honest
 
 from clbench.board import find_submissions, read_submission
 from clbench.board.verify import verify
@@ -319,7 +319,7 @@ def small_one(tmp_path_factory: pytest.TempPathFactory, small_stream: Path) -> t
 def test_ten_thousand_mutated_submissions(part: int, small_one: tuple[Path, Path, dict[str, bytes]]) -> None:
     """No traceback, and nothing accepted whose figures do not follow from its predictions and the true classes."""
     folder, stream, files = small_one
-    known = truth(stream)
+    known = facts(stream)
     told: list[int] = [0, 0]
 
     for seed in range(1000):
@@ -354,7 +354,7 @@ def test_the_untouched_one_passes(small_one: tuple[Path, Path, dict[str, bytes]]
     folder, stream, files = small_one
     for name, raw in files.items():
         (folder / name).write_bytes(raw)
-    assert verify(folder, lambda *_: truth(stream)).problems == ()
+    assert verify(folder, lambda *_: facts(stream)).problems == ()
 
 
 def test_what_is_shown_of_an_accepted_one_is_printable(mine: Path) -> None:

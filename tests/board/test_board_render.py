@@ -112,7 +112,7 @@ def test_a_row_by_hand(tmp_path: Path) -> None:
             found(0.8, a), found(0.9, b), found(0.5, c), found(0.5, d),
         )
     ]  # fmt: skip
-    # After the matrix, the means over domains met.
+    # After the matrix, the means over seen domains.
     assert shown["accuracy"][0][12:14] == [
         ten_thousandths(found(0.9, a)), ten_thousandths((found(0.8, a) + found(0.9, b)) / 2)
     ]  # fmt: skip

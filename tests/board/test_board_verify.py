@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from submission_worlds import handed_in, honest, truth
+from submission_worlds import facts, handed_in, honest
 
+from clbench.board.edition import facts_of
 from clbench.board.files import written
 from clbench.board.forms import Mean
 from clbench.board.submit import form
-from clbench.board.truth import truth_of
 from clbench.board.verify import Verdict, verify
 from clbench.cli.main import main
 from clbench.errors import UserError
@@ -26,7 +26,7 @@ from clbench.record.packing import Packed
 
 
 def checked(path: Path, stream: Path, **options: Any) -> Verdict:
-    return verify(path, lambda *_: truth(stream), **options)
+    return verify(path, lambda *_: facts(stream), **options)
 
 
 def test_an_honest_submission_passes(mine: Path, small_stream: Path) -> None:
@@ -111,7 +111,7 @@ def test_gold_labels_turned_to_what_the_model_said(mine: Path, small_stream: Pat
         content["data"][2]["majority"]["accuracy"] = shares[0]
 
     told = " ".join(checked(rewritten(mine, turn), small_stream).problems)
-    assert "data.2.gold' of hans should be the right classes" in told
+    assert "data.2.gold' of hans should be the reference labels" in told
 
 
 def test_a_swapped_prediction_without_new_figures(mine: Path, small_stream: Path) -> None:
@@ -253,19 +253,19 @@ def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Pa
 
 def test_the_truth_is_that_of_shipped_streams_alone(tmp_path: Path, small_stream: Path) -> None:
     with pytest.raises(UserError, match="no shipped stream is called"):
-        truth_of(str(small_stream), "embedded")
+        facts_of(str(small_stream), "embedded")
     with pytest.raises(UserError, match="no edition 'huge'"):
-        truth_of("nli-shift", "huge")
-    found = truth_of("paraphrase-shift", "embedded")
+        facts_of("nli-shift", "huge")
+    found = facts_of("paraphrase-shift", "embedded")
     assert list(found.gold) == ["mrpc", "qqp", "paws", "twitter-url", "stsb-pairs"]
     assert {len(gold) for gold in found.gold.values()} == {1000}
 
 
 def test_real_editions_are_checked_against_the_same_source(real_data: Path) -> None:
-    found = truth_of("paraphrase-shift", "lite", real_data)
+    found = facts_of("paraphrase-shift", "lite", real_data)
     assert 0 < len(found.gold["mrpc"]) <= 2000
     with pytest.raises(UserError, match="is not a folder"):
-        truth_of("paraphrase-shift", "lite", real_data / "nowhere")
+        facts_of("paraphrase-shift", "lite", real_data / "nowhere")
 
 
 def test_the_command_line(mine: Path, small_stream: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from clbench.board import find_submissions
+from clbench.board.edition import facts_of
 from clbench.board.files import read_submission
 from clbench.board.render import CSV_NAME, README_NAME, build
 from clbench.board.standings import standings
-from clbench.board.truth import truth_of
 from clbench.board.verify import verify
 from clbench.compare import Comparison, read_models, report
 from clbench.metrics import metrics
@@ -22,8 +22,8 @@ SUBMISSIONS = BOARD / "submissions"
 
 
 def test_every_submission_holds() -> None:
-    truth = lru_cache(truth_of)
-    found = [verify(folder, truth) for folder in find_submissions(BOARD / "submissions")]
+    facts = lru_cache(facts_of)
+    found = [verify(folder, facts) for folder in find_submissions(BOARD / "submissions")]
     assert [problem for verdict in found for problem in verdict.problems] == []
     assert [told for verdict in found for told in verdict.unchecked] == []
 

@@ -33,7 +33,7 @@ def called(*arguments: object, width: int = 120) -> str:
 def test_tables_curve_and_files(runs: Path, tmp_path: Path) -> None:
     text = called(runs, "--out", tmp_path / "out")
     assert "3 models on greek (embedded), naive" in text
-    assert "accuracy, mean over the domains met" in text
+    assert "accuracy, mean over the seen domains" in text
     assert re.search(r"^forgetting +\d+\.\d ± \d+\.\d +-?\d+\.\d +-?\d+\.\d ± \d+\.\d *$", text, re.MULTILINE)
     assert re.search(r"^kd-6l vs pkd-from-pruned-6l +\+\d+\.\d\d \(\+.* to \+.*\) .* better *$", text, re.MULTILINE)
     assert "test pairs and seeds" in text
@@ -63,7 +63,7 @@ def test_nothing_is_written_without_plots(runs: Path, tmp_path: Path, monkeypatc
     before = sorted(tmp_path.rglob("*"))
     text = called(runs, "--no-plot")
     assert sorted(tmp_path.rglob("*")) == before
-    assert "mean over the domains met\n" not in text
+    assert "mean over the seen domains\n" not in text
 
 
 def test_json(runs: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import clbench
-from clbench.board.again import run_command
+from clbench.board.rerun import run_command
 from clbench.cli.main import main
 from clbench.compress.outline import depth_note
 from clbench.compress.plan import plan
@@ -18,12 +18,12 @@ from clbench.data.generators import generate
 from clbench.encoder.backbone import open_backbone
 from clbench.record import grouped
 from clbench.runs.job import Job
-from clbench.runs.job import prepare as job_of
+from clbench.runs.job import make_job as job_of
 from clbench.schema.recipe import read_recipe
 from clbench.schema.spec import spec_of
 
 
-def prepare(model: str, stream: str, **fields: Any) -> Job:
+def make_job(model: str, stream: str, **fields: Any) -> Job:
     return job_of(spec_of(model, stream, fields))
 
 
@@ -47,9 +47,9 @@ def test_settings_of_steps_are_in_the_record_and_in_the_command_that_makes_it_ag
     # From Python the same, with values as they are.
     settings = {"finetune.epochs": 1, "distill.epochs": "2", "training.epochs": "1"}
     plain = {"model": "pkd-skip-6l", "stream": str(small_stream), "backbone": str(small_backbone)}
-    job = prepare(**plain, settings=settings)
+    job = make_job(**plain, settings=settings)
     assert job.fingerprint(0) == record.configuration.fingerprint
-    assert prepare(**plain).fingerprint(0) != job.fingerprint(0)
+    assert make_job(**plain).fingerprint(0) != job.fingerprint(0)
     # What is given to train on is another model's, so the cache keeps them apart.
     assert job.recipe.describe() == record.configuration.model
 
@@ -82,7 +82,7 @@ def test_a_quick_run_is_small_and_marked(
     assert record == clbench.run(**plain, quick=True, out=tmp_path / "run")
     assert "--edition embedded --quick --strategy naive" in run_command(record, [0])[0]
     # A setting that is named goes before what --quick says.
-    job = prepare(**plain, quick=True, settings={"training.epochs": "3", "finetune.epochs": 2})
+    job = make_job(**plain, quick=True, settings={"training.epochs": "3", "finetune.epochs": 2})
     assert job.strategy.training.epochs == 3
     assert job.recipe.teachers[1].form.steps[0].training.epochs == 2  # type: ignore[union-attr]
     assert "large.yaml" not in str(job.folder())
@@ -173,7 +173,7 @@ def test_run_takes_the_only_edition_there_is(
 ) -> None:
     stream, data = own_stream(tmp_path, small_backbone)
     monkeypatch.chdir(tmp_path)
-    job = prepare("finetune-6l", str(stream), data_dir=data)
+    job = make_job("finetune-6l", str(stream), data_dir=data)
     assert (job.edition, job.folder().parent.name) == ("only", "mine.only.naive")
 
 
@@ -230,7 +230,7 @@ def test_after_fresh_was_broken_off_the_hint_is_right(
     with pytest.raises(SystemExit) as end:
         main([*command, "--fresh"])
     assert end.value.code == 130
-    assert "stopped; the same command without --fresh goes on from here." in capsys.readouterr().err
+    assert "stopped; the same command without --fresh resumes from here." in capsys.readouterr().err
     # That is true of every seed: none is left as it was before.
     assert not any(record.exists() for record in records)
 

@@ -44,14 +44,14 @@ def test_what_there_is(runs: Path) -> None:
         ("seed-2", 2, False),
         ("seed-3", 0, False),
     ]
-    assert unfinished[0].how_far == "broken off, 2 of 3 experiences over, the last one beta"
-    assert unfinished[1].how_far == "broken off before the end of inception"
+    assert unfinished[0].how_far == "interrupted, 2 of 3 experiences over, the last one beta"
+    assert unfinished[1].how_far == "interrupted before the end of inception"
     with FileLock(unfinished[1].folder / LOCK_NAME):
         assert find_runs(unfinished[1].folder)[1][0].how_far == "running, at inception"
     assert find_runs(TRACK) == (files, unfinished)
     # One that an earlier version left, or that somebody has damaged.
     (unfinished[0].folder / "checkpoints" / "run.json").write_text("{")
-    assert find_runs(unfinished[0].folder)[1][0].how_far == "broken off, 2 experiences over"
+    assert find_runs(unfinished[0].folder)[1][0].how_far == "interrupted, 2 experiences over"
     with pytest.raises(UserError, match=r"empty holds no record\.json"):
         find_runs(TRACK / "empty")
 
@@ -73,8 +73,8 @@ def test_show_takes_a_folder_of_any_depth(runs: Path, place: str, capsys: pytest
     main(["show", "--no-plot", place])
     text = capsys.readouterr().out
     assert text.count("seeds 9, 10") == 1
-    assert f"{TRACK}/kd-6l-0123/seed-2: broken off, 2 of 3 experiences over, the last one beta" in text
-    assert f"{TRACK}/kd-6l-0123/seed-3: broken off before the end of inception" in text
+    assert f"{TRACK}/kd-6l-0123/seed-2: interrupted, 2 of 3 experiences over, the last one beta" in text
+    assert f"{TRACK}/kd-6l-0123/seed-3: interrupted before the end of inception" in text
     main(["show", "--json", place])
     told = json.loads(capsys.readouterr().out)
     assert [run["seeds"] for run in told["runs"]] == [[9, 10]]
@@ -109,7 +109,7 @@ def test_the_list_of_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> Non
         "naive",
         "9-10",
         "2026-11-26 04:05",
-        "broken off, 2 of 3",
+        "interrupted, 2 of 3",
         "--eval-every",
     ):
         assert word in text, word
@@ -144,7 +144,7 @@ def test_a_run_that_is_broken_off_says_what_it_is(
     assert one.note.experiences == ("mnli", "snli", "hans")
     assert one.note.configuration.names == ("pkd-skip-6l", "small", "naive")
     assert one.note.configuration.edition == "embedded-quick"
-    from clbench.board.again import changed_options
+    from clbench.board.rerun import changed_options
 
     # Not what --quick sets itself, nor the rate that suits the backbone's width.
     told = changed_options(one.note.configuration).split(" --backbone ")[0]

@@ -52,7 +52,7 @@ def test_a_sweep_is_announced_done_in_stretches_and_only_read_afterwards(
     # A stretch that is over at once begins nothing, and says that something is left.
     assert called(file, *out, "--stop-after", "0.000001") == 3
     shown = capsys.readouterr()
-    assert "2 runs left; the same command goes on." in shown.out
+    assert "2 runs left; the same command resumes." in shown.out
     assert called(file, *out) == 0
     shown = capsys.readouterr()
     assert "mine: 2 runs, 0 of them there; 1 inception, 1 to be made: less than a minute with 1 process." in shown.err
@@ -79,7 +79,7 @@ def test_a_failure_ends_in_code_1_and_a_sentence(
     assert called(file, *out) == 1
     shown = capsys.readouterr()
     assert f"failed: finetune-6l on small, naive, seed 0: {run.folder / 'record.json'}: field " in shown.out
-    assert "the same command goes on from there" in shown.out
+    assert "the same command resumes from there" in shown.out
 
 
 @pytest.mark.parametrize(

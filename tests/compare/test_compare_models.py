@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
 
 
 def test_equal_digests_of_other_labels_are_found(tmp_path: Path) -> None:
-    """A digest is only told; the right classes are compared themselves."""
+    """A digest is only told; the reference labels are compared themselves."""
     written(tmp_path / "kd", "kd-6l", (0,))
     record = life_of("pkd-6l", 0)
     content = json.loads(record.model_dump_json())

@@ -130,7 +130,7 @@ def test_layers_that_are_not_there(rule: Any, student: int) -> None:
 def test_targets_are_the_teachers_and_lie_in_the_cache(
     task: Task, backbone: SmallBackbone, layers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = backbone.classifier(2, 0).reads(task.store).train()
+    teacher = backbone.classifier(2, 0).with_tokens(task.store).train()
     seen: list[tuple[int, int]] = []
     with advances(lambda task, *a: seen.append(a)):
         found = targets(teacher, "t", task, layers, batch_size=20)
@@ -155,8 +155,8 @@ def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: 
         {"step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "beta": 100, "layer_map": [2, 4],
          "training": {"epochs": 1, "batch_size": 8}}
     )  # fmt: skip
-    teacher = backbone.classifier(2, 0).reads(task.store).eval()
-    student = backbone.classifier(2, 1).reads(task.store).eval()
+    teacher = backbone.classifier(2, 0).with_tokens(task.store).eval()
+    student = backbone.classifier(2, 1).with_tokens(task.store).eval()
     places = torch.tensor([5, 0, 90, 33])
     labels, rows = torch.from_numpy(task.train_labels)[places], torch.from_numpy(task.train_rows)[places]
     found = distill_loss(step, task, targets(teacher, "t", task, [2, 4]), 2, teacher)(student, places, labels)
@@ -174,8 +174,8 @@ def test_cosine_and_relations_row_by_row(task: Task, backbone: SmallBackbone) ->
     """The two losses over tokens from transformers' own hidden states, one pair at a time."""
     training = {"epochs": 1, "batch_size": 8}
     base = {"step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "training": training}
-    teacher = backbone.classifier(2, 0).reads(task.store).eval()
-    student = keep_layers(backbone.classifier(2, 1).reads(task.store).eval(), [1, 2])
+    teacher = backbone.classifier(2, 0).with_tokens(task.store).eval()
+    student = keep_layers(backbone.classifier(2, 1).with_tokens(task.store).eval(), [1, 2])
     with torch.no_grad():
         for parameter in student.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))

@@ -27,13 +27,13 @@ from clbench.encoder.backbone import open_backbone, starting_backbone
 from clbench.encoder.bert import predict
 from clbench.errors import UserError
 from clbench.runs.job import Job
-from clbench.runs.job import prepare as job_of
+from clbench.runs.job import make_job as job_of
 from clbench.schema.recipe import read_recipe
 from clbench.schema.spec import spec_of
 from clbench.storage.cache import root
 
 
-def prepare(model: str, stream: str, **fields: Any) -> Job:
+def make_job(model: str, stream: str, **fields: Any) -> Job:
     return job_of(spec_of(model, stream, fields))
 
 
@@ -88,7 +88,7 @@ def _task(world: Path, backbone: Path) -> Task:
 
 
 def _job(world: Path, model: str = "student.yaml", **options: Any) -> Any:
-    return prepare(str(world / model), str(world / "one.yaml"), edition="lite", data_dir=world / "pairs", **options)
+    return make_job(str(world / model), str(world / "one.yaml"), edition="lite", data_dir=world / "pairs", **options)
 
 
 def _targets() -> np.ndarray:
@@ -104,7 +104,7 @@ def test_a_folder_as_teacher_teaches_with_its_own_encoder(world, small_backbone,
     assert made.encoder.config.hidden_size == 32
     assert made.encoder.config.num_hidden_layers == 4
     teacher = open_backbone(str(world / "models" / "mine"))
-    expected = predict(teacher.trained(LABELS).reads(task.store), torch.from_numpy(task.train_rows)).numpy()
+    expected = predict(teacher.trained(LABELS).with_tokens(task.store), torch.from_numpy(task.train_rows)).numpy()
     np.testing.assert_allclose(_targets(), expected, atol=1e-5)
     details = made.steps[0]["details"]
     assert details["teacher"] == "mine"
@@ -287,7 +287,7 @@ def test_a_head_without_names_is_told_and_named_by_an_option(world, small_backbo
 def test_a_checkpoint_far_below_chance_is_pointed_out(world, small_backbone) -> None:
     task, own = _task(world, small_backbone), open_backbone(str(world / "models" / "mine"))
     rows = np.tile(task.train_rows, 5)
-    said = predict(own.trained(LABELS).reads(task.store), torch.from_numpy(rows)).argmax(-1).numpy()
+    said = predict(own.trained(LABELS).with_tokens(task.store), torch.from_numpy(rows)).argmax(-1).numpy()
     assert 0 < said.mean() < 1
     recipe = read_recipe(str(world / "models" / "mine"))
     for turned in (False, True):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from clbench.compress.execute import build
-from clbench.compress.masks import hold
+from clbench.compress.masks import attach_masks
 from clbench.compress.steps.finetune import finetune_loss
 from clbench.compress.steps.prune_heads import head_importance, head_masks, heads_to_prune
 from clbench.compress.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
@@ -31,7 +31,7 @@ TRAINING = {"epochs": 2, "learning_rate": None, "batch_size": 16}
 
 @pytest.fixture
 def model(backbone: SmallBackbone, task: Task) -> Classifier:
-    return backbone.classifier(2, 0).reads(task.store)
+    return backbone.classifier(2, 0).with_tokens(task.store)
 
 
 def recipe(folder: Path, *steps: dict):
@@ -98,7 +98,7 @@ def test_a_masked_head_is_a_head_that_is_not_there(model: Classifier, task: Task
     """Against transformers' own forward pass with the head's part of the context cut out of both products."""
     model.eval()
     reference = copy.deepcopy(model.hf)
-    hold(model, head_masks(model, [[1], [], [0], []]))
+    attach_masks(model, head_masks(model, [[1], [], [0], []]))
     for layer, head in ((0, 1), (2, 0)):
         dense = reference.bert.encoder.layer[layer].attention.output.dense
         cut = slice(8, 16) if head == 1 else slice(0, 8)
@@ -141,7 +141,7 @@ def test_every_round_takes_the_same_share_of_what_is_left(target: float, rounds:
 
 def test_masks_hold_through_training_with_decay_and_momentum(model: Classifier, task: Task) -> None:
     masks = magnitude_masks(model, 0.6)
-    hold(model, masks)
+    attach_masks(model, masks)
     form = Training(epochs=2, learning_rate=3e-3, batch_size=16, weight_decay=0.1)
     dense = {name: value.clone() for name, value in model.state_dict().items()}
     fit(model, task, form, finetune_loss(task), seed=0, name="x")
@@ -191,7 +191,7 @@ def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monk
     build(recipe(tmp_path, steps), backbone, task, seed=0)
     assert len(starts) == 3
     # Early: the same training, stopped after so many of its steps of 16 pairs.
-    early = backbone.classifier(2, 0).reads(task.store)
+    early = backbone.classifier(2, 0).with_tokens(task.store)
     if rewind:
 
         class Stop(Exception):

@@ -102,7 +102,7 @@ def test_the_layers_that_contribute_most_stay_in_their_order() -> None:
 
 
 def test_contributions_are_those_of_transformers_own_hidden_states(backbone: SmallBackbone, task: Task) -> None:
-    model = backbone.classifier(2, 0).reads(task.store)
+    model = backbone.classifier(2, 0).with_tokens(task.store)
     few = replace(task, train_rows=task.train_rows[:70])
     found = contributions(model, few)
     assert model.training  # the mode is put back

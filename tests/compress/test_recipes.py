@@ -58,7 +58,7 @@ def test_a_step_that_diverges_says_recipe_domain_and_step(backbone: SmallBackbon
         steps.append(places)
         return model(torch.from_numpy(task.train_rows)[places]).sum() * (float("nan") if len(steps) == 5 else 1.0)
 
-    model = backbone.classifier(2, 0).reads(task.store)
+    model = backbone.classifier(2, 0).with_tokens(task.store)
     form = Training(epochs=3, learning_rate=1e-3, batch_size=32)
     with pytest.raises(NotFinite, match=r"^finetune mine, on the-domain, step 5 of 9: .*not finite"):
         fit(model, replace(task, domain="the-domain"), form, loss, seed=0, name="finetune mine")

@@ -15,7 +15,7 @@ from life_worlds import World
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification
 
-from clbench.compress.masks import hold
+from clbench.compress.masks import attach_masks
 from clbench.continual import fisher as room
 from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.bert import Classifier
@@ -176,7 +176,7 @@ def test_the_model_is_left_as_it_was() -> None:
     model, rows = encoder(hidden_dropout_prob=0.3), torch.arange(12)
     name = "hf.bert.encoder.layer.1.output.dense.weight"
     mask = torch.rand(dict(model.named_parameters())[name].shape) < 0.5
-    hold(model, {name: mask})
+    attach_masks(model, {name: mask})
     before = {key: value.clone() for key, value in model.state_dict().items()}
     model.hf.dropout.eval()
     modes, state = [module.training for module in model.modules()], torch.get_rng_state()

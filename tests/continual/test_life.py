@@ -14,7 +14,7 @@ import torch
 from hearing import advances
 from life_worlds import METHODS, Bag, World, strategy
 
-from clbench.continual import Checkpoints, Looks, Point, live
+from clbench.continual import Checkpoints, Evaluation, Point, live
 from clbench.continual.evaluation import look
 from clbench.continual.life import seed_everything
 from clbench.schema.strategy import stages
@@ -25,11 +25,11 @@ Model = Callable[[], Bag]
 def lived(world: World, model: Bag, folder: Path, method: str, **options: Any) -> list[Point]:
     """A life with everything that a test does not care about filled in."""
     form = options.pop("form", None) or strategy(method)
-    looks = Looks(options.pop("evaluate", world.evaluate), every=options.pop("eval_every", None))
+    evaluation = Evaluation(options.pop("evaluate", world.evaluate), every=options.pop("eval_every", None))
     kept = Checkpoints(folder, options.pop("fingerprint", "f"))
     hear = options.pop("hear", lambda *_: None)
     with advances(lambda task, *rest: hear(task.removeprefix("live through "), *rest)):
-        return live(model, world.experiences, form, looks=looks, checkpoints=kept, **({"seed": 1} | options))
+        return live(model, world.experiences, form, evaluation=evaluation, checkpoints=kept, **({"seed": 1} | options))
 
 
 def same(points: list[Point], others: list[Point]) -> bool:
@@ -225,7 +225,7 @@ def test_a_domain_may_be_called_joint(world: World, inception: Model, folder: Pa
     model = inception()
     renamed = [dataclasses.replace(e, name="joint") if n == 1 else e for n, e in enumerate(world.experiences)]
     model.tokens.trained.clear()
-    looks, kept = Looks(world.evaluate), Checkpoints(folder, "f")
-    points = live(model, renamed[:2], strategy("naive"), seed=0, looks=looks, checkpoints=kept)
+    evaluation, kept = Evaluation(world.evaluate), Checkpoints(folder, "f")
+    points = live(model, renamed[:2], strategy("naive"), seed=0, evaluation=evaluation, checkpoints=kept)
     assert (points[1].name, points[1].met) == ("joint", ("first", "joint"))
     assert set(model.tokens.trained) == set(renamed[1].train_rows.tolist())

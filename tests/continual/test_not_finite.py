@@ -1,4 +1,4 @@
-"""A model that diverges ends its run in one sentence with domain and step; what came before can be gone on from."""
+"""A model that diverges ends its run in one sentence with domain and step; what came before can be resumed from."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
-from clbench.continual import Checkpoints, Looks, checkpoint, live
+from clbench.continual import Checkpoints, Evaluation, checkpoint, live
 from clbench.encoder.bert import predict
 from clbench.encoder.optimization import clip
 from clbench.errors import NotFinite
 
 
 def lived(world: World, model: nn.Module, form: Any, folder: Path, evaluate: Any = None) -> Any:
-    looks, kept = Looks(evaluate or world.evaluate), Checkpoints(folder, "f")
-    return live(model, world.experiences, form, seed=0, looks=looks, checkpoints=kept)
+    evaluation, kept = Evaluation(evaluate or world.evaluate), Checkpoints(folder, "f")
+    return live(model, world.experiences, form, seed=0, evaluation=evaluation, checkpoints=kept)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import torch
 from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
-from clbench.continual import Checkpoints, Looks, checkpoint, live
+from clbench.continual import Checkpoints, Evaluation, checkpoint, live
 from clbench.continual.benchmark import Experience, benchmark
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
@@ -23,8 +23,8 @@ Model = Callable[[], Bag]
 
 
 def lived(world: World, model: Bag, form: Strategy, folder: Path, path: Any = None) -> Any:
-    looks, kept = Looks(world.evaluate), Checkpoints(folder, "f")
-    return live(model, world.experiences, form, seed=0, looks=looks, checkpoints=kept, path=path)
+    evaluation, kept = Evaluation(world.evaluate), Checkpoints(folder, "f")
+    return live(model, world.experiences, form, seed=0, evaluation=evaluation, checkpoints=kept, path=path)
 
 
 def after_inception(
@@ -129,7 +129,12 @@ def test_ewc_keeps_one_penalty_an_experience_or_one_in_all(
 ) -> None:
     form = type(strategy("ewc")).model_validate(strategy("ewc").model_dump() | settings)
     live(
-        inception(), world.experiences, form, seed=0, looks=Looks(world.evaluate), checkpoints=Checkpoints(folder, "f")
+        inception(),
+        world.experiences,
+        form,
+        seed=0,
+        evaluation=Evaluation(world.evaluate),
+        checkpoints=Checkpoints(folder, "f"),
     )
     found = checkpoint.latest(folder, "f")
     assert found is not None
@@ -196,7 +201,7 @@ def test_agem_with_too_small_a_sample_ends_in_one_sentence(world: World, incepti
             world.experiences,
             form,
             seed=0,
-            looks=Looks(world.evaluate),
+            evaluation=Evaluation(world.evaluate),
             checkpoints=Checkpoints(folder, "f"),
         )
 
@@ -255,7 +260,7 @@ def test_si_with_a_path_forgets_less_than_without(world: World, tmp_path: Path) 
     kept = {}
     for name, given in (("with", path), ("without", None)):
         points = live(
-            copy.deepcopy(model), world.experiences, form, seed=0, looks=Looks(world.evaluate),
+            copy.deepcopy(model), world.experiences, form, seed=0, evaluation=Evaluation(world.evaluate),
             checkpoints=Checkpoints(tmp_path / name, "f"), path=given,
         )  # fmt: skip
         kept[name] = world.accuracy(points[1], "first")
@@ -279,7 +284,7 @@ def test_no_other_method_asks_for_the_path_or_uses_it(
     ends = []
     for name, given in (("with", path), ("without", None)):
         model = inception()
-        live(model, world.experiences[:2], strategy(method), seed=0, looks=Looks(world.evaluate),
+        live(model, world.experiences[:2], strategy(method), seed=0, evaluation=Evaluation(world.evaluate),
              checkpoints=Checkpoints(tmp_path / name, "f"), path=given)  # fmt: skip
         ends.append(model.state_dict())
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

@@ -11,7 +11,7 @@ import pytest
 from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
 import clbench
-from clbench.board.again import run_command
+from clbench.board.rerun import run_command
 from clbench.cli.main import main
 from clbench.data.load import load
 from clbench.data.pairs import SPLITS

@@ -80,7 +80,7 @@ def test_the_classifier_computes_what_transformers_computes_from_the_same_folder
     theirs.classifier.load_state_dict(model.hf.classifier.state_dict())
     store = pack(backbone.tokenizer(), ["the red dog sleeps", "a bird"], ["a dog", "every small bird sings"], 32)
     with torch.no_grad():
-        ours = model.eval().reads(store)(torch.arange(2))
+        ours = model.eval().with_tokens(store)(torch.arange(2))
         torch.testing.assert_close(ours, theirs(**padded(store, [0, 1])).logits, atol=1e-5, rtol=1e-4)
     assert model.hf.config.num_labels == 4
     assert next(model.parameters()).dtype == torch.float32
@@ -217,7 +217,7 @@ def test_every_shipped_yaml_reads_and_every_packaged_folder_is_whole(name: str) 
     assert all(path.suffix in {".json", ".safetensors", ".txt", ".md", ""} for path in backbone.folder.iterdir())
     model = backbone.classifier(2, 0)
     store = pack(backbone.tokenizer(), ["A dog runs."], ["An animal moves."], 64)
-    assert model.reads(store)(torch.tensor([0])).isfinite().all()
+    assert model.with_tokens(store)(torch.tensor([0])).isfinite().all()
 
 
 def test_the_shipped_rates_follow_the_width() -> None:

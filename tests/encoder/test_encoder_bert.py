@@ -110,7 +110,7 @@ def test_a_classifier_without_tokens_says_so(store) -> None:
     model = Classifier(_model())
     with pytest.raises(ValueError, match="reads"):
         model(torch.tensor([0]))
-    assert model.reads(store) is model
+    assert model.with_tokens(store) is model
     assert model(torch.tensor([0])).shape == (1, 3)
 
 

@@ -82,7 +82,7 @@ def test_plain_transformers_gives_the_same_logits_of_any_text(
 ) -> None:
     reader, trained, tokenizer, model = exported
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
-    ours = predict(trained.reads(pack(reader, first, second, 24)), torch.arange(len(pairs)))
+    ours = predict(trained.with_tokens(pack(reader, first, second, 24)), torch.arange(len(pairs)))
     with torch.no_grad():
         theirs = model(**tokenizer(first, second, padding=True, truncation=True, return_tensors="pt")).logits
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)

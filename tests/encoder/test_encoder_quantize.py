@@ -17,7 +17,7 @@ from clbench.encoder.quantize import evaluated, quantized_matrices, set_int8
 def model() -> Classifier:
     torch.manual_seed(0)
     made = Classifier(BertForSequenceClassification(config(hidden_size=32, intermediate_size=64, num_labels=2)))
-    return made.reads(random_store(np.random.default_rng(0), 40)).eval()
+    return made.with_tokens(random_store(np.random.default_rng(0), 40)).eval()
 
 
 def rounded(x: torch.Tensor, dim: int) -> torch.Tensor:

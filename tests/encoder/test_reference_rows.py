@@ -98,7 +98,7 @@ def test_features_by_hand() -> None:
 def test_features_and_logits_are_those_of_a_form_with_sets() -> None:
     store = random_store(np.random.default_rng(1), 60)
     rows = np.random.default_rng(2).integers(0, 60, 50)  # unordered, some twice
-    model = drawn().reads(store)
+    model = drawn().with_tokens(store)
     buckets, counts = model.features(torch.from_numpy(rows))
     for row, part in zip(rows, buckets.split(counts.tolist()), strict=True):
         assert part.tolist() == sorted({mixed((u << 32) + v) % BUCKETS for u, v in active(store, int(row))})
@@ -111,7 +111,7 @@ def test_features_and_logits_are_those_of_a_form_with_sets() -> None:
 
 @pytest.mark.parametrize("pair", [([], []), ([5], []), ([], [5]), ([5], [5])])
 def test_sentences_without_words(pair: tuple[list[int], list[int]]) -> None:
-    model = drawn().reads(store_of(pair, ([7, 8], [9])))
+    model = drawn().with_tokens(store_of(pair, ([7, 8], [9])))
     logits = model(torch.tensor([0, 1]))
     assert torch.isfinite(logits).all()
     assert model.features(torch.tensor([0]))[1].item() == (pair != ([], []))
@@ -126,7 +126,7 @@ def test_a_row_of_one_sentence_alone_has_that_sentences_words() -> None:
 
 
 def test_the_bias_alone_reads_nothing_and_is_best_at_the_log_odds() -> None:
-    model = ReferenceModel(3, None).reads(random_store(np.random.default_rng(1), 60))
+    model = ReferenceModel(3, None).with_tokens(random_store(np.random.default_rng(1), 60))
     labels = torch.tensor([0] * 6 + [1] * 3 + [2])
     rows = torch.arange(10)
     assert torch.equal(model(rows), torch.zeros(10, 3))
@@ -154,7 +154,7 @@ def generated(domain: str, backbone: Path, train: int) -> tuple[Task, np.ndarray
 
 def trained(model: ReferenceModel, task: Task, rate: float, epochs: int = 3) -> ReferenceModel:
     form = Training(epochs=epochs, learning_rate=rate, batch_size=32)
-    fit(model.reads(task.store), task, form, finetune_loss(task), seed=0, name="reference")
+    fit(model.with_tokens(task.store), task, form, finetune_loss(task), seed=0, name="reference")
     return model
 
 
@@ -164,7 +164,7 @@ def test_scikit_learn_finds_the_same_model_on_the_same_features(small_backbone: 
     theirs.fit(dense(task.store, task.train_rows, 4096), task.train_labels)
     margins = theirs.decision_function(dense(task.store, test, 4096))
     # The same objective by our gradients: with W0 = -W1 at the optimum, |W0|^2 + |W1|^2 is their |w|^2 / 2.
-    model = ReferenceModel(2, 4096).reads(task.store)
+    model = ReferenceModel(2, 4096).with_tokens(task.store)
     rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels)
     step = torch.optim.LBFGS(model.parameters(), max_iter=200, tolerance_change=1e-9, line_search_fn="strong_wolfe")
 
@@ -207,7 +207,7 @@ def test_pairs_tell_what_no_word_alone_tells() -> None:
 
 def test_copies_share_the_store_and_a_checkpoint_holds_weights_alone() -> None:
     store = random_store(np.random.default_rng(1), 10)
-    model = drawn().reads(store)
+    model = drawn().with_tokens(store)
     twin = copy.deepcopy(model)
     assert twin.store is store
     assert set(model.state_dict()) == {"bias", "pair_embeddings.weight"}
@@ -220,7 +220,7 @@ def test_copies_share_the_store_and_a_checkpoint_holds_weights_alone() -> None:
 
 def test_cost_by_hand_and_by_the_file(tmp_path: Path) -> None:
     store = store_of(([10, 11], [12]), ([10], [10]), ([10], [12]))  # 5 features, 1 and 3
-    model = drawn(1009, classes=2).reads(store)
+    model = drawn(1009, classes=2).with_tokens(store)
     found = measure.cost(model, 7, np.arange(3))
     save_file(model.state_dict(), tmp_path / "model.safetensors", metadata={"format": "pt"})
     assert found == {
@@ -228,7 +228,7 @@ def test_cost_by_hand_and_by_the_file(tmp_path: Path) -> None:
         "flops_length": 7, "disk_bytes": (tmp_path / "model.safetensors").stat().st_size,
     }  # fmt: skip
     assert linear_flops(3, 2) == 12
-    bias = measure.cost(drawn(None).reads(store), 7, np.arange(2))
+    bias = measure.cost(drawn(None).with_tokens(store), 7, np.arange(2))
     assert (bias["parameters"], bias["parameters_without_embeddings"], bias["flops_per_pair"]) == (3, 3, 0)
     with pytest.raises(ValueError, match="there are no rows"):
         measure.cost(model, 7)

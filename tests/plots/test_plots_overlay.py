@@ -97,7 +97,7 @@ def test_the_terminal_shows_whole_names(width: int) -> None:
 def test_the_terminal_puts_letters_where_the_means_are() -> None:
     drawn = three()
     lines = overlay_terminal(drawn, width=70, height=14, colour=False, balanced=False).split("\n")
-    assert lines[0].strip() == "accuracy, mean over the domains met"
+    assert lines[0].strip() == "accuracy, mean over the seen domains"
     assert sum(line.count("c") for line in lines[1:-3]) <= 3
     assert lines[-1].split() == ["a", "kd-6l", "b", "pkd-6l", "c", "lone-6l", "·", "majority", "class"]
 

@@ -19,15 +19,15 @@ import yaml
 
 import clbench
 from clbench.board import find_submissions, submit
+from clbench.board.edition import EditionFacts, facts_in
 from clbench.board.render import build
-from clbench.board.truth import Truth, truth_in
 from clbench.board.verify import verify
 from clbench.cli.main import main
 from clbench.cli.verify import _carried_out
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
-from clbench.runs.job import prepare
+from clbench.runs.job import make_job
 from clbench.schema.registry import VARIABLE, add_plugins
 from clbench.schema.spec import RunSpec
 from clbench.schema.stream import read_stream
@@ -74,9 +74,9 @@ def lived(small_stream: Path, small_backbone: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture
-def truth(small_stream: Path) -> Callable[[str, str], Truth]:
+def facts(small_stream: Path) -> Callable[[str, str], EditionFacts]:
     """What the small stream really is, as ``clbench verify`` asks for a shipped one."""
-    return cache(lambda stream, edition: truth_in(read_stream(small_stream), edition))
+    return cache(lambda stream, edition: facts_in(read_stream(small_stream), edition))
 
 
 def test_none_is_above_80_lines() -> None:
@@ -114,24 +114,24 @@ def test_a_record_made_without_the_metric_gets_its_figure_when_it_is_shown(
 
 
 def test_submit_verify_and_the_board_with_them_and_without(
-    lived: Path, truth: Callable[[str, str], Truth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lived: Path, facts: Callable[[str, str], EditionFacts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_plugins(list(FILES.values()))
     place = submit([lived], tmp_path / "submissions", name="mine", author="A. Person")
     assert find_submissions(tmp_path / "submissions") == [place]
-    known = verify(place, truth)
+    known = verify(place, facts)
     assert known.problems == ()
     settings = f"the settings of derpp-500: they are of the plug-in derpp.py {version('derpp')}."
     assert settings in known.unchecked
     assert not any("figure" in told for told in known.unchecked)
     build(tmp_path / "submissions", tmp_path / "with")
     monkeypatch.setenv(VARIABLE, "")
-    unknown = verify(place, truth)
+    unknown = verify(place, facts)
     assert unknown.problems == ()
     assert settings in unknown.unchecked
-    lacking = version("stability_plasticity")
+    missing = version("stability_plasticity")
     assert (
-        f"the figure stability_plasticity is of the plug-in stability_plasticity.py {lacking}, which is not installed."
+        f"the figure stability_plasticity is of the plug-in stability_plasticity.py {missing}, which is not installed."
     ) in unknown.unchecked
     assert any(told.startswith("the order of the experiences: ") and "derpp" in told for told in unknown.unchecked)
     assert unknown.figures == known.figures - 1
@@ -146,13 +146,13 @@ def test_submit_verify_and_the_board_with_them_and_without(
     file = tmp_path / "forged" / "record.json"
     file.parent.mkdir()
     file.write_text(forged.model_dump_json())
-    assert not [told for told in verify(file, truth).problems if "stability" in told]
+    assert not [told for told in verify(file, facts).problems if "stability" in told]
     add_plugins([FILES["stability_plasticity"]])
-    assert any("figures.stability_plasticity' is 0.99" in told for told in verify(file, truth).problems)
+    assert any("figures.stability_plasticity' is 0.99" in told for told in verify(file, facts).problems)
 
 
 def test_a_strategy_that_is_no_plugins_still_has_to_be_shipped(
-    lived: Path, truth: Callable[[str, str], Truth], tmp_path: Path
+    lived: Path, facts: Callable[[str, str], EditionFacts], tmp_path: Path
 ) -> None:
     record = clbench.read_record(lived)
     told = record.configuration.strategy | {"method": "naive"}
@@ -164,7 +164,7 @@ def test_a_strategy_that_is_no_plugins_still_has_to_be_shipped(
     ):  # fmt: skip
         file = tmp_path / "record.json"
         file.write_text(changed.model_dump_json())
-        problems = verify(file, truth).problems
+        problems = verify(file, facts).problems
         assert any("field 'configuration.strategy.name' should be one of" in problem for problem in problems)
 
 
@@ -260,7 +260,7 @@ def test_a_run_on_a_source_of_ones_own(home: Path, small_backbone: Path) -> None
     # It is the same data as in the generator that filled the database.
     expected = generate("mnli", sizes={"train": 40, "validation": 20, "test": 30})["test"].digest()
     assert record.data[0].splits["test"].digest == expected
-    verdict = verify(home / "run", cache(lambda *_: truth_in(read_stream(home / "home-shift.yaml"), "lite")))
+    verdict = verify(home / "run", cache(lambda *_: facts_in(read_stream(home / "home-shift.yaml"), "lite")))
     assert verdict.problems == ()
 
 
@@ -296,7 +296,7 @@ def test_another_version_of_the_code_is_another_run(
             model=EXAMPLES / "prune-neurons.yaml", stream=small_stream, strategy=EXAMPLES / "derpp.yaml",
             backbone=small_backbone,
         )  # fmt: skip
-        job = prepare(spec)
+        job = make_job(spec)
         prints.append((job.fingerprint(0), job.plan(0).key))
     assert prints[0][0] != prints[1][0]
     assert prints[0][1] != prints[1][1]

@@ -60,7 +60,7 @@ def test_transformers_loads_it_and_its_logits_are_the_same(written, pairs, small
     stream, data = load_domain("mrpc", "lite", data_dir=pairs)
     backbone = open_backbone(str(written.folder))
     task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, 128)
-    ours = predict(backbone.trained(stream.form.label_space).reads(task.store), torch.from_numpy(test))
+    ours = predict(backbone.trained(stream.form.label_space).with_tokens(task.store), torch.from_numpy(test))
     part = data.splits["test"]
     for row in range(40):
         with torch.no_grad():

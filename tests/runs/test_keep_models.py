@@ -19,7 +19,7 @@ from clbench.continual import checkpoint
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
-from clbench.runs.models import kept_models
+from clbench.runs.snapshots import snapshot_folders
 
 NAMES = ["after-0-mnli", "after-1-snli", "after-2-hans", "end"]
 
@@ -41,7 +41,7 @@ def _shared_inceptions(inceptions: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def names(run: Path) -> list[str]:
-    return [folder.name for folder in kept_models(run)]
+    return [folder.name for folder in snapshot_folders(run)]
 
 
 def said_by_transformers(folder: Path, domain: str) -> np.ndarray:

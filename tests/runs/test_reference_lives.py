@@ -45,7 +45,7 @@ def test_every_strategy(model: str, strategy: str, life: Any, tmp_path: Path, mo
     assert record == clbench.read_record(tmp_path / "one")
     if model == "majority" and strategy != "naive":
         return  # resuming is the strategies' business, and bow has the more to lose
-    # Broken off in the middle of the last experience, with an empty cache, it goes on to the same record.
+    # Interrupted in the middle of the last experience, with an empty cache, it goes on to the same record.
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
 
     def stop(event: Event) -> None:

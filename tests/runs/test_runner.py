@@ -22,13 +22,13 @@ from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
 from clbench.runs.job import Job
-from clbench.runs.job import prepare as job_of
+from clbench.runs.job import make_job as job_of
 from clbench.runs.runner import parse_seeds
 from clbench.runtime.events import Event
 from clbench.schema.spec import spec_of
 
 
-def prepare(model: str, stream: str, **fields: Any) -> Job:
+def make_job(model: str, stream: str, **fields: Any) -> Job:
     return job_of(spec_of(model, stream, fields))
 
 
@@ -94,8 +94,8 @@ def test_a_recipes_backbone_stands_in_for_the_editions_own_and_yields_to_the_use
     small_stream: Path, small_backbone: Path
 ) -> None:
     asked = {"finetune-12l": "clbench-tiny-12l", "layerdrop-12l": "clbench-tiny-12l-layerdrop"}
-    assert {model: prepare(model, str(small_stream)).backbone.name for model in asked} == asked
-    job = prepare("layerdrop-12l", str(small_stream), backbone=str(small_backbone))
+    assert {model: make_job(model, str(small_stream)).backbone.name for model in asked} == asked
+    job = make_job("layerdrop-12l", str(small_stream), backbone=str(small_backbone))
     assert job.backbone.name == str(small_backbone)
 
 

@@ -15,7 +15,7 @@ from clbench.encoder.bert import keep_layers
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.optimization import optimizer
 from clbench.encoder.tokens import pack
-from clbench.runtime.company import Company
+from clbench.runtime.coordinator import Coordinator
 from clbench.runtime.threads import one_thread
 from clbench.schema.strategy import read_strategy
 from clbench.schema.training import Training
@@ -76,7 +76,7 @@ def test_training_of_an_encoder() -> None:
     def trained(threads: int) -> dict[str, Tensor]:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        model = keep_layers(backbone.classifier(2, 0).reads(store), [1, 2, 3]).train()
+        model = keep_layers(backbone.classifier(2, 0).with_tokens(store), [1, 2, 3]).train()
         step = optimizer(model, Training(epochs=1, batch_size=32, learning_rate=1e-3))
         for rows in torch.arange(96).split(32):
             step.zero_grad()
@@ -125,9 +125,9 @@ def test_one_thread_for_a_moment() -> None:
 @needs_mkl
 def test_a_step_takes_the_threads_of_the_moment() -> None:
     now = iter([2, 4])
-    company = Company(threads=lambda: next(now))
+    coordinator = Coordinator(threads=lambda: next(now))
     for expected in (2, 4):
-        company.step()
+        coordinator.step()
         assert torch.get_num_threads() == expected
-    Company().step()
+    Coordinator().step()
     assert torch.get_num_threads() == 4

@@ -188,16 +188,16 @@ def test_forms_made_in_python_are_held_to_it() -> None:
 
 
 def test_a_run_takes_paths_and_numbers_as_it_takes_text(small_backbone: Path) -> None:
-    from clbench.runs.job import prepare
+    from clbench.runs.job import make_job
     from clbench.schema.spec import spec_of
 
     files = {kind: FOLDERS[kind] / f"{name}.yaml" for kind, name in NAMED.items()}
     numbers = {"training.epochs": 1, "finetune.epochs": 1}
     more = {"strategy": files["strategy"], "backbone": small_backbone, "settings": numbers, "quick": True}
-    one = prepare(spec_of(files["model"], files["stream"], more))
+    one = make_job(spec_of(files["model"], files["stream"], more))
     words = {name: str(value) for name, value in numbers.items()}
     more = {"strategy": NAMED["strategy"], "backbone": str(small_backbone), "settings": words, "quick": True}
-    other = prepare(spec_of(NAMED["model"], NAMED["stream"], more))
+    other = make_job(spec_of(NAMED["model"], NAMED["stream"], more))
     assert one.fingerprint(0) == other.fingerprint(0)
     assert one.backbone.name == str(small_backbone)
 

@@ -46,7 +46,7 @@ def random_start(backbone: Backbone, folder: Path) -> Backbone:
 def finetuned(backbone: Backbone, data: DomainData, form: Training, seed: int) -> tuple[float, float]:
     """Accuracy and balanced accuracy on the domain's test pairs."""
     task, test = task_of(data, backbone.tokenizer(), ("0", "1"), 96)
-    model = backbone.classifier(2, seed).reads(task.store)
+    model = backbone.classifier(2, seed).with_tokens(task.store)
     fit(model, task, form, finetune_loss(task), seed=seed, name=data.name)
     answers = predict(model, torch.from_numpy(test)).argmax(-1).numpy()
     gold = data.splits["test"].labels

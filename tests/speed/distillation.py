@@ -64,13 +64,13 @@ def main() -> None:
     pruned, step = read_recipe(asked.model).form.steps
     assert isinstance(pruned, PruneLayers)
     assert isinstance(step, Distill)
-    teacher = backbone.classifier(2, 0).reads(task.store).eval()
+    teacher = backbone.classifier(2, 0).with_tokens(task.store).eval()
     kept = kept_layers(pruned, backbone.layers, asked.model)
     taught = layer_map(step.layer_map, len(kept), backbone.layers, asked.model)
     form: Training = step.training.at_rate(backbone.learning_rate).model_copy(update={"epochs": asked.epochs})
 
     def student() -> Classifier:
-        return keep_layers(backbone.classifier(2, 0).reads(task.store), kept)
+        return keep_layers(backbone.classifier(2, 0).with_tokens(task.store), kept)
 
     def timed(way: str) -> float:
         began = time.perf_counter()

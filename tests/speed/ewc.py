@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from clbench.continual import Checkpoints, Experience, Looks, avalanche, live
+from clbench.continual import Checkpoints, Evaluation, Experience, avalanche, live
 from clbench.continual.benchmark import dataset
 from clbench.data.load import load
 from clbench.encoder.backbone import open_backbone
@@ -55,7 +55,7 @@ def main() -> None:
         experiences.append(Experience(domain.name, rows, pairs.labels, rows[:32], pairs.labels[:32]))
         first, second, begin = [*first, *pairs.first], [*second, *pairs.second], begin + asked.pairs
     store = pack(backbone.tokenizer(), first, second, 128)
-    model = keep_layers(backbone.classifier(2, 0).reads(store), list(range(1, asked.layers + 1)))
+    model = keep_layers(backbone.classifier(2, 0).with_tokens(store), list(range(1, asked.layers + 1)))
     form = override(read_strategy("ewc"), {"training.learning_rate": "0.0001"})
 
     class OfAvalanche(type(form)):  # type: ignore[misc]
@@ -77,7 +77,7 @@ def main() -> None:
                 begun = time.process_time()
                 live(
                     copy.deepcopy(model), experiences, form, seed=0, checkpoints=Checkpoints(Path(folder), "speed"),
-                    looks=Looks(lambda m: {"none": predict(m, rows[:32]).argmax(-1).numpy()}),
+                    evaluation=Evaluation(lambda m: {"none": predict(m, rows[:32]).argmax(-1).numpy()}),
                 )  # fmt: skip
                 seconds[name]["life"].append(time.process_time() - begun)
     found = {name: {part: round(median(took), 2) for part, took in parts.items()} for name, parts in seconds.items()}

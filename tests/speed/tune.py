@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 
 from clbench.data.load import load
-from clbench.runs.job import prepare
+from clbench.runs.job import make_job
 from clbench.runs.runner import parse_seeds, run_seed
 from clbench.runtime.console import progress
 from clbench.schema.spec import RunSpec
@@ -52,7 +52,7 @@ def main() -> None:
                         model=model, stream=stream, edition=asked.edition, strategy=asked.strategy,
                         settings={asked.setting: value},
                     )  # fmt: skip
-                    job = prepare(spec, data=data)
+                    job = make_job(spec, data=data)
                     found = []
                     for seed in seeds:
                         found.append(run_seed(job, seed, job.folder(asked.out) / f"seed-{seed}").figures)

@@ -1,4 +1,4 @@
-"""Files whole or not at all, and the litter of those who were killed."""
+"""Files whole or not at all, and the leftovers of those who were killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from clbench.errors import UserError
 from clbench.storage.cache import cached, root
-from clbench.storage.writing import cannot_write, made, remove_litter, unfinished, write_whole
+from clbench.storage.writing import cannot_write, made, remove_leftovers, unfinished, write_whole
 
 # Begins to write into the folder that it is given, says so, and never comes to an end.
 WRITER = """
@@ -51,7 +51,7 @@ def test_the_next_one_removes_what_a_killed_process_left_and_nothing_of_a_live_o
     finally:
         live.kill()
         live.wait()
-    remove_litter(tmp_path)
+    remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
@@ -70,9 +70,9 @@ def test_what_an_earlier_version_left_goes_once_it_is_old(tmp_path: Path) -> Non
     for name, age in (("old", 2 * 24 * 3600), ("new", 60)):
         (tmp_path / f".unfinished-{name}").mkdir()
         os.utime(tmp_path / f".unfinished-{name}", (time.time() - age,) * 2)
-    remove_litter(tmp_path)
+    remove_leftovers(tmp_path)
     assert len(hidden(tmp_path)) == 2, "in a folder of the user's nothing without a lock is touched"
-    remove_litter(tmp_path, own=True)
+    remove_leftovers(tmp_path, own=True)
     assert hidden(tmp_path) == [".unfinished-new"]
 
 

@@ -11,12 +11,12 @@ from hearing import advances
 
 from clbench.record import read_record
 from clbench.schema.spec import RunSpec
-from clbench.studies.dropout_gating import RATES, Outcome, Plan, study, table, write
+from clbench.studies.dropout_gating import RATES, Outcome, Settings, study, table, write
 
 
 def test_every_rate_lives_with_every_seed(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     spec = RunSpec(model=RATES[0.0], stream=str(small_stream), edition="embedded", backbone=str(small_backbone))
-    plan = Plan(spec, (0,), 2)
+    plan = Settings(spec, (0,), 2)
     told: list[int] = []
     with advances(lambda what, done, total: told.append(done) if what == "lives" else None):
         found = study(plan, tmp_path)

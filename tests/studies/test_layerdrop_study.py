@@ -20,7 +20,7 @@ from clbench.data.generators import generate
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.schema.recipe import read_recipe
-from clbench.studies.layerdrop import ARMS, Outcome, Plan, depths_of, study, write
+from clbench.studies.layerdrop import ARMS, Outcome, Settings, depths_of, study, write
 from clbench.studies.verdict import answer, answer_on_pairs
 
 NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "sick": ("neutral", "entailment"),
@@ -44,12 +44,12 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def plan(backbone: Path, pairs: Path, **changes: object) -> Plan:
+def plan(backbone: Path, pairs: Path, **changes: object) -> Settings:
     given = {
         "plain": str(backbone), "dropped": str(backbone), "domains": ("snli", "scitail"), "edition": "lite",
         "data_dir": pairs, "seeds": (0, 1), "lives": False, "workers": 2,
     }  # fmt: skip
-    return Plan(**(given | changes))
+    return Settings(**(given | changes))
 
 
 def test_accuracy_at_every_depth_is_that_of_a_model_that_has_no_other_layers(small_backbone, pairs, tmp_path) -> None:

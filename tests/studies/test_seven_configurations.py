@@ -22,7 +22,7 @@ from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import predict
 from clbench.metrics import seeds_bootstrap
 from clbench.schema.recipe import read_recipe
-from clbench.studies.seven_configurations import CONFIGURATIONS, DOMAINS, Plan, questions, study, write
+from clbench.studies.seven_configurations import CONFIGURATIONS, DOMAINS, Settings, questions, study, write
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_table_is_that_of_the_recipes_models(deep_backbone, pairs, made, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("CLBENCH_CACHE", str(made))
-    plan = Plan("lite", pairs, str(deep_backbone), (0, 1), 2)
+    plan = Settings("lite", pairs, str(deep_backbone), (0, 1), 2)
     told: list[tuple[str, int, int]] = []
     with advances(lambda *said: told.append(said)):
         found = study(plan)

@@ -5,32 +5,32 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clbench.runtime.company import Company
+from clbench.runtime.coordinator import Coordinator
 from clbench.storage import cache
-from clbench.sweep.local import Orders, Unit, _do
+from clbench.sweep.local import SweepPaths, Unit, _do
 
 
-def counting(unit: Unit, orders: Orders) -> str | None:
+def counting(unit: Unit, paths: SweepPaths) -> str | None:
     """Every entry of the cache that the unit builds is a line of the file ``$BUILDS``."""
     count_builds()
-    return _do(unit, orders)
+    return _do(unit, paths)
 
 
-def noting_threads(unit: Unit, orders: Orders) -> str | None:
+def noting_threads(unit: Unit, paths: SweepPaths) -> str | None:
     """With how many threads each step of the unit computes is a line of the file ``$USED``."""
-    real = Company.step
+    real = Coordinator.step
 
-    def step(self: Company) -> None:
+    def step(self: Coordinator) -> None:
         real(self)
         import torch
 
         _write("USED", str(torch.get_num_threads()))
 
-    Company.step = step  # type: ignore[method-assign]
+    Coordinator.step = step  # type: ignore[method-assign]
     try:
-        return _do(unit, orders)
+        return _do(unit, paths)
     finally:
-        Company.step = real  # type: ignore[method-assign]
+        Coordinator.step = real  # type: ignore[method-assign]
 
 
 def count_builds() -> None:

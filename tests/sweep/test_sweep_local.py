@@ -21,20 +21,20 @@ import clbench
 from clbench.schema.sweep import read_sweep
 from clbench.storage.cache import root
 from clbench.sweep import local
-from clbench.sweep.local import Crew, Orders, State
-from clbench.sweep.plan import Plan, make_plan
+from clbench.sweep.local import State, SweepPaths, WorkerPool
+from clbench.sweep.plan import SweepPlan, make_plan
 from clbench.sweep.summary import summarise
-from clbench.sweep.work import Pace
+from clbench.sweep.workload import PassTime
 
-PACE = {"seconds": Pace(1e-4, 1e-4)}
+PASS_TIME = {"seconds": PassTime(1e-4, 1e-4)}
 
 
-def carried_out(path: Path, base: Path, workers: int = 2, **options: Any) -> tuple[Plan, State]:
+def carried_out(path: Path, base: Path, workers: int = 2, **options: Any) -> tuple[SweepPlan, State]:
     sweep = read_sweep(str(path))
     plan = make_plan(sweep, base)
-    pace = dict.fromkeys(sweep.streams, PACE["seconds"])
-    with Crew(workers) as crew:
-        return plan, crew.carry_out(plan, Orders.of(base), pace, **options)
+    pass_time = dict.fromkeys(sweep.streams, PASS_TIME["seconds"])
+    with WorkerPool(workers) as pool:
+        return plan, pool.run_units(plan, SweepPaths.of(base), pass_time, **options)
 
 
 def count(kind: str) -> int:
@@ -102,8 +102,8 @@ def test_a_failing_inception_takes_its_runs_with_it(sweep_file: Callable[..., Pa
     plan = make_plan(sweep, base)
     (root() / "tokens").mkdir(parents=True)
     (root() / "models").write_text("a file where the cache wants a folder")
-    with Crew(2) as crew:
-        state = crew.carry_out(plan, Orders.of(base), dict.fromkeys(sweep.streams, PACE["seconds"]))
+    with WorkerPool(2) as pool:
+        state = pool.run_units(plan, SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
     assert state.done == 0
     assert sorted(state.failed) == [0, 1]
     assert state.failed[0].startswith("inception of finetune-6l on small, seed 0: the cache ")
@@ -161,7 +161,7 @@ def test_killed_and_interrupted_it_goes_on(
     process.send(signal.SIGINT)
     assert process.wait(60) == 130, process.err.read_text()
     err = process.err.read_text()
-    assert "the same command goes on from here" in err
+    assert "the same command resumes from here" in err
     assert "Traceback" not in err
     assert not psutil.wait_procs(children, timeout=20)[1]
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
@@ -184,13 +184,13 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
     used = tmp_path / "used.txt"
     monkeypatch.setenv("USED", str(used))
     monkeypatch.setattr(local, "_do", spies.noting_threads)
-    with Crew(2, threads=5) as crew:
+    with WorkerPool(2, threads=5) as pool:
 
         def told(state: State) -> None:
-            shares = tuple(sorted(hand.threads.value for hand in crew.hands if hand.busy))
+            shares = tuple(sorted(one.threads.value for one in pool.workers if one.busy))
             seen.setdefault(len(state.working), set()).add(shares)
 
-        crew.carry_out(plan, Orders.of(base), dict.fromkeys(sweep.streams, PACE["seconds"]), on_change=told)
+        pool.run_units(plan, SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]), on_change=told)
     assert seen == {0: {()}, 1: {(5,)}, 2: {(2, 3)}}
     took = {int(line) for line in used.read_text().split()}
     assert 5 in took
@@ -214,7 +214,7 @@ def test_a_mistake_of_ours_leaves_its_traceback(
     monkeypatch.setattr("clbench.runs.runner.run_seed", lambda *args, **more: 1 / 0)
     before = signal.getsignal(signal.SIGINT)
     try:
-        said = local._do(run, Orders.of(base))
+        said = local._do(run, SweepPaths.of(base))
     finally:
         signal.signal(signal.SIGINT, before)
     trace = plan.runs[0].folder / "error.txt"

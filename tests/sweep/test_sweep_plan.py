@@ -14,23 +14,23 @@ from hypothesis import strategies as st
 from clbench.errors import UserError
 from clbench.runs.inception import make_inception
 from clbench.runs.job import Job
-from clbench.runs.job import prepare as job_of
+from clbench.runs.job import make_job as job_of
 from clbench.schema.recipe import read_recipe
 from clbench.schema.spec import RunSpec, spec_of
 from clbench.schema.sweep import read_sweep
-from clbench.sweep.plan import Plan, Unit, make_plan, ranked, simulated
-from clbench.sweep.work import Pace, Work, about, inception_work, life_work, measure_pace
+from clbench.sweep.plan import SweepPlan, Unit, make_plan, makespan, priority_order
+from clbench.sweep.workload import PassTime, Workload, about, inception_work, life_work, measure_pass_time
 
 
-def prepare(model: str, stream: str, **fields: Any) -> Job:
+def make_job(model: str, stream: str, **fields: Any) -> Job:
     return job_of(spec_of(model, stream, fields))
 
 
-def planned(path: Path, base: Path) -> Plan:
+def planned(path: Path, base: Path) -> SweepPlan:
     return make_plan(read_sweep(str(path)), base)
 
 
-def names(plan: Plan, kind: str) -> list[str]:
+def names(plan: SweepPlan, kind: str) -> list[str]:
     return [unit.name for unit in plan.units if unit.kind == kind]
 
 
@@ -85,7 +85,7 @@ def test_a_teacher_starts_from_its_students_backbone(sweep_file: Callable[..., P
 def test_what_is_there_is_not_planned(
     sweep_file: Callable[..., Path], tmp_path: Path, small_stream: Path, small_backbone: Path
 ) -> None:
-    job = prepare("finetune-12l", str(small_stream), backbone=str(small_backbone), settings={"training.epochs": "1"})
+    job = make_job("finetune-12l", str(small_stream), backbone=str(small_backbone), settings={"training.epochs": "1"})
     make_inception(job, 0)
     base = tmp_path / "runs"
     plan = planned(sweep_file(strategies=["naive"]), base)
@@ -107,24 +107,24 @@ def test_the_same_run_under_two_names(sweep_file: Callable[..., Path], tmp_path:
 
 
 def unit(needs: tuple[int, ...] = (), seed: int = 0) -> Unit:
-    return Unit("run", RunSpec(), seed, "", needs, Work())
+    return Unit("run", RunSpec(), seed, "", needs, Workload())
 
 
 def test_the_longest_way_first_and_one_seed_after_the_other() -> None:
     # 0 is short, but 2 waits for it and is long: 0 goes before 1. Seed 7 comes after seed 0, however long it is.
     units = [unit(), unit(), unit((0,)), unit(seed=7)]
-    assert ranked(units, [1.0, 5.0, 9.0, 99.0]) == [0, 2, 1, 3]
+    assert priority_order(units, [1.0, 5.0, 9.0, 99.0]) == [0, 2, 1, 3]
 
 
 def test_time_of_a_plan_by_hand() -> None:
     # Inception 4; lives of 2, 3 and 5 after it: two cores take 5 beside 3 + 2.
     units = [unit(), unit((0,)), unit((0,)), unit((0,))]
     seconds = [4.0, 2.0, 3.0, 5.0]
-    assert simulated(units, seconds, 1) == 14
-    assert simulated(units, seconds, 2) == 9
-    assert simulated(units, seconds, 3) == 9
-    assert simulated(units, seconds, 2, done={0, 3}) == 3
-    assert simulated([], [], 2) == 0
+    assert makespan(units, seconds, 1) == 14
+    assert makespan(units, seconds, 2) == 9
+    assert makespan(units, seconds, 3) == 9
+    assert makespan(units, seconds, 2, done={0, 3}) == 3
+    assert makespan([], [], 2) == 0
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 10), st.integers(0, 100)), min_size=1, max_size=25), st.integers(1, 4))
@@ -134,7 +134,7 @@ def test_a_plans_time_lies_between_the_bounds(drawn: list[tuple[float, int]], wo
     ways: list[float] = []
     for one, found in zip(seconds, units, strict=True):
         ways.append(one + max((ways[before] for before in found.needs), default=0.0))
-    taken = simulated(units, seconds, workers)
+    taken = makespan(units, seconds, workers)
     assert max(max(ways), sum(seconds) / workers) - 1e-6 <= taken <= sum(seconds) / workers + max(ways) + 1e-6
 
 
@@ -144,7 +144,7 @@ def test_work_by_hand(small_stream: Path, small_backbone: Path) -> None:
     def of(strategy: str, depth: int = 2, **changes: str) -> float:
         given = {"training.epochs": "2"} | {name.replace("__", "."): value for name, value in changes.items()}
         every = int(given.pop("eval_every", 0)) or None
-        job = prepare(
+        job = make_job(
             "finetune-12l", str(small_stream), backbone=str(small_backbone), strategy=strategy, settings=given,
             eval_every=every,
         )  # fmt: skip
@@ -168,7 +168,7 @@ def test_work_by_hand(small_stream: Path, small_backbone: Path) -> None:
 
 
 def test_work_of_an_inception_by_hand(small_stream: Path, small_backbone: Path) -> None:
-    job = prepare("pkd-skip-6l", str(small_stream), backbone=str(small_backbone))
+    job = make_job("pkd-skip-6l", str(small_stream), backbone=str(small_backbone))
     planned = job.plan(0)
     work = inception_work(job, planned.artifacts, planned.shape.layers)
     # The teacher, 4 layers and 3 epochs; its targets; the student, 2 layers and 4 epochs; 240 test pairs.
@@ -180,19 +180,19 @@ def test_work_of_an_inception_by_hand(small_stream: Path, small_backbone: Path) 
 def test_the_pace_is_that_of_this_machine(small_stream: Path, small_backbone: Path, deep_backbone: Path) -> None:
     from time import perf_counter
 
-    job = prepare("finetune-12l", str(small_stream), backbone=str(deep_backbone))
+    job = make_job("finetune-12l", str(small_stream), backbone=str(deep_backbone))
     work = inception_work(job, [], 12)
-    assert work.at(Pace(1.0, 10.0)) == pytest.approx(work.pairs + 10 * work.layers + work.seconds)
-    # Training as the pace foretells it, within what a busy machine leaves of it; other tests run beside this one, so
-    # both are taken from the quietest of three moments.
+    assert work.at(PassTime(1.0, 10.0)) == pytest.approx(work.pairs + 10 * work.layers + work.seconds)
+    # Training as the pass time foretells it, within what a busy machine leaves of it; other tests run beside this one,
+    # so both are taken from the quietest of three moments.
     from clbench.compress.execute import build
     from clbench.compress.task import task_of
 
     task, _ = task_of(job.data[0], job.backbone.tokenizer(), job.stream.form.label_space, job.max_length)
     foretold, took = [], []
     for seed in range(3):  # another each time: what has been trained comes from the cache
-        pace = measure_pace(job, budget=0.6)
-        foretold.append(Work(3 * (3 * 96 + 40), 12 * 3 * (3 * 96 + 40)).at(pace))
+        pass_time = measure_pass_time(job, budget=0.6)
+        foretold.append(Workload(3 * (3 * 96 + 40), 12 * 3 * (3 * 96 + 40)).at(pass_time))
         began = perf_counter()
         build(job.recipe, job.backbone, task, seed=seed)
         took.append(perf_counter() - began)

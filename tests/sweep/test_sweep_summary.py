@@ -12,7 +12,7 @@ from rich.console import Console
 from clbench.record import write_record
 from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import read_sweep
-from clbench.sweep.plan import Plan, Run
+from clbench.sweep.plan import Run, SweepPlan
 from clbench.sweep.summary import Summary, summarise, tables
 
 
@@ -37,7 +37,7 @@ def found(sweep_file: Callable[..., Path], tmp_path: Path) -> Summary:
         write_record(run.folder, made.model_copy(update={"figures": made.figures | changed}))
     runs[4].folder.mkdir(parents=True)
     (runs[4].folder / "record.json").write_text('{"cut')
-    plan = Plan(read_sweep(str(sweep_file())), tuple(runs), (), 0, 0)
+    plan = SweepPlan(read_sweep(str(sweep_file())), tuple(runs), (), 0, 0)
     return summarise(plan, {3: "its process was killed."})
 
 

@@ -12,7 +12,7 @@ from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, TrainingStep
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, Work
+    from clbench.compress.task import Report, StepContext
 
 
 class Distill(TrainingStep):
@@ -68,15 +68,15 @@ class Distill(TrainingStep):
         tasks = (f"targets of {teacher.recipe.form.name}", place.name)
         return Planned(before, resolved, targets=targets, tasks=tasks)
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compress.distillation import distill_loss, targets
 
-        assert work.teacher is not None  # by its field `teacher`
-        teacher, matched = work.teacher.encoder, work.planned.resolved["layer_map"]
+        assert context.teacher is not None  # by its field `teacher`
+        teacher, matched = context.teacher.encoder, context.planned.resolved["layer_map"]
         depths = token_depths(self, teacher.config.num_hidden_layers)
-        (name, _) = work.planned.tasks or ("targets", "")
-        taught = targets(teacher, work.teacher.key, work.task, matched, depths=depths, name=name)
-        return work.fit(model, distill_loss(self, work.task, taught, len(matched), teacher))
+        (name, _) = context.planned.tasks or ("targets", "")
+        taught = targets(teacher, context.teacher.key, context.task, matched, depths=depths, name=name)
+        return context.fit(model, distill_loss(self, context.task, taught, len(matched), teacher))
 
     def _check_widths(self, width: int, theirs: int, origin: str) -> None:
         for field, weight in (("beta", self.beta), ("cosine", self.cosine)):

@@ -9,7 +9,7 @@ from clbench.schema.step import TrainingStep
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from clbench.compress.task import Loss, Report, Task, Work
+    from clbench.compress.task import Loss, Report, StepContext, Task
 
 
 class Finetune(TrainingStep):
@@ -17,8 +17,8 @@ class Finetune(TrainingStep):
 
     step: Literal["finetune"]
 
-    def run(self, model: Any, work: Work) -> Report:
-        return work.fit(model, finetune_loss(work.task))
+    def run(self, model: Any, context: StepContext) -> Report:
+        return context.fit(model, finetune_loss(context.task))
 
 
 def finetune_loss(task: Task) -> Loss[nn.Module]:

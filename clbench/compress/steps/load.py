@@ -9,7 +9,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, Task, Work
+    from clbench.compress.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
 
 # Validation pairs on which a checkpoint's head is looked at.
@@ -42,19 +42,19 @@ class Load(Step):
 
     def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
         """The checkpoint with its own head; weights of a pruned one that are zero stay so."""
-        from clbench.compress.masks import hold
+        from clbench.compress.masks import attach_masks
 
-        model = backbone.trained(task.label_space, self.labels).reads(task.store)
+        model = backbone.trained(task.label_space, self.labels).with_tokens(task.store)
         if getattr(model.config, "masked", False):
             named = model.named_parameters()
             matrices = {name: value for name, value in named if ".encoder." in name and value.ndim == 2}
-            hold(model, {name: value != 0 for name, value in matrices.items()})
+            attach_masks(model, {name: value != 0 for name, value in matrices.items()})
         return model
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compress.task import Report
 
-        details: dict[str, Any] = {"sha256": work.backbone.digest, "validation": _agreement(model, work.task)}
+        details: dict[str, Any] = {"sha256": context.backbone.digest, "validation": _agreement(model, context.task)}
         if self.labels is not None:
             details["labels"] = list(self.labels)
         return Report(details=details)

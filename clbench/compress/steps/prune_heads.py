@@ -11,7 +11,7 @@ from clbench.schema.step import Place, Planned, Shape, Step
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from clbench.compress.task import Report, Task, Work
+    from clbench.compress.task import Report, StepContext, Task
     from clbench.encoder.bert import Classifier
 
 # Pairs on which importance is measured.
@@ -32,12 +32,12 @@ class PruneHeads(Step):
     def plan(self, before: Shape, place: Place) -> Planned:
         return Planned(before, decided_later=("heads",))
 
-    def run(self, model: Any, work: Work) -> Report:
-        from clbench.compress.masks import hold
+    def run(self, model: Any, context: StepContext) -> Report:
+        from clbench.compress.masks import attach_masks
         from clbench.compress.task import Report
 
-        pruned = heads_to_prune(head_importance(model, work.task), self.share)
-        hold(model, head_masks(model, pruned))
+        pruned = heads_to_prune(head_importance(model, context.task), self.share)
+        attach_masks(model, head_masks(model, pruned))
         # 1-based, as layers are.
         heads = [[head + 1 for head in part] for part in pruned]
         return Report(details={"share": self.share, "heads": heads}, decided={"heads": heads})

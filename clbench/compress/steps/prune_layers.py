@@ -16,7 +16,7 @@ from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, Task, Work
+    from clbench.compress.task import Report, StepContext, Task
     from clbench.encoder.bert import Classifier
 
 # Layers of the deepest backbone that is opened.
@@ -80,12 +80,12 @@ class PruneLayers(Step):
         shape = replace(before, layers=len(kept), origin=origin)
         return Planned(shape, decided_later=("layers",)) if by_training else Planned(shape, {"layers": kept})
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compress.task import Report
         from clbench.encoder.bert import keep_layers
 
-        found = contributions(model, work.task) if self.drop == "contribution" else None
-        kept = kept_layers(self, model.config.num_hidden_layers, work.place.origin, found)
+        found = contributions(model, context.task) if self.drop == "contribution" else None
+        kept = kept_layers(self, model.config.num_hidden_layers, context.place.origin, found)
         keep_layers(model, kept)
         return Report(layers=tuple(kept), decided={} if found is None else {"layers": kept})
 

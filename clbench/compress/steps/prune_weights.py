@@ -19,7 +19,7 @@ from clbench.schema.step import Place, Planned, Shape, TrainingStep
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from clbench.compress.task import Report, Work
+    from clbench.compress.task import Report, StepContext
     from clbench.encoder.bert import Classifier
 
 
@@ -55,24 +55,24 @@ class PruneWeights(TrainingStep):
         rewind = None if self.rewind is None else min(self.rewind, 1.0)
         return super().quick().model_copy(update={"rewind": rewind})
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         """Train, prune, and where asked rewind what is left to its early values, for each round; then train once more.
 
         The last training is the one that is observed, and whose validation scores are told.
         """
-        from clbench.compress.masks import hold
+        from clbench.compress.masks import attach_masks
 
-        loss = finetune_loss(work.task)
-        batches = math.ceil(len(work.task.train_rows) / self.training.batch_size)
+        loss = finetune_loss(context.task)
+        batches = math.ceil(len(context.task.train_rows) / self.training.batch_size)
         early = None if self.rewind is None else _Early(self.rewind, batches)
         masks: dict[str, Tensor] = {}
         for number in range(1, self.rounds + 1):
-            work.fit(model, loss, part=f", round {number}", last=False, observer=early if number == 1 else None)
+            context.fit(model, loss, part=f", round {number}", last=False, observer=early if number == 1 else None)
             masks = magnitude_masks(model, sparsity_of_round(self.sparsity, number, self.rounds))
             if early is not None:
                 model.load_state_dict(early.weights)
-            hold(model, masks)
-        return replace(work.fit(model, loss, part=", pruned"), masks=masks)
+            attach_masks(model, masks)
+        return replace(context.fit(model, loss, part=", pruned"), masks=masks)
 
 
 def prunable(model: Classifier) -> dict[str, nn.Linear]:

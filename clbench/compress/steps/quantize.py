@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from clbench.schema.step import Step
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, Work
+    from clbench.compress.task import Report, StepContext
 
 
 class Quantize(Step):
@@ -21,7 +21,7 @@ class Quantize(Step):
             return None
         return "the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'."
 
-    def run(self, model: Any, work: Work) -> Report:
+    def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compress.task import Report
         from clbench.encoder.quantize import set_int8
 

@@ -12,7 +12,7 @@ from clbench.schema.step import Place, Planned, Shape, Step
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, Task, Work
+    from clbench.compress.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
 
 
@@ -51,10 +51,10 @@ class Reference(Step):
         """Of the backbone it takes the tokenizer alone."""
         from clbench.encoder.reference import ReferenceModel
 
-        return ReferenceModel(task.classes, self.buckets).reads(task.store)
+        return ReferenceModel(task.classes, self.buckets).with_tokens(task.store)
 
-    def run(self, model: Any, work: Work) -> Report:
-        return work.fit(model, finetune_loss(work.task))
+    def run(self, model: Any, context: StepContext) -> Report:
+        return context.fit(model, finetune_loss(context.task))
 
     def lasting_rate(self) -> float | None:
         return self.training.learning_rate

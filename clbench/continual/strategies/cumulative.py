@@ -1,4 +1,4 @@
-"""Method ``cumulative``: every experience on all domains met so far, an upper reference."""
+"""Method ``cumulative``: every experience on all seen domains, an upper reference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clbench.schema.strategy import State, Strategy
 
 
 class Cumulative(Strategy):
-    """Every experience trains on all domains met so far: an upper reference."""
+    """Every experience trains on all seen domains: an upper reference."""
 
     trains_on: ClassVar[Literal["new", "met", "all"]] = "met"
 

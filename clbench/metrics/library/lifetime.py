@@ -10,7 +10,8 @@ _ANYTIME = "1/P sum_p 1/|M_p| sum_{d in M_p} A[p, d] (Caccia et al. 2022)"
 _FINAL = "1/|M_T| sum_{d in M_T} A[T, d] (Lopez-Paz and Ranzato 2017)"
 
 LIFETIME = Metric(
-    "lifetime_accuracy", "lifetime accuracy", "higher", "mean over experiences of the mean over domains met", _LIFETIME,
+    "lifetime_accuracy", "lifetime accuracy", "higher", "mean over experiences of the mean over seen domains",
+    _LIFETIME,
     lambda life: scores.lifetime_accuracy(life.ends.accuracy, life.ends.met), 10,
 )  # fmt: skip
 ANYTIME = Metric(
@@ -18,7 +19,7 @@ ANYTIME = Metric(
     _ANYTIME, lambda life: scores.lifetime_accuracy(life.accuracy, life.met), 20,
 )  # fmt: skip
 FINAL = Metric(
-    "final_accuracy", "final accuracy", "higher", "mean over domains met, at the end", _FINAL,
+    "final_accuracy", "final accuracy", "higher", "mean over seen domains, at the end", _FINAL,
     lambda life: scores.final_accuracy(life.ends.accuracy, life.ends.met), 30,
 )  # fmt: skip
 LIFETIME_BALANCED = Metric(
@@ -31,10 +32,10 @@ ANYTIME_BALANCED = Metric(
     lambda life: scores.lifetime_accuracy(life.balanced, life.met), 50,
 )  # fmt: skip
 FINAL_BALANCED = Metric(
-    "final_balanced_accuracy", "final balanced accuracy", "higher", "mean recall over domains met, at the end",
+    "final_balanced_accuracy", "final balanced accuracy", "higher", "mean recall over seen domains, at the end",
     f"{_FINAL}, A balanced accuracy", lambda life: scores.final_accuracy(life.ends.balanced, life.ends.met), 60,
 )  # fmt: skip
 FINAL_F1 = Metric(
-    "final_macro_f1", "final macro-F1", "higher", "mean over domains met, at the end", f"{_FINAL}, A macro-F1",
+    "final_macro_f1", "final macro-F1", "higher", "mean over seen domains, at the end", f"{_FINAL}, A macro-F1",
     lambda life: scores.final_accuracy(life.ends.macro_f1, life.ends.met), 70,
 )  # fmt: skip

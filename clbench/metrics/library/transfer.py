@@ -16,7 +16,7 @@ FORWARD = Metric(
     lambda life: scores.forward_transfer(life.ends.accuracy, life.ends.met, life.majority), 110,
 )  # fmt: skip
 LEARNING = Metric(
-    "learning_accuracy", "learning accuracy", "higher", "just learned, over domains met",
+    "learning_accuracy", "learning accuracy", "higher", "just learned, over seen domains",
     "mean over d met of A[t_d, d] (Riemer et al. 2019)",
     lambda life: scores.learning_accuracy(life.ends.accuracy, life.ends.met), 120,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from record_worlds import pieces
 
-from clbench.board.again import changed_options, run_command, seed_list
+from clbench.board.rerun import changed_options, run_command, seed_list
 from clbench.record import Record, grouped, make_record
 from clbench.record.parts import Configuration
 from clbench.runs.runner import parse_seeds

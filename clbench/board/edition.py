@@ -14,14 +14,14 @@ from clbench.schema.stream import OpenStream, read_stream
 
 
 @dataclass(frozen=True)
-class Truth:
-    """An edition of a stream with its pairs' digests and right classes.
+class EditionFacts:
+    """An edition of a stream with its pairs' digests and reference labels.
 
     Attributes:
         stream: the shipped stream.
         edition: its edition's name.
         splits: digest and size of each split of each domain.
-        gold: each domain's right classes, int (N,).
+        gold: each domain's reference labels, int (N,).
         majority, word_overlap: accuracy and balanced accuracy of each domain's baselines.
     """
 
@@ -33,7 +33,7 @@ class Truth:
     word_overlap: Mapping[str, tuple[float, float]]
 
 
-def truth_of(stream: str, edition: str, data_dir: Path | None = None) -> Truth:
+def facts_of(stream: str, edition: str, data_dir: Path | None = None) -> EditionFacts:
     """What an edition of a shipped stream is; a stranger's submission names both, and no file is opened for it.
 
     Raises:
@@ -41,10 +41,10 @@ def truth_of(stream: str, edition: str, data_dir: Path | None = None) -> Truth:
     """
     if stream not in names("stream"):
         raise UserError(f"no shipped stream is called {stream!r}; {nearest(stream, names('stream'))}")
-    return truth_in(read_stream(stream), edition, data_dir)
+    return facts_in(read_stream(stream), edition, data_dir)
 
 
-def truth_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> Truth:
+def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> EditionFacts:
     """Generate or fetch an edition's pairs.
 
     Args:
@@ -64,7 +64,7 @@ def truth_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
     for one, fitted in zip(data, fittable(data), strict=True):
         for name, score in (("majority", majority(fitted, classes)), ("word_overlap", word_overlap(fitted, classes))):
             baselines[name][one.name] = (score.accuracy, score.balanced_accuracy)
-    return Truth(
+    return EditionFacts(
         stream=stream,
         edition=edition,
         splits={d.name: {name: (pairs.digest(), len(pairs)) for name, pairs in d.splits.items()} for d in data},

@@ -1,6 +1,6 @@
 """How processes of one machine work side by side: who measures alone, and how many threads each computes with.
 
-A process that works beside others says so once, by :func:`beside`. What trains or predicts calls
+A process that works beside others says so once, by :func:`coordinated`. What trains or predicts calls
 :func:`between_steps`; what measures does so in :func:`alone`.
 """
 
@@ -20,7 +20,7 @@ _SETTLE = 0.5
 
 
 @dataclass(frozen=True)
-class Company:
+class Coordinator:
     """What a process knows of the others; a process that is alone knows nothing.
 
     Attributes:
@@ -33,7 +33,7 @@ class Company:
     threads: Callable[[], int] | None = None
 
     def step(self) -> None:
-        """Between two steps: stand still while another process measures, and go on with the threads of the moment."""
+        """Between two steps: wait while another process measures, then compute with the threads of the moment."""
         if self.lock is not None:
             from filelock import FileLock
 
@@ -43,7 +43,7 @@ class Company:
             compute_with(self.threads())
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def measuring(self) -> Iterator[None]:
         """Measure, with one thread, once the others have come to the end of their step."""
         if self.lock is None:
             yield
@@ -55,27 +55,27 @@ class Company:
             yield
 
 
-_ALONE = Company()
-_company: ContextVar[Company] = ContextVar("company", default=_ALONE)
+_ALONE = Coordinator()
+_coordinator: ContextVar[Coordinator] = ContextVar("coordinator", default=_ALONE)
 
 
 @contextmanager
-def beside(company: Company) -> Iterator[None]:
+def coordinated(coordinator: Coordinator) -> Iterator[None]:
     """Work beside others within the ``with`` block."""
-    token = _company.set(company)
+    token = _coordinator.set(coordinator)
     try:
         yield
     finally:
-        _company.reset(token)
+        _coordinator.reset(token)
 
 
 def between_steps() -> None:
-    """Between two steps of training or batches of predictions, see :meth:`Company.step`."""
-    _company.get().step()
+    """Between two steps of training or batches of predictions, see :meth:`Coordinator.step`."""
+    _coordinator.get().step()
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Measure while the others wait, see :meth:`Company.hold`."""
-    with _company.get().hold():
+    """Measure while the others wait, see :meth:`Coordinator.measuring`."""
+    with _coordinator.get().measuring():
         yield

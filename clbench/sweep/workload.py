@@ -24,7 +24,7 @@ _INCEPTION = 1.0
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """Attributes:
     pairs: that are read in all, a training step's three times.
     layers: the same, each times the layers that it goes through.
@@ -35,13 +35,13 @@ class Work:
     layers: float = 0.0
     seconds: float = 0.0
 
-    def at(self, pace: Pace) -> float:
+    def at(self, pass_time: PassTime) -> float:
         """Seconds on one core."""
-        return max(self.pairs * pace.pair + self.layers * pace.layer, 0.0) + self.seconds
+        return max(self.pairs * pass_time.pair + self.layers * pass_time.layer, 0.0) + self.seconds
 
 
 @dataclass(frozen=True)
-class Pace:
+class PassTime:
     """Seconds that one core takes for a pair, and for each layer that the pair goes through, forward only.
 
     The first may be below 0: of the last layer only what [CLS] needs is computed, which is less than a layer.
@@ -51,7 +51,7 @@ class Pace:
     layer: float
 
 
-def inception_work(job: Job, missing: Sequence[Artifact], depth: int) -> Work:
+def inception_work(job: Job, missing: Sequence[Artifact], depth: int) -> Workload:
     """Of the entries that are to be made, and of the predictions at inception."""
     splits = job.trained[0].splits
     train, validation, tests = len(splits["train"]), len(splits["validation"]), _tests(job)
@@ -59,10 +59,10 @@ def inception_work(job: Job, missing: Sequence[Artifact], depth: int) -> Work:
     for entry in missing:
         passes = entry.epochs * (_TRAIN * train + validation) if entry.epochs else train
         pairs, layers = pairs + passes, layers + passes * entry.layers
-    return Work(pairs + tests, layers + tests * depth, _INCEPTION)
+    return Workload(pairs + tests, layers + tests * depth, _INCEPTION)
 
 
-def life_work(job: Job, depth: int) -> Work:
+def life_work(job: Job, depth: int) -> Workload:
     """Of a life after inception; what a strategy does beyond naive training is its burden."""
     form, training = job.strategy, job.strategy.training
     sizes = {d.name: (len(d.splits["train"]), len(d.splits["validation"])) for d in job.trained}
@@ -72,16 +72,16 @@ def life_work(job: Job, depth: int) -> Work:
         train, validation = (sum(sizes[name][side] for name in stage.trains_on) for side in (0, 1))
         passes += training.epochs * (_TRAIN * train * form.burden() + validation)
         steps = training.epochs * -(-train // training.batch_size)
-        looks = 1 + ((steps - 1) // job.spec.eval_every if job.spec.eval_every else 0)
-        passes += looks * _tests(job)
-    return Work(passes, passes * depth, _RUN)
+        evaluations = 1 + ((steps - 1) // job.spec.eval_every if job.spec.eval_every else 0)
+        passes += evaluations * _tests(job)
+    return Workload(passes, passes * depth, _RUN)
 
 
 def _tests(job: Job) -> int:
     return sum(len(d.splits["test"]) for d in job.data)
 
 
-def measure_pace(job: Job, budget: float = 1.5) -> Pace:
+def measure_pass_time(job: Job, budget: float = 1.5) -> PassTime:
     """Time a few steps of training of the job's backbone, at two depths, on pairs of all its domains.
 
     Two or more steps each, however long they take; the first one is not counted.
@@ -111,7 +111,7 @@ def measure_pace(job: Job, budget: float = 1.5) -> Pace:
     low, high = depths[0], depths[-1]
     layer = (found[high] - found[low]) / (high - low) if high > low else found[low] / 2
     layer = max(layer, 0.0)
-    return Pace(found[low] - low * layer, layer)
+    return PassTime(found[low] - low * layer, layer)
 
 
 def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth: int, budget: float) -> float:
@@ -121,7 +121,7 @@ def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth:
     from clbench.encoder.bert import keep_layers
     from clbench.encoder.optimization import optimizer
 
-    model = job.backbone.classifier(len(job.stream.form.label_space), 0).reads(store)
+    model = job.backbone.classifier(len(job.stream.form.label_space), 0).with_tokens(store)
     keep_layers(model, list(range(1, depth + 1))).train()
     step = optimizer(model, job.strategy.training)
     seconds, pairs, number = 0.0, 0, 0

@@ -21,7 +21,7 @@ KEEP = ("end", "every")
 FOLDER = "models"
 
 
-def check_keep(keep: str | None, job: Job) -> None:
+def check_snapshots(keep: str | None, job: Job) -> None:
     """Refuse what cannot be kept.
 
     Raises:
@@ -38,27 +38,27 @@ def check_keep(keep: str | None, job: Job) -> None:
         )
 
 
-def kept_models(run: Path) -> list[Path]:
+def snapshot_folders(run: Path) -> list[Path]:
     """The folders of models in a run's folder: ``after-0-...`` first, ``end`` last."""
     found = [path.parent for path in (run / FOLDER).glob("*/config.json")]
     return sorted(found, key=lambda path: (path.name == "end", _number(path.name), path.name))
 
 
-def lacking(run: Path, keep: str, experiences: list[tuple[int, str]], fingerprint: str) -> list[str]:
+def missing_snapshots(run: Path, keep: str, experiences: list[tuple[int, str]], fingerprint: str) -> list[str]:
     """The names of the folders that a finished run should hold and does not.
 
     Args:
         run: its folder.
         keep: one of :data:`KEEP`.
         experiences: number and name of each.
-        fingerprint: the run's; the models of another run count as lacking.
+        fingerprint: the run's; the models of another run count as missing.
     """
     names = [*(_after(number, name) for number, name in experiences if keep == "every"), "end"]
     return [name for name in names if not _holds(run / FOLDER / name, fingerprint)]
 
 
 @dataclass(frozen=True)
-class Keeper:
+class SnapshotWriter:
     """Writes the model of one life, which is changed in place, as it goes.
 
     Attributes:
@@ -77,8 +77,8 @@ class Keeper:
     run: Path
     keep: str
 
-    def holds(self, point: Point) -> bool:
-        """Whether nothing is lacking of what should have been written after an experience."""
+    def has(self, point: Point) -> bool:
+        """Whether nothing is missing of what should have been written after an experience."""
         name = _after(point.experience, point.name)
         return self.keep != "every" or _holds(self.run / FOLDER / name, self.fingerprint)
 
