@@ -19,6 +19,7 @@ from clbench.errors import UserError
 if TYPE_CHECKING:
     from clbench.record import Record, read_record
     from clbench.runs.runner import run
+    from clbench.runtime.events import listening
 
 __version__ = "0.1.0"
 
@@ -26,9 +27,14 @@ __version__ = "0.1.0"
 # numerical reproducibility); it reads this once, at its first product.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
-__all__ = ["Record", "UserError", "__version__", "read_record", "run"]
+__all__ = ["Record", "UserError", "__version__", "listening", "read_record", "run"]
 
-_LAZY = {"run": "clbench.runs.runner", "Record": "clbench.record", "read_record": "clbench.record"}
+_LAZY = {
+    "run": "clbench.runs.runner",
+    "Record": "clbench.record",
+    "read_record": "clbench.record",
+    "listening": "clbench.runtime.events",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -55,12 +55,12 @@ def command(
     read_alone(domain, stream)
     settings = assigned(assignments)
 
-    from clbench.runs.compressed import write_compressed
+    from clbench.runs.compressed import DomainPairs, write_compressed
 
     with progress(quiet=as_json, json_lines=json_lines):
         made = write_compressed(
-            model, domain, folder, stream=stream, edition=edition, settings=settings, quick=quick,
-            data_dir=data_dir, backbone=backbone, seed=seed,
+            model, DomainPairs(domain, stream, edition, data_dir), folder,
+            settings=settings, quick=quick, backbone=backbone, seed=seed,
         )  # fmt: skip
     for warning in made.warnings:
         click.echo(f"clbench: warning: {printable(warning)}", err=True)

@@ -34,6 +34,7 @@ from clbench.runtime import console
     help="auto: a GPU if there is one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@console.json_lines_option
 def command(
     config: Path,
     texts: tuple[Path, ...],
@@ -43,6 +44,7 @@ def command(
     text_licence: str,
     device: str,
     as_json: bool,
+    json_lines: bool,
 ) -> None:
     """Make a small encoder from plain text: by masked words, by distillation from a teacher, or both.
 
@@ -59,15 +61,10 @@ def command(
     form = read_yaml(config, Pretraining)
     # Of the processes that accelerate starts, the first one alone speaks.
     speaks = os.environ.get("RANK", "0") == "0"
-    with console.progress(quiet=as_json or not speaks) as bar:
-        task = bar.add_task("read the text", total=None, unit="steps")
-
-        def on_step(name: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description=name)
-
+    with console.progress(quiet=as_json or not speaks, json_lines=json_lines and speaks):
         result = pretrain(
             form, list(texts), teacher, out,
-            tokenizer=tokenizer, text_licence=text_licence, device=device, on_step=on_step,
+            tokenizer=tokenizer, text_licence=text_licence, device=device,
         )  # fmt: skip
     if not speaks:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from clbench.runtime.console import json_lines_option, out, print_json, printabl
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from clbench.record import Record
     from clbench.runs.job import Job
 
 
@@ -72,10 +74,10 @@ def command(
 
     Killed at any moment, the same command resumes where it stood; finished runs are only shown again.
     """
-    from clbench.record import RECORD_NAME, report
+    from clbench.record import report
     from clbench.runs.job import make_job
     from clbench.runs.runner import for_seeds, forget, parse_seeds, run_seed
-    from clbench.runs.snapshots import check_snapshots, snapshot_folders
+    from clbench.runs.snapshots import check_snapshots
     from clbench.runtime.events import prefixed
     from clbench.schema.changes import assigned
     from clbench.schema.spec import RunSpec
@@ -105,6 +107,18 @@ def command(
             if not fresh:
                 raise
             raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
+    files = _files(places, records)
+    if as_json:
+        print_json(report.as_json(records) | {"files": [str(file) for file in files]})
+    else:
+        report.print_report(records, out(), files, every=False)
+
+
+def _files(places: Sequence[Path], records: Sequence[Record]) -> list[Path]:
+    """What the runs have written; the curve of several seeds is drawn here."""
+    from clbench.record import RECORD_NAME
+    from clbench.runs.snapshots import snapshot_folders
+
     files = [place / RECORD_NAME for place in places]
     if len(records) > 1:
         from clbench.plots import forgetting_curve
@@ -112,11 +126,7 @@ def command(
         files += forgetting_curve(records, places[0].parent / "forgetting")
     else:
         files += [places[0] / "forgetting.png", places[0] / "forgetting.svg"]
-    files += [model for place in places for model in snapshot_folders(place)]
-    if as_json:
-        print_json(report.as_json(records) | {"files": [str(file) for file in files]})
-    else:
-        report.print_report(records, out(), files, every=False)
+    return files + [model for place in places for model in snapshot_folders(place)]
 
 
 def _warn(job: Job, display: Progress, quiet: bool) -> None:

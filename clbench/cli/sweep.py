@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clbench.runtime.console import out, print_json, progress
+from clbench.runtime.console import json_lines_option, out, print_json, progress
+from clbench.runtime.events import Event, Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from clbench.sweep.local import State
     from clbench.sweep.plan import SweepPlan
     from clbench.sweep.summary import Summary
 
@@ -34,6 +33,7 @@ LEFT = 3
               help="Begin no further run after so many minutes; the same command resumes.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@json_lines_option
 def command(
     file: str,
     workers: int | None,
@@ -42,6 +42,7 @@ def command(
     stop_after: float | None,
     as_json: bool,
     quiet: bool,
+    json_lines: bool,
 ) -> None:
     """Many runs from one file: recipes x streams x strategies x seeds.
 
@@ -55,16 +56,17 @@ def command(
     sweep = read_sweep(file)
 
     from clbench.record import RECORD_NAME
-    from clbench.sweep.local import SweepPaths, WorkerPool
+    from clbench.sweep.local import WorkerPool
     from clbench.sweep.plan import make_plan, makespan
     from clbench.sweep.summary import summarise
+    from clbench.sweep.units import SweepPaths
     from clbench.sweep.workload import about
 
     paths, began = SweepPaths.of(base), time.monotonic()
     threads = workers or os.cpu_count() or 1
     count = min(threads, sweep.form.count)
     failed, seconds = {}, 0.0
-    with progress(quiet, times=False) as bars, WorkerPool(count, threads) as pool:
+    with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, WorkerPool(count, threads) as pool:
         reading = bars.add_task("look at what is there", total=None)
         if len(list(base.rglob(RECORD_NAME))) < sweep.form.count:
             pool.warm()  # fewer records than runs: there will be work
@@ -81,8 +83,7 @@ def command(
             bars.console.print(f"{said}.", soft_wrap=True)
         if plan.units and not dry_run:
             after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))
-            told = _display(bars, plan, about)
-            failed = dict(pool.run_units(plan, paths, pass_time, stop_after=after, on_change=told).failed)
+            failed = dict(pool.run_units(plan, paths, pass_time, stop_after=after).failed)
     if dry_run:
         if as_json:
             print_json(_described(plan, seconds))
@@ -120,29 +121,39 @@ def _described(plan: SweepPlan, seconds: float) -> dict[str, object]:
     }
 
 
-def _display(bars: Progress, plan: SweepPlan, about: Callable[[float], str]) -> Callable[[State], None]:
-    """A bar for all runs, and a line for each process; where nobody watches, a line whenever a run is over."""
-    there = len(plan.runs) - plan.left
-    whole = bars.add_task("runs", total=len(plan.runs), completed=there)
+def _bars(bars: Progress) -> Listener:
+    """A bar for all runs, and a line for each worker; where nobody watches, a line whenever a run is over."""
+    from clbench.sweep.local import RUNS
+
+    whole: list[TaskID] = []
     lines: list[TaskID] = []
+    working: list[str] = []
     before = -1
 
-    def told(state: State) -> None:
+    def listen(event: Event) -> None:
         nonlocal before
-        over = there + state.done + len(state.failed)
-        text = f"runs, {about(state.seconds_left)} left" if state.working else "runs"
-        text += f", {len(state.failed)} failed" if state.failed else ""
-        bars.update(whole, completed=over, description=text)
-        while len(lines) < len(state.working):
+        if event.task != RUNS:
+            if event.kind == "start":
+                working.append(event.task)
+            elif event.kind == "end" and event.task in working:
+                working.remove(event.task)
+            return
+        if event.kind != "advance":
+            return
+        text = f"runs, {event.note}" if event.note else "runs"
+        if not whole:
+            whole.append(bars.add_task("runs", total=event.total))
+        bars.update(whole[0], completed=event.done, description=text)
+        while len(lines) < len(working):
             lines.append(bars.add_task("", total=None))
         for place, line in enumerate(lines):
-            name = state.working[place] if place < len(state.working) else None
+            name = working[place] if place < len(working) else None
             bars.update(line, description=name or "", visible=name is not None)
-        if over != before and not bars.console.is_terminal and not bars.disable:
-            bars.console.print(f"{over} of {len(plan.runs)} {text}")
-        before = over
+        if event.done != before and not bars.console.is_terminal and not bars.disable:
+            bars.console.print(f"{event.done} of {event.total} {text}")
+        before = event.done
 
-    return told
+    return listen
 
 
 def _tell(found: Summary, file: str, base: Path) -> None:

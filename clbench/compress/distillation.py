@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,16 +42,21 @@ class Targets:
     starts: np.ndarray
 
 
+class LossWeights(NamedTuple):
+    """What the parts of the loss count, and the temperature at which logits are compared."""
+
+    alpha: float
+    temperature: float
+    beta: float
+
+
 def distillation_loss(
     logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
     states: Tensor,
     teacher_states: Tensor,
-    *,
-    alpha: float,
-    temperature: float,
-    beta: float,
+    weights: LossWeights,
 ) -> Tensor:
     """L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT.
 
@@ -64,11 +69,12 @@ def distillation_loss(
         logits, teacher_logits: (B, C).
         labels: int64 (B,).
         states, teacher_states: (B, K, H); K may be 0 where ``beta`` is 0.
-        alpha, temperature, beta: the weights and T.
+        weights: alpha, T and beta.
 
     Returns:
         A scalar.
     """
+    alpha, temperature, beta = weights
     loss = (1 - alpha) * F.cross_entropy(logits, labels)
     # "batchmean" divides by B alone, as torch's own "mean" will do in its next major release.
     soft = (
@@ -171,7 +177,7 @@ def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teach
             torch.from_numpy(taught.logits[at]),
             firsts[:matched].transpose(0, 1),
             torch.from_numpy(taught.states[at]).float(),
-            alpha=step.alpha, temperature=step.temperature, beta=step.beta,
+            LossWeights(step.alpha, step.temperature, step.beta),
         )  # fmt: skip
         if step.cosine or step.relations:
             # Of the depths that token_depths names the first is the relations', the last the cosine's.

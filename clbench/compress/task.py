@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
 from clbench.encoder.bert import predict
-from clbench.encoder.optimization import clip, optimizer, schedule
+from clbench.encoder.optimization import clip, optimizer, rate, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
 from clbench.runtime import events
@@ -190,6 +190,7 @@ def fit(
     step = optimizer(model, form)
     lengths = task.store.lengths[task.train_rows]
     parts = math.ceil(len(rows) / form.batch_size)
+    steps = parts * form.epochs
     scores: list[float] = []
     kept: dict[str, Tensor] | None = None
     done = seen = 0
@@ -199,11 +200,11 @@ def fit(
         model.train()
         drawn = torch.randperm(len(rows)).split(form.batch_size)
         for places in map(torch.from_numpy, like_length(drawn, lengths)):
-            schedule(step, done, parts * form.epochs, form)
+            schedule(step, rate(done, steps, int(form.warmup * steps)))
             step.zero_grad()
             value = loss(model, places, labels[places])
             value.backward()
-            where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {parts * form.epochs}"
+            where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}"
             clip(model, value, form.max_grad_norm, where)
             if observer:
                 observer.before_iteration(model)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from clbench.continual import avalanche
 from clbench.continual.benchmark import Experience, RowLoader
 from clbench.continual.evaluation import validate
-from clbench.encoder.optimization import clip, schedule
+from clbench.encoder.optimization import clip, rate, schedule
 from clbench.schema.training import Training
 
 OnStep = Callable[[int, int, int], None]
@@ -43,7 +43,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         self.steps = len(strategy.dataloader) * strategy.train_epochs
 
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
-        schedule(strategy.optimizer, self.step, self.steps, self.form)
+        schedule(strategy.optimizer, rate(self.step, self.steps, int(self.form.warmup * self.steps)))
 
     def before_update(self, strategy: Any, **_: Any) -> None:
         where = f"training on {self.on}, step {self.step + 1} of {self.steps}"

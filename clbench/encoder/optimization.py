@@ -1,4 +1,4 @@
-"""AdamW and its schedule, the same for the steps of a recipe and for the life that follows."""
+"""AdamW and its schedule: one for pre-training, for the steps of a recipe and for the life that follows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from clbench.errors import NotFinite
+from clbench.schema.pretrain import Pretraining
 from clbench.schema.training import Training
 
 
-def optimizer(model: nn.Module, form: Training) -> torch.optim.AdamW:
+def optimizer(model: nn.Module, form: Training | Pretraining) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019) that decays matrices only: no bias, no LayerNorm.
 
     Raises:
@@ -50,17 +51,16 @@ def clip(model: nn.Module, loss: Tensor, max_norm: float | None, where: str) -> 
         )
 
 
-def schedule(optimizer: torch.optim.Optimizer, step: int, steps: int, form: Training) -> None:
-    """Set the learning rate of ``step`` (0-based) of ``steps``."""
-    share = rate(step, steps, form.warmup)
+def schedule(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Set the learning rate to a share of its peak, see :func:`rate`."""
     for group in optimizer.param_groups:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
 
 
-def rate(step: int, steps: int, warmup: float) -> float:
+def rate(step: int, steps: int, rising: int) -> float:
     """The learning rate's share of its peak at ``step`` (0-based) of ``steps``: up in a line, then down in a line.
 
-    min((s + 1) / (W + 1), (S - s) / (S - W)) with W = warmup * S rounded down; never 0, so no step is wasted.
+    min((s + 1) / (W + 1), (S - s) / (S - W)) with W, at most S - 1, the steps before the peak; never 0, so no step is
+    wasted.
     """
-    rising = int(warmup * steps)
     return min((step + 1) / (rising + 1), (steps - step) / (steps - rising))

@@ -12,16 +12,17 @@ import torch
 
 from clbench.encoder.export import write_backbone
 from clbench.encoder.hf_folder import digest_of
-from clbench.encoder.optimization import clip
+from clbench.encoder.optimization import clip, rate, schedule
 from clbench.plots import pretraining_curve
 from clbench.pretrain.card import Facts, pretraining_card
 from clbench.pretrain.checkpoint import Progress, resume, save, write_curve, written
 from clbench.pretrain.examples import order_of_steps
 from clbench.pretrain.matching import Pupil, losses, weigh
 from clbench.pretrain.measure import measure_depths
-from clbench.pretrain.setting import OnStep, Setting, ask, fingerprint, prepare, sources, taught_of
+from clbench.pretrain.setting import Setting, ask, fingerprint, prepare, sources, taught_of
 from clbench.pretrain.targets import size_on_disk
 from clbench.record import hardware
+from clbench.runtime import events
 from clbench.schema.pretrain import Pretraining
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ def pretrain(
     tokenizer: str | None = None,
     text_licence: str = "unknown",
     device: str = "auto",
-    on_step: OnStep | None = None,
 ) -> dict[str, Any]:
     """Make a student from ``texts``, going on from what ``folder`` holds.
 
@@ -51,7 +51,6 @@ def pretrain(
         tokenizer: the backbone whose tokenizer is used; the teacher's by default.
         text_licence: for the model card.
         device: "auto" (a GPU where there is one) or "cpu".
-        on_step: called with what is being done, how much of it is done, and how much there is.
 
     Returns:
         model (folder), sha256 (what a backbone's YAML says), steps, seconds, held_out (the last measurements).
@@ -62,10 +61,10 @@ def pretrain(
     """
     source = sources(form, teacher, tokenizer)
     source.check_length(form.max_length, f"pre-training '{form.name}'")
-    setting, progress = prepare(form, source, texts, with_teacher=teacher is not None, device=device, on_step=on_step)
+    setting, progress = prepare(form, source, texts, with_teacher=teacher is not None, device=device)
     print_ = fingerprint(setting)
     resume(folder, progress, print_)
-    train(setting, progress, folder, print_, on_step)
+    train(setting, progress, folder, print_)
     model = folder / "model"
     held_out = {name: value for name, value in progress.curve[-1].items() if name.startswith("held_out_")}
     if setting.accelerator.is_main_process:
@@ -95,7 +94,6 @@ def train(
     progress: Progress,
     folder: Path,
     print_: str,
-    on_step: OnStep | None = None,
     stop_at: int | None = None,
 ) -> Progress:
     """Go on from ``progress`` to the last step, leaving checkpoints and the loss curve in ``folder``.
@@ -105,7 +103,6 @@ def train(
 
     Args:
         print_: :func:`fingerprint` of the setting.
-        on_step: told of every step.
         stop_at: leave after this many steps in all.
 
     Raises:
@@ -117,9 +114,12 @@ def train(
     pupil, optimizer = progress.pupil, progress.optimizer
     depth = form.student.layers
     began = time.perf_counter() - progress.seconds
+    task = f"pre-train {form.name}"
+    for group in optimizer.param_groups:
+        group["initial_lr"] = form.learning_rate  # a checkpoint may hold the rate of its step alone
+    rising = max(1, round(form.steps * form.warmup)) - 1
     for step, rows in enumerate(order, start=progress.step + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = form.learning_rate * _schedule(step, form)
+        schedule(optimizer, rate(step - 1, form.steps, rising))
         used = np.random.default_rng([form.seed, 4, step]).random(depth) >= form.layerdrop_rate
         mine = share_of(rows, accelerator.process_index, accelerator.num_processes)
         rng = np.random.default_rng([form.seed, 5, step, accelerator.process_index])
@@ -130,7 +130,7 @@ def train(
         loss.backward()
         if accelerator.num_processes > 1:
             _average_gradients(pupil, accelerator)
-        clip(pupil, loss, form.max_grad_norm, f"pre-train {form.name}, step {step} of {form.steps}")
+        clip(pupil, loss, form.max_grad_norm, f"{task}, step {step} of {form.steps}")
         optimizer.step()
         progress.step = step
         progress.seconds = time.perf_counter() - began
@@ -141,8 +141,8 @@ def train(
                 write_curve(folder, progress)
         if (step % form.checkpoint_every == 0 or step == form.steps) and accelerator.is_main_process:
             save(folder, progress, print_)
-        if on_step is not None:
-            on_step(f"pre-train {form.name}", step, form.steps)
+        events.advance(task, step, form.steps, "steps")
+    events.end(task)
     return progress
 
 
@@ -168,9 +168,3 @@ def _device(accelerator: Accelerator) -> str:
         return torch.cuda.get_device_name(accelerator.device)
     threads = torch.get_num_threads()
     return f"{hardware().cpu}, {threads} thread{'s' * (threads > 1)}"
-
-
-def _schedule(step: int, form: Pretraining) -> float:
-    """Share of the peak learning rate at a step, 1-based: linear up, then linear down to 0 just after the last."""
-    rising = max(1, round(form.steps * form.warmup))
-    return min(step / rising, (form.steps + 1 - step) / (form.steps + 1 - rising))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from clbench.encoder.backbone import Backbone, open_backbone
+from clbench.encoder.optimization import optimizer
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress
 from clbench.pretrain.corpus import Corpus, read_lines
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 # Examples from which the teacher's means and deviations, and the student's start, are taken.
 _SAMPLE = 512
-
-OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,6 @@ def prepare(
     *,
     with_teacher: bool = True,
     device: str = "auto",
-    on_step: OnStep | None = None,
 ) -> tuple[Setting, Progress]:
     """Read the text, hold some lines out, ask the teacher, and make the student as it is before its first step.
 
@@ -145,7 +143,7 @@ def prepare(
         with accelerator.main_process_first():
             digest, folder = _digest(examples), None
             if fits(teacher, examples, digest):
-                folder = on_disk(teacher, examples, digest, _reporter(on_step, "ask the teacher", form))
+                folder = on_disk(teacher, examples, digest)
         targets, held_out_targets = Targets(teacher, examples, folder), Targets(teacher, held_out, None)
     else:
         with torch.random.fork_rng(devices=[]):
@@ -164,7 +162,7 @@ def prepare(
     setting = Setting(
         form, examples, held_out, len(corpus), targets, held_out_targets, vocabulary["[MASK]"], ordinary, accelerator
     )
-    return setting, Progress(pupil, _optimizer(pupil, form), 0, [], 0.0)
+    return setting, Progress(pupil, optimizer(pupil, form), 0, [], 0.0)
 
 
 def fingerprint(setting: Setting) -> str:
@@ -220,15 +218,3 @@ def _digest(examples: Examples) -> str:
         digest.update(store.seconds.tobytes())
     digest.update(examples.places.tobytes())
     return digest.hexdigest()
-
-
-def _optimizer(pupil: Pupil, form: Pretraining) -> torch.optim.Optimizer:
-    groups = [
-        {"params": [p for p in pupil.parameters() if p.ndim > 1], "weight_decay": form.weight_decay},
-        {"params": [p for p in pupil.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=form.learning_rate, fused=True)
-
-
-def _reporter(on_step: OnStep | None, name: str, form: Pretraining) -> Callable[[int], None] | None:
-    return None if on_step is None else lambda done: on_step(name, done, form.examples)

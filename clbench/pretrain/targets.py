@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from clbench.encoder.bert import encode
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.examples import Examples
+from clbench.runtime import events
 from clbench.storage import cache
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Examples that the teacher reads at once where its answers are written to disk.
 _BLOCK = 256
+TASK = "ask the teacher"
 # Of the disk's free space, at most this share is used.
 _SHARE = 0.5
 
@@ -153,14 +154,13 @@ def fits(teacher: Teacher, examples: Examples, digest: str) -> bool:
     return size_on_disk(teacher, examples) <= _SHARE * shutil.disk_usage(folder).free
 
 
-def on_disk(teacher: Teacher, examples: Examples, digest: str, on_read: Callable[[int], None] | None = None) -> Path:
+def on_disk(teacher: Teacher, examples: Examples, digest: str) -> Path:
     """The folder of the cache that holds the teacher's answers; they are computed where they are not there yet.
 
     Two pre-trainings that read the same examples share them, a student with LayerDrop and its twin without, say.
 
     Args:
         digest: of the examples.
-        on_read: called with the number of examples read so far.
 
     Raises:
         UserError: the cache cannot be written.
@@ -181,8 +181,8 @@ def on_disk(teacher: Teacher, examples: Examples, digest: str, on_read: Callable
                 rows = np.arange(begin, min(begin + _BLOCK, len(examples)))
                 for file, part in zip((hidden, sentences), teacher.read(examples, rows), strict=True):
                     file.write(part.astype("<f2", copy=False).tobytes())
-                if on_read is not None:
-                    on_read(int(rows[-1]) + 1)
+                events.advance(TASK, int(rows[-1]) + 1, len(examples), "examples")
+        events.end(TASK)
 
     return cache.cached("targets", _content(teacher, digest), build)
 

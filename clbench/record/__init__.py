@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clbench.record.build import DomainInfo, check_beginning, make_record
+from clbench.record.build import DomainInfo, RunParts, check_beginning, make_record
 from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
 from clbench.record.groups import alike, grouped, pair_shares, summary, warning_sentences
@@ -13,6 +13,7 @@ __all__ = [
     "RECORD_NAME",
     "DomainInfo",
     "Record",
+    "RunParts",
     "RunWarning",
     "alike",
     "check_beginning",

@@ -105,21 +105,11 @@ def check_beginning(configuration: Mapping[str, Any], label_space: Sequence[str]
         raise UserError(f"{origin}: a name or path in it is no Unicode text ({error}); rename it.") from error
 
 
-def make_record(
-    *,
-    configuration: Mapping[str, Any],
-    label_space: Sequence[str],
-    domains: Sequence[DomainInfo],
-    inception: Sequence[Mapping[str, Any]],
-    points: Sequence[PointLike],
-    cost: Cost | Mapping[str, Any],
-    measured: Measured | Mapping[str, Any],
-    warnings: Sequence[RunWarning] = (),
-    plugins: Sequence[Plugin] = (),
-) -> Record:
-    """The record of a run; its figures are computed here, from the predictions.
+@dataclass(frozen=True)
+class RunParts:
+    """What a run leaves, before its figures are computed.
 
-    Args:
+    Attributes:
         configuration: the fields of :class:`~clbench.record.parts.Configuration`.
         label_space: the class names.
         domains: in stream order, evaluation-only ones last.
@@ -127,26 +117,42 @@ def make_record(
         points: every evaluation, in order, as :func:`clbench.continual.live` returns them.
         cost: the fields of :class:`~clbench.record.parts.Cost`.
         measured: the fields of :class:`~clbench.record.parts.Measured`.
-        plugins: steps, strategy and sources that are not clbench's own; metrics are added here.
-        warnings: what was seen on the way; what follows from the predictions is added here.
+        warnings: what was seen on the way.
+        plugins: steps, strategy and sources that are not clbench's own.
+    """
+
+    configuration: Mapping[str, Any]
+    label_space: Sequence[str]
+    domains: Sequence[DomainInfo]
+    inception: Sequence[Mapping[str, Any]]
+    points: Sequence[PointLike]
+    cost: Cost | Mapping[str, Any]
+    measured: Measured | Mapping[str, Any]
+    warnings: Sequence[RunWarning] = ()
+    plugins: Sequence[Plugin] = ()
+
+
+def make_record(run: RunParts) -> Record:
+    """The record of a run: figures, what warnings follow from the predictions, and plug-in metrics are added here.
 
     Raises:
-        ValueError: the pieces do not fit together (pydantic's ``ValidationError`` is one).
+        ValueError: the parts do not fit together (pydantic's ``ValidationError`` is one).
     """
-    classes = len(label_space)
+    classes = len(run.label_space)
+    names = [domain.data.name for domain in run.domains]
     content = {
         "schema_version": SCHEMA_VERSION,
         "clbench": __version__,
-        "configuration": dict(configuration),
-        "label_space": tuple(label_space),
-        "data": tuple(_domain(domain, classes) for domain in domains),
-        "inception": tuple(dict(step) for step in inception),
-        "points": tuple(_point(point, [domain.data.name for domain in domains], classes) for point in points),
+        "configuration": dict(run.configuration),
+        "label_space": tuple(run.label_space),
+        "data": tuple(_domain(domain, classes) for domain in run.domains),
+        "inception": tuple(dict(step) for step in run.inception),
+        "points": tuple(_point(point, names, classes) for point in run.points),
         "figures": {},
-        "cost": cost if isinstance(cost, Cost) else dict(cost),
-        "measured": measured if isinstance(measured, Measured) else dict(measured),
-        "plugins": (*plugins, *(found for name in METRICS.all() if (found := plugin_of("metric", METRICS, name)))),
-        "warnings": tuple(warnings),
+        "cost": run.cost if isinstance(run.cost, Cost) else dict(run.cost),
+        "measured": run.measured if isinstance(run.measured, Measured) else dict(run.measured),
+        "plugins": (*run.plugins, *(found for name in METRICS.all() if (found := plugin_of("metric", METRICS, name)))),
+        "warnings": tuple(run.warnings),
     }
     record = Record.model_validate(content)
     return record.model_copy(update={"figures": record.figures_again(), "warnings": record.warnings_again()})

@@ -59,16 +59,29 @@ class Written:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class DomainPairs:
+    """The pairs of one domain.
+
+    Attributes:
+        domain, stream: see :func:`clbench.schema.stream.read_alone`.
+        edition: the pairs' size; None for the stream's usual one.
+        data_dir: of real pairs.
+    """
+
+    domain: str
+    stream: str | None = None
+    edition: str | None = None
+    data_dir: Path | None = None
+
+
 def write_compressed(
     model: str | Path,
-    domain: str,
+    pairs: DomainPairs,
     folder: Path,
     *,
-    stream: str | None = None,
-    edition: str | None = None,
     settings: Mapping[str, Any] | None = None,
     quick: bool = False,
-    data_dir: Path | None = None,
     backbone: str | Path | None = None,
     seed: int = 0,
 ) -> Written:
@@ -76,9 +89,8 @@ def write_compressed(
 
     Args:
         model: a recipe's name, or the path of its YAML file.
-        domain, stream: see :func:`clbench.schema.stream.read_alone`.
+        pairs: what it is trained and tested on.
         folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint, else refused.
-        edition, data_dir: where the domain's pairs come from; without an edition, the stream's usual one.
         settings: changes of the recipe's steps, see :func:`clbench.schema.changes.change_steps`.
         quick: at most 200 pairs to train on, and one epoch in every step.
         backbone: instead of the recipe's or the edition's own.
@@ -95,8 +107,8 @@ def write_compressed(
         )
     if folder.exists() and not (folder / "config.json").is_file():
         raise UserError(f"--out {folder} is there already and is no checkpoint; choose another.")
-    alone = read_alone(domain, stream)
-    edition = edition or alone.usual_edition(data_dir)
+    alone = read_alone(pairs.domain, pairs.stream)
+    edition = pairs.edition or alone.usual_edition(pairs.data_dir)
     if quick:
         alone, edition = quick_stream(alone, edition)
         recipe = quick_recipe(recipe)
@@ -108,7 +120,7 @@ def write_compressed(
     start = starting_backbone(recipe, backbone, form.backbone, alone.field(edition, "backbone"))
     labels = alone.form.label_space
     warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
-    (data,) = load(alone, edition, data_dir=data_dir)
+    (data,) = load(alone, edition, data_dir=pairs.data_dir)
     task, test = task_of(data, start.tokenizer(), labels, form.max_length)
     planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
     made = execute(planned, task)
@@ -118,9 +130,9 @@ def write_compressed(
     config = made.encoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    pairs = f"{len(data.splits['train']):,} pairs of {data.name} ({edition} edition, {data.source.get('kind')})"
+    trained = f"{len(data.splits['train']):,} pairs of {data.name} ({edition} edition, {data.source.get('kind')})"
     facts = {
-        "trained on": f"{pairs}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures),
+        "trained on": f"{trained}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures),
     }  # fmt: skip
     made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
     scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"])]

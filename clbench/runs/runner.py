@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from clbench.errors import UserError
-from clbench.record import DomainInfo, Record, hardware, make_record, read_record, versions, write_record
+from clbench.record import DomainInfo, Record, RunParts, hardware, make_record, read_record, versions, write_record
 from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
 from clbench.runs.inception import Tokens, at_inception, evaluator, make_model, make_tokens
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots
 from clbench.runtime.coordinator import alone
-from clbench.runtime.events import Listener, listening
 from clbench.schema.seeds import check_seed, seeds_of
 from clbench.schema.spec import SpecFields, spec_of
 from clbench.schema.strategy import stages
@@ -39,12 +38,12 @@ def run(
     out: Path | str | None = None,
     fresh: bool = False,
     keep_models: str | None = None,
-    listen: Listener | None = None,
     **fields: Unpack[SpecFields],
 ) -> Record:
     """Compress a model, take it through a stream, and return the record that this leaves.
 
-    A run that was interrupted is resumed where it stood; one that is finished is only read.
+    A run that was interrupted is resumed where it stood; one that is finished is only read. Whoever wants to hear
+    of its progress listens: ``with clbench.listening(print): ...``.
 
     Args:
         model: a recipe's name, the path of its YAML file, or a checkpoint's folder.
@@ -55,7 +54,6 @@ def run(
         keep_models: ``end`` writes the model at the end of its life into the run's folder, as ``models/end``, a Hugging
             Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on. The
             record is the same with and without.
-        listen: called with every :class:`clbench.runtime.events.Event`.
         fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every and shift, see
             :class:`clbench.schema.spec.RunSpec`.
 
@@ -63,10 +61,9 @@ def run(
         UserError: whatever a user can mend, in one sentence.
     """
     check_seed(seed)
-    with listening(*([] if listen is None else [listen])):
-        job = make_job(spec_of(model, stream, fields))
-        folder = Path(out) if out else job.folder() / f"seed-{seed}"
-        return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models)
+    job = make_job(spec_of(model, stream, fields))
+    folder = Path(out) if out else job.folder() / f"seed-{seed}"
+    return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models)
 
 
 def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_models: str | None = None) -> Record:
@@ -148,22 +145,24 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
         domains, warnings = _domains(job), _warnings(job, tokens, compressed)
     tested = np.concatenate(list(tests.values()))
     return make_record(
-        configuration=configuration(job, seed, fingerprint),
-        label_space=job.stream.form.label_space,
-        domains=domains,
-        inception=compressed.steps,
-        points=points,
-        cost=cost(compressed.model, round(float(np.mean(tokens.store.lengths[tested]))), tested),
-        measured={
-            "started": started,
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "peak_memory_bytes": peak_memory_bytes(),
-            "hardware": machine,
-            "versions": versions(),
-            **speed.fields(),
-        },
-        warnings=[*warnings, *busy_warnings(speed)],
-        plugins=job.plugins,
+        RunParts(
+            configuration=configuration(job, seed, fingerprint),
+            label_space=job.stream.form.label_space,
+            domains=domains,
+            inception=compressed.steps,
+            points=points,
+            cost=cost(compressed.model, round(float(np.mean(tokens.store.lengths[tested]))), tested),
+            measured={
+                "started": started,
+                "seconds": {name: round(value, 3) for name, value in seconds.items()},
+                "peak_memory_bytes": peak_memory_bytes(),
+                "hardware": machine,
+                "versions": versions(),
+                **speed.fields(),
+            },
+            warnings=[*warnings, *busy_warnings(speed)],
+            plugins=job.plugins,
+        )
     )
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
@@ -68,11 +68,19 @@ def json_lines_option(command: Any) -> Any:
 
 
 @contextmanager
-def progress(quiet: bool = False, times: bool = True, json_lines: bool = False) -> Iterator[Progress]:
+def progress(
+    quiet: bool = False,
+    times: bool = True,
+    json_lines: bool = False,
+    shown: Callable[[Progress], Listener] | None = None,
+) -> Iterator[Progress]:
     """A progress display on stderr with a rate and the time left for every task; without ``times``, neither of them.
 
     What happens within the ``with`` block, see :mod:`clbench.runtime.events`, is shown as bars; with ``json_lines``, it
     is written to stderr instead, an event a line.
+
+    Args:
+        shown: makes the listener that shows events as bars of the display; by default each task is a bar.
     """
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -103,7 +111,7 @@ def progress(quiet: bool = False, times: bool = True, json_lines: bool = False) 
         columns = columns[:4]
     console = _console()(stderr=True, markup=False)
     display = Progress(*columns, console=console, disable=quiet or json_lines, transient=False)
-    with display, listening(_json_lines() if json_lines else _bars(display)):
+    with display, listening(_json_lines() if json_lines else (shown or _bars)(display)):
         yield display
 
 

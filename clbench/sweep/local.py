@@ -4,53 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from multiprocessing import active_children, parent_process
+from functools import partial
+from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clbench.errors import UserError
+from clbench.runtime import events
 from clbench.runtime.pool import context
 from clbench.runtime.pool import workers as spawned
-from clbench.runtime.threads import one_thread
-from clbench.storage.cache import root
 from clbench.sweep.plan import SweepPlan, Unit, makespan, priority_order
-from clbench.sweep.workload import PassTime, Workload
+from clbench.sweep.units import SweepPaths, do_unit, enter, time_pass, warm_up
+from clbench.sweep.workload import PassTime, Workload, about
 
-if TYPE_CHECKING:
-    from clbench.data.pairs import DomainData
-    from clbench.runs.job import Job
-
-# A run's folder keeps here what its developers want to know of an error that is no user's mistake.
-TRACE_NAME = "error.txt"
-
-
-@dataclass(frozen=True)
-class SweepPaths:
-    """What is the same for all units of a sweep, and goes to every process.
-
-    Attributes:
-        base: the folder of all runs.
-        lock: see :class:`clbench.runtime.coordinator.Coordinator`.
-    """
-
-    base: Path
-    lock: Path
-
-    @classmethod
-    def of(cls, base: Path) -> SweepPaths:
-        """Those of the sweeps that share this machine's cache."""
-        return cls(base, root() / "measuring.lock")
+# The task of a sweep whose units are tasks too.
+RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -99,7 +74,7 @@ class WorkerPool:
         """What a pass over each stream's pairs takes while all processes train, by the stream's name."""
         found = {}
         for stream, unit in {unit.spec.stream: unit for unit in plan.units}.items():
-            jobs = [worker.begin(_pass_time, unit, paths) for worker in self.workers]
+            jobs = [worker.begin(time_pass, unit, paths) for worker in self.workers]
             try:
                 times = [job.result() for job in jobs]
             except BrokenProcessPool as error:
@@ -120,16 +95,16 @@ class WorkerPool:
         pass_time: Mapping[str, PassTime],
         *,
         stop_after: float | None = None,
-        on_change: Callable[[State], None] | None = None,
     ) -> State:
         """Do what is left. A unit that fails, or whose process dies, costs what waits for it and nothing else.
+
+        A unit is a task of its own, see :mod:`clbench.runtime.events`, and so are :data:`RUNS`.
 
         Args:
             pass_time: see :meth:`pass_time`.
             stop_after: seconds after which no further unit is begun.
-            on_change: called whenever a unit begins or ends.
         """
-        return _Scheduler(self, plan, paths, pass_time, stop_after, on_change or (lambda state: None)).run_units()
+        return _Scheduler(self, plan, paths, pass_time, stop_after).run_units()
 
 
 class _Scheduler:
@@ -142,27 +117,44 @@ class _Scheduler:
         paths: SweepPaths,
         pass_time: Mapping[str, PassTime],
         stop_after: float | None,
-        on_change: Callable[[State], None],
     ) -> None:
-        self.pool, self.plan, self.paths, self.on_change = pool, plan, paths, on_change
+        self.pool, self.plan, self.paths = pool, plan, paths
         self.seconds = [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units]
         self.until = None if stop_after is None else time.monotonic() + stop_after
         self.waiting = priority_order(plan.units, self.seconds)
         self.working: dict[Future[str | None], tuple[int, _Worker, float]] = {}
         self.done: set[int] = set()
         self.failed: dict[int, str] = {}
+        self.announced: list[str] = []
         # Seconds of the units that are done, as they were and as they were expected.
         self.was = self.expected = 0.0
 
     def run_units(self) -> State:
         while True:
             self._begin()
-            self.on_change(self._state())
+            state = self._state()
+            self._announce(state)
             if not self.working:
-                return self._state()
+                return state
             finished, _ = wait(self.working, return_when=FIRST_COMPLETED)
             for future in finished:
                 self._end(future)
+
+    def _announce(self, state: State) -> None:
+        for name in self.announced:
+            if name not in state.working:
+                events.end(name)
+        for name in state.working:
+            if name not in self.announced:
+                events.start(name)
+        self.announced = list(state.working)
+        note = f"{about(state.seconds_left)} left" if state.working else ""
+        if state.failed:
+            note += f"{', ' * bool(note)}{len(state.failed)} failed"
+        over = len(self.plan.runs) - self.plan.left + state.done + len(state.failed)
+        events.advance(RUNS, over, len(self.plan.runs), "runs", note)
+        if not state.working:
+            events.end(RUNS)
 
     def _begin(self) -> None:
         """Give every free process the first unit that waits for nothing."""
@@ -173,7 +165,7 @@ class _Scheduler:
             if place is None:
                 continue
             self.waiting.remove(place)
-            self.working[worker.begin(_do, self.plan.units[place], self.paths)] = place, worker, time.monotonic()
+            self.working[worker.begin(do_unit, self.plan.units[place], self.paths)] = place, worker, time.monotonic()
         # While there is not enough to do for all, those that work take the others' threads; no result depends on it.
         each, more = divmod(self.pool.threads, max(1, len(self.working)))
         for number, (_, worker, _) in enumerate(self.working.values()):
@@ -250,12 +242,12 @@ class _Worker:
         return self.future
 
     def warm(self) -> None:
-        self._process().submit(_warm)
+        self._process().submit(warm_up)
 
     def _process(self) -> ProcessPoolExecutor:
         if self.executor is None:
             others = set(active_children())
-            self.executor = spawned(1, partial(_enter, self.threads))
+            self.executor = spawned(1, partial(enter, self.threads))
             self.ready = self.executor.submit(os.getpid)
             self.process = next(iter(set(active_children()) - others), None)
         return self.executor
@@ -286,104 +278,3 @@ class _Worker:
         if self.executor is not None:
             self.executor.shutdown(wait=True, cancel_futures=True)
             self.executor = None
-
-
-# A process's own; None in the one that gives out the units.
-_threads: Synchronized[int] | None = None
-
-
-def _enter(threads: Synchronized[int]) -> None:
-    """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep."""
-    global _threads
-    _threads = threads
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _warm() -> None:
-    import clbench.compress
-    import clbench.continual  # noqa: F401
-
-
-def _interrupt(*_: object) -> None:
-    # A second Ctrl-C must not interrupt the tidying that the first one begins.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _do(unit: Unit, paths: SweepPaths) -> str | None:
-    """Do a unit; a sentence where it fails."""
-    folder: Path | None = None
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        from clbench.runs.inception import make_inception, make_tokens
-        from clbench.runs.runner import run_seed
-        from clbench.runtime.coordinator import Coordinator, coordinated
-
-        job = _job(unit)
-        folder = job.folder(paths.base) / f"seed-{unit.seed}"
-        shared = _threads
-        coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value)
-        paths.lock.parent.mkdir(parents=True, exist_ok=True)
-        with coordinated(coordinator):
-            if unit.kind == "tokens":
-                make_tokens(job)
-            elif unit.kind == "inception":
-                make_inception(job, unit.seed)
-            else:
-                run_seed(job, unit.seed, folder)
-                (folder / TRACE_NAME).unlink(missing_ok=True)
-    except UserError as error:
-        return str(error)
-    except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return f"{said}{_traced(folder)}."
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return None
-
-
-def _traced(folder: Path | None) -> str:
-    """Write the traceback of the exception at hand into the run's folder; the end of the sentence that says so."""
-    try:
-        if folder is None:
-            return ""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / TRACE_NAME).write_text(traceback.format_exc(), encoding="utf-8")
-    except OSError:
-        return ""
-    return f" (see {folder / TRACE_NAME})"
-
-
-def _pass_time(unit: Unit, paths: SweepPaths) -> PassTime:
-    from clbench.sweep.workload import measure_pass_time
-
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        with one_thread():
-            return measure_pass_time(_job(unit))
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _job(unit: Unit) -> Job:
-    from clbench.runs.job import make_job
-
-    spec = unit.spec
-    return make_job(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
-
-
-@lru_cache(maxsize=2)
-def _data(stream: str, edition: str, data_dir: Path | None, shift: float) -> list[DomainData]:
-    """A stream's domains, read once a process and not once a run."""
-    from clbench.data.load import load
-    from clbench.schema.stream import read_stream
-
-    return load(read_stream(stream), edition, data_dir=data_dir, shift=shift)

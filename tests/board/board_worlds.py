@@ -10,7 +10,7 @@ import numpy as np
 from record_worlds import NAMES, TRAINED, Said, pieces
 
 from clbench.board import submit
-from clbench.record import make_record, write_record
+from clbench.record import RunParts, make_record, write_record
 
 # After experience t, the share of a domain's pairs that is found: (t, place of the domain) -> share.
 Skill = Callable[[int, int], float]
@@ -70,7 +70,7 @@ def submission(
         made["cost"]["parameters"] = parameters
         if change is not None:
             change(made)
-        files.append(write_record(folder.parent / f".runs-{name}" / f"seed-{seed}", make_record(**made)))
+        files.append(write_record(folder.parent / f".runs-{name}" / f"seed-{seed}", make_record(RunParts(**made))))
     return submit(files, folder, name=name, author=author, link=link, licence=licence)
 
 

@@ -17,7 +17,7 @@ from clbench.data.load import load
 from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import open_backbone
 from clbench.metrics.cost import pair_flops
-from clbench.record import DomainInfo, Record, make_record, write_record
+from clbench.record import DomainInfo, Record, RunParts, make_record, write_record
 from clbench.schema.recipe import read_recipe
 from clbench.schema.strategy import read_strategy
 from clbench.schema.stream import OpenStream, read_stream
@@ -68,39 +68,41 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
     rate = settings.training.model_copy(update={"learning_rate": backbone.learning_rate})
     baselines = [DomainInfo(d, form.is_evaluation_only(d.name), *floors(stream)[d.name]) for d in data]
     return make_record(
-        configuration={
-            "model": recipe.describe(),
-            "stream": form.form.model_dump(mode="json"),
-            "edition": "embedded",
-            "strategy": settings.model_copy(update={"training": rate}).model_dump(mode="json"),
-            "backbone": {"name": backbone.name, "digest": backbone.digest, "source": backbone.source},
-            "seed": seed,
-            "eval_every": None,
-            "shift": 1.0,
-            "max_length": edition.max_length,
-            "data_source": "generated",
-            "fingerprint": "0" * 64,
-        },
-        label_space=form.form.label_space,
-        domains=baselines,
-        inception=[{"name": "finetune", "epochs": 1, "validation": [0.5]}],
-        points=points,
-        cost={
-            "depth": outlined.layers,
-            "parameters": parameters,
-            "parameters_without_embeddings": parameters - tables,
-            "flops_per_pair": pair_flops(outlined.layers, shape.hidden_size, shape.intermediate_size, 20, 2),
-            "flops_length": 20,
-            "disk_bytes": 4 * parameters + 1000,
-        },
-        measured={
-            "started": "2026-01-01T00:00:00+00:00",
-            "seconds": {"life": 1.5},
-            "latency_ms": 2.0 + seed,
-            "throughput": 100.0,
-            "hardware": {"cpu": "a CPU", "cores": 2},
-            "versions": {"python": "3.11.9", "torch": "2.13.0"},
-        },
+        RunParts(
+            configuration={
+                "model": recipe.describe(),
+                "stream": form.form.model_dump(mode="json"),
+                "edition": "embedded",
+                "strategy": settings.model_copy(update={"training": rate}).model_dump(mode="json"),
+                "backbone": {"name": backbone.name, "digest": backbone.digest, "source": backbone.source},
+                "seed": seed,
+                "eval_every": None,
+                "shift": 1.0,
+                "max_length": edition.max_length,
+                "data_source": "generated",
+                "fingerprint": "0" * 64,
+            },
+            label_space=form.form.label_space,
+            domains=baselines,
+            inception=[{"name": "finetune", "epochs": 1, "validation": [0.5]}],
+            points=points,
+            cost={
+                "depth": outlined.layers,
+                "parameters": parameters,
+                "parameters_without_embeddings": parameters - tables,
+                "flops_per_pair": pair_flops(outlined.layers, shape.hidden_size, shape.intermediate_size, 20, 2),
+                "flops_length": 20,
+                "disk_bytes": 4 * parameters + 1000,
+            },
+            measured={
+                "started": "2026-01-01T00:00:00+00:00",
+                "seconds": {"life": 1.5},
+                "latency_ms": 2.0 + seed,
+                "throughput": 100.0,
+                "hardware": {"cpu": "a CPU", "cores": 2},
+                "versions": {"python": "3.11.9", "torch": "2.13.0"},
+            },
+        )
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from record_worlds import pieces
 
 from clbench.board.rerun import changed_options, run_command, seed_list
-from clbench.record import Record, grouped, make_record
+from clbench.record import Record, RunParts, grouped, make_record
 from clbench.record.parts import Configuration
 from clbench.runs.runner import parse_seeds
 from clbench.schema.recipe import read_recipe
@@ -34,7 +34,7 @@ def told(
         "backbone": {"name": backbone, "digest": "00ff", "source": {"kind": "packaged"}},
         "eval_every": None,
     } | changes
-    return make_record(**made)
+    return make_record(RunParts(**made))
 
 
 def shipped_rate(name: str = "clbench-tiny-12l") -> float:
@@ -143,7 +143,7 @@ def test_what_is_not_shipped_is_named() -> None:
     configuration = usual.configuration.model_copy(update={"model": changed})
     _, needs = run_command(usual.model_copy(update={"configuration": configuration}), [0])
     assert [need.split(":")[0] for need in needs] == ["the recipe pkd-skip-6l"]
-    strange = make_record(**pieces(inside=0))
+    strange = make_record(RunParts(**pieces(inside=0)))
     assert [need.split(":")[0].split(",")[0] for need in run_command(strange, [0])[1]] == [
         "the recipe kd-6l", "the stream greek", "the backbone small",
     ]  # fmt: skip
@@ -166,10 +166,10 @@ def test_every_option_that_changes_a_run(source: str) -> None:
 def test_a_hostile_name_is_one_word() -> None:
     made = pieces(inside=0)
     made["configuration"]["model"]["name"] = "x; rm -rf / #$(touch x)`y`"
-    command, _ = run_command(make_record(**made), [0])
+    command, _ = run_command(make_record(RunParts(**made)), [0])
     assert shlex.split(command)[3] == "x; rm -rf / #$(touch x)`y`"
     made["configuration"]["model"]["name"] = "--fresh"
-    assert options(run_command(make_record(**made), [0])[0])["--model"] == ["--fresh"]
+    assert options(run_command(make_record(RunParts(**made)), [0])[0])["--model"] == ["--fresh"]
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1], [5, 6, 7, 9], [1, 3, 5], list(range(100))])

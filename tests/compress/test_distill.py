@@ -15,7 +15,7 @@ from hearing import advances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clbench.compress.distillation import distill_loss, distillation_loss, targets
+from clbench.compress.distillation import LossWeights, distill_loss, distillation_loss, targets
 from clbench.compress.execute import build
 from clbench.compress.steps.distill import Distill, layer_map, token_depths
 from clbench.compress.task import Task
@@ -59,7 +59,7 @@ def written_out(v: dict[str, Any], alpha: float, temperature: float, beta: float
 @given(alpha=st.floats(0, 1), temperature=st.floats(0.5, 20), beta=st.floats(0, 1000), seed=st.integers(0, 1000))
 def test_the_loss_is_the_papers(alpha: float, temperature: float, beta: float, seed: int) -> None:
     values = drawn(seed)
-    found = distillation_loss(**values, alpha=alpha, temperature=temperature, beta=beta)
+    found = distillation_loss(**values, weights=LossWeights(alpha, temperature, beta))
     assert found.item() == pytest.approx(written_out(values, alpha, temperature, beta), rel=1e-9, abs=1e-12)
 
 
@@ -67,7 +67,7 @@ def test_the_patient_part_by_hand() -> None:
     """Two unit states at a right angle are at a squared distance of 2, over H = 2 dimensions."""
     loss = distillation_loss(
         torch.zeros(1, 2), torch.tensor([0]), torch.zeros(1, 2),
-        torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[0.0, 0.5]]]), alpha=1.0, temperature=1.0, beta=10.0,
+        torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[0.0, 0.5]]]), LossWeights(1.0, 1.0, 10.0),
     )  # fmt: skip
     assert loss.item() == pytest.approx(10 * 2 / 2)
 
@@ -76,7 +76,7 @@ def test_a_student_like_its_teacher_has_only_the_labels_to_learn() -> None:
     values = drawn()
     values |= {"teacher_logits": values["logits"], "teacher_states": 2.5 * values["states"]}
     hard = torch.nn.functional.cross_entropy(values["logits"], values["labels"])
-    assert distillation_loss(**values, alpha=0.3, temperature=4, beta=100).item() == pytest.approx(0.7 * hard.item())
+    assert distillation_loss(**values, weights=LossWeights(0.3, 4, 100)).item() == pytest.approx(0.7 * hard.item())
 
 
 def test_gradients_in_double_precision() -> None:
@@ -86,7 +86,7 @@ def test_gradients_in_double_precision() -> None:
     def loss(z: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
         return distillation_loss(
             z, values["labels"], values["teacher_logits"], s, values["teacher_states"],
-            alpha=0.5, temperature=5.0, beta=100.0,
+            LossWeights(0.5, 5.0, 100.0),
         )  # fmt: skip
 
     assert torch.autograd.gradcheck(loss, (logits, states))
@@ -165,7 +165,7 @@ def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: 
     states, logits = student.states_and_logits(rows)
     expected = distillation_loss(
         logits, labels, their_logits, states[:2].transpose(0, 1), their_states[[1, 3]].transpose(0, 1),
-        alpha=0.5, temperature=5, beta=100,
+        LossWeights(0.5, 5, 100),
     )  # fmt: skip
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 

@@ -27,8 +27,8 @@ from clbench.metrics.scores import balanced_accuracy
 
 @given(st.integers(1, 500), st.floats(0, 0.99))
 def test_the_rate_rises_once_and_falls_once(steps: int, warmup: float) -> None:
-    shares = [rate(s, steps, warmup) for s in range(steps)]
     top = int(warmup * steps)
+    shares = [rate(s, steps, top) for s in range(steps)]
     assert shares[top] == 1.0
     assert all(0 < share <= 1 for share in shares)
     assert np.all(np.diff(shares[: top + 1]) > 0)
@@ -36,10 +36,10 @@ def test_the_rate_rises_once_and_falls_once(steps: int, warmup: float) -> None:
 
 
 def test_the_rate_by_hand() -> None:
-    assert [rate(s, 10, 0.2) for s in range(10)] == pytest.approx(
+    assert [rate(s, 10, 2) for s in range(10)] == pytest.approx(
         [1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]
     )
-    assert [rate(s, 2, 0.0) for s in range(2)] == [1.0, 0.5]
+    assert [rate(s, 2, 0) for s in range(2)] == [1.0, 0.5]
 
 
 def test_only_matrices_decay(inception: Callable[[], Bag]) -> None:
@@ -125,7 +125,7 @@ def test_gradients_are_clipped_and_the_rate_is_scheduled(world: World, inception
     naive(world, model, plugin, training__max_grad_norm=0.01, training__epochs=1)
     assert len(norms) == 20
     assert max(norms) == pytest.approx(0.01, rel=1e-3)
-    assert rates == pytest.approx([0.01 * rate(s, 20, 0.1) for s in range(20)])
+    assert rates == pytest.approx([0.01 * rate(s, 20, 2) for s in range(20)])
 
 
 def test_a_bare_loop_does_the_same(world: World, inception: Callable[[], Bag]) -> None:

@@ -16,7 +16,7 @@ from record_worlds import pieces, record
 from clbench.errors import UserError
 from clbench.plots import curves, forgetting_curve, terminal_curve
 from clbench.plots.terminal import _legend, _short
-from clbench.record import make_record
+from clbench.record import RunParts, make_record
 
 
 def test_points_lie_by_their_steps() -> None:
@@ -81,7 +81,7 @@ def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     parts = pieces(inside=0)
     parts["configuration"]["model"] = {"name": "$\\frac{<b>&"}
-    _, svg = forgetting_curve([make_record(**parts)], tmp_path / "curve")
+    _, svg = forgetting_curve([make_record(RunParts(**parts))], tmp_path / "curve")
     ET.fromstring(svg.read_text())
     assert dict(matplotlib.rcParams) == before
 
@@ -126,7 +126,7 @@ def test_the_terminal_plot_puts_letters_where_the_scores_are() -> None:
         # alpha is always right, beta never, and the others lie on beta.
         for name in gold:
             point.predictions[name] = gold[name] if name == "alpha" else 1 - gold[name]
-    made = make_record(**parts)
+    made = make_record(RunParts(**parts))
     lines = terminal_curve([made], width=70, height=16, colour=False, balanced=False).split("\n")
     assert lines[0].strip() == "accuracy after each experience"
     assert lines[2].startswith("1.00┤")

@@ -23,11 +23,13 @@ from pretrain_worlds import ALL, form
 from clbench.cli.main import main
 from clbench.cli.pretrain import command
 from clbench.encoder.backbone import open_backbone
+from clbench.encoder.optimization import schedule
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress, resume
 from clbench.pretrain.loop import pretrain, share_of, train
 from clbench.pretrain.measure import measure, measure_depths
 from clbench.pretrain.setting import Setting, ask, fingerprint, prepare
+from clbench.runtime.events import Event, listening
 from clbench.schema.form import read_yaml
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.shipped import ROOT
@@ -66,22 +68,36 @@ def unbroken(teacher: str, text: Path, tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
+def test_the_learning_rate_rises_and_falls_in_a_line(teacher, text, tmp_path, monkeypatch) -> None:
+    seen: list[float] = []
+
+    def spied(optimizer: torch.optim.Optimizer, share: float) -> None:
+        schedule(optimizer, share)
+        seen.extend({group["lr"] for group in optimizer.param_groups})
+
+    monkeypatch.setattr("clbench.pretrain.loop.schedule", spied)
+    pretrain(form(warmup=0.5, learning_rate=0.001), [text], teacher, tmp_path)
+    assert seen == pytest.approx([0.001 / 3, 0.002 / 3, 0.001, 0.00075, 0.0005, 0.00025])
+
+
 @pytest.mark.parametrize("killed_at", [1, 3, 5, 6])
 def test_killed_anywhere_it_ends_with_the_same_bytes(teacher, text, unbroken, tmp_path, killed_at) -> None:
     class Killed(Exception):
         pass
 
-    def on_step(name: str, step: int, steps: int) -> None:
-        if name == "pre-train tiny" and step == killed_at:
+    def kill(event: Event) -> None:
+        if event.task == "pre-train tiny" and event.done == killed_at:
             raise Killed
 
-    with pytest.raises(Killed):
-        pretrain(form(), [text], teacher, tmp_path, on_step=on_step)
+    with pytest.raises(Killed), listening(kill):
+        pretrain(form(), [text], teacher, tmp_path)
     assert not (tmp_path / "model").exists()
-    told: list[tuple[str, int, int]] = []
-    pretrain(form(), [text], teacher, tmp_path, on_step=lambda *said: told.append(said))
+    told: list[Event] = []
+    with listening(told.append):
+        pretrain(form(), [text], teacher, tmp_path)
     # The teacher is not asked again.
-    assert told == [("pre-train tiny", step, 6) for step in range(killed_at // 2 * 2 + 1, 7)]
+    steps = [Event("advance", "pre-train tiny", step, 6, "steps") for step in range(killed_at // 2 * 2 + 1, 7)]
+    assert [event for event in told if event.task != "read the text"] == [*steps, Event("end", "pre-train tiny")]
     for name in (
         "curve.csv",
         "model/model.safetensors",

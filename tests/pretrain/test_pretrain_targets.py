@@ -15,6 +15,7 @@ from clbench.errors import UserError
 from clbench.pretrain import targets as module
 from clbench.pretrain.examples import Examples, make_examples
 from clbench.pretrain.targets import Targets, fits, on_disk, size_on_disk
+from clbench.runtime.events import Event, listening
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -58,9 +59,12 @@ def test_answers_are_those_of_the_teacher_row_by_row(examples) -> None:
 def test_from_disk_they_are_the_same(examples, monkeypatch) -> None:
     monkeypatch.setattr(module, "_BLOCK", 16)
     master = teacher()
-    seen: list[int] = []
-    folder = on_disk(master, examples, "d", seen.append)
-    assert seen == [16, 32, 48, 50]
+    seen: list[Event] = []
+    with listening(seen.append):
+        folder = on_disk(master, examples, "d")
+    assert [(event.done, event.total) for event in seen if event.kind == "advance"] == [
+        (16, 50), (32, 50), (48, 50), (50, 50)
+    ]  # fmt: skip
     rows = np.array([5, 49, 0, 17])
     batch = examples.store.batch(rows)
     disk, beside = Targets(master, examples, folder).of(rows, batch), Targets(master, examples, None).of(rows, batch)
@@ -72,8 +76,9 @@ def test_from_disk_they_are_the_same(examples, monkeypatch) -> None:
 def test_a_twin_finds_them_and_another_teacher_or_text_does_not(examples) -> None:
     master = teacher()
     folder = on_disk(master, examples, "d")
-    seen: list[int] = []
-    assert on_disk(master, examples, "d", seen.append) == folder
+    seen: list[Event] = []
+    with listening(seen.append):
+        assert on_disk(master, examples, "d") == folder
     assert seen == []
     assert on_disk(teacher(depths=(2,)), examples, "d") != folder
     assert on_disk(teacher(precision="bfloat16"), examples, "d") != folder

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from record_worlds import pieces
 
-from clbench.record import Record, make_record, write_record
+from clbench.record import Record, RunParts, make_record, write_record
 
 
 def life_of(name: str, seed: int, worse: float = 0.0, change: dict[str, Any] | None = None, **options: Any) -> Record:
@@ -32,7 +32,7 @@ def life_of(name: str, seed: int, worse: float = 0.0, change: dict[str, Any] | N
         for domain, said in point.predictions.items():
             turned = (said == gold[domain]) & (rng.random(len(said)) < worse)
             said[turned] = (said[turned] + 1) % len(parts["label_space"])
-    return make_record(**parts)
+    return make_record(RunParts(**parts))
 
 
 def written(folder: Path, name: str, seeds: tuple[int, ...], **options: Any) -> list[Record]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clbench.data.pairs import DomainData, Pairs
-from clbench.record import DomainInfo, Record, make_record
+from clbench.record import DomainInfo, Record, RunParts, make_record
 
 TRAINED = ("alpha", "beta", "gamma")
 NAMES = (*TRAINED, "delta")
@@ -117,4 +117,4 @@ def pieces(seed: int = 0, classes: int = 2, inside: int = 2, joint: bool = False
 
 
 def record(**options: Any) -> Record:
-    return make_record(**pieces(**options))
+    return make_record(RunParts(**pieces(**options)))

@@ -16,7 +16,16 @@ from record_worlds import pieces, record
 
 import clbench
 from clbench.errors import UserError
-from clbench.record import find_records, hardware, json_schema, make_record, read_record, versions, write_record
+from clbench.record import (
+    RunParts,
+    find_records,
+    hardware,
+    json_schema,
+    make_record,
+    read_record,
+    versions,
+    write_record,
+)
 
 
 def content(path: Path) -> dict[str, Any]:
@@ -206,7 +215,7 @@ def test_any_forged_figure_is_found(
 
 def test_a_figure_that_is_not_defined_cannot_be_claimed(tmp_path: Path) -> None:
     parts = pieces()
-    path = write_record(tmp_path, make_record(**{**parts, "points": parts["points"][:1]}))
+    path = write_record(tmp_path, make_record(RunParts(**{**parts, "points": parts["points"][:1]})))
     changed = content(path)
     assert changed["figures"]["forgetting"] is None
     changed["figures"]["forgetting"] = 0.0

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from clbench.data.pairs import Places
 from clbench.metrics import metrics
-from clbench.record import Record, make_record
+from clbench.record import Record, RunParts, make_record
 from clbench.record.forms import VERSION_1
 from clbench.record.groups import summary
 
@@ -27,7 +27,7 @@ def golds(parts: dict[str, Any]) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_matrix_is_sklearns(classes: int) -> None:
     parts = pieces(classes=classes)
-    made, gold = make_record(**parts), golds(parts)
+    made, gold = make_record(RunParts(**parts)), golds(parts)
     for balanced, score in ((False, accuracy_score), (True, balanced_accuracy_score)):
         frame = made.accuracy_matrix(balanced)
         assert tuple(frame.columns) == NAMES
@@ -40,7 +40,7 @@ def test_the_matrix_is_sklearns(classes: int) -> None:
 
 def test_the_curve_tells_every_point() -> None:
     parts = pieces(inside=2)
-    curve = make_record(**parts).anytime_curve()
+    curve = make_record(RunParts(**parts)).anytime_curve()
     assert len(curve) == len(parts["points"]) * len(NAMES) == 28
     row = curve[(curve.step == 40) & (curve.domain == "beta")].iloc[0]
     assert (row.experience, row["name"], bool(row.final), bool(row.met)) == (2, "gamma", False, True)
@@ -52,7 +52,7 @@ def test_the_curve_tells_every_point() -> None:
 
 def test_predictions_are_those_of_the_points() -> None:
     parts = pieces(inside=1, classes=3)
-    frame = make_record(**parts).predictions()
+    frame = make_record(RunParts(**parts)).predictions()
     for point in parts["points"]:
         for name, gold in golds(parts).items():
             rows = frame[(frame.step == point.step) & (frame.experience == point.experience) & (frame.domain == name)]
@@ -69,7 +69,7 @@ def test_predictions_name_the_rows_of_the_users_file() -> None:
     placed = replace(test, places=Places("line", lines))
     data = replace(alpha.data, splits=alpha.data.splits | {"test": placed})
     parts["domains"][0] = replace(alpha, data=data)
-    made = make_record(**parts)
+    made = make_record(RunParts(**parts))
     frame = Record.model_validate_json(made.model_dump_json(), strict=True).predictions()
     assert frame[(frame.domain == "alpha") & (frame.experience == 1)].place.tolist() == lines.tolist()
     assert frame[frame.domain != "alpha"].place.isna().all()
@@ -126,14 +126,14 @@ def test_intransigence_against_joint() -> None:
 
 def test_without_times_drops_only_what_may_differ() -> None:
     parts = pieces()
-    one = make_record(**parts)
+    one = make_record(RunParts(**parts))
     measured = {**parts["measured"], "started": "later", "seconds": {"life": 1.0}, "latency_ms": None, "throughput": 3}
-    other = make_record(**{**parts, "measured": {**measured, "peak_memory_bytes": 1}})
+    other = make_record(RunParts(**{**parts, "measured": {**measured, "peak_memory_bytes": 1}}))
     assert one != other
     assert one.without_times() == other.without_times()
-    elsewhere = make_record(**{**parts, "measured": {**measured, "versions": {"python": "3.12"}}})
+    elsewhere = make_record(RunParts(**{**parts, "measured": {**measured, "versions": {"python": "3.12"}}}))
     assert one.without_times() != elsewhere.without_times()
-    changed = make_record(**{**parts, "cost": {**parts["cost"], "depth": 4}})
+    changed = make_record(RunParts(**{**parts, "cost": {**parts["cost"], "depth": 4}}))
     assert one.without_times() != changed.without_times()
 
 
@@ -141,10 +141,10 @@ def test_names_are_fit_for_a_terminal() -> None:
     parts = pieces()
     parts["configuration"]["model"] = {"name": "evil\x1b[2J"}
     parts["configuration"]["stream"] = {"title": "no name"}
-    assert make_record(**parts).names == ("evil?[2J", "?", "naive")
+    assert make_record(RunParts(**parts)).names == ("evil?[2J", "?", "naive")
     parts["configuration"]["edition"] = "evil\x1b[2J"
     with pytest.raises(ValidationError, match="printable"):
-        make_record(**parts)
+        make_record(RunParts(**parts))
 
 
 def change(points: list[Any], index: int, **fields: Any) -> list[Any]:
@@ -173,20 +173,20 @@ def change(points: list[Any], index: int, **fields: Any) -> list[Any]:
 def test_a_life_that_cannot_be_is_refused(index: int, fields: dict[str, Any], message: str) -> None:
     parts = pieces(inside=2)
     with pytest.raises(ValidationError, match=message):
-        make_record(**{**parts, "points": change(parts["points"], index, **fields)})
+        make_record(RunParts(**{**parts, "points": change(parts["points"], index, **fields)}))
 
 
 def test_predictions_for_other_pairs_are_refused() -> None:
     parts = pieces()
     short = {name: found[:-1] for name, found in parts["points"][1].predictions.items()}
     with pytest.raises(ValidationError, match=r"points\.1\.predictions should answer every test pair"):
-        make_record(**{**parts, "points": change(parts["points"], 1, predictions=short)})
+        make_record(RunParts(**{**parts, "points": change(parts["points"], 1, predictions=short)}))
 
 
 def test_a_domain_named_twice_is_refused() -> None:
     parts = pieces()
     with pytest.raises(ValidationError, match="names a domain twice"):
-        make_record(**{**parts, "domains": [*parts["domains"], parts["domains"][0]]})
+        make_record(RunParts(**{**parts, "domains": [*parts["domains"], parts["domains"][0]]}))
 
 
 def test_a_domain_without_its_test_pairs_is_refused() -> None:

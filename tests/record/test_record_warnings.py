@@ -11,7 +11,16 @@ import pytest
 from pydantic import ValidationError
 from record_worlds import pieces, record
 
-from clbench.record import RECORD_NAME, Record, RunWarning, make_record, read_record, warning_sentences, write_record
+from clbench.record import (
+    RECORD_NAME,
+    Record,
+    RunParts,
+    RunWarning,
+    make_record,
+    read_record,
+    warning_sentences,
+    write_record,
+)
 from clbench.schema.warning import SENTENCES
 
 MET = RunWarning(kind="met_in_training", domain="alpha", count=200, total=200, names=("alpha", "beta"))
@@ -84,7 +93,7 @@ def test_a_record_without_warnings_is_what_it_was(tmp_path: Path) -> None:
 
 
 def test_a_record_with_warnings_is_read_back(tmp_path: Path) -> None:
-    made = make_record(**pieces(), warnings=[MET])
+    made = make_record(RunParts(**pieces(), warnings=[MET]))
     write_record(tmp_path, made)
     assert json.loads((tmp_path / RECORD_NAME).read_text())["warnings"][0]["names"] == ["alpha", "beta"]
     assert read_record(tmp_path).warnings == (MET,)
@@ -92,13 +101,13 @@ def test_a_record_with_warnings_is_read_back(tmp_path: Path) -> None:
 
 
 def test_that_the_machine_was_busy_is_no_part_of_what_a_repetition_gives() -> None:
-    quiet, busy = (make_record(**pieces(), warnings=[MET, *more]) for more in ([], [ALL["busy_machine"][0]]))
+    quiet, busy = (make_record(RunParts(**pieces(), warnings=[MET, *more])) for more in ([], [ALL["busy_machine"][0]]))
     assert busy.without_times() == quiet.without_times()
     assert len(busy.warnings) == 2
-    alone = make_record(**pieces(), warnings=[ALL["busy_machine"][0]])
+    alone = make_record(RunParts(**pieces(), warnings=[ALL["busy_machine"][0]]))
     assert alone.without_times() == record().without_times()
     # Seeds that had more and less of the processor are one line.
-    other = make_record(**pieces(seed=1), warnings=[ALL["busy_machine"][0].model_copy(update={"count": 9})])
+    other = make_record(RunParts(**pieces(seed=1), warnings=[ALL["busy_machine"][0].model_copy(update={"count": 9})]))
     assert warning_sentences([alone, other]) == [ALL["busy_machine"][1]]
 
 
@@ -107,7 +116,7 @@ def one_class_after_beta(**more: Any) -> Record:
     parts = pieces(inside=0) | more
     for name, found in parts["points"][1].predictions.items():
         parts["points"][1].predictions[name] = np.ones_like(found)
-    return make_record(**parts)
+    return make_record(RunParts(**parts))
 
 
 def test_one_class_is_seen_in_the_predictions() -> None:
@@ -132,7 +141,7 @@ def test_what_an_old_records_data_show() -> None:
     parts["domains"][0].data.source["test_pairs_met_before"] = 7
     parts["domains"][1].data.source["test_pairs_met_before"] = 0
     total = len(parts["domains"][0].data.splits["test"])
-    made = make_record(**parts).model_copy(update={"warnings": ()})
+    made = make_record(RunParts(**parts)).model_copy(update={"warnings": ()})
     met = RunWarning(kind="met_in_training", domain="alpha", count=7, total=total, names=("alpha",))
     assert made.warnings_again() == (met,)
     # A newer record knows more of the same, which is not said twice.
@@ -143,14 +152,14 @@ def test_a_test_part_of_one_class_is_seen() -> None:
     parts = pieces(inside=0)
     delta = parts["domains"][3].data.splits["test"]
     delta.labels[:] = 0
-    seen = make_record(**parts).model_copy(update={"warnings": ()}).warnings_again()
+    seen = make_record(RunParts(**parts)).model_copy(update={"warnings": ()}).warnings_again()
     assert seen == (RunWarning(kind="one_class", domain="delta", names=("test", "class-0")),)
 
 
 def test_seeds_say_the_same_thing_once() -> None:
-    seeds = [make_record(**pieces(seed=seed), warnings=[MET]) for seed in range(3)]
+    seeds = [make_record(RunParts(**pieces(seed=seed), warnings=[MET])) for seed in range(3)]
     extra = ALL["cut_pairs"][0].model_copy(update={"domain": "beta"})
-    seeds[2] = make_record(**pieces(seed=2), warnings=[MET, extra])
+    seeds[2] = make_record(RunParts(**pieces(seed=2), warnings=[MET, extra]))
     assert warning_sentences(seeds) == [MET.sentence, f"{extra.sentence} (seed 2)"]
     assert warning_sentences(seeds[:1]) == [MET.sentence]
     assert warning_sentences([record()]) == []

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from clbench.metrics import mean_interval, metrics
 from clbench.metrics.format import with_half, with_unit
-from clbench.record import Record, grouped, make_record, report, summary
+from clbench.record import Record, RunParts, grouped, make_record, report, summary
 
 
 def printed(records: list[Record], width: int = 120, **options: Any) -> str:
@@ -68,7 +68,7 @@ def test_colours_tell_what_was_lost() -> None:
     for point, alpha in zip(parts["points"], (gold["alpha"], lost, np.zeros(100)), strict=True):
         point.predictions["alpha"] = alpha
         point.predictions["beta"] = gold["beta"]
-    table = report.matrix_table([make_record(**parts)])
+    table = report.matrix_table([make_record(RunParts(**parts))])
     styles = [[str(cell.style) for cell in column.cells] for column in table.columns]
     assert styles[1] == ["green", "yellow", "bold red", "dim", "dim"]
     assert styles[2] == ["dim", "green", "green", "dim", "dim"]
@@ -101,7 +101,7 @@ def test_cost_and_files_stand_there() -> None:
 def test_what_was_not_measured_is_left_out() -> None:
     parts = pieces()
     nothing = {"latency_ms": None, "throughput": None, "peak_memory_bytes": None}
-    text = printed([make_record(**{**parts, "measured": {**parts["measured"], **nothing}})], plot=False)
+    text = printed([make_record(RunParts(**{**parts, "measured": {**parts["measured"], **nothing}}))], plot=False)
     assert "at batch 1" not in text
     assert "74 s in all" in text
 
@@ -118,7 +118,7 @@ def test_seeds_are_means_with_intervals() -> None:
 
 def test_a_short_life_says_what_is_not_defined() -> None:
     parts = pieces()
-    made = make_record(**{**parts, "points": parts["points"][:1]})
+    made = make_record(RunParts(**{**parts, "points": parts["points"][:1]}))
     text = printed([made])
     assert re.search(r"^forgetting +not defined", text, re.MULTILINE)
     assert report.as_json([made])["figures"]["forgetting"] is None
@@ -139,11 +139,11 @@ def test_the_plot_is_left_out_where_it_cannot_be_shown() -> None:
 def test_only_seeds_of_one_run_are_grouped() -> None:
     base = [record(seed=seed) for seed in (0, 1)]
     parts = pieces(seed=2)
-    other = make_record(**{**parts, "configuration": {**parts["configuration"], "edition": "lite"}})
+    other = make_record(RunParts(**{**parts, "configuration": {**parts["configuration"], "edition": "lite"}}))
     assert grouped([base[0], other, base[1]]) == [[0, 2], [1]]
     assert grouped([base[0], base[0], base[1]]) == [[0, 2], [1]]
     assert grouped([base[0], record(seed=1, size=60)]) == [[0], [1]]
-    refingered = make_record(**{**parts, "configuration": {**parts["configuration"], "fingerprint": "other"}})
+    refingered = make_record(RunParts(**{**parts, "configuration": {**parts["configuration"], "fingerprint": "other"}}))
     assert grouped([*base, refingered]) == [[0, 1, 2]]
 
 

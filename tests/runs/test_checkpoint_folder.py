@@ -21,7 +21,7 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.bert import predict
 from clbench.errors import UserError
-from clbench.runs.compressed import write_compressed
+from clbench.runs.compressed import DomainPairs, write_compressed
 
 QUICK = {"training.epochs": "1"}
 
@@ -48,7 +48,7 @@ def written(pairs: Path, small_backbone: Path, tmp_path_factory: pytest.TempPath
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLBENCH_CACHE", str(folder.parent / "cache"))
         return write_compressed(
-            "prune-alternate-6l", "mrpc", folder, edition="lite", data_dir=pairs, backbone=str(small_backbone)
+            "prune-alternate-6l", DomainPairs("mrpc", None, "lite", pairs), folder, backbone=str(small_backbone)
         )
 
 
@@ -137,7 +137,7 @@ def test_pruned_weights_stay_zero_when_the_checkpoint_lives_on(recipe, pairs, sm
     from clbench.schema.training import Training
 
     made = write_compressed(
-        recipe, "mrpc", tmp_path / "m", edition="lite", data_dir=pairs, backbone=str(small_backbone)
+        recipe, DomainPairs("mrpc", None, "lite", pairs), tmp_path / "m", backbone=str(small_backbone)
     )
     stream, data = load_domain("mrpc", "lite", data_dir=pairs)
     backbone = open_backbone(str(made.folder))

@@ -52,8 +52,8 @@ def test_every_strategy(model: str, strategy: str, life: Any, tmp_path: Path, mo
         if event.task == f"live through {finals[-1]}" and event.done == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        life(model, strategy, tmp_path / "two", eval_every=2, listen=stop)
+    with pytest.raises(KeyboardInterrupt), clbench.listening(stop):
+        life(model, strategy, tmp_path / "two", eval_every=2)
     again = life(model, strategy, tmp_path / "two", eval_every=2)
     assert again.without_times() == record.without_times()
 

@@ -42,7 +42,8 @@ def lived(small_stream: Path, small_backbone: Path, out: Path, **options: Any) -
 
 def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     seen: list[Event] = []
-    record = lived(small_stream, small_backbone, tmp_path / "run", eval_every=2, listen=seen.append)
+    with clbench.listening(seen.append):
+        record = lived(small_stream, small_backbone, tmp_path / "run", eval_every=2)
     assert record == clbench.read_record(tmp_path / "run")
     assert sorted(p.name for p in (tmp_path / "run").iterdir() if not p.name.startswith(".")) == [
         "forgetting.png", "forgetting.svg", "record.json",
@@ -136,7 +137,8 @@ def test_si_is_given_the_path_of_inception(
 def test_a_finished_run_is_only_read(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     first = lived(small_stream, small_backbone, tmp_path, model="finetune-6l")
     seen: list[Event] = []
-    again = lived(small_stream, small_backbone, tmp_path, model="finetune-6l", listen=seen.append)
+    with clbench.listening(seen.append):
+        again = lived(small_stream, small_backbone, tmp_path, model="finetune-6l")
     assert again == first
     assert {event.task for event in seen} == {"read the domains"}
     with pytest.raises(UserError, match="holds the record of another run; choose another --out, or give --fresh"):

@@ -26,7 +26,7 @@ from record_worlds import Said, domain, pieces
 
 from clbench.board import submit
 from clbench.board.render import PAGE_NAME, build
-from clbench.record import make_record, write_record
+from clbench.record import RunParts, make_record, write_record
 from clbench.runtime.console import progress
 
 TRAINED = ("mnli", "snli", "scitail", "sick", "hans")
@@ -65,7 +65,7 @@ def make(folder: Path, count: int, tracks: int, seeds: int, pairs: int) -> Path:
                 made["cost"] |= {"depth": depth, "parameters": parameters, "disk_bytes": 4 * parameters}
                 made["cost"]["flops_per_pair"] = 14_000_000 * depth
                 made["measured"]["latency_ms"] = 0.35 * depth + float(rng.random()) / 5
-                files.append(write_record(folder / "runs" / f"{number}-{seed}", make_record(**made)))
+                files.append(write_record(folder / "runs" / f"{number}-{seed}", make_record(RunParts(**made))))
             submit(
                 files, submissions, name=f"{recipe}-group-{number:03d}", author=f"Group {number % 40}",
                 link=f"https://example.org/{number}", licence="Apache-2.0",

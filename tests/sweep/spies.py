@@ -1,4 +1,4 @@
-"""What tests want to see inside a sweep's processes: each function stands for ``local._do`` and does the same."""
+"""What tests want to see inside a sweep's processes: each function stands for ``do_unit`` and does the same."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 from clbench.runtime.coordinator import Coordinator
 from clbench.storage import cache
-from clbench.sweep.local import SweepPaths, Unit, _do
+from clbench.sweep.plan import Unit
+from clbench.sweep.units import SweepPaths, do_unit
 
 
 def counting(unit: Unit, paths: SweepPaths) -> str | None:
     """Every entry of the cache that the unit builds is a line of the file ``$BUILDS``."""
     count_builds()
-    return _do(unit, paths)
+    return do_unit(unit, paths)
 
 
 def noting_threads(unit: Unit, paths: SweepPaths) -> str | None:
@@ -28,7 +29,7 @@ def noting_threads(unit: Unit, paths: SweepPaths) -> str | None:
 
     Coordinator.step = step  # type: ignore[method-assign]
     try:
-        return _do(unit, paths)
+        return do_unit(unit, paths)
     finally:
         Coordinator.step = real  # type: ignore[method-assign]
 

@@ -18,10 +18,11 @@ from commands import Command
 from filelock import FileLock
 
 import clbench
+from clbench.runtime.events import Event, listening
 from clbench.schema.sweep import read_sweep
 from clbench.storage.cache import root
-from clbench.sweep import local
-from clbench.sweep.local import State, SweepPaths, WorkerPool
+from clbench.sweep import local, units
+from clbench.sweep.local import RUNS, State, WorkerPool
 from clbench.sweep.plan import SweepPlan, make_plan
 from clbench.sweep.summary import summarise
 from clbench.sweep.workload import PassTime
@@ -34,7 +35,7 @@ def carried_out(path: Path, base: Path, workers: int = 2, **options: Any) -> tup
     plan = make_plan(sweep, base)
     pass_time = dict.fromkeys(sweep.streams, PASS_TIME["seconds"])
     with WorkerPool(workers) as pool:
-        return plan, pool.run_units(plan, SweepPaths.of(base), pass_time, **options)
+        return plan, pool.run_units(plan, units.SweepPaths.of(base), pass_time, **options)
 
 
 def count(kind: str) -> int:
@@ -55,14 +56,15 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     sweep_file: Callable[..., Path], small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builds = tmp_path / "builds.txt"
-    told: list[State] = []
+    told: list[Event] = []
     # Forgotten, so that planning looks at the tokenizer, as in a process of its own; the cache is this test's.
     monkeypatch.setattr("clbench.encoder.same_tokens._PASSED", set())
     monkeypatch.setenv("BUILDS", str(builds))
-    monkeypatch.setattr(local, "_do", spies.counting)
+    monkeypatch.setattr(local, "do_unit", spies.counting)
     monkeypatch.setattr(os, "rename", os.rename)  # put back in the end
     spies.count_builds()
-    plan, state = carried_out(sweep_file(), tmp_path / "runs", on_change=told.append)
+    with listening(told.append):
+        plan, state = carried_out(sweep_file(), tmp_path / "runs")
     assert (state.done, dict(state.failed)) == (6, {})
     made = builds.read_text().split()
     assert len(made) == len(set(made)), "two processes made the same"
@@ -71,9 +73,21 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "models": 4, "targets": 1, "predictions": 2, "tokens": 11, "tokenizers": 1,
     }  # fmt: skip
-    assert told[-1].working == []
-    assert [state.done for state in told] == sorted(state.done for state in told)
-    assert all(len(state.working) <= 2 for state in told)
+    over = [event.done for event in told if (event.kind, event.task) == ("advance", RUNS)]
+    assert (over[0], over[-1]) == (0, 6)
+    assert over == sorted(over)
+    working: set[str] = set()
+    for event in told:
+        working = (
+            working | {event.task}
+            if event.kind == "start"
+            else working - {event.task}
+            if event.kind == "end"
+            else working
+        )
+        assert len(working) <= 2
+    assert not working
+    assert {event.task for event in told if event.kind == "start"} == {unit.name for unit in plan.units}
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
     for number, run in enumerate(plan.runs):
         found = clbench.read_record(run.folder)
@@ -103,7 +117,7 @@ def test_a_failing_inception_takes_its_runs_with_it(sweep_file: Callable[..., Pa
     (root() / "tokens").mkdir(parents=True)
     (root() / "models").write_text("a file where the cache wants a folder")
     with WorkerPool(2) as pool:
-        state = pool.run_units(plan, SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
+        state = pool.run_units(plan, units.SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
     assert state.done == 0
     assert sorted(state.failed) == [0, 1]
     assert state.failed[0].startswith("inception of finetune-6l on small, seed 0: the cache ")
@@ -114,14 +128,14 @@ def test_a_killed_process_is_one_failed_run(sweep_file: Callable[..., Path], tmp
     path = sweep_file(recipes=["finetune-6l"], seeds="0-2", strategies=["naive"])
     killed: list[str] = []
 
-    def kill(state: State) -> None:
-        running = [name for name in state.working if not name.startswith(("inception", "tokens"))]
-        if running and not killed:
-            killed.append(running[0])
+    def kill(event: Event) -> None:
+        if event.kind == "start" and not event.task.startswith(("inception", "tokens")) and not killed:
+            killed.append(event.task)
             (child,) = active_children()
             child.kill()
 
-    plan, state = carried_out(path, tmp_path / "runs", workers=1, on_change=kill)
+    with listening(kill):
+        plan, state = carried_out(path, tmp_path / "runs", workers=1)
     assert [str(plan.runs[place]) for place in state.failed] == killed
     assert list(state.failed.values()) == ["its process was killed, or ran out of memory."]
     assert state.done == 2
@@ -183,14 +197,16 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
     seen: dict[int, set[tuple[int, ...]]] = {}
     used = tmp_path / "used.txt"
     monkeypatch.setenv("USED", str(used))
-    monkeypatch.setattr(local, "_do", spies.noting_threads)
+    monkeypatch.setattr(local, "do_unit", spies.noting_threads)
     with WorkerPool(2, threads=5) as pool:
 
-        def told(state: State) -> None:
+        def told(event: Event) -> None:
             shares = tuple(sorted(one.threads.value for one in pool.workers if one.busy))
-            seen.setdefault(len(state.working), set()).add(shares)
+            if (event.kind, event.task) == ("advance", RUNS):
+                seen.setdefault(len(shares), set()).add(shares)
 
-        pool.run_units(plan, SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]), on_change=told)
+        with listening(told):
+            pool.run_units(plan, units.SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
     assert seen == {0: {()}, 1: {(5,)}, 2: {(2, 3)}}
     took = {int(line) for line in used.read_text().split()}
     assert 5 in took
@@ -214,7 +230,7 @@ def test_a_mistake_of_ours_leaves_its_traceback(
     monkeypatch.setattr("clbench.runs.runner.run_seed", lambda *args, **more: 1 / 0)
     before = signal.getsignal(signal.SIGINT)
     try:
-        said = local._do(run, SweepPaths.of(base))
+        said = units.do_unit(run, units.SweepPaths.of(base))
     finally:
         signal.signal(signal.SIGINT, before)
     trace = plan.runs[0].folder / "error.txt"
