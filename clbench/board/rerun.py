@@ -11,7 +11,7 @@ from typing import Any
 from clbench.record.forms import Record
 from clbench.record.parts import Configuration
 from clbench.schema.backbone import BackboneForm
-from clbench.schema.changes import changed_settings, is_quick, quick_recipe, quick_strategy
+from clbench.schema.changes import changed_settings, is_quick, quick_recipe
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import find, names
@@ -30,7 +30,8 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
         record: one of the submission's.
         seeds: of all its records, ascending.
     """
-    return spec_of_record(record.configuration).command(seed_list(seeds)), tuple(_needs(record.configuration))
+    needs = (*_plugins(record), *_needs(record.configuration))
+    return spec_of_record(record.configuration).command(seed_list(seeds)), needs
 
 
 def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
@@ -59,6 +60,16 @@ def changed_options(configuration: Configuration) -> str:
     """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
     spec = spec_of_record(configuration, named=False)
     return shlex.join([*(["--quick"] if spec.quick else []), *spec.changes(), *spec.evaluated()])
+
+
+def _plugins(record: Record) -> Iterator[str]:
+    """The plug-ins without which the run cannot be carried out; a metric of one's own changes nothing in it."""
+    for one in dict.fromkeys((p.package, p.version) for p in record.plugins if p.kind != "metric"):
+        package, version = one
+        if package.endswith(".py"):
+            yield f"the plug-in {package} of the digest {version}: give it as --plugin {package}"
+        else:
+            yield f"the plug-in {package} {version}, installed"
 
 
 def _needs(configuration: Configuration) -> Iterator[str]:
@@ -146,7 +157,7 @@ def _assignments(configuration: Configuration, named: bool) -> dict[str, Any]:
     told = configuration.strategy
     form = shipped_strategy(configuration.names[2])
     if is_quick(configuration.edition):
-        form = quick_strategy(form)
+        form = form.quick()
     if told.get("method") != form.method:
         return {}
     shipped = form.model_dump(mode="json", by_alias=True)

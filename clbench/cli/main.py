@@ -31,6 +31,7 @@ COMMANDS = {
     "domains": ("clbench.cli.domains", "The data sets that streams are made of: titles, licences, sources."),
     "models": ("clbench.cli.models", "The recipes: depth, parameters, steps, source; one of them drawn."),
     "strategies": ("clbench.cli.strategies", "The strategies under which a model goes on learning."),
+    "metrics": ("clbench.cli.metrics", "The figures of a life: what they are, formulas, sources."),
     "backbones": ("clbench.cli.backbones", "The encoders that everything starts from."),
     "pretrain": ("clbench.cli.pretrain", "Make a small encoder from plain text, with a teacher or without."),
     "schema": ("clbench.cli.schema", "The JSON schema of a record, a submission, a recipe, a stream."),

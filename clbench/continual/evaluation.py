@@ -31,6 +31,7 @@ class Point:
         met: the domains trained on so far, the current one included.
         predictions: for every domain of the stream, the class of each test pair, uint8 arrays.
         validation: balanced accuracy on the validation pairs of what the experience trained on; empty before its end.
+        held_bytes: what the strategy holds between this experience and the next; 0 before its end.
     """
 
     experience: int
@@ -41,6 +42,7 @@ class Point:
     met: tuple[str, ...]
     predictions: dict[str, np.ndarray]
     validation: dict[str, float] = field(default_factory=dict)
+    held_bytes: int = 0
 
 
 @contextmanager

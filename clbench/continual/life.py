@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from clbench.errors import NotFinite
 from clbench.metrics.scores import accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
-from clbench.schema.strategy import Stage, Strategy, stages
+from clbench.schema.strategy import Stage, Strategy, held_bytes, stages
 
 
 class SnapshotWriter(Protocol):
@@ -131,6 +131,7 @@ def live(
         if checkpoints.snapshots:
             checkpoints.snapshots.write(points[-1])
         state = strategy.state(learner)
+        points[-1] = replace(points[-1], held_bytes=held_bytes(state))
         left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
         checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
     model.zero_grad()

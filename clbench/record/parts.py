@@ -198,6 +198,8 @@ class Measured(Part):
         latency_ms: median time of a forward pass over one pair, milliseconds.
         throughput: pairs a second, in batches.
         peak_memory_bytes: the process's largest resident size.
+        held_bytes: the most that the strategy held between two experiences: remembered pairs, importances, weights of
+            before. None in records of version 1.
         hardware: see :class:`Hardware`.
         versions: of Python and of the packages that matter.
     """
@@ -207,5 +209,6 @@ class Measured(Part):
     latency_ms: float | None = Field(default=None, ge=0, le=1e9)
     throughput: float | None = Field(default=None, ge=0, le=1e9)
     peak_memory_bytes: int | None = Field(default=None, ge=0, le=2**60)
+    held_bytes: int | None = Field(default=None, ge=0, le=2**60)
     hardware: Hardware
     versions: dict[str, str]

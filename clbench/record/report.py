@@ -262,12 +262,15 @@ def _cost(records: Sequence[Record]) -> list[str]:
     latency = [m.latency_ms for m in measured if m.latency_ms is not None]
     throughput = [m.throughput for m in measured if m.throughput is not None]
     peak = [m.peak_memory_bytes for m in measured if m.peak_memory_bytes is not None]
+    held = [m.held_bytes for m in measured if m.held_bytes]
     if latency:
         parts.append(f"{np.median(latency):,.1f} ms at batch 1")
     if throughput:
         parts.append(f"{np.median(throughput):,.0f} pairs/s")
     if peak:
         parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
+    if held:
+        parts.append(f"the strategy holds {max(held) / 1e6:,.1f} MB")
     seconds = sum(sum(m.seconds.values()) for m in measured)
     parts.append(f"{seconds:,.0f} s in all")
     return parts

@@ -16,7 +16,7 @@ from clbench import __version__
 from clbench.errors import UserError
 from clbench.record import RunWarning, check_beginning
 from clbench.runs.plugins import plugins_of
-from clbench.schema.changes import change_steps, quick_recipe, quick_strategy, quick_stream, split_settings
+from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.source import data_source
 from clbench.schema.spec import RunSpec
@@ -170,7 +170,7 @@ def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:
     edition = spec.edition or stream.usual_edition(spec.data_dir)
     if spec.quick:
         stream, edition = quick_stream(stream, edition)
-        recipe, strategy = quick_recipe(recipe), quick_strategy(strategy)
+        recipe, strategy = quick_recipe(recipe), strategy.quick()
     steps, others = split_settings(spec.settings)
     return change_steps(recipe, steps), stream, edition, override(strategy, others)
 

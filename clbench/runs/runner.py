@@ -156,6 +156,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
                 "started": started,
                 "seconds": {name: round(value, 3) for name, value in seconds.items()},
                 "peak_memory_bytes": peak_memory_bytes(),
+                "held_bytes": max(point.held_bytes for point in points),
                 "hardware": machine,
                 "versions": versions(),
                 **speed.fields(),

@@ -11,7 +11,7 @@ from clbench.errors import UserError, nearest
 from clbench.schema.form import parse
 from clbench.schema.recipe import OpenRecipe, Recipe
 from clbench.schema.step import STEPS
-from clbench.schema.strategy import Strategy, setting_value
+from clbench.schema.strategy import setting_value
 from clbench.schema.stream import QUICK, OpenStream
 from clbench.schema.training import Training
 
@@ -226,8 +226,3 @@ def quick_recipe(recipe: OpenRecipe) -> OpenRecipe:
     steps = tuple(step.quick() for step in recipe.form.steps)
     teachers = {place: quick_recipe(teacher) for place, teacher in recipe.teachers.items()}
     return replace(recipe, form=recipe.form.model_copy(update={"steps": steps}), teachers=teachers)
-
-
-def quick_strategy(form: Strategy) -> Strategy:
-    """The strategy with one epoch for each experience."""
-    return form.quick()

@@ -10,7 +10,7 @@ from record_worlds import pieces
 
 from clbench.board.rerun import changed_options, run_command, seed_list
 from clbench.record import Record, RunParts, grouped, make_record
-from clbench.record.parts import Configuration
+from clbench.record.parts import Configuration, Plugin
 from clbench.runs.runner import parse_seeds
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
@@ -147,6 +147,21 @@ def test_what_is_not_shipped_is_named() -> None:
     assert [need.split(":")[0].split(",")[0] for need in run_command(strange, [0])[1]] == [
         "the recipe kd-6l", "the stream greek", "the backbone small",
     ]  # fmt: skip
+
+
+def test_plug_ins_are_named_and_of_metrics_none() -> None:
+    def of(kind: str, package: str, version: str, piece: str = "mine") -> Plugin:
+        return Plugin.model_validate({"kind": kind, "piece": piece, "package": package, "version": version})
+
+    plugins = (
+        of("metric", "m.py", "0"), of("step", "s.py", "0123456789ab"), of("strategy", "s.py", "0123456789ab", "other"),
+        of("source", "clbench-parquet", "2.1"),
+    )  # fmt: skip
+    _, needs = run_command(told(rate=shipped_rate()).model_copy(update={"plugins": plugins}), [0])
+    assert needs == (
+        "the plug-in s.py of the digest 0123456789ab: give it as --plugin s.py",
+        "the plug-in clbench-parquet 2.1, installed",
+    )
 
 
 @pytest.mark.parametrize("source", ["folder", "mixed", "folder+theirs"])

@@ -142,6 +142,20 @@ def test_ewc_keeps_one_penalty_an_experience_or_one_in_all(
         assert sorted({int(key.split("/")[1]) for key in found.strategy if key.startswith(part)}) == experiences
 
 
+@pytest.mark.parametrize("method", ["naive", "replay", "ewc", "lwf"])
+def test_a_point_says_what_the_strategy_holds(world: World, inception: Model, folder: Path, method: str) -> None:
+    evaluation, kept = Evaluation(world.evaluate), Checkpoints(folder, "f")
+    model = inception()
+    points = live(model, world.experiences[:2], strategy(method), seed=0, evaluation=evaluation, checkpoints=kept)
+    left = checkpoint.latest(folder, "f")
+    assert left is not None
+    assert points[-1].held_bytes == sum(tensor.numpy().nbytes for tensor in left.strategy.values())
+    weights = sum(4 * parameter.numel() for parameter in model.parameters())
+    # Of EWC importances and weights of either experience.
+    expected = {"naive": 0, "ewc": 2 * 2 * weights, "lwf": weights}.get(method)
+    assert points[-1].held_bytes == expected if expected is not None else points[-1].held_bytes > 0
+
+
 def test_lwf_distils_from_the_model_at_inception(world: World, inception: Model) -> None:
     model, form = inception(), strategy("lwf", alpha=3)
     state = after_inception(world, model.train(), form)

@@ -98,6 +98,14 @@ def test_cost_and_files_stand_there() -> None:
     assert text.endswith("a/record.json a/curve.png")
 
 
+def test_what_a_strategy_holds_stands_there_where_it_holds_something() -> None:
+    parts = pieces()
+    for held, expected in ((0, False), (None, False), (2_345_678, True)):
+        measured = parts["measured"] | {"held_bytes": held}
+        text = printed([make_record(RunParts(**{**parts, "measured": measured}))], plot=False)
+        assert ("the strategy holds 2.3 MB" in " ".join(text.split())) == expected
+
+
 def test_what_was_not_measured_is_left_out() -> None:
     parts = pieces()
     nothing = {"latency_ms": None, "throughput": None, "peak_memory_bytes": None}

@@ -16,7 +16,6 @@ from clbench.schema.changes import (
     changed_settings,
     is_quick,
     quick_recipe,
-    quick_strategy,
     quick_stream,
     split_settings,
 )
@@ -143,7 +142,7 @@ def test_a_quick_stream_has_one_edition_more() -> None:
     assert quick.edition(name).caps() == {"train": 200, "validation": 50, "test": 100}
     assert {name: quick.form.editions[name] for name in stream.form.editions} == stream.form.editions
     assert quick.edition(name).backbone == stream.edition("full").backbone
-    assert quick_strategy(read_strategy("replay")).training.epochs == 1
+    assert read_strategy("replay").quick().training.epochs == 1
 
 
 def edited(tmp_path: Path, editions: str) -> str:
