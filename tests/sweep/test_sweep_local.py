@@ -76,18 +76,16 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     over = [event.done for event in told if (event.kind, event.task) == ("advance", RUNS)]
     assert (over[0], over[-1]) == (0, 6)
     assert over == sorted(over)
+    names = {unit.name for unit in plan.units}
     working: set[str] = set()
     for event in told:
-        working = (
-            working | {event.task}
-            if event.kind == "start"
-            else working - {event.task}
-            if event.kind == "end"
-            else working
-        )
+        if event.task in names and event.kind == "start":
+            working.add(event.task)
+        elif event.kind == "end":
+            working.discard(event.task)
         assert len(working) <= 2
     assert not working
-    assert {event.task for event in told if event.kind == "start"} == {unit.name for unit in plan.units}
+    assert names <= {event.task for event in told if event.kind == "start"}
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
     for number, run in enumerate(plan.runs):
         found = clbench.read_record(run.folder)
@@ -129,7 +127,7 @@ def test_a_killed_process_is_one_failed_run(sweep_file: Callable[..., Path], tmp
     killed: list[str] = []
 
     def kill(event: Event) -> None:
-        if event.kind == "start" and not event.task.startswith(("inception", "tokens")) and not killed:
+        if event.kind == "start" and event.task.startswith("finetune-6l") and not killed:
             killed.append(event.task)
             (child,) = active_children()
             child.kill()
