@@ -9,12 +9,28 @@ from collections.abc import Iterable
 _FEW = 8
 
 
+def printable(text: str, longest: int = 2000) -> str:
+    """A stranger's text as a terminal may show it: control characters and the like as escapes, cut where too long.
+
+    >>> print(printable("a" + chr(27) + "[31mb"))
+    a\\x1b[31mb
+    """
+    cut = text if len(text) <= longest else f"{text[:longest]} [..]"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
 class UserError(Exception):
-    """A mistake in what clbench was given.
+    r"""A mistake in what clbench was given.
 
     The message is one sentence that names the file, the field and what would be right. The command line prints it
-    without a traceback and ends with exit code 2.
+    without a traceback and ends with exit code 2. A stranger's text in it cannot break the line.
+
+    >>> print(UserError("no domain is called 's\nick'."))
+    no domain is called 's\nick'.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), 5000)
 
 
 class NotFinite(UserError):
@@ -54,4 +70,4 @@ def alike(name: str, known: Iterable[str], least: float = 0.5) -> list[str]:
 
 def short(name: str) -> str:
     """A name as a sentence quotes it: cut where it is longer than any name is."""
-    return name if len(name) <= 200 else f"{name[:200]} [..]"
+    return printable(name, 200)

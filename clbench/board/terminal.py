@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.board.content import majority_figures
 from clbench.board.standings import Row, Track
+from clbench.errors import printable
 from clbench.metrics.format import percent, short_number, with_half
 from clbench.record.report import print_warnings
-from clbench.runtime.console import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -33,7 +33,7 @@ def _print(shown: list[dict[str, Any]], in_full: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clbench.runtime.console import printable
+    from clbench.errors import printable
 
     # On a narrow terminal the list leaves out where they come from; `clbench backbones NAME` says it.
     full = in_full or out().width >= 110

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from clbench.runtime.console import json_lines_option, out, print_json, printable, progress
+from clbench.errors import printable
+from clbench.runtime.console import json_lines_option, out, print_json, progress
 
 
 @click.command("compress")

@@ -12,8 +12,7 @@ import click
 
 from clbench import __version__
 from clbench.cli.plugins import with_plugins
-from clbench.errors import UserError, nearest
-from clbench.runtime.console import printable
+from clbench.errors import UserError, nearest, printable
 from clbench.storage.cache import root
 
 # name -> (module, one line of help), so that the list of commands imports none of them.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from clbench.runtime.console import out, print_json, printable
+from clbench.errors import printable
+from clbench.runtime.console import out, print_json
 
 
 @click.command("metrics")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.runtime.console import json_lines_option, out, print_json, printable, progress
+from clbench.errors import printable
+from clbench.runtime.console import json_lines_option, out, print_json, progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress

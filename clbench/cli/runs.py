@@ -103,9 +103,10 @@ def _print(lines: Sequence[dict[str, Any]], damaged: Sequence[str]) -> None:
     from rich.text import Text
 
     from clbench.board.rerun import seed_list
+    from clbench.errors import printable
     from clbench.metrics import Interval
     from clbench.metrics.format import with_half
-    from clbench.runtime.console import out, printable
+    from clbench.runtime.console import out
 
     show = out()
     names = ("model", "stream", "edition", "strategy")

@@ -40,7 +40,7 @@ def _print(shown: list[dict[str, Any]], in_full: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clbench.runtime.console import printable
+    from clbench.errors import printable
 
     table = Table(pad_edge=False, padding=(0, 1, 0, 0), box=None)
     table.add_column("strategy", no_wrap=True)

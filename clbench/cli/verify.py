@@ -78,7 +78,8 @@ def command(
 
 def _tell(verdicts: Sequence[Verdict], as_json: bool) -> None:
     """What is wrong with each, what holds, and what nobody could check."""
-    from clbench.runtime.console import out, print_json, printable
+    from clbench.errors import printable
+    from clbench.runtime.console import out, print_json
 
     if as_json:
         print_json(

@@ -9,9 +9,8 @@ from typing import Any
 
 from clbench.board import SUBMISSION_NAME, find_submissions, read_submission
 from clbench.board.forms import record_name
-from clbench.errors import UserError
+from clbench.errors import UserError, printable
 from clbench.record import RECORD_NAME, Record, find_records, grouped, read_record
-from clbench.runtime.console import printable
 
 # A setting's value as part of a name: longer ones are told apart well enough by their beginning.
 _LONGEST = 40

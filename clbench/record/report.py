@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clbench.errors import printable
 from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
-from clbench.runtime.console import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from clbench.errors import printable
 from clbench.runtime.events import Event, Listener, listening
 
 if TYPE_CHECKING:
@@ -40,16 +41,6 @@ def _console() -> type[Console]:
                     yield Segment("\n".join(printable(line, len(line)) for line in text.split("\n")), style, control)
 
     return Printable
-
-
-def printable(text: str, longest: int = 2000) -> str:
-    """A stranger's text as a terminal may show it: control characters and the like as escapes, cut where too long.
-
-    >>> print(printable("a" + chr(27) + "[31mb"))
-    a\\x1b[31mb
-    """
-    cut = text if len(text) <= longest else f"{text[:longest]} [..]"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 
 def print_json(value: Any) -> None:

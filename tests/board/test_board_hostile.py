@@ -23,9 +23,8 @@ from submission_worlds import facts, handed_in, honest
 from clbench.board import find_submissions, read_submission
 from clbench.board.verify import verify
 from clbench.cli.main import main
-from clbench.errors import UserError
+from clbench.errors import UserError, printable
 from clbench.record.packing import Packed
-from clbench.runtime.console import printable
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31m"
 
