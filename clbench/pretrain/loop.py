@@ -99,7 +99,7 @@ def train(
     """Go on from ``progress`` to the last step, leaving checkpoints and the loss curve in ``folder``.
 
     Every draw depends on the seed and the number of the step alone, so a run that was killed and resumes from its
-    checkpoint ends with the same weights, bit for bit, as one that was not.
+    checkpoint ends with the same weights as one that was not: on a CPU bit for bit, on a GPU within rounding.
 
     Args:
         print_: :func:`fingerprint` of the setting.

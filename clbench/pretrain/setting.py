@@ -118,6 +118,9 @@ def prepare(
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=device == "cpu")
+    if accelerator.device.type == "cuda":
+        # It plans anew for every shape, and here almost every batch is of a new one.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     tokenizer = source.tokenizer()
     lines = read_lines(paths, form.min_words)
     needed = form.held_out + 2

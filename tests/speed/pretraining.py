@@ -1,6 +1,6 @@
 """How many examples a second pre-training reads: 12 x 384, a teacher of 6 x 384, batches of 256.
 
-    python tests/gpu/pretraining.py [--steps 60] [--device auto|cpu] [--batch 256] [--examples 20000]
+    python tests/speed/pretraining.py [--steps 60] [--device auto|cpu] [--batch 256] [--examples 20000]
 
 Prints one line for each precision: examples a second after a warm-up, and the largest memory of the GPU.
 """
