@@ -15,6 +15,7 @@ from clbench.compress.masks import attach_masks
 from clbench.compress.plan import Plan, PlannedStep, beginning, entry_of, plan
 from clbench.compress.task import Observer, Report, StepContext, Task
 from clbench.encoder.reference import ReferenceModel
+from clbench.errors import UserError
 from clbench.schema.training import Training
 from clbench.storage.cache import cached, key_of
 
@@ -102,7 +103,7 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
             report = form.run(model, context)
             form.settle(model, step.planned)
             chain["steps"].append({**identity, **report.decided})
-            path = path if report.layers is None else _along(path, report.layers)
+            path = _followed(path if report.layers is None else _along(path, report.layers), model, step)
         else:
             form.settle(model, step.planned)
             chain["steps"].append(identity)
@@ -164,6 +165,23 @@ def _read(folder: Path, model: Any) -> tuple[Report, dict[str, Tensor]]:
     path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
     scores, details = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("scores", "details"))
     return Report(tuple(scores), details=details), path
+
+
+def _followed(path: dict[str, Tensor], model: Classifier | ReferenceModel, step: PlannedStep) -> dict[str, Tensor]:
+    """What an observer saw, as it is, of parameters that a step has left in shape.
+
+    Raises:
+        UserError: the step changes what the observer has followed.
+    """
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    for seen, value in path.items():
+        name = seen.partition("/")[2]
+        if sizes.get(name, value.numel()) != value.numel():
+            raise UserError(
+                f"{step.place.origin}: {step.form.step} changes the size of {name} after the training which the "
+                "strategy follows; put it before the last step that trains, or choose another strategy."
+            )
+    return path
 
 
 def _along(path: Mapping[str, Tensor], kept: Sequence[int]) -> dict[str, Tensor]:

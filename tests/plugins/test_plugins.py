@@ -52,6 +52,22 @@ def version(name: str) -> str:
     return hashlib.sha256(Path(FILES[name]).read_bytes()).hexdigest()[:12]
 
 
+def test_a_step_that_changes_what_a_strategy_follows_is_refused_in_a_sentence(
+    small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "late.yaml"
+    content = yaml.safe_load((EXAMPLES / "prune-neurons.yaml").read_text(encoding="utf-8"))
+    first = next(step for step in content["steps"] if step["step"] == "prune_neurons")
+    content["steps"] = [step for step in content["steps"] if step is not first] + [first]
+    recipe.write_text(yaml.safe_dump(content | {"name": "late"}), encoding="utf-8")
+    add_plugins([FILES["prune_neurons"]])
+    settings = {"training.epochs": 1, "finetune.epochs": 1}
+    with pytest.raises(UserError, match=r"late\.yaml: prune_neurons changes the size of .* after the training which the strategy"):
+        clbench.run(
+            recipe, small_stream, strategy="si", backbone=str(small_backbone), settings=settings, out=tmp_path / "run"
+        )
+
+
 def exit_code(arguments: list[str]) -> int:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
