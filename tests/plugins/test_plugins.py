@@ -62,7 +62,7 @@ def test_a_step_that_changes_what_a_strategy_follows_is_refused_in_a_sentence(
     recipe.write_text(yaml.safe_dump(content | {"name": "late"}), encoding="utf-8")
     add_plugins([FILES["prune_neurons"]])
     settings = {"training.epochs": 1, "finetune.epochs": 1}
-    with pytest.raises(UserError, match=r"late\.yaml: prune_neurons changes the size of .* after the training which the strategy"):
+    with pytest.raises(UserError, match=r"late\.yaml: prune_neurons changes the size of .* after the training"):
         clbench.run(
             recipe, small_stream, strategy="si", backbone=str(small_backbone), settings=settings, out=tmp_path / "run"
         )
