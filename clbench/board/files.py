@@ -111,8 +111,8 @@ def find_submissions(path: Path) -> list[Path]:
         raise UserError(f"{path} does not exist; give the folder of a submission, or a folder of submissions.")
     if path.is_symlink() or not path.is_dir():
         raise UserError(
-            f"{path} should be the folder of a submission, or a folder of submissions; archives are to be unpacked "
-            "and links to be followed first."
+            f"{path} should be the folder of a submission, or a folder of submissions; unpack archives and "
+            "follow links first."
         )
     if (path / SUBMISSION_NAME).exists():
         return [path]
@@ -136,14 +136,14 @@ def _listed(folder: Path) -> set[str]:
     """Names of what is in the folder: few, and regular files all."""
     try:
         if folder.is_symlink() or not folder.is_dir():
-            raise UserError(f"{folder} should be a folder, and no link to one.")
+            raise UserError(f"{folder} should be a folder, not a link to one.")
         names: set[str] = set()
         with os.scandir(folder) as entries:
             for entry in entries:
                 names.add(entry.name)
                 if not entry.is_file(follow_symlinks=False):
                     raise UserError(
-                        f"{folder} holds {entry.name!r}, which is no regular file; a submission has neither links "
+                        f"{folder} holds {entry.name!r}, which is not a regular file; a submission has neither links "
                         "nor folders."
                     )
                 if len(names) > _MOST_FILES:

@@ -67,7 +67,7 @@ def submit(
             submission = form(records, digests, name=name, author=author, link=link, licence=licence)
             (temporary / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
             if place.exists() or place.is_symlink():
-                raise UserError(f"--name {name} is taken: {place} is there already; choose another name.")
+                raise UserError(f"--name {name} is taken: {place} already exists; choose another name.")
             temporary.chmod(0o755)
             os.rename(temporary, place)
     except OSError as error:
@@ -121,7 +121,7 @@ def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
                 told = "are others" if what == "test pairs" else f"is {other} and not {one}"
                 raise UserError(f"{file}: its {what} {told}, as in {files[0]}; a submission holds seeds of one run.")
         if alike(record, "seed") != alike(first, "seed"):
-            raise UserError(f"{file} was configured otherwise than {files[0]}; a submission holds seeds of one run.")
+            raise UserError(f"{file} has another configuration than {files[0]}; a submission holds seeds of one run.")
         seed = record.configuration.seed
         if seed in seen:
             raise UserError(f"{file} has seed {seed}, as {seen[seed]} has; give each seed once.")

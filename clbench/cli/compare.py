@@ -16,7 +16,7 @@ import click
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write the figures as FILE, and the tests beside it as FILE-pairs.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option("--no-check", is_flag=True, help="Believe the figures instead of computing them again.")
+@click.option("--no-check", is_flag=True, help="Trust the stored figures instead of computing them again.")
 def command(
     paths: tuple[Path, ...],
     balanced: bool,

@@ -19,10 +19,10 @@ from clbench.runtime.console import json_lines_option, out, print_json, progress
                                 "the first real one].")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="STEP.NAME=VALUE",
               help="Change a setting of the recipe's steps, its teachers' included: finetune.epochs=1.")  # fmt: skip
-@click.option("--quick", is_flag=True, help="Everything small, to see it work: at most 200 pairs, one epoch.")
+@click.option("--quick", is_flag=True, help="A small run, to see that it works: at most 200 pairs, one epoch.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--seed", default=0, show_default=True, help="The seed of everything random.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @json_lines_option
 def command(

@@ -34,15 +34,22 @@ if TYPE_CHECKING:
                    "its teachers' included (finetune.epochs=1, distill.alpha=0.2; finetune.2.epochs=1 for the second "
                    "finetune of each recipe).")  # fmt: skip
 @click.option("--quick", is_flag=True,
-              help="All small, to see it work: at most 200/50/100 pairs, one epoch; its record says so.")  # fmt: skip
+              help="A small run, to see that it works: at most 200/50/100 pairs, one epoch; "
+                   "the record says so.")  # fmt: skip
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option(
-    "--labels", metavar="A,B", help="Of a checkpoint whose config.json names no labels: its head's, in order."
+    "--labels", metavar="A,B", help="The labels of a checkpoint's head, in order, where its config.json names none."
 )
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
-@click.option("--shift", type=float, default=1.0, show_default=True, help="embedded: how far domains shift, 0 to 1.")
+@click.option(
+    "--shift",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="How far domains shift, 0 to 1; needs a generated edition.",
+)
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="The run's folder [default: in runs/].")
 @click.option("--fresh", is_flag=True, help="Begin again, whatever the folder holds of this run.")
 @click.option("--keep-models", type=click.Choice(["end", "every"]),

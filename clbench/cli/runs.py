@@ -32,7 +32,7 @@ def command(folder: Path, as_json: bool) -> None:
 
     none_yet = folder == _USUAL and not folder.exists()
     if not none_yet and not folder.is_dir():
-        raise UserError(f"{folder} is no folder; clbench run leaves its runs in runs/, unless --out says otherwise.")
+        raise UserError(f"{folder} is not a folder; clbench run leaves its runs in runs/, unless --out says otherwise.")
     files, unfinished = ([], []) if none_yet else find_runs(folder)
     records: list[Record] = []
     places: list[Path] = []

@@ -11,7 +11,7 @@ import click
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--plot/--no-plot", default=True, help="With or without the curve in the terminal.")
-@click.option("--no-check", is_flag=True, help="Believe the figures instead of computing them again.")
+@click.option("--no-check", is_flag=True, help="Trust the stored figures instead of computing them again.")
 def command(runs: tuple[Path, ...], as_json: bool, plot: bool, no_check: bool) -> None:
     """Show records again: the accuracy matrix, the figures, the cost, the forgetting curve.
 

@@ -10,7 +10,7 @@ import click
 @click.command("submit")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--name", required=True, help="Of the submission: lower-case letters, digits, single dots and dashes.")
-@click.option("--author", required=True, help="Who hands it in.")
+@click.option("--author", required=True, help="The submission's author.")
 @click.option("--link", help="A page about the model: http or https.")
 @click.option("--licence", help="Of the model [default: the backbone's].")
 @click.option("--to", "folder", default="leaderboard/submissions", show_default=True,
@@ -43,4 +43,4 @@ def command(
     show = out()
     show.print(f"{place}: {len(files)} record{'s' * (len(files) > 1)}", highlight=False, markup=False)
     show.print(f"Check it with: clbench verify {place}", style="dim", highlight=False, markup=False, soft_wrap=True)
-    show.print("Then hand it in as a pull request that adds this folder alone.", style="dim", soft_wrap=True)
+    show.print("Then open a pull request that adds this folder alone.", style="dim", soft_wrap=True)

@@ -27,10 +27,10 @@ LEFT = 3
 @click.argument("file")
 @click.option("--workers", type=click.IntRange(1), help="Processes, and threads of all together [default: one a core].")
 @click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
-              help="The folder of all runs; those that clbench run has left there are taken over.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what there is to do and how long it takes, and do nothing.")
+              help="The folder of all runs; finished ones are reused.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be run and about how long it takes.")
 @click.option("--stop-after", type=click.FloatRange(0, min_open=True), metavar="MINUTES",
-              help="Begin no further run after so many minutes; the same command resumes.")  # fmt: skip
+              help="Start no run after so many minutes; the same command resumes.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @json_lines_option
@@ -165,7 +165,7 @@ def _tell(found: Summary, file: str, base: Path) -> None:
     for run, reason in found.failed:
         show.print(f"failed: {run}: {reason}", style="red", soft_wrap=True, markup=False)
     if found.failed:
-        show.print("Mend what the sentences name; the same command resumes from there.")
+        show.print("Fix what these messages name; the same command resumes from there.")
     if found.left:
         show.print(f"{_counted(found.left, 'run')} left; the same command resumes.")
     if not found.failed and not found.left:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real editions: DOMAIN/{train,validation,test}.*")
 @click.option("--checkpoint", type=click.Path(path_type=Path, exists=True),
               help="The compressed model's folder or safetensors: its header against the claimed size.")  # fmt: skip
-@click.option("--rerun", is_flag=True, help="Carry every run out again; on a CPU the record has to be the same.")
-@click.option("--model", help="With --rerun: the recipe, where it is none that is shipped.")
-@click.option("--strategy", help="With --rerun: the strategy's file, where it is none that is shipped.")
+@click.option("--rerun", is_flag=True, help="Run each of them again; on a CPU the record has to be the same.")
+@click.option("--model", help="With --rerun: the recipe, if it is not a shipped one.")
+@click.option("--strategy", help="With --rerun: the strategy's file, if it is not a shipped one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(
     paths: tuple[Path, ...],
@@ -122,9 +122,9 @@ def _carried_out(record: Record, model: str | None, strategy: str | None, data_d
     told = record.configuration
     name, stream, track = record.names
     if strategy is None and track not in names("strategy"):
-        raise UserError(f"{track} is no shipped strategy; name its file with --strategy to run it again.")
+        raise UserError(f"{track} is not a shipped strategy; name its file with --strategy to run it again.")
     if model is None and name not in names("model"):
-        raise UserError(f"{name} is no shipped recipe; name its file or checkpoint with --model to run it again.")
+        raise UserError(f"{name} is not a shipped recipe; name its file or checkpoint with --model to run it again.")
     training = told.strategy.get("training")
     rate = training.get("learning_rate") if isinstance(training, dict) else None
     spec = RunSpec(

@@ -235,7 +235,7 @@ def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iter
         except json.JSONDecodeError as error:
             raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}.") from error
         except RecursionError as error:
-            raise UserError(f"{where} is JSON that is nested too deep.") from error
+            raise UserError(f"{where} is JSON that is nested too deeply.") from error
         except ValueError as error:  # Python bounds the digits that it converts
             raise UserError(f"{where} holds a whole number of too many digits.") from error
         if not isinstance(row, dict):

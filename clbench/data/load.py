@@ -43,14 +43,14 @@ def load(
             f"its real editions are {', '.join(real) or 'none'}."
         )
     if not form.generated and shift != 1.0:
-        raise UserError(f"edition '{edition}' of {stream.form.name} is real data, whose shift cannot be dialled.")
+        raise UserError(f"edition '{edition}' of {stream.form.name} is real data; --shift needs a generated edition.")
     if not 0 <= shift <= 1:
         raise UserError(f"the shift should be from 0 to 1, but is {shift:g}.")
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(f"--data-dir {data_dir} is not a folder; it should hold a folder a domain.")
     sources = [_source(domain, form.generated, data_dir is not None) for domain in stream.domains]
     if data_dir is not None and not any(source.reads_data_dir for source in sources):
-        raise UserError(f"no domain of {stream.form.name} reads files, so --data-dir {data_dir} is of no use to it.")
+        raise UserError(f"no domain of {stream.form.name} reads files; leave --data-dir {data_dir} out.")
     loaded = []
     task, count = "read the domains", len(stream.domains)
     for number, (domain, source) in enumerate(zip(stream.domains, sources, strict=True)):
@@ -91,7 +91,7 @@ def _source(domain: Domain, generated: bool, data_dir: bool) -> Source:
     if data_dir:
         raise UserError(f"domain '{domain.name}' says neither under 'folder' nor under 'hub' how its files are read.")
     how = f" {domain.obtain.strip()}" if domain.obtain else ""
-    raise UserError(f"domain '{domain.name}' has no home on the hub; give its files with --data-dir.{how}")
+    raise UserError(f"domain '{domain.name}' is not on the hub; give its files with --data-dir.{how}")
 
 
 def _finish(form: Source, data: DomainData, request: Request) -> DomainData:

@@ -132,7 +132,7 @@ class Classifier(nn.Module):
 
     Args:
         hf: the parameters.
-        store: where the rows' tokens lie; None until :meth:`reads` says.
+        store: where the rows' tokens lie; None until :meth:`with_tokens` gives it.
     """
 
     def __init__(self, hf: BertForSequenceClassification, store: TokenStore | None = None) -> None:
@@ -190,7 +190,7 @@ class Classifier(nn.Module):
 
     def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
-            raise ValueError("the classifier has no token store; call reads(store) first")
+            raise ValueError("the classifier has no token store; call with_tokens(store) first")
         return self.store.batch(rows)
 
     def _logits(self, firsts: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def locate(name: str | Path) -> Located:
         return Located(name, hub=name)
     if "/" in name:
         raise UserError(
-            f"backbone {short(name)} is no folder on this machine and no hub id (owner/name); "
+            f"backbone {short(name)} is not a folder on this machine nor a hub id (owner/name); "
             f"{nearest(name, names('backbone'))}"
         )
     raise UserError(f"no backbone is called '{short(name)}'; {nearest(name, names('backbone'))}")

@@ -25,7 +25,7 @@ class ReferenceModel(nn.Module):
     Args:
         classes: C.
         buckets: rows of the table W that pairs of words are hashed into; None for the bias alone.
-        store: where the rows' tokens lie; None until :meth:`reads` says.
+        store: where the rows' tokens lie; None until :meth:`with_tokens` gives it.
     """
 
     def __init__(self, classes: int, buckets: int | None, store: TokenStore | None = None) -> None:
@@ -47,7 +47,7 @@ class ReferenceModel(nn.Module):
     def features(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Of the pairs at ``rows``, int64 (B,): see :func:`features`; none without a table."""
         if self.store is None:
-            raise ValueError("the reference has no token store; call reads(store) first")
+            raise ValueError("the reference has no token store; call with_tokens(store) first")
         if self.pair_embeddings is None:
             return torch.zeros(0, dtype=torch.int64), torch.zeros(len(rows), dtype=torch.int64)
         buckets, counts = features(self.store, rows.cpu().numpy(), self.pair_embeddings.num_embeddings)

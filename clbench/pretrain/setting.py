@@ -76,7 +76,7 @@ def sources(form: Pretraining, teacher: str | None, tokenizer: str | None) -> Ba
         other = open_backbone(tokenizer)
         if other.tokenizer().get_vocab() != source.tokenizer().get_vocab():
             raise UserError(
-                f"teacher {teacher} reads with another tokenizer than {tokenizer}: their vocabularies differ; leave "
+                f"teacher {teacher} uses another tokenizer than {tokenizer}: their vocabularies differ; leave "
                 "--tokenizer out, or choose a teacher that has it."
             )
     theirs = source.shape

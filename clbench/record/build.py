@@ -102,7 +102,7 @@ def check_beginning(configuration: Mapping[str, Any], label_space: Sequence[str]
     try:
         parse(content, _Beginning, origin).model_dump_json()
     except PydanticSerializationError as error:
-        raise UserError(f"{origin}: a name or path in it is no Unicode text ({error}); rename it.") from error
+        raise UserError(f"{origin}: a name or path in it is not Unicode text ({error}); rename it.") from error
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def parse_json(text: str, file: Path, kind: str) -> dict[str, Any]:
     """
 
     def no_number(word: str) -> NoReturn:
-        raise UserError(f"{file} holds {word[:40]}, which is no number of {kind}; give a finite number or null.")
+        raise UserError(f"{file} holds {word[:40]}, not a valid number in {kind}; give a finite number or null.")
 
     def finite(word: str) -> float:
         return float(word) if math.isfinite(float(word)) else no_number(word)
@@ -141,7 +141,7 @@ def parse_json(text: str, file: Path, kind: str) -> dict[str, Any]:
             raise UserError(f"{file} is cut short: it ends in line {ends}; fetch or write it again.") from error
         raise UserError(f"{file} is not JSON: {error.msg} in line {error.lineno}.") from error
     except RecursionError as error:
-        raise UserError(f"{file} is not {kind}: it is nested too deep.") from error
+        raise UserError(f"{file} is not {kind}: it is nested too deeply.") from error
     except ValueError as error:
         raise UserError(f"{file} is not {kind}: {error}.") from error
     if not isinstance(content, dict):

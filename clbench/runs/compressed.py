@@ -106,7 +106,7 @@ def write_compressed(
             "--model a recipe that makes an encoder."
         )
     if folder.exists() and not (folder / "config.json").is_file():
-        raise UserError(f"--out {folder} is there already and is no checkpoint; choose another.")
+        raise UserError(f"--out {folder} already exists and is not a checkpoint; choose another.")
     alone = read_alone(pairs.domain, pairs.stream)
     edition = pairs.edition or alone.usual_edition(pairs.data_dir)
     if quick:

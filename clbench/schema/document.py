@@ -71,7 +71,7 @@ def read_document(path: Path) -> Document:
     try:
         about = path.stat()
         if not S_ISREG(about.st_mode):
-            raise UserError(f"{path} cannot be read: it is no regular file.")
+            raise UserError(f"{path} cannot be read: it is not a regular file.")
         if about.st_size > _LARGEST:
             raise UserError(f"{path} has {about.st_size:,} bytes; a YAML file should have at most {_LARGEST:,}.")
         with path.open("rb") as file:
@@ -79,7 +79,7 @@ def read_document(path: Path) -> Document:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise UserError(f"{str(path)!r} is no path of a file: {error}.") from error
+        raise UserError(f"{str(path)!r} is not a file path: {error}.") from error
     return parse_document(_text(data, path), str(path))
 
 
@@ -190,7 +190,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         if not isinstance(node, yaml.MappingNode):
-            raise self._wrong(node, f"{_short(node)} is no map")
+            raise self._wrong(node, f"{_short(node)} is not a mapping")
         seen = set()
         for key, _ in node.value:
             if key.tag == f"{_TAG}merge":

@@ -43,7 +43,7 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
         folder = ", or a checkpoint's folder" if kind == "model" else ""
         near = nearest(Path(name).stem, names(kind))
         exists = any(os.path.exists(base / expanded(name)) for base in (beside or Path(), Path()))
-        wrong = "is no regular file" if exists else "does not exist"
+        wrong = "is not a regular file" if exists else "does not exist"
         raise UserError(
             f"{kind} file {short(name)} {wrong}; give the path of a YAML file{folder}, or a shipped name: {near}"
         )

@@ -150,10 +150,10 @@ def test_keys_that_are_there_twice(mine: Path) -> None:
 def test_numbers_that_are_none(number: str, mine: Path) -> None:
     text = (mine / "record-0.json").read_text()
     record_text(mine, text.replace('"latency_ms": 2.0', f'"latency_ms": {number}'))
-    refused(mine, "which is no number of a record")
+    refused(mine, "not a valid number in a record")
     content = (mine / "submission.json").read_text()
     (mine / "submission.json").write_text(content.replace('"mean": 0', f'"mean": {number}, "x": 0', 1))
-    refused(mine, "which is no number of a submission")
+    refused(mine, "not a valid number in a submission")
 
 
 def test_numbers_of_a_million_digits(mine: Path) -> None:
@@ -177,7 +177,7 @@ def test_links_and_other_things_that_are_no_files(mine: Path, tmp_path: Path) ->
     for place in (lambda: record.symlink_to(secret), lambda: os.mkfifo(record), record.mkdir):
         record.unlink()
         place()
-        refused(mine, "is no regular file")
+        refused(mine, "is not a regular file")
         record.rmdir() if record.is_dir() and not record.is_symlink() else record.unlink()
         record.write_text(text)
     linked = mine.parent / "linked"
@@ -221,7 +221,7 @@ def test_archives_are_not_unpacked(mine: Path, tmp_path: Path) -> None:
         member.size = 2
         other.addfile(member, io.BytesIO(b"{}"))
     for path in (packed, tar):
-        with pytest.raises(UserError, match="archives are to be unpacked"):
+        with pytest.raises(UserError, match="unpack archives"):
             find_submissions(path)
         (problem,) = verify(path, lambda *_: pytest.fail("nothing is looked up for it")).problems
         assert str(path) in problem

@@ -144,10 +144,10 @@ def test_compress_on_a_domain_of_ones_own(
             "stream 'mine' has no domain 'ticket'; did you mean ticket",
         ),
         (["--domain", "tickets.yml"], "domain file tickets.yml does not exist"),
-        (["--domain", "tickets.yaml"], "domain 'tickets' has no home on the hub; give its files with --data-dir."),
+        (["--domain", "tickets.yaml"], "domain 'tickets' is not on the hub; give its files with --data-dir."),
         (["--domain", "mrpc", "--set", "training.epochs=1"], "--set training.epochs: give a step's setting, as in"),
         (["--domain", "mrpc", "--set", "distill.alpha=1"], "--set distill.alpha: finetune-6l has no such step"),
-        (["--domain", "mrpc", "--out", "mine.yaml"], "--out mine.yaml is there already and is no checkpoint"),
+        (["--domain", "mrpc", "--out", "mine.yaml"], "--out mine.yaml already exists and is not a checkpoint"),
         (["--domain", "mrpc", "--edition", "small"], "has no edition 'small'"),
     ],
 )

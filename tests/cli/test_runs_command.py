@@ -116,7 +116,7 @@ def test_the_list_of_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("folder", "sentence"), [("nowhere", "nowhere is no folder; clbench run"), (".", ". holds no record.json")]
+    ("folder", "sentence"), [("nowhere", "nowhere is not a folder; clbench run"), (".", ". holds no record.json")]
 )
 def test_no_runs(
     folder: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

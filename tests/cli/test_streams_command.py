@@ -184,7 +184,7 @@ def with_edition(my_stream: Path, **changes: Any) -> list[str]:
     ("changes", "field", "sentence"),
     [
         ({"backbone": "clbench-tiny-21l"}, "backbone", "no backbone is called 'clbench-tiny-21l'; did you"),
-        ({"backbone": "./no/such"}, "backbone", "backbone ./no/such is no folder on this machine and no hub id"),
+        ({"backbone": "./no/such"}, "backbone", "backbone ./no/such is not a folder on this machine nor a hub id"),
         ({"backbone": "owner/a--b"}, "backbone", "hub model owner/a--b is not known to the hub; check its spelling."),
         ({"backbone": "empty"}, "backbone", "backbone empty: config.json is missing"),
         ({"backbone": "other.yaml"}, "backbone", "other.yaml: field 'folder' should name a folder beside it"),

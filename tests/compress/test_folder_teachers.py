@@ -203,7 +203,7 @@ def test_a_teacher_with_another_tokenizer_is_refused(world, small_backbone) -> N
     (folder / "tokenizer.json").write_text(json.dumps(content))
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    with pytest.raises(UserError, match=r"mine should read with the tokenizer of its student, .* differently"):
+    with pytest.raises(UserError, match=r"mine should use the tokenizer of its student, .* differently"):
         _job(world)
     words = content["model"]["vocab"]
     words["the"], words["a"] = words["a"], words["the"]

@@ -246,7 +246,7 @@ HEAD = b"premise,hypothesis,label\n"
             b"premise\thypothesis\tlabel\n" + "привет\tмир\tда\n".encode("cp1251"),
             "line 2 should be UTF-8 text, but seems to be an older encoding",
         ),
-        ("a.jsonl", b'{"premise": ' + b"[" * 200_000, "line 1 is JSON that is nested too deep."),
+        ("a.jsonl", b'{"premise": ' + b"[" * 200_000, "line 1 is JSON that is nested too deeply."),
         ("a.jsonl", b'{"premise": ' + b"1" * 5000 + b"}", "line 1 holds a whole number of too many digits."),
         ("a.jsonl.gz", gzip.compress(GOOD.encode(), mtime=0) + b"rubbish", "is cut short or damaged"),
         (

@@ -306,7 +306,7 @@ def someone(extra: int = 0) -> Repository:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "id": (
         {"id": "someone/else"},
-        "domain 'one': the hub has no data set someone/else, or it is not open to you; mend its 'hub' field",
+        "domain 'one': the hub has no data set someone/else, or you have no access to it; fix its 'hub' field",
     ),
     "config": ({"config": "smal"}, "domain 'one': someone/pairs has no configuration 'smal'; did you mean small?"),
     "no-config": ({"config": None}, "domain 'one': someone/pairs has several configurations; known are"),

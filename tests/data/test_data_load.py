@@ -189,7 +189,7 @@ def test_a_set_without_a_home_on_the_hub_says_where_it_is_to_be_had() -> None:
     )
     with pytest.raises(UserError) as error:
         load(only_twitter, "lite")
-    assert "domain 'twitter-url' has no home on the hub; give its files with --data-dir" in str(error.value)
+    assert "domain 'twitter-url' is not on the hub; give its files with --data-dir" in str(error.value)
     assert "lanwuwei/Twitter-URL-Corpus" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -275,7 +275,7 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
         load(generated, "rael")
     with pytest.raises(UserError, match="is generated and reads no --data-dir; its real editions are real, capped"):
         load(generated, "generated", data_dir=tmp_path)
-    with pytest.raises(UserError, match="is real data, whose shift cannot be dialled"):
+    with pytest.raises(UserError, match="is real data; --shift needs a generated edition"):
         load(generated, "real", data_dir=tmp_path, shift=0.5)
     with pytest.raises(UserError, match=r"the shift should be from 0 to 1, but is 1\.5"):
         load(generated, "generated", shift=1.5)

@@ -137,7 +137,7 @@ def test_a_generated_source_of_ones_own(tmp_path: Path) -> None:
     assert one.splits["train"].first[1] == "train 3 0.5"
     # What it is called is not for the source to say.
     assert (one.name, one.source) == ("mine", {"kind": "counting", "seed": 0})
-    with pytest.raises(UserError, match="domain 'mine' has no home on the hub; give its files with --data-dir"):
+    with pytest.raises(UserError, match="domain 'mine' is not on the hub; give its files with --data-dir"):
         load(opened, "real")
 
 
@@ -150,7 +150,7 @@ def test_files_beside_another_source(tmp_path: Path) -> None:
     assert (one.source["kind"], two.source["kind"]) == ("folder", "sqlite")
     with pytest.raises(UserError, match="domain 'one' has no home on the hub"):
         load(stream(tmp_path / "yaml", both), "real")
-    with pytest.raises(UserError, match=r"no domain of a-stream reads files, so --data-dir \S+ is of no use to it"):
+    with pytest.raises(UserError, match=r"no domain of a-stream reads files; leave --data-dir \S+ out"):
         load(stream(tmp_path / "yaml", [mine(source=LITE)]), "real", data_dir=tmp_path / "data")
     # A domain may have both: files where there is --data-dir.
     files(tmp_path / "data" / "mine")

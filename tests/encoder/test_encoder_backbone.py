@@ -370,7 +370,7 @@ def test_a_bad_yaml_is_told_by_file_and_field(folder: Path, changes: dict[str, o
     ("name", "message"),
     [
         ("clbench-tiny-21l", r"no backbone is called 'clbench-tiny-21l'; did you mean clbench-tiny-12l"),
-        ("./no/such/folder", r"./no/such/folder is no folder on this machine and no hub id"),
+        ("./no/such/folder", r"./no/such/folder is not a folder on this machine nor a hub id"),
         ("nowhere.yaml", r"nowhere.yaml does not exist"),
     ],
 )

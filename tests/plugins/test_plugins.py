@@ -203,7 +203,10 @@ def test_to_run_it_again_recipe_and_strategy_have_to_be_named(
 ) -> None:
     record = clbench.read_record(lived)
     own = {"model": str(EXAMPLES / "prune-neurons.yaml"), "strategy": str(EXAMPLES / "derpp.yaml")}
-    for left_out, told in (("strategy", "derpp-500 is no shipped strategy"), ("model", "50 is no shipped recipe")):
+    for left_out, told in (
+        ("strategy", "derpp-500 is not a shipped strategy"),
+        ("model", "50 is not a shipped recipe"),
+    ):
         with pytest.raises(UserError, match=f"{told}.*--{left_out}"):
             _carried_out(record, data_dir=None, **(own | {left_out: None}))
     add_plugins(list(FILES.values()))

@@ -386,7 +386,7 @@ def _truncated(folder: Path, text: Path) -> Path:
         ("layerdrop", "layerdrop should be 'auto' or from 0 up to, but not including, 1, not 1.0"),
         ("no target", "layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to 4"),
         ("too deep a target", "layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to 4"),
-        ("other tokenizer", "reads with another tokenizer than"),
+        ("other tokenizer", "uses another tokenizer than"),
         ("teacher left out", "field 'weights' asks for a teacher; name one with --teacher"),
         ("nothing to read with", "without --teacher, --tokenizer should name the backbone"),
     ],

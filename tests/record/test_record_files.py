@@ -144,7 +144,7 @@ def test_a_record_that_is_cut_anywhere_is_refused(
         ('{"schema_version": 3}', "field 'schema_version' should be 1 or 2, but is 3; use the version of clbench"),
         ('{"schema_version": 1}', "field 'clbench' is missing"),
         ("{}", "field 'schema_version' is missing"),
-        ('{"schema_version": NaN}', "holds NaN, which is no number of a record"),
+        ('{"schema_version": NaN}', "holds NaN, not a valid number in a record"),
         ('{"figures": {"forgetting": -Infinity}}', "holds -Infinity"),
         ('{"figures": {"forgetting": 1e999}}', "holds 1e999"),
         ("[" * 200_000, "is not a record: |is cut short"),

@@ -180,7 +180,7 @@ def test_mistakes_end_in_one_sentence(written, small_stream, pairs, small_backbo
         (["run", "--model", str(foreign), "--stream", str(small_stream)], "its head should tell not_entailment from"),
         (["run", "--model", str(bare), "--stream", str(small_stream)], "is an encoder alone; fine-tune it first"),
         ([*compress, "--domain", "mrpx", "--out", str(tmp_path / "x")], "no domain is called 'mrpx'"),
-        ([*compress, "--domain", "mrpc", "--out", str(tmp_path / "full")], "is there already and is no checkpoint"),
+        ([*compress, "--domain", "mrpc", "--out", str(tmp_path / "full")], "already exists and is not a checkpoint"),
     ):
         with pytest.raises(SystemExit) as left:
             main(arguments)

@@ -76,7 +76,7 @@ def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
         ("a: !!float abc", "'abc' is no float"),
         ("a: !!bool abc", "'abc' is no bool"),
         ("a: !!timestamp abc", "'abc' reads as a date"),
-        ("a: !!map abc", "'abc' is no map"),
+        ("a: !!map abc", "'abc' is not a mapping"),
         ("a: !!binary aGk=", "the tag !!binary is not read here"),
         ("a: !!set {b}", "the tag !!set is not read here"),
         ("a: !!python/name:os.system x", "the tag !!python/name:os.system is not read here"),
@@ -131,11 +131,11 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x.yaml cannot be read: No such file"):
         read_document(path)
     os.mkfifo(path)
-    with pytest.raises(UserError, match=r"x.yaml cannot be read: it is no regular file"):
+    with pytest.raises(UserError, match=r"x.yaml cannot be read: it is not a regular file"):
         read_document(path)
-    with pytest.raises(UserError, match="cannot be read: it is no regular file"):
+    with pytest.raises(UserError, match="cannot be read: it is not a regular file"):
         read_document(tmp_path)
-    with pytest.raises(UserError, match="is no path of a file"):
+    with pytest.raises(UserError, match="is not a file path"):
         read_document(Path("a\0b"))
     with pytest.raises(UserError, match="cannot be read: File name too long"):
         read_document(tmp_path / ("a" * 300))

@@ -178,7 +178,7 @@ def test_paths_are_taken_as_names_are(tmp_path: Path) -> None:
 )
 def test_odd_names_are_not_found(name: str) -> None:
     for kind in FOLDERS:
-        with pytest.raises(UserError, match=r"is called|does not exist|is no regular file"):
+        with pytest.raises(UserError, match=r"is called|does not exist|is not a regular file"):
             find(kind, name)
 
 

@@ -51,9 +51,9 @@ class Distill(TrainingStep):
     @model_validator(mode="after")
     def _map_goes_with_beta(self) -> Distill:
         if (self.layer_map is None) != (self.beta == 0):
-            raise ValueError("a layer_map is to be given with a beta above 0, and only then")
+            raise ValueError("layer_map and a beta above 0 go together: give both or neither")
         if (self.relation_heads is None) != (self.relations == 0):
-            raise ValueError("relation_heads are to be given with relations above 0, and only then")
+            raise ValueError("relation_heads and relations above 0 go together: give both or neither")
         return self
 
     def plan(self, before: Shape, place: Place) -> Planned:

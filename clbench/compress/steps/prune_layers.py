@@ -68,7 +68,7 @@ class PruneLayers(Step):
     @model_validator(mode="after")
     def _depth_goes_with_a_rule(self) -> PruneLayers:
         if (self.depth is None) == isinstance(self.drop, str):
-            raise ValueError("a depth is to be given with a rule, and none with an explicit list of layers")
+            raise ValueError("depth goes with a rule, not with an explicit list of layers")
         return self
 
     def plan(self, before: Shape, place: Place) -> Planned:

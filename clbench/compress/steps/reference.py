@@ -39,9 +39,9 @@ class Reference(Step):
     @model_validator(mode="after")
     def _buckets_go_with_word_pairs(self) -> Reference:
         if (self.buckets is None) != (self.reads == "nothing"):
-            raise ValueError("buckets are to be given where it reads word_pairs, and only there")
+            raise ValueError("buckets and reads: word_pairs go together: give both or neither")
         if self.training.learning_rate is None:
-            raise ValueError("training.learning_rate is to be a number: a reference has no backbone that names one")
+            raise ValueError("training.learning_rate should be a number: a reference has no backbone that names one")
         return self
 
     def plan(self, before: Shape, place: Place) -> Planned:

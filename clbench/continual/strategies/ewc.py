@@ -25,7 +25,7 @@ class Ewc(Strategy):
     @classmethod
     def _belongs_to_online(cls, decay: float | None, info: ValidationInfo) -> float | None:
         if (decay is None) == (info.data.get("mode") == "online"):
-            raise ValueError("a decay is to be given with mode online, and only then")
+            raise ValueError("decay and mode: online go together: give both or neither")
         return decay
 
     def plugin(self) -> Any:

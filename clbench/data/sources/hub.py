@@ -130,8 +130,8 @@ def _load(name: str, hub: Hub) -> tuple[Any, str]:
         is_revision = isinstance(error, errors.RevisionNotFoundError) or str(error).startswith("Revision")
         what = f"revision '{hub.revision}' of {hub.id}" if is_revision else f"data set {hub.id}"
         raise UserError(
-            f"domain '{name}': the hub has no {what}, or it is not open to you; "
-            "mend its 'hub' field, or give its files with --data-dir."
+            f"domain '{name}': the hub has no {what}, or you have no access to it; "
+            "fix its 'hub' field, or give its files with --data-dir."
         ) from error
     except (ConnectionError, errors.HTTPError, errors.LocalEntryNotFoundError) as error:
         raise _unreachable(name, hub) from error
@@ -141,7 +141,7 @@ def _load(name: str, hub: Hub) -> tuple[Any, str]:
         if constants.HF_HUB_OFFLINE:
             raise _unreachable(name, hub) from error
         raise UserError(
-            f"domain '{name}': {_called(hub)} holds no data files that can be read; mend its 'hub' field."
+            f"domain '{name}': {_called(hub)} holds no data files that can be read; fix its 'hub' field."
         ) from error
     except ValueError as error:
         raise _no_configuration(name, hub, error) from error
