@@ -182,8 +182,8 @@ def test_links_and_other_things_that_are_no_files(mine: Path, tmp_path: Path) ->
         record.write_text(text)
     linked = mine.parent / "linked"
     linked.symlink_to(mine)
-    refused(linked, "no link to one")
-    with pytest.raises(UserError, match="links to be followed first"):
+    refused(linked, "not a link to one")
+    with pytest.raises(UserError, match="follow links first"):
         find_submissions(linked)
     assert verify(linked, lambda *_: pytest.fail("nothing is looked up for it")).problems
 

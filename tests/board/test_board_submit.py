@@ -98,7 +98,7 @@ def test_runs_that_do_not_belong_together(small_stream: Path, tmp_path: Path) ->
         (changed(stream=told.stream | {"name": "large"}), "its stream is large and not small"),
         (honest(small_stream, 1, strategy="replay"), "its strategy is replay and not naive"),
         (honest(small_stream, 1, model="pkd-skip-6l"), "its model is pkd-skip-6l and not kd-6l"),
-        (changed(eval_every=20), "configured otherwise"),
+        (changed(eval_every=20), "has another configuration than"),
         (base, "has seed 0, as"),
     ):
         with pytest.raises(UserError, match=sentence):

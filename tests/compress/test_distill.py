@@ -216,7 +216,7 @@ def test_relations_need_heads_that_divide_the_width(task: Task, backbone: SmallB
     training = {"epochs": 1, "batch_size": 8}
     base = {"step": "distill", "alpha": 0.5, "temperature": 5, "training": training}
     for wrong in ({"relations": 1}, {"relation_heads": 4}):
-        with pytest.raises(ValueError, match="relation_heads are to be given with relations above 0"):
+        with pytest.raises(ValueError, match="relation_heads and relations above 0 go together"):
             Distill.model_validate(base | {"teacher": "x"} | wrong)
     teacher = {"name": "t", "title": "t", "citation": "c", "steps": [{"step": "finetune", "training": training}]}
     mine = teacher | {"name": "m", "steps": [base | {"teacher": "t.yaml", "relations": 1, "relation_heads": 3}]}
@@ -235,5 +235,5 @@ def test_patience_needs_a_map(tmp_path: Path) -> None:
         "training": {"epochs": 1, "batch_size": 8},
     }
     for wrong in ({"beta": 10}, {"layer_map": "skip"}, {"beta": 0, "layer_map": [1]}):
-        with pytest.raises(ValueError, match="a layer_map is to be given with a beta above 0"):
+        with pytest.raises(ValueError, match="layer_map and a beta above 0 go together"):
             Distill.model_validate(base | wrong)

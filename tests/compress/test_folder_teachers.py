@@ -336,5 +336,5 @@ def test_what_no_record_could_hold_is_refused_before_the_run(world, small_backbo
     with pytest.raises(UserError, match=message) as caught:
         check_beginning(configuration, stream.get("label_space", LABELS), job.data)
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="no Unicode text"):
+    with pytest.raises(UserError, match="not Unicode text"):
         check_beginning(configuration | {"edition": "lite", "model": {"title": "\ud800"}}, LABELS, job.data)

@@ -148,7 +148,7 @@ def test_files_beside_another_source(tmp_path: Path) -> None:
     both = [domain("one"), mine(source=LITE)]
     one, two = load(stream(tmp_path / "yaml", both), "real", data_dir=tmp_path / "data")
     assert (one.source["kind"], two.source["kind"]) == ("folder", "sqlite")
-    with pytest.raises(UserError, match="domain 'one' has no home on the hub"):
+    with pytest.raises(UserError, match="domain 'one' is not on the hub"):
         load(stream(tmp_path / "yaml", both), "real")
     with pytest.raises(UserError, match=r"no domain of a-stream reads files; leave --data-dir \S+ out"):
         load(stream(tmp_path / "yaml", [mine(source=LITE)]), "real", data_dir=tmp_path / "data")

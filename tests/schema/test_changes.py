@@ -79,7 +79,7 @@ def test_one_of_several_steps_of_a_name(tmp_path: Path) -> None:
         (
             "distill.beta",
             "0",
-            r"--set, step 'distill' of pkd-skip-6l: .*a layer_map is to be given with a beta",
+            r"--set, step 'distill' of pkd-skip-6l: .*layer_map and a beta above 0 go together",
         ),
         ("distill.teacher", "kd-6l", r"step 'distill' has no such setting"),
         ("distill.step", "finetune", r"step 'distill' has no such setting"),

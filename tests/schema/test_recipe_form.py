@@ -42,7 +42,7 @@ def test_layers_may_go_after_the_training(layerdrop: object) -> None:
         ([reference(reads="nothing"), finetune()], "reference stands alone"),
         ([PRUNE, reference(reads="nothing")], "reference stands alone"),
         ([reference(reads="nothing", buckets=8)], "buckets and reads: word_pairs go together: give both or neither"),
-        ([reference(reads="word_pairs")], "buckets are to be given where it reads word_pairs"),
+        ([reference(reads="word_pairs")], "buckets and reads: word_pairs go together"),
         ([reference(reads="word_pairs", buckets=0)], "greater than or equal to 1"),
         ([reference(None, reads="nothing")], "training.learning_rate should be a number"),
         ([reference(reads="meaning")], "nothing"),
