@@ -56,7 +56,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"the nearest of {len(names)} are {', '.join(alike(name, names, 0.0))}."
 
 
-def alike(name: str, known: Iterable[str], least: float = 0.5) -> list[str]:
+def alike(name: str, known: Iterable[str], least: float = 0.55) -> list[str]:
     """The known names, at most three, that are at least so much like ``name``, 0 to 1; the nearest first.
 
     Capitals are like small letters.

@@ -114,7 +114,7 @@ def _one(one: dict[str, Any], found: Plan) -> None:
     if one["note"] is not None:
         show.print(Text(one["note"], style="yellow"))
     counted = "without the head" if found.shape.table is None else "for two classes"
-    show.print(Text(f"{one['depth']} layers, {one['parameters']:,} parameters {counted}\n"))
+    show.print(Text(f"{one['depth']} layer{'s' * (one['depth'] != 1)}, {one['parameters']:,} parameters {counted}\n"))
     for number, step in enumerate(one["steps"], start=1):
         said = {name: value for name, value in step.items() if name not in ("step", "training") and value is not None}
         settings = ", ".join(f"{name} {value}" for name, value in said.items())

@@ -49,6 +49,9 @@ def command(
     from clbench.record import RECORD_NAME
     from clbench.runtime.console import progress
 
+    for given, option in ((model, "--model"), (strategy, "--strategy")):
+        if given is not None and not rerun:
+            raise UserError(f"{option} says what is to be run again; give --rerun as well, or leave {option} out.")
     for path in paths:
         if not os.path.lexists(path):
             raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")

@@ -100,7 +100,7 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
         training = Training.model_validate(identity["training"]) if form.trains else None
         context = StepContext(task, plan.backbone, step.place, step.planned, step.seed, training, teacher, watch)
         if not form.trains:
-            report = form.run(model, context)
+            report = _ran(step, model, context)
             form.settle(model, step.planned)
             chain["steps"].append({**identity, **report.decided})
             path = _followed(path if report.layers is None else _along(path, report.layers), model, step)
@@ -109,12 +109,31 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
             chain["steps"].append(identity)
             content = entry_of(chain, (plan.observed or {}) if watch else None)
 
-            def train(folder: Path, form: Any = form, context: StepContext = context) -> None:
-                _write(folder, model, form.run(model, context), context.observer)
+            def train(folder: Path, step: PlannedStep = step, context: StepContext = context) -> None:
+                _write(folder, model, _ran(step, model, context), context.observer)
 
             report, path = _read(cached("models", content, train), model)
         reports.append(_told(step, identity, report, teacher))
     return Compressed(model.eval(), reports, key_of(chain), path)
+
+
+def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepContext) -> Report:
+    """Run a step; what it leaves has to be what its plan says, before anything of it is kept."""
+    report = step.form.run(model, context)
+    if not isinstance(report, Report):
+        raise UserError(
+            f"{step.place.origin}: run() of the step {step.form.step} should return a Report, such as fit() gives, but "
+            f"returns {report if report is None else type(report).__name__}."
+        )
+    planned = step.planned.shape
+    if planned.table is None:
+        left = sum(p.numel() for name, p in model.named_parameters() if not name.startswith("hf.classifier."))
+        if left != planned.parameters:
+            raise UserError(
+                f"{step.place.origin}: the step {step.form.step} leaves {left:,} parameters without the head, but its "
+                f"plan() says {planned.parameters:,}; plan() should return the shape that run() makes."
+            )
+    return report
 
 
 def _taught(step: PlannedStep, teacher: Compressed) -> PlannedStep:
@@ -123,7 +142,7 @@ def _taught(step: PlannedStep, teacher: Compressed) -> PlannedStep:
     if step.place.teacher.key == teacher.key:
         return step
     place = replace(step.place, teacher=replace(step.place.teacher, key=teacher.key))
-    return replace(step, place=place, planned=step.form.plan(step.before, place))
+    return replace(step, place=place, planned=step.form.planned_at(step.before, place))
 
 
 def _told(step: PlannedStep, identity: Mapping[str, Any], report: Report, teacher: Compressed | None) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def plan(
             f"{form.step} {recipe.form.name}", str(recipe.path), forms[number + 1 :], backbone, task,
             tuple(label_space), teacher,
         )  # fmt: skip
-        planned = form.plan(shape, place)
+        planned = form.planned_at(shape, place)
         trained = sum(step.form.trains for step in steps)
         step = PlannedStep(form, place, shape, planned, _seed(seed, trained), number == last)
         chain["steps"].append(form.identity(planned))

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-import clbench.continual
+import clbench.continual.life
 import clbench.runs.compressed
 import clbench.runs.runner  # noqa: F401

@@ -10,7 +10,7 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from clbench.errors import UserError, alike, nearest, short
 from clbench.schema.document import read_document
@@ -58,6 +58,20 @@ class _Word(str):
 
 class Form(Frozen):
     """What a YAML file that people write holds."""
+
+    @classmethod
+    def flaw(cls) -> str | None:
+        """What is wrong with the class itself, a sentence's end for its author; None where nothing is."""
+        for name, field in cls.model_fields.items():
+            if field.is_required() or field.default_factory is not None:
+                continue
+            kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            try:
+                TypeAdapter(kind).validate_python(field.default)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"]
+                return f"class {cls.__name__}: the default of the field {name} is {shown(field.default)}: {reason}"
+        return None
 
     @model_validator(mode="before")
     @classmethod
@@ -205,8 +219,8 @@ def _problem(error: Any, form: type[BaseModel]) -> _Problem:
             close = alike(tag, [str(key) for key in error["input"]], 0.7) if isinstance(error["input"], Mapping) else []
             written = f", unless '{close[0]}' stands for it" if close else ""
             return _Problem((*path, tag), kind, "", f"{field} is missing{written}; it should be {_or(tags)}.", "")
-        close = alike(context["tag"], tags)
-        mean = f"; did you mean {_or(close)}?" if close else "."
+        close = alike(context["tag"], tags, 0.6)
+        mean = f"; did you mean {_or(close)}?" if close else "; one of a plug-in needs --plugin."
         text = f"{field} should be {_or(tags)}, but is {shown(error['input'][tag])}{mean}"
         return _Problem((*path, tag), kind, "", text, "")
     path, _ = _place(form, error["loc"])

@@ -123,9 +123,12 @@ class Registry(Generic[Piece]):
                     f"{origin.name if origin else module.__name__} offers a {self.kind} called '{name}', but "
                     f"{theirs.name if theirs else 'clbench'} has one of that name; give it another name."
                 )
-            into.by_name[name] = piece
             if origin is not None:
+                flaw = getattr(piece, "flaw", None)
+                if flaw is not None and (told := flaw()) is not None:
+                    raise UserError(f"{origin.name}: {told}.")
                 into.origins[name] = origin
+            into.by_name[name] = piece
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,11 @@ def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any
             annotation = vars(one)["__pydantic_fields__"][tag].annotation
             if typing.get_origin(annotation) is typing.Literal:
                 yield typing.get_args(annotation)[0], one
+            elif tag in vars(one).get("__annotations__", {}):
+                raise UserError(
+                    f"{Path(module.__file__ or module.__name__).name}: field '{tag}' of class {one.__name__} should "
+                    f'be annotated with its name, {tag}: Literal["its_name"].'
+                )
 
     return found
 

@@ -100,6 +100,12 @@ class Source(Form):
         """
         raise NotImplementedError
 
+    @classmethod
+    def flaw(cls) -> str | None:
+        if cls.load is Source.load:
+            return f"class {cls.__name__} has no method load(self, request); write one"
+        return super().flaw()
+
     def as_files(self) -> Source | None:
         """What reads the domain's files under ``--data-dir`` in its place; None for a source that has none."""
         return None

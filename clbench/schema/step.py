@@ -8,11 +8,12 @@ do) follows from :meth:`Step.plan`; :meth:`Step.run` does it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from clbench.errors import UserError
 from clbench.schema.form import Form
 from clbench.schema.registry import Registry, forms
 from clbench.schema.training import Training
@@ -107,8 +108,8 @@ class Step(Form):
     """One step of a recipe.
 
     A subclass has ``step: Literal["its_name"]``, its settings as fields, and :meth:`run`. A field called ``teacher``
-    names another recipe, whose model is made before and given to :meth:`run`; a field called ``training`` is one of
-    :class:`~clbench.schema.training.Training`.
+    names another recipe, whose model is made before and given to :meth:`run`. One that trains is a
+    :class:`TrainingStep`.
 
     Attributes:
         trains: whether it trains on the first domain; its model is then kept in the cache.
@@ -133,6 +134,38 @@ class Step(Form):
             UserError: it does not fit that shape.
         """
         return Planned(before)
+
+    def resolved(self, before: Shape, place: Place) -> dict[str, Any]:
+        """What fields mean here whatever :meth:`plan` says, as plain JSON values; what it says comes before it."""
+        return {}
+
+    def planned_at(self, before: Shape, place: Place) -> Planned:
+        """:meth:`plan`, checked and completed.
+
+        Raises:
+            UserError: as :meth:`plan`, or it does not return a plan.
+        """
+        found = self.plan(before, place)
+        if not isinstance(found, Planned):
+            raise UserError(
+                f"{place.origin}: plan() of the step {self.step} should return a Planned, but returns "
+                f"{found if found is None else type(found).__name__}."
+            )
+        shape = found.shape
+        if shape.origin is not None and len(shape.origin) != shape.layers:
+            raise UserError(
+                f"{place.origin}: plan() of the step {self.step} should name the {shape.layers} layers that it leaves "
+                f"in the shape's origin, but names {len(shape.origin)}."
+            )
+        return replace(found, resolved={**self.resolved(before, place), **found.resolved})
+
+    @classmethod
+    def flaw(cls) -> str | None:
+        if cls.run is Step.run:
+            return f"class {cls.__name__} has no method run(self, model, context); write one"
+        if "training" in cls.model_fields and not cls.trains:
+            return f"class {cls.__name__} has a field training, but not trains = True; make it a TrainingStep"
+        return super().flaw()
 
     def identity(self, planned: Planned) -> dict[str, Any]:
         """All that determines what it does, as plain JSON values: part of the key of everything that follows from it.
@@ -200,9 +233,6 @@ class TrainingStep(Step):
     dropout: Rate | Dropout | None = None
     layerdrop: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] | None = None
 
-    def plan(self, before: Shape, place: Place) -> Planned:
-        return Planned(before, self.resolved(before, place))
-
     def resolved(self, before: Shape, place: Place) -> dict[str, Any]:
         """Training at the backbone's rate, and LayerDrop's rate as a number."""
         training = self.training.at_rate(place.backbone.learning_rate)
@@ -219,7 +249,7 @@ class TrainingStep(Step):
         # The recipe's form has seen to it that there is a later step that removes layers.
         number = next(n for n, step in enumerate(place.later) if step.removes_layers)
         aim = Place(place.name, place.origin, place.later[number + 1 :], place.backbone)
-        return layerdrop_rate(place.later[number].plan(before, aim).shape.layers, before.layers)
+        return layerdrop_rate(place.later[number].planned_at(before, aim).shape.layers, before.layers)
 
 
 def layerdrop_rate(kept: int, layers: int) -> float:

@@ -66,7 +66,7 @@ def enter(threads: Synchronized[int]) -> None:
 
 def warm_up() -> None:
     import clbench.compress
-    import clbench.continual  # noqa: F401
+    import clbench.continual.life  # noqa: F401
 
 
 def _interrupt(*_: object) -> None:

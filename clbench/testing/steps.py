@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -21,6 +22,7 @@ from clbench.continual import Checkpoints, Evaluation, live
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.bert import predict
 from clbench.encoder.export import write_classifier
+from clbench.encoder.tokens import TokenStore
 from clbench.runtime.events import Event, listening
 from clbench.schema.changes import quick_recipe
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -70,10 +72,26 @@ class _World:
         return self.small.task()
 
     @cached_property
+    def _made(self) -> tuple[Compressed, set[int]]:
+        read: set[int] = set()
+        batch = TokenStore.batch
+
+        def spied(store: TokenStore, rows: Any) -> Any:
+            read.update(int(row) for row in rows)
+            return batch(store, rows)
+
+        with own_cache(), patch.object(TokenStore, "batch", spied):
+            return self.make(), read
+
+    @property
     def made(self) -> Compressed:
         """The recipe's model; whoever changes it takes a copy."""
-        with own_cache():
-            return self.make()
+        return self._made[0]
+
+    @property
+    def read(self) -> set[int]:
+        """The rows that were read while it was made."""
+        return self._made[1]
 
     def plan(self, recipe: OpenRecipe | None = None) -> Plan:
         task = self.task
@@ -175,6 +193,16 @@ def plan_tells_the_model(world: _World) -> None:
     )
 
 
+def reads_the_pairs_it_is_given(world: _World) -> None:
+    """Of the token store it reads training and validation pairs alone; places in the training set are no rows."""
+    strange = world.read - {*world.task.train_rows.tolist(), *world.task.validation_rows.tolist()}
+    expect(
+        not strange,
+        f"it reads row {min(strange, default=0)}, no training or validation pair; the rows of places in the training "
+        "set are context.task.train_rows[places]",
+    )
+
+
 def decides_what_it_left_open(world: _World) -> None:
     """What the plan leaves to training is decided by it, and a report's masks are of the model's weights."""
     with _reports(world.piece) as reports:
@@ -269,8 +297,8 @@ def survives_as_a_folder(world: _World) -> None:
 
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, plans_without_a_trace,
-    plan_tells_the_model, decides_what_it_left_open, same_seed_same_bits, comes_back_from_the_cache,
-    gradients_are_finite, lives_on, survives_as_a_folder,
+    plan_tells_the_model, reads_the_pairs_it_is_given, decides_what_it_left_open, same_seed_same_bits,
+    comes_back_from_the_cache, gradients_are_finite, lives_on, survives_as_a_folder,
 )  # fmt: skip
 
 

@@ -74,7 +74,8 @@ def small(layers: int = 2, width: int = 32) -> Small:
 
     domains = {name: generate(name, sizes=SIZES) for name in DOMAINS}
     backbone = open_backbone(backbone_folder(layers, width))
-    parts = {(name, split): pairs for name, splits in domains.items() for split, pairs in splits.items()}
+    # The tests first, so that a row of the store and a place in a training set are never the same number.
+    parts = {(n, split): splits[split] for n, splits in domains.items() for split in ("test", "train", "validation")}
     firsts, seconds = ([text for pairs in parts.values() for text in getattr(pairs, s)] for s in ("first", "second"))
     store = pack(backbone.tokenizer(), firsts, seconds, LENGTH)
     cuts = np.cumsum([len(pairs) for pairs in parts.values()])[:-1]

@@ -56,7 +56,7 @@ class Scale(Step):
     step: Literal["scale"]
     factor: float = 0.5
 
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         model.hf.bert.pooler.dense.weight.data.mul_(self.factor)
         return Report()
 
@@ -74,7 +74,7 @@ class RoundsAField(Scale):
 class TakesAnything(Scale):
     factor: Any = 0.5
 
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         return Report()
 
 
@@ -94,36 +94,41 @@ class PlansAnotherShape(Scale):
         return Planned(replace(before, inner=before.inner // 2))
 
 
+class TradesSizes(Scale):
+    def plan(self, before: Any, place: Any) -> Planned:
+        return Planned(replace(before, positions=before.positions - 2, types=before.types + 2))
+
+
 class LeavesOpen(Scale):
     def plan(self, before: Any, place: Any) -> Planned:
         return Planned(before, decided_later=("factor",))
 
 
 class MasksNothing(Scale):
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         return Report(masks={"no.such.weight": torch.ones(1)})
 
 
 class DrawsAtRandom(Scale):
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         model.hf.bert.pooler.dense.weight.data.mul_(random.SystemRandom().random())
         return Report()
 
 
 class MakesNan(Scale):
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         model.hf.bert.pooler.dense.bias.data.fill_(float("nan"))
         return Report()
 
 
 class Freezes(Scale):
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         model.requires_grad_(False)
         return Report()
 
 
 class HidesAHook(Scale):
-    def run(self, model: Any, work: Any) -> Report:
+    def run(self, model: Any, context: Any) -> Report:
         model.hf.bert.pooler.register_forward_hook(lambda module, given, found: self.factor * found)
         return Report()
 
@@ -131,10 +136,17 @@ class HidesAHook(Scale):
 class HidesAHookInTraining(Finetune):
     step: Literal["hides"]  # type: ignore[assignment]
 
-    def run(self, model: Any, work: Any) -> Report:
-        report = super().run(model, work)
+    def run(self, model: Any, context: Any) -> Report:
+        report = super().run(model, context)
         model.hf.bert.pooler.register_forward_hook(lambda module, given, found: -found)
         return report
+
+
+class ReadsPlaces(Finetune):
+    step: Literal["hides"]  # type: ignore[assignment]
+
+    def run(self, model: Any, context: Any) -> Report:
+        return context.fit(model, lambda m, places, labels: torch.nn.functional.cross_entropy(m(places), labels))
 
 
 def recipe(*steps: Step) -> OpenRecipe:
@@ -163,7 +175,9 @@ def test_a_step_that_is_right(check: str) -> None:
         (ForgetsAField, "identity_covers_every_field", "no other value of the field factor changes the key"),
         (RoundsAField, "identity_covers_every_field", "another value of the field factor"),
         (PlansAtRandom, "plans_without_a_trace", "two plans of the same recipe should have the same key"),
-        (PlansAnotherShape, "plan_tells_the_model", "shape says inner 16, but the model has 32"),
+        (PlansAnotherShape, "plan_tells_the_model", "its plan() says"),
+        (TradesSizes, "plan_tells_the_model", "shape says positions 62, but the model has 64"),
+        (ReadsPlaces, "reads_the_pairs_it_is_given", "it reads row 0, no training or validation pair"),
         (LeavesOpen, "decides_what_it_left_open", "leaves factor open, but the report does not decide it"),
         (MasksNothing, "decides_what_it_left_open", "a mask of no.such.weight, which the model does not have"),
         (DrawsAtRandom, "same_seed_same_bits", "two models of one seed should have the same weights"),
