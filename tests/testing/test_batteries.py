@@ -176,7 +176,7 @@ def test_a_step_that_is_right(check: str) -> None:
         (RoundsAField, "identity_covers_every_field", "another value of the field factor"),
         (PlansAtRandom, "plans_without_a_trace", "two plans of the same recipe should have the same key"),
         (PlansAnotherShape, "plan_tells_the_model", "its plan() says"),
-        (TradesSizes, "plan_tells_the_model", "shape says positions 62, but the model has 64"),
+        (TradesSizes, "plan_tells_the_model", "shape says positions 94, but the model has 96"),
         (ReadsPlaces, "reads_the_pairs_it_is_given", "it reads row 0, no training or validation pair"),
         (LeavesOpen, "decides_what_it_left_open", "leaves factor open, but the report does not decide it"),
         (MasksNothing, "decides_what_it_left_open", "a mask of no.such.weight, which the model does not have"),
