@@ -14,20 +14,28 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
 
 # Folders and files whose tests take long, each a good part of a minute.
-_LONG = ("sweep", "studies", "pretrain", "test_wheel.py", "test_sweep_command.py", "test_encoder_hub.py")
+_LONG = (
+    "sweep", "studies", "pretrain", "plugins", "test_wheel.py", "test_sweep_command.py", "test_encoder_hub.py",
+    "test_board_render.py", "test_board_end_to_end.py", "test_runner.py",
+)  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, in both halves: xdist's two workers begin with one each, and take single tests from
-    each other's end, so that neither waits for the other's last long one."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long comes first, in the part of each of xdist's workers: they take single tests from each other's
+    end, so that none waits for another's last long one."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     long = [path for path in files if {path.name, path.parent.name} & set(_LONG)]
-    others = [path for path in files if path not in long]
-    half = len(others) // 2
-    order = [*long[0::2], *others[:half], *long[1::2], *others[half:]]
-    items[:] = [item for path in order for item in files[path]]
+    rest = [item for path in files if path not in long for item in files[path]]
+    size, order = -(-len(items) // workers), []
+    for number in range(workers):
+        part = [item for path in long[number::workers] for item in files[path]]
+        filled = max(0, size - len(part))
+        order += [*part, *rest[:filled]]
+        rest = rest[filled:]
+    items[:] = [*order, *rest]
 
 
 @pytest.fixture(scope="session")

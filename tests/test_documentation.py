@@ -19,6 +19,7 @@ from clbench.cli.main import cli
 from clbench.schema.domain import Domain
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import Recipe
+from clbench.schema.registry import VARIABLE, add_plugins
 from clbench.schema.shipped import FOLDERS, names
 from clbench.schema.strategy import read_strategy
 from clbench.schema.stream import Stream
@@ -70,12 +71,18 @@ def test_every_language_is_one_that_is_checked() -> None:
 
 
 @pytest.mark.parametrize("block", _of("yaml"))
-def test_yaml_is_read(block: Block, tmp_path: Path) -> None:
+def test_yaml_is_read(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"{re.findall(r'^name: ([-a-z0-9]+)', block.text, re.M)[0]}.yaml"
     path.write_text(block.text, encoding="utf-8")
     if re.search(r"^method:", block.text, re.M):
         read_strategy(str(path))
         return
+    # A page that shows a step shows a recipe with it as well.
+    steps = [one for one in BLOCKS if one.page == block.page and re.search(r"^    step: Literal", one.text, re.M)]
+    for number, one in enumerate(steps):
+        (tmp_path / f"step_{number}.py").write_text(one.text, encoding="utf-8")
+    monkeypatch.setenv(VARIABLE, "")
+    add_plugins([str(file) for file in sorted(tmp_path.glob("step_*.py"))])
     (form,) = {form for field, form in FORMS.items() if re.search(rf"^{field}:", block.text, re.M)}
     read_yaml(path, form)
 

@@ -69,7 +69,7 @@ def _checked(
             apart = tokens_apart(backbone.tokenizer(), own.tokenizer())
             if apart is not None:
                 raise UserError(
-                    f"{recipe.path}: field 'teacher': {teacher.form.name} should read with the tokenizer of its "
+                    f"{recipe.path}: field 'teacher': {teacher.form.name} should use the tokenizer of its "
                     f"student, {backbone.name}, but {apart}; choose a teacher with the same tokenizer, or a backbone "
                     "with the teacher's."
                 )

@@ -220,8 +220,10 @@ def _problem(error: Any, form: type[BaseModel]) -> _Problem:
             written = f", unless '{close[0]}' stands for it" if close else ""
             return _Problem((*path, tag), kind, "", f"{field} is missing{written}; it should be {_or(tags)}.", "")
         close = alike(context["tag"], tags, 0.6)
-        mean = f"; did you mean {_or(close)}?" if close else "; one of a plug-in needs --plugin."
-        text = f"{field} should be {_or(tags)}, but is {shown(error['input'][tag])}{mean}"
+        given = error["input"][tag]
+        hint = "; one of a plug-in needs --plugin." if isinstance(given, str) else "."
+        mean = f"; did you mean {_or(close)}?" if close else hint
+        text = f"{field} should be {_or(tags)}, but is {shown(given)}{mean}"
         return _Problem((*path, tag), kind, "", text, "")
     path, _ = _place(form, error["loc"])
     given = shown(error["input"])

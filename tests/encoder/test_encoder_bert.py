@@ -108,7 +108,7 @@ def test_predict_restores_the_mode_after_an_error(store) -> None:
 
 def test_a_classifier_without_tokens_says_so(store) -> None:
     model = Classifier(_model())
-    with pytest.raises(ValueError, match="reads"):
+    with pytest.raises(ValueError, match="with_tokens"):
         model(torch.tensor([0]))
     assert model.with_tokens(store) is model
     assert model(torch.tensor([0])).shape == (1, 3)

@@ -59,7 +59,7 @@ def recipe(tmp_path: Path) -> Path:
         (NAMED + "    training: Training\n" + RUN, r"mine\.py: class Mine has a field training, .* a TrainingStep\."),
         (
             NAMED + "    keep: float = Field(default='half')\n" + RUN,
-            r"class Mine: the default of the field keep is half: ",
+            r"class Mine: the default of the field keep is 'half': ",
         ),
         (
             NAMED + "    keep: float = Field(default=2.0, le=1)\n" + RUN,

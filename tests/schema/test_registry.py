@@ -24,6 +24,9 @@ from clbench.schema.step import Step
 class Wait(Step):
     step: Literal["{}"]
     seconds: float = 1
+
+    def run(self, model, context):
+        pass
 """
 
 
