@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Of two cores three leave nothing idle: a test that starts processes waits for them.
+# One more than two cores: a test that starts processes waits for them.
 WORKERS ?= 3
 
 .PHONY: demo test check coverage speed board generators

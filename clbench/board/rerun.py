@@ -59,7 +59,7 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
 def changed_options(configuration: Configuration) -> str:
     """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
     spec = spec_of_record(configuration, named=False)
-    return shlex.join([*(["--quick"] if spec.quick else []), *spec.changes(), *spec.evaluated()])
+    return shlex.join([*(["--quick"] if spec.quick else []), *spec.changes(), *spec.evaluation_options()])
 
 
 def _plugins(record: Record) -> Iterator[str]:

@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         sys.exit(_say(_misused(error), 2))
     except (click.Abort, KeyboardInterrupt) as stop:
-        sys.exit(_say(f"stopped{_goes_on(stop, given)}.", 130))
+        sys.exit(_say(f"stopped{_resumption(stop, given)}.", 130))
     except OSError as error:
         # A full disk or a folder without rights is the user's to mend as well, wherever it is met.
         if error.errno is None and not isinstance(error, FileNotFoundError):
@@ -109,7 +109,7 @@ def _misused(error: click.ClickException) -> str:
     return f"{told}; {context.command_path} --help says more." if context is not None else f"{told}."
 
 
-def _goes_on(stop: BaseException, given: list[str]) -> str:
+def _resumption(stop: BaseException, given: list[str]) -> str:
     """How a stopped command is resumed: the command may have its own word for it."""
     own = " ".join(map(str, getattr(stop.__cause__, "args", ())))
     if own:

@@ -113,8 +113,8 @@ def seven_configurations(
 ) -> None:
     """The study that clbench grew from: seven configurations on MRPC and RTE.
 
-    A table in the terminal, as Markdown, CSV, HTML and PNG, and what its numbers say to the study's questions. Broken
-    off, the same command resumes.
+    A table in the terminal, as Markdown, CSV, HTML and PNG, and what its numbers say to the study's questions.
+    Interrupted, the same command resumes.
     """
     from clbench.runs.runner import parse_seeds
     from clbench.studies import seven_configurations as room

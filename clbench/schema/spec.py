@@ -67,7 +67,7 @@ class RunSpec(Frozen):
         edition = [] if self.edition is None else ["--edition", self.edition]
         quick = ["--quick"] if self.quick else []
         first = ["clbench", "run", "--model", self.model, "--stream", self.stream, *edition, *quick]
-        return [*first, "--strategy", self.strategy, *self.changes(), "--seeds", seeds, *self.evaluated()]
+        return [*first, "--strategy", self.strategy, *self.changes(), "--seeds", seeds, *self.evaluation_options()]
 
     def changes(self) -> list[str]:
         """The options for what is other than recipe and strategy say."""
@@ -80,7 +80,7 @@ class RunSpec(Frozen):
         found += [] if self.backbone is None else ["--backbone", self.backbone]
         return found + ([] if self.labels is None else ["--labels", ",".join(self.labels)])
 
-    def evaluated(self) -> list[str]:
+    def evaluation_options(self) -> list[str]:
         """The options for the data, and for how the run is looked at."""
         found = [] if self.eval_every is None else ["--eval-every", str(self.eval_every)]
         found += [] if self.shift == 1.0 else ["--shift", f"{self.shift:g}"]

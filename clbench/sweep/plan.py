@@ -95,7 +95,7 @@ class SweepPlan:
 def make_plan(sweep: OpenSweep, base: Path) -> SweepPlan:
     """Read all data, look at what is there, and put what is left in order.
 
-    A seed is finished before the next one begins, so that what a broken-off sweep leaves can be read. Every entry of
+    A seed is finished before the next one begins, so that what an interrupted sweep leaves can be read. Every entry of
     the cache has one unit that makes it, and whoever else needs it waits for that unit: no two processes make the same.
 
     Args:

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_worlds import sentence, write_model
-from pretrain_worlds import form
+from pretrain_worlds import form, write_teacher, write_text
 
 from clbench.encoder.backbone import open_backbone
 from clbench.pretrain.loop import pretrain
@@ -22,17 +21,12 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("teacher") / "t"
-    write_model(folder, num_hidden_layers=2)
-    return str(folder)
+    return write_teacher(tmp_path_factory.mktemp("teacher"))
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("text") / "lines.txt"
-    path.write_text("".join(f"{sentence(rng)}\n" for _ in range(150)), encoding="utf-8")
-    return path
+    return write_text(tmp_path_factory.mktemp("text"))
 
 
 @pytest.fixture(autouse=True)

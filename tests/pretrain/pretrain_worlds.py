@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from encoder_worlds import config, sentence, write_vocabulary
+from encoder_worlds import config, sentence, write_model, write_vocabulary
 from transformers import BertModel
 
 from clbench.encoder.tokenizer import read_tokenizer
@@ -44,6 +45,21 @@ def form(**changes: object) -> Pretraining:
         "checkpoint_every": 2,
     }
     return Pretraining.model_validate(content | changes)
+
+
+def write_teacher(folder: Path) -> str:
+    """A Hugging Face folder of 2 layers, as ``pretrain`` takes it."""
+    write_model(folder / "t", num_hidden_layers=2)
+    return str(folder / "t")
+
+
+def write_text(folder: Path) -> Path:
+    """150 sentences, a line each."""
+    rng = np.random.default_rng(0)
+    path = folder / "lines.txt.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(f"{sentence(rng)}\n" for _ in range(150))
+    return path
 
 
 def corpus(lines: int = 80) -> Corpus:

@@ -17,8 +17,8 @@ import torch
 import yaml
 from click.testing import CliRunner
 from commands import Command
-from encoder_worlds import sentence, write_model
-from pretrain_worlds import ALL, form
+from encoder_worlds import write_model
+from pretrain_worlds import ALL, form, write_teacher, write_text
 
 from clbench.cli.main import main
 from clbench.cli.pretrain import command
@@ -37,18 +37,12 @@ from clbench.schema.shipped import ROOT
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("teacher") / "t"
-    write_model(folder, num_hidden_layers=2)
-    return str(folder)
+    return write_teacher(tmp_path_factory.mktemp("teacher"))
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("text") / "lines.txt.gz"
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.writelines(f"{sentence(rng)}\n" for _ in range(150))
-    return path
+    return write_text(tmp_path_factory.mktemp("text"))
 
 
 def start(made: Pretraining, teacher: str, text: Path) -> tuple[Setting, Progress]:
