@@ -61,7 +61,7 @@ class Distill(TrainingStep):
         teacher = place.teacher
         self._check_widths(before.width, teacher.shape.width, place.origin)
         taught = layer_map(self.layer_map, before.layers, teacher.shape.layers, place.origin)
-        resolved = {**self.resolved(before, place), "teacher": teacher.key, "layer_map": taught}
+        resolved = {"teacher": teacher.key, "layer_map": taught}
         depths = token_depths(self, teacher.shape.layers)
         targets: dict[str, Any] = {"teacher": teacher.key, "task": place.task, "layers": taught}
         targets |= {"depths": depths} if depths else {}

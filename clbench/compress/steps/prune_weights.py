@@ -47,9 +47,7 @@ class PruneWeights(TrainingStep):
 
     def plan(self, before: Shape, place: Place) -> Planned:
         rounds = tuple(f"{place.name}, round {number}" for number in range(1, self.rounds + 1))
-        return Planned(
-            before, self.resolved(before, place), trainings=self.rounds + 1, tasks=(*rounds, f"{place.name}, pruned")
-        )
+        return Planned(before, trainings=self.rounds + 1, tasks=(*rounds, f"{place.name}, pruned"))
 
     def quick(self) -> Self:
         rewind = None if self.rewind is None else min(self.rewind, 1.0)
