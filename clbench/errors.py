@@ -37,6 +37,15 @@ class NotFinite(UserError):
     """A model that gives nan or infinity: it has diverged in training, or its weights are broken."""
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says, as part of a sentence: its first line without the full stop, or its name.
+
+    >>> first_line(ValueError("no such token.\\n  at line 3"))
+    'no such token'
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error sentence: the known names nearest to ``name``, at most three unless there are few in all.
 

@@ -56,10 +56,11 @@ def fields(cell: str) -> list[str]:
 
 
 def test_every_form_is_in_the_table() -> None:
-    assert set(told()) == set(ROWS)
+    # A step of one's own is one file: `clbench schema recipe` tells of it, and a row here may follow.
+    assert set(ROWS) - set(OF_STEPS) <= set(told()) <= set(ROWS)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", told())
 def test_fields_are_required_or_optional_as_the_table_says(row: str) -> None:
     required, optional = told()[row]
     always, _, choice = required.partition(", and ")

@@ -42,10 +42,13 @@ def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         yield f"field 'cost.depth' should be {expected.layers}, what {recipe.form.name} leaves, but is {cost.depth}."
         return
     reference = expected.table is not None
-    head = classes * (shape.hidden_size + 1)
+    head = shape.head_besides + classes * (shape.head_width + 1)
     parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
     if cost.parameters != parameters:
         yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
+    if shape.model_type != "bert" and not reference:
+        unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
+        return
     # A reference's products depend on how many words its pairs have.
     flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
     if cost.flops_per_pair != flops and not reference:
@@ -65,7 +68,7 @@ def checkpoint_problems(record: Record, folder: Path) -> Iterator[str]:
     except (OSError, SafetensorError) as error:
         yield f"--checkpoint {file} cannot be read as safetensors: {error}."
         return
-    layers = {int(match[1]) for name in shapes if (match := re.search(r"\.layer\.(\d{1,4})\.", name))}
+    layers = {int(match[1]) for name in shapes if (match := re.search(r"\.layers?\.(\d{1,4})\.", name))}
     for field, told, found in (
         ("depth", record.cost.depth, len(layers)),
         ("parameters", record.cost.parameters, parameters(shapes)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from clbench.cli.device import with_device
 from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 
@@ -84,3 +85,6 @@ def command(
     if made.note is not None:
         show.print(made.note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     show.print(f"model   {made.folder}\nsha256  {made.sha256}", soft_wrap=True)
+
+
+with_device(command)

@@ -12,7 +12,7 @@ import click
 
 from clbench import __version__
 from clbench.cli.plugins import with_plugins
-from clbench.errors import UserError, nearest, printable
+from clbench.errors import UserError, first_line, nearest, printable
 from clbench.storage.cache import root
 
 # name -> (module, one line of help), so that the list of commands imports none of them.
@@ -94,6 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
         if error.errno is None and not isinstance(error, FileNotFoundError):
             raise
         sys.exit(_say(_refused(error), 2))
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported to ask
+            raise
+        sys.exit(_say(f"the GPU's memory is too small: {first_line(error)}; give a smaller training.batch_size.", 2))
 
 
 def _misused(error: click.ClickException) -> str:

@@ -119,6 +119,9 @@ def _one(one: dict[str, Any], found: Plan) -> None:
         said = {name: value for name, value in step.items() if name not in ("step", "training") and value is not None}
         settings = ", ".join(f"{name} {value}" for name, value in said.items())
         show.print(Text(f"{number}. {step['step']}" + (f": {settings}" if settings else "")))
+        trained = {name: value for name, value in (step.get("training") or {}).items() if value is not None}
+        if trained:
+            show.print(Text(f"   training: {', '.join(f'{name} {value}' for name, value in trained.items())}"))
     lines = drawing(found)
     if lines:
         show.print()

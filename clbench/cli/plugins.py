@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from clbench.errors import UserError
@@ -26,17 +28,20 @@ def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]
     """Import the plug-ins, and take their pieces up at once: what is wrong with one is said before anything is done."""
     if not named or context.resilient_parsing:
         return
+    from clbench.encoder.family import FAMILIES
     from clbench.metrics import METRICS
-    from clbench.schema.registry import add_plugins, plugin, plugins
+    from clbench.schema.registry import Registry, add_plugins, plugin, plugins
     from clbench.schema.source import SOURCES
     from clbench.schema.step import STEPS
     from clbench.schema.strategy import STRATEGIES
 
     add_plugins(named)
-    registries = (STEPS, STRATEGIES, METRICS, SOURCES)
+    registries: tuple[Registry[Any], ...] = (STEPS, STRATEGIES, METRICS, SOURCES, FAMILIES)
     for registry in registries:
         registry.all()
     for one in plugins():
         module, _ = plugin(one)
         if not any(registry.offered(module) for registry in registries):
-            raise UserError(f"{NAME} {one} offers no step, strategy, metric or source; see CONTRIBUTING.md.")
+            raise UserError(
+                f"{NAME} {one} offers no step, strategy, metric, source or family of encoders; see CONTRIBUTING."
+            )

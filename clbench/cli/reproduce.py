@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.cli.device import with_device
 from clbench.errors import UserError
 from clbench.runtime.console import out, print_json, progress
 
@@ -28,7 +28,10 @@ def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Comma
         click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full."),
         click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs, DOMAIN/{train,validation,test}"),
         click.option("--seeds", default=seeds, show_default=True, help="One seed, or several: 0-2, or 0,4,7-9."),
-        click.option("--workers", type=click.IntRange(1), help="Processes of one thread each [default: one a core]."),
+        click.option(
+            "--workers", type=click.IntRange(1),
+            help="Processes of one thread each [default: one a core, or 1 with a GPU].",
+        ),
         click.option(
             "--out", "folder", default=f"runs/reproduce-{name}", show_default=True, type=click.Path(path_type=Path),
             help="Where tables, pictures and runs go.",
@@ -169,7 +172,9 @@ def dropout_gating(
 
 
 def _workers(asked: int | None) -> int:
-    return asked or os.cpu_count() or 1
+    from clbench.runtime.device import usual_workers
+
+    return asked or usual_workers()
 
 
 def _tell(tables: Sequence[Any], answers: Sequence[Answer], files: Sequence[Path], as_json: bool) -> None:
@@ -185,3 +190,6 @@ def _tell(tables: Sequence[Any], answers: Sequence[Answer], files: Sequence[Path
         show.print(f"- {one.sentence()}")
     for file in files:
         show.print(str(file), style="dim", soft_wrap=True)
+
+
+with_device(command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clbench.cli.device import with_device
 from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 
@@ -149,3 +150,6 @@ def _warn(job: Job, display: Progress, quiet: bool) -> None:
     report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
     if (note := depth_note(job.plan(0))) is not None:
         display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+with_device(command)

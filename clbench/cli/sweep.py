@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clbench.cli.device import with_device
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 from clbench.runtime.events import Event, Listener
 
@@ -25,7 +25,11 @@ LEFT = 3
 
 @click.command("sweep")
 @click.argument("file")
-@click.option("--workers", type=click.IntRange(1), help="Processes, and threads of all together [default: one a core].")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes, and threads of all together [default: one a core, or 1 with a GPU].",
+)
 @click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
               help="The folder of all runs; finished ones are reused.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be run and about how long it takes.")
@@ -56,6 +60,7 @@ def command(
     sweep = read_sweep(file)
 
     from clbench.record import RECORD_NAME
+    from clbench.runtime.device import usual_workers
     from clbench.sweep.local import WorkerPool
     from clbench.sweep.plan import make_plan, makespan
     from clbench.sweep.summary import summarise
@@ -63,7 +68,7 @@ def command(
     from clbench.sweep.workload import about
 
     paths, began = SweepPaths.of(base), time.monotonic()
-    threads = workers or os.cpu_count() or 1
+    threads = workers or usual_workers()
     count = min(threads, sweep.form.count)
     failed, seconds = {}, 0.0
     with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, WorkerPool(count, threads) as pool:
@@ -170,3 +175,6 @@ def _tell(found: Summary, file: str, base: Path) -> None:
         show.print(f"{_counted(found.left, 'run')} left; the same command resumes.")
     if not found.failed and not found.left:
         show.print(f"All {_counted(found.total, 'run')} are there; clbench show {base} shows them one by one.")
+
+
+with_device(command)

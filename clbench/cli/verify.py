@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clbench.cli.device import with_device
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -138,3 +139,6 @@ def _carried_out(record: Record, model: str | None, strategy: str | None, data_d
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         return run_seed(make_job(spec), told.seed, Path(folder))
+
+
+with_device(command)

@@ -9,22 +9,14 @@ from scipy.stats import binomtest
 
 from clbench.compress.plan import plan
 from clbench.encoder.backbone import teacher_backbone
+from clbench.encoder.tokenizer import tokens_apart
 from clbench.errors import UserError
 from clbench.schema.recipe import OpenRecipe
 from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
     from clbench.encoder.backbone import Backbone
 
-# What tokenizers differ in: case, accents, scripts, control characters, punctuation, long and unknown words.
-_PROBES = (
-    ("The man isn't GOING home; he's 42.", "A woman (tall) walks: she's well-read!"),
-    ("Caf\u00e9 na\u00efve \u00dcber cafe\u0301 \u00df \u0130\u0131", "\u6211\u7231\u5317 abc\u6587def \u3042 \ud55c"),
-    ("a\tb\u00a0c\u2009d\u0000e\ufffdf\u200bg", "\u201cquoted\u201d \u2013 dash\u2026 $5 & 100% #x [MASK] [SEP]"),
-    ("antidisestablishmentarianism " + "x" * 150, "\U0001f600 \u0440\u0443\u0441 \u0639\u0631\u0628"),
-)
 # Of heads that do not know the task, one in a thousand is that far below chance.
 _UNLIKELY = 1e-3
 
@@ -63,15 +55,15 @@ def _checked(
     for step in recipe.form.steps:
         if missing := step.missing():
             raise UserError(missing)
-    for teacher in recipe.teachers.values():
+    for number, teacher in recipe.teachers.items():
         own = teacher_backbone(teacher, backbone)
-        if own.digest != backbone.digest:
+        if own.digest != backbone.digest and recipe.form.steps[number].compares_tokens:
             apart = tokens_apart(backbone.tokenizer(), own.tokenizer())
             if apart is not None:
                 raise UserError(
                     f"{recipe.path}: field 'teacher': {teacher.form.name} should use the tokenizer of its "
-                    f"student, {backbone.name}, but {apart}; choose a teacher with the same tokenizer, or a backbone "
-                    "with the teacher's."
+                    f"student, {backbone.name}, since their tokens are compared, but {apart}; choose a teacher with "
+                    "the same tokenizer, or a backbone with the teacher's."
                 )
         yield from _checked(teacher, own, label_space, max_length, asked)
 
@@ -85,19 +77,6 @@ def teachers_of(recipe: OpenRecipe, backbone: Backbone) -> tuple[Backbone, ...]:
             found[own.digest] = own
         found |= {further.digest: further for further in teachers_of(teacher, own)}
     return tuple(found.values())
-
-
-def tokens_apart(one: Tokenizer, other: Tokenizer) -> str | None:
-    """In what two tokenizers differ, as part of a sentence; None where they make the same ids of every text tried."""
-    mine, theirs = one.get_vocab(), other.get_vocab()
-    if mine != theirs:
-        word = min(set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0]))[0]
-        return f"their vocabularies differ ({len(mine):,} and {len(theirs):,} tokens; {word!r} is another number)"
-    for first, second in _PROBES:
-        ours, its = one.encode(first, second), other.encode(first, second)
-        if (ours.ids, ours.type_ids) != (its.ids, its.type_ids):
-            return f"they read texts such as {first[:20]!r} differently"
-    return None
 
 
 def head_warnings(steps: Sequence[dict[str, Any]], domain: str, name: str) -> Iterator[RunWarning]:

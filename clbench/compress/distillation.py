@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from clbench.compress.task import Loss, Task
-from clbench.encoder.bert import Classifier
+from clbench.encoder.classifier import Classifier
 from clbench.encoder.relations import relations
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
@@ -137,13 +137,13 @@ def targets(
                     firsts = torch.stack([state[batch.firsts] for state in hidden[1:]])
                 else:
                     firsts, said = teacher.states_and_logits(asked)
-                logits[part] = said.numpy()
+                logits[part] = said.cpu().numpy()
                 if layers:
                     cls = firsts[[layer - 1 for layer in layers]]
-                    states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().numpy()
+                    states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().cpu().numpy()
                 if depths:
-                    at = starts[part][batch.owners.numpy()] + batch.positions.numpy()
-                    tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().numpy()
+                    at = starts[part][batch.owners.cpu().numpy()] + batch.positions.cpu().numpy()
+                    tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
                 between_steps()
                 events.advance(name, min(begin + batch_size, count), count, "pairs")
         # Deleting a map writes it out.
@@ -156,14 +156,37 @@ def targets(
     return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
 
 
+def last_projections(model: Classifier, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The last layer's queries, keys and values of its input: (N, H) -> three of (N, width)."""
+    return model.family.queries_keys_values(model.layers[-1], x)
+
+
 def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:
     """DistilBERT's L_cos = 1 - cos(s, t), the mean over the tokens of ``mask``, bool (N,): (N, H) twice -> a scalar."""
     return 1 - F.cosine_similarity(s[mask], t[mask], dim=-1).mean()
 
 
-def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teacher: Classifier) -> Loss[Classifier]:
-    """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient."""
-    rows = torch.from_numpy(task.train_rows)
+def projection(width: int, theirs: int, seed: int) -> nn.Linear:
+    """W of ``projection: linear``, from states of ``width`` to those of the teacher: N(0, 1 / width), from ``seed``."""
+    made = nn.Linear(width, theirs, bias=False)
+    with torch.no_grad():
+        made.weight.normal_(0.0, width**-0.5, generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def distill_loss(
+    step: Distill, task: Task, taught: Targets, matched: int, teacher: Classifier, project: nn.Module | None = None
+) -> Loss[Classifier]:
+    """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient.
+
+    Args:
+        project: from the student's states to the teacher's width; None compares them as they are.
+    """
+    seen = nn.Identity() if project is None else project
+    rows, device = torch.from_numpy(task.train_rows), task.store.device.torch
+
+    def given(found: np.ndarray) -> Tensor:
+        return torch.from_numpy(found).to(device).float()
 
     def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
         at = places.numpy()
@@ -174,22 +197,20 @@ def distill_loss(step: Distill, task: Task, taught: Targets, matched: int, teach
             firsts, logits = model.states_and_logits(rows[places])
         found = distillation_loss(
             logits, labels,
-            torch.from_numpy(taught.logits[at]),
-            firsts[:matched].transpose(0, 1),
-            torch.from_numpy(taught.states[at]).float(),
+            given(taught.logits[at]),
+            seen(firsts[:matched]).transpose(0, 1),
+            given(taught.states[at]),
             LossWeights(step.alpha, step.temperature, step.beta),
         )  # fmt: skip
         if step.cosine or step.relations:
             # Of the depths that token_depths names the first is the relations', the last the cosine's.
-            tokens = taught.tokens[taught.starts[at][batch.owners.numpy()] + batch.positions.numpy()]
+            tokens = taught.tokens[taught.starts[at][batch.owners.cpu().numpy()] + batch.positions.cpu().numpy()]
             if step.cosine:
-                found = found + step.cosine * cosine_loss(
-                    states[-1], torch.from_numpy(tokens[:, -1]).float(), batch.mask
-                )
+                found = found + step.cosine * cosine_loss(seen(states[-1]), given(tokens[:, -1]), batch.mask)
             if step.relations and step.relation_heads:
-                theirs, ours = teacher.hf.bert.encoder.layer[-1], model.hf.bert.encoder.layer[-1]
-                read = torch.from_numpy(tokens[:, 0]).float()
-                apart = relations(theirs, read, ours, states[-2], batch, step.relation_heads)
+                with torch.no_grad():
+                    theirs = last_projections(teacher, given(tokens[:, 0]))
+                apart = relations(theirs, last_projections(model, states[-2]), batch, step.relation_heads)
                 found = found + step.relations * apart
         return found
 

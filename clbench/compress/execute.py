@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save
 
-from clbench.compress.masks import attach_masks
+from clbench.compress.masks import attach_masks, hold_masks
 from clbench.compress.plan import Plan, PlannedStep, beginning, entry_of, plan
 from clbench.compress.task import Observer, Report, StepContext, Task
 from clbench.encoder.reference import ReferenceModel
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clbench.encoder.backbone import Backbone
-    from clbench.encoder.bert import Classifier
+    from clbench.encoder.classifier import Classifier
     from clbench.schema.recipe import OpenRecipe
 
-_LAYER = re.compile(r"(.*\.encoder\.layer\.)(\d+)(\..*)")
+# A parameter of a layer, in every family that can lose some.
+_LAYER = re.compile(r"(.*\.layers?\.)(\d+)(\..*)")
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class Compressed:
             ``validation`` (balanced accuracy by epoch) and ``details`` (training, layer map, teacher).
         key: what determines the model, 64 hexadecimal digits.
         path: what an observer saw of the last step that trains; empty without one.
+        task: what it was made on, by its own tokenizer.
     """
 
     model: Classifier | ReferenceModel
     steps: list[dict[str, Any]]
     key: str
     path: dict[str, Tensor]
+    task: Task
 
     @property
     def encoder(self) -> Classifier:
@@ -68,7 +71,8 @@ def build(
     observed: Mapping[str, Any] | None = None,
 ) -> Compressed:
     """Plan the recipe for a task and carry the plan out; arguments as of :func:`clbench.compress.plan.plan`."""
-    found = plan(recipe, backbone, task.digest, seed=seed, observed=observed, label_space=task.label_space)
+    device, labels = task.store.device, task.label_space
+    found = plan(recipe, backbone, task.digest, seed=seed, observed=observed, label_space=labels, device=device)
     return execute(found, task, observer=observer)
 
 
@@ -86,13 +90,13 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
         NotFinite: training diverges.
     """
     model = plan.steps[0].form.begin(plan.backbone, task, plan.seed).eval()
-    chain = beginning(plan.backbone, plan.task, plan.seed)
+    chain = beginning(plan.backbone, plan.task, plan.seed, plan.device)
     reports: list[dict[str, Any]] = []
     path: dict[str, Tensor] = {}
     for step in plan.steps:
         form, teacher = step.form, None
         if step.place.teacher is not None:
-            teacher = execute(step.place.teacher, task)
+            teacher = execute(step.place.teacher, _read_by(step.place.teacher.backbone, plan.backbone, task))
             step = _taught(step, teacher)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
         watch = observer if step.watched else None
@@ -114,20 +118,30 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
 
             report, path = _read(cached("models", content, train), model)
         reports.append(_told(step, identity, report, teacher))
-    return Compressed(model.eval(), reports, key_of(chain), path)
+    return Compressed(model.eval(), reports, key_of(chain), path, task)
+
+
+def _read_by(teacher: Backbone, student: Backbone, task: Task) -> Task:
+    """The task as a teacher reads it: tokenised again where its tokenizer is another."""
+    from clbench.encoder.tokenizer import tokens_apart
+
+    if teacher.digest == student.digest or tokens_apart(teacher.tokenizer(), student.tokenizer()) is None:
+        return task
+    return task.tokenised(teacher.tokenizer())
 
 
 def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepContext) -> Report:
     """Run a step; what it leaves has to be what its plan says, before anything of it is kept."""
     report = step.form.run(model, context)
+    hold_masks(model)
     if not isinstance(report, Report):
         raise UserError(
             f"{step.place.origin}: run() of the step {step.form.step} should return a Report, such as fit() gives, but "
             f"returns {report if report is None else type(report).__name__}."
         )
     planned = step.planned.shape
-    if planned.table is None:
-        left = sum(p.numel() for name, p in model.named_parameters() if not name.startswith("hf.classifier."))
+    if not isinstance(model, ReferenceModel):
+        left = sum(p.numel() for p in model.encoder.parameters())
         if left != planned.parameters:
             raise UserError(
                 f"{step.place.origin}: the step {step.form.step} leaves {left:,} parameters without the head, but its "

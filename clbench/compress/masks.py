@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from clbench.encoder.bert import Classifier
+from clbench.encoder.classifier import Classifier
 
 
 def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
@@ -27,7 +27,14 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     parameters = dict(model.named_parameters())
     for name, mask in masks.items():
         parameter = parameters[name]
-        kept = mask.to(parameter.dtype)
-        with torch.no_grad():
-            parameter.mul_(kept)
+        kept = mask.to(parameter)
+        model.held.append((parameter, kept))
         parameter.register_hook(lambda gradient, kept=kept: gradient * kept)
+    hold_masks(model)
+
+
+def hold_masks(model: nn.Module) -> None:
+    """Set to zero once more what masks leave out, after a step that may have written weights by itself."""
+    with torch.no_grad():
+        for parameter, kept in getattr(model, "held", ()):
+            parameter.mul_(kept)

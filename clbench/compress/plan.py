@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
+from clbench.runtime.device import CPU, Device
 from clbench.schema.step import Place, Planned, Shape, Step
 from clbench.storage.cache import installed, is_cached, key_of
 
@@ -73,6 +74,7 @@ class Plan:
     Attributes:
         recipe, backbone, task, seed: as :func:`plan` was given them.
         observed: what determines the state of the strategy that watches; None without one.
+        device: where it is carried out.
         steps: in order.
         artifacts: entries of the cache that it reads or makes, in order, the teachers' first, each once.
         key: what determines the model, 64 hexadecimal digits. Where training decides something, it is not the key that
@@ -85,6 +87,7 @@ class Plan:
     task: str
     seed: int
     observed: Mapping[str, Any] | None
+    device: Device
     steps: tuple[PlannedStep, ...]
     artifacts: tuple[Artifact, ...]
     key: str
@@ -124,6 +127,7 @@ def plan(
     seed: int = 0,
     observed: Mapping[str, Any] | None = None,
     label_space: Sequence[str] = (),
+    device: Device = CPU,
 ) -> Plan:
     """Plan a recipe; nothing is loaded, trained or written.
 
@@ -145,8 +149,8 @@ def plan(
     """
     from clbench.encoder.backbone import teacher_backbone
 
-    shape, forms = _shape(backbone), recipe.form.steps
-    chain = beginning(backbone, task, seed)
+    shape, forms = Shape.of(backbone.shape), recipe.form.steps
+    chain = beginning(backbone, task, seed, device)
     last = max((number for number, form in enumerate(forms) if form.trains), default=-1)
     steps: list[PlannedStep] = []
     artifacts: list[Artifact] = []
@@ -154,7 +158,7 @@ def plan(
         teacher = None
         if number in recipe.teachers:
             own = teacher_backbone(recipe.teachers[number], backbone)
-            teacher = plan(recipe.teachers[number], own, task, seed=seed, label_space=label_space)
+            teacher = plan(recipe.teachers[number], own, task, seed=seed, label_space=label_space, device=device)
             artifacts += teacher.artifacts
         place = Place(
             f"{form.step} {recipe.form.name}", str(recipe.path), forms[number + 1 :], backbone, task,
@@ -173,29 +177,30 @@ def plan(
         steps.append(step)
         shape = planned.shape
     return Plan(
-        recipe, backbone, task, seed, observed, tuple(steps), tuple(dict.fromkeys(artifacts)), key_of(chain), shape
+        recipe,
+        backbone,
+        task,
+        seed,
+        observed,
+        device,
+        tuple(steps),
+        tuple(dict.fromkeys(artifacts)),
+        key_of(chain),
+        shape,
     )
 
 
-def beginning(backbone: Backbone, task: str, seed: int) -> dict[str, Any]:
+def beginning(backbone: Backbone, task: str, seed: int, device: Device) -> dict[str, Any]:
     """What determines a model before any step; each step adds its identity to ``steps``."""
     return {
         "clbench": __version__, "torch": installed("torch"), "backbone": backbone.digest, "task": task, "seed": seed,
-        "steps": [],
+        "steps": [], **device.identity(),
     }  # fmt: skip
 
 
 def entry_of(chain: Mapping[str, Any], observed: Mapping[str, Any] | None) -> dict[str, Any]:
     """What determines the cache's entry of the chain's last step; ``observed`` is None where nobody watches it."""
     return {**chain, "observed": None if observed is None else dict(observed)}
-
-
-def _shape(backbone: Backbone) -> Shape:
-    found = backbone.shape
-    return Shape(
-        found.num_hidden_layers, found.hidden_size, found.intermediate_size, found.vocab_size,
-        found.max_position_embeddings, found.type_vocab_size, tuple(range(1, found.num_hidden_layers + 1)),
-    )  # fmt: skip
 
 
 def _seed(seed: int, trained: int) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.optimization import clip, optimizer, rate, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
+from clbench.runtime.device import CPU, Device
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Task:
         digest: a digest of the pairs and of how they were tokenised.
         label_space: the classes' names; empty where nobody asks for them.
         domain: its name, for messages.
+        pairs: its training and validation pairs, for a teacher with another tokenizer; None where there are no texts.
+        max_length: tokens a pair at most.
     """
 
     store: TokenStore
@@ -58,19 +61,32 @@ class Task:
     digest: str
     label_space: tuple[str, ...] = ()
     domain: str = ""
+    pairs: tuple[Pairs, Pairs] | None = None
+    max_length: int = 0
+
+    def tokenised(self, tokenizer: Tokenizer) -> Task:
+        """The same task by another tokenizer."""
+        if self.pairs is None:
+            raise ValueError("the task has no texts to tokenise again")
+        first, second = ([text for part in self.pairs for text in getattr(part, side)] for side in ("first", "second"))
+        rows = np.arange(len(first))
+        train, validation = np.split(rows, [len(self.pairs[0])])
+        store = pack(tokenizer, first, second, self.max_length).on(self.store.device)
+        return replace(self, store=store, train_rows=train, validation_rows=validation)
 
 
 def task_of(
-    data: DomainData, tokenizer: Tokenizer, label_space: Sequence[str], max_length: int
+    data: DomainData, tokenizer: Tokenizer, label_space: Sequence[str], max_length: int, device: Device = CPU
 ) -> tuple[Task, np.ndarray]:
     """A domain by itself as a task, and the rows of its test pairs in the task's store."""
     parts = [data.splits[split] for split in SPLITS]
     first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
-    store = pack(tokenizer, first, second, max_length)
+    store = pack(tokenizer, first, second, max_length).on(device)
     train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
     task = Task(
         store, train, parts[0].labels, validation, parts[1].labels, len(label_space),
         task_digest(parts[0], parts[1], len(label_space), max_length), tuple(label_space), data.name,
+        (parts[0], parts[1]), max_length,
     )  # fmt: skip
     return task, test
 
@@ -139,7 +155,14 @@ class StepContext:
     observer: Observer | None = None
 
     def fit(
-        self, model: Model, loss: Loss[Model], *, part: str = "", last: bool = True, observer: Observer | None = None
+        self,
+        model: Model,
+        loss: Loss[Model],
+        *,
+        part: str = "",
+        last: bool = True,
+        observer: Observer | None = None,
+        beside: nn.Module | None = None,
     ) -> Report:
         """Train as the step's field ``training`` says, see :func:`fit`.
 
@@ -149,11 +172,12 @@ class StepContext:
             part: what follows the step's name in progress, where it trains more than once.
             last: whether this is the training that a strategy's observer watches.
             observer: of the step's own, where it is not the last.
+            beside: parameters of the loss's own, trained along and then forgotten.
         """
         assert self.training is not None  # of a step that trains
         scores = fit(
             model, self.task, self.training, loss, seed=self.seed,
-            name=f"{self.place.name}{part}", observer=self.observer if last else observer,
+            name=f"{self.place.name}{part}", observer=self.observer if last else observer, beside=beside,
         )  # fmt: skip
         return Report(tuple(scores))
 
@@ -167,6 +191,7 @@ def fit(
     seed: int,
     name: str,
     observer: Observer | None = None,
+    beside: nn.Module | None = None,
 ) -> list[float]:
     """Train ``model`` in place; with ``select: best`` it ends with the weights of its best epoch.
 
@@ -178,6 +203,7 @@ def fit(
         seed: draws the order of pairs and the dropout masks.
         name: the task's, for those who listen.
         observer: watches every optimizer step; it changes nothing.
+        beside: parameters of the loss's own, trained along.
 
     Returns:
         The balanced accuracy on the validation pairs after each epoch (after the last one only, with ``select: last``).
@@ -186,8 +212,10 @@ def fit(
         NotFinite: the loss, its gradient, or a logit on the validation pairs is nan or infinite.
     """
     torch.manual_seed(seed)
-    rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels)
-    step = optimizer(model, form)
+    device = task.store.device.torch
+    rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels).to(device)
+    trained = model if beside is None else nn.ModuleList([model, beside.to(device)])
+    step = optimizer(trained, form)
     lengths = task.store.lengths[task.train_rows]
     parts = math.ceil(len(rows) / form.batch_size)
     steps = parts * form.epochs
@@ -205,7 +233,7 @@ def fit(
             value = loss(model, places, labels[places])
             value.backward()
             where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}"
-            clip(model, value, form.max_grad_norm, where)
+            clip(trained, value, form.max_grad_norm, where)
             if observer:
                 observer.before_iteration(model)
             step.step()

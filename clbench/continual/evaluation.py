@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from clbench.continual.benchmark import Experience
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.metrics.scores import balanced_accuracy
 
 Evaluate = Callable[[nn.Module], Mapping[str, np.ndarray]]

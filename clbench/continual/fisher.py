@@ -46,12 +46,13 @@ def fisher_diagonal(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str,
         A tensor of the parameter's shape for each parameter that is trained, by its name.
     """
     sums = {name: torch.zeros_like(p) for name, p in model.named_parameters() if p.requires_grad}
+    device = next(model.parameters()).device
     owners = _owners(model, sums)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         for batch in _equal_lengths(model, rows):
-            asked = rows[batch], labels[batch]
+            asked = rows[batch], labels[batch].to(device)
             if owners is None or not _together(model, owners, *asked):
                 _pair_by_pair(model, sums, *asked)
     finally:
@@ -91,8 +92,8 @@ def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, lab
     """Add the squares of some pairs of one length.
 
     Returns:
-        False, and nothing is added, where a module is called twice: the two parts of a pair's gradient would have to be
-        added before they are squared.
+        False, and nothing is added, where a module is called twice (the two parts of a pair's gradient would have to be
+        added before they are squared) or not at all (its parameters are then used in another way).
     """
     called: list[nn.Module] = []
 
@@ -108,7 +109,7 @@ def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, lab
         # Weights need no gradient of their own, which saves that half of the backward pass.
         with torch.enable_grad(), _frozen(model):
             loss = F.cross_entropy(model(rows), labels, reduction="sum")
-            if len(set(called)) < len(called):
+            if len(called) != len(owners) or set(called) != set(owners):
                 return False
             loss.backward()
     finally:

@@ -8,23 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.encoder.hf_folder import FILES, check_files, digest_of, read_shape
+from clbench.encoder.architecture import fresh_head, load_model, read_architecture
+from clbench.encoder.hf_folder import FILES, check_files, digest_of, is_bert, read_bert_shape
 from clbench.encoder.located import Located, check_length, locate
 from clbench.encoder.same_tokens import check_tokenizer
-from clbench.encoder.tokenizer import read_tokenizer
+from clbench.encoder.tokenizer import is_wordpiece, read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
     POOLER,
     Head,
     check_finite,
+    check_floating,
     check_weights,
     expected_weights,
     read_head,
     read_weights,
+    stored_names,
 )
 from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
-from clbench.schema.backbone import BertShape
+from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.shipped import FOLDERS, expanded
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BertModel
 
-    from clbench.encoder.bert import Classifier
+    from clbench.encoder.classifier import Classifier
     from clbench.schema.recipe import OpenRecipe
 
 # As in a record, which names the backbone.
@@ -57,7 +60,7 @@ class Backbone:
     digest: str
     source: dict[str, Any]
     learning_rate: float
-    shape: BertShape = field(repr=False)
+    shape: BertShape | EncoderShape = field(repr=False)
 
     @property
     def layers(self) -> int:
@@ -71,24 +74,31 @@ class Backbone:
         return bool(tokenizer.encode("A").ids == tokenizer.encode("a").ids)
 
     def tokenizer(self) -> Tokenizer:
-        """A fresh tokenizer with BERT's template; it neither pads nor cuts.
+        """A fresh tokenizer with a template for pairs; it neither pads nor cuts.
 
         Raises:
             UserError: its file is missing, damaged, does not fit the encoder, or transformers reads it otherwise.
         """
-        check_tokenizer(self.folder, self.shape, self.digest, f"backbone {self.name}")
+        if isinstance(self.shape, BertShape) and is_wordpiece(self.folder, f"backbone {self.name}"):
+            check_tokenizer(self.folder, self.shape, self.digest, f"backbone {self.name}")
         return read_tokenizer(self.folder, self.shape, f"backbone {self.name}")
 
     def classifier(self, num_labels: int, seed: int) -> Classifier:
         """The encoder with a fresh head, fp32, in training mode; dropout as in its configuration.
 
-        The head, and the pooler where the checkpoint has none, are drawn from ``seed`` alone: weights from
-        N(0, initializer_range), biases 0. torch's global generator is left as it was.
+        The head, and the pooler where the checkpoint has none, are drawn from ``seed`` alone: of a BERT weights from
+        N(0, initializer_range) and biases 0, of another family as transformers draws them. torch's global generator is
+        left as it was.
         """
         import torch
 
-        from clbench.encoder.bert import Classifier
+        from clbench.encoder.classifier import Classifier
 
+        if isinstance(self.shape, EncoderShape):
+            model = load_model(self.folder, f"backbone {self.name}", seed=seed, num_labels=num_labels)
+            if f"{self.shape.head}.weight" in stored_names(self.folder, f"backbone {self.name}"):
+                fresh_head(model, seed)
+            return Classifier(model.train(), packed=self.shape.packed)
         torchvision_ops.define()
         from transformers import BertForSequenceClassification
 
@@ -126,16 +136,26 @@ class Backbone:
         Raises:
             UserError: it has no head, a damaged one, or one for other labels.
         """
-        from clbench.encoder.bert import Classifier
+        import torch
 
+        from clbench.encoder.classifier import Classifier
+
+        order = list(self.head(label_space, labels).order)
+        names: dict[str, Any] = {
+            "id2label": dict(enumerate(label_space)),
+            "label2id": {label: number for number, label in enumerate(label_space)},
+        }
+        if isinstance(self.shape, EncoderShape):
+            model = load_model(self.folder, f"model {self.name}", seed=0, **names)
+            last = model.get_submodule(self.shape.head)
+            with torch.no_grad():
+                for parameter in last.parameters():
+                    parameter.copy_(parameter[order])
+            return Classifier(model.train(), packed=self.shape.packed)
         torchvision_ops.define()
         from transformers import BertForSequenceClassification
 
-        order = list(self.head(label_space, labels).order)
-        model = _empty(
-            BertForSequenceClassification, self.shape, id2label=dict(enumerate(label_space)),
-            label2id={label: number for number, label in enumerate(label_space)},
-        )  # fmt: skip
+        model = _empty(BertForSequenceClassification, self.shape, **names)
         weights = self._weights(*POOLER, *HEAD)
         heads = {name: weights.pop(name)[order] for name in HEAD}
         model.load_state_dict({f"bert.{name}": value for name, value in weights.items()} | heads)
@@ -143,7 +163,15 @@ class Backbone:
         return Classifier(model)
 
     def encoder(self) -> BertModel:
-        """The encoder alone, without pooler, fp32, in evaluation mode, its parameters frozen: a teacher."""
+        """The encoder alone, without pooler, fp32, in evaluation mode, its parameters frozen: a teacher.
+
+        Raises:
+            UserError: it is no BERT; clbench's pre-training teaches BERTs from a BERT.
+        """
+        if isinstance(self.shape, EncoderShape):
+            raise UserError(
+                f"backbone {self.name}: pre-training should be taught by a BERT, but this is a {self.shape.model_type}."
+            )
         torchvision_ops.define()
         from transformers import BertModel
 
@@ -165,6 +193,7 @@ class Backbone:
 
     def _weights(self, *more: str) -> dict[str, Tensor]:
         """The encoder's weights, and those of ``more`` that the checkpoint has."""
+        assert isinstance(self.shape, BertShape)
         return read_weights(self.folder, {*expected_weights(self.shape), *more}, f"backbone {self.name}")
 
 
@@ -183,7 +212,9 @@ def open_backbone(name: str | Path) -> Backbone:
 
 def _opened(place: Located) -> Backbone:
     name, form = place.name, place.form
-    about = {} if form is None else {"licence": form.licence, "citation": form.citation}
+    about: dict[str, Any] = {} if form is None else {"licence": form.licence, "citation": form.citation}
+    if form is not None and form.seen_domains is not None:
+        about["seen_domains"] = list(form.seen_domains)
     rate = None if form is None else form.learning_rate
     if place.hub is not None:
         backbone = _from_hub(name, place.hub, place.revision, about, rate)
@@ -258,7 +289,7 @@ def _same_place(one: str, other: str) -> bool:
     return one == other or (os.path.exists(first) and os.path.exists(second) and first.resolve() == second.resolve())
 
 
-def _from_hub(name: str, hub_id: str, revision: str | None, about: dict[str, str], rate: float | None) -> Backbone:
+def _from_hub(name: str, hub_id: str, revision: str | None, about: dict[str, Any], rate: float | None) -> Backbone:
     from clbench.encoder.hub import fetch
 
     folder, commit = fetch(hub_id, revision)
@@ -281,24 +312,34 @@ def _checked(
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
     if digest != packaged:
         # A packaged one is compared with transformers when it is first used: to list it needs no torch.
-        check_tokenizer(folder, shape, digest, origin)
+        if isinstance(shape, BertShape) and is_wordpiece(folder, origin):
+            check_tokenizer(folder, shape, digest, origin)
+        else:
+            read_tokenizer(folder, shape, origin)
     return Backbone(name, folder, digest, source, chosen, shape)
 
 
 # Shapes and digests of folders that have been read through, by the state of their files: a sweep opens the same
 # backbone for every run.
-_READ: dict[tuple[Any, ...], tuple[BertShape, str]] = {}
+_READ: dict[tuple[Any, ...], tuple[BertShape | EncoderShape, str]] = {}
 
 
-def _read_through(folder: Path, origin: str) -> tuple[BertShape, str]:
+def _read_through(folder: Path, origin: str) -> tuple[BertShape | EncoderShape, str]:
     """The folder's shape and digest, after a look at every weight of its encoder; once for each state of its files."""
     found = [(folder / name).stat() for name in FILES if (folder / name).exists()]
     state = (folder.resolve(), *((s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
     if state not in _READ:
-        shape = read_shape(folder, origin)
-        check_weights(folder, shape, origin)
-        check_finite(folder, {*expected_weights(shape), *POOLER}, origin)
-        _READ[state] = (shape, digest_of(folder))
+        shape: BertShape | EncoderShape
+        if is_bert(folder, origin):
+            shape, digest = read_bert_shape(folder, origin), digest_of(folder)
+            check_weights(folder, shape, origin)
+            check_finite(folder, {*expected_weights(shape), *POOLER}, origin)
+        else:
+            check_floating(folder, origin)
+            check_finite(folder, stored_names(folder, origin), origin)
+            digest = digest_of(folder)
+            shape = read_architecture(folder, digest, origin)
+        _READ[state] = (shape, digest)
     return _READ[state]
 
 

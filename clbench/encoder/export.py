@@ -13,12 +13,13 @@ import torch
 
 from clbench.encoder.hf_folder import FILES
 from clbench.encoder.same_tokens import AS_IT_IS, BY_SETTINGS, bert_settings
-from clbench.encoder.tokenizer import SPECIAL
+from clbench.encoder.tokenizer import template_of
+from clbench.encoder.wordpiece import SPECIAL
 from clbench.storage.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import BertForSequenceClassification, BertModel
+    from transformers import BertModel, PreTrainedConfig, PreTrainedModel
 
 SUMS = "SHA256SUMS"
 
@@ -29,23 +30,22 @@ def write_backbone(bert: BertModel, tokenizer: Tokenizer, card: str, folder: Pat
     _write(bert, torch.float16, "BertModel", tokenizer, longest, card, folder)
 
 
-def write_classifier(
-    model: BertForSequenceClassification, tokenizer: Tokenizer, max_length: int, card: str, folder: Path
-) -> None:
+def write_classifier(model: PreTrainedModel, tokenizer: Tokenizer, max_length: int, card: str, folder: Path) -> None:
     """Write a classifier, head included, in fp32 into ``folder``, which appears whole or not at all; one that is there
     already is replaced.
 
     Args:
-        tokenizer: a WordPiece tokenizer, as :func:`~clbench.encoder.tokenizer.read_tokenizer` returns it.
+        model: of any family.
+        tokenizer: its tokenizer, as :func:`~clbench.encoder.tokenizer.read_tokenizer` returns it.
         max_length: tokens a pair that the model was trained with at most; transformers will cut there.
         card: the model card, Markdown.
         folder: where to.
     """
-    _write(model, torch.float32, "BertForSequenceClassification", tokenizer, max_length, card, folder)
+    _write(model, torch.float32, type(model).__name__, tokenizer, max_length, card, folder)
 
 
 def _write(
-    model: BertModel | BertForSequenceClassification,
+    model: PreTrainedModel,
     dtype: torch.dtype,
     architecture: str,
     tokenizer: Tokenizer,
@@ -64,13 +64,14 @@ def _write(
             (place / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
             config = model.config.to_dict()
             config.pop("_name_or_path", None)
-            config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."), model_type="bert")
+            config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
             tokenizer.no_padding()
             tokenizer.no_truncation()
             tokenizer.save(str(place / "tokenizer.json"))
-            _write_vocabulary(place / "vocab.txt", tokenizer)
-            settings = {**_tokenizer_settings(tokenizer), "model_max_length": max_length}
+            if config["model_type"] == "bert":
+                _write_vocabulary(place / "vocab.txt", tokenizer)
+            settings = {**_tokenizer_settings(tokenizer, model.config), "model_max_length": max_length}
             _write_json(place / "tokenizer_config.json", settings)
             (place / "README.md").write_text(card, encoding="utf-8")
             lines = [f"{sha256(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
@@ -81,12 +82,13 @@ def _write(
         raise cannot_write(folder, error) from error
 
 
-def _tokenizer_settings(tokenizer: Tokenizer) -> dict[str, Any]:
+def _tokenizer_settings(tokenizer: Tokenizer, config: PreTrainedConfig) -> dict[str, Any]:
     """What ``tokenizer_config.json`` must say for transformers to read as ``tokenizer`` does."""
-    found = bert_settings(tokenizer)
+    found, template = bert_settings(tokenizer) if config.model_type == "bert" else None, template_of(tokenizer)
     if found is None:
-        # transformers takes tokenizer.json as it is, but no longer knows that BERT wants token types.
-        names = ["input_ids", "token_type_ids", "attention_mask"]
+        # transformers takes tokenizer.json as it is, but no longer knows whether token types are wanted.
+        typed = template.typed and (getattr(config, "type_vocab_size", 0) or 0) > 1
+        names = ["input_ids", *(["token_type_ids"] if typed else []), "attention_mask"]
         content: dict[str, Any] = {"tokenizer_class": AS_IT_IS[0], "model_input_names": names}
     else:
         content = {"tokenizer_class": BY_SETTINGS[0], "do_lower_case": found["do_lower_case"]}
@@ -95,8 +97,11 @@ def _tokenizer_settings(tokenizer: Tokenizer) -> dict[str, Any]:
             content["strip_accents"] = found["strip_accents"]
         if not found["tokenize_chinese_chars"]:
             content["tokenize_chinese_chars"] = False
-    begin, end, _ = tokenizer.encode("", "").tokens
-    said = {"cls": begin, "sep": end, "unk": tokenizer.model.unk_token}
+    said = {"cls": tokenizer.id_to_token(template.before[0]), "sep": tokenizer.id_to_token(template.between[-1])}
+    if isinstance(unknown := getattr(tokenizer.model, "unk_token", None), str):
+        said["unk"] = unknown
+    if config.pad_token_id is not None and (padding := tokenizer.id_to_token(config.pad_token_id)) is not None:
+        said["pad"] = padding
     special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
     for kind in SPECIAL:
         # null where there is none: transformers would add its own, with a number beyond the embeddings.

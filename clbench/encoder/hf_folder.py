@@ -14,7 +14,10 @@ from clbench.schema.backbone import BertShape
 from clbench.schema.form import parse, shown
 
 # What a backbone is made of; nothing else is downloaded, read or hashed.
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+FILES = (
+    "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+    "vocab.json", "merges.txt", "spm.model", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
 # Bytes that a file may have. The largest tokenizers have a quarter of a million tokens, in some 20 MB.
 _LARGEST = {"config.json": 2**20, "model.safetensors": 16 * 2**30}
 _LARGEST_OTHER = 64 * 2**20
@@ -51,11 +54,20 @@ def check_files(folder: Path, origin: str) -> None:
             raise UserError(f"{origin}: {name} should be at most {size}, but has {found.st_size:,} bytes.")
 
 
-def read_shape(folder: Path, origin: str) -> BertShape:
-    """The checked ``config.json`` of a folder; ``origin`` opens the sentence of an error.
+def is_bert(folder: Path, origin: str) -> bool:
+    """Whether ``config.json`` says that the folder holds a BERT, which is read without transformers.
 
     Raises:
-        UserError: no configuration, one of another architecture or with code of its own, or sizes out of bounds.
+        UserError: there is no such file, or none that can be read.
+    """
+    return read_json(folder / "config.json", origin).get("model_type") == "bert"
+
+
+def read_bert_shape(folder: Path, origin: str) -> BertShape:
+    """The checked ``config.json`` of a BERT; ``origin`` opens the sentence of an error.
+
+    Raises:
+        UserError: no configuration, one with code of its own, or sizes out of bounds.
     """
     content = read_json(folder / "config.json", origin)
     if content.get("auto_map"):
@@ -66,11 +78,6 @@ def read_shape(folder: Path, origin: str) -> BertShape:
         raise UserError(
             f"{origin}: config.json says that the weights are quantised (quantization_config), which is not read; "
             "give the checkpoint in floating point."
-        )
-    if content.get("model_type") != "bert":
-        raise UserError(
-            f"{origin}: config.json should have the model_type 'bert', but has {shown(content.get('model_type'))}; "
-            "other architectures are not supported."
         )
     return parse(content, BertShape, f"{origin}: config.json")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clbench.encoder.hf_folder import FILES
-from clbench.errors import UserError
+from clbench.errors import UserError, first_line
 
 
 def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
@@ -49,7 +49,7 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
             "or name a local folder."
         ) from error
     except (HfHubHTTPError, ConnectionError, TimeoutError) as error:
-        raise UserError(f"{asked} could not be downloaded ({_first_line(error)}); try again later.") from error
+        raise UserError(f"{asked} could not be downloaded ({first_line(error)}); try again later.") from error
     return folder, folder.name
 
 
@@ -87,7 +87,3 @@ def _quiet() -> Iterator[None]:
 
 def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -43,3 +43,18 @@ class _LayerNorm(torch.autograd.Function):
                 grad.contiguous(), x, weight.shape, mean, rstd, weight, bias, list(ctx.needs_input_grad[:3])
             )
         return *found, None
+
+
+class ExactLayerNorm(nn.LayerNorm):
+    """A LayerNorm of transformers' modules that computes as :func:`layer_norm` does.
+
+    Where the class of a module is exchanged for it, its parameters and its name stay.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            return super().forward(x)
+        exact = x.device.type == "cpu" and x.dtype == torch.float32
+        if exact and torch.is_grad_enabled() and torch.get_num_threads() > 1:
+            return _LayerNorm.apply(x, self.weight, self.bias, self.eps)
+        return super().forward(x)

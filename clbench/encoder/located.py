@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clbench.encoder.hf_folder import check_files, read_shape
+from clbench.encoder.hf_folder import check_files, is_bert, read_bert_shape, read_json
 from clbench.errors import UserError, nearest, short
 from clbench.schema.backbone import HUB_ID, BackboneForm
 from clbench.schema.form import read_yaml
@@ -130,4 +130,8 @@ def _positions(name: str) -> int | None:
     if folder is None:
         return None
     check_files(folder, origin)
-    return read_shape(folder, origin).max_position_embeddings
+    if is_bert(folder, origin):
+        return read_bert_shape(folder, origin).max_position_embeddings
+    # Which of them a row has, is known when the model is opened.
+    said = read_json(folder / "config.json", origin).get("max_position_embeddings")
+    return said if isinstance(said, int) else None

@@ -10,17 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.quantize import quantized_matrices
 from clbench.encoder.reference import ReferenceModel
 from clbench.metrics.cost import linear_flops, pair_flops, parameters, parameters_without_embeddings
 from clbench.schema.warning import RunWarning
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # As safetensors names them.
 _DTYPES = {
@@ -96,9 +99,8 @@ def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | Non
     if isinstance(model, ReferenceModel):
         depth, flops = 0, _reference_flops(model, rows)
     else:
-        config = model.config
-        depth = config.num_hidden_layers
-        flops = pair_flops(depth, config.hidden_size, config.intermediate_size, length, config.num_labels)
+        depth = model.config.num_hidden_layers
+        flops = encoder_flops(model.hf, length)
     return {
         "depth": depth,
         "parameters": parameters(shapes),
@@ -107,6 +109,41 @@ def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | Non
         "flops_length": length,
         "disk_bytes": disk_bytes(model),
     }
+
+
+def encoder_flops(hf: PreTrainedModel, length: int) -> int:
+    """Floating-point operations of one forward pass over one pair, matrix products only.
+
+    Of a BERT by formula, see :func:`clbench.metrics.cost.pair_flops`; of any other family torch counts them in one.
+
+    Args:
+        hf: the model.
+        length: L, tokens of the pair, special ones included.
+    """
+    config = hf.config
+    if config.model_type == "bert":
+        return pair_flops(
+            config.num_hidden_layers, config.hidden_size, config.intermediate_size, length, config.num_labels
+        )
+    return counted_flops(hf, length)
+
+
+def counted_flops(hf: PreTrainedModel, length: int) -> int:
+    """As :func:`encoder_flops`, counted for whatever family it is."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config, training = hf.config, hf.training
+    # Of fused attention torch knows the products on a GPU alone.
+    was, config._attn_implementation = config._attn_implementation, "eager"
+    ids = torch.zeros(1, length, dtype=torch.int64, device=hf.device)
+    hf.eval()
+    try:
+        with torch.enable_grad(), FlopCounterMode(display=False) as counter:
+            hf(input_ids=ids, attention_mask=torch.ones_like(ids))
+    finally:
+        config._attn_implementation = was
+        hf.train(training)
+    return int(counter.get_total_flops())
 
 
 def _reference_flops(model: ReferenceModel, rows: np.ndarray | None) -> int:

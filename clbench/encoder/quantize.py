@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from clbench.encoder.bert import Classifier
+from clbench.encoder.classifier import Classifier
 from clbench.errors import UserError
 
 Model = TypeVar("Model", bound=nn.Module)

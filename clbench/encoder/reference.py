@@ -40,9 +40,9 @@ class ReferenceModel(nn.Module):
         )
 
     def with_tokens(self, store: TokenStore) -> ReferenceModel:
-        """The same model, from now on gathering from ``store``."""
+        """The same model, from now on gathering from ``store``, and on its device."""
         self.store = store
-        return self
+        return self.to(store.device.torch)
 
     def features(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Of the pairs at ``rows``, int64 (B,): see :func:`features`; none without a table."""
@@ -79,7 +79,7 @@ def features(store: TokenStore, rows: np.ndarray | Sequence[int], buckets: int) 
     measured holds all that an answer needs.
 
     Args:
-        store: rows [CLS] first [SEP] second [SEP].
+        store: rows of pairs.
         rows: int (B,).
         buckets: how many there are.
 
@@ -89,8 +89,10 @@ def features(store: TokenStore, rows: np.ndarray | Sequence[int], buckets: int) 
     """
     asked = np.asarray(rows, dtype=np.int64)
     begins, seconds, lengths = store.offsets[asked], store.seconds[asked], store.lengths[asked]
-    first = _words(store, begins + 1, seconds - 2)
-    second = _words(store, begins + seconds, lengths - seconds - 1)
+    frame = store.template
+    before, between, after = len(frame.before), len(frame.between), len(frame.after)
+    first = _words(store, begins + before, seconds - before - between)
+    second = _words(store, begins + seconds, lengths - seconds - after)
     both = np.intersect1d(first, second, assume_unique=True)
     none = np.arange(len(asked), dtype=np.uint64) << _BITS
     one, other = (

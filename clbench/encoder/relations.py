@@ -11,10 +11,11 @@ from torch import Tensor
 from clbench.encoder.tokens import Batch
 
 if TYPE_CHECKING:
-    from transformers.models.bert.modeling_bert import BertLayer
+    # Queries, keys and values, (N, H) each.
+    Projected = tuple[Tensor, Tensor, Tensor]
 
 
-def relations(theirs: BertLayer, t: Tensor, ours: BertLayer, s: Tensor, batch: Batch, heads: int) -> Tensor:
+def relations(theirs: Projected, ours: Projected, batch: Batch, heads: int) -> Tensor:
     """How far two layers' relations are apart, equations 5 and 6.
 
     The Kullback-Leibler divergence of softmax(A A^T / sqrt(d)) between teacher and student, for A the queries, the keys
@@ -22,18 +23,15 @@ def relations(theirs: BertLayer, t: Tensor, ours: BertLayer, s: Tensor, batch: B
     three, heads and tokens, in nats.
 
     Args:
-        theirs, ours: the teacher's and the student's layer.
-        t, s: what they read, (N, H) and (N, W); padding is not looked at.
-        heads: they divide both widths.
+        theirs, ours: the teacher's and the student's queries, keys and values; padding is not looked at, and the
+            teacher's take no gradient.
+        heads: they divide all widths.
 
     Returns:
         A scalar, with gradients for the student alone.
     """
-    total = torch.zeros((), device=s.device)
-    for name in ("query", "key", "value"):
-        with torch.no_grad():
-            a = getattr(theirs.attention.self, name)(t)
-        b = getattr(ours.attention.self, name)(s)
+    total = torch.zeros((), device=ours[0].device)
+    for a, b in zip(theirs, ours, strict=True):
         for chunk in batch.chunks:
             span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
             goal, guess = (_relation(x[span], chunk.rows, heads, chunk.bias) for x in (a, b))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.hf_folder import read_json
-from clbench.encoder.tokenizer import LEGACY, read_settings, read_tokenizer
-from clbench.errors import UserError
+from clbench.encoder.wordpiece import LEGACY, read_settings, read_wordpiece
+from clbench.errors import UserError, first_line
 from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import shown
@@ -51,7 +51,7 @@ def check_tokenizer(folder: Path, shape: BertShape, digest: str, origin: str) ->
         digest: the folder's, see :func:`~clbench.encoder.hf_folder.digest_of`.
 
     Raises:
-        UserError: as :func:`~clbench.encoder.tokenizer.read_tokenizer`; or transformers reads otherwise, and in which
+        UserError: as :func:`~clbench.encoder.wordpiece.read_wordpiece`; or transformers reads otherwise, and in which
             setting.
     """
     legacy = [name for name in LEGACY if (folder / name).is_file()]
@@ -65,7 +65,7 @@ def check_tokenizer(folder: Path, shape: BertShape, digest: str, origin: str) ->
     }
 
     def check(entry: Path) -> None:
-        _compare(read_tokenizer(folder, shape, origin), folder, origin)
+        _compare(read_wordpiece(folder, shape, origin), folder, origin)
         (entry / "passed").write_bytes(b"")
 
     key = key_of(content)
@@ -78,6 +78,8 @@ def bert_settings(tokenizer: Tokenizer) -> dict[str, bool | None] | None:
     """The settings with which transformers' BertTokenizer reads as ``tokenizer`` does, by their names in
     tokenizer_config.json; None where it can't.
     """
+    if type(tokenizer.model).__name__ != "WordPiece":
+        return None
     found = _described(tokenizer)
     kept = {f"normalizer.{name}": found.get(f"normalizer.{name}") for name in SETTINGS}
     expected = {
@@ -104,7 +106,7 @@ def _compare(ours: Tokenizer, folder: Path, origin: str) -> None:
             f"but is {str(named)[:40]!r}."
         )
     torchvision_ops.define()
-    with _silence():
+    with silence():
         from transformers import AutoTokenizer, BertConfig
 
         try:
@@ -114,9 +116,9 @@ def _compare(ours: Tokenizer, folder: Path, origin: str) -> None:
             )
             described = _described(theirs.backend_tokenizer)
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
             raise UserError(
-                f"{origin}: transformers cannot read the tokenizer ({reason}); save it again with its save_pretrained."
+                f"{origin}: transformers cannot read the tokenizer ({first_line(error)}); save it again with its "
+                "save_pretrained."
             ) from error
         _compare_settings(_described(ours), described, (folder / "tokenizer.json").exists(), origin)
         _compare_texts(ours, theirs, origin)
@@ -205,13 +207,16 @@ def _flattened(found: Any) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """transformers without its warnings."""
+def silence() -> Iterator[None]:
+    """transformers without its warnings and bars."""
     from transformers.utils import logging
 
-    level = logging.get_verbosity()
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clbench.encoder.tokenizer import Template, template_of
 from clbench.errors import UserError
+from clbench.runtime.device import CPU, Device
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -84,9 +87,20 @@ class TokenStore:
         ids: int32 array of all tokens, one sequence after another.
         offsets: int64 array of shape (R + 1,); row r holds ids[offsets[r]:offsets[r + 1]].
         seconds: int64 array of shape (R,): the place within the row at which the second sentence begins.
+        template: how the rows' texts were joined; by default as [CLS] first [SEP] second [SEP].
+        device: where batches of them are wanted, and the models that read them.
     """
 
-    def __init__(self, ids: np.ndarray, offsets: np.ndarray, seconds: np.ndarray) -> None:
+    def __init__(
+        self,
+        ids: np.ndarray,
+        offsets: np.ndarray,
+        seconds: np.ndarray,
+        template: Template | None = None,
+        device: Device = CPU,
+    ) -> None:
+        self.device = device
+        self.template = Template((0,), (0,), (0,), (0,)) if template is None else template
         self.ids = torch.from_numpy(np.ascontiguousarray(ids, dtype=np.int64))
         self.offsets = np.asarray(offsets, dtype=np.int64)
         self.lengths = np.diff(self.offsets)
@@ -99,21 +113,29 @@ class TokenStore:
         # A strategy that copies the model (LwF's old model) must not copy every token with it.
         return self
 
+    def on(self, device: Device) -> TokenStore:
+        """The same rows for a device."""
+        twin = copy.copy(self)
+        twin.device = device
+        return twin
+
     def batch(self, rows: Tensor | np.ndarray | Sequence[int]) -> Batch:
         """Gather the tokens of ``rows``, int (B,), once.
 
         The rows are sorted by length and cut into chunks of like length, each padded to its own longest row, so that
         the gain of length buckets is there in whatever order a strategy asks for rows.
         """
-        asked = np.asarray(rows, dtype=np.int64)
+        asked = np.asarray(rows.cpu() if isinstance(rows, Tensor) else rows, dtype=np.int64)
         lengths = self.lengths[asked]
+        # A GPU computes one padded product sooner than several without padding.
+        spread = _SPREAD if self.device.kind == "cpu" else np.inf
         order = np.argsort(lengths, kind="stable")
         starts: list[int] = []
         limit = 0.0
         for seat, length in enumerate(lengths[order].tolist()):
             if length > limit:
                 starts.append(seat)
-                limit = length * _SPREAD
+                limit = length * spread
         firsts = np.empty(len(asked), dtype=np.int64)
         sources, positions, types, masks, owners = [], [], [], [], []
         chunks = []
@@ -128,7 +150,7 @@ class TokenStore:
             at = np.minimum(place, size[:, None] - 1)
             sources.append((self.offsets[asked[members]][:, None] + at).ravel())
             positions.append(at.ravel())
-            types.append((at >= self.seconds[asked[members]][:, None]).ravel())
+            types.append(((at >= self.seconds[asked[members]][:, None]) & self.template.typed).ravel())
             masks.append(mask.ravel())
             owners.append(np.repeat(members, longest))
             firsts[members] = begin + longest * np.arange(b - a)
@@ -145,18 +167,17 @@ class TokenStore:
             mask=torch.from_numpy(np.concatenate(masks)),
             owners=torch.from_numpy(np.concatenate(owners)),
             sources=found,
-        )
+        ).to(self.device.torch)
 
 
 def pack(tokenizer: Tokenizer, first: Iterable[str], second: Iterable[str] | None, max_length: int) -> TokenStore:
-    """Tokenise single sentences or pairs as ``[CLS] first [SEP] second [SEP]``, the longer sentence cut first.
+    """Tokenise single sentences or pairs by the tokenizer's template, the longer sentence cut first.
 
     The ids are those of transformers' ``truncation="longest_first"``, but each side is cut before the two are joined:
     tokenizers itself joins every piece that it cuts off one side with every piece of the other.
 
     Args:
-        tokenizer: a ``tokenizers.Tokenizer`` with BERT's template, as :func:`~clbench.encoder.tokenizer.read_tokenizer`
-            returns it.
+        tokenizer: a ``tokenizers.Tokenizer``, as :func:`~clbench.encoder.tokenizer.read_tokenizer` returns it.
         first: R sentences.
         second: R sentences, or None for single sentences.
         max_length: tokens a row at most, special tokens included.
@@ -167,28 +188,35 @@ def pack(tokenizer: Tokenizer, first: Iterable[str], second: Iterable[str] | Non
     """
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    template = template_of(tokenizer)
     if second is None:
-        begin, end = tokenizer.encode("").ids
-        sides = [_tokenise(tokenizer, list(first), max_length - 2)]
-        counts = [np.minimum(sides[0][1], max_length - 2)]
+        room = max_length - len(template.before) - len(template.closing)
+        sides = [_tokenise(tokenizer, list(first), room)]
+        frame: tuple[tuple[int, ...], ...] = (template.before, template.closing)
+        counts = [np.minimum(sides[0][1], room)]
     else:
-        begin, end, _ = tokenizer.encode("", "").ids
+        room, frame = max_length - template.room, (template.before, template.between, template.after)
         texts = list(zip(first, second, strict=True))
-        sides = [_tokenise(tokenizer, [pair[side] for pair in texts], max_length - 3) for side in (0, 1)]
-        counts = list(_longest_first(sides[0][1], sides[1][1], max_length - 3))
-    lengths = 1 + sum(count + 1 for count in counts)
+        sides = [_tokenise(tokenizer, [pair[side] for pair in texts], room) for side in (0, 1)]
+        counts = list(_longest_first(sides[0][1], sides[1][1], room))
+    lengths = sum(map(len, frame)) + sum(counts)
     ids = np.empty(int(lengths.sum()), dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     at = offsets[:-1].copy()
-    ids[at] = begin
-    at += 1
-    for (kept, _), count in zip(sides, counts, strict=True):
+    at = _put(ids, at, frame[0])
+    for (kept, _), count, special in zip(sides, counts, frame[1:], strict=True):
         for row, place in enumerate(at.tolist()):
             ids[place : place + count[row]] = kept[row][: count[row]]
-        at += count
-        ids[at] = end
-        at += 1
-    return TokenStore(ids, offsets, 2 + counts[0])
+        at = _put(ids, at + count, special)
+    return TokenStore(ids, offsets, len(frame[0]) + counts[0] + len(frame[1]), template)
+
+
+def _put(ids: np.ndarray, at: np.ndarray, special: Sequence[int]) -> np.ndarray:
+    """Put special tokens into every row, at ``at``, int64 (R,); where the rows go on."""
+    for number in special:
+        ids[at] = number
+        at = at + 1
+    return at
 
 
 def _tokenise(tokenizer: Tokenizer, texts: list[str], most: int) -> tuple[list[np.ndarray], np.ndarray]:

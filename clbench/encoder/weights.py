@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import numpy as np
 
 from clbench.encoder.hf_folder import read_json
 from clbench.errors import UserError
-from clbench.schema.backbone import BertShape
+from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.form import shown
 
 if TYPE_CHECKING:
@@ -123,6 +124,30 @@ def check_finite(folder: Path, names: Collection[str], origin: str) -> None:
             )
 
 
+def check_floating(folder: Path, origin: str) -> None:
+    """Check that no weight is stored in a type that is read with a scale, as 8-bit ones are.
+
+    Raises:
+        UserError: one is.
+    """
+    for found in _stored(folder, origin).values():
+        if found.dtype.startswith(("F8", "F4", "F6", "I8", "U8", "E8")):
+            raise UserError(
+                f"{origin}: '{found.name}' in model.safetensors should hold floating-point numbers "
+                f"({', '.join(_FLOATING)}), but holds {found.dtype}; give the checkpoint in floating point."
+            )
+
+
+def stored_numbers(folder: Path, origin: str) -> int:
+    """How many numbers ``model.safetensors`` holds; only its header is read."""
+    return sum(math.prod(found.shape) for found in _stored(folder, origin).values())
+
+
+def stored_names(folder: Path, origin: str) -> set[str]:
+    """The plain names of what ``model.safetensors`` holds; only its header is read."""
+    return set(_stored(folder, origin))
+
+
 def read_weights(folder: Path, names: Collection[str], origin: str) -> dict[str, Tensor]:
     """Those weights of ``names`` that are there, by name without the prefix ``bert.``, in float32.
 
@@ -140,7 +165,11 @@ def read_weights(folder: Path, names: Collection[str], origin: str) -> dict[str,
 
 
 def read_head(
-    folder: Path, shape: BertShape, label_space: Sequence[str], origin: str, labels: Sequence[str] | None = None
+    folder: Path,
+    shape: BertShape | EncoderShape,
+    label_space: Sequence[str],
+    origin: str,
+    labels: Sequence[str] | None = None,
 ) -> Head:
     """The checkpoint's classification head, checked.
 
@@ -153,19 +182,21 @@ def read_head(
         UserError: no head or pooler; a head of another shape, without its bias, with numbers that are not finite, or
             for other labels; or what is said of its labels contradicts itself.
     """
-    found = _stored(folder, origin)
-    if HEAD[0] not in found or POOLER[0] not in found:
+    found, bert = _stored(folder, origin), isinstance(shape, BertShape)
+    head = HEAD if isinstance(shape, BertShape) else (f"{shape.head}.weight", f"{shape.head}.bias")
+    if head[0] not in found or (bert and POOLER[0] not in found):
         raise UserError(
-            f"{origin}: it should hold a classification head (classifier.weight) over a pooler, but is an encoder "
-            f"alone; fine-tune it first: --model finetune-12l --backbone {folder}."
+            f"{origin}: it should hold a classification head ({head[0]}){' over a pooler' if bert else ''}, but is an "
+            f"encoder alone; fine-tune it first: --model finetune-12l --backbone {folder}."
         )
-    rows = found[HEAD[0]].shape[:1] or (0,)
-    _check(found, HEAD[0], (rows[0], shape.hidden_size), f"by the hidden_size {shape.hidden_size}", origin)
-    _check(found, HEAD[1], rows, f"beside a classifier.weight of {rows[0]} rows", origin)
+    rows = found[head[0]].shape[:1] or (0,)
+    if bert:
+        _check(found, head[0], (rows[0], shape.hidden_size), f"by the hidden_size {shape.hidden_size}", origin)
+        _check(found, head[1], rows, f"beside a classifier.weight of {rows[0]} rows", origin)
     names = _names_of(read_json(folder / "config.json", origin), rows[0], origin)
-    head = _arranged(names, rows[0], label_space, labels, origin)
-    check_finite(folder, HEAD, origin)
-    return head
+    arranged = _arranged(names, rows[0], label_space, labels, origin)
+    check_finite(folder, head, origin)
+    return arranged
 
 
 def _arranged(

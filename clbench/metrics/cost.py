@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+# The tables of words, positions and token types, EuroBERT's of words, MPNet's of relative positions.
+_TABLES = ("_embeddings.weight", "embed_tokens.weight", "relative_attention_bias.weight")
+
 
 def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
     """Number of parameters: the sum of the products of the shapes.
@@ -18,9 +21,10 @@ def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
 def parameters_without_embeddings(shapes: Mapping[str, Sequence[int]]) -> int:
     """The same without the embedding tables (words, positions, token types), which cost memory but no products.
 
-    Tables are known by Hugging Face's names, ``..._embeddings.weight``; the embeddings' LayerNorm is counted.
+    Tables are known by Hugging Face's names, ``..._embeddings.weight`` in nearly all families; the embeddings'
+    LayerNorm is counted.
     """
-    return parameters({name: shape for name, shape in shapes.items() if not name.endswith("_embeddings.weight")})
+    return parameters({name: shape for name, shape in shapes.items() if not name.endswith(_TABLES)})
 
 
 def pair_flops(layers: int, hidden: int, intermediate: int, length: int, classes: int) -> int:

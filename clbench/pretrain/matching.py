@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clbench.encoder.bert import encode
+from clbench.encoder.family import family_of
 from clbench.encoder.relations import relations
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.projection import Affine, project_embeddings, project_layers
@@ -20,6 +21,8 @@ from clbench.schema.pretrain import Pretraining, Student, Weights
 torchvision_ops.define()
 
 from transformers import BertConfig, BertModel  # noqa: E402  (after the schemas it needs)
+
+BERT = family_of("bert")
 
 
 @dataclass(frozen=True)
@@ -201,9 +204,11 @@ def losses(
             goal = (compare(taught.sentences[pairs]) - pupil.compared_mean) / pupil.compared_deviation
             parts["comparison"] = (pupil.comparison(cls[pairs]) - goal).square().mean()
         if weights.relations:
-            theirs, ours = teacher.bert.encoder.layer[-1], pupil.bert.encoder.layer[-1]
             read = taught.hidden[:, teacher.depths.index(teacher.layers - 1)]
-            parts["relations"] = relations(theirs, read, ours, states[-2].float(), batch, form.relation_heads)
+            with torch.no_grad():
+                theirs = BERT.queries_keys_values(teacher.bert.encoder.layer[-1], read)
+            ours = BERT.queries_keys_values(pupil.bert.encoder.layer[-1], states[-2].float())
+            parts["relations"] = relations(theirs, ours, batch, form.relation_heads)
     here = batch.mask & ~asked.shared.isnan()
     if weights.overlap and here.any():
         parts["overlap"] = torch.zeros((), device=last.device)

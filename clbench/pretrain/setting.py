@@ -121,6 +121,11 @@ def prepare(
     if accelerator.device.type == "cuda":
         # It plans anew for every shape, and here almost every batch is of a new one.
         torch.backends.cuda.enable_cudnn_sdp(False)
+    if source.shape.model_type != "bert":
+        raise UserError(
+            f"backbone {source.name}: pre-training makes BERTs and should start from one, but this is a "
+            f"{source.shape.model_type}."
+        )
     tokenizer = source.tokenizer()
     lines = read_lines(paths, form.min_words)
     needed = form.held_out + 2

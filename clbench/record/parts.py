@@ -10,6 +10,10 @@ from clbench.record.packing import Packed, PackedPlaces
 from clbench.schema.part import Name, Part
 
 
+def _absent(told: object) -> bool:
+    return told is None
+
+
 class BackboneInfo(Part):
     """The encoder that everything started from.
 
@@ -181,12 +185,20 @@ class Plugin(Part):
 
 
 class Hardware(Part):
-    """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch measured with."""
+    """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch measured with.
+
+    Where models computed on another device, or in another precision than float32: its kind, the precision, the card,
+    and whether it was held to what gives the same bits twice.
+    """
 
     cpu: str
     cores: int | None = None
     memory_bytes: int | None = None
     threads: int | None = None
+    device: str | None = Field(default=None, exclude_if=_absent)
+    precision: str | None = Field(default=None, exclude_if=_absent)
+    card: str | None = Field(default=None, exclude_if=_absent)
+    deterministic: str | None = Field(default=None, exclude_if=_absent)
 
 
 class Measured(Part):

@@ -9,6 +9,7 @@ from functools import cache
 
 from clbench import __version__
 from clbench.record.parts import Hardware
+from clbench.runtime.device import CPU, Device
 from clbench.storage.cache import installed
 
 PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", "safetensors", "numpy")
@@ -20,8 +21,8 @@ def versions() -> dict[str, str]:
     return found | {name: installed(name) for name in PACKAGES}
 
 
-def hardware() -> Hardware:
-    """The machine's CPU, cores, memory in bytes, and the threads that torch uses (if torch is loaded)."""
+def hardware(device: Device = CPU) -> Hardware:
+    """The machine's CPU, cores, memory in bytes, the threads that torch uses (if torch is loaded), and the device."""
     import psutil
 
     torch = sys.modules.get("torch")
@@ -30,6 +31,7 @@ def hardware() -> Hardware:
         cores=os.cpu_count(),
         memory_bytes=int(psutil.virtual_memory().total),
         threads=torch.get_num_threads() if torch else None,
+        **device.identity(),
     )
 
 

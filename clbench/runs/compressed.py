@@ -20,8 +20,8 @@ from clbench.data.baselines import majority
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import starting_backbone
-from clbench.encoder.bert import predict
 from clbench.encoder.card import Scored, table
+from clbench.encoder.classifier import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.measure import cost
@@ -30,6 +30,7 @@ from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.metrics.scores import accuracy, balanced_accuracy
 from clbench.runs.card import cut_at, recipe_card
+from clbench.runtime.device import choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import read_recipe
 from clbench.schema.seeds import check_seed
@@ -121,8 +122,9 @@ def write_compressed(
     labels = alone.form.label_space
     warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
     (data,) = load(alone, edition, data_dir=pairs.data_dir)
-    task, test = task_of(data, start.tokenizer(), labels, form.max_length)
-    planned = plan(recipe, start, task.digest, seed=seed, label_space=labels)
+    device = choose()
+    task, test = task_of(data, start.tokenizer(), labels, form.max_length, device)
+    planned = plan(recipe, start, task.digest, seed=seed, label_space=labels, device=device)
     made = execute(planned, task)
     warnings += tuple(head_warnings(made.steps, data.name, recipe.form.name))
     figures = _scores(made.model, test, data, task.classes)

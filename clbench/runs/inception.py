@@ -45,6 +45,7 @@ class Tokens:
 
 def make_tokens(job: Job) -> Tokens:
     """The job's tokens, from the cache where they are."""
+    from clbench.encoder.tokenizer import template_of
     from clbench.encoder.tokens import TokenStore, pack
 
     tokenizer = job.backbone.tokenizer()
@@ -70,7 +71,9 @@ def make_tokens(job: Job) -> Tokens:
     events.advance("tokenise", len(parts), len(parts), "parts")
     events.end("tokenise")
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    return Tokens(TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds)), rows)
+    template = template_of(tokenizer)
+    store = TokenStore(np.concatenate(ids), offsets, np.concatenate(seconds), template, job.device)
+    return Tokens(store, rows)
 
 
 def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
@@ -84,6 +87,7 @@ def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
         tokens.rows[first.name, "train"], first.splits["train"].labels,
         tokens.rows[first.name, "validation"], first.splits["validation"].labels,
         len(labels), digest=job.task_digest, label_space=labels, domain=first.name,
+        pairs=(first.splits["train"], first.splits["validation"]), max_length=job.max_length,
     )  # fmt: skip
     planned = job.plan(seed)
     names = list(dict.fromkeys(planned.tasks))
@@ -125,7 +129,7 @@ def evaluator(tokens: Tokens) -> Evaluate:
     """From a model to the predicted class of every test pair of each domain; pairs of like length are read together."""
     import torch
 
-    from clbench.encoder.bert import predict
+    from clbench.encoder.classifier import predict
     from clbench.encoder.quantize import evaluated
 
     tests = tokens.tests

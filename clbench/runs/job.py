@@ -16,6 +16,7 @@ from clbench import __version__
 from clbench.errors import UserError
 from clbench.record import RunWarning, check_beginning
 from clbench.runs.plugins import plugins_of
+from clbench.runtime.device import CPU, Device, choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.source import data_source
@@ -42,6 +43,7 @@ class Job:
         seconds: wall time of getting here, by phase.
         teachers: the encoders of teachers that do not start from ``backbone``.
         warnings: about the model; the pairs have their own.
+        device: where it computes.
     """
 
     spec: RunSpec
@@ -54,6 +56,7 @@ class Job:
     seconds: dict[str, float]
     teachers: tuple[Backbone, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
+    device: Device = CPU
 
     @property
     def max_length(self) -> int:
@@ -96,14 +99,14 @@ class Job:
 
         return plan(
             self.recipe, self.backbone, self.task_digest, seed=seed, observed=self.observed,
-            label_space=self.stream.form.label_space,
+            label_space=self.stream.form.label_space, device=self.device,
         )  # fmt: skip
 
     def fingerprint(self, seed: int | None = None) -> str:
         """sha256 over everything that determines the run's record, times apart; without a seed, that of all seeds."""
         import torch
 
-        content = {
+        content: dict[str, Any] = {
             "clbench": __version__,
             "torch": torch.__version__,
             "model": self.recipe.describe(),
@@ -114,6 +117,7 @@ class Job:
             "backbone": [self.backbone.digest, self.backbone.learning_rate],
             "eval_every": self.spec.eval_every,
             "seed": seed,
+            **self.device.identity(),
         }
         if self.plugins:
             content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
@@ -156,7 +160,8 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if data is None:
         with clock(seconds, "data"):
             data = load(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
-    job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings)
+    device = choose(spec.device, spec.precision, spec.deterministic)
+    job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
     return job
 

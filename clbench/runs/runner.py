@@ -140,7 +140,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
     tests = tokens.tests
     with clock(seconds, "measurement"), alone():
         speed = measure(evaluated(compressed.model), tests[job.trained[0].name])
-        machine = hardware()
+        machine = hardware(job.device)
     with clock(seconds, "data"):
         domains, warnings = _domains(job), _warnings(job, tokens, compressed)
     tested = np.concatenate(list(tests.values()))

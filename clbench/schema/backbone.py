@@ -25,6 +25,8 @@ class BackboneForm(Form):
         revision: a commit, branch or tag of it; null for the newest.
         folder: a Hugging Face folder, relative to this file.
         sha256: of the backbone's files, as ``clbench pretrain`` prints it; null where it is not to be checked.
+        seen_domains: the domains on whose pairs it, or what it was distilled from, was trained before; null where
+            nobody knows.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -38,6 +40,7 @@ class BackboneForm(Form):
     revision: str | None = Field(default=None, min_length=1)
     folder: str | None = None
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    seen_domains: tuple[Name, ...] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> BackboneForm:
@@ -48,8 +51,42 @@ class BackboneForm(Form):
         return self
 
 
+class EncoderShape(BaseModel):
+    """What clbench knows of an encoder of any family, once it has been opened and tried.
+
+    Attributes:
+        model_type: the architecture, as config.json names it.
+        hidden_size, intermediate_size: widths of the hidden states, and inside the feed-forward part.
+        num_hidden_layers, num_attention_heads: layers, and heads of each.
+        vocab_size, type_vocab_size: rows of the tables of words and of token types.
+        max_position_embeddings: tokens that a row may have.
+        packed: whether tokens go through it without padding; tried on rows of unlike length.
+        head: the name of the classification head's last matrix and bias, without their endings.
+        head_width, head_besides: inputs of that matrix, and the head's parameters beside it and its bias.
+        more_by_layer, more_besides: parameters that a layer, and all else but the head, has more than BERT's of these
+            sizes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model_type: str
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    vocab_size: int
+    type_vocab_size: int
+    max_position_embeddings: int
+    packed: bool
+    head: str
+    head_width: int
+    head_besides: int
+    more_by_layer: int
+    more_besides: int
+
+
 class BertShape(BaseModel):
-    """What clbench reads of a checkpoint's ``config.json``; models are built from these fields alone.
+    """What clbench reads of a BERT checkpoint's ``config.json``; models are built from these fields alone.
 
     The bounds keep a stranger's configuration from filling the memory before a single weight has been read.
     """
@@ -87,6 +124,31 @@ class BertShape(BaseModel):
                 f"hidden_size {self.hidden_size} should be a multiple of num_attention_heads {self.num_attention_heads}"
             )
         return self
+
+    @property
+    def packed(self) -> bool:
+        """BERT's tokens are always packed."""
+        return True
+
+    @property
+    def head_width(self) -> int:
+        """See :class:`EncoderShape`."""
+        return self.hidden_size
+
+    @property
+    def head_besides(self) -> int:
+        """See :class:`EncoderShape`."""
+        return 0
+
+    @property
+    def more_by_layer(self) -> int:
+        """See :class:`EncoderShape`."""
+        return 0
+
+    @property
+    def more_besides(self) -> int:
+        """See :class:`EncoderShape`."""
+        return 0
 
     def config_fields(self) -> dict[str, Any]:
         """Arguments of a transformers ``BertConfig`` of this shape; clbench's own fields only if the file has them."""

@@ -221,8 +221,9 @@ def _problem(error: Any, form: type[BaseModel]) -> _Problem:
             return _Problem((*path, tag), kind, "", f"{field} is missing{written}; it should be {_or(tags)}.", "")
         close = alike(context["tag"], tags, 0.6)
         given = error["input"][tag]
-        hint = "; one of a plug-in needs --plugin." if isinstance(given, str) else "."
-        mean = f"; did you mean {_or(close)}?" if close else hint
+        plugin = "one of a plug-in needs --plugin"
+        mean = f"; did you mean {_or(close)}, or is it a plug-in's, which needs --plugin?" if close else f"; {plugin}."
+        mean = mean if isinstance(given, str) else "."
         text = f"{field} should be {_or(tags)}, but is {shown(given)}{mean}"
         return _Problem((*path, tag), kind, "", text, "")
     path, _ = _place(form, error["loc"])

@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BeforeValidator, Field
 
@@ -41,6 +41,8 @@ class RunSpec(Frozen):
         data_dir: for real editions, a folder with the domains' files instead of the hub.
         eval_every: optimizer steps between evaluations inside an experience; None for none.
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
+        device, precision: where models compute, and how exactly, see :func:`clbench.runtime.device.choose`.
+        deterministic: on a GPU, only what gives the same bits twice, which is slower; a CPU always does.
     """
 
     model: Named = "pkd-skip-6l"
@@ -54,6 +56,9 @@ class RunSpec(Frozen):
     data_dir: Path | None = None
     eval_every: int | None = None
     shift: float = 1.0
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    deterministic: bool = False
 
     def words(self, seeds: str) -> list[str]:
         """The command that makes this run; what only repeats a default is left out.
@@ -84,6 +89,9 @@ class RunSpec(Frozen):
         """The options for the data, and for how the run is looked at."""
         found = [] if self.eval_every is None else ["--eval-every", str(self.eval_every)]
         found += [] if self.shift == 1.0 else ["--shift", f"{self.shift:g}"]
+        found += [] if self.device == "auto" else ["--device", self.device]
+        found += [] if self.precision == "auto" else ["--precision", self.precision]
+        found += ["--deterministic"] if self.deterministic else []
         return found + ([] if self.data_dir is None else ["--data-dir", str(self.data_dir)])
 
     def command(self, seeds: str = "0") -> str:
@@ -103,6 +111,9 @@ class SpecFields(TypedDict, total=False):
     data_dir: str | Path | None
     eval_every: int | None
     shift: float
+    device: str
+    precision: str
+    deterministic: bool
 
 
 def spec_of(model: str | Path, stream: str | Path, fields: Mapping[str, Any]) -> RunSpec:

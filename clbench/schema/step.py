@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clbench.compress.plan import Plan
     from clbench.compress.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
+    from clbench.schema.backbone import BertShape, EncoderShape
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -36,6 +37,8 @@ class Shape:
         vocabulary, positions, types: rows of the three tables of embeddings.
         origin: the backbone's layers that are left, 1-based; None where training decides which.
         table: of a model without an encoder, the rows of its table, 0 for a bias alone; None of an encoder.
+        more_by_layer, more_besides: parameters that a layer, and all else but the head, has more than BERT's of these
+            sizes.
     """
 
     layers: int
@@ -46,6 +49,8 @@ class Shape:
     types: int
     origin: tuple[int, ...] | None
     table: int | None = None
+    more_by_layer: int = 0
+    more_besides: int = 0
 
     @property
     def parameters(self) -> int:
@@ -56,7 +61,17 @@ class Shape:
         tables = (self.vocabulary + self.positions + self.types) * width
         # queries, keys, values, output; two feed-forward matrices; their biases; two LayerNorms
         layer = 4 * width * width + 4 * width + 2 * width * inner + inner + width + 4 * width
-        return tables + 2 * width + self.layers * layer + width * width + width
+        besides = tables + 2 * width + width * width + width
+        return besides + self.more_besides + self.layers * (layer + self.more_by_layer)
+
+    @staticmethod
+    def of(found: BertShape | EncoderShape) -> Shape:
+        """That of an encoder as it is."""
+        return Shape(
+            found.num_hidden_layers, found.hidden_size, found.intermediate_size, found.vocab_size,
+            found.max_position_embeddings, found.type_vocab_size, tuple(range(1, found.num_hidden_layers + 1)),
+            None, found.more_by_layer, found.more_besides,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,7 @@ class Step(Form):
         has_encoder: whether the recipe that it stands in makes an encoder.
         takes_checkpoint: whether it takes a fine-tuned checkpoint as it is, head included.
         alone: why no other step may stand beside it; empty where others may.
+        compares_tokens: whether its teacher has to have the student's tokenizer.
     """
 
     trains: ClassVar[bool] = False
@@ -126,6 +142,11 @@ class Step(Form):
     alone: ClassVar[str] = ""
 
     step: str
+
+    @property
+    def compares_tokens(self) -> bool:
+        """So unless a step says that the logits or whole texts are all that it compares."""
+        return True
 
     def plan(self, before: Shape, place: Place) -> Planned:
         """What it makes of a model of the shape ``before``; one that leaves the shape as it is need not say so.

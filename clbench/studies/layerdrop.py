@@ -175,13 +175,14 @@ def measure_arm(plan: Settings, arm: str, stream: OpenStream, data: DomainData, 
     from clbench.compress.task import task_of
     from clbench.data.baselines import majority
     from clbench.encoder.backbone import open_backbone
-    from clbench.encoder.bert import keep_layers, predict
+    from clbench.encoder.classifier import keep_layers, predict
     from clbench.metrics.scores import balanced_accuracy
+    from clbench.runtime.device import choose
 
     dropped, recipe = ARMS[arm]
     backbone = open_backbone(plan.dropped if dropped else plan.plain)
     length = stream.edition(plan.edition).max_length
-    task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, length)
+    task, test = task_of(data, backbone.tokenizer(), stream.form.label_space, length, choose())
     gold = data.splits["test"].labels
     made = build(read_recipe(recipe), backbone, task, seed=seed).model
     whole = {name: value.clone() for name, value in made.state_dict().items()}

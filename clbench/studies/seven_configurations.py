@@ -160,13 +160,15 @@ def measure(
     from clbench.compress.execute import build
     from clbench.compress.task import task_of
     from clbench.encoder.backbone import open_backbone
-    from clbench.encoder.bert import predict
+    from clbench.encoder.classifier import predict
     from clbench.encoder.measure import cost
     from clbench.metrics.scores import balanced_accuracy
+    from clbench.runtime.device import choose
     from clbench.schema.recipe import read_recipe
 
     start = open_backbone(backbone)
-    task, test = task_of(data, start.tokenizer(), stream.form.label_space, stream.edition(edition).max_length)
+    length = stream.edition(edition).max_length
+    task, test = task_of(data, start.tokenizer(), stream.form.label_space, length, choose())
     model = build(read_recipe(CONFIGURATIONS[number][0]), start, task, seed=seed).model
     said = predict(model, torch.from_numpy(test)).argmax(-1).numpy()
     gold = data.splits["test"].labels

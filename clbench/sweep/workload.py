@@ -118,11 +118,15 @@ def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth:
     """Seconds for one pair of one pass, of three that a step of training takes."""
     import torch
 
-    from clbench.encoder.bert import keep_layers
+    from clbench.encoder.classifier import keep_layers
     from clbench.encoder.optimization import optimizer
 
     model = job.backbone.classifier(len(job.stream.form.label_space), 0).with_tokens(store)
-    keep_layers(model, list(range(1, depth + 1))).train()
+    if model.family.shares_layers:
+        model.config.num_hidden_layers = depth
+    else:
+        keep_layers(model, list(range(1, depth + 1)))
+    model.train()
     step = optimizer(model, job.strategy.training)
     seconds, pairs, number = 0.0, 0, 0
     while number < 3 or seconds < budget:

@@ -16,8 +16,8 @@ from clbench.errors import UserError
 @click.command("python -m clbench.testing")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
-    """Check what FILE holds: a recipe's steps that are a plug-in's, a strategy, or a domain's source; without FILE the
-    metrics that plug-ins offer. Exit code 1 if a check fails."""
+    """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source;
+    without FILE the metrics that plug-ins offer. Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
@@ -52,7 +52,10 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     if file is None:
         found = [name for name in METRICS.all() if METRICS.origin(name) is not None]
         if not found:
-            raise UserError("give the YAML file of a recipe or a strategy, or a --plugin with a metric.")
+            raise UserError(
+                "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
+                "--plugin with a metric."
+            )
         for name in found:
             yield name, testing.metric_checks(name)
         return
@@ -67,10 +70,9 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
             request = Request(form.name, tuple(classes), True, SIZES, beside=file.parent)
             yield source.kind, testing.source_checks(source, request.label_space, request)
         return
-    steps = dict.fromkeys(step.step for step in read_recipe(file).form.steps if STEPS.origin(step.step) is not None)
-    if not steps:
-        raise UserError(f"{file}: field 'steps' should hold a step of a plug-in, named with --plugin.")
-    for name in steps:
+    steps = dict.fromkeys(step.step for step in read_recipe(file).form.steps)
+    # Of a recipe with steps of a plug-in those alone.
+    for name in [name for name in steps if STEPS.origin(name) is not None] or steps:
         yield name, testing.step_checks(name, file)
 
 

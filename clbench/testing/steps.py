@@ -17,15 +17,18 @@ from torch.nn.functional import cross_entropy
 
 from clbench.compress.execute import Compressed, build
 from clbench.compress.plan import Plan, plan
+from clbench.compress.steps.prune_heads import PruneHeads
 from clbench.compress.task import Report, Task
 from clbench.continual import Checkpoints, Evaluation, live
 from clbench.encoder.backbone import Backbone, open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.tokens import TokenStore
+from clbench.errors import UserError
 from clbench.runtime.events import Event, listening
 from clbench.schema.changes import quick_recipe
 from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.registry import add_plugins
 from clbench.schema.shipped import names
 from clbench.schema.step import STEPS, Step
 from clbench.schema.strategy import override, read_strategy
@@ -119,12 +122,16 @@ def step_checks(piece: type[Step] | str, recipe: OpenRecipe | Path | str, *, lay
             epoch a step, on 48 pairs and a random encoder.
         layers: of that encoder, 16 wide.
     """
+    if not (isinstance(piece, str) or isinstance(recipe, OpenRecipe) or piece in STEPS.all().values()):
+        add_plugins([piece.__module__])  # the recipe's file names it
     kind = STEPS.get(piece) if isinstance(piece, str) else piece
     with own_cache():
         opened = recipe if isinstance(recipe, OpenRecipe) else read_recipe(recipe)
         world = _World(kind, quick_recipe(opened), small(layers, 16))
     if not any(isinstance(step, kind) for step in opened.form.steps):
-        raise ValueError(f"the recipe {opened.form.name} has no step of class {kind.__name__}")
+        twins = [type(step) for step in opened.form.steps if type(step).__name__ == kind.__name__]
+        hint = f"; its {kind.__name__} was loaded from {twins[0].__module__}: give its name instead" if twins else ""
+        raise ValueError(f"the recipe {opened.form.name} has no step of class {kind.__name__}{hint}")
     return checks_of(CHECKS, world)
 
 
@@ -178,7 +185,7 @@ def plan_tells_the_model(world: _World) -> None:
     if shape.table is None:
         config = world.made.encoder.config
         found = {
-            "layers": len(world.made.encoder.hf.bert.encoder.layer), "width": config.hidden_size,
+            "layers": len(world.made.encoder.layers), "width": config.hidden_size,
             "inner": config.intermediate_size, "vocabulary": config.vocab_size,
             "positions": config.max_position_embeddings, "types": config.type_vocab_size,
         }  # fmt: skip
@@ -295,10 +302,34 @@ def survives_as_a_folder(world: _World) -> None:
     expect(apart < 1e-4, f"the logits of the model that was written and read differ by up to {apart:.2g}")
 
 
+def weights_held_at_zero_stay_so(world: _World) -> None:
+    """Behind a step that prunes heads, what is zero is zero still; or the order is refused in a sentence."""
+    if not world.recipe.form.has_encoder or any(step.alone for step in world.recipe.form.steps):
+        return
+    steps, place = world.recipe.form.steps, world.place
+    pruned = (*steps[:place], PruneHeads(step="prune_heads", share=0.25), *steps[place:])
+    form = world.recipe.form.model_copy(update={"steps": pruned})
+    teachers = {number + (number >= place): teacher for number, teacher in world.recipe.teachers.items()}
+    recipe = replace(world.recipe, form=form, teachers=teachers)
+    try:
+        with own_cache():
+            model = build(recipe, world.backbone, world.task, seed=_SEED).encoder
+    except UserError:
+        return
+    left = {id(parameter) for parameter in model.parameters()}
+    for parameter, kept in model.held:
+        broken = int((parameter[kept == 0] != 0).sum())
+        expect(
+            id(parameter) in left or len(world.made.encoder.layers) < world.small.backbone.layers,
+            "a weight that prune_heads holds at zero has been put out of the model; change it in place",
+        )
+        expect(broken == 0, f"{broken} weights that prune_heads holds at zero are no longer zero")
+
+
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, plans_without_a_trace,
     plan_tells_the_model, reads_the_pairs_it_is_given, decides_what_it_left_open, same_seed_same_bits,
-    comes_back_from_the_cache, gradients_are_finite, lives_on, survives_as_a_folder,
+    comes_back_from_the_cache, weights_held_at_zero_stay_so, gradients_are_finite, lives_on, survives_as_a_folder,
 )  # fmt: skip
 
 

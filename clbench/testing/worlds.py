@@ -17,7 +17,7 @@ from torch import nn
 from clbench.compress.task import Task
 from clbench.continual import Experience
 from clbench.encoder.backbone import Backbone, open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.tokens import TokenStore, pack
 
 LABELS = ("not_entailment", "entailment")

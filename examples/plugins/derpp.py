@@ -32,7 +32,7 @@ class DerPlusPlus(Strategy):
 
         from clbench.continual import avalanche
         from clbench.continual.benchmark import contents
-        from clbench.encoder.bert import predict
+        from clbench.encoder.classifier import predict
 
         form = self
 

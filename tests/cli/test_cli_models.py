@@ -13,7 +13,7 @@ from clbench.cli.models import command
 from clbench.compress.outline import drawing
 from clbench.compress.plan import Plan, plan
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import keep_layers
+from clbench.encoder.classifier import keep_layers
 from clbench.metrics.cost import parameters
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from clbench.encoder.bert import Classifier
+from clbench.encoder.classifier import Classifier
 from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape
 

@@ -19,7 +19,7 @@ from clbench.compress.distillation import LossWeights, distill_loss, distillatio
 from clbench.compress.execute import build
 from clbench.compress.steps.distill import Distill, layer_map, token_depths
 from clbench.compress.task import Task
-from clbench.encoder.bert import keep_layers
+from clbench.encoder.classifier import keep_layers
 from clbench.errors import UserError
 from clbench.schema.recipe import read_recipe
 from clbench.storage.cache import root

@@ -18,13 +18,14 @@ from safetensors.torch import load_file, save_file
 import clbench
 from clbench.cli.models import command as models
 from clbench.cli.run import command as run
-from clbench.compress.checks import check_recipe, head_warnings, tokens_apart
+from clbench.compress.checks import check_recipe, head_warnings
 from clbench.compress.execute import build
 from clbench.compress.plan import plan
 from clbench.compress.task import Task, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone, starting_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
+from clbench.encoder.tokenizer import tokens_apart
 from clbench.errors import UserError
 from clbench.runs.job import Job
 from clbench.runs.job import make_job as job_of

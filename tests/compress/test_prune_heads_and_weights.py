@@ -22,7 +22,7 @@ from clbench.compress.steps.finetune import finetune_loss
 from clbench.compress.steps.prune_heads import head_importance, head_masks, heads_to_prune
 from clbench.compress.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
 from clbench.compress.task import Task, fit
-from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.classifier import Classifier, predict
 from clbench.schema.recipe import read_recipe
 from clbench.schema.training import Training
 

@@ -18,7 +18,7 @@ from transformers import BertForSequenceClassification
 from clbench.compress.masks import attach_masks
 from clbench.continual import fisher as room
 from clbench.continual.fisher import fisher_diagonal
-from clbench.encoder.bert import Classifier
+from clbench.encoder.classifier import Classifier
 from clbench.encoder.reference import ReferenceModel
 from clbench.schema.strategy import read_strategy
 

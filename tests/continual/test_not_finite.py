@@ -13,7 +13,7 @@ from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
 from clbench.continual import Checkpoints, Evaluation, checkpoint, live
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.optimization import clip
 from clbench.errors import NotFinite
 

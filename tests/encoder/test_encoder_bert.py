@@ -9,7 +9,8 @@ from encoder_worlds import config, padded, random_store
 from torch import nn
 from transformers import BertForSequenceClassification
 
-from clbench.encoder.bert import Classifier, encode, keep_layers, predict
+from clbench.encoder.bert import encode
+from clbench.encoder.classifier import Classifier, keep_layers, predict
 
 
 def _model(**changes: object) -> BertForSequenceClassification:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.tokens import pack
 from clbench.runtime import torchvision_ops

@@ -11,9 +11,9 @@ from encoder_worlds import config, random_store
 from scipy.stats import binom, chisquare
 from transformers import BertForSequenceClassification
 
-from clbench.encoder import bert
-from clbench.encoder.bert import Classifier, encode, keep_layers, layers_used, predict
-from clbench.encoder.hf_folder import read_shape
+from clbench.encoder.bert import encode
+from clbench.encoder.classifier import Classifier, keep_layers, predict
+from clbench.encoder.hf_folder import read_bert_shape
 from clbench.errors import UserError
 
 
@@ -29,7 +29,7 @@ def test_the_number_of_layers_used_is_binomial() -> None:
     found = model(6)
     found.set_layerdrop(0.3)
     torch.manual_seed(0)
-    counts = np.bincount([sum(layers_used(found.hf.bert)) for _ in range(4000)], minlength=7)
+    counts = np.bincount([sum(found.layers_used() or ()) for _ in range(4000)], minlength=7)
     expected = 4000 * binom.pmf(np.arange(7), 6, 0.7)
     assert np.average(np.arange(7), weights=counts) == pytest.approx(6 * 0.7, abs=4 * np.sqrt(6 * 0.7 * 0.3 / 4000))
     # The two rarest counts are put together, so that each cell expects more than five.
@@ -40,20 +40,20 @@ def test_evaluation_and_a_rate_of_0_use_all_layers_and_draw_nothing() -> None:
     found = model()
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    assert layers_used(found.hf.bert) == [True] * 3
+    assert found.layers_used() is None
     found.set_layerdrop(0.9)
     found.eval()
-    assert layers_used(found.hf.bert) == [True] * 3
+    assert found.layers_used() is None
     assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("used", [[True, False, True], [False, False, True], [False, False, False]])
 def test_a_layer_left_out_passes_on_what_it_was_given(used: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
     found, rows = model(), torch.arange(12)
-    monkeypatch.setattr(bert, "layers_used", lambda _: used)
+    monkeypatch.setattr(Classifier, "layers_used", lambda _: used)
     states, logits = found.states_and_logits(rows)
     assert states.shape[0] == 3
-    for depth, state in enumerate(encode(found.hf.bert, found.store.batch(rows))[1:]):
+    for depth, state in enumerate(encode(found.hf.bert, found.store.batch(rows), used)[1:]):
         torch.testing.assert_close(states[depth], state[found.store.batch(rows).firsts])
     logits.sum().backward()
     for layer, was_used in zip(found.hf.bert.encoder.layer, used, strict=True):
@@ -70,9 +70,9 @@ def test_the_rate_travels_with_the_configuration_and_ends_with_pruning(tmp_path:
     found.set_layerdrop(0.25)
     found.hf.save_pretrained(tmp_path)
     assert BertForSequenceClassification.from_pretrained(tmp_path).config.layerdrop == 0.25
-    assert read_shape(tmp_path, "x").layerdrop == 0.25
+    assert read_bert_shape(tmp_path, "x").layerdrop == 0.25
     assert keep_layers(found, [1, 3]).config.layerdrop == 0
     found.set_layerdrop(1.0)
     found.hf.save_pretrained(tmp_path)
     with pytest.raises(UserError, match="layerdrop"):
-        read_shape(tmp_path, "x")
+        read_bert_shape(tmp_path, "x")

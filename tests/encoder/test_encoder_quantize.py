@@ -8,7 +8,7 @@ import torch
 from encoder_worlds import config, random_store
 from transformers import BertForSequenceClassification
 
-from clbench.encoder.bert import Classifier, predict
+from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.measure import disk_bytes
 from clbench.encoder.quantize import evaluated, quantized_matrices, set_int8
 

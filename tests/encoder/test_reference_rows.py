@@ -19,7 +19,7 @@ from clbench.data.generators import generate
 from clbench.data.pairs import DomainData
 from clbench.encoder import measure
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.quantize import evaluated
 from clbench.encoder.reference import ReferenceModel, _splitmix64, features
 from clbench.encoder.tokens import TokenStore

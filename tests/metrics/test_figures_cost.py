@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from clbench.encoder import measure
-from clbench.encoder.bert import Classifier
+from clbench.encoder.classifier import Classifier
 from clbench.encoder.tokens import TokenStore
 from clbench.metrics import cost
 from clbench.runtime import torchvision_ops

@@ -19,7 +19,7 @@ from clbench.cli.main import main
 from clbench.compress.task import task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.errors import UserError
 from clbench.runs.compressed import DomainPairs, write_compressed
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import keep_layers
+from clbench.encoder.classifier import keep_layers
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.optimization import optimizer
 from clbench.encoder.tokens import pack

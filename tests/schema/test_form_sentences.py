@@ -14,6 +14,7 @@ from clbench.schema.document import parse_document
 from clbench.schema.form import Form, explain, named_after, parse, read_yaml
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.recipe import Recipe, read_recipe
+from clbench.schema.step import STEPS as REGISTERED
 from clbench.schema.stream import Stream
 from clbench.schema.sweep import Sweep, read_sweep
 
@@ -24,7 +25,8 @@ DISTILL = (
 )
 DROPOUT = "{embeddings: 0.1, attention: 0, hidden: 0, head: 2}"
 TRAINED = "  - {step: finetune, training: {epochs: 1, batch_size: 8}}\n"
-STEPS = "distill, finetune, load, prune_heads, prune_layers, prune_weights, quantize or reference"
+NAMES = sorted(REGISTERED.all())
+STEPS = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
 
 
 def told(text: str, form: type[Form] = Recipe) -> str:
@@ -53,7 +55,8 @@ def steps(*lines: str) -> str:
         ),
         (
             steps(TRAINED, "  - {step: distil}\n"),
-            f"field 'steps.1.step' should be {STEPS}, but is 'distil'; did you mean distill? (line 6).",
+            f"field 'steps.1.step' should be {STEPS}, but is 'distil'; did you mean "
+            f"distill, or is it a plug-in's, which needs --plugin? (line 6).",
         ),
         (
             steps("  - {stp: distill}\n"),

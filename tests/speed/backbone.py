@@ -24,7 +24,7 @@ from clbench.data.load import load_domain
 from clbench.data.pairs import DomainData
 from clbench.data.subsets import cap
 from clbench.encoder.backbone import Backbone, open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.encoder.export import write_backbone
 from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half

@@ -25,7 +25,7 @@ from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
 from clbench.compress.task import Loss, Task, fit, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import Classifier, keep_layers
+from clbench.encoder.classifier import Classifier, keep_layers
 from clbench.schema.recipe import read_recipe
 from clbench.schema.training import Training
 

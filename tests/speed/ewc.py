@@ -27,7 +27,7 @@ from clbench.continual import Checkpoints, Evaluation, Experience, avalanche, li
 from clbench.continual.benchmark import dataset
 from clbench.data.load import load
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import keep_layers, predict
+from clbench.encoder.classifier import keep_layers, predict
 from clbench.encoder.optimization import optimizer
 from clbench.encoder.tokens import pack
 from clbench.schema.strategy import override, read_strategy

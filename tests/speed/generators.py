@@ -137,7 +137,7 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     from clbench.compress.steps.finetune import finetune_loss
     from clbench.compress.task import fit, task_of
     from clbench.encoder.backbone import open_backbone
-    from clbench.encoder.bert import predict
+    from clbench.encoder.classifier import predict
     from clbench.metrics.scores import balanced_accuracy
     from clbench.schema.training import Training
 

@@ -40,7 +40,7 @@ from clbench.continual.learner import build  # noqa: E402
 from clbench.continual.training import TrainingPlugin  # noqa: E402
 from clbench.data.load import load  # noqa: E402
 from clbench.encoder.backbone import open_backbone  # noqa: E402
-from clbench.encoder.bert import Classifier  # noqa: E402
+from clbench.encoder.classifier import Classifier  # noqa: E402
 from clbench.encoder.optimization import optimizer  # noqa: E402
 from clbench.encoder.tokens import TokenStore, pack  # noqa: E402
 from clbench.schema.strategy import override, read_strategy  # noqa: E402

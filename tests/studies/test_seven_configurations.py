@@ -19,7 +19,7 @@ from clbench.compress.task import task_of
 from clbench.data.generators import generate
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.bert import predict
+from clbench.encoder.classifier import predict
 from clbench.metrics import seeds_bootstrap
 from clbench.schema.recipe import read_recipe
 from clbench.studies.seven_configurations import CONFIGURATIONS, DOMAINS, Settings, questions, study, write

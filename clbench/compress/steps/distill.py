@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from clbench.compress.steps.prune_layers import Layers
 from clbench.errors import UserError
@@ -23,8 +23,9 @@ class Distill(TrainingStep):
     Attributes:
         teacher: the recipe whose model teaches, by name or path, or the folder of a checkpoint with its head; a path is
             meant from the recipe's file. A recipe's model is made with the same data and seed, and from the same
-            backbone unless the recipe names its own. Another encoder has to read with the same tokenizer; its depth and
-            width may differ, but ``beta`` and ``cosine`` need states of the student's width, and ``relation_heads``
+            backbone unless the recipe names its own. Another encoder may be of another family, depth and width, and
+            have another tokenizer; but ``cosine`` and ``relations`` compare tokens, and so need the same ones,
+            ``beta`` and ``cosine`` need states of the student's width or a ``projection``, and ``relation_heads``
             divide both widths.
         alpha, temperature, beta: the loss's weights and T.
         layer_map: the teacher's layer for each of the student's layers 1, 2, ..: ``first``, ``skip`` or ``last`` of
@@ -33,6 +34,8 @@ class Distill(TrainingStep):
         relations: weight of MiniLMv2's loss between the self-attention relations of the last layers (Wang et al. 2021,
             arXiv:2012.15828).
         relation_heads: into how many heads queries, keys and values are cut for it; they divide the width.
+        projection: ``linear`` compares W s with the teacher's states, W a matrix that is trained along and thrown away
+            (as TinyBERT does, Jiao et al. 2020, arXiv:1909.10351, equation 8); null compares the states themselves.
         reduction: ``mean``, as in the paper's published code: PT is the mean over batch, layers and width, KL the mean
             over batch and classes.
     """
@@ -46,7 +49,18 @@ class Distill(TrainingStep):
     cosine: float = Field(default=0.0, ge=0)
     relations: float = Field(default=0.0, ge=0)
     relation_heads: int | None = Field(default=None, ge=1, le=1024)
+    projection: Literal["linear"] | None = None
     reduction: Literal["mean"] = "mean"
+
+    @model_serializer(mode="wrap")
+    def _projection_only_if_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        return {name: value for name, value in content.items() if name != "projection" or value is not None}
+
+    @property
+    def compares_tokens(self) -> bool:
+        """Tokens are compared one by one, and so have to be the same."""
+        return bool(self.cosine or self.relations)
 
     @model_validator(mode="after")
     def _map_goes_with_beta(self) -> Distill:
@@ -54,6 +68,8 @@ class Distill(TrainingStep):
             raise ValueError("layer_map and a beta above 0 go together: give both or neither")
         if (self.relation_heads is None) != (self.relations == 0):
             raise ValueError("relation_heads and relations above 0 go together: give both or neither")
+        if self.projection is not None and not (self.beta or self.cosine):
+            raise ValueError("a projection is of the states that beta or cosine compare: give one of them, or leave it")
         return self
 
     def plan(self, before: Shape, place: Place) -> Planned:
@@ -69,21 +85,26 @@ class Distill(TrainingStep):
         return Planned(before, resolved, targets=targets, tasks=tasks)
 
     def run(self, model: Any, context: StepContext) -> Report:
-        from clbench.compress.distillation import distill_loss, targets
+        from clbench.compress.distillation import distill_loss, projection, targets
 
         assert context.teacher is not None  # by its field `teacher`
         teacher, matched = context.teacher.encoder, context.planned.resolved["layer_map"]
         depths = token_depths(self, teacher.config.num_hidden_layers)
         (name, _) = context.planned.tasks or ("targets", "")
-        taught = targets(teacher, context.teacher.key, context.task, matched, depths=depths, name=name)
-        return context.fit(model, distill_loss(self, context.task, taught, len(matched), teacher))
+        taught = targets(teacher, context.teacher.key, context.teacher.task, matched, depths=depths, name=name)
+        project = None
+        if self.projection is not None:
+            project = projection(model.config.hidden_size, teacher.config.hidden_size, context.seed)
+        loss = distill_loss(self, context.task, taught, len(matched), teacher, project)
+        return context.fit(model, loss, beside=project)
 
     def _check_widths(self, width: int, theirs: int, origin: str) -> None:
         for field, weight in (("beta", self.beta), ("cosine", self.cosine)):
-            if weight and width != theirs:
+            if weight and width != theirs and self.projection is None:
                 raise UserError(
                     f"{origin}: field '{field}' compares states of the same width, but the student has {width} and its "
-                    f"teacher {self.teacher} {theirs}; leave it out, or choose a teacher of width {width}."
+                    f"teacher {self.teacher} {theirs}; add projection: linear, leave it out, or choose a teacher of "
+                    f"width {width}."
                 )
         for whose, size in (("backbone's", width), (f"teacher {self.teacher}'s", theirs)):
             if self.relation_heads is not None and size % self.relation_heads:

@@ -46,8 +46,8 @@ class Load(Step):
 
         model = backbone.trained(task.label_space, self.labels).with_tokens(task.store)
         if getattr(model.config, "masked", False):
-            named = model.named_parameters()
-            matrices = {name: value for name, value in named if ".encoder." in name and value.ndim == 2}
+            named, layers = model.named_parameters(), f"{model.layers_path}."
+            matrices = {name: value for name, value in named if name.startswith(layers) and value.ndim == 2}
             attach_masks(model, {name: value != 0 for name, value in matrices.items()})
         return model
 
@@ -68,7 +68,7 @@ def _agreement(model: Any, task: Task) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from clbench.encoder.bert import predict
+    from clbench.encoder.classifier import predict
 
     rows, labels = task.validation_rows[:_LOOKED_AT], task.validation_labels[:_LOOKED_AT]
     said = predict(model, torch.from_numpy(rows)).argmax(-1).numpy()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from clbench.compress.task import Report, StepContext, Task
-    from clbench.encoder.bert import Classifier
+    from clbench.encoder.classifier import Classifier
 
 # Pairs on which importance is measured.
 _SAMPLE = 512
@@ -55,17 +55,20 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
     import torch
     from torch.nn.functional import cross_entropy
 
-    layers = model.hf.bert.encoder.layer
-    heads = model.config.num_attention_heads
+    layers, family = model.layers, model.family
+    heads, depth = model.config.num_attention_heads, model.config.num_hidden_layers
     rows, labels = torch.from_numpy(task.train_rows[:_SAMPLE]), torch.from_numpy(task.train_labels[:_SAMPLE])
     total = torch.zeros(len(layers), heads)
+    # In the order in which they are computed: chunk by chunk, where tokens are padded, and in each layer by layer.
     seen: list[Tensor] = []
 
     def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         inputs[0].retain_grad()
         seen.append(inputs[0])
 
-    handles = [layer.attention.output.dense.register_forward_pre_hook(remember) for layer in layers]
+    handles = [
+        layer.get_submodule(family.attention(layer).output).register_forward_pre_hook(remember) for layer in layers
+    ]
     was = model.training
     model.eval()
     try:
@@ -77,11 +80,14 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
                 _, _, logits = model.read(rows[places])
                 loss = cross_entropy(logits, labels[places], reduction="sum")
                 gradients = torch.autograd.grad(loss, seen)
-                for number, (context, gradient) in enumerate(zip(seen, gradients, strict=True)):
-                    moved = (context * gradient).detach().view(len(context), heads, -1).sum(-1)
-                    moved = moved * batch.mask[:, None]
-                    by_pair = torch.zeros(len(places), heads).index_add(0, batch.owners, moved)
-                    total[number] += by_pair.abs().sum(0)
+                by_pair = torch.zeros(len(layers), len(places), heads)
+                for number in range(depth):
+                    parts = zip(seen[number::depth], gradients[number::depth], strict=True)
+                    moved = torch.cat([(c * g).detach().reshape(-1, heads, c.shape[-1] // heads) for c, g in parts])
+                    moved = moved.sum(-1) * batch.mask[:, None]
+                    # Where all layers are one, so are their heads.
+                    by_pair[number % len(layers)].index_add_(0, batch.owners, moved)
+                total += by_pair.abs().sum(1)
     finally:
         for handle in handles:
             handle.remove()
@@ -120,17 +126,26 @@ def head_masks(model: Classifier, pruned: list[list[int]]) -> dict[str, Tensor]:
     """
     import torch
 
-    width = model.config.hidden_size // model.config.num_attention_heads
+    count, family = model.config.num_attention_heads, model.family
     masks: dict[str, Tensor] = {}
-    for number, heads in enumerate(pruned):
+    for number, (layer, heads) in enumerate(zip(model.layers, pruned, strict=True)):
         if not heads:
             continue
-        gone = torch.zeros(model.config.hidden_size, dtype=torch.bool)
+        parts, name = family.attention(layer), f"{model.layers_path}.{number}"
+        output: Any = layer.get_submodule(parts.output)
+        width = output.in_features // count
+        kept = torch.ones_like(output.weight, dtype=torch.bool)
         for head in heads:
-            gone[head * width : (head + 1) * width] = True
-        name = f"hf.bert.encoder.layer.{number}.attention"
+            kept[:, head * width : (head + 1) * width] = False
+        masks[f"{name}.{parts.output}.weight"] = kept
         for part in ("query", "key", "value"):
-            masks[f"{name}.self.{part}.weight"] = (~gone)[:, None].expand(-1, model.config.hidden_size).clone()
-            masks[f"{name}.self.{part}.bias"] = ~gone
-        masks[f"{name}.output.dense.weight"] = (~gone)[None, :].expand(model.config.hidden_size, -1).clone()
+            projection: Any = layer.get_submodule(getattr(parts, part))
+            if not parts.fused and projection.out_features != count * width:
+                continue  # keys and values that several heads share
+            for kind, parameter in projection.named_parameters():
+                mask = masks.setdefault(
+                    f"{name}.{getattr(parts, part)}.{kind}", torch.ones_like(parameter, dtype=torch.bool)
+                )
+                for head in heads:
+                    mask[family.head_rows(parts, part, head, count, width)] = False
     return masks

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from clbench.encoder.family import family_of
 from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
     from clbench.compress.task import Report, StepContext, Task
-    from clbench.encoder.bert import Classifier
+    from clbench.encoder.classifier import Classifier
 
 # Layers of the deepest backbone that is opened.
 _DEEPEST = 96
@@ -72,6 +73,8 @@ class PruneLayers(Step):
         return self
 
     def plan(self, before: Shape, place: Place) -> Planned:
+        family = family_of(place.backbone.shape.model_type)
+        family.check_removable(place.backbone.shape.model_type)
         # Which layers contribute most is not known yet; how many stay is.
         by_training = self.drop == "contribution"
         kept = kept_layers(self, before.layers, place.origin, [0.0] * before.layers)
@@ -82,7 +85,7 @@ class PruneLayers(Step):
 
     def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compress.task import Report
-        from clbench.encoder.bert import keep_layers
+        from clbench.encoder.classifier import keep_layers
 
         found = contributions(model, context.task) if self.drop == "contribution" else None
         kept = kept_layers(self, model.config.num_hidden_layers, context.place.origin, found)
@@ -161,16 +164,14 @@ def contributions(model: Classifier, task: Task) -> list[float]:
     import torch
     from torch.nn.functional import cosine_similarity
 
-    from clbench.encoder.bert import encode
-
     rows = torch.from_numpy(task.train_rows[:_SAMPLE])
     total = torch.zeros(model.config.num_hidden_layers, dtype=torch.float64)
     was = model.training
     model.eval()
     with torch.inference_mode():
         for part in rows.split(64):
-            batch = task.store.batch(part)
-            states = torch.stack([state[batch.firsts] for state in encode(model.hf.bert, batch)])
+            batch, hidden, _ = model.read(part)
+            states = torch.stack([state[batch.firsts] for state in hidden])
             total += (1 - cosine_similarity(states[:-1], states[1:], dim=-1)).sum(1).double()
     model.train(was)
     found: list[float] = (total / len(rows)).tolist()

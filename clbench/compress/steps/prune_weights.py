@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from clbench.compress.task import Report, StepContext
-    from clbench.encoder.bert import Classifier
+    from clbench.encoder.classifier import Classifier
 
 
 class PruneWeights(TrainingStep):
@@ -77,11 +77,8 @@ def prunable(model: Classifier) -> dict[str, nn.Linear]:
     """The matrices that magnitude pruning chooses from: all of the encoder's layers; neither embeddings nor head."""
     from torch import nn
 
-    return {
-        f"hf.bert.encoder.{name}": module
-        for name, module in model.hf.bert.encoder.named_modules()
-        if isinstance(module, nn.Linear)
-    }
+    path = model.layers_path
+    return {f"{path}.{name}": module for name, module in model.layers.named_modules() if isinstance(module, nn.Linear)}
 
 
 def magnitude_masks(model: Classifier, sparsity: float) -> dict[str, Tensor]:

@@ -1,0 +1,34 @@
+"""``--device``, ``--precision`` and ``--deterministic``: options of every command that computes."""
+
+from __future__ import annotations
+
+import click
+
+
+def with_device(command: click.Command) -> click.Command:
+    """The command, and each one in it where it is a group, with the three options.
+
+    They hold for this process and for those that it starts, see :func:`clbench.runtime.device.ask`.
+    """
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            with_device(inner)
+        return command
+    told = "Where models compute: cpu, cuda, cuda:N or mps [default: a GPU if there is one]."
+    exact = "float32, or bfloat16: products in it, weights in float32 [default: bfloat16 on a GPU that has it]."
+    same = "On a GPU: the same bits twice, somewhat slower; a CPU gives them anyway."
+    for option in (
+        click.Option(["--device"], callback=_ask, help=told),
+        click.Option(["--precision"], type=click.Choice(["auto", "float32", "bfloat16"]), callback=_ask, help=exact),
+        click.Option(["--deterministic"], is_flag=True, callback=_ask, help=same),
+    ):
+        option.expose_value = False
+        command.params.append(option)
+    return command
+
+
+def _ask(context: click.Context, option: click.Parameter, value: str | bool | None) -> None:
+    from clbench.runtime.device import ask
+
+    if value and not context.resilient_parsing:
+        ask(str(option.name), "1" if value is True else str(value))

@@ -1,0 +1,176 @@
+"""A classifier over row numbers, whose parameters and head are Hugging Face's, of any encoder family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from clbench.encoder.family import Family, family_of
+from clbench.encoder.layer_norm import ExactLayerNorm
+from clbench.encoder.rates import set_dropout
+from clbench.encoder.tokens import Batch, TokenStore
+from clbench.errors import NotFinite
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+
+class Classifier(nn.Module):
+    """A sentence-pair classifier over row numbers.
+
+    ``self.hf`` is a plain model of transformers for sequence classification: it holds the parameters, so that a
+    checkpoint is a Hugging Face checkpoint by construction. The logits are its own.
+
+    Args:
+        hf: the parameters.
+        store: where the rows' tokens lie; None until :meth:`with_tokens` gives it.
+        packed: whether tokens go through it without padding, which has to have been checked; else as padded batches of
+            like length.
+    """
+
+    def __init__(self, hf: PreTrainedModel, store: TokenStore | None = None, *, packed: bool = True) -> None:
+        super().__init__()
+        self.hf = hf
+        self.store = store
+        self.packed = packed
+        # Parameters with what multiplies them: see clbench.compress.masks.
+        self.held: list[tuple[Tensor, Tensor]] = []
+        if not self.family.written_out:
+            for module in hf.modules():
+                if type(module) is nn.LayerNorm:
+                    module.__class__ = ExactLayerNorm
+
+    def with_tokens(self, store: TokenStore) -> Classifier:
+        """The same model, from now on gathering from ``store``, and on its device."""
+        self.store = store
+        return self.to(store.device.torch)
+
+    @property
+    def config(self) -> PreTrainedConfig:
+        return self.hf.config
+
+    @property
+    def family(self) -> Family:
+        """How its architecture is read."""
+        return family_of(self.config.model_type)
+
+    @property
+    def encoder(self) -> PreTrainedModel:
+        """The model without its head."""
+        found: PreTrainedModel = self.hf.base_model
+        return found
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The encoder's layers, first to last; one where all are the same."""
+        return self.family.layers(self.encoder)
+
+    @property
+    def layers_path(self) -> str:
+        """Their list's name in this module."""
+        return f"hf.{self.hf.base_model_prefix}.{self.family.layers_path(self.encoder)}"
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
+        return self.states_and_logits(rows)[1]
+
+    def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states of the rows' first tokens after every layer, (layers, B, H), and logits (B, C).
+
+        Of a family that normalises before its blocks, the states are taken after the final norm.
+        """
+        batch, base = self._batch(rows), self.encoder
+        with self._autocast():
+            states, logits = self.family.first_states_and_logits(
+                self.hf, batch, packed=self.packed, used=self.layers_used()
+            )
+        norm = self.family.final_norm(base)
+        if norm is not None:
+            states = torch.cat([base.get_submodule(norm)(states[:-1]), states[-1:]])
+        return states.float(), logits.float()
+
+    def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
+        """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
+        batch = self._batch(rows)
+        with self._autocast():
+            states, logits = self.family.states_and_logits(
+                self.hf, batch, packed=self.packed, used=self.layers_used(), every=True
+            )
+        return batch, [state.float() for state in states], logits.float()
+
+    def set_layerdrop(self, rate: float) -> None:
+        """The chance that a batch leaves a layer out in training; the configuration, which travels along, says it."""
+        self.config.layerdrop = rate
+
+    def set_dropout(self, rate: float | Mapping[str, float]) -> None:
+        """The dropout rate of embeddings, attention weights, hidden states and the head's input.
+
+        It is written to the configuration as well; where that has one rate for several of them, the hidden states'.
+
+        Args:
+            rate: for all of them, or for each of ``embeddings``, ``attention``, ``hidden`` and ``head``.
+
+        Raises:
+            UserError: the family has no dropout in a place for which a rate above 0 is asked.
+        """
+        set_dropout(self.hf, rate)
+
+    def _batch(self, rows: Tensor) -> Batch:
+        if self.store is None:
+            raise ValueError("the classifier has no token store; call with_tokens(store) first")
+        return self.store.batch(rows)
+
+    def _autocast(self) -> Any:
+        return nullcontext() if self.store is None else self.store.device.autocast()
+
+    def layers_used(self) -> list[bool] | None:
+        """Which layers a batch goes through, first to last; None for all of them, as in evaluation.
+
+        In training each is left out with probability p = ``config.layerdrop``, independently (LayerDrop, Fan, Grave and
+        Joulin 2020, arXiv:1909.11556, section 3.2); N (1 - p) of N are used in the mean. One draw a batch from torch's
+        global generator, and none where p is 0.
+        """
+        rate = getattr(self.config, "layerdrop", 0.0)
+        if not self.training or rate == 0.0:
+            return None
+        used: list[bool] = (torch.rand(self.config.num_hidden_layers) >= rate).tolist()
+        return used
+
+
+def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:
+    """Logits (N, C) on the CPU, in evaluation mode, without gradients; the model's mode is put back afterwards.
+
+    Raises:
+        NotFinite: a logit is nan or infinite; argmax would name class 0 for such a pair.
+    """
+    was = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            logits = torch.cat([model(part) for part in rows.split(batch_size)]).cpu()
+    finally:
+        model.train(was)
+    broken = int((~torch.isfinite(logits)).any(-1).sum())
+    if broken:
+        raise NotFinite(
+            f"the model's logits are not finite (nan or infinite) for {broken} of {len(logits)} pairs: it has "
+            "diverged, or its weights are broken."
+        )
+    return logits
+
+
+def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
+    """Keep only ``layers`` (1-based, ascending) of a classifier, in place; the pruned ones are gone, not masked.
+
+    LayerDrop ends with it: the depth that it trained for is there.
+
+    Raises:
+        UserError: its layers are all the same one.
+    """
+    model.family.keep(model.encoder, layers)
+    model.config.layerdrop = 0.0
+    return model

@@ -1,0 +1,23 @@
+"""EuroBERT: a LLaMA that looks both ways, normalised before each block, with keys that heads share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clbench.encoder.family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedConfig
+
+
+class _EuroBert(Family):
+    def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
+        read: Tensor = layer.get_submodule("input_layernorm")(x)
+        return read
+
+    def reads_all_tokens(self, config: PreTrainedConfig) -> bool:
+        return bool(config.classifier_pooling != "bos")
+
+
+eurobert = _EuroBert("EuroBERT", ("eurobert",))

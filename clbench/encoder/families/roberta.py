@@ -1,0 +1,5 @@
+"""RoBERTa and what was made like it: positions start after the padding's, and there is one token type."""
+
+from clbench.encoder.family import Family
+
+roberta = Family("RoBERTa, XLM-RoBERTa, CamemBERT", ("roberta", "xlm-roberta", "camembert"))

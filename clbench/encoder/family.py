@@ -1,0 +1,251 @@
+"""How an architecture of transformers is read: its layers, what its attention is made of, what its head reads.
+
+Most of it is found by looking, so that a family that nobody has seen works too. A :class:`Family` in one file of
+``clbench/encoder/families/`` says what looking does not tell; a package of one's own adds another through the entry
+points ``clbench.families``, and ``clbench.testing.check_encoder`` tries it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import UserError
+from clbench.schema.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from clbench.encoder.tokens import Batch
+
+# What queries, keys and values are called, each by themselves.
+_QUERY = re.compile(r"(q|query)(_proj|_lin|_layer)?")
+_KEY = re.compile(r"(k|key)(_proj|_lin|_layer)?")
+_VALUE = re.compile(r"(v|value)(_proj|_lin|_layer)?")
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The projections of one layer's attention, by their names in the layer.
+
+    Attributes:
+        query, key, value: three names, or thrice the same where one matrix makes all three.
+        output: the projection of the heads' outputs.
+    """
+
+    query: str
+    key: str
+    value: str
+    output: str
+
+    @property
+    def fused(self) -> bool:
+        """Whether one matrix makes queries, keys and values."""
+        return self.query == self.key
+
+
+class Family:
+    """An architecture, or several of the same make.
+
+    Attributes:
+        title: what people call it.
+        model_types: ``model_type`` in config.json, one or more.
+        shares_layers: whether all layers are one, so that none can be removed.
+        flat: whether packing its tokens may be tried, where transformers says that its attention goes through the
+            attention interface; the check when a model is opened has to agree.
+        written_out: whether the packed forward pass is the family's own, in place of transformers'.
+    """
+
+    written_out: bool = False
+
+    def __init__(
+        self, title: str, model_types: tuple[str, ...], *, shares_layers: bool = False, flat: bool = True
+    ) -> None:
+        self.title, self.model_types, self.shares_layers, self.flat = title, model_types, shares_layers, flat
+
+    def layers_path(self, base: PreTrainedModel) -> str:
+        """The name in ``base`` of the list of its layers: as many like modules as config.json says.
+
+        Raises:
+            UserError: there is no such list.
+        """
+        from torch import nn
+
+        count = base.config.num_hidden_layers
+        for name, module in base.named_modules():
+            if isinstance(module, nn.ModuleList) and len(module) == count and len({type(m) for m in module}) == 1:
+                return name
+        raise UserError(
+            f"the model_type '{base.config.model_type}' is not supported: it has no list of its {count} layers; write "
+            "an encoder family for it."
+        )
+
+    def layers(self, base: PreTrainedModel) -> nn.ModuleList:
+        """The layers, first to last; one where all are the same."""
+        found: Any = base.get_submodule(self.layers_path(base))
+        return found
+
+    @contextmanager
+    def using(self, base: PreTrainedModel, used: Sequence[bool]) -> Iterator[None]:
+        """Within it a forward pass of ``base`` leaves out the layers that are not ``used``."""
+        from torch import nn
+
+        path = self.layers_path(base)
+        every = self.layers(base)
+        try:
+            base.set_submodule(path, nn.ModuleList(layer for layer, use in zip(every, used, strict=True) if use))
+            yield
+        finally:
+            base.set_submodule(path, every)
+
+    def keep(self, base: PreTrainedModel, kept: Sequence[int]) -> None:
+        """Keep the layers ``kept``, 1-based and ascending, in place; the others are gone, not masked.
+
+        Raises:
+            UserError: all layers are one.
+        """
+        from torch import nn
+
+        self.check_removable(base.config.model_type)
+        path, every, config = self.layers_path(base), self.layers(base), base.config
+        left = [every[number - 1] for number in kept]
+        for place, layer in enumerate(left):
+            for module in layer.modules():
+                for name in ("layer_idx", "layer_id"):
+                    if isinstance(getattr(module, name, None), int):
+                        setattr(module, name, place)
+        base.set_submodule(path, nn.ModuleList(left))
+        if getattr(config, "layer_types", None) is not None:
+            config.layer_types = [config.layer_types[number - 1] for number in kept]
+        config.num_hidden_layers = len(left)
+
+    def check_removable(self, model_type: str) -> None:
+        """Raise where no layer can be removed."""
+        if self.shares_layers:
+            raise UserError(
+                f"no layer can be removed from the model_type '{model_type}', whose layers are all the same one; "
+                "choose another backbone, or a recipe that removes none."
+            )
+
+    def attention(self, layer: nn.Module) -> Attention:
+        """The projections of a layer.
+
+        Raises:
+            UserError: they are called something else than anybody calls them.
+        """
+        from torch import nn
+
+        linears = {name: module for name, module in layer.named_modules() if isinstance(module, nn.Linear)}
+        # The block of attention is the first part of the layer with matrices that has "att" in its name.
+        blocks = [name for name, _ in layer.named_children() if "att" in name]
+        inside = next((found for block in blocks if (found := [n for n in linears if n.startswith(f"{block}.")])), [])
+        by_kind = [
+            [name for name in inside if kind.fullmatch(name.rpartition(".")[2])] for kind in (_QUERY, _KEY, _VALUE)
+        ]
+        if inside and all(len(found) == 1 for found in by_kind) and [inside[-1]] not in by_kind:
+            return Attention(by_kind[0][0], by_kind[1][0], by_kind[2][0], inside[-1])
+        fused = [name for name in inside[:-1] if linears[name].out_features == 3 * linears[inside[-1]].in_features]
+        if len(fused) == 1:
+            return Attention(fused[0], fused[0], fused[0], inside[-1])
+        raise UserError(
+            f"the queries, keys and values of a {type(layer).__name__} are not found, which pruning heads and "
+            "distilling relations need; write an encoder family for it."
+        )
+
+    def queries_keys_values(self, layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What a layer's projections make of its input, before positions are put in: (.., H) -> three of (.., heads d).
+
+        Where a layer normalises its input first, so does this.
+        """
+        parts = self.attention(layer)
+        read = self.attention_input(layer, x)
+        if parts.fused:
+            q, k, v = layer.get_submodule(parts.query)(read).chunk(3, dim=-1)
+            return q, k, v
+        q, k, v = (layer.get_submodule(name)(read) for name in (parts.query, parts.key, parts.value))
+        return q, k, v
+
+    def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """What the projections read of a layer's input."""
+        return x
+
+    def final_norm(self, base: PreTrainedModel) -> str | None:
+        """The name in ``base`` of what normalises the last layer's output, in a family whose layers do not; else None.
+
+        It is a norm beside the list of layers.
+        """
+        parent = self.layers_path(base).rpartition(".")[0]
+        for name, module in base.get_submodule(parent).named_children():
+            if "Norm" in type(module).__name__:
+                return f"{parent}.{name}".strip(".")
+        return None
+
+    def head_rows(self, parts: Attention, part: str, head: int, heads: int, width: int) -> slice | list[int]:
+        """The rows that a head has in the matrix of its queries, keys or values, ``part``."""
+        begin = ("query", "key", "value").index(part) * heads * width if parts.fused else 0
+        return slice(begin + head * width, begin + (head + 1) * width)
+
+    def pooled(self, base: PreTrainedModel, x: Tensor) -> Tensor | None:
+        """What the encoder's pooler makes of rows (B, L, H), (B, H); None without one."""
+        pooler = getattr(base, "pooler", None)
+        return None if pooler is None else pooler(x)
+
+    def reads_all_tokens(self, config: PreTrainedConfig) -> bool:
+        """Whether the head reads more of the last layer than the first token of each row."""
+        return False
+
+    def states_and_logits(
+        self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None, every: bool
+    ) -> tuple[list[Tensor], Tensor]:
+        """Hidden states of every depth, (N, H) each, the embeddings' first, and logits (B, C), all as in transformers.
+
+        Args:
+            hf: the model.
+            batch: the tokens.
+            packed: whether they go through it flat; else each chunk as a padded batch.
+            used: the layers to go through; None for all.
+            every: whether all depths are asked for; else the states are left out.
+        """
+        from clbench.encoder.forward import flat_forward, padded_forward
+
+        forward = flat_forward if packed else padded_forward
+        return forward(self, hf, batch, used=used, every=every)
+
+    def first_states_and_logits(
+        self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None
+    ) -> tuple[Tensor, Tensor]:
+        """The rows' first tokens' states after every layer, (layers, B, H), in the order in which the rows were asked
+        for, and logits (B, C)."""
+        import torch
+
+        states, logits = self.states_and_logits(hf, batch, packed=packed, used=used, every=True)
+        return torch.stack([state[batch.firsts] for state in states[1:]]), logits
+
+
+def _found(module: ModuleType) -> Iterator[tuple[str, Family]]:
+    for one in vars(module).values():
+        if isinstance(one, Family):
+            for model_type in one.model_types:
+                yield model_type, one
+
+
+FAMILIES: Registry[Family] = Registry("encoder family", "clbench.encoder.families", "clbench.families", _found)
+_UNSEEN = Family("an encoder that clbench has not seen", ())
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a ``model_type``; one that clbench has not seen is read by looking."""
+    return FAMILIES.all().get(model_type, _UNSEEN)
+
+
+def with_base(hf: PreTrainedModel, base: nn.Module) -> PreTrainedModel:
+    """``hf`` with another module in its encoder's place; everything else is shared."""
+    twin = copy.copy(hf)
+    twin._modules = {**hf._modules, hf.base_model_prefix: base}
+    return twin

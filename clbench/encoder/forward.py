@@ -1,0 +1,150 @@
+"""A forward pass through transformers' own modules: over flat tokens, or over padded batches of like length."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from clbench.encoder.family import Family, with_base
+from clbench.encoder.packed import packed
+from clbench.encoder.tokens import Batch, Chunk
+from clbench.runtime import torchvision_ops
+
+torchvision_ops.define()
+
+from transformers.modeling_outputs import BaseModelOutputWithPooling  # noqa: E402  (after the schemas it needs)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def flat_forward(
+    family: Family, hf: PreTrainedModel, batch: Batch, *, used: Sequence[bool] | None, every: bool
+) -> tuple[list[Tensor], Tensor]:
+    """Flat tokens through the encoder, their rows' first tokens through the head; see
+    :meth:`~clbench.encoder.family.Family.states_and_logits`."""
+    base = hf.base_model
+    inputs: dict[str, Any] = {
+        "input_ids": batch.ids[None], "position_ids": _positions(base, batch)[None], "chunks": batch.chunks,
+        "output_hidden_states": every,
+    }  # fmt: skip
+    if _takes(type(base), "token_type_ids"):
+        inputs["token_type_ids"] = _types(base, batch.types)[None]
+    with packed(hf.config), nullcontext() if used is None else family.using(base, used):
+        found = base(**inputs)
+    last = found.last_hidden_state[0]
+    states = _expanded([*(state[0] for state in found.hidden_states[:-1]), last], used) if every else []
+    if family.reads_all_tokens(hf.config):
+        rows, mask = _rows(last, batch)
+    else:
+        rows, mask = last[batch.firsts][:, None], torch.ones(len(batch.firsts), 1, device=last.device)
+    head = with_base(hf, _Given(rows, family.pooled(base, rows)))
+    return states, head(input_ids=mask.long(), attention_mask=mask.long()).logits
+
+
+def padded_forward(
+    family: Family, hf: PreTrainedModel, batch: Batch, *, used: Sequence[bool] | None, every: bool
+) -> tuple[list[Tensor], Tensor]:
+    """Each chunk as a padded batch through the whole model; see
+    :meth:`~clbench.encoder.family.Family.states_and_logits`."""
+    base = hf.base_model
+    parts: list[list[Tensor]] = []
+    logits = []
+    with nullcontext() if used is None else family.using(base, used):
+        for chunk in batch.chunks:
+            found = hf(**padded_inputs(hf, batch, chunk), output_hidden_states=every)
+            logits.append(found.logits)
+            if every:
+                parts.append([state.flatten(0, 1) for state in found.hidden_states])
+    states = _expanded([torch.cat(depth) for depth in zip(*parts, strict=True)], used) if every else []
+    # Rows lie in the batch by length.
+    return states, torch.cat(logits)[batch.firsts.argsort().argsort()]
+
+
+def padded_inputs(hf: PreTrainedModel, batch: Batch, chunk: Chunk) -> dict[str, Tensor]:
+    """What transformers is given of a chunk: ids, mask and, where it takes them, token types, (rows, L) each."""
+    span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
+    mask = batch.mask[span].view(chunk.rows, chunk.length)
+    ids = batch.ids[span].view(chunk.rows, chunk.length).masked_fill(~mask, hf.config.pad_token_id or 0)
+    inputs = {"input_ids": ids, "attention_mask": mask.long()}
+    if _takes(type(hf), "token_type_ids"):
+        inputs["token_type_ids"] = _types(hf.base_model, batch.types)[span].view(chunk.rows, chunk.length) * mask
+    return inputs
+
+
+def first_position(base: nn.Module) -> int:
+    """The position of a row's first token: after the padding's, where positions have one, as RoBERTa's do; else 0."""
+    for name, module in base.named_modules():
+        if isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
+
+
+class _Given(nn.Module):
+    """In an encoder's place: what it has already said."""
+
+    def __init__(self, rows: Tensor, pooled: Tensor | None) -> None:
+        super().__init__()
+        self.said = BaseModelOutputWithPooling(last_hidden_state=rows, pooler_output=pooled)
+
+    def forward(self, *arguments: Any, **named: Any) -> BaseModelOutputWithPooling:
+        return self.said
+
+
+def _positions(base: nn.Module, batch: Batch) -> Tensor:
+    first = first_position(base)
+    if first == 0:
+        return batch.positions
+    pad = first - 1
+    counted = batch.ids != pad
+    if bool(counted.all()):
+        return batch.positions + first
+    # A text that spells the padding token: transformers gives it the padding's position, and does not count it.
+    begins = (batch.positions == 0) & batch.mask
+    begins &= torch.nn.functional.pad(batch.owners[1:] != batch.owners[:-1], (1, 0), value=True)
+    before = counted.cumsum(0) - counted.long()
+    found = before - before[begins][begins.cumsum(0) - 1]
+    return torch.where(counted, found + first, pad)
+
+
+def _types(base: nn.Module, types: Tensor) -> Tensor:
+    """Token types as the model has them: one that has no second one is given none."""
+    return types if (getattr(base.config, "type_vocab_size", 0) or 0) > 1 else torch.zeros_like(types)
+
+
+def _expanded(states: list[Tensor], used: Sequence[bool] | None) -> list[Tensor]:
+    """A layer that is left out passes on what it was given."""
+    if used is None:
+        return states
+    found, depth = states[:1], 0
+    for use in used:
+        depth += use
+        found.append(states[depth])
+    return found
+
+
+def _rows(last: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The tokens of every row, padded: (B, L, H), in the order asked; and (B, L), which are tokens."""
+    longest = max(chunk.length for chunk in batch.chunks)
+    parts, masks = [], []
+    for chunk in batch.chunks:
+        span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
+        room = (0, longest - chunk.length)
+        parts.append(nn.functional.pad(last[span].view(chunk.rows, chunk.length, -1), (0, 0, *room)))
+        masks.append(nn.functional.pad(batch.mask[span].view(chunk.rows, chunk.length), room))
+    order = batch.firsts.argsort().argsort()
+    return torch.cat(parts)[order], torch.cat(masks)[order]
+
+
+_ARGUMENTS: dict[type, frozenset[str]] = {}
+
+
+def _takes(kind: type[nn.Module], argument: str) -> bool:
+    if kind not in _ARGUMENTS:
+        _ARGUMENTS[kind] = frozenset(inspect.signature(kind.forward).parameters)
+    return argument in _ARGUMENTS[kind]

@@ -1,0 +1,126 @@
+"""Attention over rows that lie one after another, computed without padding, for any family of transformers.
+
+Every family whose attention goes through transformers' attention interface takes the function here in place of its own.
+It is given flat tokens (1, heads, N, d) and the chunks of rows that they are made of, and lets each row look at itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clbench.encoder.dropout import dropout
+from clbench.encoder.tokens import Chunk
+from clbench.runtime import torchvision_ops
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+# What a configuration's attn_implementation says where tokens are packed.
+NAME = "clbench_packed"
+
+
+@contextmanager
+def packed(config: PreTrainedConfig) -> Iterator[None]:
+    """Within it a model of this configuration, whose attention goes through the interface, takes flat tokens."""
+    _register()
+    was = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = was
+
+
+@cache
+def _register() -> None:
+    torchvision_ops.define()
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(NAME, packed_attention)
+    # The chunks say who looks at whom.
+    AttentionMaskInterface.register(NAME, lambda *arguments, **named: None)
+
+
+def chunk_attention(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, *, rate: float = 0.0, scale: float | None = None
+) -> Tensor:
+    """softmax(s Q K^T + bias) V, with dropout of the attention weights.
+
+    Args:
+        q, k, v: (rows, heads, L, d).
+        bias: broadcast to (rows, heads, L, L); None for none.
+        rate: of the weights' dropout, 0 outside training.
+        scale: s; by default 1 / sqrt(d).
+
+    Returns:
+        (rows, heads, L, d).
+    """
+    # The gradient of torch's fused attention takes ten times as long in bfloat16 on a CPU as products written out.
+    slow = q.dtype == torch.bfloat16 and q.device.type == "cpu" and torch.is_grad_enabled()
+    if not slow and rate == 0.0:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
+    scores = torch.matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), k.transpose(-1, -2))
+    if bias is not None:
+        scores = scores + bias
+    return torch.matmul(dropout(scores.softmax(-1), rate, True), v)
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    *,
+    chunks: Sequence[Chunk] | None = None,
+    sliding_window: int | None = None,
+    **more: Any,
+) -> tuple[Tensor, None]:
+    """What transformers calls in place of an attention function of its own.
+
+    Args:
+        query, key, value: (1, heads, N, d), of keys and values a divisor of the heads.
+        attention_mask: None; the chunks say who looks at whom.
+        scaling, dropout: of the scores, and the rate of the weights'.
+        chunks: the rows.
+        sliding_window: a token looks at those less than so many places away; None for all.
+
+    Returns:
+        (1, N, heads, d), and no attention weights.
+
+    Raises:
+        ValueError: a family does not pass the chunks on, or adds something to the scores that is not understood.
+    """
+    if chunks is None or attention_mask is not None or more.get("position_bias") is not None:
+        raise ValueError("the attention of this family cannot be packed")
+    heads, width = query.shape[1], query.shape[3]
+    groups = heads // key.shape[1]
+    outcome = []
+    for chunk in chunks:
+        span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
+        q, k, v = (t[0, :, span].view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in (query, key, value))
+        if groups > 1:
+            k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
+        found = chunk_attention(q, k, v, _bias(chunk, sliding_window, q), rate=dropout, scale=scaling)
+        outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
+    return torch.cat(outcome)[None] if len(outcome) > 1 else outcome[0][None], None
+
+
+def _bias(chunk: Chunk, window: int | None, like: Tensor) -> Tensor | None:
+    bias = None if chunk.bias is None else chunk.bias.to(like.dtype)
+    if window is None or chunk.length <= window:
+        return bias
+    place = torch.arange(chunk.length, device=like.device)
+    far = (place[:, None] - place[None, :]).abs() >= window
+    local = torch.zeros(far.shape, dtype=like.dtype, device=like.device).masked_fill_(far, -1e9)
+    return local if bias is None else local + bias

@@ -1,0 +1,143 @@
+"""Where a model computes, and in which precision."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+# What --device, --precision and --deterministic leave for this process and for those that it starts.
+VARIABLES = {
+    "device": "CLBENCH_DEVICE", "precision": "CLBENCH_PRECISION", "deterministic": "CLBENCH_DETERMINISTIC",
+}  # fmt: skip
+# Without it cuBLAS may split a product differently each time; it is read when the first one is computed.
+_WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of this machine.
+
+    Attributes:
+        name: as torch has it: ``cpu``, ``cuda:0``, ``mps``.
+        precision: ``float32``, or ``bfloat16``: weights, optimizer and losses in float32, products in bfloat16 (torch's
+            autocast).
+        card: what the card calls itself; empty for a CPU.
+        deterministic: whether a GPU is held to what gives the same bits twice; a CPU always is.
+    """
+
+    name: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    card: str = ""
+    deterministic: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``cpu``, ``cuda`` or ``mps``."""
+        return self.name.partition(":")[0]
+
+    @property
+    def torch(self) -> torch.device:
+        import torch
+
+        return torch.device(self.name)
+
+    def autocast(self) -> Any:
+        """Within it products are computed in the device's precision."""
+        import torch
+
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.kind, torch.bfloat16)
+
+    def identity(self) -> dict[str, str]:
+        """What of it determines a result; nothing for float32 on a CPU, which every result was made on before."""
+        if self == CPU:
+            return {}
+        found = {"device": self.kind, "precision": self.precision}
+        found |= {"card": self.card} if self.card else {}
+        return found | ({"deterministic": "yes"} if self.deterministic else {})
+
+
+CPU = Device()
+
+
+def ask(option: str, value: str) -> None:
+    """Let ``auto`` mean something else from now on, in this process and in those that it starts.
+
+    Args:
+        option: ``device``, ``precision`` or ``deterministic``.
+        value: as the command line has it; ``1`` for deterministic.
+    """
+    os.environ[VARIABLES[option]] = value
+
+
+def choose(device: str = "auto", precision: str = "auto", deterministic: bool = False) -> Device:
+    """The device that ``--device`` and ``--precision`` mean.
+
+    ``auto`` is what the environment asks for (``CLBENCH_DEVICE``, ``CLBENCH_PRECISION``, ``CLBENCH_DETERMINISTIC``),
+    else the first GPU, or the CPU without one; and bfloat16 on a GPU that multiplies it, float32 elsewhere.
+
+    Raises:
+        UserError: this machine or this torch has no such device, or the device no such precision.
+    """
+    device = os.environ.get(VARIABLES["device"], device) if device == "auto" else device
+    precision = os.environ.get(VARIABLES["precision"], precision) if precision == "auto" else precision
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise UserError(f"--precision should be auto, float32 or bfloat16, but is {precision}.")
+    if device == "cpu" and precision in ("auto", "float32"):
+        return CPU  # torch is not asked
+    import torch
+
+    kind, _, number = device.partition(":")
+    if device == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if kind not in ("cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdigit())):
+        raise UserError(f"--device should be auto, cpu, cuda, cuda:N or mps, but is {device}.")
+    name, card, fast = kind, "", False
+    if kind == "cuda":
+        name, card = _card(device, int(number or 0))
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("--device mps needs a Mac with Apple silicon and a torch that was built for it; give cpu.")
+    if precision == "bfloat16" and kind == "cuda" and not fast:
+        raise UserError(f"--precision bfloat16: {card} does not multiply it; give float32.")
+    low = precision == "bfloat16" or (precision == "auto" and fast)
+    held = kind == "cuda" and (deterministic or os.environ.get(VARIABLES["deterministic"]) == "1")
+    if kind == "cuda":
+        _prepare(held)
+    return Device(name, "bfloat16" if low else "float32", card, held)
+
+
+def usual_workers() -> int:
+    """Processes that compute beside each other unless told otherwise: one a core, or one where a GPU does it."""
+    return (os.cpu_count() or 1) if choose().kind == "cpu" else 1
+
+
+def _card(asked: str, number: int) -> tuple[str, str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        why = "this torch was built without CUDA" if torch.version.cuda is None else "no GPU with a driver is there"
+        raise UserError(f"--device {asked}: {why}; give cpu, or install a torch that has it.")
+    count = torch.cuda.device_count()
+    if number >= count:
+        there = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        raise UserError(f"--device {asked} is not there: this machine has {there}.")
+    return f"cuda:{number}", torch.cuda.get_device_name(number)
+
+
+def _prepare(deterministic: bool) -> None:
+    import torch
+
+    # cuDNN's attention plans anew for every shape, and here almost every batch is of a new one.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    if deterministic:
+        os.environ.setdefault(*_WORKSPACE)
+    torch.use_deterministic_algorithms(deterministic)
