@@ -91,7 +91,7 @@ class Classifier(nn.Module):
         norm = self.family.final_norm(base)
         if norm is not None:
             states = torch.cat([base.get_submodule(norm)(states[:-1]), states[-1:]])
-        return states.float(), logits.float()
+        return _full(states), _full(logits)
 
     def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
         """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
@@ -100,7 +100,7 @@ class Classifier(nn.Module):
             states, logits = self.family.states_and_logits(
                 self.hf, batch, packed=self.packed, used=self.layers_used(), every=True
             )
-        return batch, [state.float() for state in states], logits.float()
+        return batch, [_full(state) for state in states], _full(logits)
 
     def set_layerdrop(self, rate: float) -> None:
         """The chance that a batch leaves a layer out in training; the configuration, which travels along, says it."""
@@ -139,6 +139,11 @@ class Classifier(nn.Module):
             return None
         used: list[bool] = (torch.rand(self.config.num_hidden_layers) >= rate).tolist()
         return used
+
+
+def _full(x: Tensor) -> Tensor:
+    """Losses and figures are computed in float32, whatever autocast has left."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:

@@ -195,7 +195,56 @@ def test_losses_that_need_no_common_width_take_a_teacher_of_another(world, small
     assert all(torch.isfinite(weight).all() for weight in made.model.parameters())
 
 
-def test_a_teacher_with_another_tokenizer_is_refused(world, small_backbone) -> None:
+def test_a_teacher_of_another_family_reads_by_its_own_tokenizer(world, small_backbone) -> None:
+    """A DistilBERT that knows capitals: its targets are what it says of the same pairs, tokenised by itself."""
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    folder = world / "models" / "mine"
+    shutil.rmtree(folder)
+    torch.manual_seed(2)
+    config = DistilBertConfig(
+        vocab_size=600, dim=48, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=128,
+        initializer_range=0.3, id2label=dict(enumerate(LABELS)), label2id={name: n for n, name in enumerate(LABELS)},
+    )  # fmt: skip
+    DistilBertForSequenceClassification(config).save_pretrained(folder)
+    content = json.loads((small_backbone / "tokenizer.json").read_text())
+    content["normalizer"]["lowercase"] = False
+    words = content["model"]["vocab"]
+    words["the"], words["a"] = words["a"], words["the"]
+    words["r"], words["s"] = words["s"], words["r"]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    teacher, task = open_backbone(str(folder)), _task(world, small_backbone)
+    assert teacher.shape.model_type == "distilbert"
+    assert teacher.shape.packed
+    write_recipe(world, beta=10.0, layer_map=[1, 2], projection="linear")
+    made = build(read_recipe(str(world / "student.yaml")), open_backbone(str(small_backbone)), task, seed=0)
+    own = task.tokenised(teacher.tokenizer())
+    assert not np.array_equal(own.store.ids, task.store.ids)
+    expected = predict(teacher.trained(LABELS).with_tokens(own.store), torch.from_numpy(own.train_rows)).numpy()
+    np.testing.assert_allclose(_targets(), expected, atol=1e-5)
+    assert made.encoder.config.hidden_size == 32
+    assert made.steps[0]["details"]["projection"] == "linear"
+    assert not any("projection" in name for name, _ in made.model.named_parameters())
+
+
+def test_a_projection_is_trained_along_and_forgotten(world, small_backbone) -> None:
+    """PT of W s and t, by hand; W moves, and is no part of the model."""
+    from clbench.compress.distillation import LossWeights, distillation_loss, projection
+
+    torch.manual_seed(0)
+    made = projection(32, 48, seed=3)
+    assert torch.equal(made.weight, projection(32, 48, seed=3).weight)
+    assert not torch.equal(made.weight, projection(32, 48, seed=4).weight)
+    s, t, logits = torch.randn(5, 2, 32), torch.randn(5, 2, 48), torch.zeros(5, 2)
+    found = distillation_loss(logits, torch.zeros(5, dtype=torch.int64), logits, made(s), t, LossWeights(1.0, 1.0, 1.0))
+    seen = torch.stack([torch.stack([made.weight @ s[b, k] for k in range(2)]) for b in range(5)])
+    apart = seen / seen.norm(dim=-1, keepdim=True) - t / t.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(found, apart.square().mean())
+
+
+def test_a_teacher_with_another_tokenizer_is_refused_where_tokens_are_compared(world, small_backbone) -> None:
+    write_recipe(world, cosine=0.5, projection="linear")
     folder = world / "models" / "mine"
     ours = open_backbone(str(small_backbone)).tokenizer()
     assert tokens_apart(ours, open_backbone(str(folder)).tokenizer()) is None

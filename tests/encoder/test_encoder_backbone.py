@@ -287,7 +287,13 @@ BROKEN: list[tuple[str, Change, str]] = [
         lambda f: _config(f, auto_map={"AutoModel": "evil.Model"}),
         r"code of its own \(auto_map\), which is never run",
     ),
-    ("roberta", lambda f: _config(f, model_type="roberta"), r"model_type 'bert', but has 'roberta'"),
+    ("gpt2", lambda f: _config(f, model_type="gpt2"), r"but the encoder of config.json has 24,504"),
+    (
+        "no such type",
+        lambda f: _config(f, model_type="berd"),
+        r"an encoder of transformers, but has the model_type 'berd'",
+    ),
+    ("no type", lambda f: _config(f, model_type=None), r"an encoder of transformers, but has the model_type"),
     ("too large", lambda f: _config(f, hidden_size=10**9), r"'hidden_size' should be less than or equal to 4096"),
     (
         "too deep",

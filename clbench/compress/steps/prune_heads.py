@@ -78,16 +78,16 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
                 batch = task.store.batch(rows[places])
                 # A head counts by all its tokens, so every layer is asked for them.
                 _, _, logits = model.read(rows[places])
-                loss = cross_entropy(logits, labels[places], reduction="sum")
+                loss = cross_entropy(logits, labels[places].to(logits.device), reduction="sum")
                 gradients = torch.autograd.grad(loss, seen)
-                by_pair = torch.zeros(len(layers), len(places), heads)
+                by_pair = torch.zeros(len(layers), len(places), heads, device=logits.device)
                 for number in range(depth):
                     parts = zip(seen[number::depth], gradients[number::depth], strict=True)
                     moved = torch.cat([(c * g).detach().reshape(-1, heads, c.shape[-1] // heads) for c, g in parts])
                     moved = moved.sum(-1) * batch.mask[:, None]
                     # Where all layers are one, so are their heads.
                     by_pair[number % len(layers)].index_add_(0, batch.owners, moved)
-                total += by_pair.abs().sum(1)
+                total += by_pair.abs().sum(1).cpu()
     finally:
         for handle in handles:
             handle.remove()

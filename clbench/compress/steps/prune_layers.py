@@ -172,7 +172,7 @@ def contributions(model: Classifier, task: Task) -> list[float]:
         for part in rows.split(64):
             batch, hidden, _ = model.read(part)
             states = torch.stack([state[batch.firsts] for state in hidden])
-            total += (1 - cosine_similarity(states[:-1], states[1:], dim=-1)).sum(1).double()
+            total += (1 - cosine_similarity(states[:-1], states[1:], dim=-1)).sum(1).double().cpu()
     model.train(was)
     found: list[float] = (total / len(rows)).tolist()
     return found

@@ -1,0 +1,219 @@
+"""Opening encoders of any family: what is refused, in which sentence, and pairs by tokenizers of other kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    AutoTokenizer,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaForSequenceClassification,
+)
+
+from clbench.encoder.backbone import open_backbone
+from clbench.encoder.classifier import keep_layers, predict
+from clbench.encoder.tokenizer import template_of
+from clbench.encoder.tokens import pack
+from clbench.errors import UserError
+from clbench.schema.step import Shape
+
+WORDS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+LABELS = ("no", "yes")
+
+
+def byte_tokenizer() -> Tokenizer:
+    """RoBERTa's kind: bytes, joined into a few words, and two separators between the texts of a pair."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {word: number for number, word in enumerate([*WORDS, *alphabet, "Ġt", "Ġth", "Ġthe"])}
+    made = Tokenizer(models.BPE(vocabulary, [("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e")]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=False)
+    made.add_special_tokens(WORDS)
+    return made
+
+
+def roberta(folder: Path, kind: Any = RobertaForSequenceClassification, **changes: Any) -> Path:
+    torch.manual_seed(0)
+    content: dict[str, Any] = {
+        "vocab_size": 264, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24,
+        "max_position_embeddings": 66, "type_vocab_size": 1, "id2label": dict(enumerate(LABELS)),
+        "label2id": {name: number for number, name in enumerate(LABELS)}, "initializer_range": 0.2,
+    }  # fmt: skip
+    kind(RobertaConfig(**content | changes)).save_pretrained(folder)
+    byte_tokenizer().save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "RobertaTokenizerFast", "model_max_length": 64}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_roberta_of_the_hub_s_make_is_read_as_transformers_reads_it(tmp_path: Path) -> None:
+    folder = roberta(tmp_path / "r")
+    backbone = open_backbone(folder)
+    assert (backbone.shape.packed, backbone.shape.max_position_embeddings, backbone.layers) == (True, 64, 3)
+    first, second = ["the cat", "", "a\ud7ffb é 我", "x " * 90], ["then", "the", "", "y " * 90]
+    tokenizer = backbone.tokenizer()
+    assert template_of(tokenizer).between == (2, 2)
+    assert not template_of(tokenizer).typed
+    store = pack(tokenizer, first, second, 40)
+    theirs = AutoTokenizer.from_pretrained(folder)
+    expected = theirs(first, second, truncation="longest_first", max_length=40, padding=True, return_tensors="pt")
+    for row in range(4):
+        ids = store.ids[store.offsets[row] : store.offsets[row + 1]]
+        assert ids.tolist() == expected["input_ids"][row][expected["attention_mask"][row] == 1].tolist()
+    model = backbone.trained(LABELS).with_tokens(store)
+    plain = RobertaForSequenceClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        logits = plain(**expected).logits
+    torch.testing.assert_close(predict(model, torch.arange(4)), logits, atol=1e-5, rtol=1e-5)
+
+
+def test_a_text_that_spells_the_padding_token_has_transformers_positions(tmp_path: Path) -> None:
+    folder = roberta(tmp_path / "r")
+    backbone = open_backbone(folder)
+    first, second = ["a <pad> b <pad><pad> c", "d e"], ["f", "<pad>"]
+    model = backbone.trained(LABELS).with_tokens(pack(backbone.tokenizer(), first, second, 40))
+    inputs = AutoTokenizer.from_pretrained(folder)(first, second, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = RobertaForSequenceClassification.from_pretrained(folder).eval()(**inputs).logits
+    torch.testing.assert_close(predict(model, torch.arange(2)), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_pre_trained_encoder_is_given_a_head(tmp_path: Path) -> None:
+    """A masked language model: its own head is not for classes, and is left."""
+    backbone = open_backbone(roberta(tmp_path / "r", RobertaForMaskedLM))
+    model = backbone.classifier(5, seed=1)
+    assert model.hf.classifier.out_proj.weight.shape == (5, 16)
+    stored = load_file(tmp_path / "r" / "model.safetensors")
+    for name, value in model.hf.roberta.state_dict().items():
+        assert torch.equal(value, stored[f"roberta.{name}"])
+    with pytest.raises(UserError, match=r"should hold a classification head \(classifier.out_proj.weight\)"):
+        backbone.head(LABELS)
+
+
+def test_labels_of_a_head_are_turned(tmp_path: Path) -> None:
+    backbone = open_backbone(roberta(tmp_path / "r"))
+    store = pack(backbone.tokenizer(), ["the cat"], ["then"], 40)
+    one, other = (backbone.trained(labels).with_tokens(store) for labels in (LABELS, LABELS[::-1]))
+    torch.testing.assert_close(predict(one, torch.arange(1)), predict(other, torch.arange(1)).flip(1))
+    assert other.config.id2label == {0: "yes", 1: "no"}
+
+
+def test_half_precision_is_read_and_eight_bits_are_refused(tmp_path: Path) -> None:
+    folder = roberta(tmp_path / "r")
+    weights = load_file(folder / "model.safetensors")
+    save_file({n: v.to(torch.bfloat16) for n, v in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    model = open_backbone(folder).trained(LABELS)
+    assert {value.dtype for value in model.hf.state_dict().values() if value.is_floating_point()} == {torch.float32}
+    low = {n: v.to(torch.float8_e4m3fn) if v.ndim == 2 else v for n, v in weights.items()}
+    save_file(low, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"should hold floating-point numbers .*, but holds F8_E4M3"):
+        open_backbone(folder)
+
+
+def _config(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def _weights(change: Callable[[dict[str, torch.Tensor]], None]) -> Callable[[Path], None]:
+    def changed(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        change(weights)
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+    return changed
+
+
+def _no_template(folder: Path) -> None:
+    made = byte_tokenizer()
+    content = json.loads(made.to_str())
+    content["post_processor"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+
+
+LAYER = "roberta.encoder.layer.1.output.dense.weight"
+BAD: list[tuple[str, Callable[[Path], None], str]] = [
+    ("its own code", _config(auto_map={"AutoModel": "x.Y"}), r"code of its own \(auto_map\)"),
+    ("quantised", _config(quantization_config={"quant_method": "gptq"}), r"weights are quantised"),
+    ("a decoder", _config(is_decoder=True), r"describes a decoder"),
+    ("too deep", _config(num_hidden_layers=10**6), r"'num_hidden_layers' should be at most 96, but is 1000000"),
+    ("too large", _config(vocab_size=10**9), r"'vocab_size' should be at most 2,000,000"),
+    ("no number", _config(hidden_size="wide"), r"config.json"),
+    ("more layers than weights", _config(num_hidden_layers=9), r"lacks it|but the encoder of config.json has"),
+    ("fewer layers than weights", _config(num_hidden_layers=2), r"layer\.2\..*', which config.json does not speak of"),
+    ("wider", _config(intermediate_size=32), r"should be of shape|but the encoder of config.json has"),
+    ("a weight is missing", _weights(lambda w: w.pop(LAYER)), r"lacks it|but the encoder of config.json has"),
+    ("NaN", _weights(lambda w: w[LAYER].fill_(float("nan"))), r"should hold finite numbers, but 384 of its 384"),
+    ("a small vocabulary", _config(vocab_size=200), r"should be of shape|at most the 200 tokens"),
+    ("no template", _no_template, r"the tokenizer has no template that joins a pair"),
+    ("no tokenizer", lambda f: (f / "tokenizer.json").unlink(), r"tokenizer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_a_bad_folder_is_refused_in_one_sentence(tmp_path: Path, change: Callable[[Path], None], message: str) -> None:
+    change(roberta(tmp_path / "r"))
+    with pytest.raises(UserError, match=message) as caught:
+        open_backbone(tmp_path / "r")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_decoder_is_told_by_what_it_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=264, n_embd=16, n_layer=2, n_head=2, n_positions=64, pad_token_id=1, num_labels=2)
+    GPT2ForSequenceClassification(config).save_pretrained(tmp_path / "g")
+    byte_tokenizer().save(str(tmp_path / "g" / "tokenizer.json"))
+    with pytest.raises(UserError, match=r"the first token of a row does not see the others: .*'gpt2' is a decoder"):
+        open_backbone(tmp_path / "g")
+
+
+def test_modernbert_s_first_layer_is_exact_where_embeddings_have_one_scale(tmp_path: Path) -> None:
+    """Without layer 1, layer 2's norm moves into its projection: the same where g of the embeddings is constant."""
+    from transformers import ModernBertConfig, ModernBertForSequenceClassification
+
+    from clbench.encoder.classifier import Classifier
+    from clbench.encoder.tokens import TokenStore
+
+    torch.manual_seed(0)
+    hf = ModernBertForSequenceClassification(ModernBertConfig(
+        vocab_size=99, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=24, pad_token_id=0,
+        cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2, norm_eps=0.0,
+    )).eval()  # fmt: skip
+    store = TokenStore(np.arange(3, 43), np.array([0, 12, 40]), np.array([6, 9]))
+    with torch.no_grad():
+        hf.model.embeddings.norm.weight.fill_(1.7)
+        hf.model.layers[1].attn_norm.weight.normal_(1.0, 0.3)
+    with torch.inference_mode():
+        full = Classifier(hf, store)
+        _, expected = full.family.states_and_logits(
+            hf, store.batch(torch.arange(2)), packed=True, used=[False, True, True], every=False
+        )
+        torch.testing.assert_close(keep_layers(full, [2, 3])(torch.arange(2)), expected, atol=1e-5, rtol=1e-5)
+    hf.save_pretrained(tmp_path)
+    again = ModernBertForSequenceClassification.from_pretrained(tmp_path)
+    assert sum(p.numel() for p in again.parameters()) == sum(p.numel() for p in hf.parameters())
+
+
+def test_shape_counts_what_a_plan_leaves(tmp_path: Path) -> None:
+    backbone = open_backbone(roberta(tmp_path / "r"))
+    model = backbone.classifier(2, 0)
+    keep_layers(model, [1, 3])
+    import dataclasses
+
+    shape = dataclasses.replace(Shape.of(backbone.shape), layers=2)
+    assert shape.parameters == sum(p.numel() for p in model.encoder.parameters())

@@ -1,0 +1,86 @@
+"""Devices: what is asked for is there, or refused in a sentence; what determines a result says so."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clbench.errors import UserError
+from clbench.runtime import device
+from clbench.runtime.device import CPU, Device, ask, choose
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in device.VARIABLES.values():
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose() == CPU == choose("cpu", "float32")
+    assert CPU.identity() == {}
+    assert choose("cpu", "bfloat16").identity() == {"device": "cpu", "precision": "bfloat16"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "precision", "sentence"),
+    [
+        ("cuda", "auto", r"--device cuda: (this torch was built without CUDA|no GPU with a driver is there); give cpu"),
+        ("cuda:7", "auto", r"--device cuda:7: "),
+        ("mps", "auto", r"--device mps needs a Mac"),
+        ("tpu", "auto", r"should be auto, cpu, cuda, cuda:N or mps, but is tpu"),
+        ("cpu:1", "auto", r"should be auto, cpu"),
+        ("cuda:x", "auto", r"should be auto, cpu"),
+        ("auto", "float16", r"--precision should be auto, float32 or bfloat16, but is float16"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    asked: str, precision: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=sentence):
+        choose(asked, precision)
+
+
+def test_a_card_that_is_not_there_and_one_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"card {number}")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    with pytest.raises(UserError, match=r"--device cuda:7 is not there: this machine has cuda:0 to cuda:1"):
+        choose("cuda:7")
+    with pytest.raises(UserError, match=r"--precision bfloat16: card 1 does not multiply it"):
+        choose("cuda:1", "bfloat16")
+    assert choose("cuda:1") == Device("cuda:1", "float32", "card 1")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    assert choose() == Device("cuda:0", "bfloat16", "card 0")
+    assert choose(deterministic=True).identity()["deterministic"] == "yes"
+    torch.use_deterministic_algorithms(False)
+
+
+def test_the_environment_is_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_PRECISION", "float32")
+    ask("device", "cpu")
+    try:
+        assert choose() == CPU
+        ask("precision", "bfloat16")
+        assert choose() == Device("cpu", "bfloat16")
+        assert choose("cpu", "float32") == CPU
+    finally:
+        monkeypatch.delenv("CLBENCH_DEVICE")
+
+
+def test_bfloat16_on_a_cpu_lives_and_is_another_result(tmp_path) -> None:
+    """A quick run in each precision: both finish, with fingerprints and keys of their own."""
+    from clbench.runs.job import make_job
+    from clbench.schema.spec import RunSpec
+
+    spec = RunSpec(model="finetune-6l", quick=True, device="cpu")
+    low = spec.model_copy(update={"precision": "bfloat16"})
+    one, other = make_job(spec), make_job(low)
+    assert one.fingerprint(0) != other.fingerprint(0)
+    assert one.plan(0).key != other.plan(0).key
+    assert low.words("0")[-4:] == ["--device", "cpu", "--precision", "bfloat16"]
