@@ -87,6 +87,15 @@ def load_model(folder: Path, origin: str, *, seed: int, **fields: Any) -> PreTra
     return model.eval()
 
 
+def read_config(folder: Path, origin: str) -> PreTrainedConfig:
+    """The checked configuration of a folder.
+
+    Raises:
+        UserError: it is that of no encoder which classifies, or out of bounds.
+    """
+    return _kind_and_config(folder, origin)[1]
+
+
 def fresh_head(model: PreTrainedModel, seed: int) -> None:
     """Draw everything but the encoder anew, as transformers does it, from ``seed`` alone."""
     import torch

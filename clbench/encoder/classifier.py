@@ -76,7 +76,10 @@ class Classifier(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
-        return self.states_and_logits(rows)[1]
+        batch = self._batch(rows)
+        with self._autocast():
+            logits = self.family.logits(self.hf, batch, packed=self.packed, used=self.layers_used())
+        return _full(logits)
 
     def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states of the rows' first tokens after every layer, (layers, B, H), and logits (B, C).

@@ -217,6 +217,10 @@ class Family:
         forward = flat_forward if packed else padded_forward
         return forward(self, hf, batch, used=used, every=every)
 
+    def logits(self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None) -> Tensor:
+        """Logits (B, C) alone."""
+        return self.states_and_logits(hf, batch, packed=packed, used=used, every=False)[1]
+
     def first_states_and_logits(
         self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None
     ) -> tuple[Tensor, Tensor]:

@@ -91,8 +91,7 @@ def read_tokenizer(folder: Path, shape: BertShape | EncoderShape, origin: str) -
     """
     if isinstance(shape, BertShape) and is_wordpiece(folder, origin):
         return read_wordpiece(folder, shape, origin)
-    fast = transformers_tokenizer(folder, origin)
-    tokenizer: Tokenizer = fast.backend_tokenizer
+    tokenizer: Tokenizer = transformers_tokenizer(folder, origin).backend_tokenizer
     tokenizer.no_padding()
     tokenizer.no_truncation()
     largest = max(tokenizer.get_vocab().values(), default=-1)
@@ -102,17 +101,12 @@ def read_tokenizer(folder: Path, shape: BertShape | EncoderShape, origin: str) -
             f"but has a token of number {largest}."
         )
     try:
-        template = template_of(tokenizer)
+        template_of(tokenizer)
     except Exception as error:  # tokenizers knows no class of error of its own
         raise UserError(
             f"{origin}: the tokenizer has no template that joins a pair of texts behind a first special token, as "
             f"[CLS] first [SEP] second [SEP] does: {first_line(error)}."
         ) from error
-    if shape.type_vocab_size > 1 and template.typed and "token_type_ids" not in fast.model_input_names:
-        raise UserError(
-            f"{origin}: tokenizer_config.json: 'model_input_names' should hold token_type_ids, which tell a pair's "
-            "sentences apart."
-        )
     return tokenizer
 
 

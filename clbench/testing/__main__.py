@@ -16,8 +16,9 @@ from clbench.errors import UserError
 @click.command("python -m clbench.testing")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
-    """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source;
-    without FILE the metrics that plug-ins offer. Exit code 1 if a check fails."""
+    """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source; of
+    a folder with the config.json of a small model, its encoder family; without FILE the metrics that plug-ins offer.
+    Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
@@ -59,6 +60,9 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
         for name in found:
             yield name, testing.metric_checks(name)
         return
+    if file.is_dir():
+        yield _encoder(file)
+        return
     content, _ = read_mapping(file)
     if "method" in content:
         yield str(content["method"]), testing.strategy_checks(file)
@@ -74,6 +78,15 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     # Of a recipe with steps of a plug-in those alone.
     for name in [name for name in steps if STEPS.origin(name) is not None] or steps:
         yield name, testing.step_checks(name, file)
+
+
+def _encoder(folder: Path) -> tuple[str, list[Any]]:
+    """The checks of the family of a small model's configuration."""
+    from clbench import testing
+    from clbench.encoder.architecture import read_config
+
+    config = read_config(folder, str(folder))
+    return config.model_type, testing.encoder_checks(config)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     GPT2Config,
     GPT2ForSequenceClassification,
@@ -76,6 +78,43 @@ def test_a_roberta_of_the_hub_s_make_is_read_as_transformers_reads_it(tmp_path: 
     with torch.no_grad():
         logits = plain(**expected).logits
     torch.testing.assert_close(predict(model, torch.arange(4)), logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "file", "special"),
+    [
+        ("deberta-v2", "spm.model", {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3, "bos_piece": "[CLS]",
+                                     "eos_piece": "[SEP]", "pad_piece": "[PAD]", "unk_piece": "[UNK]"}),
+        ("albert", "spiece.model", {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "bos_piece": "[CLS]",
+                                    "eos_piece": "[SEP]"}),
+        ("xlm-roberta", "sentencepiece.bpe.model", {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1}),
+    ],
+)  # fmt: skip
+def test_a_sentencepiece_model_alone_is_enough(
+    tmp_path: Path, model_type: str, file: str, special: dict[str, Any]
+) -> None:
+    """As deberta-v3 lies on the hub, without tokenizer.json: transformers turns its model into a fast tokenizer."""
+    import io
+
+    from sentencepiece import SentencePieceTrainer
+
+    config = CONFIG_MAPPING[model_type](
+        vocab_size=130, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=66, pad_token_id=0,
+    )  # fmt: skip
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    made = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(["the cat sat on the mat", "a dog runs in the park", "two birds sing"] * 5),
+        model_writer=made, vocab_size=60, model_type="unigram", hard_vocab_limit=False, minloglevel=2, **special,
+    )  # fmt: skip
+    (tmp_path / file).write_bytes(made.getvalue())
+    backbone = open_backbone(tmp_path)
+    template = template_of(backbone.tokenizer())
+    assert template.typed == (model_type != "xlm-roberta")
+    store = pack(backbone.tokenizer(), ["the cat sat"], ["a dog"], 40)
+    expected = AutoTokenizer.from_pretrained(tmp_path)(["the cat sat"], ["a dog"])["input_ids"][0]
+    assert store.ids.tolist() == expected
 
 
 def test_a_text_that_spells_the_padding_token_has_transformers_positions(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ class _Bert(Family):
         states = encode(hf.bert, batch, used)
         return states, logits(hf, states[-1][batch.firsts])
 
+    def logits(self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None) -> Tensor:
+        return self.first_states_and_logits(hf, batch, packed=packed, used=used)[1]
+
     def first_states_and_logits(
         self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None
     ) -> tuple[Tensor, Tensor]:
