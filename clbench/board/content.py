@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ import numpy as np
 from clbench.board.rerun import run_command, seed_list
 from clbench.board.standings import Row, Track
 from clbench.metrics import Interval, Life, mean_interval, metrics
+from clbench.schema.backbone import BackboneForm
+from clbench.schema.form import read_yaml
+from clbench.schema.shipped import find
+from clbench.schema.shipped import names as shipped_names
 
 # A score of 1, as the page has it.
 UNIT = 10_000
@@ -145,7 +150,8 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
              [_told(step.name) for step in first.inception]]
         ),
         "backbone": shared.place(
-            [configuration.backbone.name, *(_told(source.get(key)) for key in ("kind", "id", "licence"))]
+            [configuration.backbone.name, *(_told(source.get(key)) for key in ("kind", "id", "licence")),
+             seen_phrase(row)]
         ),
         "machines": [shared.place(m) for m in dict.fromkeys(_machine(record.measured.hardware) for record in records)],
         "versions": shared.place({_told(key): _told(value) for key, value in sorted(first.measured.versions.items())}),
@@ -158,6 +164,41 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "command": command,
         "needs": list(needs),
     }  # fmt: skip
+
+
+def seen_domains(row: Row, track: Track) -> list[str] | None:
+    """The track's domains on whose pairs a submission's encoder was trained before; None where nobody says.
+
+    Records of before name them not; of a shipped backbone its file does.
+    """
+    told = _seen(row)
+    return None if told is None else [name for name in track.domains if name in told]
+
+
+def seen_phrase(row: Row) -> str:
+    """What a submission's encoder was trained on before, as a phrase."""
+    told = _seen(row)
+    return "" if told is None else f"has seen {', '.join(told)}" if told else "has seen none of the domains"
+
+
+def _seen(row: Row) -> list[str] | None:
+    first = row.entry.records[0]
+    if first.inception and first.inception[0].name == "reference":
+        return None  # it has no encoder
+    backbone = first.configuration.backbone
+    told = backbone.source.get("seen_domains")
+    if isinstance(told, list):
+        return [name for name in told if isinstance(name, str)]
+    return shipped_seen(backbone.name)
+
+
+@cache
+def shipped_seen(backbone: str) -> list[str] | None:
+    """What a shipped backbone's file says; None for another."""
+    if backbone not in shipped_names("backbone"):
+        return None
+    told = read_yaml(find("backbone", backbone), BackboneForm).seen_domains
+    return None if told is None else list(told)
 
 
 def _matrix(scores: Sequence[np.ndarray], met: np.ndarray) -> list[list[int]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clbench.board.content import content, figure_names, majority_figures, titles
+from clbench.board.content import content, figure_names, majority_figures, seen_domains, titles
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
 from clbench.board.standings import Track, standings
 from clbench.errors import UserError
@@ -116,11 +116,24 @@ def readme(tracks: Sequence[Track]) -> str:
             for row in track.rows
             if row.warnings
         ]
-        blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.", _table(head, rows)]
+        blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.{_seen_before(track)}", _table(head, rows)]
         if told:
             blocks += ["⚠ What the records warn of:", "\n".join(told)]
         parts.append("\n\n".join(blocks) + "\n")
     return "\n".join(parts)
+
+
+def _seen_before(track: Track) -> str:
+    """A sentence on which of a track's domains its encoders were trained before; empty where none was."""
+    by_backbone = {
+        row.entry.records[0].configuration.backbone.name: seen
+        for row in track.rows
+        if (seen := seen_domains(row, track))
+    }
+    told = [
+        f"{markdown_text(name)} {', '.join(map(markdown_text, seen))}" for name, seen in sorted(by_backbone.items())
+    ]
+    return f" Seen by the encoder before: {'; '.join(told)}." if told else ""
 
 
 def markdown_text(text: str) -> str:
@@ -150,7 +163,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
     """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
     named = {
         "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "rank_worst": 0, "pareto_front": 0,
-        "submission": "", "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seeds": "",
+        "submission": "", "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seen_domains": "",
+        "seeds": "",
         "layers": 0, "parameters": 0, "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0,
         "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0,
         "majority_lifetime_balanced_accuracy": 0,
@@ -177,6 +191,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "link": submission.link or "",
                 "licence": submission.licence,
                 "backbone": row.entry.records[0].configuration.backbone.name,
+                "seen_domains": " ".join(seen_domains(row, track) or ()),
                 # Not 0-2, which a spreadsheet takes for a date.
                 "seeds": " ".join(map(str, submission.seeds)),
                 "layers": cost.depth,

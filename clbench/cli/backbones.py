@@ -46,7 +46,9 @@ def _print(shown: list[dict[str, Any]], in_full: bool) -> None:
         table.add_column("from", ratio=2, overflow="fold")
     for one in shown:
         origin = "packaged" if one["hub"] is None else f"hub: {one['hub']}"
-        about = f"{one['title']} ({one['citation'].strip()})" if in_full else one["title"]
+        seen = one["seen_domains"]
+        before = "" if seen is None else f"; has seen {', '.join(seen)}" if seen else "; has seen no domain"
+        about = f"{one['title']} ({one['citation'].strip()}{before})" if in_full else one["title"]
         cells = (one["name"], about, one["licence"], f"{one['learning_rate']:g}", origin)
         table.add_row(*(Text(printable(cell)) for cell in (cells if full else cells[:-1])))
     out().print(table)

@@ -12,7 +12,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
+
+from clbench.encoder.backbone import open_backbone
+from clbench.encoder.classifier import keep_layers, predict
+from clbench.encoder.tokenizer import template_of
+from clbench.encoder.tokens import pack
+from clbench.errors import UserError
+from clbench.runtime import torchvision_ops
+from clbench.schema.step import Shape
+
+torchvision_ops.define()
+
+from transformers import (  # noqa: E402  (after the schemas it needs)
     CONFIG_MAPPING,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -22,13 +33,6 @@ from transformers import (
     RobertaForMaskedLM,
     RobertaForSequenceClassification,
 )
-
-from clbench.encoder.backbone import open_backbone
-from clbench.encoder.classifier import keep_layers, predict
-from clbench.encoder.tokenizer import template_of
-from clbench.encoder.tokens import pack
-from clbench.errors import UserError
-from clbench.schema.step import Shape
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 LABELS = ("no", "yes")

@@ -509,7 +509,7 @@
   function showSubmission({ row, track }) {
     document.title = `${row.name} \u00b7 clbench leaderboard`;
     const [model, title, citation, steps] = board.shared[row.recipe];
-    const [backbone, kind, id, licence] = board.shared[row.backbone];
+    const [backbone, kind, id, licence, seen] = board.shared[row.backbone];
     const versions = board.shared[row.versions];
     const c = row.cost;
     const bytes = (n) => `${short(n)}B`;
@@ -522,7 +522,7 @@
       ["recipe", title ? `${model}: ${title}` : model],
       ["source", citation],
       ["steps", steps.join(", then ")],
-      ["backbone", [backbone, [kind, id !== backbone ? id : "", licence].filter(Boolean).join(", ")].filter(Boolean).join(" \u2013 ")],
+      ["backbone", [backbone, [kind, id !== backbone ? id : "", licence, seen].filter(Boolean).join(", ")].filter(Boolean).join(" \u2013 ")],
       ["seeds", row.seeds],
       ["size", `${c[cost.layers]} layers, ${short(c[cost.parameters])} parameters (${short(c[cost.bare])} without embeddings), ${bytes(c[cost.disk])} on disk`],
       ["cost of a pair", `${short(c[cost.flops])} FLOPs at ${c[cost.length]} tokens${c[cost.latency] === null ? "" : `, ${milliseconds(c[cost.latency])} ms`}${c[cost.throughput] === null ? "" : `, ${short(c[cost.throughput])} pairs a second in batches`}`],
