@@ -30,6 +30,8 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
         kept = mask.to(parameter)
         model.held.append((parameter, kept))
         parameter.register_hook(lambda gradient, kept=kept: gradient * kept)
+    if masks:
+        model.graphs.clear()
     hold_masks(model)
 
 

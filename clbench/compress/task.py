@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
 from clbench.encoder.classifier import predict
+from clbench.encoder.graphs import begin_step
 from clbench.encoder.optimization import clip, optimizer, rate, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
@@ -230,6 +231,7 @@ def fit(
         for places in map(torch.from_numpy, like_length(drawn, lengths)):
             schedule(step, rate(done, steps, int(form.warmup * steps)))
             step.zero_grad()
+            begin_step(model)
             value = loss(model, places, labels[places])
             value.backward()
             where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from clbench.continual import avalanche
 from clbench.continual.benchmark import Experience, RowLoader
 from clbench.continual.evaluation import validate
+from clbench.encoder.graphs import begin_step
 from clbench.encoder.optimization import clip, rate, schedule
 from clbench.schema.training import Training
 
@@ -43,6 +44,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         self.steps = len(strategy.dataloader) * strategy.train_epochs
 
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
+        begin_step(strategy.model)
         schedule(strategy.optimizer, rate(self.step, self.steps, int(self.form.warmup * self.steps)))
 
     def before_update(self, strategy: Any, **_: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import Family, family_of
+from clbench.encoder.graphs import Graphs, Said
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore
@@ -37,6 +38,7 @@ class Classifier(nn.Module):
         self.hf = hf
         self.store = store
         self.packed = packed
+        self.graphs = Graphs()
         # Parameters with what multiplies them: see clbench.compress.masks.
         self.held: list[tuple[Tensor, Tensor]] = []
         if not self.family.written_out:
@@ -76,6 +78,8 @@ class Classifier(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
+        if (said := self._replayed(rows, states=False)) is not None:
+            return said[1]
         batch = self._batch(rows)
         with self._autocast():
             logits = self.family.logits(self.hf, batch, packed=self.packed, used=self.layers_used())
@@ -86,11 +90,16 @@ class Classifier(nn.Module):
 
         Of a family that normalises before its blocks, the states are taken after the final norm.
         """
-        batch, base = self._batch(rows), self.encoder
-        with self._autocast():
-            states, logits = self.family.first_states_and_logits(
-                self.hf, batch, packed=self.packed, used=self.layers_used()
-            )
+        base = self.encoder
+        if (said := self._replayed(rows, states=True)) is not None:
+            states, logits = said
+            assert states is not None  # they were asked for
+        else:
+            batch = self._batch(rows)
+            with self._autocast():
+                states, logits = self.family.first_states_and_logits(
+                    self.hf, batch, packed=self.packed, used=self.layers_used()
+                )
         norm = self.family.final_norm(base)
         if norm is not None:
             states = torch.cat([base.get_submodule(norm)(states[:-1]), states[-1:]])
@@ -121,11 +130,21 @@ class Classifier(nn.Module):
             UserError: the family has no dropout in a place for which a rate above 0 is asked.
         """
         set_dropout(self.hf, rate)
+        self.graphs.clear()
 
     def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
             raise ValueError("the classifier has no token store; call with_tokens(store) first")
         return self.store.batch(rows)
+
+    def _replayed(self, rows: Tensor, states: bool) -> Said | None:
+        """What a CUDA graph says, in training on such a GPU; None where there is none to ask."""
+        store = self.store
+        if store is None or store.device.kind != "cuda" or not self.training or not torch.is_grad_enabled():
+            return None
+        if getattr(self.config, "layerdrop", 0.0):
+            return None  # each batch goes through other layers
+        return self.graphs(self.hf, store, rows, states)
 
     def _autocast(self) -> Any:
         return nullcontext() if self.store is None else self.store.device.autocast()
@@ -180,5 +199,6 @@ def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
         UserError: its layers are all the same one.
     """
     model.family.keep(model.encoder, layers)
+    model.graphs.clear()
     model.config.layerdrop = 0.0
     return model

@@ -77,6 +77,11 @@ def padded_inputs(hf: PreTrainedModel, batch: Batch, chunk: Chunk) -> dict[str, 
     return inputs
 
 
+def takes_types(hf: PreTrainedModel) -> bool:
+    """Whether a model is given token types, and has more than one."""
+    return _takes(type(hf), "token_type_ids") and (getattr(hf.config, "type_vocab_size", 0) or 0) > 1
+
+
 def first_position(base: nn.Module) -> int:
     """The position of a row's first token: after the padding's, where positions have one, as RoBERTa's do; else 0."""
     for name, module in base.named_modules():

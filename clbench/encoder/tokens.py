@@ -100,6 +100,7 @@ class TokenStore:
         device: Device = CPU,
     ) -> None:
         self.device = device
+        self._there: tuple[Tensor, ...] | None = None
         self.template = Template((0,), (0,), (0,), (0,)) if template is None else template
         self.ids = torch.from_numpy(np.ascontiguousarray(ids, dtype=np.int64))
         self.offsets = np.asarray(offsets, dtype=np.int64)
@@ -116,8 +117,35 @@ class TokenStore:
     def on(self, device: Device) -> TokenStore:
         """The same rows for a device."""
         twin = copy.copy(self)
-        twin.device = device
+        twin.device, twin._there = device, None
         return twin
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return int(self.lengths.max())
+
+    def padded(self, rows: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The tokens of ``rows``, int64 (B,) on the store's device, gathered there without asking the host.
+
+        Args:
+            rows: none of more than ``length`` tokens.
+            length: L, to which all are padded by their last token.
+
+        Returns:
+            Ids, whether they are tokens (bool), and token types, (B, L) each.
+        """
+        if self._there is None:
+            place = self.device.torch
+            parts = (self.offsets[:-1], self.lengths, self.seconds)
+            begins, lengths, seconds = (torch.from_numpy(np.ascontiguousarray(part)).to(place) for part in parts)
+            self._there = self.ids.to(place, torch.int32), begins, lengths, seconds
+        ids, begins, lengths, seconds = self._there
+        at = torch.arange(length, device=rows.device)
+        mask = at < lengths[rows][:, None]
+        found = begins[rows][:, None] + torch.minimum(at, lengths[rows][:, None] - 1)
+        types = (at >= seconds[rows][:, None]) & mask & self.template.typed
+        return ids[found].long(), mask, types.long()
 
     def batch(self, rows: Tensor | np.ndarray | Sequence[int]) -> Batch:
         """Gather the tokens of ``rows``, int (B,), once.
