@@ -142,7 +142,7 @@ def targets(
                     cls = firsts[[layer - 1 for layer in layers]]
                     states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().cpu().numpy()
                 if depths:
-                    at = starts[part][batch.owners.cpu().numpy()] + batch.positions.cpu().numpy()
+                    at = starts[part][batch.places[0]] + batch.places[1]
                     tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
                 between_steps()
                 events.advance(name, min(begin + batch_size, count), count, "pairs")
@@ -204,7 +204,7 @@ def distill_loss(
         )  # fmt: skip
         if step.cosine or step.relations:
             # Of the depths that token_depths names the first is the relations', the last the cosine's.
-            tokens = taught.tokens[taught.starts[at][batch.owners.cpu().numpy()] + batch.positions.cpu().numpy()]
+            tokens = taught.tokens[taught.starts[at][batch.places[0]] + batch.places[1]]
             if step.cosine:
                 found = found + step.cosine * cosine_loss(seen(states[-1]), given(tokens[:, -1]), batch.mask)
             if step.relations and step.relation_heads:

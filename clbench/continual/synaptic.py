@@ -1,19 +1,17 @@
-"""Synaptic intelligence on a CPU and with a path that begins before the first experience.
+"""Synaptic intelligence on the model's device, and with a path that begins before the first experience.
 
-The mathematics is that of Avalanche's ``SynapticIntelligencePlugin``, called as it stands:
+The mathematics is that of Avalanche's ``SynapticIntelligencePlugin``:
 
     omega_i += g_i (w_i' - w_i) at every step;  Omega_i = clip(-sum omega_i / ((w_i - w*_i)^2 + eps), max 0.001)
     loss + lambda/2 sum_i Omega_i (w_i - w*_i)^2
 
-with g the gradient of the step as it was applied (penalty and clipping included). Two things of its version 0.6.0 are
-mended here. It remembers weights by ``.cpu().flatten()``, which on a CPU is no copy but the weight itself: the way
-w' - w is then zero, and so is every Omega and every penalty; here it is handed copies. And it walks the tree of modules
-recursively several times a step; here it is handed a flat list of parameters.
+with g the gradient of the step as it was applied (penalty and clipping included). Version 0.6.0 is not called: it
+remembers weights by ``.cpu().flatten()``. On a CPU that is no copy but the weight itself, so that the way w' - w is
+zero, and with it every Omega and every penalty; and on a GPU every weight goes to the host and back at every step.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,57 +20,73 @@ from torch import Tensor, nn
 
 from clbench.continual import avalanche
 
-
-class _Flat:
-    """As much of a module as Avalanche asks of one: its parameters, by name, without the tree."""
-
-    def __init__(self, model: nn.Module, copied: bool = False) -> None:
-        self.parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        if copied:
-            self.parameters = [(n, nn.Parameter(p.detach().clone())) for n, p in self.parameters]
-
-    def named_parameters(self, recurse: bool = True) -> list[tuple[str, nn.Parameter]]:
-        return self.parameters
-
-    def named_modules(self) -> Iterator[tuple[str, Any]]:
-        yield "", self
+# Omega is cut off there, as in Avalanche.
+_MOST = 0.001
 
 
-class SynapticIntelligence(avalanche.SynapticIntelligencePlugin):
-    """Avalanche's plugin, mended; its hooks are also steps that a training loop without a strategy can take."""
+class SynapticIntelligence(avalanche.SupervisedPlugin):
+    """Avalanche's plugin, mended; its hooks are also steps that a training loop without a strategy can take.
 
+    Args:
+        si_lambda: lambda.
+        eps: the damping of the division by a parameter's way.
+
+    Attributes:
+        weights: w*, by parameter, flat; so are the others.
+        importance: Omega.
+        path: omega of this experience.
+        total: the sum that Omega is made of, over all experiences.
+    """
+
+    def __init__(self, si_lambda: float, eps: float) -> None:
+        super().__init__()
+        self.si_lambda, self.eps = si_lambda, eps
+        self.weights: dict[str, Tensor] = {}
+        self.importance: dict[str, Tensor] = {}
+        self.path: dict[str, Tensor] = {}
+        self.total: dict[str, Tensor] = {}
+        self._before: dict[str, Tensor] = {}
+
+    @torch.no_grad()
     def begin(self, model: nn.Module) -> None:
         """The weights from which a path starts."""
-        flat = _Flat(model, copied=True)
-        self.create_syn_data(flat, self.ewc_data, self.syn_data, self.excluded_parameters)
-        self.init_batch(flat, self.ewc_data, self.syn_data, self.excluded_parameters)
+        self.weights = {name: p.flatten().clone() for name, p in _trained(model)}
+        self.path = {name: torch.zeros_like(value) for name, value in self.weights.items()}
+        for name, value in self.weights.items():
+            self.importance.setdefault(name, torch.zeros_like(value))
+            self.total.setdefault(name, torch.zeros_like(value))
 
+    @torch.no_grad()
     def step_from(self, model: nn.Module) -> None:
         """The weights before an optimizer step."""
-        self.pre_update(_Flat(model, copied=True), self.syn_data, self.excluded_parameters)
+        self._before = {name: p.flatten().clone() for name, p in _trained(model)}
 
+    @torch.no_grad()
     def step_to(self, model: nn.Module) -> None:
         """The weights after an optimizer step, with the gradients that it took still there."""
-        flat = _Flat(model)
-        for _, parameter in flat.parameters:
-            if parameter.grad is None:  # a layer that LayerDrop left out
-                parameter.grad = torch.zeros_like(parameter)
-        self.post_update(flat, self.syn_data, self.excluded_parameters)
+        for name, parameter in _trained(model):
+            if parameter.grad is not None:  # else a layer that LayerDrop left out
+                self.path[name] += parameter.grad.flatten() * (parameter.flatten() - self._before[name])
 
+    @torch.no_grad()
     def end(self, model: nn.Module) -> None:
         """Path to importance; ``model`` holds the weights that are kept."""
-        with warnings.catch_warnings():
-            # Avalanche squares tensors by numpy, which has something to say about it.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.update_ewc_data(
-                _Flat(model, copied=True), self.ewc_data, self.syn_data, 0.001, self.excluded_parameters, 1, self.eps
-            )
+        for name, parameter in _trained(model):
+            kept = parameter.flatten().clone()
+            self.total[name] = self.total[name] + self.path[name] / ((kept - self.weights[name]).square() + self.eps)
+            self.importance[name] = torch.clamp(-self.total[name], max=_MOST)
+            self.weights[name] = kept
 
     def penalty(self, model: nn.Module) -> Tensor:
         """lambda/2 sum_i Omega_i (w_i - w*_i)^2."""
-        return self.compute_ewc_loss(
-            _Flat(model), self.ewc_data, self.excluded_parameters, next(model.parameters()).device, self.si_lambda[0]
-        )
+        parts = [
+            torch.dot(self.importance[name], (p.flatten() - self.weights[name]) ** 2) * (self.si_lambda / 2)
+            for name, p in _trained(model)
+        ]
+        loss = parts[0]
+        for part in parts[1:]:
+            loss = loss + part
+        return loss
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         self.begin(strategy.model)
@@ -90,29 +104,28 @@ class SynapticIntelligence(avalanche.SynapticIntelligencePlugin):
         self.end(strategy.model)
 
 
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
+
+
 def dump(plugin: SynapticIntelligence) -> dict[str, Tensor]:
     """What outlives an experience: the importances, summed up and clipped, and the weights they speak of."""
-    kept = {"weights": plugin.ewc_data[0], "importance": plugin.ewc_data[1], "sum": plugin.syn_data["cum_trajectory"]}
-    return {f"{part}/{name}": data.data for part, named in kept.items() for name, data in named.items()}
+    kept = {"weights": plugin.weights, "importance": plugin.importance, "sum": plugin.total}
+    return {f"{part}/{name}": value for part, named in kept.items() for name, value in named.items()}
 
 
-def load(plugin: SynapticIntelligence, state: dict[str, Tensor], model: nn.Module, experience: int = 0) -> None:
+def load(plugin: SynapticIntelligence, state: dict[str, Tensor], model: nn.Module) -> None:
     """The inverse of :func:`dump`.
 
     Raises:
         ValueError: the state is that of another model.
     """
-    shapes = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
+    shapes = {name: p.numel() for name, p in _trained(model)}
     if {name.partition("/")[2]: value.numel() for name, value in state.items()} != shapes:
         raise ValueError("the path of synaptic intelligence was taken by a model with other parameters")
-    plugin.create_syn_data(_Flat(model, copied=True), plugin.ewc_data, plugin.syn_data, plugin.excluded_parameters)
-    for part, named in (
-        ("weights", plugin.ewc_data[0]),
-        ("importance", plugin.ewc_data[1]),
-        ("sum", plugin.syn_data["cum_trajectory"]),
-    ):
-        for name, data in named.items():
-            data.data = state[f"{part}/{name}"].clone()
+    for part, named in (("weights", plugin.weights), ("importance", plugin.importance), ("sum", plugin.total)):
+        for name, parameter in _trained(model):
+            named[name] = state[f"{part}/{name}"].to(parameter.device, copy=True)
 
 
 class PathObserver:

@@ -55,6 +55,7 @@ class Batch:
         mask: (N,) bool, True for tokens, False for the little padding there is.
         owners: (N,) int64, the asked row that each token belongs to.
         sources: (N,) int64, where each token lies in its store.
+        places: (2, N) int64, on the host: the asked row that each token belongs to, and its place in the row.
     """
 
     ids: Tensor
@@ -65,6 +66,7 @@ class Batch:
     mask: Tensor
     owners: Tensor
     sources: Tensor
+    places: np.ndarray
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; itself where it is there already."""
@@ -77,7 +79,7 @@ class Batch:
         chunks = tuple(
             chunk if chunk.bias is None else replace(chunk, bias=chunk.bias.to(device)) for chunk in self.chunks
         )
-        return Batch(chunks=chunks, **moved)
+        return Batch(chunks=chunks, places=self.places, **moved)
 
 
 class TokenStore:
@@ -186,15 +188,17 @@ class TokenStore:
             chunks.append(Chunk(begin, b - a, longest, None if bias is None else bias[:, None, None, :]))
             begin += (b - a) * longest
         found = torch.from_numpy(np.concatenate(sources))
+        place, owner = np.concatenate(positions), np.concatenate(owners)
         return Batch(
             ids=self.ids[found],
-            positions=torch.from_numpy(np.concatenate(positions)),
+            positions=torch.from_numpy(place),
             types=torch.from_numpy(np.concatenate(types).astype(np.int64)),
             chunks=tuple(chunks),
             firsts=torch.from_numpy(firsts),
             mask=torch.from_numpy(np.concatenate(masks)),
-            owners=torch.from_numpy(np.concatenate(owners)),
+            owners=torch.from_numpy(owner),
             sources=found,
+            places=np.stack([owner, place]),
         ).to(self.device.torch)
 
 
