@@ -5,6 +5,7 @@ So it is seen without a GPU whether everything that draws, copies or checkpoints
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,7 @@ TRAINING = Training(epochs=1, batch_size=8, learning_rate=1e-3)
 
 
 @pytest.fixture(autouse=True)
-def without_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What asks a tensor for its numbers is given others: which rows, whether a loss is finite, what a model says."""
     batch = TokenStore.batch
 
@@ -56,12 +57,13 @@ def without_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         torch, "unique",
         lambda x, **more: (x, torch.zeros_like(x)) if x.device.type == "meta" else unique(x, **more),
     )  # fmt: skip
-    monkeypatch.setattr(config, "meta_nonzero_assume_all_nonzero", True)
     monkeypatch.setattr(TokenStore, "batch", asked)
     for module in (compress_task, training):
         monkeypatch.setattr(module, "clip", clip)
     for module in (compress_task, evaluation):
         monkeypatch.setattr(module, "predict", lambda model, rows, *_: torch.zeros(len(rows), len(LABELS)))
+    with config.patch(meta_nonzero_assume_all_nonzero=True):
+        yield
 
 
 def model_on_meta() -> Any:
