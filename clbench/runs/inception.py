@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
 # Test pairs that are read at once.
-_BATCH = 128
+_BATCH, _BATCH_ON_A_GPU = 128, 1024
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def evaluator(tokens: Tokens) -> Evaluate:
     from clbench.encoder.quantize import evaluated
 
     tests = tokens.tests
+    size = _BATCH if tokens.store.device.kind == "cpu" else _BATCH_ON_A_GPU
     rows = np.concatenate(list(tests.values()))
     order = np.argsort(tokens.store.lengths[rows], kind="stable")
     cuts = np.cumsum([len(part) for part in tests.values()])[:-1]
@@ -140,10 +141,10 @@ def evaluator(tokens: Tokens) -> Evaluate:
     def evaluate(model: nn.Module) -> dict[str, np.ndarray]:
         found = np.empty(len(rows), dtype=np.int64)
         asked = evaluated(model)
-        for begin in range(0, len(rows), _BATCH):
+        for begin in range(0, len(rows), size):
             between_steps()
-            part = order[begin : begin + _BATCH]
-            found[part] = predict(asked, torch.from_numpy(rows[part]), batch_size=_BATCH).argmax(-1).numpy()
+            part = order[begin : begin + size]
+            found[part] = predict(asked, torch.from_numpy(rows[part]), batch_size=size).argmax(-1).numpy()
         return dict(zip(tests, np.split(found, cuts), strict=True))
 
     return evaluate

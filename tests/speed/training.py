@@ -1,13 +1,17 @@
 """Training speed, side by side on the same real pairs, model and batch size: examples a second, and ratios.
 
     python tests/speed/training.py --data-dir FOLDER [--strategies naive,replay,...] [--json]
+    python tests/speed/training.py --data-dir FOLDER --device cuda --width 768 --pairs 8192 --strategies naive,replay
 
-Three ways to fine-tune one 12-layer, 128-wide BERT on MNLI and SNLI pairs:
+Ways to fine-tune one BERT (12 layers x 128 unless said) on MNLI and SNLI pairs, and to ask it:
 
 - avalanche: as Avalanche's users feed it: every pair padded to 128, dicts of tensors through an AvalancheDataset;
+- usual: a loop as in transformers' example scripts: every pair padded to 128, in the device's precision;
 - buckets: a bare torch loop over batches of like length, padded to the batch, with torch's own dropout;
   for lwf and si a loop of their own, which asks an old model, or follows the path, as well;
 - clbench: the packed, padding-free encoder under a strategy of clbench; every strategy with ``--strategies``.
+
+Asking: transformers' model over sorted batches of 128, padded to the batch, against clbench's evaluation.
 
 The ways take turns, several rounds of them, and the median is printed: the machine's mood then falls on all alike.
 """
@@ -43,10 +47,14 @@ from clbench.encoder.backbone import open_backbone  # noqa: E402
 from clbench.encoder.classifier import Classifier  # noqa: E402
 from clbench.encoder.optimization import optimizer  # noqa: E402
 from clbench.encoder.tokens import TokenStore, pack  # noqa: E402
+from clbench.runs.inception import Tokens, evaluator  # noqa: E402
+from clbench.runtime.device import CPU, choose  # noqa: E402
 from clbench.schema.strategy import override, read_strategy  # noqa: E402
 from clbench.schema.stream import read_stream  # noqa: E402
 
 BATCH, PADDED = 32, 128
+# Set by the command line.
+DEVICE, LAYERS, WIDTH = CPU, 12, 128
 # The methods that add work to every step; their bare loops do the same work.
 BY_HAND = ("lwf", "si")
 # One way of training: given nothing, it trains on all pairs once and says how many seconds its steps took.
@@ -57,18 +65,26 @@ class Timer(avalanche.SupervisedPlugin):
     """Seconds from the first step to the last, without what Avalanche does before and after an experience."""
 
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
-        self.begin = time.perf_counter()
+        self.begin = now()
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        self.seconds = time.perf_counter() - self.begin
+        self.seconds = now() - self.begin
+
+
+def now() -> float:
+    """The time, once the device has done all that it was told."""
+    if DEVICE.kind == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def fresh() -> BertForSequenceClassification:
     torch.manual_seed(0)
     config = BertConfig(
-        hidden_size=128, num_hidden_layers=12, num_attention_heads=4, intermediate_size=512, num_labels=2
-    )
-    return BertForSequenceClassification(config).train()
+        hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=max(1, WIDTH // (64 if WIDTH > 256 else 32)),
+        intermediate_size=4 * WIDTH, num_labels=2,
+    )  # fmt: skip
+    return BertForSequenceClassification(config).train().to(DEVICE.torch)
 
 
 def padded(store: TokenStore, rows: np.ndarray, length: int) -> dict[str, Tensor]:
@@ -129,8 +145,8 @@ def as_users_do(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
     def train() -> float:
         strategy = NaiveOfDicts(
             model=model, optimizer=optimizer(model, form.model_copy(update={"learning_rate": 1e-4})),
-            criterion=nn.CrossEntropyLoss(), train_mb_size=BATCH, train_epochs=1, device="cpu", plugins=[timer],
-            evaluator=None,
+            criterion=nn.CrossEntropyLoss(), train_mb_size=BATCH, train_epochs=1, device=DEVICE.torch,
+            plugins=[timer], evaluator=None,
         )  # fmt: skip
         strategy.train(stream[0], eval_streams=[])
         return timer.seconds
@@ -155,12 +171,14 @@ def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: 
             yield drawn[place]
 
     def train() -> float:
-        begin = time.perf_counter()
+        begin = now()
         for places in batches():
-            tokens = padded(store, rows[places], int(store.lengths[rows[places]].max()))
+            longest = PADDED if method == "usual" else int(store.lengths[rows[places]].max())
+            tokens = {name: part.to(DEVICE.torch) for name, part in padded(store, rows[places], longest).items()}
             step.zero_grad()
-            logits = model(**tokens).logits
-            loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels[places]))
+            with DEVICE.autocast():
+                logits = model(**tokens).logits
+            loss = nn.functional.cross_entropy(logits.float(), torch.from_numpy(labels[places]).to(DEVICE.torch))
             if method == "lwf":
                 with torch.no_grad():
                     goal = (old(**tokens).logits / 2).log_softmax(-1)
@@ -175,9 +193,37 @@ def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: 
             if method == "si":
                 for name, p in model.named_parameters():
                     way[name] += p.grad * (p.detach() - before[name])
-        return time.perf_counter() - begin
+        return now() - begin
 
     return train
+
+
+def asked_padded(store: TokenStore, rows: np.ndarray) -> Way:
+    """transformers' model over sorted batches of 128, each padded to its longest pair."""
+    model, order = fresh().eval(), np.argsort(store.lengths[rows], kind="stable")
+
+    def ask() -> float:
+        begin = now()
+        with torch.inference_mode(), DEVICE.autocast():
+            for part in np.array_split(rows[order], max(1, len(rows) // 128)):
+                tokens = padded(store, part, int(store.lengths[part].max()))
+                model(**{name: value.to(DEVICE.torch) for name, value in tokens.items()}).logits.argmax(-1).cpu()
+        return now() - begin
+
+    return ask
+
+
+def asked_clbench(store: TokenStore, rows: np.ndarray) -> Way:
+    """As a run asks its model for every test pair."""
+    model, tokens = Classifier(fresh()).with_tokens(store), Tokens(store, {("pairs", "test"): rows})
+    evaluate = evaluator(tokens)
+
+    def ask() -> float:
+        begin = now()
+        evaluate(model)
+        return now() - begin
+
+    return ask
 
 
 def with_clbench(name: str, store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> tuple[Way, float]:
@@ -192,7 +238,7 @@ def with_clbench(name: str, store: TokenStore, rows: np.ndarray, labels: np.ndar
     form = override(
         read_strategy(name), {"training.learning_rate": "0.0001", "training.epochs": "1", "training.select": "last"}
     )
-    model = Classifier(fresh(), store)
+    model = Classifier(fresh()).with_tokens(store)
     seen: list[int] = []
     quiet = TrainingPlugin(form.training, experiences[:1], lambda *_: None)
     first = build(form, model, quiet, stream[:0], {}, epochs=0)
@@ -219,8 +265,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--strategies", default="naive")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    global DEVICE, LAYERS, WIDTH
+    DEVICE, LAYERS, WIDTH = choose(asked.device, asked.precision), asked.layers, asked.width
 
     stream = read_stream("nli-shift")
     data = load(stream, "lite" if asked.data_dir else "embedded", data_dir=asked.data_dir)
@@ -229,9 +281,10 @@ def main() -> None:
     second = [text for pairs in chosen for text in pairs.second[: asked.pairs // 2]]
     labels = np.concatenate([pairs.labels[: asked.pairs // 2] for pairs in chosen])
     rows = np.random.default_rng(0).permutation(len(labels))
-    store = pack(open_backbone("clbench-tiny-12l").tokenizer(), first, second, PADDED)
+    store = pack(open_backbone("clbench-tiny-12l").tokenizer(), first, second, PADDED).on(DEVICE)
     ways: dict[str, Way] = {
-        "avalanche": as_users_do(store, rows, labels[rows]), "buckets": in_buckets(store, rows, labels[rows])
+        "avalanche": as_users_do(store, rows, labels[rows]), "usual": in_buckets(store, rows, labels[rows], "usual"),
+        "buckets": in_buckets(store, rows, labels[rows]),
     }  # fmt: skip
     strategies = asked.strategies.split(",")
     by_hand = [name for name in strategies if name in BY_HAND]
@@ -240,6 +293,9 @@ def main() -> None:
     share = dict.fromkeys(ways, 1.0)
     for name in strategies:
         ways[f"clbench {name}"], share[f"clbench {name}"] = with_clbench(name, store, rows, labels[rows])
+    ways |= {"asking, padded": asked_padded(store, rows), "asking, clbench": asked_clbench(store, rows)}
+    share |= {"asking, padded": 1.0, "asking, clbench": 1.0}
+    rivals["asking, clbench"] = "asking, padded"
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(asked.rounds):
         for name, train in ways.items():
@@ -251,6 +307,7 @@ def main() -> None:
         name: {
             "examples_a_second": round(value, 1),
             "times_avalanche": round(value / speed["avalanche"], 2),
+            "times_usual": round(value / speed["usual"], 2),
             "times_buckets": round(value / speed[rivals.get(name, "buckets")], 2),
         }
         for name, value in speed.items()
@@ -261,7 +318,9 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("way", "examples/s", "x avalanche", "x buckets", title=f"{store.lengths.mean():.0f} tokens a pair")
+    where = f"{DEVICE.card or DEVICE.kind}, {DEVICE.precision}, torch {torch.__version__}"
+    title = f"{LAYERS} x {WIDTH}, {store.lengths.mean():.0f} tokens a pair; {where}"
+    table = Table("way", "examples/s", "x avalanche", "x usual", "x buckets", title=title)
     for name, row in found.items():
         table.add_row(name, *(str(value) for value in row.values()))
     Console().print(table)
