@@ -1,11 +1,11 @@
-# Six verbs: demo, test, check, coverage, speed, board.
+# Seven verbs: setup, demo, test, check, coverage, speed, board.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # One more than two cores: a test that starts processes waits for them.
 WORKERS ?= 3
 
-.PHONY: demo test check coverage speed board generators
+.PHONY: setup demo test check coverage speed board generators
 
 # The two set-ups differ only in the packages that tests and checks need.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -24,6 +24,8 @@ chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); $$SUDO apt-get update -qq && \
 	    $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+setup: $(VENV)/.test  ## set up, and nothing else
 
 demo: $(VENV)/.demo  ## set up, and run the main job on the embedded edition
 	$(BIN)/clbench run --model pkd-skip-6l --stream nli-shift --edition embedded

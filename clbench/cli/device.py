@@ -5,10 +5,13 @@ from __future__ import annotations
 import click
 
 
-def with_device(command: click.Command) -> click.Command:
+def with_device(command: click.Command, exposed: bool = False) -> click.Command:
     """The command, and each one in it where it is a group, with the three options.
 
     They hold for this process and for those that it starts, see :func:`clbench.runtime.device.ask`.
+
+    Args:
+        exposed: whether the command's function takes them as well.
     """
     if isinstance(command, click.Group):
         for inner in command.commands.values():
@@ -17,18 +20,26 @@ def with_device(command: click.Command) -> click.Command:
     told = "Where models compute: cpu, cuda, cuda:N or mps [default: a GPU if there is one]."
     exact = "float32, or bfloat16: products in it, weights in float32 [default: bfloat16 on a GPU that has it]."
     same = "On a GPU: the same bits twice, somewhat slower; a CPU gives them anyway."
+    known = click.Choice(["auto", "float32", "bfloat16"])
     for option in (
-        click.Option(["--device"], callback=_ask, help=told),
-        click.Option(["--precision"], type=click.Choice(["auto", "float32", "bfloat16"]), callback=_ask, help=exact),
+        click.Option(["--device"], default="auto", callback=_ask, help=told),
+        click.Option(
+            ["--precision"],
+            type=click.Choice(["auto", "float32", "bfloat16"]),
+            default="auto",
+            callback=_ask,
+            help=exact,
+        ),
         click.Option(["--deterministic"], is_flag=True, callback=_ask, help=same),
     ):
-        option.expose_value = False
+        option.expose_value = exposed
         command.params.append(option)
     return command
 
 
-def _ask(context: click.Context, option: click.Parameter, value: str | bool | None) -> None:
+def _ask(context: click.Context, option: click.Parameter, value: str | bool) -> str | bool:
     from clbench.runtime.device import ask
 
-    if value and not context.resilient_parsing:
+    if value not in (False, "auto") and not context.resilient_parsing:
         ask(str(option.name), "1" if value is True else str(value))
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -78,6 +78,7 @@ def command(
     as_json: bool,
     quiet: bool,
     json_lines: bool,
+    **device: Any,
 ) -> None:
     """Compress a model, take it through a stream, write the record.
 
@@ -95,7 +96,7 @@ def command(
     named = None if labels is None else tuple(label.strip() for label in labels.split(","))
     spec = RunSpec(
         model=model, stream=stream, edition=edition, strategy=strategy, settings=assigned(assignments), quick=quick,
-        backbone=backbone, labels=named, data_dir=data_dir, eval_every=eval_every, shift=shift,
+        backbone=backbone, labels=named, data_dir=data_dir, eval_every=eval_every, shift=shift, **device,
     )  # fmt: skip
     places, records = [], []
     with progress(quiet, json_lines=json_lines) as display:
@@ -152,4 +153,4 @@ def _warn(job: Job, display: Progress, quiet: bool) -> None:
         display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-with_device(command)
+with_device(command, exposed=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clbench.compress.task import Loss, Task
+from clbench.compress.task import Loss, Task, TrainedLoss
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.relations import relations
 from clbench.runtime import events
@@ -214,4 +214,4 @@ def distill_loss(
                 found = found + step.relations * apart
         return found
 
-    return loss
+    return loss if project is None else TrainedLoss(loss, project)

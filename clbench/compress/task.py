@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +35,22 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=nn.Module)
 # (model, places in the training set (B,), their labels (B,)) -> a scalar loss
 Loss = Callable[[Model, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class TrainedLoss(Generic[Model]):
+    """A loss with parameters of its own, which are trained along and then forgotten.
+
+    Attributes:
+        loss: see :data:`Loss`.
+        beside: the parameters.
+    """
+
+    loss: Loss[Model]
+    beside: nn.Module
+
+    def __call__(self, model: Model, places: Tensor, labels: Tensor) -> Tensor:
+        return self.loss(model, places, labels)
 
 
 @dataclass(frozen=True)
@@ -156,14 +172,7 @@ class StepContext:
     observer: Observer | None = None
 
     def fit(
-        self,
-        model: Model,
-        loss: Loss[Model],
-        *,
-        part: str = "",
-        last: bool = True,
-        observer: Observer | None = None,
-        beside: nn.Module | None = None,
+        self, model: Model, loss: Loss[Model], *, part: str = "", last: bool = True, observer: Observer | None = None
     ) -> Report:
         """Train as the step's field ``training`` says, see :func:`fit`.
 
@@ -173,12 +182,11 @@ class StepContext:
             part: what follows the step's name in progress, where it trains more than once.
             last: whether this is the training that a strategy's observer watches.
             observer: of the step's own, where it is not the last.
-            beside: parameters of the loss's own, trained along and then forgotten.
         """
         assert self.training is not None  # of a step that trains
         scores = fit(
             model, self.task, self.training, loss, seed=self.seed,
-            name=f"{self.place.name}{part}", observer=self.observer if last else observer, beside=beside,
+            name=f"{self.place.name}{part}", observer=self.observer if last else observer,
         )  # fmt: skip
         return Report(tuple(scores))
 
@@ -192,7 +200,6 @@ def fit(
     seed: int,
     name: str,
     observer: Observer | None = None,
-    beside: nn.Module | None = None,
 ) -> list[float]:
     """Train ``model`` in place; with ``select: best`` it ends with the weights of its best epoch.
 
@@ -200,11 +207,10 @@ def fit(
         model: reads its rows from ``task.store``.
         task: what to train on.
         form: how long, how fast.
-        loss: of the model on some places of the training set.
+        loss: of the model on some places of the training set; a :class:`TrainedLoss` where it has parameters.
         seed: draws the order of pairs and the dropout masks.
         name: the task's, for those who listen.
         observer: watches every optimizer step; it changes nothing.
-        beside: parameters of the loss's own, trained along.
 
     Returns:
         The balanced accuracy on the validation pairs after each epoch (after the last one only, with ``select: last``).
@@ -215,7 +221,7 @@ def fit(
     torch.manual_seed(seed)
     device = task.store.device.torch
     rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels).to(device)
-    trained = model if beside is None else nn.ModuleList([model, beside.to(device)])
+    trained = nn.ModuleList([model, loss.beside.to(device)]) if isinstance(loss, TrainedLoss) else model
     step = optimizer(trained, form)
     lengths = task.store.lengths[task.train_rows]
     parts = math.ceil(len(rows) / form.batch_size)

@@ -79,21 +79,15 @@ def packed_attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    *,
-    chunks: Sequence[Chunk] | None = None,
-    sliding_window: int | None = None,
-    **more: Any,
+    **asked: Any,
 ) -> tuple[Tensor, None]:
     """What transformers calls in place of an attention function of its own.
 
     Args:
         query, key, value: (1, heads, N, d), of keys and values a divisor of the heads.
         attention_mask: None; the chunks say who looks at whom.
-        scaling, dropout: of the scores, and the rate of the weights'.
-        chunks: the rows.
-        sliding_window: a token looks at those less than so many places away; None for all.
+        asked: ``chunks``, the rows; ``scaling`` of the scores; ``dropout``, the rate of the weights'; and
+            ``sliding_window``: a token looks at those less than so many places away, None for all.
 
     Returns:
         (1, N, heads, d), and no attention weights.
@@ -101,7 +95,8 @@ def packed_attention(
     Raises:
         ValueError: a family does not pass the chunks on, or adds something to the scores that is not understood.
     """
-    if chunks is None or attention_mask is not None or more.get("position_bias") is not None:
+    chunks: Sequence[Chunk] | None = asked.get("chunks")
+    if chunks is None or attention_mask is not None or asked.get("position_bias") is not None:
         raise ValueError("the attention of this family cannot be packed")
     heads, width = query.shape[1], query.shape[3]
     groups = heads // key.shape[1]
@@ -111,7 +106,8 @@ def packed_attention(
         q, k, v = (t[0, :, span].view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in (query, key, value))
         if groups > 1:
             k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
-        found = chunk_attention(q, k, v, _bias(chunk, sliding_window, q), rate=dropout, scale=scaling)
+        bias = _bias(chunk, asked.get("sliding_window"), q)
+        found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
         outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
     return torch.cat(outcome)[None] if len(outcome) > 1 else outcome[0][None], None
 

@@ -24,6 +24,7 @@ from clbench.schema.pretrain import Pretraining
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+    from tokenizers import Tokenizer
 
     from clbench.encoder.tokens import Batch
 
@@ -121,12 +122,7 @@ def prepare(
     if accelerator.device.type == "cuda":
         # It plans anew for every shape, and here almost every batch is of a new one.
         torch.backends.cuda.enable_cudnn_sdp(False)
-    if source.shape.model_type != "bert":
-        raise UserError(
-            f"backbone {source.name}: pre-training makes BERTs and should start from one, but this is a "
-            f"{source.shape.model_type}."
-        )
-    tokenizer = source.tokenizer()
+    tokenizer = _tokenizer_of(source)
     lines = read_lines(paths, form.min_words)
     needed = form.held_out + 2
     if len(lines) < needed:
@@ -171,6 +167,16 @@ def prepare(
         form, examples, held_out, len(corpus), targets, held_out_targets, vocabulary["[MASK]"], ordinary, accelerator
     )
     return setting, Progress(pupil, optimizer(pupil, form), 0, [], 0.0)
+
+
+def _tokenizer_of(source: Backbone) -> Tokenizer:
+    """The tokenizer of a BERT, which is all that pre-training makes and learns from."""
+    if source.shape.model_type != "bert":
+        raise UserError(
+            f"backbone {source.name}: pre-training makes BERTs and should start from one, but this is a "
+            f"{source.shape.model_type}."
+        )
+    return source.tokenizer()
 
 
 def fingerprint(setting: Setting) -> str:

@@ -62,7 +62,9 @@ def planned(name: str) -> Plan:
 def test_a_reference_has_no_layers_to_draw(name: str, counted: str) -> None:
     text = CliRunner().invoke(command, [name]).output
     assert f"0 layers, {counted} parameters for two classes" in text
-    assert text.rstrip().splitlines()[-1].startswith("1. reference: reads")
+    last = [line for line in text.splitlines() if line[:1].isdigit()][-1]
+    assert last.startswith("1. reference: reads")
+    assert "   training: epochs" in text
     assert "backbone" not in text
     assert drawing(planned(name)) == []
 

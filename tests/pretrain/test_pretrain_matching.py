@@ -11,7 +11,7 @@ from pretrain_worlds import ALL, corpus, form, teacher
 from clbench.encoder.bert import encode
 from clbench.encoder.relations import relations
 from clbench.pretrain.examples import Examples, make_examples
-from clbench.pretrain.matching import Asked, Pupil, compare, initial_pupil, losses, scale_of, weigh
+from clbench.pretrain.matching import BERT, Asked, Pupil, compare, initial_pupil, losses, scale_of, weigh
 from clbench.pretrain.projection import Affine, _ranked_heads, _ranked_neurons, project_layers
 from clbench.pretrain.targets import Targets, Teacher, pooled
 from clbench.schema.pretrain import Weights
@@ -148,12 +148,16 @@ def test_relations_are_zero_for_the_teacher_itself_whatever_the_padding() -> Non
     assert not batch.mask.all()
     states = master.states(batch)[1]
     layer = master.bert.encoder.layer[1]
-    assert float(relations(layer, states, layer, states, batch, 4)) == pytest.approx(0.0, abs=1e-6)
+
+    def apart(moved: torch.Tensor) -> float:
+        return float(relations(*(BERT.queries_keys_values(layer, x) for x in (states, moved)), batch, 4))
+
+    assert apart(states) == pytest.approx(0.0, abs=1e-6)
     moved = states.clone()
     moved[~batch.mask] += 7.0  # what stands on padding is not looked at
-    assert float(relations(layer, states, layer, moved, batch, 4)) == pytest.approx(0.0, abs=1e-6)
+    assert apart(moved) == pytest.approx(0.0, abs=1e-6)
     moved[batch.mask] *= 2.0
-    assert float(relations(layer, states, layer, moved, batch, 4)) > 1e-3
+    assert apart(moved) > 1e-3
 
 
 def test_compare_by_hand() -> None:

@@ -100,7 +100,7 @@ def test_a_recipe_s_training_stays_on_the_device(kind: str) -> None:
         )  # fmt: skip
         beside = projection(width, width, 0) if kind == "patient" else None
         loss = distill_loss(step, task, taught, 1 if kind == "patient" else 0, model_on_meta(), beside)
-    fit(model, task, TRAINING, loss, seed=0, name="a step", beside=beside)
+    fit(model, task, TRAINING, loss, seed=0, name="a step")
     assert {p.grad is None for p in model.parameters()} == {True}
 
 

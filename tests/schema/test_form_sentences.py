@@ -135,7 +135,8 @@ def test_all_problems_are_told_at_once() -> None:
         "2). Field 'name': a name should be 1 to 80 letters, digits, dots, dashes and underscores, with a letter or a "
         "digit first, but is 'a b'",
         "1). Field 'steps.0.training.batch_size' should be greater than or equal to 1, but is 0",
-        f"5). Field 'steps.1.step' should be {STEPS}, but is 'quantise'; did you mean quantize?",
+        f"5). Field 'steps.1.step' should be {STEPS}, but is 'quantise'; did you mean quantize, or "
+        "is it a plug-in's, which needs --plugin?",
         "6).",
     ]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -28,7 +30,8 @@ def specs(draw: st.DrawFn) -> RunSpec:
         quick=draw(st.booleans()), backbone=draw(st.none() | names),
         labels=draw(st.none() | st.lists(names, min_size=2, max_size=3).map(tuple)),
         data_dir=draw(st.none() | names.map(Path)), eval_every=draw(st.none() | st.integers(1, 99)),
-        shift=draw(st.sampled_from([0.0, 0.25, 1.0])),
+        shift=draw(st.sampled_from([0.0, 0.25, 1.0])), device=draw(st.sampled_from(["auto", "cpu"])),
+        precision=draw(st.sampled_from(["auto", "float32", "bfloat16"])), deterministic=draw(st.booleans()),
     )  # fmt: skip
 
 
@@ -36,7 +39,8 @@ def specs(draw: st.DrawFn) -> RunSpec:
 def test_its_command_line_makes_it_again(spec: RunSpec, seeds: str) -> None:
     words = spec.words(seeds)
     assert words[:2] == ["clbench", "run"]
-    told: dict[str, Any] = command.make_context("run", words[2:]).params
+    with patch.dict(os.environ):  # what is asked of the device holds for the whole process
+        told: dict[str, Any] = command.make_context("run", words[2:]).params
     labels = told["labels"]
     again = {name: told[name] for name in RunSpec.model_fields if name in told} | {
         "labels": None if labels is None else tuple(labels.split(",")), "settings": assigned(told["assignments"]),

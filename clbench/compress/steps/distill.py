@@ -96,7 +96,7 @@ class Distill(TrainingStep):
         if self.projection is not None:
             project = projection(model.config.hidden_size, teacher.config.hidden_size, context.seed)
         loss = distill_loss(self, context.task, taught, len(matched), teacher, project)
-        return context.fit(model, loss, beside=project)
+        return context.fit(model, loss)
 
     def _check_widths(self, width: int, theirs: int, origin: str) -> None:
         for field, weight in (("beta", self.beta), ("cosine", self.cosine)):
