@@ -23,13 +23,7 @@ def with_device(command: click.Command, exposed: bool = False) -> click.Command:
     known = click.Choice(["auto", "float32", "bfloat16"])
     for option in (
         click.Option(["--device"], default="auto", callback=_ask, help=told),
-        click.Option(
-            ["--precision"],
-            type=click.Choice(["auto", "float32", "bfloat16"]),
-            default="auto",
-            callback=_ask,
-            help=exact,
-        ),
+        click.Option(["--precision"], type=known, default="auto", callback=_ask, help=exact),
         click.Option(["--deterministic"], is_flag=True, callback=_ask, help=same),
     ):
         option.expose_value = exposed

@@ -164,7 +164,7 @@ def test_files_beside_another_source(tmp_path: Path) -> None:
     ("source", "sentence"),
     [
         ({**LITE, "kind": "sqlit"}, "field 'source.kind' should be counting, folder, generator, hub or sqlite, but is"),
-        ({**LITE, "kind": "sqlit"}, "'sqlit'; did you mean sqlite, or is it a plug-in's, which needs --plugin? (line 6)"),
+        ({**LITE, "kind": "sqlit"}, "did you mean sqlite, or is it a plug-in's, which needs --plugin? (line 6)"),
         ({"table": "pairs"}, "field 'source.kind' is missing; it should be counting, folder,"),
         ({**LITE, "tabel": "pairs"}, "field 'source.tabel' is not known; did you mean table or labels? (line 17)"),
         ({**LITE, "columns": {"first": "a"}}, "field 'source.columns.second' is missing"),
