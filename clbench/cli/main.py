@@ -97,7 +97,8 @@ def main(arguments: list[str] | None = None) -> None:
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported to ask
             raise
-        sys.exit(_say(f"the GPU's memory is too small: {first_line(error)}; give a smaller training.batch_size.", 2))
+        advice = "give --micro-batch auto, or a smaller training.batch_size"
+        sys.exit(_say(f"the GPU's memory is too small: {first_line(error)}; {advice}.", 2))
 
 
 def _misused(error: click.ClickException) -> str:

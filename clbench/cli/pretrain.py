@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from clbench.cli.device import with_device
+from clbench.errors import UserError
 from clbench.runtime import console
 
 
@@ -26,13 +28,6 @@ from clbench.runtime import console
 @click.option("--tokenizer", help="The backbone whose tokenizer is used [default: the teacher's].")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where checkpoints, curve and model go.")
 @click.option("--text-licence", default="unknown", show_default=True, help="The text's licence, for the model card.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu"]),
-    default="auto",
-    show_default=True,
-    help="auto: a GPU if there is one.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @console.json_lines_option
 def command(
@@ -42,9 +37,12 @@ def command(
     tokenizer: str | None,
     out: Path,
     text_licence: str,
-    device: str,
     as_json: bool,
     json_lines: bool,
+    device: str,
+    precision: str,
+    deterministic: bool,
+    micro_batch: str | None,
 ) -> None:
     """Make a small encoder from plain text: by masked words, by distillation from a teacher, or both.
 
@@ -55,16 +53,22 @@ def command(
     --teacher all-minilm-l6-v2 --out runs/pretrain
     """
     from clbench.pretrain import pretrain
+    from clbench.runtime.device import choose
     from clbench.schema.form import read_yaml
     from clbench.schema.pretrain import Pretraining
 
     form = read_yaml(config, Pretraining)
+    if micro_batch is not None:
+        raise UserError("--micro-batch is for fine-tuning; give a smaller batch_size in the configuration.")
+    place = choose(device, precision, deterministic)
+    if precision != "auto":
+        form = form.model_copy(update={"precision": place.precision})
     # Of the processes that accelerate starts, the first one alone speaks.
     speaks = os.environ.get("RANK", "0") == "0"
     with console.progress(quiet=as_json or not speaks, json_lines=json_lines and speaks):
         result = pretrain(
             form, list(texts), teacher, out,
-            tokenizer=tokenizer, text_licence=text_licence, device=device,
+            tokenizer=tokenizer, text_licence=text_licence, device=place.name,
         )  # fmt: skip
     if not speaks:
         return
@@ -87,3 +91,6 @@ def command(
         f"sha256  {result['sha256']}",
         soft_wrap=True,
     )
+
+
+with_device(command, exposed=True)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import Family, family_of
-from clbench.encoder.graphs import Graphs, Said
+from clbench.encoder.graphs import Graphs
 from clbench.encoder.layer_norm import ExactLayerNorm
+from clbench.encoder.micro_batches import MicroBatches, Said
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore
 from clbench.errors import NotFinite
@@ -39,6 +40,7 @@ class Classifier(nn.Module):
         self.store = store
         self.packed = packed
         self.graphs = Graphs()
+        self._parts: MicroBatches | None = None
         # Parameters with what multiplies them: see clbench.compress.masks.
         self.held: list[tuple[Tensor, Tensor]] = []
         if not self.family.written_out:
@@ -49,6 +51,8 @@ class Classifier(nn.Module):
     def with_tokens(self, store: TokenStore) -> Classifier:
         """The same model, from now on gathering from ``store``, and on its device."""
         self.store = store
+        asked = store.device.micro_batch
+        self._parts = None if asked is None else MicroBatches(asked)
         return self.to(store.device.torch)
 
     @property
@@ -78,12 +82,7 @@ class Classifier(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
-        if (said := self._replayed(rows, states=False)) is not None:
-            return said[1]
-        batch = self._batch(rows)
-        with self._autocast():
-            logits = self.family.logits(self.hf, batch, packed=self.packed, used=self.layers_used())
-        return _full(logits)
+        return self._said(rows, states=False)[1]
 
     def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states of the rows' first tokens after every layer, (layers, B, H), and logits (B, C).
@@ -91,19 +90,12 @@ class Classifier(nn.Module):
         Of a family that normalises before its blocks, the states are taken after the final norm.
         """
         base = self.encoder
-        if (said := self._replayed(rows, states=True)) is not None:
-            states, logits = said
-            assert states is not None  # they were asked for
-        else:
-            batch = self._batch(rows)
-            with self._autocast():
-                states, logits = self.family.first_states_and_logits(
-                    self.hf, batch, packed=self.packed, used=self.layers_used()
-                )
+        states, logits = self._said(rows, states=True)
+        assert states is not None  # they were asked for
         norm = self.family.final_norm(base)
         if norm is not None:
             states = torch.cat([base.get_submodule(norm)(states[:-1]), states[-1:]])
-        return _full(states), _full(logits)
+        return _full(states), logits
 
     def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
         """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
@@ -132,6 +124,22 @@ class Classifier(nn.Module):
         set_dropout(self.hf, rate)
         self.graphs.clear()
 
+    def _said(self, rows: Tensor, states: bool) -> Said:
+        """First tokens' states, where they are asked for, and logits: replayed, in parts, or as they come."""
+        if (said := self._replayed(rows, states)) is not None:
+            return said
+        used = self.layers_used()
+
+        def ask(part: Tensor) -> Said:
+            batch = self._batch(part)
+            with self._autocast():
+                if not states:
+                    return None, _full(self.family.logits(self.hf, batch, packed=self.packed, used=used))
+                firsts, logits = self.family.first_states_and_logits(self.hf, batch, packed=self.packed, used=used)
+            return firsts, _full(logits)
+
+        return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows)
+
     def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
             raise ValueError("the classifier has no token store; call with_tokens(store) first")
@@ -142,6 +150,8 @@ class Classifier(nn.Module):
         store = self.store
         if store is None or store.device.kind != "cuda" or not self.training or not torch.is_grad_enabled():
             return None
+        if self._parts is not None and self._parts.size is not None:
+            return None  # a batch does not fit as a whole
         if getattr(self.config, "layerdrop", 0.0):
             return None  # each batch goes through other layers
         return self.graphs(self.hf, store, rows, states)

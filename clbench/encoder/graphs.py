@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.forward import takes_types
+from clbench.encoder.micro_batches import Said
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,12 +29,10 @@ BUCKET = 16
 # Graphs of one model: each holds gradients of its own.
 _MOST = 48
 _LOG = logging.getLogger(__name__)
-# What a padded batch gives: the first tokens' states after every layer, (layers, B, H) or None, and logits (B, C).
-Said = tuple[Tensor | None, Tensor]
 
 
 class PaddedStep(nn.Module):
-    """A forward pass over rows of the store, padded on the device: int64 (B,) -> see :data:`Said`.
+    """A forward pass over rows of the store, padded on the device: int64 (B,) -> states where asked for, and logits.
 
     Args:
         hf: the model.

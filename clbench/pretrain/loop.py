@@ -50,7 +50,7 @@ def pretrain(
             Face folder.
         tokenizer: the backbone whose tokenizer is used; the teacher's by default.
         text_licence: for the model card.
-        device: "auto" (a GPU where there is one) or "cpu".
+        device: "auto" (a GPU where there is one), or as :class:`clbench.runtime.device.Device` names one.
 
     Returns:
         model (folder), sha256 (what a backbone's YAML says), steps, seconds, held_out (the last measurements).

@@ -118,6 +118,8 @@ def prepare(
     """
     from accelerate import Accelerator
 
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
     accelerator = Accelerator(cpu=device == "cpu")
     if accelerator.device.type == "cuda":
         # It plans anew for every shape, and here almost every batch is of a new one.

@@ -199,6 +199,7 @@ class Hardware(Part):
     precision: str | None = Field(default=None, exclude_if=_absent)
     card: str | None = Field(default=None, exclude_if=_absent)
     deterministic: str | None = Field(default=None, exclude_if=_absent)
+    micro_batch: str | None = Field(default=None, exclude_if=_absent)
 
 
 class Measured(Part):

@@ -160,7 +160,7 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if data is None:
         with clock(seconds, "data"):
             data = load(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
-    device = choose(spec.device, spec.precision, spec.deterministic)
+    device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
     job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
     return job

@@ -12,9 +12,10 @@ from clbench.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-# What --device, --precision and --deterministic leave for this process and for those that it starts.
+# What --device, --precision, --deterministic and --micro-batch leave for this process and for those that it starts.
 VARIABLES = {
     "device": "CLBENCH_DEVICE", "precision": "CLBENCH_PRECISION", "deterministic": "CLBENCH_DETERMINISTIC",
+    "micro_batch": "CLBENCH_MICRO_BATCH",
 }  # fmt: skip
 # Without it cuBLAS may split a product differently each time; it is read when the first one is computed.
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -30,12 +31,15 @@ class Device:
             autocast).
         card: what the card calls itself; empty for a CPU.
         deterministic: whether a GPU is held to what gives the same bits twice; a CPU always is.
+        micro_batch: pairs whose activations are held at once in training, the others' being computed again; ``auto``
+            for as many as there is memory for, null for all.
     """
 
     name: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     card: str = ""
     deterministic: bool = False
+    micro_batch: int | Literal["auto"] | None = None
 
     @property
     def kind(self) -> str:
@@ -62,6 +66,7 @@ class Device:
             return {}
         found = {"device": self.kind, "precision": self.precision}
         found |= {"card": self.card} if self.card else {}
+        found |= {} if self.micro_batch is None else {"micro_batch": str(self.micro_batch)}
         return found | ({"deterministic": "yes"} if self.deterministic else {})
 
 
@@ -72,14 +77,16 @@ def ask(option: str, value: str) -> None:
     """Let ``auto`` mean something else from now on, in this process and in those that it starts.
 
     Args:
-        option: ``device``, ``precision`` or ``deterministic``.
+        option: a key of :data:`VARIABLES`.
         value: as the command line has it; ``1`` for deterministic.
     """
     os.environ[VARIABLES[option]] = value
 
 
-def choose(device: str = "auto", precision: str = "auto", deterministic: bool = False) -> Device:
-    """The device that ``--device`` and ``--precision`` mean.
+def choose(
+    device: str = "auto", precision: str = "auto", deterministic: bool = False, micro_batch: str | None = None
+) -> Device:
+    """The device that ``--device``, ``--precision``, ``--deterministic`` and ``--micro-batch`` mean.
 
     ``auto`` is what the environment asks for (``CLBENCH_DEVICE``, ``CLBENCH_PRECISION``, ``CLBENCH_DETERMINISTIC``),
     else the first GPU, or the CPU without one; and bfloat16 on a GPU that multiplies it, float32 elsewhere.
@@ -91,8 +98,9 @@ def choose(device: str = "auto", precision: str = "auto", deterministic: bool = 
     precision = os.environ.get(VARIABLES["precision"], precision) if precision == "auto" else precision
     if precision not in ("auto", "float32", "bfloat16"):
         raise UserError(f"--precision should be auto, float32 or bfloat16, but is {precision}.")
+    parts = _micro_batch(micro_batch or os.environ.get(VARIABLES["micro_batch"]))
     if device == "cpu" and precision in ("auto", "float32"):
-        return CPU  # torch is not asked
+        return CPU if parts is None else Device(micro_batch=parts)  # torch is not asked
     import torch
 
     kind, _, number = device.partition(":")
@@ -112,7 +120,15 @@ def choose(device: str = "auto", precision: str = "auto", deterministic: bool = 
     held = kind == "cuda" and (deterministic or os.environ.get(VARIABLES["deterministic"]) == "1")
     if kind == "cuda":
         _prepare(held)
-    return Device(name, "bfloat16" if low else "float32", card, held)
+    return Device(name, "bfloat16" if low else "float32", card, held, parts)
+
+
+def _micro_batch(asked: str | None) -> int | Literal["auto"] | None:
+    if asked is None or asked == "auto":
+        return "auto" if asked else None
+    if not asked.isdigit() or int(asked) < 1:
+        raise UserError(f"--micro-batch should be auto or a number of pairs, 1 or more, but is {asked}.")
+    return int(asked)
 
 
 def usual_workers() -> int:

@@ -43,6 +43,7 @@ class RunSpec(Frozen):
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
         device, precision: where models compute, and how exactly, see :func:`clbench.runtime.device.choose`.
         deterministic: on a GPU, only what gives the same bits twice, which is slower; a CPU always does.
+        micro_batch: pairs whose activations are held at once, ``auto`` for as many as fit; the batch stays whole.
     """
 
     model: Named = "pkd-skip-6l"
@@ -59,6 +60,7 @@ class RunSpec(Frozen):
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     deterministic: bool = False
+    micro_batch: Annotated[str, BeforeValidator(str)] | None = None
 
     def words(self, seeds: str) -> list[str]:
         """The command that makes this run; what only repeats a default is left out.
@@ -92,6 +94,7 @@ class RunSpec(Frozen):
         found += [] if self.device == "auto" else ["--device", self.device]
         found += [] if self.precision == "auto" else ["--precision", self.precision]
         found += ["--deterministic"] if self.deterministic else []
+        found += [] if self.micro_batch is None else ["--micro-batch", self.micro_batch]
         return found + ([] if self.data_dir is None else ["--data-dir", str(self.data_dir)])
 
     def command(self, seeds: str = "0") -> str:
@@ -114,6 +117,7 @@ class SpecFields(TypedDict, total=False):
     device: str
     precision: str
     deterministic: bool
+    micro_batch: int | str | None
 
 
 def spec_of(model: str | Path, stream: str | Path, fields: Mapping[str, Any]) -> RunSpec:

@@ -32,6 +32,7 @@ def specs(draw: st.DrawFn) -> RunSpec:
         data_dir=draw(st.none() | names.map(Path)), eval_every=draw(st.none() | st.integers(1, 99)),
         shift=draw(st.sampled_from([0.0, 0.25, 1.0])), device=draw(st.sampled_from(["auto", "cpu"])),
         precision=draw(st.sampled_from(["auto", "float32", "bfloat16"])), deterministic=draw(st.booleans()),
+        micro_batch=draw(st.none() | st.sampled_from(["auto", "8"])),
     )  # fmt: skip
 
 

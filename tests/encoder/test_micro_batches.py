@@ -1,0 +1,88 @@
+"""Micro-batches: the same logits, states and gradients, a part's activations at a time; halved where memory ends."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from encoder_worlds import config, random_store
+from torch import Tensor
+from transformers import BertForSequenceClassification
+
+from clbench.encoder.classifier import Classifier
+from clbench.encoder.micro_batches import MicroBatches
+from clbench.errors import UserError
+from clbench.runtime.device import Device, choose
+
+
+def model(device: Device, rate: float = 0.0) -> Classifier:
+    torch.manual_seed(3)
+    hf = BertForSequenceClassification(config(hidden_dropout_prob=rate, attention_probs_dropout_prob=rate))
+    return Classifier(hf).with_tokens(random_store(np.random.default_rng(5), 40).on(device)).train()
+
+
+@pytest.mark.parametrize("layerdrop", [0.0, 0.5])
+def test_the_batch_stays_whole(layerdrop: float) -> None:
+    found = []
+    for device in (Device(), Device(micro_batch=5)):
+        made, rows = model(device), torch.arange(12)
+        made.set_layerdrop(layerdrop)
+        torch.manual_seed(1)
+        states, logits = made.states_and_logits(rows)
+        loss = torch.nn.functional.cross_entropy(logits, rows % 2) + states.square().mean()
+        loss.backward()
+        found.append((states, logits, {name: p.grad for name, p in made.named_parameters() if p.grad is not None}))
+    whole, parts = found
+    torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-4)
+
+
+def test_what_is_computed_again_drops_the_same() -> None:
+    """With dropout the gradient is that of the loss that was seen: along it, the loss changes as it says."""
+    made, rows = model(Device(micro_batch=4), rate=0.2).double(), torch.arange(8)
+
+    def loss() -> Tensor:
+        torch.manual_seed(7)
+        return torch.nn.functional.cross_entropy(made(rows), rows % 2)
+
+    loss().backward()
+    weight = made.hf.bert.encoder.layer[0].output.dense.weight
+    along, eps = weight.grad.clone(), 1e-6
+    weight.data.add_(eps * along)
+    up = loss()
+    weight.data.sub_(2 * eps * along)
+    down = loss()
+    assert float((up - down) / (2 * eps)) == pytest.approx(float(along.square().sum()), rel=1e-4)
+
+
+def test_auto_halves_until_it_fits(caplog: pytest.LogCaptureFixture) -> None:
+    sizes = []
+
+    def ask(rows: Tensor) -> Any:
+        sizes.append(len(rows))
+        if len(rows) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return None, rows.float()[:, None]
+
+    parts = MicroBatches("auto")
+    with caplog.at_level(logging.WARNING, "clbench"):
+        _, logits = parts(ask, torch.arange(16))
+    assert logits[:, 0].tolist() == list(range(16))
+    assert sizes[:3] == [16, 8, 4]
+    assert parts.size == 2
+    assert len(caplog.messages) == 3
+    with pytest.raises(torch.OutOfMemoryError):
+        MicroBatches(8)(ask, torch.arange(16))
+    with pytest.raises(torch.OutOfMemoryError):
+        MicroBatches("auto")(lambda rows: ask(torch.arange(9)), torch.arange(16))
+
+
+def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLBENCH_MICRO_BATCH", raising=False)
+    assert choose("cpu", micro_batch="8") == Device(micro_batch=8)
+    assert choose("cpu", micro_batch="8").identity()["micro_batch"] == "8"
+    assert choose("cpu", micro_batch="auto").micro_batch == "auto"
+    with pytest.raises(UserError, match=r"--micro-batch should be auto or a number of pairs, 1 or more, but is none"):
+        choose("cpu", micro_batch="none")
