@@ -102,7 +102,7 @@ def measure_pass_time(job: Job, budget: float = 1.5) -> PassTime:
         for row in draw.integers(0, len(pairs), size).tolist():
             first.append(pairs.first[row])
             second.append(pairs.second[row])
-    store = pack(job.backbone.tokenizer(), first, second, job.max_length)
+    store = pack(job.backbone.tokenizer(), first, second, job.max_length).on(job.device)
     # As in training, a batch holds pairs of like length.
     batches = list(torch.from_numpy(np.argsort(store.lengths, kind="stable")).split(size))
     batches = [batches[place] for place in draw.permutation(len(batches)).tolist()]
@@ -119,6 +119,7 @@ def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth:
     import torch
 
     from clbench.encoder.classifier import keep_layers
+    from clbench.encoder.graphs import begin_step
     from clbench.encoder.optimization import optimizer
 
     model = job.backbone.classifier(len(job.stream.form.label_space), 0).with_tokens(store)
@@ -133,7 +134,9 @@ def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth:
         rows = batches[number % len(batches)]
         began = time.perf_counter()
         step.zero_grad()
-        torch.nn.functional.cross_entropy(model(rows), torch.zeros(len(rows), dtype=torch.int64)).backward()
+        begin_step(model)
+        zeros = torch.zeros(len(rows), dtype=torch.int64, device=job.device.torch)
+        torch.nn.functional.cross_entropy(model(rows), zeros).backward()
         step.step()
         if number:
             seconds, pairs = seconds + time.perf_counter() - began, pairs + len(rows)

@@ -72,3 +72,23 @@ def test_size_on_disk_counts_a_byte_a_weight_and_a_scale_a_channel(model: Classi
     )
     # The header grows by the scales' names.
     assert full - saved < disk_bytes(model) < full - saved + 120 * len(matrices)
+
+
+@pytest.mark.parametrize("model_type", ["roberta", "albert", "modernbert", "eurobert", "mpnet", "deberta-v2"])
+def test_other_families_are_evaluated_in_int8_as_well(model_type: str) -> None:
+    """The int8 copy says about the same, and every linear layer of it is 8 bits wide."""
+    from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+    special = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 2)
+    made = CONFIG_MAPPING[model_type](vocab_size=100, max_position_embeddings=64, pad_token_id=1, **sizes, **special)
+    hf = AutoModelForSequenceClassification.from_config(made)
+    model = Classifier(hf, packed=False).with_tokens(random_store(np.random.default_rng(5), 12)).eval()
+    rows = torch.arange(12)
+    expected = predict(model, rows)
+    set_int8(model)
+    found = predict(evaluated(model), rows)
+    assert 0 < float((found - expected).abs().max()) < 0.05 * max(1.0, float(expected.abs().max()))
+    linear = [name for name, module in hf.named_modules() if isinstance(module, torch.nn.Linear)]
+    assert quantized_matrices(model) == {f"{name}.weight" for name in linear}
