@@ -136,9 +136,10 @@ def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _crc(tensors: dict[str, Tensor]) -> int:
-    """A checksum of all values: safetensors itself notices a file that is cut short, not one whose bytes changed."""
+    """A checksum of all names and values: safetensors notices a file that is cut short, not one whose bytes changed."""
     crc = 0
     for name in sorted(tensors):
+        crc = zlib.crc32(name.encode(), crc)
         crc = zlib.crc32(tensors[name].numpy().reshape(-1).view(np.uint8).data, crc)
     return crc
 
