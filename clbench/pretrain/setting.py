@@ -116,14 +116,8 @@ def prepare(
     Raises:
         UserError: the text cannot be read or is too short, or the student does not fit the teacher.
     """
-    from accelerate import Accelerator
 
-    if device.startswith("cuda:"):
-        torch.cuda.set_device(device)
-    accelerator = Accelerator(cpu=device == "cpu")
-    if accelerator.device.type == "cuda":
-        # It plans anew for every shape, and here almost every batch is of a new one.
-        torch.backends.cuda.enable_cudnn_sdp(False)
+    accelerator = _accelerator(device)
     tokenizer = _tokenizer_of(source)
     lines = read_lines(paths, form.min_words)
     needed = form.held_out + 2
@@ -169,6 +163,19 @@ def prepare(
         form, examples, held_out, len(corpus), targets, held_out_targets, vocabulary["[MASK]"], ordinary, accelerator
     )
     return setting, Progress(pupil, optimizer(pupil, form), 0, [], 0.0)
+
+
+def _accelerator(device: str) -> Accelerator:
+    """The devices, as accelerate finds them."""
+    from accelerate import Accelerator
+
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
+    found = Accelerator(cpu=device == "cpu")
+    if found.device.type == "cuda":
+        # It plans anew for every shape, and here almost every batch is of a new one.
+        torch.backends.cuda.enable_cudnn_sdp(False)
+    return found
 
 
 def _tokenizer_of(source: Backbone) -> Tokenizer:
