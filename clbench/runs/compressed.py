@@ -100,6 +100,7 @@ def write_compressed(
         UserError: whatever a user can mend.
     """
     check_seed(seed)
+    device = choose()
     recipe = read_recipe(model)
     if not recipe.form.has_encoder:
         raise UserError(
@@ -122,7 +123,6 @@ def write_compressed(
     labels = alone.form.label_space
     warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")
     (data,) = load(alone, edition, data_dir=pairs.data_dir)
-    device = choose()
     task, test = task_of(data, start.tokenizer(), labels, form.max_length, device)
     planned = plan(recipe, start, task.digest, seed=seed, label_space=labels, device=device)
     made = execute(planned, task)

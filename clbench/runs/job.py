@@ -143,6 +143,9 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     """
     seconds: dict[str, float] = {}
     recipe, stream, edition, strategy = _resolved(spec)
+    with clock(seconds, "imports"):
+        # Before anything is read: what is not there is told at once.
+        device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
     size = stream.edition(edition)
     if spec.eval_every is not None and spec.eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
@@ -160,7 +163,6 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if data is None:
         with clock(seconds, "data"):
             data = load(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
-    device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
     job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
     return job
