@@ -252,7 +252,7 @@ def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
     """Whether packed tokens give what transformers gives for padded ones; refuses what is no encoder.
 
     Raises:
-        UserError: the rows' first tokens do not see the others, or clbench reads another state than the head does.
+        UserError: the model does not take ids and a mask alone, or a row's first token does not see the others.
     """
     import torch
 

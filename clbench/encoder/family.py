@@ -186,7 +186,7 @@ class Family:
                 return f"{parent}.{name}".strip(".")
         return None
 
-    def head_rows(self, parts: Attention, part: str, head: int, heads: int, width: int) -> slice | list[int]:
+    def head_rows(self, parts: Attention, part: str, head: int, heads: int, width: int) -> slice:
         """The rows that a head has in the matrix of its queries, keys or values, ``part``."""
         begin = ("query", "key", "value").index(part) * heads * width if parts.fused else 0
         return slice(begin + head * width, begin + (head + 1) * width)

@@ -70,16 +70,16 @@ def padded_inputs(hf: PreTrainedModel, batch: Batch, chunk: Chunk) -> dict[str, 
     """What transformers is given of a chunk: ids, mask and, where it takes them, token types, (rows, L) each."""
     span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
     mask = batch.mask[span].view(chunk.rows, chunk.length)
-    ids = batch.ids[span].view(chunk.rows, chunk.length).masked_fill(~mask, hf.config.pad_token_id or 0)
-    inputs = {"input_ids": ids, "attention_mask": mask.long()}
+    ids, types = (part[span].view(chunk.rows, chunk.length) for part in (batch.ids, batch.types))
+    return model_inputs(hf, ids, mask, types * mask)
+
+
+def model_inputs(hf: PreTrainedModel, ids: Tensor, mask: Tensor, types: Tensor) -> dict[str, Tensor]:
+    """What transformers is given of rows of tokens, (B, L) each; ``mask``, bool, says which are no padding."""
+    inputs = {"input_ids": ids.masked_fill(~mask, hf.config.pad_token_id or 0), "attention_mask": mask.long()}
     if _takes(type(hf), "token_type_ids"):
-        inputs["token_type_ids"] = _types(hf.base_model, batch.types)[span].view(chunk.rows, chunk.length) * mask
+        inputs["token_type_ids"] = _types(hf.base_model, types)
     return inputs
-
-
-def takes_types(hf: PreTrainedModel) -> bool:
-    """Whether a model is given token types, and has more than one."""
-    return _takes(type(hf), "token_type_ids") and (getattr(hf.config, "type_vocab_size", 0) or 0) > 1
 
 
 def first_position(base: nn.Module) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from clbench.encoder.forward import takes_types
+from clbench.encoder.forward import model_inputs
 from clbench.encoder.micro_batches import Said
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ class PaddedStep(nn.Module):
 
     def forward(self, rows: Tensor) -> tuple[Tensor, ...]:
         ids, mask, types = self.store.padded(rows, self.length)
-        inputs = {"input_ids": ids.masked_fill(~mask, self.hf.config.pad_token_id or 0), "attention_mask": mask.long()}
-        if takes_types(self.hf):
-            inputs["token_type_ids"] = types
+        inputs = model_inputs(self.hf, ids, mask, types)
         # Casts of weights are kept by autocast from one call to the next, which a graph must not rely on.
         with self.store.device.autocast(cached=False):
             found = self.hf(**inputs, output_hidden_states=self.states)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clbench.encoder.family import Family
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 
@@ -18,10 +18,6 @@ class _Albert(Family):
 
     def layers_path(self, base: PreTrainedModel) -> str:
         return "encoder.albert_layer_groups.0.albert_layers"
-
-    def layers(self, base: PreTrainedModel) -> nn.ModuleList:
-        found: Any = base.get_submodule(self.layers_path(base))
-        return found
 
     def final_norm(self, base: PreTrainedModel) -> str | None:
         return None
