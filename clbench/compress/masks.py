@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from clbench.encoder.classifier import Classifier
+from clbench.encoder.classifier import Classifier, Held
 
 
 def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
@@ -26,10 +26,9 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
         model.config.masked = True
     parameters = dict(model.named_parameters())
     for name, mask in masks.items():
-        parameter = parameters[name]
-        kept = mask.to(parameter)
-        model.held.append((parameter, kept))
-        parameter.register_hook(lambda gradient, kept=kept: gradient * kept)
+        held = Held(parameters[name], mask.to(parameters[name]))
+        model.held.append(held)
+        held.parameter.register_hook(held.of)
     if masks:
         model.graphs.clear()
     hold_masks(model)
@@ -38,5 +37,5 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
 def hold_masks(model: nn.Module) -> None:
     """Set to zero once more what masks leave out, after a step that may have written weights by itself."""
     with torch.no_grad():
-        for parameter, kept in getattr(model, "held", ()):
-            parameter.mul_(kept)
+        for held in getattr(model, "held", ()):
+            held.parameter.mul_(held.kept)

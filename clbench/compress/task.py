@@ -17,7 +17,7 @@ from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.encoder.batches import like_length
 from clbench.encoder.classifier import predict
 from clbench.encoder.graphs import begin_step
-from clbench.encoder.optimization import clip, optimizer, rate, schedule
+from clbench.encoder.optimization import Clipping, optimizer, rate, schedule
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
 from clbench.runtime import events
@@ -222,7 +222,7 @@ def fit(
     device = task.store.device.torch
     rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels).to(device)
     trained = nn.ModuleList([model, loss.beside.to(device)]) if isinstance(loss, TrainedLoss) else model
-    step = optimizer(trained, form)
+    step, clip = optimizer(trained, form), Clipping(form.max_grad_norm)
     lengths = task.store.lengths[task.train_rows]
     parts = math.ceil(len(rows) / form.batch_size)
     steps = parts * form.epochs
@@ -241,7 +241,7 @@ def fit(
             value = loss(model, places, labels[places])
             value.backward()
             where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}"
-            clip(trained, value, form.max_grad_norm, where)
+            clip(trained, value, where)
             if observer:
                 observer.before_iteration(model)
             step.step()
@@ -250,6 +250,7 @@ def fit(
             done, seen = done + 1, seen + len(places)
             between_steps()
             events.advance(name, seen, form.epochs * len(rows), "pairs")
+        clip.settle()
         last = epoch + 1 == form.epochs
         if form.select == "last" and not last:
             continue

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from clbench.continual import avalanche
 from clbench.encoder.batches import like_length
+from clbench.encoder.tokens import rows_on
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,11 @@ class RowLoader:
     Args:
         loader: a DataLoader over one dataset, or one of Avalanche's loaders over several (replay, A-GEM).
         lengths: tokens of every row of the store, (R,); None leaves the batches as they are drawn.
+        device: where the batches are wanted.
     """
 
-    def __init__(self, loader: Any, lengths: np.ndarray | None = None) -> None:
-        self.loader = loader
+    def __init__(self, loader: Any, lengths: np.ndarray | None = None, device: torch.device | None = None) -> None:
+        self.loader, self.device = loader, device or torch.device("cpu")
         joined = isinstance(loader, avalanche.MultiDatasetDataLoader)
         parts = [contents(data) for data in (loader.datasets if joined else [loader.dataset])]
         self.rows = torch.cat([rows for rows, _ in parts])
@@ -94,4 +96,5 @@ class RowLoader:
         drawn = loader.batch_sampler
         for places in drawn if self.lengths is None else like_length(drawn, self.lengths, self.begins):
             at = torch.as_tensor(places)
-            yield [self.rows[at], self.labels[at], torch.zeros(len(places), dtype=torch.int64)]
+            task = torch.zeros(len(places), dtype=torch.int64, device=self.device)
+            yield [rows_on(self.device, self.rows[at]), self.labels[at].to(self.device), task]

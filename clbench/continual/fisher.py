@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clbench.encoder.classifier import full_precision
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.reference import ReferenceModel
+from clbench.encoder.tokens import on_host
 
-# Pairs that go through the model at once.
-_BATCH = 32
+# Pairs that go through the model at once, on a CPU and elsewhere.
+_BATCH, _BATCH_ON_A_GPU = 32, 128
 # A CPU multiplies small matrices best in batches; larger ones one after the other, so that none leaves its cache.
 _SMALL = 2**15
 Sums = dict[str, Tensor]
@@ -88,10 +90,11 @@ def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) -> bool:
 def _equal_lengths(model: nn.Module, rows: Tensor) -> Iterator[Tensor]:
     """Places in 0..N-1, some at a time, whose pairs have the same number of tokens."""
     store = getattr(model, "store", None)
-    lengths = np.zeros(len(rows), dtype=np.int64) if store is None else store.lengths[rows.cpu().numpy()]
+    lengths = np.zeros(len(rows), dtype=np.int64) if store is None else store.lengths[on_host(rows)]
     order = np.argsort(lengths, kind="stable")
+    size = _BATCH if next(model.parameters()).device.type == "cpu" else _BATCH_ON_A_GPU
     for group in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        yield from torch.from_numpy(group).split(_BATCH)
+        yield from torch.from_numpy(group).split(size)
 
 
 def _owners(model: nn.Module, sums: Sums) -> dict[nn.Module, Sums] | None:
@@ -167,8 +170,8 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 
 
 def _linear(module: nn.Linear, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
-    """y_t = W x_t + b: for each pair sum_t delta_t x_t' and sum_t delta_t."""
-    x = inputs[0].detach().reshape(pairs, -1, module.in_features)
+    """y_t = W x_t + b: for each pair sum_t delta_t x_t' and sum_t delta_t, multiplied in delta's precision."""
+    x = inputs[0].detach().reshape(pairs, -1, module.in_features).to(delta.dtype)
     d = delta.reshape(pairs, -1, module.out_features)
     if "bias" in sums:
         sums["bias"] += _squares(d.sum(1))
@@ -186,8 +189,8 @@ def _linear(module: nn.Linear, inputs: tuple[Any, ...], delta: Tensor, pairs: in
 def _layer_norm(module: nn.LayerNorm, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
     """y_t = gamma xhat_t + beta: for each pair sum_t delta_t xhat_t and sum_t delta_t."""
     shape = module.normalized_shape
-    xhat = F.layer_norm(inputs[0].detach(), shape, None, None, module.eps).reshape(pairs, -1, *shape)
-    d = delta.reshape(pairs, -1, *shape)
+    xhat = F.layer_norm(full_precision(inputs[0].detach()), shape, None, None, module.eps).reshape(pairs, -1, *shape)
+    d = full_precision(delta.reshape(pairs, -1, *shape))
     for name, gradients in (("weight", d * xhat), ("bias", d)):
         if name in sums:
             sums[name] += _squares(gradients.sum(1))
@@ -220,6 +223,7 @@ def _add_to_table(
         kept = ids != module.padding_idx
         ids, owners, delta = ids[kept], owners[kept], delta[kept]
     keys, place = torch.unique(owners * module.num_embeddings + ids, return_inverse=True)
+    delta = full_precision(delta)
     gradients = delta.new_zeros(len(keys), delta.shape[1]).index_add_(0, place, delta)
     sums["weight"].index_add_(0, keys % module.num_embeddings, gradients.square())
 
@@ -231,7 +235,7 @@ def _added_bias(module: ReferenceModel, inputs: tuple[Any, ...], delta: Tensor, 
 
 def _squares(gradients: Tensor) -> Tensor:
     """(B, ..) -> (..)."""
-    return gradients.square().sum(0)
+    return full_precision(gradients).square().sum(0)
 
 
 RULES: dict[type[nn.Module], Rule] = {

@@ -51,6 +51,7 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
     def begin(self, model: nn.Module) -> None:
         """The weights from which a path starts."""
         self.weights = {name: p.flatten().clone() for name, p in _trained(model)}
+        self._before = {}
         self.path = {name: torch.zeros_like(value) for name, value in self.weights.items()}
         for name, value in self.weights.items():
             self.importance.setdefault(name, torch.zeros_like(value))
@@ -59,14 +60,19 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
     @torch.no_grad()
     def step_from(self, model: nn.Module) -> None:
         """The weights before an optimizer step."""
-        self._before = {name: p.flatten().clone() for name, p in _trained(model)}
+        now = {name: p.flatten() for name, p in _trained(model)}
+        if not self._before:
+            self._before = {name: torch.empty_like(value) for name, value in now.items()}
+        torch._foreach_copy_([self._before[name] for name in now], list(now.values()))
 
     @torch.no_grad()
     def step_to(self, model: nn.Module) -> None:
         """The weights after an optimizer step, with the gradients that it took still there."""
-        for name, parameter in _trained(model):
-            if parameter.grad is not None:  # else a layer that LayerDrop left out
-                self.path[name] += parameter.grad.flatten() * (parameter.flatten() - self._before[name])
+        # Without a gradient: a layer that LayerDrop left out.
+        moved = {name: p for name, p in _trained(model) if p.grad is not None}
+        way = torch._foreach_sub([p.flatten() for p in moved.values()], [self._before[name] for name in moved])
+        torch._foreach_mul_(way, [p.grad.flatten() for p in moved.values() if p.grad is not None])
+        torch._foreach_add_([self.path[name] for name in moved], way)
 
     @torch.no_grad()
     def end(self, model: nn.Module) -> None:
@@ -77,16 +83,19 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
             self.importance[name] = torch.clamp(-self.total[name], max=_MOST)
             self.weights[name] = kept
 
-    def penalty(self, model: nn.Module) -> Tensor:
-        """lambda/2 sum_i Omega_i (w_i - w*_i)^2."""
-        parts = [
-            torch.dot(self.importance[name], (p.flatten() - self.weights[name]) ** 2) * (self.si_lambda / 2)
-            for name, p in _trained(model)
-        ]
-        loss = parts[0]
-        for part in parts[1:]:
-            loss = loss + part
-        return loss
+    @torch.no_grad()
+    def add_penalty(self, model: nn.Module) -> None:
+        """Add the gradient of lambda/2 sum_i Omega_i (w_i - w*_i)^2, which is lambda Omega_i (w_i - w*_i)."""
+        held = dict(_trained(model))
+        for parameter in held.values():
+            if parameter.grad is None:  # a layer that LayerDrop left out
+                parameter.grad = torch.zeros_like(parameter)
+        # In the order in which autograd has it, to the last bit: lambda/2 Omega times 2 (w - w*).
+        pull = torch._foreach_sub([p.flatten() for p in held.values()], [self.weights[name] for name in held])
+        torch._foreach_mul_(pull, 2.0)
+        torch._foreach_mul_(pull, torch._foreach_mul([self.importance[name] for name in held], self.si_lambda / 2))
+        gradients = [p.grad for p in held.values() if p.grad is not None]
+        torch._foreach_add_(gradients, [part.view_as(p) for part, p in zip(pull, held.values(), strict=True)])
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         self.begin(strategy.model)
@@ -94,8 +103,8 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
         self.step_from(strategy.model)
 
-    def before_backward(self, strategy: Any, **_: Any) -> None:
-        strategy.loss += self.penalty(strategy.model)
+    def after_backward(self, strategy: Any, **_: Any) -> None:
+        self.add_penalty(strategy.model)
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         self.step_to(strategy.model)

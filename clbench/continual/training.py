@@ -11,7 +11,7 @@ from clbench.continual import avalanche
 from clbench.continual.benchmark import Experience, RowLoader
 from clbench.continual.evaluation import validate
 from clbench.encoder.graphs import begin_step
-from clbench.encoder.optimization import clip, rate, schedule
+from clbench.encoder.optimization import Clipping, rate, schedule
 from clbench.schema.training import Training
 
 OnStep = Callable[[int, int, int], None]
@@ -37,6 +37,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         self.steps = self.step = self.epoch = 0
         self.best = -1.0
         self.kept: dict[str, Tensor] | None = None
+        self.clip = Clipping(form.max_grad_norm)
         self.validation: dict[str, float] = {}
 
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
@@ -49,13 +50,14 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
 
     def before_update(self, strategy: Any, **_: Any) -> None:
         where = f"training on {self.on}, step {self.step + 1} of {self.steps}"
-        clip(strategy.model, strategy.loss, self.form.max_grad_norm, where)
+        self.clip(strategy.model, strategy.loss, where)
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         self.step += 1
         self.on_step(self.step, self.steps, len(strategy.mb_y))
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        self.clip.settle()
         self.epoch += 1
         last = self.epoch == strategy.train_epochs
         if self.form.select == "last" and not last:
@@ -75,7 +77,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
             self.validation = self._judge(strategy.model)
 
     def _judge(self, model: nn.Module) -> dict[str, float]:
-        return {e.name: validate(model, e, batch_size=max(64, self.form.batch_size)) for e in self.judged}
+        return {e.name: validate(model, e, self.form.batch_size) for e in self.judged}
 
 
 class RowLoaderPlugin(avalanche.SupervisedPlugin):
@@ -83,4 +85,5 @@ class RowLoaderPlugin(avalanche.SupervisedPlugin):
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         store = getattr(strategy.model, "store", None)
-        strategy.dataloader = RowLoader(strategy.dataloader, None if store is None else store.lengths)
+        lengths = None if store is None else store.lengths
+        strategy.dataloader = RowLoader(strategy.dataloader, lengths, strategy.device)

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import Family, family_of
-from clbench.encoder.graphs import Graphs
+from clbench.encoder.graphs import Graphs, PaddedStep, padded_length
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.micro_batches import MicroBatches, Said
 from clbench.encoder.rates import set_dropout
-from clbench.encoder.tokens import Batch, TokenStore
-from clbench.errors import NotFinite
+from clbench.encoder.tokens import Batch, TokenStore, on_host
+from clbench.errors import NotFinite, UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
+
+
+@dataclass
+class Held:
+    """A parameter and what multiplies it and its gradients: 1 to keep a weight, 0 to hold it at zero."""
+
+    parameter: Tensor
+    kept: Tensor
+
+    def of(self, gradient: Tensor) -> Tensor:
+        return gradient * self.kept
+
+
+# Without gradients, batches of more rows keep a GPU busy without graphs.
+_SMALL = 128
+# Rows that are read at once in evaluation: on a CPU, and tokens, padding included, on any other device.
+_BATCH, _BATCH_TOKENS = 64, 1 << 15
 
 
 class Classifier(nn.Module):
@@ -41,19 +60,32 @@ class Classifier(nn.Module):
         self.packed = packed
         self.graphs = Graphs()
         self._parts: MicroBatches | None = None
-        # Parameters with what multiplies them: see clbench.compress.masks.
-        self.held: list[tuple[Tensor, Tensor]] = []
+        # Weights that stay zero: see clbench.compress.masks.
+        self.held: list[Held] = []
         if not self.family.written_out:
             for module in hf.modules():
                 if type(module) is nn.LayerNorm:
                     module.__class__ = ExactLayerNorm
 
     def with_tokens(self, store: TokenStore) -> Classifier:
-        """The same model, from now on gathering from ``store``, and on its device."""
+        """The same model, from now on gathering from ``store``, and on its device.
+
+        Raises:
+            UserError: its family cannot be computed in the device's precision.
+        """
+        if store.device.precision != "float32" and not self.family.bfloat16:
+            raise UserError(
+                f"the model_type '{self.config.model_type}' cannot be computed in bfloat16; give --precision float32."
+            )
+        if store is not self.store:
+            self.graphs.clear()
         self.store = store
         asked = store.device.micro_batch
         self._parts = None if asked is None else MicroBatches(asked)
-        return self.to(store.device.torch)
+        self.to(store.device.torch)
+        for one in self.held:
+            one.kept = one.kept.to(one.parameter.device)
+        return self
 
     @property
     def config(self) -> PreTrainedConfig:
@@ -95,7 +127,7 @@ class Classifier(nn.Module):
         norm = self.family.final_norm(base)
         if norm is not None:
             states = torch.cat([base.get_submodule(norm)(states[:-1]), states[-1:]])
-        return _full(states), logits
+        return full_precision(states), logits
 
     def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
         """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
@@ -104,7 +136,7 @@ class Classifier(nn.Module):
             states, logits = self.family.states_and_logits(
                 self.hf, batch, packed=self.packed, used=self.layers_used(), every=True
             )
-        return batch, [_full(state) for state in states], _full(logits)
+        return batch, [full_precision(state) for state in states], full_precision(logits)
 
     def set_layerdrop(self, rate: float) -> None:
         """The chance that a batch leaves a layer out in training; the configuration, which travels along, says it."""
@@ -126,17 +158,21 @@ class Classifier(nn.Module):
 
     def _said(self, rows: Tensor, states: bool) -> Said:
         """First tokens' states, where they are asked for, and logits: replayed, in parts, or as they come."""
-        if (said := self._replayed(rows, states)) is not None:
-            return said
+        if self._has_graphs(rows):
+            assert self.store is not None  # it has no graphs without one
+            length, there = padded_length(self.store, rows), rows.to(self.store.device.torch)
+            step = PaddedStep(self.hf, self.store, length, states)
+            *firsts, logits = self.graphs((len(rows), length, states), step, there)
+            return (firsts[0] if states else None), logits
         used = self.layers_used()
 
         def ask(part: Tensor) -> Said:
             batch = self._batch(part)
             with self._autocast():
                 if not states:
-                    return None, _full(self.family.logits(self.hf, batch, packed=self.packed, used=used))
+                    return None, full_precision(self.family.logits(self.hf, batch, packed=self.packed, used=used))
                 firsts, logits = self.family.first_states_and_logits(self.hf, batch, packed=self.packed, used=used)
-            return firsts, _full(logits)
+            return firsts, full_precision(logits)
 
         return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows)
 
@@ -145,16 +181,16 @@ class Classifier(nn.Module):
             raise ValueError("the classifier has no token store; call with_tokens(store) first")
         return self.store.batch(rows)
 
-    def _replayed(self, rows: Tensor, states: bool) -> Said | None:
-        """What a CUDA graph says, in training on such a GPU; None where there is none to ask."""
-        store = self.store
-        if store is None or store.device.kind != "cuda" or not self.training or not torch.is_grad_enabled():
-            return None
+    def _has_graphs(self, rows: Tensor) -> bool:
+        """Whether what is asked goes by way of CUDA graphs: steps of training, and small batches without gradients."""
+        if self.store is None or self.store.device.kind != "cuda" or torch.is_inference_mode_enabled():
+            return False
+        if not torch.is_grad_enabled():
+            return not self.training and len(rows) <= _SMALL
         if self._parts is not None and self._parts.size is not None:
-            return None  # a batch does not fit as a whole
-        if getattr(self.config, "layerdrop", 0.0):
-            return None  # each batch goes through other layers
-        return self.graphs(self.hf, store, rows, states)
+            return False  # a batch does not fit as a whole
+        # With LayerDrop each batch goes through other layers.
+        return self.training and not getattr(self.config, "layerdrop", 0.0)
 
     def _autocast(self) -> Any:
         return nullcontext() if self.store is None else self.store.device.autocast()
@@ -173,22 +209,33 @@ class Classifier(nn.Module):
         return used
 
 
-def _full(x: Tensor) -> Tensor:
+def full_precision(x: Tensor) -> Tensor:
     """Losses and figures are computed in float32, whatever autocast has left."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:
+def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None) -> Tensor:
     """Logits (N, C) on the CPU, in evaluation mode, without gradients; the model's mode is put back afterwards.
+
+    Args:
+        batch_size: rows that are read at once; by default 64 on a CPU, and elsewhere as many of like length as keep
+            the device busy.
 
     Raises:
         NotFinite: a logit is nan or infinite; argmax would name class 0 for such a pair.
     """
     was = model.training
     model.eval()
+    store = getattr(model, "store", None)
+    order = None
+    if batch_size is None and isinstance(store, TokenStore) and store.device.kind != "cpu":
+        order, parts = _by_length(store.lengths[on_host(rows)])
+        asked = rows[order].split(parts)
+    else:
+        asked = rows.split(batch_size or _BATCH)
     try:
         with torch.inference_mode():
-            logits = torch.cat([model(part) for part in rows.split(batch_size)]).cpu()
+            logits = torch.cat([model(part) for part in asked]).cpu()
     finally:
         model.train(was)
     broken = int((~torch.isfinite(logits)).any(-1).sum())
@@ -197,7 +244,19 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int = 64) -> Tensor:
             f"the model's logits are not finite (nan or infinite) for {broken} of {len(logits)} pairs: it has "
             "diverged, or its weights are broken."
         )
-    return logits
+    return logits if order is None else logits[order.argsort()]
+
+
+def _by_length(lengths: np.ndarray) -> tuple[Tensor, list[int]]:
+    """Rows in the order of their lengths, and how many are read at once: as many as fit, at least one."""
+    order = np.argsort(lengths, kind="stable")
+    parts, begin = [], 0
+    while begin < len(order):
+        # Padded to the longest, the rows up to the k-th are k times its length.
+        sizes = np.arange(1, len(order) - begin + 1) * lengths[order[begin:]]
+        parts.append(max(1, int(np.searchsorted(sizes, _BATCH_TOKENS, side="right"))))
+        begin += parts[-1]
+    return torch.from_numpy(order), parts
 
 
 def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:

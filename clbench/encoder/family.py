@@ -60,9 +60,11 @@ class Family:
         flat: whether packing its tokens may be tried, where transformers says that its attention goes through the
             attention interface; the check when a model is opened has to agree.
         written_out: whether the packed forward pass is the family's own, in place of transformers'.
+        bfloat16: whether transformers' modules can be computed so, by torch's autocast.
     """
 
     written_out: bool = False
+    bfloat16: bool = True
 
     def __init__(
         self, title: str, model_types: tuple[str, ...], *, shares_layers: bool = False, flat: bool = True

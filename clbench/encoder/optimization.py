@@ -29,21 +29,60 @@ def optimizer(model: nn.Module, form: Training | Pretraining) -> torch.optim.Ada
     )
 
 
-def clip(model: nn.Module, loss: Tensor, max_norm: float | None, where: str) -> None:
-    """Scale the gradients to an L2 norm of ``max_norm`` at most; null leaves them.
+class Clipping:
+    """Scales gradients to an L2 norm of ``max_norm`` at most, and sees to it that they and the loss are finite.
+
+    A GPU is not waited for: what it found at a step is looked at during the next one. :meth:`settle` looks at the last.
 
     Args:
-        model: after the backward pass.
-        loss: the scalar that it was taken of.
-        max_norm: above 0, or None.
-        where: opens the sentence of an error: what is trained, on what, at which step.
-
-    Raises:
-        NotFinite: the loss or the norm is nan or infinite; a step would spoil every weight.
+        max_norm: above 0; None leaves the gradients as they are.
     """
-    found = loss.detach()
-    if max_norm is not None:
-        found = found + nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+
+    def __init__(self, max_norm: float | None) -> None:
+        self.max_norm = max_norm
+        # Loss, and the sum of loss and norm, on their way from the device; when they are there; whose they are.
+        self._open: tuple[Tensor, torch.cuda.Event, str] | None = None
+
+    def __call__(self, model: nn.Module, loss: Tensor, where: str) -> None:
+        """Clip.
+
+        Args:
+            model: after the backward pass.
+            loss: the scalar that it was taken of.
+            where: opens the sentence of an error: what is trained, on what, at which step.
+
+        Raises:
+            NotFinite: the loss or the norm is nan or infinite, and a step would spoil every weight; on a GPU, those of
+                the step before.
+        """
+        found = loss.detach()
+        if self.max_norm is not None:
+            found = found + nn.utils.clip_grad_norm_(model.parameters(), self.max_norm)
+        if found.device.type != "cuda":
+            return _check(loss.detach(), found, where)
+        self.settle()
+        both = torch.empty(2, pin_memory=True)
+        both.copy_(torch.stack([loss.detach().reshape(()), found.reshape(())]), non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        self._open = both, event, where
+        return None
+
+    def settle(self) -> None:
+        """Wait for what the last step found.
+
+        Raises:
+            NotFinite: as above.
+        """
+        if self._open is None:
+            return
+        (loss, found), event, where = self._open
+        event.synchronize()
+        self._open = None
+        _check(loss, found, where)
+
+
+def _check(loss: Tensor, found: Tensor, where: str) -> None:
     if not torch.isfinite(found):
         raise NotFinite(
             f"{where}: the loss or its gradient is not finite (the loss is {loss.item():g}); give a smaller "

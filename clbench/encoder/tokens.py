@@ -27,6 +27,22 @@ _BATCH_LETTERS = 1 << 21
 _SPACE = re.compile(r"[ \t\r\n]")
 
 
+def rows_on(device: torch.device, rows: Tensor) -> Tensor:
+    """Row numbers, int64 (B,), on a device, with those on the host beside them: see :func:`on_host`."""
+    there = rows.to(device)
+    there.on_host = rows  # type: ignore[attr-defined]
+    return there
+
+
+def on_host(rows: Tensor) -> np.ndarray:
+    """Row numbers as the host has them.
+
+    Those that :func:`rows_on` has moved are not read back, which would wait for all that the device has still to do.
+    """
+    there: Tensor = getattr(rows, "on_host", rows)
+    return there.cpu().numpy()
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Rows of like length, padded to the longest of them.
@@ -149,16 +165,19 @@ class TokenStore:
         types = (at >= seconds[rows][:, None]) & mask & self.template.typed
         return ids[found].long(), mask, types.long()
 
-    def batch(self, rows: Tensor | np.ndarray | Sequence[int]) -> Batch:
+    def batch(self, rows: Tensor | np.ndarray | Sequence[int], multiple: int | None = None) -> Batch:
         """Gather the tokens of ``rows``, int (B,), once.
 
         The rows are sorted by length and cut into chunks of like length, each padded to its own longest row, so that
         the gain of length buckets is there in whatever order a strategy asks for rows.
+
+        Args:
+            multiple: one chunk instead, padded to a multiple of it.
         """
-        asked = np.asarray(rows.cpu() if isinstance(rows, Tensor) else rows, dtype=np.int64)
+        asked = np.asarray(on_host(rows) if isinstance(rows, Tensor) else rows, dtype=np.int64)
         lengths = self.lengths[asked]
         # A GPU computes one padded product sooner than several without padding.
-        spread = _SPREAD if self.device.kind == "cpu" else np.inf
+        spread = _SPREAD if self.device.kind == "cpu" and multiple is None else np.inf
         order = np.argsort(lengths, kind="stable")
         starts: list[int] = []
         limit = 0.0
@@ -173,7 +192,7 @@ class TokenStore:
         for a, b in zip(starts, [*starts[1:], len(order)], strict=True):
             members = order[a:b]
             size = lengths[members]
-            longest = int(size[-1])
+            longest = -(-int(size[-1]) // (multiple or 1)) * (multiple or 1)
             place = np.arange(longest)
             mask = place < size[:, None]
             # Padding repeats the row's last token; the bias below keeps every token from looking at it.

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from clbench.encoder.export import write_backbone
+from clbench.encoder.graphs import begin_step
 from clbench.encoder.hf_folder import digest_of
-from clbench.encoder.optimization import clip, rate, schedule
+from clbench.encoder.optimization import Clipping, rate, schedule
 from clbench.plots import pretraining_curve
 from clbench.pretrain.card import Facts, pretraining_card
 from clbench.pretrain.checkpoint import Progress, resume, save, write_curve, written
@@ -112,7 +113,7 @@ def train(
     last = min(form.steps, stop_at or form.steps)
     order = islice(order_of_steps(setting.examples, form), progress.step, last)
     pupil, optimizer = progress.pupil, progress.optimizer
-    depth = form.student.layers
+    depth, clip = form.student.layers, Clipping(form.max_grad_norm)
     began = time.perf_counter() - progress.seconds
     task = f"pre-train {form.name}"
     for group in optimizer.param_groups:
@@ -124,16 +125,19 @@ def train(
         mine = share_of(rows, accelerator.process_index, accelerator.num_processes)
         rng = np.random.default_rng([form.seed, 5, step, accelerator.process_index])
         asked = ask(setting, setting.examples, mine, used.tolist(), rng)
-        parts = losses(pupil, form, asked, *taught_of(setting.targets, mine, asked.batch))
         optimizer.zero_grad()
+        begin_step(pupil)
+        parts = losses(pupil, form, asked, *taught_of(setting.targets, mine, asked.batch))
         loss = weigh(parts, form.weights)
         loss.backward()
         if accelerator.num_processes > 1:
             _average_gradients(pupil, accelerator)
-        clip(pupil, loss, form.max_grad_norm, f"{task}, step {step} of {form.steps}")
+        clip(pupil, loss, f"{task}, step {step} of {form.steps}")
         optimizer.step()
         progress.step = step
         progress.seconds = time.perf_counter() - began
+        if step % form.evaluate_every == 0 or step % form.checkpoint_every == 0 or step == last:
+            clip.settle()
         if step % form.evaluate_every == 0 or step == form.steps:
             recent = {name: part.item() for name, part in parts.items()}
             progress.curve.append({"step": step, **recent, **measure_depths(setting, pupil)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from clbench.encoder.bert import encode
 from clbench.encoder.family import family_of
+from clbench.encoder.graphs import Graphs
 from clbench.encoder.relations import relations
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.projection import Affine, project_embeddings, project_layers
@@ -66,6 +67,7 @@ class Pupil(nn.Module):
         self.overlap = nn.ModuleList([nn.Linear(width, 1), nn.Linear(width, 1)])
         self.masked = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         self.word_bias = nn.Parameter(torch.zeros(bert.config.vocab_size))
+        self.graphs = Graphs()
         if scale is None:
             return
         theirs = scale.hidden.shape[-1]
@@ -84,15 +86,19 @@ class Asked:
     """One step's question.
 
     Attributes:
-        batch: tokens as the student reads them, some of them masked.
-        shared: float32 (N,), whether the other sentence has the token as well; NaN where nobody asks.
-        hidden_words: int64 (N,), the token behind a mask; -100 where nobody asks.
+        batch: N tokens as the student reads them, some of them masked.
+        paired: int64 (P,), the tokens that are asked whether the other sentence has them as well.
+        shared: float32 (P,), whether it has.
+        masked: int64 (M,), the tokens that are asked for.
+        words: int64 (M,), what they are.
         used: the layers that the batch goes through.
     """
 
     batch: Batch
+    paired: Tensor
     shared: Tensor
-    hidden_words: Tensor
+    masked: Tensor
+    words: Tensor
     used: Sequence[bool]
 
 
@@ -185,8 +191,8 @@ def losses(
     - ``masked``: cross-entropy of telling masked tokens (Devlin et al. 2019, arXiv:1810.04805), nats.
     """
     weights, batch = form.weights, asked.batch
+    states = _states(pupil, form, asked)
     with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=form.precision == "bfloat16"):
-        states = encode(pupil.bert, batch, asked.used)
         cls = pupil.bert.pooler(states[-1][batch.firsts].unsqueeze(1))
     last = states[-1].float()
     cls = cls.float()
@@ -209,16 +215,43 @@ def losses(
                 theirs = BERT.queries_keys_values(teacher.bert.encoder.layer[-1], read)
             ours = BERT.queries_keys_values(pupil.bert.encoder.layer[-1], states[-2].float())
             parts["relations"] = relations(theirs, ours, batch, form.relation_heads)
-    here = batch.mask & ~asked.shared.isnan()
-    if weights.overlap and here.any():
+    if weights.overlap and len(asked.paired):
         parts["overlap"] = torch.zeros((), device=last.device)
         for linear, at in zip(pupil.overlap, ((len(states) - 1) // 2, len(states) - 1), strict=True):
-            guess = linear(states[at][here].float()).squeeze(1)
-            parts["overlap"] = parts["overlap"] + F.binary_cross_entropy_with_logits(guess, asked.shared[here]) / 2
-    here = batch.mask & (asked.hidden_words >= 0)
-    if weights.masked and here.any():
-        parts["masked"] = F.cross_entropy(words(pupil, last[here]), asked.hidden_words[here])
+            guess = linear(states[at][asked.paired].float()).squeeze(1)
+            parts["overlap"] = parts["overlap"] + F.binary_cross_entropy_with_logits(guess, asked.shared) / 2
+    if weights.masked and len(asked.masked):
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=form.precision == "bfloat16"):
+            said = words(pupil, last[asked.masked])
+        parts["masked"] = F.cross_entropy(said.float(), asked.words)
     return parts
+
+
+class _Encoder(nn.Module):
+    """A BERT's hidden states at every depth, (N, H) each, of rows that are padded to one length."""
+
+    def __init__(self, bert: BertModel, batch: Batch, precision: str) -> None:
+        super().__init__()
+        self.bert, self.batch, self.half = bert, batch, precision == "bfloat16"
+        self.training = bert.training
+
+    def forward(self, ids: Tensor, positions: Tensor, types: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+        chunk = replace(self.batch.chunks[0], bias=bias)
+        batch = replace(self.batch, ids=ids, positions=positions, types=types, chunks=(chunk,))
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
+            return tuple(encode(self.bert, batch))
+
+
+def _states(pupil: Pupil, form: Pretraining, asked: Asked) -> list[Tensor]:
+    """The student's hidden states at every depth, by CUDA graphs where all layers are used on a GPU."""
+    batch, bert = asked.batch, pupil.bert
+    if batch.ids.device.type != "cuda" or not all(asked.used) or not torch.is_grad_enabled():
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=form.precision == "bfloat16"):
+            return encode(bert, batch, asked.used)
+    (chunk,) = batch.chunks
+    bias = batch.ids.new_zeros(chunk.rows, 1, 1, chunk.length).float() if chunk.bias is None else chunk.bias
+    step = _Encoder(bert, batch, form.precision)
+    return list(pupil.graphs((chunk.rows, chunk.length), step, batch.ids, batch.positions, batch.types, bias))
 
 
 def words(pupil: Pupil, states: Tensor) -> Tensor:

@@ -57,8 +57,7 @@ def measure(setting: Setting, pupil: Pupil, used: Sequence[bool]) -> dict[str, f
             parts = losses(pupil, form, asked, teacher, taught)
             last = encode(pupil.bert, asked.batch, used)[-1]
             if form.weights.masked:
-                there = asked.hidden_words >= 0
-                right = words(pupil, last[there]).argmax(-1) == asked.hidden_words[there]
+                right = words(pupil, last[asked.masked]).argmax(-1) == asked.words
                 parts["masked"] = right.float().mean()
             if form.weights.similarity and taught is not None:
                 cls = pupil.bert.pooler(last[asked.batch.firsts].unsqueeze(1))

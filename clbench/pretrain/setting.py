@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from clbench.encoder.backbone import Backbone, open_backbone
+from clbench.encoder.graphs import BUCKET
 from clbench.encoder.optimization import optimizer
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress
@@ -202,20 +203,24 @@ def ask(
 ) -> Asked:
     """Read ``rows``; where masked words count, 15% (``mask_rate``) of the ordinary tokens are asked for: of these 80%
     become [MASK], 10% another token, and 10% stay (Devlin et al. 2019, section 3.1)."""
-    form = setting.form
-    batch = examples.store.batch(rows)
+    form, device = setting.form, setting.accelerator.device
+    # On a GPU every step is of one of few shapes.
+    batch = examples.store.batch(rows, multiple=BUCKET if device.type == "cuda" else None)
     shared = torch.from_numpy(examples.shared)[batch.sources]
-    asked = torch.full_like(batch.ids, -100)
+    paired = (batch.mask & ~shared.isnan()).nonzero()[:, 0]
+    masked = torch.zeros(0, dtype=torch.int64)
+    words = masked
     if form.weights.masked:
         ids = batch.ids.numpy()
         drawn = (rng.random(len(ids)) < form.mask_rate) & batch.mask.numpy() & np.isin(ids, setting.ordinary)
-        asked = torch.from_numpy(np.where(drawn, ids, -100))
+        masked = torch.from_numpy(np.flatnonzero(drawn))
+        words = batch.ids[masked]
         fate = rng.random(len(ids))
         other = rng.choice(setting.ordinary, len(ids))
         seen = np.where(drawn & (fate < 0.8), setting.mask, np.where(drawn & (fate < 0.9), other, ids))
         batch = replace(batch, ids=torch.from_numpy(seen))
-    device = setting.accelerator.device
-    return Asked(batch.to(device), shared.to(device), asked.to(device), used)
+    moved = (part.to(device) for part in (paired, shared[paired], masked, words))
+    return Asked(batch.to(device), *moved, used)
 
 
 def taught_of(targets: Targets | None, rows: np.ndarray, batch: Batch) -> tuple[Teacher | None, Taught | None]:

@@ -317,10 +317,10 @@ def weights_held_at_zero_stay_so(world: _World) -> None:
     except UserError:
         return
     left = {id(parameter) for parameter in model.parameters()}
-    for parameter, kept in model.held:
-        broken = int((parameter[kept == 0] != 0).sum())
+    for held in model.held:
+        broken = int((held.parameter[held.kept == 0] != 0).sum())
         expect(
-            id(parameter) in left or len(world.made.encoder.layers) < world.small.backbone.layers,
+            id(held.parameter) in left or len(world.made.encoder.layers) < world.small.backbone.layers,
             "a weight that prune_heads holds at zero has been put out of the model; change it in place",
         )
         expect(broken == 0, f"{broken} weights that prune_heads holds at zero are no longer zero")

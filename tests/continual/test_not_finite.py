@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from clbench.continual import Checkpoints, Evaluation, checkpoint, live
 from clbench.encoder.classifier import predict
-from clbench.encoder.optimization import clip
+from clbench.encoder.optimization import Clipping
 from clbench.errors import NotFinite
 
 
@@ -71,13 +71,13 @@ def test_a_prediction_of_a_broken_model_is_refused(bad: float) -> None:
 
 @pytest.mark.parametrize("max_norm", [1.0, None])
 def test_gradients_are_clipped_to_their_norm_and_refused_where_not_finite(max_norm: float | None) -> None:
-    model = Table(torch.zeros(2))
+    model, clip = Table(torch.zeros(2)), Clipping(max_norm)
     model.values.grad = torch.tensor([3.0, 4.0])
-    clip(model, torch.tensor(0.5), max_norm, "here")
+    clip(model, torch.tensor(0.5), "here")
     torch.testing.assert_close(model.values.grad, torch.tensor([0.6, 0.8] if max_norm else [3.0, 4.0]))
     with pytest.raises(NotFinite, match=r"^here: .*the loss is nan"):
-        clip(model, torch.tensor(float("nan")), max_norm, "here")
+        clip(model, torch.tensor(float("nan")), "here")
     model.values.grad = torch.tensor([float("inf"), 0.0])
     if max_norm is not None:
         with pytest.raises(NotFinite, match=r"^here: .*the loss is 0.5"):
-            clip(model, torch.tensor(0.5), max_norm, "here")
+            clip(model, torch.tensor(0.5), "here")

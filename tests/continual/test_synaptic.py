@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
 from life_worlds import Bag, World
 from torch import Tensor, nn
@@ -101,4 +100,32 @@ def test_frozen_parameters_are_left_out(world: World) -> None:
     plugin = SynapticIntelligence(si_lambda=1.0, eps=1e-7)
     plugin.begin(model)
     assert set(plugin.weights) == {n for n, _ in model.named_parameters()} - {"embedding.weight"}
-    assert plugin.penalty(model).item() == pytest.approx(0.0)
+    plugin.add_penalty(model)
+    assert model.embedding.weight.grad is None
+    assert all(p.grad is not None and p.grad.abs().max() == 0 for p in model.head.parameters())
+
+
+def test_the_penalty_s_gradient_is_that_of_autograd_to_the_last_bit(world: World) -> None:
+    """lambda/2 sum_i Omega_i (w_i - w*_i)^2 as a part of the loss."""
+    torch.manual_seed(0)
+    model, plugin = Bag(world.tokens).eval(), SynapticIntelligence(si_lambda=3.7, eps=1e-4)
+    plugin.begin(model)
+    plugin.importance = {name: torch.rand_like(value) * 1e-3 for name, value in plugin.weights.items()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+    first = world.experiences[0]
+    rows, labels = torch.from_numpy(first.train_rows[:16]), torch.from_numpy(first.train_labels[:16])
+    loss = nn.functional.cross_entropy(model(rows), labels)
+    parts = [
+        torch.dot(plugin.importance[name], (p.flatten() - plugin.weights[name]) ** 2) * (plugin.si_lambda / 2)
+        for name, p in model.named_parameters()
+    ]
+    (loss + sum(parts)).backward()
+    expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    nn.functional.cross_entropy(model(rows), labels).backward()
+    plugin.add_penalty(model)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        assert torch.equal(parameter.grad, expected[name]), name

@@ -31,11 +31,14 @@ def world(rows: int = 40, **changes: object):
 
 
 def ask(examples: Examples, batch, used=(True,) * 4, masks: np.random.Generator | None = None) -> Asked:
-    behind = torch.full_like(batch.ids, -100)
+    masked = torch.zeros(0, dtype=torch.int64)
     if masks is not None:
         ids = batch.ids.numpy()
-        behind = torch.from_numpy(np.where((masks.random(len(ids)) < 0.3) & np.isin(ids, WORDS), ids, -100))
-    return Asked(batch, torch.from_numpy(examples.shared)[batch.sources], behind, used)
+        drawn = (masks.random(len(ids)) < 0.3) & np.isin(ids, WORDS) & batch.mask.numpy()
+        masked = torch.from_numpy(np.flatnonzero(drawn))
+    shared = torch.from_numpy(examples.shared)[batch.sources]
+    paired = (batch.mask & ~shared.isnan()).nonzero()[:, 0]
+    return Asked(batch, paired, shared[paired], masked, batch.ids[masked], used)
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -77,7 +80,9 @@ def test_the_losses_equal_a_form_that_reads_row_by_row() -> None:
     def mapped(linear: torch.nn.Linear, x: np.ndarray) -> np.ndarray:
         return x @ array(linear.weight).T + array(linear.bias)
 
-    behind = dict(zip(asked.batch.sources.tolist(), asked.hidden_words.tolist(), strict=True))
+    places = asked.batch.sources
+    behind = dict.fromkeys(places.tolist(), -100)
+    behind |= zip(places[asked.masked].tolist(), asked.words.tolist(), strict=True)
     squares, tokens = np.zeros(2), 0
     cosines, similarity, comparison, divergences, words = [], [], [], [], []
     entropy: list[list[float]] = [[], []]

@@ -50,6 +50,7 @@ class Agem(Strategy):
         from clbench.continual.benchmark import RowLoader, dataset
 
         plugin, count = own_plugin(learner), len(past)
+        device = next(learner.model.parameters()).device
         share = plugin.sample_size // count
         if share == 0:
             raise UserError(
@@ -60,7 +61,7 @@ class Agem(Strategy):
         # Avalanche goes through a memory in its order; the paper samples it at random.
         loader = avalanche.GroupBalancedInfiniteDataLoader(plugin.buffers, batch_size=share, shuffle=True)
         plugin.buffer_dataloader = loader
-        plugin.buffer_dliter = iter(RowLoader(loader))
+        plugin.buffer_dliter = iter(RowLoader(loader, device=device))
 
     def burden(self) -> float:
         return 1 + self.sample_size / self.training.batch_size

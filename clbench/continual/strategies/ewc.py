@@ -51,12 +51,14 @@ class Ewc(Strategy):
             def after_backward(self, strategy: Any, **_: Any) -> None:
                 for experience, fisher in self.importances.items():
                     origin = self.saved_params[experience]
-                    for name, parameter in strategy.model.named_parameters():
-                        if name in fisher:
-                            if parameter.grad is None:  # a layer that LayerDrop left out
-                                parameter.grad = torch.zeros_like(parameter)
-                            moved = parameter - origin[name].data
-                            parameter.grad.addcmul_(fisher[name].data, moved, value=2 * self.ewc_lambda)
+                    held = {name: p for name, p in strategy.model.named_parameters() if name in fisher}
+                    for parameter in held.values():
+                        if parameter.grad is None:  # a layer that LayerDrop left out
+                            parameter.grad = torch.zeros_like(parameter)
+                    # All of them at once: on a GPU one product a parameter takes as long as the step.
+                    moved = torch._foreach_sub(list(held.values()), [origin[name].data for name in held])
+                    gradients, fishers = [p.grad for p in held.values()], [fisher[name].data for name in held]
+                    torch._foreach_addcmul_(gradients, fishers, moved, value=2 * self.ewc_lambda)
 
             def compute_importances(self, model: Any, *others: Any, **more: Any) -> dict[str, Any]:
                 dataset = others[2]  # behind the criterion and the optimizer

@@ -20,6 +20,9 @@ class _Deberta(Family):
 class _FirstDeberta(_Deberta):
     """One matrix makes queries, keys and values, a head's all three beside each other; their biases lie apart."""
 
+    # It masks scores with the least float32, which bfloat16 has not.
+    bfloat16 = False
+
     def queries_keys_values(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         part = layer.attention.self
         made = part.in_proj(x).unflatten(-1, (part.num_attention_heads, 3, -1))
