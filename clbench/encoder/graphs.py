@@ -10,13 +10,16 @@ that runs eagerly, through the same products.
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.overrides import TorchFunctionMode
 
 from clbench.encoder.forward import model_inputs
 from clbench.encoder.tokens import on_host
@@ -47,47 +50,17 @@ class PaddedStep(nn.Module):
         super().__init__()
         self.hf = hf
         self.store, self.length, self.states = store, length, states
-        self.training = hf.training
-        self.narrow = store.device.precision != "float32"
+        self.training, self.narrow = hf.training, store.device.precision == "bfloat16"
 
     def forward(self, rows: Tensor) -> tuple[Tensor, ...]:
         ids, mask, types = self.store.padded(rows, self.length)
-        inputs = model_inputs(self.hf, ids, mask, types) | {"output_hidden_states": self.states}
-        weights = _narrow(self.hf) if self.narrow else {}
-        # Casts of weights are kept by autocast from one call to the next, which a graph must not rely on.
-        with self.store.device.autocast(cached=False):
-            found = torch.func.functional_call(self.hf, weights, kwargs=inputs)
+        inputs = model_inputs(self.hf, ids, mask, types)
+        with self.store.device.autocast():
+            found = self.hf(**inputs, output_hidden_states=self.states)
         logits: Tensor = found.logits.float()
         if not self.states:
             return (logits,)
         return torch.stack([state[:, 0] for state in found.hidden_states[1:]]).float(), logits
-
-
-class _Narrow(torch.autograd.Function):
-    """float32 to bfloat16, and gradients back, of many tensors at once.
-
-    Autocast rounds one weight at a time, which is a fifth of all that a GPU is told in a step.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, *weights: Tensor) -> tuple[Tensor, ...]:
-        found = [torch.empty_like(weight, dtype=torch.bfloat16) for weight in weights]
-        torch._foreach_copy_(found, list(weights))
-        return tuple(found)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        found = [torch.empty_like(gradient, dtype=torch.float32) for gradient in gradients]
-        torch._foreach_copy_(found, list(gradients))
-        return tuple(found)
-
-
-def _narrow(hf: PreTrainedModel) -> dict[str, Tensor]:
-    """The parameters of all linear layers, by name, as autocast would round them."""
-    linear = {id(p) for module in hf.modules() if isinstance(module, nn.Linear) for p in module.parameters()}
-    named = {name: p for name, p in hf.named_parameters() if id(p) in linear}
-    return dict(zip(named, _Narrow.apply(*named.values()), strict=True))
 
 
 def padded_length(store: TokenStore, rows: Tensor) -> int:
@@ -96,103 +69,320 @@ def padded_length(store: TokenStore, rows: Tensor) -> int:
     return min(-(-longest // BUCKET) * BUCKET, store.longest)
 
 
-def captured(step: nn.Module, inputs: tuple[Tensor, ...], pool: Any) -> Callable[..., tuple[Tensor, ...]]:
-    """The step as a graph; the generator's state is left as it was, so that it does not matter when that is done."""
-    place = inputs[0].device
-    state = torch.cuda.get_rng_state(place)
-    try:
-        found: Any = torch.cuda.make_graphed_callables(
-            step, tuple(part.clone() for part in inputs), allow_unused_input=True, pool=pool
-        )
-    finally:
-        torch.cuda.set_rng_state(state, place)
-    return found
+class Step(Protocol):
+    """What a graph is made of: a module over a model's parameters.
+
+    Attributes:
+        training: its mode.
+        narrow: whether its matrices are multiplied in bfloat16, by autocast.
+    """
+
+    training: bool
+    narrow: bool
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Inputs without gradients to float32 outputs, each of which depends on weights."""
+
+
+# Takes some work on the device and gives what does it again, and the same memory as other work of the model.
+Record = Callable[[Callable[[], None], Any], Callable[[], None]]
+
+
+def recorded(work: Callable[[], None], pool: Any) -> Callable[[], None]:
+    """A CUDA graph of the work, which is not done by that; the generators draw as if nothing had been recorded."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool):
+        work()
+    return graph.replay
+
+
+class Graph:
+    """Forward and backward pass of a step, recorded.
+
+    Weights are read where they lie. Gradients are written to one buffer a parameter, the same for all graphs of a
+    model: what comes behind finds them in the same place at every step.
+
+    Args:
+        step: what to record.
+        inputs: of the shapes that it will have.
+        buffers: by parameter; what is missing is added.
+        record: see :func:`recorded`.
+        pool: memory that graphs share, since none runs between another's forward and backward pass.
+    """
+
+    def __init__(
+        self, step: nn.Module, inputs: Sequence[Tensor], buffers: dict[Tensor, Tensor], record: Record, pool: Any
+    ) -> None:
+        self._step, self._inputs = step, [part.clone() for part in inputs]
+        self._grads = torch.is_grad_enabled()
+        self._outputs: tuple[Tensor, ...] = ()
+        self._held = {name: p for name, p in step.named_parameters() if self._grads and p.requires_grad}
+        half = _matrices(step) if step.narrow else set()
+        # Leaves of their own, whose gradients autograd sums up on the stream that records. What autocast would round
+        # one by one, a fifth of all kernels of a step, is rounded at once.
+        self._half = {n: torch.empty_like(p, dtype=torch.bfloat16) for n, p in step.named_parameters() if n in half}
+        self._leaves = self._half | {n: p.detach() for n, p in self._held.items() if n not in half}
+        for name, leaf in self._leaves.items():
+            leaf.requires_grad_(name in self._held)
+        self._rounded = [p.detach() for n, p in step.named_parameters() if n in half]
+        self._said: list[Tensor] = []
+        self._buffers = buffers
+        self._written: list[Tensor] = []
+        self._ahead, self._back = self._recorded(record, pool)
+
+    def _recorded(self, record: Record, pool: Any) -> tuple[Callable[[], None], Callable[[], None]]:
+        place = self._inputs[0].device
+        on_gpu = place.type == "cuda"
+        state = torch.cuda.get_rng_state(place) if on_gpu else torch.get_rng_state()
+        with torch.cuda.stream(torch.cuda.Stream(place)) if on_gpu else nullcontext(), recordable(self._step, place):
+            for _ in range(2):  # what is set up at the first time must not be in it
+                self._forward()
+                self._said = [torch.zeros_like(output) for output in self._outputs]
+                self._backward()
+            self._outputs = ()
+            if on_gpu:
+                torch.cuda.synchronize(place)
+        with recordable(self._step, place):
+            ahead = record(self._forward, pool)
+            back = record(self._backward, pool)
+        if on_gpu:
+            torch.cuda.set_rng_state(state, place)
+        else:
+            torch.set_rng_state(state)
+        return ahead, back
+
+    def _forward(self) -> None:
+        with torch.no_grad():
+            if self._half:
+                torch._foreach_copy_(list(self._half.values()), self._rounded)
+        with torch.set_grad_enabled(self._grads):
+            self._outputs = torch.func.functional_call(self._step, self._leaves, tuple(self._inputs))
+
+    def _backward(self) -> None:
+        if not self._grads:
+            return
+        leaves = [self._leaves[name] for name in self._held]
+        found = torch.autograd.grad(self._outputs, leaves, self._said, allow_unused=True)
+        pairs = [(p, g) for p, g in zip(self._held.values(), found, strict=True) if g is not None]
+        for parameter, _ in pairs:
+            if parameter not in self._buffers:
+                self._buffers[parameter] = torch.empty_like(parameter, requires_grad=False)
+        self._written = [parameter for parameter, _ in pairs]
+        with torch.no_grad():
+            torch._foreach_copy_([self._buffers[p] for p in self._written], [gradient for _, gradient in pairs])
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Replay the forward pass; the outputs are overwritten by the next one."""
+        with torch.no_grad():
+            for held, given in zip(self._inputs, inputs, strict=True):
+                held.copy_(given)
+        self._ahead()
+        return tuple(output.detach() for output in self._outputs)
+
+    def backward(self, gradients: Sequence[Tensor]) -> None:
+        """Replay the backward pass, and leave or add every parameter's gradient."""
+        with torch.no_grad():
+            for held, given in zip(self._said, gradients, strict=True):
+                held.copy_(given)
+            for parameter in self._written:
+                # Of an earlier backward pass, to which this one is added.
+                if parameter.grad is self._buffers[parameter]:
+                    parameter.grad = parameter.grad.clone()
+            self._back()
+            for parameter in self._written:
+                found = self._buffers[parameter]
+                for hook in list((parameter._backward_hooks or {}).values()):
+                    changed = hook(found)
+                    if changed is not None:
+                        found.copy_(changed)
+                parameter.grad = found if parameter.grad is None else parameter.grad + found
+
+
+class _Replay(torch.autograd.Function):
+    """A graph's forward pass, with its backward pass behind it; ``anchor`` asks for a gradient and gets none."""
+
+    @staticmethod
+    def forward(ctx: Any, graphs: Graphs, graph: Graph, anchor: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+        ctx.graphs, ctx.graph = graphs, graph
+        return graph.forward(inputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
+        ctx.graph.backward(gradients)
+        ctx.graphs.begin()
+        return (None,) * (3 + len(ctx.graph._inputs))
 
 
 class Graphs:
     """The graphs of one model, each made when a step of its kind has been met some times.
 
-    A model without gradients (an old one that a strategy asks) has them as well, of the forward pass alone.
+    A model without gradients (an old one that a strategy asks) has them as well, of the forward pass alone. Gradients
+    are left in ``.grad``, as ``backward()`` leaves them; ``torch.autograd.grad`` finds no way to the weights.
 
     Args:
-        capture: what makes a graph.
-        patience: steps of a kind that run eagerly before one is captured, which takes as long as some steps.
+        record: what makes a graph.
+        patience: steps of a kind that run eagerly before one is recorded, which takes as long as some steps.
     """
 
-    def __init__(self, capture: Callable[..., Callable[..., tuple[Tensor, ...]]] = captured, patience: int = 3) -> None:
-        self._capture, self._patience = capture, patience
-        self._steps: dict[Hashable, Callable[..., tuple[Tensor, ...]]] = {}
+    def __init__(self, record: Record = recorded, patience: int = 3) -> None:
+        self._record, self._patience = record, patience
+        self._made: dict[Hashable, Graph] = {}
         self._met: Counter[Hashable] = Counter()
+        self._buffers: dict[Tensor, Tensor] = {}
         self._pool: Any = None
         self._waiting = False
         self._refused = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Graphs:
         # They speak of one model's weights.
-        return Graphs(self._capture, self._patience)
+        return Graphs(self._record, self._patience)
 
     def clear(self) -> None:
         """Forget them: the model has changed in more than the values of its weights."""
-        self._steps.clear()
+        self._made.clear()
         self._met.clear()
+        self._buffers.clear()
         self._waiting = False
 
-    def __call__(self, kind: Hashable, step: nn.Module, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, kind: Hashable, step: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
         """What ``step`` says, replayed where that can be.
 
         Args:
             kind: what else than the values of weights and inputs determines what is computed: shapes above all.
-            step: a module over the model; its outputs all depend on weights where gradients are asked for.
+            step: a module that is a :class:`Step`.
             inputs: without gradients, on the model's device.
         """
         graph = self._graph((kind, step.training, torch.is_grad_enabled()), step, inputs)
-        said: tuple[Tensor, ...] = step(*inputs) if graph is None else graph(*inputs)
         if graph is None:
+            said: tuple[Tensor, ...] = step(*inputs)
             return said
-        if torch.is_grad_enabled():
-            self._wait(said[-1])
-            return said
-        return tuple(part.clone() for part in said)
+        if not torch.is_grad_enabled():
+            return tuple(part.clone() for part in graph.forward(inputs))
+        # Until its backward pass is over its buffers are taken.
+        self._waiting = True
+        anchor = torch.zeros((), device=inputs[0].device, requires_grad=True)
+        found: tuple[Tensor, ...] = _Replay.apply(self, graph, anchor, *inputs)
+        return found
 
-    def _graph(
-        self, kind: Hashable, step: nn.Module, inputs: tuple[Tensor, ...]
-    ) -> Callable[..., tuple[Tensor, ...]] | None:
-        if self._refused or (torch.is_grad_enabled() and (self._waiting or _holds_gradients(step))):
+    def _graph(self, kind: Hashable, step: Any, inputs: tuple[Tensor, ...]) -> Graph | None:
+        if self._refused or (torch.is_grad_enabled() and self._waiting):
             return None
-        if kind not in self._steps:
+        if kind not in self._made:
             self._met[kind] += 1
-            if self._met[kind] <= self._patience or len(self._steps) >= _MOST:
+            if self._met[kind] <= self._patience or len(self._made) >= _MOST:
                 return None
             try:
                 if self._pool is None and inputs[0].device.type == "cuda":
                     self._pool = torch.cuda.graph_pool_handle()
-                self._steps[kind] = self._capture(step, inputs, self._pool)
+                self._made[kind] = Graph(step, inputs, self._buffers, self._record, self._pool)
             except RuntimeError as error:
                 self._refused = True
                 self.clear()
-                why = str(error).partition("\n")[0]
-                _LOG.warning("this model cannot be captured as a CUDA graph (%s); it runs eagerly, slower.", why)
+                _LOG.warning(
+                    "this model cannot be recorded as a CUDA graph (%s); it runs eagerly, slower.", _why(error)
+                )
                 return None
-        return self._steps[kind]
+        return self._made[kind]
 
     def begin(self) -> None:
-        """A step of training begins: no backward pass of an earlier one is to come."""
+        """A step of training begins, or a backward pass is over: none of an earlier step is to come."""
         self._waiting = False
 
-    def _wait(self, said: Tensor) -> None:
-        """Until its backward pass has begun the buffers are taken."""
-        self._waiting = True
 
-        def free(_: Tensor) -> None:
-            self._waiting = False
+class Repeated:
+    """Work on tensors that is done again and again, as a graph once they have been the same some times.
 
-        said.register_hook(free)
+    Args:
+        work: what it gives is written to the same place each time.
+    """
+
+    def __init__(self, work: Callable[[], Tensor | None], record: Record = recorded, patience: int = 3) -> None:
+        self._work, self._record, self._patience = work, record, patience
+        self._tensors: list[Tensor] = []
+        self._met = 0
+        self._replay: Callable[[], None] | None = None
+        self._found: Tensor | None = None
+
+    def __call__(self, tensors: list[Tensor]) -> Tensor | None:
+        """Do it.
+
+        Args:
+            tensors: all that the work reads and writes, on one device.
+        """
+        if not tensors:
+            return self._work()
+        same = len(tensors) == len(self._tensors) and all(a is b for a, b in zip(tensors, self._tensors, strict=True))
+        if not same:
+            self._tensors, self._met, self._replay = tensors, 0, None
+        self._met += 1
+        if self._met <= self._patience or tensors[0].device.type != "cuda":
+            return self._work()
+        if self._replay is None:
+            try:
+                self._replay = self._record(self._do, None)
+            except RuntimeError as error:
+                self._patience = sys.maxsize
+                _LOG.warning("not recorded as a CUDA graph (%s); it is done eagerly, slower.", _why(error))
+                return self._work()
+        self._replay()
+        return self._found
+
+    def _do(self) -> None:
+        self._found = self._work()
 
 
-def _holds_gradients(step: nn.Module) -> bool:
-    """Whether gradients are being summed up: those that a graph has left lie where its next replay writes."""
-    first = next((p for p in step.parameters() if p.requires_grad), None)
-    return first is not None and first.grad is not None
+@contextmanager
+def recordable(step: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within it what a model's code makes of numbers is made on the device: a copy from the host cannot be recorded."""
+    scripted = [
+        (module, name, function)
+        for module in {sys.modules[type(part).__module__] for part in step.modules()}
+        for name, function in vars(module).items()
+        if isinstance(function, torch.jit.ScriptFunction) and hasattr(function, "_torchdynamo_inline")
+    ]
+    try:
+        for module, name, function in scripted:  # they make numbers where nobody sees it
+            setattr(module, name, function._torchdynamo_inline)
+        with _OnDevice(device):
+            yield
+    finally:
+        for module, name, function in scripted:
+            setattr(module, name, function)
+
+
+class _OnDevice(TorchFunctionMode):
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device = device
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.tensor and args and isinstance(args[0], int | float) and kwargs.get("device") is not None:
+            return torch.full((), args[0], **kwargs)
+        if func in (torch.Tensor.to, torch.Tensor.type_as) and args[0].device.type == "cpu" and args[0].ndim == 0:
+            # A number that is still on the host, where it may be asked for.
+            like = func(torch.empty((), dtype=args[0].dtype, device=self.device), *args[1:], **kwargs)
+            return torch.full((), args[0].item(), dtype=like.dtype, device=like.device)
+        if func in (torch.arange, torch.zeros, torch.ones, torch.full, torch.empty) and kwargs.get("device") is None:
+            kwargs["device"] = self.device
+        return func(*args, **kwargs)
+
+
+def _why(error: BaseException) -> str:
+    """The first cause, in a line: what ends a recording complains of what broke it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).strip().rpartition("\n")[2] if "TorchScript" in str(error) else str(error).partition("\n")[0]
+
+
+def _matrices(step: nn.Module) -> set[str]:
+    """The names of the parameters that linear layers alone use, which autocast rounds."""
+    linear: set[int] = set()
+    others: set[int] = set()
+    for module in step.modules():
+        (linear if isinstance(module, nn.Linear) else others).update(map(id, module.parameters(recurse=False)))
+    return {name for name, p in step.named_parameters() if id(p) in linear - others}
 
 
 def begin_step(model: nn.Module) -> None:

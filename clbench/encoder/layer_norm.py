@@ -52,9 +52,7 @@ class ExactLayerNorm(nn.LayerNorm):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_autocast_enabled(x.device.type):
-            return super().forward(x)
-        exact = x.device.type == "cpu" and x.dtype == torch.float32
+        exact = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         if exact and torch.is_grad_enabled() and torch.get_num_threads() > 1:
             return _LayerNorm.apply(x, self.weight, self.bias, self.eps)
         return super().forward(x)

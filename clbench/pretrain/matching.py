@@ -232,13 +232,13 @@ class _Encoder(nn.Module):
 
     def __init__(self, bert: BertModel, batch: Batch, precision: str) -> None:
         super().__init__()
-        self.bert, self.batch, self.half = bert, batch, precision == "bfloat16"
-        self.training = bert.training
+        self.bert, self.batch = bert, batch
+        self.training, self.narrow = bert.training, precision == "bfloat16"
 
     def forward(self, ids: Tensor, positions: Tensor, types: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
         chunk = replace(self.batch.chunks[0], bias=bias)
         batch = replace(self.batch, ids=ids, positions=positions, types=types, chunks=(chunk,))
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.narrow):
             return tuple(encode(self.bert, batch))
 
 

@@ -219,8 +219,8 @@ def ask(
         other = rng.choice(setting.ordinary, len(ids))
         seen = np.where(drawn & (fate < 0.8), setting.mask, np.where(drawn & (fate < 0.9), other, ids))
         batch = replace(batch, ids=torch.from_numpy(seen))
-    moved = (part.to(device) for part in (paired, shared[paired], masked, words))
-    return Asked(batch.to(device), *moved, used)
+    paired, shared, masked, words = (part.to(device) for part in (paired, shared[paired], masked, words))
+    return Asked(batch.to(device), paired, shared, masked, words, used)
 
 
 def taught_of(targets: Targets | None, rows: np.ndarray, batch: Batch) -> tuple[Teacher | None, Taught | None]:

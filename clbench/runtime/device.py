@@ -52,13 +52,13 @@ class Device:
 
         return torch.device(self.name)
 
-    def autocast(self, cached: bool = True) -> Any:
-        """Within it products are computed in the device's precision; ``cached`` keeps the weights' casts meanwhile."""
+    def autocast(self) -> Any:
+        """Within it products are computed in the device's precision."""
         import torch
 
         if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.kind, torch.bfloat16, cache_enabled=cached)
+        return torch.autocast(self.kind, torch.bfloat16)
 
     def identity(self) -> dict[str, str]:
         """What of it determines a result; nothing for float32 on a CPU, which every result was made on before."""

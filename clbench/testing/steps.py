@@ -25,6 +25,7 @@ from clbench.encoder.classifier import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.tokens import TokenStore
 from clbench.errors import UserError
+from clbench.runtime.device import Device
 from clbench.runtime.events import Event, listening
 from clbench.schema.changes import quick_recipe
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -79,9 +80,9 @@ class _World:
         read: set[int] = set()
         batch = TokenStore.batch
 
-        def spied(store: TokenStore, rows: Any) -> Any:
+        def spied(store: TokenStore, rows: Any, *more: Any) -> Any:
             read.update(int(row) for row in rows)
-            return batch(store, rows)
+            return batch(store, rows, *more)
 
         with own_cache(), patch.object(TokenStore, "batch", spied):
             return self.make(), read
@@ -326,10 +327,22 @@ def weights_held_at_zero_stay_so(world: _World) -> None:
         expect(broken == 0, f"{broken} weights that prune_heads holds at zero are no longer zero")
 
 
+def is_made_in_bfloat16(world: _World) -> None:
+    """As a GPU computes by default: products in bfloat16, weights and what is computed of losses in float32."""
+    task = replace(world.task, store=world.task.store.on(Device("cpu", "bfloat16")))
+    with own_cache():
+        made = build(world.recipe, world.backbone, task, seed=_SEED)
+    named = dict(made.model.named_parameters())
+    expect(not (broken := not_finite(named)), f"weights are not finite: {', '.join(broken)}")
+    other = [name for name, value in named.items() if value.dtype != torch.float32]
+    expect(not other, f"weights are not float32: {', '.join(other)}")
+
+
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, plans_without_a_trace,
     plan_tells_the_model, reads_the_pairs_it_is_given, decides_what_it_left_open, same_seed_same_bits,
-    comes_back_from_the_cache, weights_held_at_zero_stay_so, gradients_are_finite, lives_on, survives_as_a_folder,
+    comes_back_from_the_cache, weights_held_at_zero_stay_so, is_made_in_bfloat16, gradients_are_finite, lives_on,
+    survives_as_a_folder,
 )  # fmt: skip
 
 

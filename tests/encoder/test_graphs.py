@@ -16,18 +16,30 @@ from transformers import BertForSequenceClassification
 
 from clbench.compress.masks import attach_masks
 from clbench.encoder.classifier import Classifier, keep_layers
-from clbench.encoder.graphs import BUCKET, Graphs, PaddedStep, begin_step, padded_length
+from clbench.encoder.graphs import BUCKET, Graph, Graphs, PaddedStep, begin_step, padded_length
+from clbench.runtime.device import Device
 
 
 class Recorded:
-    """In the place of a capture: the step itself, and what was asked to be captured."""
+    """In the place of CUDA's recording: the work itself, done again each time; and how often that was asked for."""
 
     def __init__(self) -> None:
-        self.steps: list[PaddedStep] = []
+        self.recordings = self.replays = 0
 
-    def __call__(self, step: PaddedStep, inputs: tuple[Tensor, ...], pool: Any) -> Callable[..., tuple[Tensor, ...]]:
-        self.steps.append(step)
-        return step
+    def __call__(self, work: Callable[[], None], pool: Any) -> Callable[[], None]:
+        self.recordings += 1
+        work()  # as a recording it leaves tensors behind, though nothing in them
+
+        def replay() -> None:
+            self.replays += 1
+            work()
+
+        return replay
+
+    @property
+    def graphs(self) -> int:
+        """Each has a forward and a backward pass."""
+        return self.recordings // 2
 
 
 def asked(model: Classifier, graphs: Graphs, rows: Tensor, states: bool = False) -> tuple[Tensor, ...]:
@@ -59,89 +71,147 @@ def test_the_store_pads_on_the_device_what_it_packs_on_the_host(model: Classifie
         assert types[place].tolist() == expected
 
 
+def gradients_of(model: Classifier) -> dict[str, Tensor]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_like(model: Classifier, expected: dict[str, Tensor], times: float = 1.0) -> None:
+    found = gradients_of(model)
+    assert set(found) == set(expected)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], times * gradient, atol=1e-5, rtol=1e-4)
+
+
 def test_states_logits_and_gradients_are_those_of_the_eager_model(model: Classifier) -> None:
-    rows, graphs = torch.arange(12), Graphs(Recorded(), patience=0)
+    rows, record = torch.arange(12), Recorded()
+    graphs = Graphs(record, patience=0)
     expected = model.states_and_logits(rows)
     expected[1].square().sum().backward()
-    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad()
-    found = asked(model, graphs, rows, states=True)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    found[1].square().sum().backward()
-    for name, parameter in model.named_parameters():
-        if name in gradients:
-            torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-5, rtol=1e-4)
+    gradients = gradients_of(model)
+    for _ in range(2):
+        model.zero_grad()
+        found = asked(model, graphs, rows, states=True)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        found[1].square().sum().backward()
+        assert_like(model, gradients)
+    assert (record.graphs, record.replays) == (1, 4)
     (logits,) = asked(model, graphs, rows)
     torch.testing.assert_close(logits, expected[1], atol=1e-5, rtol=1e-5)
 
 
+def test_weights_are_read_where_they_lie_and_gradients_left_in_one_place(model: Classifier) -> None:
+    graphs, places = Graphs(Recorded(), patience=0), []
+    step = torch.optim.SGD(model.parameters(), lr=0.1)
+    for rows in (torch.arange(12), torch.arange(12), torch.arange(5)):
+        model.zero_grad()
+        model(rows).square().sum().backward()
+        expected = gradients_of(model)
+        model.zero_grad()
+        asked(model, graphs, rows)[0].square().sum().backward()
+        assert_like(model, expected)
+        places.append([p.grad for p in model.parameters()])
+        step.step()
+    assert all(a is b for a, b in zip(places[0], places[1], strict=True))
+    assert all(a is b for a, b in zip(places[0], places[2], strict=True))
+
+
+def test_gradients_of_several_batches_are_summed_up(model: Classifier) -> None:
+    graphs = Graphs(Recorded(), patience=0)
+    model(torch.arange(6)).square().sum().backward()
+    expected = gradients_of(model)
+    model.zero_grad()
+    for times in (1.0, 2.0, 3.0):
+        asked(model, graphs, torch.arange(6))[0].square().sum().backward()
+        assert_like(model, expected, times)
+    model.zero_grad(set_to_none=False)
+    asked(model, graphs, torch.arange(6))[0].square().sum().backward()
+    assert_like(model, expected)
+
+
+def test_in_bfloat16_it_says_and_learns_what_autocast_does(model: Classifier) -> None:
+    assert model.store is not None
+    model.with_tokens(model.store.on(Device("cpu", "bfloat16")))
+    length = padded_length(model.store, torch.arange(6))
+    step = PaddedStep(model.hf, model.store, length, True)
+    states, logits = step(torch.arange(6))
+    (logits.square().sum() + states.square().mean()).backward()
+    expected = gradients_of(model)
+    model.zero_grad()
+    found = asked(model, Graphs(Recorded(), patience=0), torch.arange(6), states=True)
+    assert torch.equal(found[0], states)
+    assert torch.equal(found[1], logits)
+    (found[1].square().sum() + found[0].square().mean()).backward()
+    for name, gradient in gradients_of(model).items():
+        assert torch.equal(gradient, expected[name]), name
+
+
+def test_hooks_of_gradients_are_called(model: Classifier) -> None:
+    graphs = Graphs(Recorded(), patience=0)
+    weight = model.layers[0].output.dense.weight
+    mask = torch.arange(weight.numel()).view_as(weight) % 2
+    attach_masks(model, {name: mask for name, p in model.named_parameters() if p is weight})
+    model(torch.arange(6)).square().sum().backward()
+    expected = gradients_of(model)
+    model.zero_grad()
+    asked(model, graphs, torch.arange(6))[0].square().sum().backward()
+    assert_like(model, expected)
+    assert weight.grad is not None
+    assert weight.grad[mask == 0].abs().max() == 0 < weight.grad.abs().max()
+
+
 def test_one_graph_for_each_batch_size_and_bucket(model: Classifier) -> None:
-    recorded, store = Recorded(), model.store
-    graphs = Graphs(recorded, patience=0)
+    record, store = Recorded(), model.store
+    graphs = Graphs(record, patience=0)
     assert store is not None
-    keys = []
+    kinds = set()
     for rows in [torch.arange(8), torch.arange(8, 16), torch.arange(5), torch.arange(8)]:
         graphs.begin()
         asked(model, graphs, rows)
-        keys.append((len(rows), padded_length(store, rows)))
-    assert [step.length for step in recorded.steps] == [length for _, length in dict.fromkeys(keys)]
+        kinds.add((len(rows), padded_length(store, rows)))
+    assert record.graphs == len(kinds)
 
 
-def test_a_kind_of_step_is_captured_once_it_has_been_met_some_times(model: Classifier) -> None:
-    recorded = Recorded()
-    graphs = Graphs(recorded, patience=2)
+def test_a_kind_of_step_is_recorded_once_it_has_been_met_some_times(model: Classifier) -> None:
+    record = Recorded()
+    graphs = Graphs(record, patience=2)
     for number in range(5):
         graphs.begin()
         asked(model, graphs, torch.arange(4))
-        assert len(recorded.steps) == int(number >= 2)
-        asked(model, graphs, torch.arange(3 + number % 2))  # another kind, or while a backward pass is to come
+        assert record.graphs == int(number >= 2)
 
 
 def test_while_a_backward_pass_is_to_come_the_model_is_asked_eagerly(model: Classifier) -> None:
-    used: list[int] = []
-
-    def capture(step: PaddedStep, *_: Any) -> Callable[..., tuple[Tensor, ...]]:
-        def graph(rows: Tensor) -> tuple[Tensor, ...]:
-            used.append(len(rows))
-            said: tuple[Tensor, ...] = step(rows)
-            return said
-
-        return graph
-
-    graphs = Graphs(capture, patience=0)
+    record = Recorded()
+    graphs = Graphs(record, patience=0)
     first = asked(model, graphs, torch.arange(4))
-    asked(model, graphs, torch.arange(4))
-    assert used == [4]
+    second = asked(model, graphs, torch.arange(4))
+    assert record.replays == 1
+    torch.testing.assert_close(first, second)
     first[0].sum().backward()
-    # Gradients that lie where the next replay writes would be overwritten before they are added up.
     asked(model, graphs, torch.arange(4))
-    assert used == [4]
-    model.zero_grad()
-    asked(model, graphs, torch.arange(4))
-    assert used == [4, 4]
+    assert record.replays == 3
     model.graphs = graphs
     begin_step(model)
     asked(model, graphs, torch.arange(4))
-    assert used == [4, 4, 4]
+    assert record.replays == 4
 
 
 def test_an_old_model_without_gradients_has_graphs_of_its_own(model: Classifier) -> None:
-    recorded = Recorded()
-    graphs = Graphs(recorded, patience=0)
+    record = Recorded()
+    graphs = Graphs(record, patience=0)
     old = model.eval()
     with torch.no_grad():
         one, two = asked(old, graphs, torch.arange(4)), asked(old, graphs, torch.arange(4))
-    assert len(recorded.steps) == 1
-    assert not recorded.steps[0].training
+    assert (record.graphs, record.replays) == (1, 2)
     assert one[0].data_ptr() != two[0].data_ptr()  # the next replay does not write into what was said
-    old.train()
-    asked(old, graphs, torch.arange(4))
-    assert [step.training for step in recorded.steps] == [False, True]
+    torch.testing.assert_close(one[0], model(torch.arange(4)), atol=1e-5, rtol=1e-5)
+    asked(old.train(), graphs, torch.arange(4))
+    assert record.graphs == 2
 
 
 def test_they_end_with_what_changes_more_than_weights(model: Classifier) -> None:
-    recorded = Recorded()
-    model.graphs = Graphs(recorded, patience=0)
+    record = Recorded()
+    model.graphs = Graphs(record, patience=0)
     name = next(n for n, _ in model.named_parameters() if n.endswith("layer.0.output.dense.weight"))
     mask = {name: torch.ones_like(dict(model.named_parameters())[name])}
     store = random_store(np.random.default_rng(6), 40)
@@ -149,17 +219,17 @@ def test_they_end_with_what_changes_more_than_weights(model: Classifier) -> None
         lambda: model.set_dropout(0.1), lambda: attach_masks(model, mask), lambda: keep_layers(model, [1]),
         lambda: model.with_tokens(store),
     ):  # fmt: skip
-        before = len(recorded.steps)
+        before = record.graphs
         for _ in range(2):
             model.graphs.begin()
             asked(model, model.graphs, torch.arange(4))
-        assert len(recorded.steps) == before + 1
+        assert record.graphs == before + 1
         change()
-        assert not model.graphs._steps
+        assert not model.graphs._made
     assert copy.deepcopy(model).graphs is not model.graphs
 
 
-def test_what_cannot_be_captured_is_told_once(model: Classifier, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_recorded_is_told_once(model: Classifier, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(*_: Any) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
@@ -169,11 +239,23 @@ def test_what_cannot_be_captured_is_told_once(model: Classifier, caplog: pytest.
             (logits,) = asked(model, graphs, torch.arange(4))
             torch.testing.assert_close(logits, model(torch.arange(4)), atol=1e-5, rtol=1e-5)
     (told,) = caplog.messages
-    assert "cannot be captured as a CUDA graph (operation not permitted when stream is capturing)" in told
+    assert "cannot be recorded as a CUDA graph (operation not permitted when stream is capturing)" in told
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_recording_draws_nothing(model: Classifier, rate: float) -> None:
+    model.set_dropout(rate)
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    store = model.store
+    assert store is not None
+    step = PaddedStep(model.hf, store, padded_length(store, torch.arange(4)), False)
+    Graph(step, [torch.arange(4)], {}, lambda work, pool: work, None)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_cpu_uses_none(model: Classifier) -> None:
-    recorded = Recorded()
-    model.graphs = Graphs(recorded, patience=0)
+    record = Recorded()
+    model.graphs = Graphs(record, patience=0)
     model(torch.arange(4)).sum().backward()
-    assert recorded.steps == []
+    assert record.recordings == 0

@@ -55,6 +55,8 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
     import torch
     from torch.nn.functional import cross_entropy
 
+    from clbench.encoder.classifier import full_precision
+
     layers, family = model.layers, model.family
     heads, depth = model.config.num_attention_heads, model.config.num_hidden_layers
     rows, labels = torch.from_numpy(task.train_rows[:_SAMPLE]), torch.from_numpy(task.train_labels[:_SAMPLE])
@@ -83,7 +85,9 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
                 by_pair = torch.zeros(len(layers), len(places), heads, device=logits.device)
                 for number in range(depth):
                     parts = zip(seen[number::depth], gradients[number::depth], strict=True)
-                    moved = torch.cat([(c * g).detach().reshape(-1, heads, c.shape[-1] // heads) for c, g in parts])
+                    moved = torch.cat(
+                        [full_precision(c * g).detach().reshape(-1, heads, c.shape[-1] // heads) for c, g in parts]
+                    )
                     moved = moved.sum(-1) * batch.mask[:, None]
                     # Where all layers are one, so are their heads.
                     by_pair[number % len(layers)].index_add_(0, batch.owners, moved)

@@ -1,0 +1,93 @@
+"""What keeps a step from being recorded as a CUDA graph, seen without a GPU: on device ``meta`` nothing may come from
+the host, and nobody may ask what a number is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AutoModelForSequenceClassification
+
+from clbench.encoder.classifier import Classifier
+from clbench.encoder.family import FAMILIES
+from clbench.encoder.graphs import PaddedStep, recordable
+from clbench.encoder.tokens import TokenStore
+from clbench.runtime.device import Device
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "testing"))
+from test_encoder_families import small as small_config
+
+META = torch.device("meta")
+
+
+class Operations(TorchDispatchMode):
+    """Operations with a tensor of the host, and copies of a number from there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        tensors = [part for part in tree_leaves((args, kwargs, result)) if isinstance(part, torch.Tensor)]
+        copied = "copy" in function.name() and len({part.device for part in tensors}) > 1
+        if copied or any(part.device.type == "cpu" and part.ndim for part in tensors):
+            self.found.append(function.name())
+        return result
+
+
+class Numbers(TorchFunctionMode):
+    """Tensors made of numbers, which are made on the host and copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Any] = []
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function in (torch.tensor, torch.as_tensor) and not isinstance(args[0], torch.Tensor)
+        if made and kwargs and kwargs.get("device") is not None:
+            self.found.append(args[0])
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("model_type", FAMILIES.all())
+def test_a_step_of_a_family_takes_nothing_from_the_host(model_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whether all tokens are real ones, which transformers asks where nothing is being recorded.
+    item = torch.Tensor.item
+    monkeypatch.setattr(torch.Tensor, "item", lambda x: 0.0 if x.device.type == "meta" else item(x))
+    monkeypatch.setattr(torch.Tensor, "__bool__", lambda x: bool(x.item()))
+    lengths = np.array([3, 7, 20, 12, 5])
+    ids = np.random.default_rng(0).integers(5, 100, lengths.sum())
+    store = TokenStore(ids, np.concatenate([[0], np.cumsum(lengths)]), lengths // 2).on(Device("meta"))
+    hf = AutoModelForSequenceClassification.from_config(small_config(model_type, num_labels=2))
+    model, rows = Classifier(hf).with_tokens(store).train(), torch.arange(5, device=META)
+    step = PaddedStep(model.hf, store, 32, True)
+    store.padded(rows, 32)  # the tokens go to the device once
+    with Numbers() as numbers, Operations() as operations, recordable(step, META):
+        states, logits = step(rows)
+        (logits.sum() + states.sum()).backward()
+    assert numbers.found == []
+    assert operations.found == []
+
+
+def test_it_would_be_seen() -> None:
+    with Numbers() as numbers, Operations() as operations:
+        torch.tensor(1.0, device=META)
+        torch.arange(3).to(META)
+    assert numbers.found == [1.0]
+    assert "aten::_to_copy" in operations.found
+    step = torch.nn.Linear(1, 1)
+    with Numbers() as numbers, Operations() as operations, recordable(step, META):
+        two = torch.tensor(2, device=META)
+        assert two.device == torch.arange(3).device == torch.tensor(3.5).type_as(two).device == META
+        assert torch.tensor(3.5).to(META, torch.float16).dtype == torch.float16
+        torch.zeros(2, device="cpu")
+    assert numbers.found == []
+    assert len(operations.found) == 1
