@@ -121,13 +121,9 @@ class Classifier(nn.Module):
 
         Of a family that normalises before its blocks, the states are taken after the final norm.
         """
-        base = self.encoder
         states, logits = self._said(rows, states=True)
         assert states is not None  # they were asked for
-        norm = self.family.final_norm(base)
-        if norm is not None:
-            states = torch.cat([base.get_submodule(norm)(states[:-1]), states[-1:]])
-        return full_precision(states), logits
+        return states, logits
 
     def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
         """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
@@ -158,13 +154,9 @@ class Classifier(nn.Module):
 
     def _said(self, rows: Tensor, states: bool) -> Said:
         """First tokens' states, where they are asked for, and logits: replayed, in parts, or as they come."""
-        if self._has_graphs(rows):
-            assert self.store is not None  # it has no graphs without one
-            length, there = padded_length(self.store, rows), rows.to(self.store.device.torch)
-            step = PaddedStep(self.hf, self.store, length, states)
-            *firsts, logits = self.graphs((len(rows), length, states), step, there)
-            return (firsts[0] if states else None), logits
         used = self.layers_used()
+        if self._has_graphs(rows) and (said := self._replayed(rows, states, used)) is not None:
+            return said
 
         def ask(part: Tensor) -> Said:
             batch = self._batch(part)
@@ -172,6 +164,7 @@ class Classifier(nn.Module):
                 if not states:
                     return None, full_precision(self.family.logits(self.hf, batch, packed=self.packed, used=used))
                 firsts, logits = self.family.first_states_and_logits(self.hf, batch, packed=self.packed, used=used)
+            firsts = self.family.normalised(self.encoder, full_precision(firsts), used)
             return firsts, full_precision(logits)
 
         return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows)
@@ -181,6 +174,21 @@ class Classifier(nn.Module):
             raise ValueError("the classifier has no token store; call with_tokens(store) first")
         return self.store.batch(rows)
 
+    def _replayed(self, rows: Tensor, states: bool, used: list[bool] | None) -> Said | None:
+        """What a step that is padded on the device says, by a graph where there is one."""
+        assert self.store is not None  # it has no graphs without one
+        place, length = self.store.device.torch, padded_length(self.store, rows)
+        kind = (len(rows), length, states, used is None)
+        if used is None:
+            found = self.graphs(kind, PaddedStep(self.hf, self.store, length, states), rows.to(place))
+        elif self.family.shares_layers or not self.family.chained:
+            return None
+        else:
+            step = PaddedStep(self.hf, self.store, length, states, list(self.layers))
+            left = [p for layer, use in zip(self.layers, used, strict=True) if not use for p in layer.parameters()]
+            found = self.graphs(kind, step, rows.to(place), torch.tensor(used).to(place), without=left)
+        return None if found is None else (found[0] if states else None, found[-1])
+
     def _has_graphs(self, rows: Tensor) -> bool:
         """Whether what is asked goes by way of CUDA graphs: steps of training, and small batches without gradients."""
         if self.store is None or self.store.device.kind != "cuda" or torch.is_inference_mode_enabled():
@@ -189,8 +197,7 @@ class Classifier(nn.Module):
             return not self.training and len(rows) <= _SMALL
         if self._parts is not None and self._parts.size is not None:
             return False  # a batch does not fit as a whole
-        # With LayerDrop each batch goes through other layers.
-        return self.training and not getattr(self.config, "layerdrop", 0.0)
+        return self.training
 
     def _autocast(self) -> Any:
         return nullcontext() if self.store is None else self.store.device.autocast()

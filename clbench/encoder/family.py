@@ -61,10 +61,12 @@ class Family:
             attention interface; the check when a model is opened has to agree.
         written_out: whether the packed forward pass is the family's own, in place of transformers'.
         bfloat16: whether transformers' modules can be computed so, by torch's autocast.
+        chained: whether each layer reads just what the one before it gives.
     """
 
     written_out: bool = False
     bfloat16: bool = True
+    chained: bool = True
 
     def __init__(
         self, title: str, model_types: tuple[str, ...], *, shares_layers: bool = False, flat: bool = True
@@ -97,9 +99,12 @@ class Family:
     def using(self, base: PreTrainedModel, used: Sequence[bool]) -> Iterator[None]:
         """Within it a forward pass of ``base`` leaves out the layers that are not ``used``."""
         from torch import nn
+        from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
         path = self.layers_path(base)
         every = self.layers(base)
+        # By which transformers collects hidden states; it installs them once, on the layers that it finds then.
+        maybe_install_capturing_hooks(base)
         try:
             base.set_submodule(path, nn.ModuleList(layer for layer, use in zip(every, used, strict=True) if use))
             yield
@@ -187,6 +192,19 @@ class Family:
             if "Norm" in type(module).__name__:
                 return f"{parent}.{name}".strip(".")
         return None
+
+    def normalised(self, base: PreTrainedModel, states: Tensor, used: Sequence[bool] | None = None) -> Tensor:
+        """States behind every layer, (L, .., H), with the final norm applied to those that have not had it.
+
+        The last one has, and with it whatever follows the last layer that was ``used``.
+        """
+        import torch
+
+        name = self.final_norm(base)
+        if name is None:
+            return states
+        last = max((number for number, use in enumerate(used) if use), default=0) if used else len(states) - 1
+        return torch.cat([base.get_submodule(name)(states[:last]), states[last:]])
 
     def head_rows(self, parts: Attention, part: str, head: int, heads: int, width: int) -> slice:
         """The rows that a head has in the matrix of its queries, keys or values, ``part``."""

@@ -57,10 +57,13 @@ def padded_forward(
     logits = []
     with nullcontext() if used is None else family.using(base, used):
         for chunk in batch.chunks:
-            found = hf(**padded_inputs(hf, batch, chunk), output_hidden_states=every)
+            inputs = padded_inputs(hf, batch, chunk)
+            found = hf(**inputs, output_hidden_states=every)
             logits.append(found.logits)
             if every:
-                parts.append([state.flatten(0, 1) for state in found.hidden_states])
+                # Where no layer is used some models collect nothing.
+                hidden = found.hidden_states or (base(**inputs).last_hidden_state,)
+                parts.append([state.flatten(0, 1) for state in hidden])
     states = _expanded([torch.cat(depth) for depth in zip(*parts, strict=True)], used) if every else []
     # Rows lie in the batch by length.
     return states, torch.cat(logits)[batch.firsts.argsort().argsort()]
@@ -126,6 +129,8 @@ def _expanded(states: list[Tensor], used: Sequence[bool] | None) -> list[Tensor]
     """A layer that is left out passes on what it was given."""
     if used is None:
         return states
+    if not any(used):
+        return [states[-1]] * (len(used) + 1)
     found, depth = states[:1], 0
     for use in used:
         depth += use

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
+from clbench.encoder.family import family_of
 from clbench.encoder.forward import model_inputs
 from clbench.encoder.tokens import on_host
 
@@ -44,23 +45,51 @@ class PaddedStep(nn.Module):
         store: where the rows' tokens lie.
         length: tokens that every row is padded to.
         states: whether the first tokens' states after every layer are asked for, (layers, B, H).
+        layers: those that a second input, bool (L,), lets pass on what they are given (LayerDrop); none without it. All
+            are computed all the same, so that one graph serves whatever is drawn.
     """
 
-    def __init__(self, hf: PreTrainedModel, store: TokenStore, length: int, states: bool) -> None:
+    def __init__(
+        self, hf: PreTrainedModel, store: TokenStore, length: int, states: bool, layers: Sequence[nn.Module] = ()
+    ) -> None:
         super().__init__()
+        self._layers = tuple(layers)
         self.hf = hf
         self.store, self.length, self.states = store, length, states
         self.training, self.narrow = hf.training, store.device.precision == "bfloat16"
 
-    def forward(self, rows: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, rows: Tensor, used: Tensor | None = None) -> tuple[Tensor, ...]:
         ids, mask, types = self.store.padded(rows, self.length)
         inputs = model_inputs(self.hf, ids, mask, types)
-        with self.store.device.autocast():
+        with self.store.device.autocast(), _switched(self._layers, used):
             found = self.hf(**inputs, output_hidden_states=self.states)
-        logits: Tensor = found.logits.float()
-        if not self.states:
-            return (logits,)
-        return torch.stack([state[:, 0] for state in found.hidden_states[1:]]).float(), logits
+            logits: Tensor = found.logits.float()
+            if not self.states:
+                return (logits,)
+            firsts = torch.stack([state[:, 0] for state in found.hidden_states[1:]])
+            family, base = family_of(self.hf.config.model_type), self.hf.base_model
+            return family.normalised(base, firsts).float(), logits
+
+
+@contextmanager
+def _switched(layers: Sequence[nn.Module], used: Tensor | None) -> Iterator[None]:
+    """Within it a layer that is not used gives what it is given."""
+    hooks = []
+    for number, layer in enumerate(layers if used is not None else ()):
+
+        def choose(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
+            assert used is not None  # else there is no hook
+            first, *others = made if isinstance(made, tuple) else (made,)
+            first = torch.where(used[number], first, given[0] if given else named["hidden_states"])
+            return (first, *others) if isinstance(made, tuple) else first
+
+        # Before those by which transformers collects hidden states.
+        hooks.append(layer.register_forward_hook(choose, prepend=True, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def padded_length(store: TokenStore, rows: Tensor) -> int:
@@ -169,7 +198,9 @@ class Graph:
                 self._buffers[parameter] = torch.empty_like(parameter, requires_grad=False)
         self._written = [parameter for parameter, _ in pairs]
         with torch.no_grad():
-            torch._foreach_copy_([self._buffers[p] for p in self._written], [gradient for _, gradient in pairs])
+            for kind in {gradient.dtype for _, gradient in pairs}:  # of mixed ones each would be copied by itself
+                alike = [(self._buffers[p], gradient) for p, gradient in pairs if gradient.dtype == kind]
+                torch._foreach_copy_([buffer for buffer, _ in alike], [gradient for _, gradient in alike])
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Replay the forward pass; the outputs are overwritten by the next one."""
@@ -179,8 +210,8 @@ class Graph:
         self._ahead()
         return tuple(output.detach() for output in self._outputs)
 
-    def backward(self, gradients: Sequence[Tensor]) -> None:
-        """Replay the backward pass, and leave or add every parameter's gradient."""
+    def backward(self, gradients: Sequence[Tensor], without: Collection[Tensor] = ()) -> None:
+        """Replay the backward pass, and leave or add every parameter's gradient, but for those ``without``."""
         with torch.no_grad():
             for held, given in zip(self._said, gradients, strict=True):
                 held.copy_(given)
@@ -189,7 +220,10 @@ class Graph:
                 if parameter.grad is self._buffers[parameter]:
                     parameter.grad = parameter.grad.clone()
             self._back()
+            left = set(map(id, without))
             for parameter in self._written:
+                if id(parameter) in left:
+                    continue
                 found = self._buffers[parameter]
                 for hook in list((parameter._backward_hooks or {}).values()):
                     changed = hook(found)
@@ -202,16 +236,18 @@ class _Replay(torch.autograd.Function):
     """A graph's forward pass, with its backward pass behind it; ``anchor`` asks for a gradient and gets none."""
 
     @staticmethod
-    def forward(ctx: Any, graphs: Graphs, graph: Graph, anchor: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
-        ctx.graphs, ctx.graph = graphs, graph
+    def forward(
+        ctx: Any, graphs: Graphs, graph: Graph, without: Collection[Tensor], anchor: Tensor, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.graphs, ctx.graph, ctx.without = graphs, graph, without
         return graph.forward(inputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
-        ctx.graph.backward(gradients)
+        ctx.graph.backward(gradients, ctx.without)
         ctx.graphs.begin()
-        return (None,) * (3 + len(ctx.graph._inputs))
+        return (None,) * (4 + len(ctx.graph._inputs))
 
 
 class Graphs:
@@ -245,32 +281,36 @@ class Graphs:
         self._buffers.clear()
         self._waiting = False
 
-    def __call__(self, kind: Hashable, step: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def __call__(
+        self, kind: Hashable, step: Any, *inputs: Tensor, without: Collection[Tensor] | None = None
+    ) -> tuple[Tensor, ...] | None:
         """What ``step`` says, replayed where that can be.
 
         Args:
             kind: what else than the values of weights and inputs determines what is computed: shapes above all.
             step: a module that is a :class:`Step`.
             inputs: without gradients, on the model's device.
+            without: parameters that are left without a gradient. Given, it is recorded at once; None is the answer
+                where it cannot be replayed, since the step itself would give them gradients of zero.
         """
-        graph = self._graph((kind, step.training, torch.is_grad_enabled()), step, inputs)
+        graph = self._graph((kind, step.training, torch.is_grad_enabled()), step, inputs, without is not None)
         if graph is None:
-            said: tuple[Tensor, ...] = step(*inputs)
+            said: tuple[Tensor, ...] | None = step(*inputs) if without is None else None
             return said
         if not torch.is_grad_enabled():
             return tuple(part.clone() for part in graph.forward(inputs))
         # Until its backward pass is over its buffers are taken.
         self._waiting = True
         anchor = torch.zeros((), device=inputs[0].device, requires_grad=True)
-        found: tuple[Tensor, ...] = _Replay.apply(self, graph, anchor, *inputs)
+        found: tuple[Tensor, ...] = _Replay.apply(self, graph, without or (), anchor, *inputs)
         return found
 
-    def _graph(self, kind: Hashable, step: Any, inputs: tuple[Tensor, ...]) -> Graph | None:
+    def _graph(self, kind: Hashable, step: Any, inputs: tuple[Tensor, ...], at_once: bool) -> Graph | None:
         if self._refused or (torch.is_grad_enabled() and self._waiting):
             return None
         if kind not in self._made:
             self._met[kind] += 1
-            if self._met[kind] <= self._patience or len(self._made) >= _MOST:
+            if (self._met[kind] <= self._patience and not at_once) or len(self._made) >= _MOST:
                 return None
             try:
                 if self._pool is None and inputs[0].device.type == "cuda":

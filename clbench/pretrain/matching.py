@@ -251,7 +251,9 @@ def _states(pupil: Pupil, form: Pretraining, asked: Asked) -> list[Tensor]:
     (chunk,) = batch.chunks
     bias = batch.ids.new_zeros(chunk.rows, 1, 1, chunk.length).float() if chunk.bias is None else chunk.bias
     step = _Encoder(bert, batch, form.precision)
-    return list(pupil.graphs((chunk.rows, chunk.length), step, batch.ids, batch.positions, batch.types, bias))
+    found = pupil.graphs((chunk.rows, chunk.length), step, batch.ids, batch.positions, batch.types, bias)
+    assert found is not None  # every layer gets a gradient
+    return list(found)
 
 
 def words(pupil: Pupil, states: Tensor) -> Tensor:

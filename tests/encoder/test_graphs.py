@@ -44,9 +44,9 @@ class Recorded:
 
 def asked(model: Classifier, graphs: Graphs, rows: Tensor, states: bool = False) -> tuple[Tensor, ...]:
     """As a classifier on a GPU asks."""
-    assert model.store is not None
-    length = padded_length(model.store, rows)
-    return graphs((len(rows), length, states), PaddedStep(model.hf, model.store, length, states), rows)
+    model.graphs = graphs
+    firsts, logits = model._replayed(rows, states, model.layers_used()) or model._said(rows, states)
+    return (logits,) if firsts is None else (firsts, logits)
 
 
 @pytest.fixture
@@ -240,6 +240,32 @@ def test_what_cannot_be_recorded_is_told_once(model: Classifier, caplog: pytest.
             torch.testing.assert_close(logits, model(torch.arange(4)), atol=1e-5, rtol=1e-5)
     (told,) = caplog.messages
     assert "cannot be recorded as a CUDA graph (operation not permitted when stream is capturing)" in told
+
+
+def test_one_graph_serves_whatever_layerdrop_leaves_out(model: Classifier) -> None:
+    record = Recorded()
+    model.set_layerdrop(0.5)
+    seen = set()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        used = model.layers_used()
+        assert used is not None
+        seen.add(tuple(used))
+        model.zero_grad()
+        torch.manual_seed(seed)
+        expected = model.states_and_logits(torch.arange(6))
+        (expected[1].square().sum() + expected[0].square().mean()).backward()
+        gradients = gradients_of(model)
+        model.zero_grad()
+        torch.manual_seed(seed)
+        if seed == 0:
+            model.graphs = Graphs(record)
+        found = asked(model, model.graphs, torch.arange(6), states=True)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        (found[1].square().sum() + found[0].square().mean()).backward()
+        assert_like(model, gradients)  # none for a layer that was left out
+    assert len(seen) > 1
+    assert record.graphs == 1
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])

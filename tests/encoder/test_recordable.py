@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification
 
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.family import FAMILIES
-from clbench.encoder.graphs import PaddedStep, recordable
+from clbench.encoder.graphs import Graphs, PaddedStep, recordable
 from clbench.encoder.tokens import TokenStore
 from clbench.runtime.device import Device
 
@@ -75,6 +75,45 @@ def test_a_step_of_a_family_takes_nothing_from_the_host(model_type: str, monkeyp
         (logits.sum() + states.sum()).backward()
     assert numbers.found == []
     assert operations.found == []
+
+
+SWITCHED = [name for name, family in FAMILIES.all().items() if family.chained and not family.shares_layers]
+
+
+@pytest.mark.parametrize("model_type", SWITCHED)
+def test_layers_that_are_computed_and_left_out_are_left_out(model_type: str) -> None:
+    lengths = np.array([3, 7, 20, 12, 5])
+    ids = np.random.default_rng(0).integers(5, 100, lengths.sum())
+    torch.manual_seed(0)
+    hf = AutoModelForSequenceClassification.from_config(small_config(model_type, num_labels=2))
+    model = Classifier(hf, TokenStore(ids, np.concatenate([[0], np.cumsum(lengths)]), lengths // 2), packed=False)
+    model.set_dropout(0.0)
+    if (norm := model.family.final_norm(model.encoder)) is not None:  # twice is not once
+        torch.nn.init.normal_(model.encoder.get_submodule(norm).weight)
+    model.train().set_layerdrop(0.5)
+    model.graphs = Graphs(lambda work, pool: work)
+    for seed in range(4):
+        found = []
+        for replayed in (False, True):
+            model.zero_grad()
+            torch.manual_seed(seed)
+            if replayed:
+                said = model._replayed(torch.arange(5), True, model.layers_used())
+                assert said is not None
+                states, logits = said
+                assert states is not None
+            else:
+                states, logits = model.states_and_logits(torch.arange(5))
+            (logits.square().sum() + states.square().mean()).backward()
+            found.append(
+                (states, logits, {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
+            )
+        (states, logits, gradients), (others, other, found_gradients) = found
+        torch.testing.assert_close(others, states, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(other, logits, atol=1e-5, rtol=1e-4)
+        assert set(found_gradients) == set(gradients)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(found_gradients[name], gradient, atol=1e-5, rtol=1e-3)
 
 
 def test_it_would_be_seen() -> None:

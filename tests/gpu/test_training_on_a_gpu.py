@@ -23,7 +23,7 @@ from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.graphs import Graphs, begin_step
 from clbench.encoder.optimization import Clipping, optimizer, schedule
-from clbench.encoder.tokens import TokenStore
+from clbench.encoder.tokens import TokenStore, rows_on
 from clbench.errors import NotFinite
 from clbench.runtime.device import choose
 from clbench.schema.shipped import names
@@ -123,6 +123,49 @@ def test_what_a_graph_says_is_what_the_eager_step_says() -> None:
         assert bool(model.graphs._made) == (patience == 0)
         said.append([value.cpu() for value in model.state_dict().values()])
     assert all(torch.equal(one, other) for one, other in zip(*said, strict=True))
+
+
+def test_with_layerdrop_one_graph_serves_all_draws() -> None:
+    models = [made("bert").with_tokens(store(choose("cuda", "float32"))).train() for _ in range(2)]
+    models[1].graphs._refused = True
+    for model in models:
+        model.set_layerdrop(0.5)
+    for seed in range(5):
+        for model in models:
+            model.zero_grad()
+            begin_step(model)
+            torch.manual_seed(seed)
+            model(torch.arange(8)).square().sum().backward()
+        ours, theirs = (
+            {name: p.grad for name, p in model.named_parameters() if p.grad is not None} for model in models
+        )
+        assert set(ours) == set(theirs)
+        for name, gradient in theirs.items():
+            torch.testing.assert_close(ours[name], gradient, atol=1e-4, rtol=1e-3)
+    assert len(models[0].graphs._made) == 1
+
+
+def test_a_step_of_training_does_not_wait_for_the_device() -> None:
+    model = made("bert").with_tokens(store(choose("cuda"))).train()
+    step, clip = optimizer(model, TRAINING), Clipping(1.0)
+    rows, labels = rows_on(torch.device("cuda"), torch.arange(8)), torch.arange(8, device="cuda") % 2
+
+    def once() -> None:
+        step.zero_grad()
+        begin_step(model)
+        loss = torch.nn.functional.cross_entropy(model(rows), labels)
+        loss.backward()
+        clip(model, loss, "here")
+        schedule(step, 0.5)
+        step.step()
+
+    for _ in range(9):  # until all is recorded
+        once()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        once()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_gradients_of_two_batches_are_summed_up() -> None:

@@ -1,8 +1,10 @@
 """How many examples a second pre-training reads: 12 x 384, a teacher of 6 x 384, batches of 256.
 
-    python tests/speed/pretraining.py [--steps 60] [--device auto|cpu] [--batch 256] [--examples 20000]
+    python tests/speed/pretraining.py [--steps 60] [--device auto|cpu] [--batch 256] [--examples 20000] [--masked TEXT]
 
-Prints one line for each precision: examples a second after a warm-up, and the largest memory of the GPU.
+Prints one line for each precision: examples a second after a warm-up, and the largest memory of the GPU. With
+``--masked`` the loss is that of masked words in a text file, by the vocabulary of the packaged backbone, without a
+teacher. On a GPU the last line is without CUDA graphs.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -22,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "encoder")]
 
 from encoder_worlds import WORDS, write_model  # noqa: E402
 
+from clbench.encoder.graphs import Graphs  # noqa: E402
 from clbench.pretrain.loop import pretrain  # noqa: E402
 from clbench.runtime.events import Event, listening  # noqa: E402
 from clbench.schema.pretrain import Pretraining  # noqa: E402
@@ -29,15 +34,17 @@ from clbench.schema.pretrain import Pretraining  # noqa: E402
 _WARM_UP = 10
 
 
-def measure(folder: Path, precision: str, options: argparse.Namespace) -> tuple[float, float]:
+def measure(folder: Path, precision: str, options: argparse.Namespace, graphs: bool = True) -> tuple[float, float]:
     """Examples a second after the warm-up, and a second of it in which the teacher was asked."""
     made = Pretraining.model_validate(
         {
             "name": "speed", "student": {"layers": 12, "width": 384, "heads": 12, "intermediate": 1536},
             "max_length": 96, "min_words": 4,
             "examples": options.examples, "batch_size": options.batch, "steps": options.steps,
-            "mixture": {"edited": 0.45, "sharing": 0.35, "unrelated": 0.2}, "matched": [2, 4, 6],
-            "weights": {"hidden": 1, "sentence": 1, "similarity": 1, "comparison": 3, "overlap": 0.5},
+            "mixture": {"edited": 0.45, "sharing": 0.35, "unrelated": 0.2},
+            "matched": [] if options.masked else [2, 4, 6],
+            "weights": {"masked": 1} if options.masked else
+            {"hidden": 1, "sentence": 1, "similarity": 1, "comparison": 3, "overlap": 0.5},
             "learning_rate": 1e-3, "precision": precision, "held_out": 64,
             "evaluate_every": options.steps, "checkpoint_every": options.steps,
         }
@@ -53,7 +60,11 @@ def measure(folder: Path, precision: str, options: argparse.Namespace) -> tuple[
             (times if event.task == "pre-train speed" else asked).append(time.perf_counter())
 
     with listening(note):
-        pretrain(made, [folder / "text.txt"], str(folder / "teacher"), folder / precision, device=options.device)
+        teacher = None if options.masked else str(folder / "teacher")
+        out = folder / f"{precision}-{graphs}"
+        text = options.masked or folder / "text.txt"
+        tokenizer = "clbench-tiny-12l" if options.masked else None
+        pretrain(made, [text], teacher, out, tokenizer=tokenizer, device=options.device)
     steps = options.steps - _WARM_UP
     # The last step also evaluates and writes a checkpoint.
     return (steps - 1) * options.batch / (times[-2] - times[_WARM_UP - 1]), asked[-1] - asked[0] if asked else 0.0
@@ -65,6 +76,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--examples", type=int, default=20_000)
     parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
+    parser.add_argument("--masked", type=Path, metavar="TEXT")
     options = parser.parse_args()
     card = torch.cuda.get_device_name() if torch.cuda.is_available() and options.device == "auto" else "CPU"
     print(f"{card}, torch {torch.__version__}, transformers {transformers.__version__}, batch {options.batch}")
@@ -77,12 +89,15 @@ def main() -> None:
         rng = np.random.default_rng(0)
         lines = (" ".join(rng.choice(WORDS, rng.integers(6, 30))) for _ in range(20_000))
         (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
-        for precision in ("float32", "bfloat16"):
+        ways = [("float32", True), ("bfloat16", True)] + ([("bfloat16", False)] if card != "CPU" else [])
+        for precision, graphs in ways:
             if card != "CPU":
                 torch.cuda.reset_peak_memory_stats()
-            speed, asked = measure(folder, precision, options)
+            with nullcontext() if graphs else patch.object(Graphs, "_graph", lambda *_: None):
+                speed, asked = measure(folder, precision, options, graphs)
             memory = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if card != "CPU" else ""
-            print(f"{precision}: {speed:,.0f} examples/s{memory}; the teacher was asked for {asked:.1f} s", flush=True)
+            how = precision + ("" if graphs else ", no graphs of the encoder")
+            print(f"{how}: {speed:,.0f} examples/s{memory}; the teacher was asked for {asked:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ Ways to fine-tune one BERT (12 layers x 128 unless said) on MNLI and SNLI pairs,
 
 - avalanche: as Avalanche's users feed it: every pair padded to 128, dicts of tensors through an AvalancheDataset;
 - usual: a loop as in transformers' example scripts: every pair padded to 128, in the device's precision;
-- buckets: a bare torch loop over batches of like length, padded to the batch, with torch's own dropout;
-  for lwf and si a loop of their own, which asks an old model, or follows the path, as well;
-- clbench: the packed, padding-free encoder under a strategy of clbench; every strategy with ``--strategies``.
+- buckets (on a CPU): a bare torch loop over batches of like length, padded to the batch, with torch's own dropout;
+- clbench: its encoder under a strategy of clbench; every strategy with ``--strategies``;
+- pkd (on a GPU): a student of all layers against a teacher's states, which are there.
+
+For lwf and si the loop that is compared asks an old model, or follows the path, as well. Of replay, ewc and a-gem the
+gradients taken are counted, and the loop that is compared takes nothing but as many.
 
 Asking: transformers' model over sorted batches of 128, padded to the batch, against clbench's evaluation.
 
@@ -20,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,6 +42,9 @@ warnings.simplefilter("ignore")
 
 from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 
+from clbench.compress.distillation import Targets, distill_loss  # noqa: E402
+from clbench.compress.steps.distill import Distill  # noqa: E402
+from clbench.compress.task import Task, fit  # noqa: E402
 from clbench.continual import Experience, avalanche  # noqa: E402
 from clbench.continual.benchmark import benchmark  # noqa: E402
 from clbench.continual.learner import build  # noqa: E402
@@ -154,8 +161,11 @@ def as_users_do(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
     return train
 
 
-def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: str = "naive") -> Way:
-    """A bare loop; with ``method`` lwf or si it does by hand what that method adds to every step."""
+def bare(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: str = "naive", usual: bool = False) -> Way:
+    """A bare loop, ``usual`` with all pairs padded to 128, else to the batch's longest.
+
+    With ``method`` lwf or si it does by hand what that method adds to every step.
+    """
     model, old = fresh(), fresh().eval()
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
     importance, way = ({name: torch.zeros_like(p) for name, p in start.items()} for _ in range(2))
@@ -173,16 +183,17 @@ def in_buckets(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: 
     def train() -> float:
         begin = now()
         for places in batches():
-            longest = PADDED if method == "usual" else int(store.lengths[rows[places]].max())
+            longest = PADDED if usual else int(store.lengths[rows[places]].max())
             tokens = {name: part.to(DEVICE.torch) for name, part in padded(store, rows[places], longest).items()}
             step.zero_grad()
             with DEVICE.autocast():
                 logits = model(**tokens).logits
             loss = nn.functional.cross_entropy(logits.float(), torch.from_numpy(labels[places]).to(DEVICE.torch))
             if method == "lwf":
-                with torch.no_grad():
-                    goal = (old(**tokens).logits / 2).log_softmax(-1)
-                loss = loss + nn.functional.kl_div((logits / 2).log_softmax(-1), goal, log_target=True)
+                with torch.no_grad(), DEVICE.autocast():
+                    said = old(**tokens).logits
+                goal = (said.float() / 2).log_softmax(-1)
+                loss = loss + nn.functional.kl_div((logits.float() / 2).log_softmax(-1), goal, log_target=True)
             if method == "si":
                 named = model.named_parameters()
                 loss = loss + sum((importance[name] * (p - start[name]).square()).sum() for name, p in named)
@@ -259,6 +270,34 @@ def with_clbench(name: str, store: TokenStore, rows: np.ndarray, labels: np.ndar
     return train, (sum(seen) + held * len(seen)) / (len(rows) - 64)
 
 
+def with_pkd(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
+    """Patient distillation of every layer but the last, as a recipe's step."""
+    model = Classifier(fresh()).with_tokens(store)
+    form = read_strategy("naive").training.model_copy(
+        update={"learning_rate": 1e-4, "epochs": 1, "select": "last", "batch_size": BATCH}
+    )
+    step = Distill.model_validate(
+        {"step": "distill", "teacher": "any", "alpha": 0.5, "temperature": 2, "beta": 1.0,
+         "layer_map": list(range(1, LAYERS)), "training": form.model_dump()}
+    )  # fmt: skip
+    draw = np.random.default_rng(0)
+    states = draw.standard_normal((len(rows), LAYERS - 1, WIDTH), np.float32) / WIDTH**0.5
+    taught = Targets(
+        draw.standard_normal((len(rows), 2)).astype(np.float32), states.astype(np.float16),
+        np.zeros((0, 0, WIDTH), np.float16), np.zeros(0, np.int64),
+    )  # fmt: skip
+    task = Task(store, rows, labels, rows[:2], labels[:2], 2, "speed")
+    loss = distill_loss(step, task, taught, LAYERS - 1, model)
+
+    def train() -> float:
+        begin = now()
+        fit(model, task, form, loss, seed=0, name="pkd")
+        return now() - begin
+
+    train()
+    return train
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, help="a folder of real pairs; generated ones are taken without it")
@@ -283,32 +322,38 @@ def main() -> None:
     rows = np.random.default_rng(0).permutation(len(labels))
     store = pack(open_backbone("clbench-tiny-12l").tokenizer(), first, second, PADDED).on(DEVICE)
     ways: dict[str, Way] = {
-        "avalanche": as_users_do(store, rows, labels[rows]), "usual": in_buckets(store, rows, labels[rows], "usual"),
-        "buckets": in_buckets(store, rows, labels[rows]),
+        "avalanche": as_users_do(store, rows, labels[rows]), "usual": bare(store, rows, labels[rows], usual=True),
     }  # fmt: skip
+    on_gpu = DEVICE.kind != "cpu"
+    rival = "usual" if on_gpu else "buckets"
+    if not on_gpu:
+        ways[rival] = bare(store, rows, labels[rows])
     strategies = asked.strategies.split(",")
     by_hand = [name for name in strategies if name in BY_HAND]
-    ways |= {f"buckets {name}": in_buckets(store, rows, labels[rows], name) for name in by_hand}
-    rivals = {f"clbench {name}": f"buckets {name}" for name in by_hand}
+    ways |= {f"{rival} {name}": bare(store, rows, labels[rows], name, on_gpu) for name in by_hand}
+    rivals = {f"clbench {name}": f"{rival} {name}" for name in by_hand}
     share = dict.fromkeys(ways, 1.0)
     for name in strategies:
         ways[f"clbench {name}"], share[f"clbench {name}"] = with_clbench(name, store, rows, labels[rows])
+    if on_gpu:
+        ways["clbench pkd"], share["clbench pkd"] = with_pkd(store, rows, labels[rows]), 1.0
     ways |= {"asking, padded": asked_padded(store, rows), "asking, clbench": asked_clbench(store, rows)}
     share |= {"asking, padded": 1.0, "asking, clbench": 1.0}
     rivals["asking, clbench"] = "asking, padded"
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(asked.rounds):
+    for turn in range(asked.rounds):
         for name, train in ways.items():
             seconds[name].append(train())
+            print(f"{turn + 1}/{asked.rounds} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
     # A strategy's first 64 pairs are its past, not its present.
-    count = {name: len(rows) - (64 if name.startswith("clbench") else 0) for name in ways}
+    count = {name: len(rows) - (64 if name in {f"clbench {one}" for one in strategies} else 0) for name in ways}
     speed = {name: count[name] * share[name] / median(took) for name, took in seconds.items()}
     found = {
         name: {
             "examples_a_second": round(value, 1),
             "times_avalanche": round(value / speed["avalanche"], 2),
-            "times_usual": round(value / speed["usual"], 2),
-            "times_buckets": round(value / speed[rivals.get(name, "buckets")], 2),
+            "times_plain_usual": round(value / speed["usual"], 2),
+            f"times_{rival}": round(value / speed[rivals.get(name, rival)], 2),
         }
         for name, value in speed.items()
     }
@@ -319,8 +364,8 @@ def main() -> None:
     from rich.table import Table
 
     where = f"{DEVICE.card or DEVICE.kind}, {DEVICE.precision}, torch {torch.__version__}"
-    title = f"{LAYERS} x {WIDTH}, {store.lengths.mean():.0f} tokens a pair; {where}"
-    table = Table("way", "examples/s", "x avalanche", "x usual", "x buckets", title=title)
+    title = f"{LAYERS} x {WIDTH}, {store.lengths.mean():.0f} tokens a pair, batches of {BATCH}; {where}"
+    table = Table("way", "examples/s", "x avalanche", "x plain usual", f"x {rival} doing the same", title=title)
     for name, row in found.items():
         table.add_row(name, *(str(value) for value in row.values()))
     Console().print(table)

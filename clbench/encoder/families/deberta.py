@@ -17,6 +17,11 @@ class _Deberta(Family):
         return None
 
 
+class _SecondDeberta(_Deberta):
+    # What follows the first layer there is also reads its input.
+    chained = False
+
+
 class _FirstDeberta(_Deberta):
     """One matrix makes queries, keys and values, a head's all three beside each other; their biases lie apart."""
 
@@ -35,4 +40,4 @@ class _FirstDeberta(_Deberta):
 
 
 deberta = _FirstDeberta("DeBERTa", ("deberta",), flat=False)
-deberta_v2 = _Deberta("DeBERTa v2, v3", ("deberta-v2",), flat=False)
+deberta_v2 = _SecondDeberta("DeBERTa v2, v3", ("deberta-v2",), flat=False)
