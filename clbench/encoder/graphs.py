@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -163,11 +163,12 @@ class Graph:
         place = self._inputs[0].device
         on_gpu = place.type == "cuda"
         state = torch.cuda.get_rng_state(place) if on_gpu else torch.get_rng_state()
+        if on_gpu:
+            torch.cuda.synchronize(place)  # another stream reads what this one has just written
         with torch.cuda.stream(torch.cuda.Stream(place)) if on_gpu else nullcontext(), recordable(self._step, place):
-            for _ in range(2):  # what is set up at the first time must not be in it
-                self._forward()
-                self._said = [torch.zeros_like(output) for output in self._outputs]
-                self._backward()
+            self._forward()  # what is set up at the first time must not be in it
+            self._said = [torch.zeros_like(output) for output in self._outputs]
+            self._backward()
             self._outputs = ()
             if on_gpu:
                 torch.cuda.synchronize(place)
@@ -195,7 +196,7 @@ class Graph:
         pairs = [(p, g) for p, g in zip(self._held.values(), found, strict=True) if g is not None]
         for parameter, _ in pairs:
             if parameter not in self._buffers:
-                self._buffers[parameter] = torch.empty_like(parameter, requires_grad=False)
+                self._buffers[parameter] = _lasting(torch.empty_like(parameter, requires_grad=False))
         self._written = [parameter for parameter, _ in pairs]
         with torch.no_grad():
             for kind in {gradient.dtype for _, gradient in pairs}:  # of mixed ones each would be copied by itself
@@ -328,6 +329,35 @@ class Graphs:
     def begin(self) -> None:
         """A step of training begins, or a backward pass is over: none of an earlier step is to come."""
         self._waiting = False
+
+
+def _lasting(gradient: Tensor) -> Tensor:
+    """Mark a tensor in which a parameter's gradient lies at every step."""
+    gradient.lasting = True  # type: ignore[attr-defined]
+    return gradient
+
+
+class Places:
+    """Where the gradients of parameters lie at every step, so that what is done to them can be replayed."""
+
+    def __init__(self) -> None:
+        self._places: dict[Tensor, Tensor] = {}
+
+    def settle(self, parameters: Iterable[Tensor]) -> None:
+        """Move gradients that autograd has put somewhere else; those that a graph wrote stay where they are."""
+        found, meant = [], []
+        for parameter in parameters:
+            gradient = parameter.grad
+            if gradient is None or getattr(gradient, "lasting", False):
+                continue
+            if parameter not in self._places:
+                self._places[parameter] = _lasting(torch.empty_like(gradient))
+            parameter.grad = self._places[parameter]
+            found.append(gradient)
+            meant.append(self._places[parameter])
+        if found:
+            with torch.no_grad():
+                torch._foreach_copy_(meant, found)
 
 
 class Repeated:

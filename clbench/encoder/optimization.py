@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clbench.encoder.graphs import Repeated
+from clbench.encoder.graphs import Places, Repeated
 from clbench.errors import NotFinite
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.training import Training
@@ -21,6 +21,7 @@ class AdamW(torch.optim.AdamW):
         # torch's default takes five times as long on a CPU, a tenth of a small model's step.
         super().__init__(groups, fused=kinds <= {"cpu", "cuda", "mps"}, capturable=kinds == {"cuda"}, **settings)
         self._rates: list[Tensor] = []
+        self._places = Places()
         self._update = Repeated(self._step)
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -29,6 +30,7 @@ class AdamW(torch.optim.AdamW):
         if not moved or moved[0].device.type != "cuda":
             super().step()
             return
+        self._places.settle(moved)
         if not self._rates:
             self._rates = [torch.zeros((), device=moved[0].device) for _ in self.param_groups]
         for rate, group in zip(self._rates, self.param_groups, strict=True):
@@ -78,7 +80,7 @@ class Clipping:
     def __init__(self, max_norm: float | None) -> None:
         self.max_norm = max_norm
         self._parameters: list[Tensor] = []
-        self._clip = Repeated(self._clipped)
+        self._clip, self._places = Repeated(self._clipped), Places()
         # Loss, and the sum of loss and norm, on their way from the device; when they are there; whose they are.
         self._open: tuple[Tensor, torch.cuda.Event, str] | None = None
 
@@ -97,6 +99,8 @@ class Clipping:
         found = loss.detach()
         if self.max_norm is not None:
             self._parameters = list(model.parameters())
+            if found.device.type == "cuda":
+                self._places.settle(self._parameters)
             norm = self._clip([p.grad for p in self._parameters if p.grad is not None])
             assert norm is not None  # that is what it gives
             found = found + norm

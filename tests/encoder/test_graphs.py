@@ -16,7 +16,7 @@ from transformers import BertForSequenceClassification
 
 from clbench.compress.masks import attach_masks
 from clbench.encoder.classifier import Classifier, keep_layers
-from clbench.encoder.graphs import BUCKET, Graph, Graphs, PaddedStep, begin_step, padded_length
+from clbench.encoder.graphs import BUCKET, Graph, Graphs, PaddedStep, Places, begin_step, padded_length
 from clbench.runtime.device import Device
 
 
@@ -266,6 +266,25 @@ def test_one_graph_serves_whatever_layerdrop_leaves_out(model: Classifier) -> No
         assert_like(model, gradients)  # none for a layer that was left out
     assert len(seen) > 1
     assert record.graphs == 1
+
+
+def test_gradients_are_moved_to_where_they_lay_but_for_those_of_graphs(model: Classifier) -> None:
+    places, graphs = Places(), Graphs(Recorded(), patience=0)
+    seen = []
+    for ask in (model, model, lambda rows: asked(model, graphs, rows)[-1], model):
+        model.zero_grad()
+        ask(torch.arange(6)).square().sum().backward()
+        expected = gradients_of(model)
+        before = [p.grad for p in model.parameters()]
+        places.settle(model.parameters())
+        assert_like(model, expected)
+        seen.append((before, [p.grad for p in model.parameters()]))
+        places.settle(model.parameters())
+        assert all(p.grad is one for p, one in zip(model.parameters(), seen[-1][1], strict=True))
+    same = [[a is b for a, b in zip(seen[0][1], after, strict=True)] for _, after in seen]
+    assert [all(part) for part in same] == [True, True, False, True]
+    before, after = seen[2]
+    assert all(a is b for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])

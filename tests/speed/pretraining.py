@@ -1,6 +1,6 @@
 """How many examples a second pre-training reads: 12 x 384, a teacher of 6 x 384, batches of 256.
 
-    python tests/speed/pretraining.py [--steps 60] [--device auto|cpu] [--batch 256] [--examples 20000] [--masked TEXT]
+    python tests/speed/pretraining.py [--steps 200] [--device auto|cpu] [--batch 256] [--examples 20000] [--masked TEXT]
 
 Prints one line for each precision: examples a second after a warm-up, and the largest memory of the GPU. With
 ``--masked`` the loss is that of masked words in a text file, by the vocabulary of the packaged backbone, without a
@@ -31,7 +31,8 @@ from clbench.pretrain.loop import pretrain  # noqa: E402
 from clbench.runtime.events import Event, listening  # noqa: E402
 from clbench.schema.pretrain import Pretraining  # noqa: E402
 
-_WARM_UP = 10
+# Steps, or half of them where there are fewer.
+_WARM_UP = 80
 
 
 def measure(folder: Path, precision: str, options: argparse.Namespace, graphs: bool = True) -> tuple[float, float]:
@@ -50,12 +51,13 @@ def measure(folder: Path, precision: str, options: argparse.Namespace, graphs: b
         }
     )  # fmt: skip
     times: list[float] = []
+    warm_up = min(_WARM_UP, options.steps // 2)
     asked: list[float] = []
 
     def note(event: Event) -> None:
         if event.kind == "advance":
             # A step is over for the CPU before it is over for the GPU.
-            if torch.cuda.is_available() and event.done in (_WARM_UP, options.steps):
+            if torch.cuda.is_available() and event.done in (warm_up, options.steps):
                 torch.cuda.synchronize()
             (times if event.task == "pre-train speed" else asked).append(time.perf_counter())
 
@@ -65,14 +67,14 @@ def measure(folder: Path, precision: str, options: argparse.Namespace, graphs: b
         text = options.masked or folder / "text.txt"
         tokenizer = "clbench-tiny-12l" if options.masked else None
         pretrain(made, [text], teacher, out, tokenizer=tokenizer, device=options.device)
-    steps = options.steps - _WARM_UP
+    steps = options.steps - warm_up
     # The last step also evaluates and writes a checkpoint.
-    return (steps - 1) * options.batch / (times[-2] - times[_WARM_UP - 1]), asked[-1] - asked[0] if asked else 0.0
+    return (steps - 1) * options.batch / (times[-2] - times[warm_up - 1]), asked[-1] - asked[0] if asked else 0.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--examples", type=int, default=20_000)
     parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
