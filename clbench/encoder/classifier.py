@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import Family, family_of
-from clbench.encoder.graphs import Graphs, PaddedStep, padded_length
+from clbench.encoder.graphs import Graphs
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.micro_batches import MicroBatches, Said
+from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore, on_host
 from clbench.errors import NotFinite, UserError

@@ -1,10 +1,9 @@
-"""CUDA graphs of a model's forward and backward pass, one for each batch size and bucket of lengths.
+"""CUDA graphs of a step of training: forward and backward pass, and what is done to gradients and weights behind it.
 
-At 32 pairs a GPU spends more time on being told what to do than on doing it. A graph is told once: rows are gathered
-from the token store on the device and padded to a multiple of 16 tokens, and forward and backward pass are replayed.
-What stands between and behind them (losses, penalties, clipping, the optimizer) stays as it is, so that every recipe
-and strategy has the gain. A graph's buffers are its own until its backward pass is over; a second forward pass before
-that runs eagerly, through the same products.
+At 32 pairs a GPU spends more time on being told what to do than on doing it. A graph is told once and replayed. What
+stands between and behind graphs (losses, penalties) stays as it is, so that every recipe and strategy has the gain. A
+graph's buffers are its own until its backward pass is over; a second forward pass before that runs eagerly, through the
+same products.
 """
 
 from __future__ import annotations
@@ -14,88 +13,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
-from clbench.encoder.family import family_of
-from clbench.encoder.forward import model_inputs
-from clbench.encoder.tokens import on_host
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from clbench.encoder.tokens import TokenStore
-
-# Lengths are padded to a multiple of it: few graphs, little padding.
-BUCKET = 16
 # Graphs of one model: each holds gradients of its own.
 _MOST = 48
 _LOG = logging.getLogger(__name__)
-
-
-class PaddedStep(nn.Module):
-    """A forward pass over rows of the store, padded on the device: int64 (B,) -> states where asked for, and logits.
-
-    Args:
-        hf: the model; its mode is the step's.
-        store: where the rows' tokens lie.
-        length: tokens that every row is padded to.
-        states: whether the first tokens' states after every layer are asked for, (layers, B, H).
-        layers: those that a second input, bool (L,), lets pass on what they are given (LayerDrop); none without it. All
-            are computed all the same, so that one graph serves whatever is drawn.
-    """
-
-    def __init__(
-        self, hf: PreTrainedModel, store: TokenStore, length: int, states: bool, layers: Sequence[nn.Module] = ()
-    ) -> None:
-        super().__init__()
-        self._layers = tuple(layers)
-        self.hf = hf
-        self.store, self.length, self.states = store, length, states
-        self.training, self.narrow = hf.training, store.device.precision == "bfloat16"
-
-    def forward(self, rows: Tensor, used: Tensor | None = None) -> tuple[Tensor, ...]:
-        ids, mask, types = self.store.padded(rows, self.length)
-        inputs = model_inputs(self.hf, ids, mask, types)
-        with self.store.device.autocast(), _switched(self._layers, used):
-            found = self.hf(**inputs, output_hidden_states=self.states)
-            logits: Tensor = found.logits.float()
-            if not self.states:
-                return (logits,)
-            firsts = torch.stack([state[:, 0] for state in found.hidden_states[1:]])
-            family, base = family_of(self.hf.config.model_type), self.hf.base_model
-            return family.normalised(base, firsts).float(), logits
-
-
-@contextmanager
-def _switched(layers: Sequence[nn.Module], used: Tensor | None) -> Iterator[None]:
-    """Within it a layer that is not used gives what it is given."""
-    hooks = []
-    for number, layer in enumerate(layers if used is not None else ()):
-
-        def choose(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
-            assert used is not None  # else there is no hook
-            first, *others = made if isinstance(made, tuple) else (made,)
-            first = torch.where(used[number], first, given[0] if given else named["hidden_states"])
-            return (first, *others) if isinstance(made, tuple) else first
-
-        # Before those by which transformers collects hidden states.
-        hooks.append(layer.register_forward_hook(choose, prepend=True, with_kwargs=True))
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def padded_length(store: TokenStore, rows: Tensor) -> int:
-    """The least multiple of :data:`BUCKET` that holds the longest of ``rows``, but no more than the store's longest."""
-    longest = int(store.lengths[on_host(rows)].max())
-    return min(-(-longest // BUCKET) * BUCKET, store.longest)
 
 
 class Step(Protocol):

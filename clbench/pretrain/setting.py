@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from clbench.encoder.backbone import Backbone, open_backbone
-from clbench.encoder.graphs import BUCKET
 from clbench.encoder.optimization import optimizer
+from clbench.encoder.padded_step import BUCKET
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress
 from clbench.pretrain.corpus import Corpus, read_lines

@@ -16,7 +16,8 @@ from transformers import BertForSequenceClassification
 
 from clbench.compress.masks import attach_masks
 from clbench.encoder.classifier import Classifier, keep_layers
-from clbench.encoder.graphs import BUCKET, Graph, Graphs, PaddedStep, Places, begin_step, padded_length
+from clbench.encoder.graphs import Graph, Graphs, Places, begin_step
+from clbench.encoder.padded_step import BUCKET, PaddedStep, padded_length
 from clbench.runtime.device import Device
 
 

@@ -11,7 +11,7 @@ import torch
 from pretrain_worlds import form, write_teacher, write_text
 
 from clbench.encoder.backbone import open_backbone
-from clbench.encoder.graphs import BUCKET
+from clbench.encoder.padded_step import BUCKET
 from clbench.encoder.tokens import TokenStore
 from clbench.pretrain.loop import pretrain
 from clbench.pretrain.matching import losses, weigh
