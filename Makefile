@@ -1,11 +1,11 @@
-# Seven verbs: setup, demo, test, check, coverage, speed, board.
+# Eight verbs: setup, demo, test, check, coverage, speed, gpu, board.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # One more than two cores: a test that starts processes waits for them.
 WORKERS ?= 3
 
-.PHONY: setup demo test check coverage speed board generators
+.PHONY: setup demo test check coverage speed gpu board generators
 
 # The two set-ups differ only in the packages that tests and checks need.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -44,6 +44,13 @@ check: $(VENV)/.test  ## ruff (lint, format), types, and who may import whom
 
 speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted (DATA=FOLDER: on real pairs)
 	$(BIN)/python tests/speed/training.py $(if $(DATA),--data-dir $(DATA))
+
+# With the Python that has a torch with CUDA: the one of $(VENV) has what pip gives.
+gpu:  ## everything that needs a GPU, then the speed tables (PYTHON=.., DATA=FOLDER, TEXT=FILE with a sentence a line)
+	$(PYTHON) -m pytest tests/gpu
+	$(PYTHON) tests/speed/training.py --device cuda --width 768 --pairs 3072 --rounds 2 \
+	  --strategies naive,replay,ewc,lwf,si,agem $(if $(DATA),--data-dir $(DATA))
+	$(PYTHON) tests/speed/pretraining.py $(if $(TEXT),--masked $(TEXT))
 
 board: $(VENV)/.demo  ## check every submission, and render leaderboard/ from them
 	$(BIN)/clbench verify leaderboard/submissions

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clbench.encoder.classifier import full_precision
+from clbench.encoder.classifier import Classifier, full_precision
+from clbench.encoder.graphs import begin_step
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.reference import ReferenceModel
 from clbench.encoder.tokens import on_host
@@ -148,13 +149,20 @@ def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, lab
 def _pair_by_pair(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) -> None:
     """The same for any model, at the cost of a backward pass a pair."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    for row, label in zip(rows.split(1), labels.split(1), strict=True):
-        with torch.enable_grad():
-            loss = F.cross_entropy(model(row), label)
-        gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
-        for name, gradient in zip(trained, gradients, strict=True):
-            if gradient is not None:
-                sums[name] += gradient.square()
+    ask = model.replayed if isinstance(model, Classifier) else model
+    kept = {name: p.grad for name, p in trained.items()}
+    try:
+        for row, label in zip(rows.split(1), labels.split(1), strict=True):
+            for parameter in trained.values():
+                parameter.grad = None
+            begin_step(model)
+            with torch.enable_grad():
+                F.cross_entropy(ask(row), label).backward()
+            found = {name: p.grad for name, p in trained.items() if p.grad is not None}
+            torch._foreach_addcmul_([sums[name] for name in found], list(found.values()), list(found.values()))
+    finally:
+        for name, parameter in trained.items():
+            parameter.grad = kept[name]
 
 
 @contextmanager

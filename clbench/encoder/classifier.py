@@ -117,6 +117,13 @@ class Classifier(nn.Module):
         """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
         return self._said(rows, states=False)[1]
 
+    def replayed(self, rows: Tensor) -> Tensor:
+        """As :meth:`forward`, on a GPU by a CUDA graph in evaluation mode too: for the gradients of many small batches,
+        which are left in ``.grad``."""
+        on_gpu = self.store is not None and self.store.device.kind == "cuda"
+        said = self._replayed(rows, False, self.layers_used()) if on_gpu else None
+        return self(rows) if said is None else said[1]
+
     def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states of the rows' first tokens after every layer, (layers, B, H), and logits (B, C).
 

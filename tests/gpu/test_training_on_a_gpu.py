@@ -19,6 +19,7 @@ from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from clbench.compress.masks import attach_masks, hold_masks
 from clbench.continual import Checkpoints, Evaluation, live
+from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.graphs import Graphs, begin_step
@@ -166,6 +167,20 @@ def test_a_step_of_training_does_not_wait_for_the_device() -> None:
         once()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_single_pairs_of_a_model_without_rules_are_replayed() -> None:
+    """The Fisher information of an MPNet, whose relative positions belong to no pair."""
+    model = made("mpnet")
+    rows, labels = torch.arange(8), torch.arange(8) % 2
+    exact = fisher_diagonal(copy.deepcopy(model).with_tokens(store(choose("cpu"))), rows, labels)
+    on_gpu = copy.deepcopy(model).with_tokens(store(choose("cuda", "float32")))
+    on_gpu.graphs = Graphs(patience=0)
+    found = fisher_diagonal(on_gpu, rows, labels)
+    assert on_gpu.graphs._made
+    assert all(p.grad is None for p in on_gpu.parameters())
+    for name, value in exact.items():
+        torch.testing.assert_close(found[name].cpu(), value, rtol=1e-2, atol=1e-3 * float(value.max()) + 1e-9)
 
 
 def test_gradients_of_two_batches_are_summed_up() -> None:
