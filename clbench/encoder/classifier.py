@@ -163,8 +163,15 @@ class Classifier(nn.Module):
     def _said(self, rows: Tensor, states: bool) -> Said:
         """First tokens' states, where they are asked for, and logits: replayed, in parts, or as they come."""
         used = self.layers_used()
-        if self._has_graphs(rows) and (said := self._replayed(rows, states, used)) is not None:
-            return said
+        if self._has_graphs(rows):
+            try:
+                said = self._replayed(rows, states, used)
+            except torch.OutOfMemoryError:
+                if self._parts is None:
+                    raise
+                said = None  # in parts, then
+            if said is not None:
+                return said
 
         def ask(part: Tensor) -> Said:
             batch = self._batch(part)

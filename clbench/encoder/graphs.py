@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
-# Graphs of one model: each holds gradients of its own.
+# Graphs of one model; what comes in so many shapes runs eagerly.
 _MOST = 48
 _LOG = logging.getLogger(__name__)
 

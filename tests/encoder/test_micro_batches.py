@@ -86,3 +86,20 @@ def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose("cpu", micro_batch="auto").micro_batch == "auto"
     with pytest.raises(UserError, match=r"--micro-batch should be auto or a number of pairs, 1 or more, but is none"):
         choose("cpu", micro_batch="none")
+
+
+@pytest.mark.parametrize("asked", [None, "auto"])
+def test_a_step_in_graphs_that_does_not_fit_goes_on_in_parts(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, rows = model(Device(micro_batch=asked)), torch.arange(6)
+    expected = made(rows)
+
+    def replayed(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(made, "_has_graphs", lambda _: True)
+    monkeypatch.setattr(made, "_replayed", replayed)
+    if asked is None:
+        with pytest.raises(torch.OutOfMemoryError):
+            made(rows)
+    else:
+        torch.testing.assert_close(made(rows), expected)
