@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from clbench.encoder.family import Family, family_of
 from clbench.encoder.graphs import Graphs
 from clbench.encoder.layer_norm import ExactLayerNorm
-from clbench.encoder.micro_batches import MicroBatches, Said
+from clbench.encoder.micro_batches import MicroBatches, Said, join_said
 from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
-from clbench.encoder.tokens import Batch, TokenStore, on_host
+from clbench.encoder.tokens import Batch, TokenStore, join_batches, on_host
 from clbench.errors import NotFinite, UserError
 
 if TYPE_CHECKING:
@@ -135,12 +135,17 @@ class Classifier(nn.Module):
 
     def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
         """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
-        batch = self._batch(rows)
-        with self._autocast():
-            states, logits = self.family.states_and_logits(
-                self.hf, batch, packed=self.packed, used=self.layers_used(), every=True
-            )
-        return batch, [full_precision(state) for state in states], full_precision(logits)
+        used = self.layers_used()
+
+        def ask(part: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
+            batch = self._batch(part)
+            with self._autocast():
+                states, logits = self.family.states_and_logits(
+                    self.hf, batch, packed=self.packed, used=used, every=True
+                )
+            return batch, [full_precision(state) for state in states], full_precision(logits)
+
+        return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, _join_read)
 
     def set_layerdrop(self, rate: float) -> None:
         """The chance that a batch leaves a layer out in training; the configuration, which travels along, says it."""
@@ -182,7 +187,7 @@ class Classifier(nn.Module):
             firsts = self.family.normalised(self.encoder, full_precision(firsts), used)
             return firsts, full_precision(logits)
 
-        return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows)
+        return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, join_said)
 
     def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
@@ -229,6 +234,11 @@ class Classifier(nn.Module):
             return None
         used: list[bool] = (torch.rand(self.config.num_hidden_layers) >= rate).tolist()
         return used
+
+
+def _join_read(parts: Sequence[tuple[Batch, list[Tensor], Tensor]]) -> tuple[Batch, list[Tensor], Tensor]:
+    batches, states, logits = zip(*parts, strict=True)
+    return join_batches(batches), [torch.cat(depth) for depth in zip(*states, strict=True)], torch.cat(logits)
 
 
 def full_precision(x: Tensor) -> Tensor:

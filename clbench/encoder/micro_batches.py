@@ -7,8 +7,8 @@ knows of the parts. That costs a third of a step more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,13 @@ from torch.utils.checkpoint import checkpoint
 _LOG = logging.getLogger(__name__)
 # States of the rows' first tokens, (layers, B, H), or none of them, and logits (B, C).
 Said = tuple[Tensor | None, Tensor]
+Answer = TypeVar("Answer")
+
+
+def join_said(parts: Sequence[Said]) -> Said:
+    """The answer about all rows, of those about parts of them."""
+    states = [part for part, _ in parts if part is not None]
+    return torch.cat(states, dim=1) if states else None, torch.cat([logits for _, logits in parts])
 
 
 class MicroBatches:
@@ -30,8 +37,10 @@ class MicroBatches:
         self.size: int | None = None if asked == "auto" else asked
         self.halves = asked == "auto"
 
-    def __call__(self, ask: Callable[[Tensor], Said], rows: Tensor) -> Said:
-        """What ``ask`` says of all rows.
+    def __call__(
+        self, ask: Callable[[Tensor], Answer], rows: Tensor, join: Callable[[Sequence[Answer]], Answer]
+    ) -> Answer:
+        """What ``ask`` says of all rows, what it says of parts of them being joined.
 
         Raises:
             torch.OutOfMemoryError: there is no room for the least of them.
@@ -48,8 +57,7 @@ class MicroBatches:
                 self.size = least // 2
                 _LOG.warning("out of memory: %s pairs of a batch are computed at once from now on.", self.size)
             else:
-                states, logits = zip(*parts, strict=True)
-                return None if states[0] is None else torch.cat(states, dim=1), torch.cat(logits)
+                return join(parts)
             # After the exception is gone, and with it what its frames held.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

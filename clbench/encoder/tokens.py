@@ -98,6 +98,29 @@ class Batch:
         return Batch(chunks=chunks, places=self.places, **moved)
 
 
+def join_batches(parts: Sequence[Batch]) -> Batch:
+    """One batch of the rows of several, one batch's tokens behind another's."""
+    tokens = np.cumsum([0, *(len(part.ids) for part in parts)]).tolist()
+    rows = np.cumsum([0, *(len(part.firsts) for part in parts)]).tolist()
+    joined = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name in ("ids", "positions", "types", "mask", "sources")
+    }
+    return Batch(
+        chunks=tuple(
+            replace(chunk, start=chunk.start + begin)
+            for part, begin in zip(parts, tokens, strict=False)
+            for chunk in part.chunks
+        ),
+        firsts=torch.cat([part.firsts + begin for part, begin in zip(parts, tokens, strict=False)]),
+        owners=torch.cat([part.owners + begin for part, begin in zip(parts, rows, strict=False)]),
+        places=np.concatenate(
+            [part.places + np.array([[begin], [0]]) for part, begin in zip(parts, rows, strict=False)], axis=1
+        ),
+        **joined,
+    )
+
+
 class TokenStore:
     """Token ids of many sequences in one flat array.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import BertForSequenceClassification
 
 from clbench.encoder.classifier import Classifier
-from clbench.encoder.micro_batches import MicroBatches
+from clbench.encoder.micro_batches import MicroBatches, join_said
 from clbench.errors import UserError
 from clbench.runtime.device import Device, choose
 
@@ -37,6 +37,25 @@ def test_the_batch_stays_whole(layerdrop: float) -> None:
         found.append((states, logits, {name: p.grad for name, p in made.named_parameters() if p.grad is not None}))
     whole, parts = found
     torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-4)
+
+
+def test_every_token_s_states_are_those_of_the_whole_batch() -> None:
+    rows, found = torch.tensor([7, 0, 21, 3, 9, 30, 12]), []
+    for device in (Device(), Device(micro_batch=3)):
+        made = model(device)
+        batch, states, logits = made.read(rows)
+        loss = sum((state * batch.mask[:, None]).square().sum() for state in states) + logits.square().sum()
+        loss.backward()
+        firsts = [state[batch.firsts] for state in states]
+        # Token by token, wherever it lies in the batch: by its row and its place there.
+        at = {(int(r), int(p)): n for n, (r, p) in enumerate(batch.places.T.tolist()) if batch.mask[n]}
+        assert all(int(batch.owners[n]) == row for (row, _), n in at.items())
+        spans = [batch.ids[chunk.start : chunk.start + chunk.rows * chunk.length] for chunk in batch.chunks]
+        assert torch.equal(torch.cat(spans), batch.ids)
+        tokens = {key: (batch.sources[n], batch.ids[n], states[-1][n]) for key, n in at.items()}
+        found.append((firsts, logits, tokens, {n: p.grad for n, p in made.named_parameters() if p.grad is not None}))
+    whole, parts = found
+    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-4)
 
 
 def test_what_is_computed_again_drops_the_same() -> None:
@@ -68,15 +87,15 @@ def test_auto_halves_until_it_fits(caplog: pytest.LogCaptureFixture) -> None:
 
     parts = MicroBatches("auto")
     with caplog.at_level(logging.WARNING, "clbench"):
-        _, logits = parts(ask, torch.arange(16))
+        _, logits = parts(ask, torch.arange(16), join_said)
     assert logits[:, 0].tolist() == list(range(16))
     assert sizes[:3] == [16, 8, 4]
     assert parts.size == 2
     assert len(caplog.messages) == 3
     with pytest.raises(torch.OutOfMemoryError):
-        MicroBatches(8)(ask, torch.arange(16))
+        MicroBatches(8)(ask, torch.arange(16), join_said)
     with pytest.raises(torch.OutOfMemoryError):
-        MicroBatches("auto")(lambda rows: ask(torch.arange(9)), torch.arange(16))
+        MicroBatches("auto")(lambda rows: ask(torch.arange(9)), torch.arange(16), join_said)
 
 
 def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
