@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clbench.errors import UserError, nearest
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
+
+if TYPE_CHECKING:
+    from clbench.data.pairs import Pairs
+    from clbench.encoder.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class EditionFacts:
         splits: digest and size of each split of each domain.
         gold: each domain's reference labels, int (N,).
         majority, word_overlap: accuracy and balanced accuracy of each domain's baselines.
+        tests: each domain's test pairs.
     """
 
     stream: OpenStream
@@ -31,6 +38,23 @@ class EditionFacts:
     gold: Mapping[str, np.ndarray]
     majority: Mapping[str, tuple[float, float]]
     word_overlap: Mapping[str, tuple[float, float]]
+    tests: Mapping[str, Pairs]
+
+    def mean_length(self, backbone: Backbone, max_length: int) -> int:
+        """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
+        from clbench.encoder.tokens import pack
+
+        key = backbone.digest, max_length
+        if key not in self._lengths:
+            first, second = (
+                [t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second")
+            )
+            self._lengths[key] = round(float(np.mean(pack(backbone.tokenizer(), first, second, max_length).lengths)))
+        return self._lengths[key]
+
+    @cached_property
+    def _lengths(self) -> dict[tuple[str, int], int]:
+        return {}
 
 
 def facts_of(stream: str, edition: str, data_dir: Path | None = None) -> EditionFacts:
@@ -69,5 +93,6 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
         edition=edition,
         splits={d.name: {name: (pairs.digest(), len(pairs)) for name, pairs in d.splits.items()} for d in data},
         gold={d.name: d.splits["test"].labels for d in data},
+        tests={d.name: d.splits["test"] for d in data},
         **baselines,
     )

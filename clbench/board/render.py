@@ -39,8 +39,8 @@ naming the commonest class gets. ◆ marks the Pareto front: no other, reference
 and better. ⚠ marks a submission whose records warn of something; the list
 below the table says of what.
 
-**How to submit.** `clbench run` with several seeds, then `clbench submit`, then a pull request with the new folder in
-`submissions/`. `clbench leaderboard build` writes this page; changes by hand are lost.
+**How to submit.** `clbench run` with several seeds, then `clbench submit` and `clbench leaderboard build`, then a pull
+request with the new folder in `submissions/`, this page and `board.csv`. Changes by hand are lost.
 """
 
 

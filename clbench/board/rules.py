@@ -1,4 +1,4 @@
-"""What a record has to be to stand in a track: the shipped stream, strategy and pairs, and a whole life."""
+"""What a record has to be to stand in a track: the shipped stream, strategy and pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.record.parts import Plugin
 from clbench.schema.shipped import names
-from clbench.schema.strategy import STRATEGIES, parse_strategy, stages
+from clbench.schema.strategy import STRATEGIES
 from clbench.schema.stream import OpenStream
 
 # The last digit of a double, and a few of its neighbours: another machine may sum the same numbers in another order.
@@ -147,32 +147,3 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
             said = getattr(domain, field)
             if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
                 yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
-
-
-def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
-    """That the model met the domains in the stream's order, and was trained as long as the strategy says."""
-    trained = [domain for domain in record.data if not domain.evaluation_only]
-    try:
-        form = parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")
-    except UserError as error:
-        unchecked.append(f"the order of the experiences: {error}")
-        return
-    planned = stages(form, [domain.name for domain in trained])
-    finals = [point for point in record.points if point.final]
-    if [point.name for point in finals] != [stage.name for stage in planned]:
-        names_ = ", ".join(stage.name for stage in planned)
-        yield f"field 'points' should end the experiences {names_}, in this order."
-        return
-    sizes = {domain.name: domain.splits["train"].size if "train" in domain.splits else 0 for domain in trained}
-    seen = 0
-    for number, (point, stage) in enumerate(zip(finals, planned, strict=True)):
-        if point.met != stage.met:
-            yield f"field 'points' should have met {', '.join(stage.met)} at the end of {point.name}."
-        if number:
-            seen += form.training.epochs * sum(sizes[name] for name in stage.trains_on)
-        if point.examples < seen or (point.examples > seen and not form.rehearses):
-            more = " or more, with those from its memory" if form.rehearses else ""
-            yield (
-                f"field 'points' should have trained on {seen}{more} pairs by the end of {point.name}, but says "
-                f"{point.examples}."
-            )

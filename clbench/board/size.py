@@ -6,14 +6,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from clbench.board.edition import EditionFacts
 from clbench.board.rerun import shipped_recipe
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
 
 
-def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
-    """That the claimed size is possible, and that of the recipe where clbench ships both recipe and backbone."""
+def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[str]) -> Iterator[str]:
+    """That the claimed size is possible, and that of the recipe where clbench ships both recipe and backbone.
+
+    Args:
+        known: what the edition is; None where it cannot be had.
+    """
     cost = record.cost
     if not 0 < cost.parameters_without_embeddings <= cost.parameters:
         yield "field 'cost.parameters_without_embeddings' should be above 0 and at most cost.parameters."
@@ -46,9 +51,20 @@ def cost_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
     parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
     if cost.parameters != parameters:
         yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
+    tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
+    if shape.model_type == "bert" and not reference and cost.parameters_without_embeddings != parameters - tables:
+        yield (
+            f"field 'cost.parameters_without_embeddings' should be {parameters - tables}, but is "
+            f"{cost.parameters_without_embeddings}."
+        )
     if shape.model_type != "bert" and not reference:
         unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
         return
+    if known is not None:
+        length = known.mean_length(backbone, known.stream.edition(known.edition).max_length)
+        if cost.flops_length != length:
+            yield f"field 'cost.flops_length' should be {length}, the test pairs' mean, but is {cost.flops_length}."
+            return
     # A reference's products depend on how many words its pairs have.
     flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
     if cost.flops_per_pair != flops and not reference:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clbench.board.consistency import inception_problems, life_problems, reference_problems, seed_problems
 from clbench.board.edition import EditionFacts
 from clbench.board.files import Entry, contradictions, read_submission
 from clbench.board.forms import SUBMISSION_NAME, Mean
@@ -15,7 +16,6 @@ from clbench.board.rules import (
     data_problems,
     first_difference,
     foreign_strategy,
-    life_problems,
     same,
 )
 from clbench.board.size import checkpoint_problems, cost_problems
@@ -73,7 +73,8 @@ def verify(
         problems.append(f"{files[0]}: field 'configuration.stream' or 'edition': {error}")
         known = None
     for file, record in zip(files, records, strict=True):
-        found = [*_figures(record), *cost_problems(record, unchecked)]
+        found = [*_figures(record), *cost_problems(record, known, unchecked)]
+        found += [*inception_problems(record), *reference_problems(record)]
         unchecked += [_unknown_figure(record, name) for name in record.unverified()]
         if (whose := foreign_strategy(record)) is not None:
             unchecked.append(
@@ -88,6 +89,7 @@ def verify(
         problems += [f"{file}: {told}" for told in found]
         if checkpoint is not None:
             problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]
+    problems += [f"{path}: {told}" for told in seed_problems(records)]
     if again is not None and not problems:
         for file, record in zip(files, records, strict=True):
             problems += [f"{file}: {told}" for told in _again(record, again(record))]

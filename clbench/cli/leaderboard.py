@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -25,18 +26,31 @@ def command() -> None:
 @command.command("build")
 @_SUBMISSIONS
 @_OUT
+@click.option("--check", is_flag=True, help="Write nothing; refuse an OUT that is not what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def build_command(submissions: Path, out: Path, as_json: bool, quiet: bool) -> None:
+def build_command(submissions: Path, out: Path, check: bool, as_json: bool, quiet: bool) -> None:
     """Write README.md, board.csv and index.html: the same submissions, the same bytes.
 
     index.html needs neither network nor server. A submission that cannot be read ends the build.
     """
-    from clbench.board.render import build
+    from clbench.board.render import PAGE_NAME, build
     from clbench.runtime.console import print_json, progress
 
-    with progress(quiet or as_json):
-        files = build(submissions, out)
+    with progress(quiet or as_json), tempfile.TemporaryDirectory() as place:
+        files = build(submissions, Path(place) if check else out)
+        for file in files if check else ():
+            there = out / file.name
+            # The page is large, and need not be kept beside its submissions.
+            kept = there.is_file() or file.name != PAGE_NAME
+            if kept and not (there.is_file() and there.read_bytes() == file.read_bytes()):
+                raise UserError(
+                    f"{there} does not follow from {submissions}; run clbench leaderboard build, and commit what it "
+                    "writes."
+                )
+    if check:
+        click.echo(f"{out} follows from {submissions}")
+        return
     if as_json:
         print_json({"files": [{"path": str(file), "bytes": file.stat().st_size} for file in files]})
         return

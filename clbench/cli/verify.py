@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--rerun", is_flag=True, help="Run each of them again; on a CPU the record has to be the same.")
 @click.option("--model", help="With --rerun: the recipe, if it is not a shipped one.")
 @click.option("--strategy", help="With --rerun: the strategy's file, if it is not a shipped one.")
+@click.option("--only-submissions", is_flag=True, help="Refuse whatever is no submission: a run, a record, a link.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(
     paths: tuple[Path, ...],
@@ -37,6 +38,7 @@ def command(
     rerun: bool,
     model: str | None,
     strategy: str | None,
+    only_submissions: bool,
     as_json: bool,
 ) -> None:
     """Check submissions: form, figures, test pairs, recipe, strategy, size. Exit code 1 if anything is wrong.
@@ -69,7 +71,8 @@ def command(
         found: list[Path] = []
         for path in paths:
             try:
-                found += [path] if path.is_file() or (path / RECORD_NAME).exists() else find_submissions(path)
+                run = not only_submissions and (path.is_file() or (path / RECORD_NAME).exists())
+                found += [path] if run else find_submissions(path)
             except UserError as error:
                 verdicts.append(Verdict(path, (str(error),), (), 0))
         task = bars.add_task("verify", total=len(found), unit="submissions")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
 from clbench.schema.part import Name, Part
+
+# What a machine or a package calls itself.
+Told = Annotated[str, Field(max_length=100_000)]
 
 
 def _absent(told: object) -> bool:
@@ -121,7 +124,7 @@ class InceptionStep(Part):
 
     name: str
     epochs: int | None = Field(default=None, ge=0)
-    validation: tuple[float, ...] = ()
+    validation: Annotated[tuple[float, ...], Field(max_length=10_000)] = ()
     layers: tuple[int, ...] | None = None
     details: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -191,15 +194,15 @@ class Hardware(Part):
     and whether it was held to what gives the same bits twice.
     """
 
-    cpu: str
-    cores: int | None = None
-    memory_bytes: int | None = None
-    threads: int | None = None
-    device: str | None = Field(default=None, exclude_if=_absent)
-    precision: str | None = Field(default=None, exclude_if=_absent)
-    card: str | None = Field(default=None, exclude_if=_absent)
-    deterministic: str | None = Field(default=None, exclude_if=_absent)
-    micro_batch: str | None = Field(default=None, exclude_if=_absent)
+    cpu: Told
+    cores: int | None = Field(default=None, ge=0, le=10**6)
+    memory_bytes: int | None = Field(default=None, ge=0, le=2**60)
+    threads: int | None = Field(default=None, ge=0, le=10**6)
+    device: Told | None = Field(default=None, exclude_if=_absent)
+    precision: Told | None = Field(default=None, exclude_if=_absent)
+    card: Told | None = Field(default=None, exclude_if=_absent)
+    deterministic: Told | None = Field(default=None, exclude_if=_absent)
+    micro_batch: Told | None = Field(default=None, exclude_if=_absent)
 
 
 class Measured(Part):
@@ -217,11 +220,11 @@ class Measured(Part):
         versions: of Python and of the packages that matter.
     """
 
-    started: str
-    seconds: dict[str, float]
+    started: Told
+    seconds: Annotated[dict[Told, Annotated[float, Field(ge=0, le=1e9)]], Field(max_length=100)]
     latency_ms: float | None = Field(default=None, ge=0, le=1e9)
     throughput: float | None = Field(default=None, ge=0, le=1e9)
     peak_memory_bytes: int | None = Field(default=None, ge=0, le=2**60)
     held_bytes: int | None = Field(default=None, ge=0, le=2**60)
     hardware: Hardware
-    versions: dict[str, str]
+    versions: Annotated[dict[Told, Told], Field(max_length=100)]

@@ -50,20 +50,23 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
     recipe, backbone = read_recipe(model), open_backbone("clbench-tiny-12l")
     drawn = np.random.default_rng([seed, *model.encode()])
     trained = [d for d in data if not form.is_evaluation_only(d.name)]
-    epochs = read_strategy(strategy).training.epochs
-    points, examples = [], 0
+    training = read_strategy(strategy).training
+    points, examples, steps = [], 0, 0
     for number, one in enumerate(trained):
-        examples += number and epochs * len(one.splits["train"])
+        if number:
+            examples += training.epochs * len(one.splits["train"])
+            steps += training.epochs * -(-len(one.splits["train"]) // training.batch_size)
         said = {}
         for d in data:
             gold = d.splits["test"].labels
             said[d.name] = np.where(drawn.random(len(gold)) < right, gold, 1 - gold).astype(np.uint8)
         met = tuple(d.name for d in trained[: number + 1])
-        points.append(Said(number, one.name, examples // 32, examples, True, met, said, {one.name: 0.5}))
+        points.append(Said(number, one.name, steps, examples, True, met, said, {one.name: 0.5}))
     shape, outlined = backbone.shape, plan(recipe, backbone).shape
     tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
     parameters = outlined.parameters + 2 * (shape.hidden_size + 1)
     edition = form.edition("embedded")
+    length = facts(stream).mean_length(backbone, edition.max_length)
     settings = read_strategy(strategy)
     rate = settings.training.model_copy(update={"learning_rate": backbone.learning_rate})
     baselines = [DomainInfo(d, form.is_evaluation_only(d.name), *floors(stream)[d.name]) for d in data]
@@ -84,14 +87,14 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
             },
             label_space=form.form.label_space,
             domains=baselines,
-            inception=[{"name": "finetune", "epochs": 1, "validation": [0.5]}],
+            inception=[{"name": step["step"]} for step in recipe.describe()["steps"]],
             points=points,
             cost={
                 "depth": outlined.layers,
                 "parameters": parameters,
                 "parameters_without_embeddings": parameters - tables,
-                "flops_per_pair": pair_flops(outlined.layers, shape.hidden_size, shape.intermediate_size, 20, 2),
-                "flops_length": 20,
+                "flops_per_pair": pair_flops(outlined.layers, shape.hidden_size, shape.intermediate_size, length, 2),
+                "flops_length": length,
                 "disk_bytes": 4 * parameters + 1000,
             },
             measured={

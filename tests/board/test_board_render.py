@@ -35,6 +35,7 @@ from clbench.board.render import (
     script_json,
 )
 from clbench.board.standings import Track
+from clbench.cli.main import main
 from clbench.errors import UserError
 from clbench.metrics import metrics
 from clbench.metrics.format import percent, short_number
@@ -431,3 +432,23 @@ def test_an_unsteady_world_is_really_drawn(tmp_path: Path) -> None:
     assert interval is not None
     assert interval.half_width is not None
     assert interval.half_width > 0
+
+
+def test_a_board_that_does_not_follow_from_its_submissions_is_told(
+    submissions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["leaderboard", "build", "--submissions", str(submissions), "--out", str(tmp_path), "--quiet"]
+    main(asked)
+    (tmp_path / "index.html").unlink()  # it need not be kept
+    main([*asked, "--check"])
+    assert "follows" in capsys.readouterr().out
+    assert not (tmp_path / "index.html").exists()
+    text = (tmp_path / "board.csv").read_text()
+    for broken in (text.replace("big-12l", "bigger-12l"), None):
+        (tmp_path / "board.csv").unlink()
+        if broken is not None:
+            (tmp_path / "board.csv").write_text(broken)
+        with pytest.raises(SystemExit) as stop:
+            main([*asked, "--check"])
+        assert stop.value.code == 2
+        assert "board.csv does not follow" in capsys.readouterr().err

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -310,3 +312,106 @@ def test_many_cheats_at_random(mine: Path, small_stream: Path) -> None:
         submission["records"]["record-0.json"] = hashlib.sha256(raw).hexdigest()
         (mine / "submission.json").write_text(json.dumps(submission))
         assert any(f"'figures.{name}'" in problem for problem in checked(mine, small_stream).problems)
+
+
+def packed_gold(content: dict[str, Any]) -> dict[str, Any]:
+    return {domain["name"]: domain["gold"] for domain in content["data"]}
+
+
+def inner(content: dict[str, Any]) -> None:
+    """Perfect answers inside the last experience of a run that was looked at between experiences alone."""
+    last = content["points"][-1]
+    content["points"][-1:-1] = [last | {"final": False, "validation": {}, "predictions": packed_gold(content)}]
+
+
+def all_steps(content: dict[str, Any]) -> None:
+    for point in content["points"]:
+        point["step"] = 0
+
+
+def shorter(content: dict[str, Any]) -> None:
+    from clbench.encoder.backbone import open_backbone
+    from clbench.metrics.cost import pair_flops
+
+    shape, cost = open_backbone("clbench-tiny-12l").shape, content["cost"]
+    cost["flops_length"] = 1
+    cost["flops_per_pair"] = pair_flops(cost["depth"], shape.hidden_size, shape.intermediate_size, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (inner, "1 evaluations inside the experience .* eval_every is null"),
+        (lambda c: at(c, "configuration.eval_every", 5), "0 evaluations inside the experience .* eval_every is 5"),
+        (all_steps, r"should have taken \d+ steps by the end of"),
+        (shorter, r"cost\.flops_length' should be \d+, the test pairs' mean, but is 1"),
+        (lambda c: at(c, "cost.parameters_without_embeddings", 1), r"parameters_without_embeddings' should be \d+"),
+        (lambda c: at(c, "points.1.validation", {"mnli": 1e300}), "validation score from 0 to 1"),
+        (lambda c: at(c, "points.1.validation", {"nowhere": 0.5}), "validation score from 0 to 1 of domains trained"),
+        (lambda c: at(c, "configuration.strategy.training.learning_rate", "x"), "strategy'.*learning_rate"),
+        (lambda c: at(c, "inception", []), "inception' should hold the recipe's steps, prune_layers, distill"),
+        (lambda c: at(c, "inception.1.validation", [0.1, 1.5]), r"inception\.1\.validation' should hold scores from 0"),
+    ],
+)  # fmt: skip
+def test_what_does_not_follow_from_the_rest_is_told(
+    change: Callable[[dict[str, Any]], None], named: str, mine: Path, small_stream: Path
+) -> None:
+    verdict = checked(rewritten(mine, change), small_stream)
+    assert any(re.search(named, told) for told in verdict.problems), verdict.problems
+
+
+def test_validation_scores_are_as_many_as_epochs(mine: Path, small_stream: Path) -> None:
+    for scores, right in (([0.5, 0.6, 0.7], True), ([0.5], True), ([0.5, 0.6], False)):
+        rewritten(mine, lambda c, s=scores: at(c, "inception.1", c["inception"][1] | {"epochs": 3, "validation": s}))
+        told = [p for p in checked(mine, small_stream).problems if "inception" in p]
+        assert (not told) == right, told
+
+
+def test_two_seeds_of_an_encoder_do_not_answer_alike(mine: Path, small_stream: Path) -> None:
+    other = json.loads((mine / "record-1.json").read_text())
+    rewritten(mine, lambda c: c.update(points=other["points"]))
+    assert any("seeds 0 and 1 hold the same predictions" in told for told in checked(mine, small_stream).problems)
+    # A model that names one class for every pair may do so under every seed.
+    constant = {name: Packed.of(np.zeros(len(Packed(**gold).array()), np.uint8), 2).model_dump() for name, gold in
+                packed_gold(other).items()}  # fmt: skip
+    points = [point | {"predictions": constant} for point in other["points"]]
+    file = mine / "record-1.json"
+    record = Record.model_validate_json(json.dumps(other | {"points": points}))
+    write_record(mine, record.model_copy(update={"figures": record.figures_again()}))
+    (mine / "record.json").rename(file)
+    rewritten(mine, lambda c: c.update(points=points))
+    assert not any("same predictions" in told for told in checked(mine, small_stream).problems)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("measured.seconds", {"a": 1e308, "b": 1e308}), ("measured.hardware.memory_bytes", 10**400),
+        ("measured.hardware.cores", 10**400), ("measured.hardware.threads", -1),
+        ("measured.seconds", {str(n): 1.0 for n in range(101)}), ("measured.hardware.cpu", "x" * 100_001),
+    ],
+)  # fmt: skip
+def test_no_measured_number_is_out_of_bounds(path: str, value: Any, mine: Path, small_stream: Path) -> None:
+    file = mine / "record-0.json"
+    content = json.loads(file.read_text())
+    at(content, path, value)
+    file.write_text(json.dumps(content))
+    made = json.loads((mine / "submission.json").read_text())
+    made["records"]["record-0.json"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (mine / "submission.json").write_text(json.dumps(made))
+    (told,) = checked(mine, small_stream).problems
+    assert f"record-0.json: field '{path}" in told
+
+
+def test_the_workflow_s_verify_refuses_what_is_no_submission(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bare").mkdir()
+    shutil.copy(mine / "record-0.json", tmp_path / "bare" / "record.json")
+    shutil.copy(mine / "record-0.json", tmp_path / "plain")
+    (tmp_path / "link").symlink_to(mine)
+    for name in ("bare", "plain", "link"):
+        with pytest.raises(SystemExit) as stop:
+            main(["verify", "--only-submissions", str(tmp_path / name)])
+        assert stop.value.code == 1
+        assert name in capsys.readouterr().out

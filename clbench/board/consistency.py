@@ -1,0 +1,123 @@
+"""What in a record follows from the rest of it, or from what is shipped: a forgery that needs no run to be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from clbench.errors import UserError
+from clbench.record.forms import Record
+from clbench.schema.shipped import names
+from clbench.schema.strategy import Strategy, parse_strategy, stages
+
+
+def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
+    """That the model met the domains in the stream's order, and was trained and looked at as the strategy says."""
+    try:
+        form = parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")
+    except UserError as error:
+        if record.names[2] in names("strategy"):
+            yield str(error)
+        else:
+            unchecked.append(f"the order of the experiences: {error}")
+        return
+    trained = [domain.name for domain in record.data if not domain.evaluation_only]
+    planned = stages(form, trained)
+    finals = [point for point in record.points if point.final]
+    if [point.name for point in finals] != [stage.name for stage in planned]:
+        wanted = ", ".join(stage.name for stage in planned)
+        yield f"field 'points' should end the experiences {wanted}, in this order."
+        return
+    yield from _trained(record, form)
+    yield from _looked_at(record)
+    for point in finals:
+        if not set(point.validation) <= set(trained) or not all(0 <= v <= 1 for v in point.validation.values()):
+            yield f"field 'points' should say a validation score from 0 to 1 of domains trained on, after {point.name}."
+
+
+def _trained(record: Record, form: Strategy) -> Iterator[str]:
+    """Steps and pairs, from epochs, batch size and the sizes of what was trained on."""
+    splits = {domain.name: domain.splits for domain in record.data}
+    training = form.training
+    steps = seen = 0
+    finals = [point for point in record.points if point.final]
+    trained = [domain.name for domain in record.data if not domain.evaluation_only]
+    for number, (point, stage) in enumerate(zip(finals, stages(form, trained), strict=True)):
+        if point.met != stage.met:
+            yield f"field 'points' should have met {', '.join(stage.met)} at the end of {point.name}."
+        if number:
+            pairs = sum(splits[name]["train"].size if "train" in splits[name] else 0 for name in stage.trains_on)
+            seen += training.epochs * pairs
+            steps += training.epochs * math.ceil(pairs / training.batch_size)
+        if point.step != steps:
+            yield f"field 'points' should have taken {steps} steps by the end of {point.name}, but says {point.step}."
+        if point.examples < seen or (point.examples > seen and not form.rehearses):
+            more = " or more, with those from its memory" if form.rehearses else ""
+            yield (
+                f"field 'points' should have trained on {seen}{more} pairs by the end of {point.name}, but says "
+                f"{point.examples}."
+            )
+
+
+def _looked_at(record: Record) -> Iterator[str]:
+    """Evaluations inside an experience: every so many of its steps, but for its last, and none where nobody asked."""
+    every, begin = record.configuration.eval_every, 0
+    inside: list[int] = []
+    for point in record.points:
+        if not point.final:
+            inside.append(point.step - begin)
+            continue
+        wanted = [] if every is None or point.experience == 0 else list(range(every, point.step - begin, every))
+        if inside != wanted:
+            asked = "null, so that there are none" if every is None else f"{every}, so that there are {len(wanted)}"
+            yield (
+                f"field 'points' has {len(inside)} evaluations inside the experience {point.name}, but eval_every is "
+                f"{asked}" + (", each so many steps after the other." if wanted and len(inside) == len(wanted) else ".")
+            )
+        inside, begin = [], point.step
+
+
+def inception_problems(record: Record) -> Iterator[str]:
+    """That inception went through the recipe's steps, and tells as many validation scores as it can have."""
+    told = record.configuration.model.get("steps")
+    if not isinstance(told, list) or not told:
+        return
+    wanted = [step.get("step") if isinstance(step, dict) else None for step in told]
+    if [step.name for step in record.inception] != wanted:
+        yield f"field 'inception' should hold the recipe's steps, {', '.join(map(str, wanted))}."
+        return
+    for number, step in enumerate(record.inception):
+        where = f"field 'inception.{number}"
+        if not all(0 <= score <= 1 for score in step.validation):
+            yield f"{where}.validation' should hold scores from 0 to 1."
+        if step.epochs is not None and len(step.validation) not in (0, 1, step.epochs):
+            yield f"{where}.validation' should hold a score for each of {step.epochs} epochs, or for the last."
+
+
+def reference_problems(record: Record) -> Iterator[str]:
+    """That a model without weights but a bias for each class names one class for every pair."""
+    if record.cost.parameters > len(record.label_space):
+        return
+    for number, point in enumerate(record.points):
+        found = np.unique(np.concatenate([packed.array() for packed in point.predictions.values()]))
+        if len(found) > 1:
+            yield (
+                f"field 'points.{number}.predictions' should name one class for every pair: {record.cost.parameters} "
+                "parameters can do nothing else."
+            )
+
+
+def seed_problems(records: Sequence[Record]) -> Iterator[str]:
+    """That no two seeds of an encoder answer everything alike, unless with one class for every pair."""
+    seen: dict[tuple[bytes, ...], int] = {}
+    for record in records:
+        packed = [point.predictions[name] for point in record.points for name in record.domains]
+        if record.cost.depth == 0 or all(len(np.unique(one.array())) == 1 for one in packed):
+            continue
+        answers = tuple(one.array().tobytes() for one in packed)
+        seed = record.configuration.seed
+        if answers in seen:
+            yield f"the records of seeds {seen[answers]} and {seed} hold the same predictions; each needs its own run."
+        seen[answers] = seed
