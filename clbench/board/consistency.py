@@ -9,8 +9,9 @@ import numpy as np
 
 from clbench.errors import UserError
 from clbench.record.forms import Record
+from clbench.record.parts import EvaluationPoint
 from clbench.schema.shipped import names
-from clbench.schema.strategy import Strategy, parse_strategy, stages
+from clbench.schema.strategy import Stage, Strategy, parse_strategy, stages
 
 
 def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
@@ -30,21 +31,21 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         wanted = ", ".join(stage.name for stage in planned)
         yield f"field 'points' should end the experiences {wanted}, in this order."
         return
-    yield from _trained(record, form)
-    yield from _looked_at(record)
+    yield from _trained(record, form, finals, planned)
+    yield from _evaluated(record)
     for point in finals:
         if not set(point.validation) <= set(trained) or not all(0 <= v <= 1 for v in point.validation.values()):
             yield f"field 'points' should say a validation score from 0 to 1 of domains trained on, after {point.name}."
 
 
-def _trained(record: Record, form: Strategy) -> Iterator[str]:
+def _trained(
+    record: Record, form: Strategy, finals: Sequence[EvaluationPoint], planned: Sequence[Stage]
+) -> Iterator[str]:
     """Steps and pairs, from epochs, batch size and the sizes of what was trained on."""
     splits = {domain.name: domain.splits for domain in record.data}
     training = form.training
     steps = seen = 0
-    finals = [point for point in record.points if point.final]
-    trained = [domain.name for domain in record.data if not domain.evaluation_only]
-    for number, (point, stage) in enumerate(zip(finals, stages(form, trained), strict=True)):
+    for number, (point, stage) in enumerate(zip(finals, planned, strict=True)):
         if point.met != stage.met:
             yield f"field 'points' should have met {', '.join(stage.met)} at the end of {point.name}."
         if number:
@@ -62,7 +63,7 @@ def _trained(record: Record, form: Strategy) -> Iterator[str]:
             )
 
 
-def _looked_at(record: Record) -> Iterator[str]:
+def _evaluated(record: Record) -> Iterator[str]:
     """Evaluations inside an experience: every so many of its steps, but for its last, and none where nobody asked."""
     every, begin = record.configuration.eval_every, 0
     inside: list[int] = []

@@ -40,20 +40,21 @@ class EditionFacts:
     word_overlap: Mapping[str, tuple[float, float]]
     tests: Mapping[str, Pairs]
 
-    def mean_length(self, backbone: Backbone, max_length: int) -> int:
+    def mean_length(self, backbone: Backbone) -> int:
         """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
         from clbench.encoder.tokens import pack
 
-        key = backbone.digest, max_length
-        if key not in self._lengths:
+        if backbone.digest not in self._lengths:
+            most = self.stream.edition(self.edition).max_length
             first, second = (
                 [t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second")
             )
-            self._lengths[key] = round(float(np.mean(pack(backbone.tokenizer(), first, second, max_length).lengths)))
-        return self._lengths[key]
+            lengths = pack(backbone.tokenizer(), first, second, most).lengths
+            self._lengths[backbone.digest] = round(float(np.mean(lengths)))
+        return self._lengths[backbone.digest]
 
     @cached_property
-    def _lengths(self) -> dict[tuple[str, int], int]:
+    def _lengths(self) -> dict[str, int]:
         return {}
 
 

@@ -55,9 +55,24 @@ def build(submissions: Path, out: Path) -> list[Path]:
         UserError: a submission cannot be read, or contradicts itself or another; or a file cannot be written. Nothing
             is left out silently.
     """
+    return [write_whole(out / name, text) for name, text in _texts(submissions).items()]
+
+
+def out_of_date(submissions: Path, out: Path) -> list[Path]:
+    """The files of ``out`` that :func:`build` would write otherwise; the page, which is large, need not be there.
+
+    Raises:
+        UserError: as :func:`build`.
+    """
+    texts = _texts(submissions)
+    files = {out / name: text for name, text in texts.items() if name != PAGE_NAME or (out / name).is_file()}
+    return [file for file, text in files.items() if not file.is_file() or file.read_bytes() != text.encode()]
+
+
+def _texts(submissions: Path) -> dict[str, str]:
+    """The board's files by name."""
     tracks = standings(read_all(submissions))
-    pieces = {README_NAME: readme(tracks), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
-    return [write_whole(out / name, text) for name, text in pieces.items()]
+    return {README_NAME: readme(tracks), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
 
 
 def read_all(submissions: Path) -> list[Entry]:

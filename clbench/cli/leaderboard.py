@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -34,21 +33,17 @@ def build_command(submissions: Path, out: Path, check: bool, as_json: bool, quie
 
     index.html needs neither network nor server. A submission that cannot be read ends the build.
     """
-    from clbench.board.render import PAGE_NAME, build
+    from clbench.board.render import build, out_of_date
     from clbench.runtime.console import print_json, progress
 
-    with progress(quiet or as_json), tempfile.TemporaryDirectory() as place:
-        files = build(submissions, Path(place) if check else out)
-        for file in files if check else ():
-            there = out / file.name
-            # The page is large, and need not be kept beside its submissions.
-            kept = there.is_file() or file.name != PAGE_NAME
-            if kept and not (there.is_file() and there.read_bytes() == file.read_bytes()):
-                raise UserError(
-                    f"{there} does not follow from {submissions}; run clbench leaderboard build, and commit what it "
-                    "writes."
-                )
+    with progress(quiet or as_json):
+        files = out_of_date(submissions, out) if check else build(submissions, out)
     if check:
+        if files:
+            raise UserError(
+                f"{files[0]} does not follow from {submissions}; run clbench leaderboard build, and commit what it "
+                "writes."
+            )
         click.echo(f"{out} follows from {submissions}")
         return
     if as_json:

@@ -69,17 +69,13 @@ def look(model: nn.Module, evaluate: Evaluate) -> dict[str, np.ndarray]:
         return {name: np.asarray(classes).astype(np.uint8) for name, classes in evaluate(model).items()}
 
 
-def validate(model: nn.Module, experience: Experience, trained_with: int) -> float:
+def validate(model: nn.Module, experience: Experience, batch_size: int) -> float:
     """Balanced accuracy on an experience's validation pairs, in evaluation mode.
-
-    Args:
-        trained_with: the batch size of training; at least as many pairs are read at once.
 
     Raises:
         NotFinite: a logit is nan or infinite.
     """
     rows = torch.from_numpy(experience.validation_rows)
     with untouched(model):
-        on_cpu = next(model.parameters()).device.type == "cpu"
-        found = predict(model, rows, max(64, trained_with) if on_cpu else None).argmax(-1).cpu().numpy()
+        found = predict(model, rows, on_a_cpu=batch_size).argmax(-1).cpu().numpy()
     return balanced_accuracy(experience.validation_labels, found)

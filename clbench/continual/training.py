@@ -77,7 +77,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
             self.validation = self._judge(strategy.model)
 
     def _judge(self, model: nn.Module) -> dict[str, float]:
-        return {e.name: validate(model, e, self.form.batch_size) for e in self.judged}
+        return {e.name: validate(model, e, batch_size=max(64, self.form.batch_size)) for e in self.judged}
 
 
 class RowLoaderPlugin(avalanche.SupervisedPlugin):

@@ -246,12 +246,13 @@ def full_precision(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None) -> Tensor:
+def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_cpu: int = _BATCH) -> Tensor:
     """Logits (N, C) on the CPU, in evaluation mode, without gradients; the model's mode is put back afterwards.
 
     Args:
-        batch_size: rows that are read at once; by default 64 on a CPU, and elsewhere as many of like length as keep
-            the device busy.
+        batch_size: rows that are read at once; by default ``on_a_cpu`` there, and elsewhere as many of like length as
+            keep the device busy.
+        on_a_cpu: see there.
 
     Raises:
         NotFinite: a logit is nan or infinite; argmax would name class 0 for such a pair.
@@ -264,7 +265,7 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None) -> Te
         order, parts = _by_length(store.lengths[on_host(rows)])
         asked = rows[order].split(parts)
     else:
-        asked = rows.split(batch_size or _BATCH)
+        asked = rows.split(batch_size or on_a_cpu)
     try:
         with torch.inference_mode():
             logits = torch.cat([model(part) for part in asked]).cpu()

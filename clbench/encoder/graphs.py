@@ -41,11 +41,11 @@ class Step(Protocol):
 
 
 # Takes some work on the device and gives what does it again, and the same memory as other work of the model.
-Record = Callable[[Callable[[], None], Any], Callable[[], None]]
+Capture = Callable[[Callable[[], None], Any], Callable[[], None]]
 
 
-def recorded(work: Callable[[], None], pool: Any) -> Callable[[], None]:
-    """A CUDA graph of the work, which is not done by that; the generators draw as if nothing had been recorded."""
+def captured(work: Callable[[], None], pool: Any) -> Callable[[], None]:
+    """A CUDA graph of the work, which is not done by that; the generators draw as if nothing had been captured."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, pool=pool):
         work()
@@ -53,28 +53,28 @@ def recorded(work: Callable[[], None], pool: Any) -> Callable[[], None]:
 
 
 class Graph:
-    """Forward and backward pass of a step, recorded.
+    """Forward and backward pass of a step, captured.
 
     Weights are read where they lie. Gradients are written to one buffer a parameter, the same for all graphs of a
     model: what comes behind finds them in the same place at every step.
 
     Args:
-        step: what to record.
+        step: what to capture.
         inputs: of the shapes that it will have.
         buffers: by parameter; what is missing is added.
-        record: see :func:`recorded`.
+        capture: see :func:`captured`.
         pool: memory that graphs share, since none runs between another's forward and backward pass.
     """
 
     def __init__(
-        self, step: nn.Module, inputs: Sequence[Tensor], buffers: dict[Tensor, Tensor], record: Record, pool: Any
+        self, step: nn.Module, inputs: Sequence[Tensor], buffers: dict[Tensor, Tensor], capture: Capture, pool: Any
     ) -> None:
         self._step, self._inputs = step, [part.clone() for part in inputs]
         self._grads = torch.is_grad_enabled()
         self._outputs: tuple[Tensor, ...] = ()
         self._held = {name: p for name, p in step.named_parameters() if self._grads and p.requires_grad}
         half = _matrices(step) if step.narrow else set()
-        # Leaves of their own, whose gradients autograd sums up on the stream that records. What autocast would round
+        # Leaves of their own, whose gradients autograd sums up on the stream that captures. What autocast would round
         # one by one, a fifth of all kernels of a step, is rounded at once.
         self._half = {n: torch.empty_like(p, dtype=torch.bfloat16) for n, p in step.named_parameters() if n in half}
         self._leaves = self._half | {n: p.detach() for n, p in self._held.items() if n not in half}
@@ -84,24 +84,24 @@ class Graph:
         self._said: list[Tensor] = []
         self._buffers = buffers
         self._written: list[Tensor] = []
-        self._ahead, self._back = self._recorded(record, pool)
+        self._ahead, self._back = self._captured(capture, pool)
 
-    def _recorded(self, record: Record, pool: Any) -> tuple[Callable[[], None], Callable[[], None]]:
+    def _captured(self, capture: Capture, pool: Any) -> tuple[Callable[[], None], Callable[[], None]]:
         place = self._inputs[0].device
         on_gpu = place.type == "cuda"
         state = torch.cuda.get_rng_state(place) if on_gpu else torch.get_rng_state()
         if on_gpu:
             torch.cuda.synchronize(place)  # another stream reads what this one has just written
-        with torch.cuda.stream(torch.cuda.Stream(place)) if on_gpu else nullcontext(), recordable(self._step, place):
+        with torch.cuda.stream(torch.cuda.Stream(place)) if on_gpu else nullcontext(), capturable(self._step, place):
             self._forward()  # what is set up at the first time must not be in it
             self._said = [torch.zeros_like(output) for output in self._outputs]
             self._backward()
             self._outputs = ()
             if on_gpu:
                 torch.cuda.synchronize(place)
-        with recordable(self._step, place):
-            ahead = record(self._forward, pool)
-            back = record(self._backward, pool)
+        with capturable(self._step, place):
+            ahead = capture(self._forward, pool)
+            back = capture(self._backward, pool)
         if on_gpu:
             torch.cuda.set_rng_state(state, place)
         else:
@@ -185,12 +185,12 @@ class Graphs:
     are left in ``.grad``, as ``backward()`` leaves them; ``torch.autograd.grad`` finds no way to the weights.
 
     Args:
-        record: what makes a graph.
-        patience: steps of a kind that run eagerly before one is recorded, which takes as long as some steps.
+        capture: what makes a graph.
+        patience: steps of a kind that run eagerly before one is captured, which takes as long as some steps.
     """
 
-    def __init__(self, record: Record = recorded, patience: int = 3) -> None:
-        self._record, self._patience = record, patience
+    def __init__(self, capture: Capture = captured, patience: int = 3) -> None:
+        self._capture, self._patience = capture, patience
         self._made: dict[Hashable, Graph] = {}
         self._met: Counter[Hashable] = Counter()
         self._buffers: dict[Tensor, Tensor] = {}
@@ -200,7 +200,7 @@ class Graphs:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Graphs:
         # They speak of one model's weights.
-        return Graphs(self._record, self._patience)
+        return Graphs(self._capture, self._patience)
 
     def clear(self) -> None:
         """Forget them: the model has changed in more than the values of its weights."""
@@ -218,7 +218,7 @@ class Graphs:
             kind: what else than the values of weights and inputs determines what is computed: shapes above all.
             step: a module that is a :class:`Step`.
             inputs: without gradients, on the model's device.
-            without: parameters that are left without a gradient. Given, it is recorded at once; None is the answer
+            without: parameters that are left without a gradient. Given, it is captured at once; None is the answer
                 where it cannot be replayed, since the step itself would give them gradients of zero.
         """
         graph = self._graph((kind, step.training, torch.is_grad_enabled()), step, inputs, without is not None)
@@ -243,12 +243,12 @@ class Graphs:
             try:
                 if self._pool is None and inputs[0].device.type == "cuda":
                     self._pool = torch.cuda.graph_pool_handle()
-                self._made[kind] = Graph(step, inputs, self._buffers, self._record, self._pool)
+                self._made[kind] = Graph(step, inputs, self._buffers, self._capture, self._pool)
             except RuntimeError as error:
                 self._refused = True
                 self.clear()
                 _LOG.warning(
-                    "this model cannot be recorded as a CUDA graph (%s); it runs eagerly, slower.", _why(error)
+                    "this model cannot be captured as a CUDA graph (%s); it runs eagerly, slower.", _why(error)
                 )
                 return None
         return self._made[kind]
@@ -270,7 +270,7 @@ class Places:
     def __init__(self) -> None:
         self._places: dict[Tensor, Tensor] = {}
 
-    def settle(self, parameters: Iterable[Tensor]) -> None:
+    def collect(self, parameters: Iterable[Tensor]) -> None:
         """Move gradients that autograd has put somewhere else; those that a graph wrote stay where they are."""
         found, meant = [], []
         for parameter in parameters:
@@ -294,8 +294,8 @@ class Repeated:
         work: what it gives is written to the same place each time.
     """
 
-    def __init__(self, work: Callable[[], Tensor | None], record: Record = recorded, patience: int = 3) -> None:
-        self._work, self._record, self._patience = work, record, patience
+    def __init__(self, work: Callable[[], Tensor | None], capture: Capture = captured, patience: int = 3) -> None:
+        self._work, self._capture, self._patience = work, capture, patience
         self._tensors: list[Tensor] = []
         self._met = 0
         self._replay: Callable[[], None] | None = None
@@ -317,10 +317,10 @@ class Repeated:
             return self._work()
         if self._replay is None:
             try:
-                self._replay = self._record(self._do, None)
+                self._replay = self._capture(self._do, None)
             except RuntimeError as error:
                 self._patience = sys.maxsize
-                _LOG.warning("not recorded as a CUDA graph (%s); it is done eagerly, slower.", _why(error))
+                _LOG.warning("not captured as a CUDA graph (%s); it is done eagerly, slower.", _why(error))
                 return self._work()
         self._replay()
         return self._found
@@ -330,8 +330,8 @@ class Repeated:
 
 
 @contextmanager
-def recordable(step: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within it what a model's code makes of numbers is made on the device: a copy from the host cannot be recorded."""
+def capturable(step: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within it what a model's code makes of numbers is made on the device: a copy from the host cannot be captured."""
     scripted = [
         (module, name, function)
         for module in {sys.modules[type(part).__module__] for part in step.modules()}
@@ -367,7 +367,7 @@ class _OnDevice(TorchFunctionMode):
 
 
 def _why(error: BaseException) -> str:
-    """The first cause, in a line: what ends a recording complains of what broke it."""
+    """The first cause, in a line: what ends a capture complains of what broke it."""
     while error.__context__ is not None:
         error = error.__context__
     return str(error).strip().rpartition("\n")[2] if "TorchScript" in str(error) else str(error).partition("\n")[0]

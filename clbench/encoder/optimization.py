@@ -30,7 +30,7 @@ class AdamW(torch.optim.AdamW):
         if not moved or moved[0].device.type != "cuda":
             super().step()
             return
-        self._places.settle(moved)
+        self._places.collect(moved)
         if not self._rates:
             self._rates = [torch.zeros((), device=moved[0].device) for _ in self.param_groups]
         for rate, group in zip(self._rates, self.param_groups, strict=True):
@@ -100,7 +100,7 @@ class Clipping:
         if self.max_norm is not None:
             self._parameters = list(model.parameters())
             if found.device.type == "cuda":
-                self._places.settle(self._parameters)
+                self._places.collect(self._parameters)
             norm = self._clip([p.grad for p in self._parameters if p.grad is not None])
             assert norm is not None  # that is what it gives
             found = found + norm

@@ -30,7 +30,8 @@ _SPACE = re.compile(r"[ \t\r\n]")
 def rows_on(device: torch.device, rows: Tensor) -> Tensor:
     """Row numbers, int64 (B,), on a device, with those on the host beside them: see :func:`on_host`."""
     there = rows.to(device)
-    there.on_host = rows  # type: ignore[attr-defined]
+    if there is not rows:
+        there.on_host = rows  # type: ignore[attr-defined]
     return there
 
 

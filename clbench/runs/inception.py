@@ -133,7 +133,7 @@ def evaluator(tokens: Tokens) -> Evaluate:
     from clbench.encoder.quantize import evaluated
 
     tests = tokens.tests
-    size, batch = (_BATCH, _BATCH) if tokens.store.device.kind == "cpu" else (_BATCHES_ON_A_GPU, None)
+    size = _BATCH if tokens.store.device.kind == "cpu" else _BATCHES_ON_A_GPU
     rows = np.concatenate(list(tests.values()))
     order = np.argsort(tokens.store.lengths[rows], kind="stable")
     cuts = np.cumsum([len(part) for part in tests.values()])[:-1]
@@ -144,7 +144,7 @@ def evaluator(tokens: Tokens) -> Evaluate:
         for begin in range(0, len(rows), size):
             between_steps()
             part = order[begin : begin + size]
-            found[part] = predict(asked, torch.from_numpy(rows[part]), batch).argmax(-1).numpy()
+            found[part] = predict(asked, torch.from_numpy(rows[part]), on_a_cpu=size).argmax(-1).numpy()
         return dict(zip(tests, np.split(found, cuts), strict=True))
 
     return evaluate

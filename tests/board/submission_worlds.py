@@ -66,7 +66,7 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
     tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
     parameters = outlined.parameters + 2 * (shape.hidden_size + 1)
     edition = form.edition("embedded")
-    length = facts(stream).mean_length(backbone, edition.max_length)
+    length = facts(stream).mean_length(backbone)
     settings = read_strategy(strategy)
     rate = settings.training.model_copy(update={"learning_rate": backbone.learning_rate})
     baselines = [DomainInfo(d, form.is_evaluation_only(d.name), *floors(stream)[d.name]) for d in data]

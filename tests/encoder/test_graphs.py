@@ -21,15 +21,15 @@ from clbench.encoder.padded_step import BUCKET, PaddedStep, padded_length
 from clbench.runtime.device import Device
 
 
-class Recorded:
-    """In the place of CUDA's recording: the work itself, done again each time; and how often that was asked for."""
+class Captured:
+    """In the place of CUDA's capture: the work itself, done again each time; and how often that was asked for."""
 
     def __init__(self) -> None:
-        self.recordings = self.replays = 0
+        self.captures = self.replays = 0
 
     def __call__(self, work: Callable[[], None], pool: Any) -> Callable[[], None]:
-        self.recordings += 1
-        work()  # as a recording it leaves tensors behind, though nothing in them
+        self.captures += 1
+        work()  # as a capture it leaves tensors behind, though nothing in them
 
         def replay() -> None:
             self.replays += 1
@@ -40,7 +40,7 @@ class Recorded:
     @property
     def graphs(self) -> int:
         """Each has a forward and a backward pass."""
-        return self.recordings // 2
+        return self.captures // 2
 
 
 def asked(model: Classifier, graphs: Graphs, rows: Tensor, states: bool = False) -> tuple[Tensor, ...]:
@@ -84,8 +84,8 @@ def assert_like(model: Classifier, expected: dict[str, Tensor], times: float = 1
 
 
 def test_states_logits_and_gradients_are_those_of_the_eager_model(model: Classifier) -> None:
-    rows, record = torch.arange(12), Recorded()
-    graphs = Graphs(record, patience=0)
+    rows, capture = torch.arange(12), Captured()
+    graphs = Graphs(capture, patience=0)
     expected = model.states_and_logits(rows)
     expected[1].square().sum().backward()
     gradients = gradients_of(model)
@@ -95,13 +95,13 @@ def test_states_logits_and_gradients_are_those_of_the_eager_model(model: Classif
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
         found[1].square().sum().backward()
         assert_like(model, gradients)
-    assert (record.graphs, record.replays) == (1, 4)
+    assert (capture.graphs, capture.replays) == (1, 4)
     (logits,) = asked(model, graphs, rows)
     torch.testing.assert_close(logits, expected[1], atol=1e-5, rtol=1e-5)
 
 
 def test_weights_are_read_where_they_lie_and_gradients_left_in_one_place(model: Classifier) -> None:
-    graphs, places = Graphs(Recorded(), patience=0), []
+    graphs, places = Graphs(Captured(), patience=0), []
     step = torch.optim.SGD(model.parameters(), lr=0.1)
     for rows in (torch.arange(12), torch.arange(12), torch.arange(5)):
         model.zero_grad()
@@ -117,7 +117,7 @@ def test_weights_are_read_where_they_lie_and_gradients_left_in_one_place(model: 
 
 
 def test_gradients_of_several_batches_are_summed_up(model: Classifier) -> None:
-    graphs = Graphs(Recorded(), patience=0)
+    graphs = Graphs(Captured(), patience=0)
     model(torch.arange(6)).square().sum().backward()
     expected = gradients_of(model)
     model.zero_grad()
@@ -138,7 +138,7 @@ def test_in_bfloat16_it_says_and_learns_what_autocast_does(model: Classifier) ->
     (logits.square().sum() + states.square().mean()).backward()
     expected = gradients_of(model)
     model.zero_grad()
-    found = asked(model, Graphs(Recorded(), patience=0), torch.arange(6), states=True)
+    found = asked(model, Graphs(Captured(), patience=0), torch.arange(6), states=True)
     assert torch.equal(found[0], states)
     assert torch.equal(found[1], logits)
     (found[1].square().sum() + found[0].square().mean()).backward()
@@ -147,7 +147,7 @@ def test_in_bfloat16_it_says_and_learns_what_autocast_does(model: Classifier) ->
 
 
 def test_hooks_of_gradients_are_called(model: Classifier) -> None:
-    graphs = Graphs(Recorded(), patience=0)
+    graphs = Graphs(Captured(), patience=0)
     weight = model.layers[0].output.dense.weight
     mask = torch.arange(weight.numel()).view_as(weight) % 2
     attach_masks(model, {name: mask for name, p in model.named_parameters() if p is weight})
@@ -161,58 +161,58 @@ def test_hooks_of_gradients_are_called(model: Classifier) -> None:
 
 
 def test_one_graph_for_each_batch_size_and_bucket(model: Classifier) -> None:
-    record, store = Recorded(), model.store
-    graphs = Graphs(record, patience=0)
+    capture, store = Captured(), model.store
+    graphs = Graphs(capture, patience=0)
     assert store is not None
     kinds = set()
     for rows in [torch.arange(8), torch.arange(8, 16), torch.arange(5), torch.arange(8)]:
         graphs.begin()
         asked(model, graphs, rows)
         kinds.add((len(rows), padded_length(store, rows)))
-    assert record.graphs == len(kinds)
+    assert capture.graphs == len(kinds)
 
 
-def test_a_kind_of_step_is_recorded_once_it_has_been_met_some_times(model: Classifier) -> None:
-    record = Recorded()
-    graphs = Graphs(record, patience=2)
+def test_a_kind_of_step_is_captured_once_it_has_been_met_some_times(model: Classifier) -> None:
+    capture = Captured()
+    graphs = Graphs(capture, patience=2)
     for number in range(5):
         graphs.begin()
         asked(model, graphs, torch.arange(4))
-        assert record.graphs == int(number >= 2)
+        assert capture.graphs == int(number >= 2)
 
 
 def test_while_a_backward_pass_is_to_come_the_model_is_asked_eagerly(model: Classifier) -> None:
-    record = Recorded()
-    graphs = Graphs(record, patience=0)
+    capture = Captured()
+    graphs = Graphs(capture, patience=0)
     first = asked(model, graphs, torch.arange(4))
     second = asked(model, graphs, torch.arange(4))
-    assert record.replays == 1
+    assert capture.replays == 1
     torch.testing.assert_close(first, second)
     first[0].sum().backward()
     asked(model, graphs, torch.arange(4))
-    assert record.replays == 3
+    assert capture.replays == 3
     model.graphs = graphs
     begin_step(model)
     asked(model, graphs, torch.arange(4))
-    assert record.replays == 4
+    assert capture.replays == 4
 
 
 def test_an_old_model_without_gradients_has_graphs_of_its_own(model: Classifier) -> None:
-    record = Recorded()
-    graphs = Graphs(record, patience=0)
+    capture = Captured()
+    graphs = Graphs(capture, patience=0)
     old = model.eval()
     with torch.no_grad():
         one, two = asked(old, graphs, torch.arange(4)), asked(old, graphs, torch.arange(4))
-    assert (record.graphs, record.replays) == (1, 2)
+    assert (capture.graphs, capture.replays) == (1, 2)
     assert one[0].data_ptr() != two[0].data_ptr()  # the next replay does not write into what was said
     torch.testing.assert_close(one[0], model(torch.arange(4)), atol=1e-5, rtol=1e-5)
     asked(old.train(), graphs, torch.arange(4))
-    assert record.graphs == 2
+    assert capture.graphs == 2
 
 
 def test_they_end_with_what_changes_more_than_weights(model: Classifier) -> None:
-    record = Recorded()
-    model.graphs = Graphs(record, patience=0)
+    capture = Captured()
+    model.graphs = Graphs(capture, patience=0)
     name = next(n for n, _ in model.named_parameters() if n.endswith("layer.0.output.dense.weight"))
     mask = {name: torch.ones_like(dict(model.named_parameters())[name])}
     store = random_store(np.random.default_rng(6), 40)
@@ -220,17 +220,17 @@ def test_they_end_with_what_changes_more_than_weights(model: Classifier) -> None
         lambda: model.set_dropout(0.1), lambda: attach_masks(model, mask), lambda: keep_layers(model, [1]),
         lambda: model.with_tokens(store),
     ):  # fmt: skip
-        before = record.graphs
+        before = capture.graphs
         for _ in range(2):
             model.graphs.begin()
             asked(model, model.graphs, torch.arange(4))
-        assert record.graphs == before + 1
+        assert capture.graphs == before + 1
         change()
         assert not model.graphs._made
     assert copy.deepcopy(model).graphs is not model.graphs
 
 
-def test_what_cannot_be_recorded_is_told_once(model: Classifier, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_captured_is_told_once(model: Classifier, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(*_: Any) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
@@ -240,11 +240,11 @@ def test_what_cannot_be_recorded_is_told_once(model: Classifier, caplog: pytest.
             (logits,) = asked(model, graphs, torch.arange(4))
             torch.testing.assert_close(logits, model(torch.arange(4)), atol=1e-5, rtol=1e-5)
     (told,) = caplog.messages
-    assert "cannot be recorded as a CUDA graph (operation not permitted when stream is capturing)" in told
+    assert "cannot be captured as a CUDA graph (operation not permitted when stream is capturing)" in told
 
 
 def test_one_graph_serves_whatever_layerdrop_leaves_out(model: Classifier) -> None:
-    record = Recorded()
+    capture = Captured()
     model.set_layerdrop(0.5)
     seen = set()
     for seed in range(6):
@@ -260,27 +260,27 @@ def test_one_graph_serves_whatever_layerdrop_leaves_out(model: Classifier) -> No
         model.zero_grad()
         torch.manual_seed(seed)
         if seed == 0:
-            model.graphs = Graphs(record)
+            model.graphs = Graphs(capture)
         found = asked(model, model.graphs, torch.arange(6), states=True)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
         (found[1].square().sum() + found[0].square().mean()).backward()
         assert_like(model, gradients)  # none for a layer that was left out
     assert len(seen) > 1
-    assert record.graphs == 1
+    assert capture.graphs == 1
 
 
 def test_gradients_are_moved_to_where_they_lay_but_for_those_of_graphs(model: Classifier) -> None:
-    places, graphs = Places(), Graphs(Recorded(), patience=0)
+    places, graphs = Places(), Graphs(Captured(), patience=0)
     seen = []
     for ask in (model, model, lambda rows: asked(model, graphs, rows)[-1], model):
         model.zero_grad()
         ask(torch.arange(6)).square().sum().backward()
         expected = gradients_of(model)
         before = [p.grad for p in model.parameters()]
-        places.settle(model.parameters())
+        places.collect(model.parameters())
         assert_like(model, expected)
         seen.append((before, [p.grad for p in model.parameters()]))
-        places.settle(model.parameters())
+        places.collect(model.parameters())
         assert all(p.grad is one for p, one in zip(model.parameters(), seen[-1][1], strict=True))
     same = [[a is b for a, b in zip(seen[0][1], after, strict=True)] for _, after in seen]
     assert [all(part) for part in same] == [True, True, False, True]
@@ -289,7 +289,7 @@ def test_gradients_are_moved_to_where_they_lay_but_for_those_of_graphs(model: Cl
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])
-def test_recording_draws_nothing(model: Classifier, rate: float) -> None:
+def test_capturing_draws_nothing(model: Classifier, rate: float) -> None:
     model.set_dropout(rate)
     torch.manual_seed(4)
     before = torch.get_rng_state()
@@ -301,7 +301,7 @@ def test_recording_draws_nothing(model: Classifier, rate: float) -> None:
 
 
 def test_a_cpu_uses_none(model: Classifier) -> None:
-    record = Recorded()
-    model.graphs = Graphs(record, patience=0)
+    capture = Captured()
+    model.graphs = Graphs(capture, patience=0)
     model(torch.arange(4)).sum().backward()
-    assert record.recordings == 0
+    assert capture.captures == 0

@@ -58,7 +58,7 @@ def without_numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(TokenStore, "batch", asked)
     monkeypatch.setattr(optimization, "_check", check)
     for module in (compress_task, evaluation):
-        monkeypatch.setattr(module, "predict", lambda model, rows, *_: torch.zeros(len(rows), len(LABELS)))
+        monkeypatch.setattr(module, "predict", lambda model, rows, *_, **more: torch.zeros(len(rows), len(LABELS)))
     with config.patch(meta_nonzero_assume_all_nonzero=True):
         yield
 

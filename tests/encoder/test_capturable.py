@@ -1,4 +1,4 @@
-"""What keeps a step from being recorded as a CUDA graph, seen without a GPU: on device ``meta`` nothing may come from
+"""What keeps a step from being captured as a CUDA graph, seen without a GPU: on device ``meta`` nothing may come from
 the host, and nobody may ask what a number is."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification
 
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.family import FAMILIES
-from clbench.encoder.graphs import Graphs, recordable
+from clbench.encoder.graphs import Graphs, capturable
 from clbench.encoder.padded_step import PaddedStep
 from clbench.encoder.tokens import TokenStore
 from clbench.runtime.device import Device
@@ -60,7 +60,7 @@ class Numbers(TorchFunctionMode):
 
 @pytest.mark.parametrize("model_type", FAMILIES.all())
 def test_a_step_of_a_family_takes_nothing_from_the_host(model_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Whether all tokens are real ones, which transformers asks where nothing is being recorded.
+    # Whether all tokens are real ones, which transformers asks where nothing is being captured.
     item = torch.Tensor.item
     monkeypatch.setattr(torch.Tensor, "item", lambda x: 0.0 if x.device.type == "meta" else item(x))
     monkeypatch.setattr(torch.Tensor, "__bool__", lambda x: bool(x.item()))
@@ -71,7 +71,7 @@ def test_a_step_of_a_family_takes_nothing_from_the_host(model_type: str, monkeyp
     model, rows = Classifier(hf).with_tokens(store).train(), torch.arange(5, device=META)
     step = PaddedStep(model.hf, store, 32, True)
     store.padded(rows, 32)  # the tokens go to the device once
-    with Numbers() as numbers, Operations() as operations, recordable(step, META):
+    with Numbers() as numbers, Operations() as operations, capturable(step, META):
         states, logits = step(rows)
         (logits.sum() + states.sum()).backward()
     assert numbers.found == []
@@ -128,7 +128,7 @@ def test_it_would_be_seen() -> None:
     assert numbers.found == [1.0]
     assert "aten::_to_copy" in operations.found
     step = torch.nn.Linear(1, 1)
-    with Numbers() as numbers, Operations() as operations, recordable(step, META):
+    with Numbers() as numbers, Operations() as operations, capturable(step, META):
         two = torch.tensor(2, device=META)
         assert two.device == torch.arange(3).device == torch.tensor(3.5).type_as(two).device == META
         assert torch.tensor(3.5).to(META, torch.float16).dtype == torch.float16
