@@ -15,6 +15,27 @@ from clbench.schema.source import Request, Source
 from clbench.schema.stream import OpenStream, read_alone
 
 
+def check_asked(stream: OpenStream, edition: str, *, data_dir: Path | None = None, shift: float = 1.0) -> None:
+    """What :func:`load` is asked for, before anything is read.
+
+    Raises:
+        UserError: the edition is unknown, does not go with the folder or the shift, or the folder is none.
+    """
+    form = stream.edition(edition)
+    if form.generated and data_dir is not None:
+        real = [name for name, other in stream.form.editions.items() if not other.generated]
+        raise UserError(
+            f"edition '{edition}' of {stream.form.name} is generated and reads no --data-dir; "
+            f"its real editions are {', '.join(real) or 'none'}."
+        )
+    if not form.generated and shift != 1.0:
+        raise UserError(f"edition '{edition}' of {stream.form.name} is real data; --shift needs a generated edition.")
+    if not 0 <= shift <= 1:
+        raise UserError(f"the shift should be from 0 to 1, but is {shift:g}.")
+    if data_dir is not None and not data_dir.is_dir():
+        raise UserError(f"--data-dir {data_dir} is not a folder; it should hold a folder a domain.")
+
+
 def load(
     stream: OpenStream,
     edition: str,
@@ -36,18 +57,7 @@ def load(
         UserError: an unknown edition, pairs that cannot be had, or pairs that break the domain's form.
     """
     form = stream.edition(edition)
-    if form.generated and data_dir is not None:
-        real = [name for name, other in stream.form.editions.items() if not other.generated]
-        raise UserError(
-            f"edition '{edition}' of {stream.form.name} is generated and reads no --data-dir; "
-            f"its real editions are {', '.join(real) or 'none'}."
-        )
-    if not form.generated and shift != 1.0:
-        raise UserError(f"edition '{edition}' of {stream.form.name} is real data; --shift needs a generated edition.")
-    if not 0 <= shift <= 1:
-        raise UserError(f"the shift should be from 0 to 1, but is {shift:g}.")
-    if data_dir is not None and not data_dir.is_dir():
-        raise UserError(f"--data-dir {data_dir} is not a folder; it should hold a folder a domain.")
+    check_asked(stream, edition, data_dir=data_dir, shift=shift)
     sources = [_source(domain, form.generated, data_dir is not None) for domain in stream.domains]
     if data_dir is not None and not any(source.reads_data_dir for source in sources):
         raise UserError(f"no domain of {stream.form.name} reads files; leave --data-dir {data_dir} out.")

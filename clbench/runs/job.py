@@ -151,8 +151,10 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
     with clock(seconds, "imports"):
         from clbench.compress.checks import check_recipe, teachers_of
-        from clbench.data.load import load
+        from clbench.data.load import check_asked, load
         from clbench.encoder.backbone import starting_backbone
+    if data is None:
+        check_asked(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
     with clock(seconds, "backbone"):
         start = starting_backbone(recipe, spec.backbone, size.backbone, stream.field(edition, "backbone"))
         asked = f"the edition {edition} of {stream.form.name}"
