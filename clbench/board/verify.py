@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clbench.board.again import Carried, Rerunning, carried_out
+from clbench.board.attestation import FreshDraw, Rerun
 from clbench.board.consistency import inception_problems, life_problems, reference_problems, seed_problems
 from clbench.board.edition import EditionFacts
 from clbench.board.files import Entry, contradictions, read_submission
@@ -14,7 +16,6 @@ from clbench.board.rules import (
     QUANTILE,
     configuration_problems,
     data_problems,
-    first_difference,
     foreign_strategy,
     same,
 )
@@ -34,12 +35,16 @@ class Verdict:
         problems: a sentence each, naming file and field; empty where all holds.
         unchecked: a sentence for each check that could not be made.
         figures: how many figures were computed again.
+        reruns: the runs that were carried out again and left the same.
+        fresh: what the model, made again, is worth on test pairs that were drawn for this; None where none were.
     """
 
     path: Path
     problems: tuple[str, ...]
-    unchecked: tuple[str, ...]
-    figures: int
+    unchecked: tuple[str, ...] = ()
+    figures: int = 0
+    reruns: tuple[Rerun, ...] = ()
+    fresh: FreshDraw | None = None
 
 
 def verify(
@@ -47,7 +52,7 @@ def verify(
     facts: Callable[[str, str], EditionFacts],
     *,
     checkpoint: Path | None = None,
-    again: Callable[[Record], Record] | None = None,
+    rerunning: Rerunning | None = None,
 ) -> Verdict:
     """Check a submission's folder, or a record on its way to become one.
 
@@ -55,7 +60,7 @@ def verify(
         path: the folder of a submission or of a run, or a record's file.
         facts: from a stream's and an edition's name to what they are.
         checkpoint: a folder with the compressed model's safetensors; its header has to agree with the claimed cost.
-        again: carries a record's run out again; the two records have to be equal, times apart.
+        rerunning: which runs are carried out again, and how; their records have to be the same, times apart.
 
     Returns:
         All problems that could be found. A file that cannot be read is one.
@@ -64,7 +69,7 @@ def verify(
     try:
         entry, records, files = _read(path)
     except UserError as error:
-        return Verdict(path, (str(error),), (), 0)
+        return Verdict(path, (str(error),))
     problems = [] if entry is None else [*contradictions(entry), *_claims(entry)]
     configuration = records[0].configuration
     try:
@@ -90,12 +95,14 @@ def verify(
         if checkpoint is not None:
             problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]
     problems += [f"{path}: {told}" for told in seed_problems(records)]
-    if again is not None and not problems:
-        for file, record in zip(files, records, strict=True):
-            problems += [f"{file}: {told}" for told in _again(record, again(record))]
+    done = Carried()
+    if rerunning is not None and not problems:
+        done = carried_out(path if entry else files[0], records, rerunning)
+        problems += done.problems
+        unchecked += done.unchecked
     count = sum(len(set(record.figures) - set(record.unverified())) for record in records)
     count += len(entry.submission.figures) if entry else 0
-    return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count)
+    return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count, done.reruns, done.fresh)
 
 
 def _read(path: Path) -> tuple[Entry | None, tuple[Record, ...], list[Path]]:
@@ -140,32 +147,3 @@ def _unknown_figure(record: Record, name: str) -> str:
     whose = next((p for p in record.plugins if p.kind == "metric" and p.piece == name), None)
     told = f"the plug-in {whose.package} {whose.version}, which is not installed" if whose else "no metric known here"
     return f"the figure {name} is of {told}."
-
-
-def _again(record: Record, other: Record) -> Iterator[str]:
-    """The record against that of the same run carried out here."""
-    one, two = record.without_times(), other.without_times()
-    versions = one["measured"]["versions"], two["measured"]["versions"]
-    one.pop("measured"), two.pop("measured")
-    # Its hash holds the versions of the packages, which are told apart below.
-    one["configuration"].pop("fingerprint"), two["configuration"].pop("fingerprint")
-    # These follow from what else is compared, and a version of clbench may tell what another did not.
-    common = set(record.figures) & set(other.figures)
-    for content in (one, two):
-        for name in ("schema_version", "warnings", "plugins"):
-            content.pop(name, None)
-        content["figures"] = {name: value for name, value in content["figures"].items() if name in common}
-        content["configuration"]["backbone"].pop("learning_rate", None)
-        for domain in content["data"]:
-            domain.pop("places", None)
-    if one == two:
-        return
-    apart = [name for name in versions[0] if versions[0].get(name) != versions[1].get(name)]
-    note = f" (run with other versions of {', '.join(apart)})" if apart else ""
-    for number, (told, found) in enumerate(zip(record.points, other.points, strict=False)):
-        for name in record.domains:
-            if told.predictions[name] != found.predictions.get(name):
-                where = f"points.{number}.predictions.{name}"
-                yield f"field '{where}' differs from those of the same run carried out here{note}."
-                return
-    yield f"the same run carried out here leaves another record: {first_difference(two, one)[:400]}{note}"

@@ -16,9 +16,11 @@ from clbench.cli.device import with_device
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
+    from clbench.board.again import Lived, Rerunning
     from clbench.board.edition import EditionFacts
     from clbench.board.verify import Verdict
     from clbench.record import Record
+    from clbench.runs.again import Means
 
 
 @click.command("verify")
@@ -26,9 +28,17 @@ if TYPE_CHECKING:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real editions: DOMAIN/{train,validation,test}.*")
 @click.option("--checkpoint", type=click.Path(path_type=Path, exists=True),
               help="The compressed model's folder or safetensors: its header against the claimed size.")  # fmt: skip
-@click.option("--rerun", is_flag=True, help="Run each of them again; on a CPU the record has to be the same.")
-@click.option("--model", help="With --rerun: the recipe, if it is not a shipped one.")
+@click.option("--rerun", is_flag=True, help="Run one seed of each again, which its digest and --fresh choose.")
+@click.option("--every-seed", is_flag=True, help="With --rerun: all of them.")
+@click.option("--fresh", metavar="TEXT",
+              help="Judge the model, made again, on test pairs drawn by TEXT and the submission's digest.")  # fmt: skip
+@click.option("--other-seeds", type=click.IntRange(0, 100), metavar="N",
+              help="With --fresh: N runs with other seeds as well [default: 1 if division is open].")  # fmt: skip
+@click.option("--model", help="With --rerun: where recipe or weights are, if the record does not say.")
 @click.option("--strategy", help="With --rerun: the strategy's file, if it is not a shipped one.")
+@click.option("--attest", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Write what was seen to hold, a file a submission; the board shows it.")  # fmt: skip
+@click.option("--commit", help="For --attest: the commit of clbench that ran [default: the checkout's].")
 @click.option("--only-submissions", is_flag=True, help="Refuse whatever is no submission: a run, a record, a link.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(
@@ -36,51 +46,97 @@ def command(
     data_dir: Path | None,
     checkpoint: Path | None,
     rerun: bool,
+    every_seed: bool,
+    fresh: str | None,
+    other_seeds: int | None,
     model: str | None,
     strategy: str | None,
+    attest: Path | None,
+    commit: str | None,
     only_submissions: bool,
     as_json: bool,
 ) -> None:
     """Check submissions: form, figures, test pairs, recipe, strategy, size. Exit code 1 if anything is wrong.
 
     PATH is a submission's folder, a folder of submissions, or a run before it is submitted. Every figure is computed
-    again from the predictions and the reference labels, which are generated or fetched anew.
+    again from the predictions and the reference labels, which are generated or fetched anew. --rerun carries a whole
+    run out again; --fresh does so, too, and judges its model on pairs that nobody could have known.
     """
-    from clbench.board import find_submissions
     from clbench.board.edition import facts_of
-    from clbench.board.verify import Verdict, verify
-    from clbench.record import RECORD_NAME
+    from clbench.board.verify import verify
+    from clbench.runs.again import Means
     from clbench.runtime.console import progress
 
-    for given, option in ((model, "--model"), (strategy, "--strategy")):
-        if given is not None and not rerun:
-            raise UserError(f"{option} says what is to be run again; give --rerun as well, or leave {option} out.")
+    again = rerun or fresh is not None
+    for given, option, wanted, needs in (
+        (model, "--model", again, "--rerun"), (strategy, "--strategy", again, "--rerun"),
+        (every_seed, "--every-seed", again, "--rerun"), (other_seeds, "--other-seeds", fresh is not None, "--fresh"),
+        (commit, "--commit", attest is not None, "--attest"),
+    ):  # fmt: skip
+        if given not in (None, False) and not wanted:
+            raise UserError(f"{option} goes with {needs}; give that as well, or leave {option} out.")
+    if fresh is not None and not (fresh.isprintable() and 0 < len(fresh) <= 300):
+        raise UserError("--fresh should be 1 to 300 printable characters.")
     for path in paths:
         if not os.path.lexists(path):
             raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
-    verdicts: list[Verdict] = []
+    rerunning = (
+        _rerunning(
+            Means(model, strategy, data_dir), every_seed=every_seed, text=fresh, others=other_seeds, commit=commit,
+            must=attest is None,
+        )
+        if again
+        else None
+    )  # fmt: skip
     with progress(quiet=as_json) as bars:
 
         @lru_cache
         def facts(stream: str, edition: str) -> EditionFacts:
             return facts_of(stream, edition, data_dir)
 
-        def again(record: Record) -> Record:
-            return _carried_out(record, model, strategy, data_dir)
-
-        found: list[Path] = []
-        for path in paths:
-            try:
-                run = not only_submissions and (path.is_file() or (path / RECORD_NAME).exists())
-                found += [path] if run else find_submissions(path)
-            except UserError as error:
-                verdicts.append(Verdict(path, (str(error),), (), 0))
+        found, verdicts = _found(paths, only_submissions)
         task = bars.add_task("verify", total=len(found), unit="submissions")
-        for path in dict.fromkeys(found):
-            verdicts.append(verify(path, facts, checkpoint=checkpoint, again=again if rerun else None))
+        for path in found:
+            verdict: Verdict = verify(path, facts, checkpoint=checkpoint, rerunning=rerunning)
+            verdicts.append(verdict)
+            if attest is not None:
+                _attest(attest, verdict, commit)
             bars.advance(task)
     _tell(verdicts, as_json)
     sys.exit(1 if any(one.problems for one in verdicts) else 0)
+
+
+def _found(paths: Sequence[Path], only_submissions: bool) -> tuple[list[Path], list[Verdict]]:
+    """What there is to verify, each once, and a verdict on each path that is nothing of the kind."""
+    from clbench.board import find_submissions
+    from clbench.board.verify import Verdict
+    from clbench.record import RECORD_NAME
+
+    found: list[Path] = []
+    verdicts: list[Verdict] = []
+    for path in paths:
+        try:
+            run = not only_submissions and (path.is_file() or (path / RECORD_NAME).exists())
+            found += [path] if run else find_submissions(path)
+        except UserError as error:
+            verdicts.append(Verdict(path, (str(error),)))
+    return list(dict.fromkeys(found)), verdicts
+
+
+def _attest(folder: Path, verdict: Verdict, commit: str | None) -> None:
+    """Write down what holds of a submission; nothing for what does not, nor for a run."""
+    from clbench.board import SUBMISSION_NAME
+    from clbench.board.again import here
+    from clbench.board.attestation import Attestation, digest_of, write_attestation
+
+    if verdict.problems or not (verdict.path / SUBMISSION_NAME).is_file():
+        return
+    path = verdict.path
+    told = Attestation(
+        schema_version=1, submission=path.resolve().name, digest=digest_of(path), where=here(commit),
+        unchecked=verdict.unchecked, reruns=verdict.reruns, fresh=verdict.fresh,
+    )  # fmt: skip
+    write_attestation(folder, told)
 
 
 def _tell(verdicts: Sequence[Verdict], as_json: bool) -> None:
@@ -97,51 +153,48 @@ def _tell(verdicts: Sequence[Verdict], as_json: bool) -> None:
                     "figures": one.figures,
                     "problems": [printable(told) for told in one.problems],
                     "unchecked": list(one.unchecked),
+                    "reruns": [found.model_dump(mode="json") for found in one.reruns],
+                    "fresh": None if one.fresh is None
+                    else one.fresh.model_dump(mode="json") | {"explained": one.fresh.explained},
                 }
                 for one in verdicts
             ]
-        )
-    else:
-        show = out()
-        for one in verdicts:
-            for told in one.problems:
-                show.print(printable(told), style="red", highlight=False, markup=False, soft_wrap=True)
-            if not one.problems:
-                told = f"{one.path}: all holds; {one.figures} figures computed again"
-                show.print(printable(told), style="green", highlight=False, markup=False, soft_wrap=True)
-            for told in one.unchecked:
-                told = f"{one.path}: not checked: {told}"
-                show.print(printable(told), style="yellow", highlight=False, markup=False, soft_wrap=True)
+        )  # fmt: skip
+        return
+    show = out()
+
+    def say(told: str, style: str) -> None:
+        show.print(printable(told), style=style, highlight=False, markup=False, soft_wrap=True)
+
+    for one in verdicts:
+        for told in one.problems:
+            say(told, "red")
+        if not one.problems:
+            say(f"{one.path}: all holds; {one.figures} figures computed again", "green")
+        for found in one.reruns:
+            say(f"{one.path}: {found.sentence}", "green")
+        if one.fresh is not None:
+            say(f"{one.path}: {one.fresh.sentence}", "green" if one.fresh.explained else "red")
+        for told in one.unchecked:
+            say(f"{one.path}: not checked: {told}", "yellow")
 
 
-def _carried_out(record: Record, model: str | None, strategy: str | None, data_dir: Path | None) -> Record:
-    """The record's run once more, from the shipped stream, recipe and strategy, unless ``model`` or ``strategy`` names
-    another.
+def _rerunning(
+    means: Means, *, every_seed: bool, text: str | None, others: int | None, commit: str | None, must: bool
+) -> Rerunning:
+    """How runs are carried out again."""
+    from clbench.board.again import Lived, Rerunning
+    from clbench.record.provenance import checkout_commit
+    from clbench.runs.again import job_again
+    from clbench.runs.runner import run_again
 
-    Raises:
-        UserError: recipe or strategy is not shipped and none was named, or whatever a run may raise.
-    """
-    from clbench.runs.job import make_job
-    from clbench.runs.runner import run_seed
-    from clbench.schema.shipped import names
-    from clbench.schema.spec import RunSpec
+    def live(record: Record, seed: int, pairs: int | None) -> Lived:
+        with tempfile.TemporaryDirectory() as folder:
+            job = job_again(record, means, Path(folder), pairs)
+            found, said = run_again(job, seed)
+        return Lived(found, {name: one.labels for name, one in job.anew.items()}, said)
 
-    told = record.configuration
-    name, stream, track = record.names
-    if strategy is None and track not in names("strategy"):
-        raise UserError(f"{track} is not a shipped strategy; name its file with --strategy to run it again.")
-    if model is None and name not in names("model"):
-        raise UserError(f"{name} is not a shipped recipe; name its file or checkpoint with --model to run it again.")
-    training = told.strategy.get("training")
-    rate = training.get("learning_rate") if isinstance(training, dict) else None
-    spec = RunSpec(
-        model=model or name, stream=stream, edition=told.edition, strategy=strategy or track,
-        settings={} if rate is None else {"training.learning_rate": repr(rate)},
-        backbone=None if model and Path(model).is_dir() else told.backbone.name,
-        data_dir=data_dir, eval_every=told.eval_every, shift=told.shift,
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        return run_seed(make_job(spec), told.seed, Path(folder))
+    return Rerunning(live, commit or checkout_commit(), every_seed, text, others, must)
 
 
 with_device(command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -65,16 +65,42 @@ def load(
     task, count = "read the domains", len(stream.domains)
     for number, (domain, source) in enumerate(zip(stream.domains, sources, strict=True)):
         events.advance(task, number, count, "domains", domain.name)
-        request = Request(
-            domain=domain.name, label_space=stream.form.label_space,
-            trained_on=not stream.is_evaluation_only(domain.name), sizes=form.caps(),
-            beside=stream.files.get(domain.name, stream.path).parent, shift=shift,
-            folder=data_dir / domain.name if data_dir is not None and source.reads_data_dir else None,
-        )  # fmt: skip
+        folder = data_dir / domain.name if data_dir is not None and source.reads_data_dir else None
+        request = _request(stream, edition, domain, shift, folder)
         loaded.append(_finish(source, source.load(request), request))
     events.advance(task, count, count, "domains")
     events.end(task)
     return loaded
+
+
+def draw_anew(
+    stream: OpenStream, edition: str, seed: int, known: Sequence[DomainData], shift: float = 1.0
+) -> dict[str, Pairs]:
+    """Test pairs of every domain that nobody can have seen: a generated edition's, drawn from another seed.
+
+    Args:
+        stream, edition, shift: as :func:`load` has them.
+        seed: 0 to 2^63 - 1, of all domains; known to nobody before there is a model to be judged.
+        known: what :func:`load` gave; none of its pairs comes again.
+
+    Returns:
+        By domain, as many as the edition's test part has.
+
+    Raises:
+        UserError: the edition is not generated, or a source draws no pairs anew.
+    """
+    form = stream.edition(edition)
+    if not form.generated:
+        raise UserError(f"edition '{edition}' of {stream.form.name} is real data, of which no pairs can be drawn anew.")
+    found = {}
+    task = "draw test pairs"
+    for number, (domain, data) in enumerate(zip(stream.domains, known, strict=True)):
+        events.advance(task, number, len(known), "domains", domain.name)
+        request = _request(stream, edition, domain, shift)
+        found[domain.name] = _source(domain, True, False).draw_anew(request, seed, data)
+    events.advance(task, len(known), len(known), "domains")
+    events.end(task)
+    return found
 
 
 def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tuple[OpenStream, DomainData]:
@@ -85,6 +111,15 @@ def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tup
     """
     alone = read_alone(name)
     return alone, load(alone, edition, data_dir=data_dir)[0]
+
+
+def _request(stream: OpenStream, edition: str, domain: Domain, shift: float, folder: Path | None = None) -> Request:
+    """What an edition wants of a domain's source."""
+    return Request(
+        domain=domain.name, label_space=stream.form.label_space,
+        trained_on=not stream.is_evaluation_only(domain.name), sizes=stream.edition(edition).caps(),
+        beside=stream.files.get(domain.name, stream.path).parent, shift=shift, folder=folder,
+    )  # fmt: skip
 
 
 def _source(domain: Domain, generated: bool, data_dir: bool) -> Source:

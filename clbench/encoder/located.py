@@ -17,6 +17,9 @@ from clbench.schema.shipped import FOLDERS, expanded, find, names
 if TYPE_CHECKING:
     from clbench.schema.stream import OpenStream
 
+# A branch, a tag or a commit.
+_REVISION = r"[\w][\w./-]{0,199}"
+
 
 @dataclass(frozen=True)
 class Located:
@@ -26,6 +29,7 @@ class Located:
         name: what it was asked for by.
         folder: it; None for one of the hub.
         hub: its id there; None for a folder.
+        asked: the revision of it that the name asks for.
         form: what its YAML file says, if it was asked for by one or by a name that is shipped.
         path: that file.
     """
@@ -33,18 +37,19 @@ class Located:
     name: str
     folder: Path | None = None
     hub: str | None = None
+    asked: str | None = None
     form: BackboneForm | None = None
     path: Path | None = None
 
     @property
     def revision(self) -> str | None:
-        """The revision that the YAML file asks for."""
-        return None if self.form is None else self.form.revision
+        """The revision that the name or the YAML file asks for."""
+        return self.asked if self.form is None else self.form.revision
 
 
 def locate(name: str | Path) -> Located:
     """Where the backbone is that a user means by ``name``: a shipped name, the path of a YAML file, a local Hugging
-    Face folder, or a hub id, of which nothing but the form is looked at.
+    Face folder, or a hub id (``OWNER/NAME`` or ``OWNER/NAME@REVISION``), of which nothing but the form is looked at.
 
     Raises:
         UserError: nothing of that name, or a YAML file that breaks its form or names a folder that is not there.
@@ -59,8 +64,9 @@ def locate(name: str | Path) -> Located:
         path = FOLDERS["backbone"] / f"{shipped}.yaml"
         if read_yaml(path, BackboneForm).hub == name:
             return _of_form(name, path)
-    if name.count("/") == 1 and re.match(HUB_ID, name):
-        return Located(name, hub=name)
+    hub, at, revision = name.partition("@")
+    if hub.count("/") == 1 and re.match(HUB_ID, hub) and re.fullmatch(_REVISION if at else "", revision):
+        return Located(name, hub=hub, asked=revision or None)
     if "/" in name:
         raise UserError(
             f"backbone {short(name)} is not a folder on this machine nor a hub id (owner/name); "
@@ -72,11 +78,11 @@ def locate(name: str | Path) -> Located:
 def _of_form(name: str, path: Path) -> Located:
     form = read_yaml(path, BackboneForm)
     if form.hub is not None:
-        return Located(name, None, form.hub, form, path)
+        return Located(name, hub=form.hub, form=form, path=path)
     folder = path.parent / str(form.folder)
     if not os.path.isdir(folder):
         raise UserError(f"{path}: field 'folder' should name a folder beside it, but there is no {folder}.")
-    return Located(name, folder, None, form, path)
+    return Located(name, folder, form=form, path=path)
 
 
 def check_edition(stream: OpenStream, edition: str) -> int | None:

@@ -10,6 +10,7 @@ from functools import cache
 from clbench import __version__
 from clbench.record.parts import Hardware
 from clbench.runtime.device import CPU, Device
+from clbench.schema.shipped import ROOT
 from clbench.storage.cache import installed
 
 PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", "safetensors", "numpy")
@@ -33,6 +34,25 @@ def hardware(device: Device = CPU) -> Hardware:
         threads=torch.get_num_threads() if torch else None,
         **device.identity(),
     )
+
+
+@cache
+def checkout_commit() -> str | None:
+    """The commit of the checkout that clbench runs from, with ``+changes`` where it is not what was committed; None
+    for an installed package."""
+    import subprocess
+
+    if not (ROOT / ".git").exists():
+        return None
+    asked = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
+    try:
+        commit, changes = (
+            subprocess.run(one, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+            for one in asked
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+changes" if changes else "")
 
 
 @cache

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
 # Test pairs that are read at once on a CPU, and between two looks at whether to stop elsewhere.
 _BATCH, _BATCHES_ON_A_GPU = 128, 16384
+# The split of test pairs that were drawn for one model's judgement.
+ANEW = "anew"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Tokens:
 
     Attributes:
         store: every pair of the run.
-        rows: the rows of each domain's splits in it, int64, by domain and split.
+        rows: the rows of each domain's splits in it, int64, by domain and split; ``anew`` is the split of
+            :attr:`clbench.runs.job.Job.anew`.
     """
 
     store: TokenStore
@@ -40,7 +43,11 @@ class Tokens:
     @property
     def tests(self) -> dict[str, np.ndarray]:
         """The rows of each domain's test pairs, in stream order."""
-        return {domain: rows for (domain, split), rows in self.rows.items() if split == "test"}
+        return self.of("test")
+
+    def of(self, split: str) -> dict[str, np.ndarray]:
+        """The rows of one split of each domain, in stream order."""
+        return {domain: rows for (domain, part), rows in self.rows.items() if part == split}
 
 
 def make_tokens(job: Job) -> Tokens:
@@ -52,6 +59,8 @@ def make_tokens(job: Job) -> Tokens:
     ids, lengths, seconds, rows = [], [], [], {}
     begin = 0
     parts = [(d.name, split, pairs) for d in job.data for split, pairs in d.splits.items()]
+    # Last, so that no other row is moved by them.
+    parts += [(name, ANEW, pairs) for name, pairs in job.anew.items()]
     for number, (name, split, pairs) in enumerate(parts):
         events.advance("tokenise", number, len(parts), "parts")
 
@@ -125,14 +134,15 @@ def at_inception(job: Job, compressed: Compressed, evaluate: Evaluate) -> Evalua
     return say
 
 
-def evaluator(tokens: Tokens) -> Evaluate:
-    """From a model to the predicted class of every test pair of each domain; pairs of like length are read together."""
+def evaluator(tokens: Tokens, split: str = "test") -> Evaluate:
+    """From a model to the predicted class of every pair of a split of each domain; pairs of like length are read
+    together."""
     import torch
 
     from clbench.encoder.classifier import predict
     from clbench.encoder.quantize import evaluated
 
-    tests = tokens.tests
+    tests = tokens.of(split)
     size = _BATCH if tokens.store.device.kind == "cpu" else _BATCHES_ON_A_GPU
     rows = np.concatenate(list(tests.values()))
     order = np.argsort(tokens.store.lengths[rows], kind="stable")

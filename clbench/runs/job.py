@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from clbench.schema.stream import OpenStream, read_stream
 
 if TYPE_CHECKING:
     from clbench.compress.plan import Plan
-    from clbench.data.pairs import DomainData
+    from clbench.data.pairs import DomainData, Pairs
     from clbench.encoder.backbone import Backbone
     from clbench.record.parts import Plugin
 
@@ -44,6 +44,7 @@ class Job:
         teachers: the encoders of teachers that do not start from ``backbone``.
         warnings: about the model; the pairs have their own.
         device: where it computes.
+        anew: more test pairs of each domain, which the model answers beside the edition's own; no part of the record.
     """
 
     spec: RunSpec
@@ -57,6 +58,7 @@ class Job:
     teachers: tuple[Backbone, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
     device: Device = CPU
+    anew: Mapping[str, Pairs] = field(default_factory=dict)
 
     @property
     def max_length(self) -> int:

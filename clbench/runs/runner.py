@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.record import DomainInfo, Record, RunParts, hardware, make_record, read_record, versions, write_record
 from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
-from clbench.runs.inception import Tokens, at_inception, evaluator, make_model, make_tokens
+from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots
@@ -89,7 +90,7 @@ def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_mod
             _check_kept(record, folder, keep_models)
             return record
         with _noted(job, seed, folder, fingerprint):
-            record = _carry_out(job, seed, folder, fingerprint, keep_models)
+            record, _ = _carry_out(job, seed, folder, fingerprint, keep_models)
         # The record comes last: where it is, everything is.
         from clbench.plots import forgetting_curve
 
@@ -97,6 +98,21 @@ def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_mod
         write_record(folder, record)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return record
+
+
+def run_again(job: Job, seed: int) -> tuple[Record, list[dict[str, np.ndarray]]]:
+    """The run of one seed, of which nothing is kept: how a record is held against the run that it tells of.
+
+    Returns:
+        Its record, and what the model says of :attr:`Job.anew` at the end of each experience: by domain, uint8 classes.
+
+    Raises:
+        UserError: as :func:`run`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        record, points = _carry_out(job, seed, Path(folder), job.fingerprint(seed), None)
+    said = [{name: point.predictions[_anew(name)] for name in job.anew} for point in points if point.final]
+    return record, said
 
 
 def forget(folder: Path) -> None:
@@ -125,8 +141,10 @@ def _check_kept(record: Record, folder: Path, keep_models: str | None) -> None:
         )
 
 
-def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models: str | None) -> Record:
-    """Tokens, inception, life, measurement."""
+def _carry_out(
+    job: Job, seed: int, folder: Path, fingerprint: str, keep_models: str | None
+) -> tuple[Record, list[Point]]:
+    """Tokens, inception, life, measurement; the record, and the points that it was made of."""
     started, seconds = _now(), dict(job.seconds)
     with clock(seconds, "imports"):
         from clbench.encoder.measure import busy_warnings, cost, measure, peak_memory_bytes
@@ -144,7 +162,7 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
     with clock(seconds, "data"):
         domains, warnings = _domains(job), _warnings(job, tokens, compressed)
     tested = np.concatenate(list(tests.values()))
-    return make_record(
+    record = make_record(
         RunParts(
             configuration=configuration(job, seed, fingerprint),
             label_space=job.stream.form.label_space,
@@ -165,6 +183,12 @@ def _carry_out(job: Job, seed: int, folder: Path, fingerprint: str, keep_models:
             plugins=job.plugins,
         )
     )
+    return record, points
+
+
+def _anew(domain: str) -> str:
+    """What a point calls a domain's pairs of :attr:`Job.anew`; no domain's name has a space."""
+    return f"{domain} anew"
 
 
 def _life(
@@ -175,8 +199,12 @@ def _life(
 
     evaluate = evaluator(tokens)
     gold = {d.name: d.splits["test"].labels for d in job.data}
+    gold |= {_anew(name): pairs.labels for name, pairs in job.anew.items()}
     snapshots = SnapshotWriter(job, seed, fingerprint, compressed, gold, folder, keep_models) if keep_models else None
-    evaluation = continual.Evaluation(evaluate, at_inception(job, compressed, evaluate), job.spec.eval_every, gold)
+    inception = at_inception(job, compressed, evaluate)
+    if job.anew:
+        evaluate, inception = (_with_anew(one, tokens) for one in (evaluate, inception))
+    evaluation = continual.Evaluation(evaluate, inception, job.spec.eval_every, gold)
     kept = continual.Checkpoints(folder / CHECKPOINTS, fingerprint, snapshots)
     points = continual.live(
         compressed.model, _experiences(job, tokens), job.strategy, seed=seed, evaluation=evaluation, checkpoints=kept,
@@ -185,6 +213,12 @@ def _life(
     if snapshots:
         snapshots.write_end(points[-1])
     return points
+
+
+def _with_anew(evaluate: Evaluate, tokens: Tokens) -> Evaluate:
+    """``evaluate``, and then, apart, lest a batch of its be another, what the model says of the pairs drawn anew."""
+    more = evaluator(tokens, ANEW)
+    return lambda model: {**evaluate(model), **{_anew(name): said for name, said in more(model).items()}}
 
 
 def _experiences(job: Job, tokens: Tokens) -> list[Experience]:

@@ -108,13 +108,15 @@ class OpenRecipe:
 
 # Recipes that one is made with, itself included, and how long a chain of teachers may be.
 _MOST, _LONGEST = 32, 8
+# What stands before a hub id where a recipe is meant by it.
+_ON_THE_HUB = "hub:"
 
 
 def read_recipe(name: str | Path, beside: Path | None = None) -> OpenRecipe:
     """The recipe that a user means by ``name``: a shipped name, the path of a YAML file, or of a checkpoint folder.
 
     Args:
-        name: a name or a path.
+        name: a name or a path; ``hub:OWNER/NAME`` or ``hub:OWNER/NAME@REVISION`` for a checkpoint of the hub.
         beside: a folder looked into first: that of the recipe which names another as its teacher.
 
     Raises:
@@ -122,6 +124,8 @@ def read_recipe(name: str | Path, beside: Path | None = None) -> OpenRecipe:
             teacher, or there are more teachers than any recipe needs.
     """
     name = os.fspath(name)
+    if name.startswith(_ON_THE_HUB):
+        return _checkpoint(None, name)
     return _read(_find(name, beside), name if beside is not None else None, (), [])
 
 
@@ -148,6 +152,9 @@ def _read(place: Path, given: str | None, above: tuple[Path, ...], read: list[Pa
     for number, step in enumerate(form.steps):
         named = getattr(step, "teacher", None)
         if named is None:
+            continue
+        if named.startswith(_ON_THE_HUB):
+            teachers[number] = _checkpoint(None, named)
             continue
         try:
             found = _find(named, place.parent)
@@ -186,15 +193,17 @@ def _folder(name: str, beside: Path | None) -> Path | None:
     return None
 
 
-def _checkpoint(folder: Path, given: str) -> OpenRecipe:
-    """The recipe of a user's own checkpoint: it is what it is. Its backbone is the folder too.
+def _checkpoint(folder: Path | None, given: str) -> OpenRecipe:
+    """The recipe of a user's own checkpoint: it is what it is. Its backbone is the same.
 
     Args:
-        given: the path as the user wrote it.
+        folder: where it is; None for the hub.
+        given: the path, or the id after ``hub:``, as the user wrote it.
     """
-    name = named_after(folder)
+    own = given.removeprefix(_ON_THE_HUB) if folder is None else given
+    name = named_after(Path(own.partition("@")[0]) if folder is None else folder)
     content = {
-        "name": name, "title": f"The checkpoint {name}, as it is", "citation": "a user's own", "backbone": given,
+        "name": name, "title": f"The checkpoint {name}, as it is", "citation": "a user's own", "backbone": own,
         "steps": [{"step": "load"}],
     }  # fmt: skip
-    return OpenRecipe(parse(content, Recipe, f"model {given}"), folder, {})
+    return OpenRecipe(parse(content, Recipe, f"model {given}"), folder or Path(given), {})

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from clbench.errors import UserError
 from clbench.schema.form import Form
 from clbench.schema.registry import Registry, forms
 from clbench.schema.shipped import expanded
 
 if TYPE_CHECKING:
-    from clbench.data.pairs import DomainData
+    from clbench.data.pairs import DomainData, Pairs
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 # What a record's data_source says of several, or of a kind of edition.
@@ -99,6 +100,19 @@ class Source(Form):
             UserError: the pairs cannot be had, or are not what the settings say.
         """
         raise NotImplementedError
+
+    def draw_anew(self, request: Request, seed: int, known: DomainData) -> Pairs:
+        """Test pairs that nobody has seen, for a generated source that can draw more of them.
+
+        Args:
+            request: as :meth:`load` has it.
+            seed: 0 to 2^63 - 1; another seed, other pairs.
+            known: what :meth:`load` gave: none of its pairs may come again.
+
+        Raises:
+            UserError: the source has no more pairs than it has given.
+        """
+        raise UserError(f"domain '{request.domain}': its source {self.kind} draws no pairs anew")
 
     @classmethod
     def flaw(cls) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import random
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from clbench.data.pairs import SPLITS, Pairs
@@ -55,13 +55,16 @@ def generator(name: str, positives: float) -> Callable[[Draw], Draw]:
     return register
 
 
-def examples(name: str, seed: int = 0, shift: float = 1.0) -> Iterator[tuple[Example, int]]:
+def examples(
+    name: str, seed: int = 0, shift: float = 1.0, besides: Iterable[Pairs] = ()
+) -> Iterator[tuple[Example, int]]:
     """An endless stream of distinct (example, label), no sentence pair twice in either order.
 
     Args:
         name: a domain with a generator.
         seed: another seed, other pairs.
         shift: chance, 0 to 1, that a pair is the domain's own and not one of its stream's first domain.
+        besides: pairs that are not drawn again.
 
     Raises:
         UserError: there is no such generator, or its distinct pairs have run out.
@@ -74,20 +77,25 @@ def examples(name: str, seed: int = 0, shift: float = 1.0) -> Iterator[tuple[Exa
     first = GENERATORS[_FIRST.get(name, name)]
     # crc32, not hash(): the same numbers in every process.
     rng = random.Random(zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1))
-    seen: set[frozenset[str]] = set()
+    seen = {_key(*texts) for pairs in besides for texts in zip(pairs.first, pairs.second, strict=True)}
     while True:
         label = int(rng.random() < chosen.positives)
         # The label is kept, so that a smaller shift changes how a domain speaks and not how often it says yes.
         speaker = chosen if chosen is first or rng.random() < shift else first
         for _ in range(1000):
             example = speaker.draw(rng, label, shift)
-            key = frozenset((example.first.lower(), example.second.lower()))
+            key = _key(example.first, example.second)
             if key not in seen:
                 seen.add(key)
                 yield example, label
                 break
         else:
             raise UserError(f"generator '{name}' has run out of distinct pairs; ask for fewer.")
+
+
+def _key(first: str, second: str) -> frozenset[str]:
+    """What two pairs have in common that count as one."""
+    return frozenset((first.lower(), second.lower()))
 
 
 def generate(name: str, seed: int = 0, shift: float = 1.0, sizes: dict[str, int] | None = None) -> dict[str, Pairs]:
@@ -107,3 +115,18 @@ def generate(name: str, seed: int = 0, shift: float = 1.0, sizes: dict[str, int]
             (e.first for e, _ in drawn), (e.second for e, _ in drawn), (label for _, label in drawn)
         )
     return splits
+
+
+def draw_anew(name: str, seed: int, shift: float, size: int, besides: Iterable[Pairs]) -> Pairs:
+    """More pairs of a generated domain, none of which stands in ``besides``.
+
+    Args:
+        name: a domain with a generator.
+        seed: another seed, other pairs.
+        shift: as :func:`generate` has it.
+        size: how many.
+        besides: the pairs that are known already, in whichever order their sentences stand.
+    """
+    stream = examples(name, seed, shift, besides)
+    drawn = [next(stream) for _ in range(size)]
+    return Pairs.of((e.first for e, _ in drawn), (e.second for e, _ in drawn), (label for _, label in drawn))

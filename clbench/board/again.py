@@ -1,0 +1,258 @@
+"""Runs of a submission carried out again: held against its records, and judged on pairs drawn for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from clbench import __version__
+from clbench.board.attestation import FreshDraw, Rerun, TestedGap, Where, digest_of
+from clbench.board.divisions import OPEN, division
+from clbench.board.fresh import (
+    ERROR_RATE,
+    Draw,
+    Gap,
+    draw,
+    fresh_shares,
+    other_seeds_gap,
+    same_model_gap,
+    shares_of,
+)
+from clbench.board.rules import first_difference
+from clbench.errors import UserError
+from clbench.metrics.format import percent
+from clbench.record.forms import Record
+from clbench.record.parts import Hardware
+from clbench.record.provenance import checkout_commit, hardware
+
+# What another CPU's rounding does to a run: see docs/leaderboard.md for what was measured.
+MOST_DIFFER, MOST_APART = 0.10, 0.02
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A run carried out again.
+
+    Attributes:
+        record: what it left.
+        labels: of the fresh test pairs, for each domain int (M,); empty where none were drawn.
+        said: for the end of each experience, for each domain the classes that the model named for them.
+    """
+
+    record: Record
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    said: Sequence[Mapping[str, np.ndarray]] = ()
+
+
+class Live(Protocol):
+    """Carries a record's run out again."""
+
+    def __call__(self, record: Record, seed: int, pairs: int | None) -> Lived:
+        """The run with ``seed``, the record's own or another, judged on the fresh pairs of the seed ``pairs`` as well.
+
+        Raises:
+            UserError: its weights or its pairs cannot be had.
+        """
+
+
+@dataclass(frozen=True)
+class Rerunning:
+    """Which runs of a submission are carried out again.
+
+    Attributes:
+        live: how.
+        commit: of clbench's repository, for the attestation.
+        every_seed: all of them; otherwise one, which the digest and the text choose.
+        text: what fresh test pairs are drawn by; None for none.
+        others: runs with seeds that are not the submission's; None for one in the open division, whose own
+            were chosen.
+        must: whether weights that cannot be had are a problem, or only told.
+    """
+
+    live: Live
+    commit: str | None = None
+    every_seed: bool = False
+    text: str | None = None
+    others: int | None = None
+    must: bool = True
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What came of it, see :class:`clbench.board.verify.Verdict`."""
+
+    problems: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    reruns: tuple[Rerun, ...] = ()
+    fresh: FreshDraw | None = None
+
+
+def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carried:
+    """Carry out again what is to be, and hold it against the records.
+
+    Args:
+        path: the submission's folder, or a record's file.
+        records: its seeds.
+        how: see :class:`Rerunning`.
+    """
+    by_seed = {record.configuration.seed: record for record in records}
+    digest = digest_of(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    others = how.others if how.others is not None else int(division(records) == OPEN)
+    drawn = draw(how.text or "", digest, list(by_seed), others if how.text is not None else 0)
+    chosen = list(by_seed) if how.every_seed else [drawn.chosen]
+    problems: list[str] = []
+    reruns, fresh = [], None
+    try:
+        for seed in chosen:
+            record = by_seed[seed]
+            lived = how.live(record, seed, drawn.pairs if how.text is not None and seed == drawn.chosen else None)
+            told, found = held_against(record, lived.record, how.commit)
+            problems += [f"{path}: seed {seed}: {sentence}" for sentence in told]
+            reruns.append(found)
+            if lived.said and not problems:
+                fresh = _judged(records, lived, drawn, how)
+    except UserError as error:
+        sentence = f"{path}: it was not run again: {error}"
+        return Carried(problems=(sentence,)) if how.must else Carried(unchecked=(f"the runs themselves: {error}",))
+    if problems:
+        return Carried(problems=tuple(problems))
+    return Carried(reruns=tuple(reruns), fresh=fresh)
+
+
+def _judged(records: Sequence[Record], lived: Lived, drawn: Draw, how: Rerunning) -> FreshDraw:
+    """The gaps between what is claimed and what fresh pairs say."""
+    record = next(one for one in records if one.configuration.seed == drawn.chosen)
+    gap = same_model_gap(shares_of(record), fresh_shares(lived.record, lived.labels, lived.said))
+    others = None
+    if drawn.others and len(records) > 1:
+        runs = [how.live(record, seed, drawn.pairs) for seed in drawn.others]
+        found = [fresh_shares(run.record, run.labels, run.said) for run in runs]
+        claimed = _stacked([shares_of(one) for one in records])
+        others = _told(other_seeds_gap(claimed, _stacked(found)), drawn.others)
+    return FreshDraw(
+        text=str(how.text), where=_where(lived.record, how.commit), error_rate=ERROR_RATE,
+        same_model=_told(gap, (drawn.chosen,)), other_seeds=others,
+    )  # fmt: skip
+
+
+def _stacked(models: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    return [np.concatenate(parts) for parts in zip(*models, strict=True)]
+
+
+def _told(gap: Gap, seeds: Sequence[int]) -> TestedGap:
+    return TestedGap(
+        seeds=tuple(seeds), claimed=gap.claimed, fresh=gap.fresh, standard_error=gap.standard_error, p=gap.p
+    )
+
+
+def _where(record: Record, commit: str | None) -> Where:
+    told = record.measured
+    return Where(date=told.started, clbench=record.clbench, commit=commit, machine=machine(told.hardware))
+
+
+def here(commit: str | None) -> Where:
+    """This moment, and this machine."""
+    return Where(
+        date=datetime.now(UTC).isoformat(timespec="seconds"), clbench=__version__,
+        commit=commit or checkout_commit(), machine=machine(hardware()),
+    )  # fmt: skip
+
+
+def machine(told: Hardware) -> str:
+    """A machine in a line."""
+    parts = [told.cpu]
+    if told.cores is not None:
+        parts.append(f"{told.cores} cores")
+    if told.memory_bytes is not None:
+        parts.append(f"{told.memory_bytes / 2**30:.0f} GiB")
+    parts += [part for part in (told.card, told.precision) if part is not None]
+    return ", ".join(parts)[:300]
+
+
+def held_against(record: Record, other: Record, commit: str | None) -> tuple[list[str], Rerun]:
+    """The record against that of the same run carried out here: what is wrong, and how far apart the two are."""
+    pairs = [
+        (where, record.points[where].predictions[name].array(), point.predictions[name].array())
+        for where, point in enumerate(other.points[: len(record.points)])
+        for name in record.domains
+        if name in point.predictions
+    ]
+    differ = sum(int((told != found).sum()) for _, told, found in pairs if len(told) == len(found))
+    numbers = Rerun(
+        seed=other.configuration.seed, where=_where(other, commit),
+        predictions=sum(len(told) for _, told, _ in pairs) or 1, differ=differ,
+        claimed=_lifetime(record), found=_lifetime(other),
+    )  # fmt: skip
+    one, two = _comparable(record, other), _comparable(other, record)
+    if one == two:
+        return [], numbers
+    note = _versions_apart(record, other)
+    framed = _frame(one), _frame(two)
+    if framed[0] != framed[1]:
+        told = first_difference(framed[1], framed[0])[:400]
+        return [f"the same run carried out here leaves another record: {told}{note}"], numbers
+    if not differ:  # rounding, on another machine, that changed scores of validation pairs and no answer
+        return [], numbers
+    if _rounding_explains(numbers):
+        return [], numbers
+    where = next(where for where, told, found in pairs if not np.array_equal(told, found))
+    return [
+        f"field 'points.{where}.predictions' and {differ:,} of {numbers.predictions:,} predictions in all differ from "
+        f"those of the same run carried out here, lifetime accuracy {percent(numbers.claimed)} % and "
+        f"{percent(numbers.found)} %{note}; equal would be all of them on the same CPU with the same versions, and on "
+        f"another at most {MOST_DIFFER:.0%} of them with lifetime accuracies within {100 * MOST_APART:.1f} points."
+    ], numbers
+
+
+def _rounding_explains(found: Rerun) -> bool:
+    """Whether another CPU's rounding may have done it, see ``MOST_DIFFER``."""
+    return found.differ <= MOST_DIFFER * found.predictions and abs(found.claimed - found.found) <= MOST_APART
+
+
+def _lifetime(record: Record) -> float:
+    return float(record.all_figures()["lifetime_accuracy"] or 0.0)
+
+
+def _comparable(record: Record, other: Record) -> dict[str, Any]:
+    """What two records of one run have in common, of whichever versions of clbench and on whichever machine."""
+    content = record.without_times()
+    content.pop("measured")
+    # Its hash holds the versions of the packages, which are told apart.
+    content["configuration"].pop("fingerprint")
+    # These follow from what else is compared, and a version of clbench may tell what another did not.
+    for name in ("schema_version", "clbench", "warnings", "plugins"):
+        content.pop(name, None)
+    common = set(record.figures) & set(other.figures)
+    content["figures"] = {name: value for name, value in content["figures"].items() if name in common}
+    # Where the weights were found; what they are, the digest says.
+    content["configuration"]["backbone"] = content["configuration"]["backbone"]["digest"]
+    content["configuration"]["model"].pop("backbone", None)
+    for domain in content["data"]:
+        domain.pop("places", None)
+    return content
+
+
+def _frame(content: dict[str, Any]) -> dict[str, Any]:
+    """It without what the model answered, and what follows from that."""
+    return {
+        **{name: value for name, value in content.items() if name not in ("figures", "inception", "points")},
+        "inception": [{name: step[name] for name in ("name", "epochs")} for step in content["inception"]],
+        "points": [
+            {name: value for name, value in point.items() if name not in ("predictions", "validation")}
+            for point in content["points"]
+        ],
+    }
+
+
+def _versions_apart(record: Record, other: Record) -> str:
+    told, found = record.measured, other.measured
+    apart = [name for name in told.versions if told.versions.get(name) != found.versions.get(name)]
+    apart += ["the CPU"] if told.hardware.cpu != found.hardware.cpu else []
+    apart += ["the device"] if told.hardware.device != found.hardware.device else []
+    return f" (run with other versions of {', '.join(apart)})" if apart else ""

@@ -1,0 +1,157 @@
+"""Fresh draws: a submission's model made again and judged on test pairs that nobody could have known.
+
+The seed of the draw is a hash of a text, which is made public only after the submission, and of the submission's own
+digest. Two gaps between the claimed and the fresh lifetime accuracy are tested, each one-sided: a model that was
+trained on the public test pairs shows in the first, the best of many seeds in the second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clbench.metrics import lifetime_of, lifetime_shares
+from clbench.metrics.lifetimes import seed_variance
+from clbench.record.forms import Record
+
+# Of 1,000 honest submissions so many are flagged, at most, by both tests together.
+ERROR_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a text and a submission's digest give.
+
+    Attributes:
+        pairs: the seed of the test pairs, 0 to 2^63 - 1.
+        chosen: the one of the submission's seeds that is run again.
+        others: seeds of training that are none of the submission's.
+    """
+
+    pairs: int
+    chosen: int
+    others: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A claimed lifetime accuracy against the one on fresh pairs.
+
+    Attributes:
+        claimed, fresh: the two.
+        standard_error: of their difference.
+        p: the chance of a difference as large or larger where nothing but chance separates the two, one-sided.
+    """
+
+    claimed: float
+    fresh: float
+    standard_error: float
+    p: float
+
+
+def draw(text: str, digest: str, seeds: Sequence[int], others: int = 0) -> Draw:
+    """What is drawn for a submission; whoever knows text and digest gets the same.
+
+    Args:
+        text: what nobody could know before the submission, such as the commit that merged it.
+        digest: of the submission, so that no two are judged on the same pairs.
+        seeds: its own.
+        others: how many seeds besides.
+
+    >>> draw("text", "digest", [0, 1, 2]) == draw("text", "digest", [0, 1, 2])
+    True
+    """
+
+    def number(what: str, below: int) -> int:
+        # A modulus of 256 bits by at most 63: the bias is beyond any notice.
+        return int.from_bytes(hashlib.sha256(f"{text}/{digest}/{what}".encode()).digest(), "big") % below
+
+    more: list[int] = []
+    tries = 0
+    while len(more) < others:
+        found = number(f"other seed {tries}", 2**31)
+        tries += 1
+        if found not in seeds and found not in more:
+            more.append(found)
+    return Draw(number("pairs", 2**63), seeds[number("chosen seed", len(seeds))], tuple(more))
+
+
+def shares_of(record: Record) -> list[np.ndarray]:
+    """What each of the edition's test pairs gives to the record's lifetime accuracy, for each domain float (1, N)."""
+    return _shares(record, record.right())
+
+
+def fresh_shares(
+    record: Record, labels: Mapping[str, np.ndarray], said: Sequence[Mapping[str, np.ndarray]]
+) -> list[np.ndarray]:
+    """What each fresh pair gives to the lifetime accuracy on fresh pairs, for each domain float (1, N).
+
+    Args:
+        record: of the run that answered them.
+        labels: their reference labels, for each domain int (N,).
+        said: for the end of each experience, for each domain the classes that the model named, (N,).
+    """
+    right = [np.stack([answers[name] for answers in said]) == labels[name] for name in record.domains]
+    return _shares(record, right)
+
+
+def same_model_gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray]) -> Gap:
+    """One trained model on the public and on fresh pairs.
+
+    Both sets of pairs are samples of one generator, so that the difference of a model that knows neither has the
+    variance sum_d Var_i(g_di) / N_d + sum_d Var_i(h_di) / M_d, g and h being the pairs' shares of lifetime accuracy
+    (:func:`clbench.metrics.lifetime_shares`); it is held against the normal distribution.
+
+    Args:
+        claimed: the public pairs' shares, for each of D domains float (1, N_d).
+        fresh: the fresh pairs', float (1, M_d).
+    """
+    return _gap(claimed, fresh, 0.0, 0)
+
+
+def other_seeds_gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray]) -> Gap:
+    """The submission's S seeds on the public pairs against F seeds, none of them its own, on fresh ones.
+
+    To the variance of the pairs, see :func:`same_model_gap`, comes that of the seeds, s^2 (1 / S + 1 / F), s^2 being
+    the submission's own; the difference is held against Student's t with Welch and Satterthwaite's degrees of freedom,
+    V^2 / ((s^2 (1 / S + 1 / F))^2 / (S - 1)). Seeds that were chosen for what they scored lie close together, which
+    makes s^2 small and the gap the plainer.
+
+    Args:
+        claimed: for each of D domains float (S, N_d), S being 2 or more.
+        fresh: float (F, M_d).
+
+    Raises:
+        ValueError: one seed alone, of which nobody knows how far others lie from it.
+    """
+    own, others = len(claimed[0]), len(fresh[0])
+    if own < 2:
+        raise ValueError("the seeds' variance needs two seeds or more")
+    return _gap(claimed, fresh, seed_variance(claimed) * own * (1 / own + 1 / others), own - 1)
+
+
+def _gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray], of_seeds: float, freedom: int) -> Gap:
+    from scipy.stats import norm, t
+
+    said, found = lifetime_of(claimed), lifetime_of(fresh)
+    variance = _pair_variance(claimed) + _pair_variance(fresh) + of_seeds
+    difference = said - found
+    if variance == 0:  # a model that answers everything alike: either equal, or not by chance
+        return Gap(said, found, 0.0, 1.0 if difference <= 0 else 0.0)
+    score = difference / variance**0.5
+    p = float(norm.sf(score) if of_seeds == 0 else t.sf(score, variance**2 * freedom / of_seeds**2))
+    return Gap(said, found, float(variance**0.5), p)
+
+
+def _pair_variance(shares: Sequence[np.ndarray]) -> float:
+    """Of lifetime accuracy, the pairs being a sample: sum_d Var_i / N_d of the shares' mean over the seeds."""
+    means = [part.mean(axis=0) for part in shares]
+    return float(sum(np.var(part, ddof=1) / len(part) for part in means if len(part) > 1))
+
+
+def _shares(record: Record, right: Sequence[np.ndarray]) -> list[np.ndarray]:
+    history = record.history
+    return [part[None] for part in lifetime_shares(right, history.met[history.final])]

@@ -1,0 +1,124 @@
+"""The run that a record tells of, from what the record says: for whoever wants to see it happen again.
+
+A record holds its recipe in full, teachers included, and names what its weights were: a recipe of one's own is read
+from it, and weights come from what clbench ships or from the hub, by id and commit. Nothing in a record runs code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clbench.data.load import draw_anew
+from clbench.errors import UserError
+from clbench.record.forms import Record
+from clbench.record.parts import BackboneInfo
+from clbench.runs.job import Job, make_job
+from clbench.schema.shipped import names
+from clbench.schema.spec import RunSpec
+
+# More than read_recipe takes; a stranger's record may nest them without end.
+_DEEPEST = 16
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the record does not hold, from whoever has it.
+
+    Attributes:
+        model, strategy: files of a recipe and a strategy that are not shipped; a checkpoint's folder is a model, too.
+        data_dir: the pairs of a real edition as files.
+    """
+
+    model: str | None = None
+    strategy: str | None = None
+    data_dir: Path | None = None
+
+
+def job_again(record: Record, means: Means, folder: Path, draw: int | None = None) -> Job:
+    """The job of a record's run.
+
+    Args:
+        record: it; its seed is not looked at.
+        means: what it does not hold.
+        folder: an empty one, for the files of a recipe that the record alone knows.
+        draw: of test pairs that nobody has seen, which the model then answers beside the edition's.
+
+    Raises:
+        UserError: its weights, its strategy or its pairs cannot be had, or whatever a run may raise.
+    """
+    told = record.configuration
+    strategy = record.names[2]
+    if means.strategy is None and strategy not in names("strategy"):
+        raise UserError(f"{strategy} is not a shipped strategy; name its file with --strategy to run it again.")
+    training = told.strategy.get("training")
+    rate = training.get("learning_rate") if isinstance(training, dict) else None
+    model, backbone = _weights(record, means, folder)
+    spec = RunSpec(
+        model=model, stream=record.names[1], edition=told.edition, strategy=means.strategy or strategy,
+        settings={} if rate is None else {"training.learning_rate": repr(rate)}, backbone=backbone,
+        data_dir=means.data_dir, eval_every=told.eval_every, shift=told.shift,
+    )  # fmt: skip
+    job = make_job(spec)
+    if draw is None:
+        return job
+    return replace(job, anew=draw_anew(job.stream, job.edition, draw, job.data, told.shift))
+
+
+def _weights(record: Record, means: Means, folder: Path) -> tuple[str, str | None]:
+    """The recipe, by a name or a file, and the backbone, None where the recipe says it."""
+    told, name = record.configuration, record.names[0]
+    if means.model is not None:
+        return means.model, None if Path(means.model).is_dir() else told.backbone.name
+    if name in names("model"):
+        return name, _backbone(told.backbone, told.strategy, folder)
+    content = dict(told.model)
+    steps = content.get("steps")
+    if isinstance(steps, list) and any(isinstance(step, dict) and step.get("step") == "load" for step in steps):
+        # A checkpoint is its own encoder.
+        content["backbone"] = _backbone(told.backbone, told.strategy, folder)
+        return str(_recipe(content, folder)), None
+    content.pop("backbone", None)
+    return str(_recipe(content, folder)), _backbone(told.backbone, told.strategy, folder)
+
+
+def _backbone(told: BackboneInfo, strategy: Mapping[str, Any], folder: Path) -> str:
+    """A shipped name, or a file that names the hub's commit.
+
+    Raises:
+        UserError: it lies on the machine of whoever ran it.
+    """
+    if told.name in names("backbone"):
+        return told.name
+    hub, commit = told.source.get("id"), told.source.get("commit")
+    if told.source.get("kind") != "hub" or not isinstance(hub, str) or not isinstance(commit, str):
+        raise UserError(
+            f"the weights of {told.name} are in no place that the record names; put them on the hub and run with "
+            "--backbone OWNER/NAME or --model hub:OWNER/NAME, or name a folder that has them with --model."
+        )
+    training = strategy.get("training")
+    rate = told.learning_rate or (training.get("learning_rate") if isinstance(training, dict) else None)
+    file = folder / "backbone.yaml"
+    content = {"name": "backbone", "hub": hub, "revision": commit, "learning_rate": rate}
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return str(file)
+
+
+def _recipe(content: Mapping[str, Any], folder: Path, depth: int = 0) -> Path:
+    """Write a recipe as a record holds it into files, each of its teachers into one beside it."""
+    if depth > _DEEPEST:
+        raise UserError(f"the recipe of the record has teachers of teachers, more than {_DEEPEST} above each other.")
+    found = content.get("steps")
+    steps = list(found) if isinstance(found, list) else []
+    for place, step in enumerate(steps):
+        if isinstance(step, dict) and isinstance(step.get("teacher"), dict):
+            teacher = _recipe(step["teacher"], folder / f"teacher-{place}", depth + 1)
+            steps[place] = {**step, "teacher": str(teacher)}
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "recipe.yaml"
+    file.write_text(yaml.safe_dump({**content, "steps": steps}), encoding="utf-8")
+    return file
