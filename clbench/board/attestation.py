@@ -47,6 +47,12 @@ class Where(Part):
     commit: Name | None
     machine: Name
 
+    @property
+    def told(self) -> str:
+        """In a line."""
+        commit = "" if self.commit is None else f" at {self.commit[:12]}"
+        return f"{self.date[:10]}, clbench {self.clbench}{commit}, {self.machine}"
+
 
 class Rerun(Part):
     """A run carried out again.

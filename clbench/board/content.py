@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from clbench.board.attestation import LEVELS
+from clbench.board.divisions import DIVISIONS
 from clbench.board.rerun import run_command, seed_list
 from clbench.board.standings import Row, Track
 from clbench.metrics import Interval, Life, mean_interval, metrics
@@ -76,6 +78,8 @@ def content(tracks: Sequence[Track]) -> dict[str, Any]:
             else [name, name.replace("_", " "), "", "of a plug-in that is not installed here: not verified"]
             for name in names
         ],
+        "levels": [[name, meaning] for name, meaning in LEVELS.items()],
+        "divisions": [[name, meaning] for name, meaning in DIVISIONS.items()],
         "tracks": [_track(track, title, names, shared) for track, title in zip(tracks, titles(tracks), strict=True)],
         "shared": shared.values,
     }
@@ -137,6 +141,10 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "rank": row.rank,
         "last": row.last,
         "front": int(row.front),
+        "level": list(LEVELS).index(row.level),
+        "division": row.division,
+        "checked": shared.place(checked_sentences(row)),
+        "fresh": None if (fresh := fresh_figure(row)) is None else [ten_thousandths(fresh[0]), int(fresh[1])],
         "seeds": seed_list(submission.seeds),
         "count": len(submission.seeds),
         "figures": [_mean_and_half(row.figures.get(name)) for name in names],
@@ -164,6 +172,26 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "command": command,
         "needs": list(needs),
     }  # fmt: skip
+
+
+def fresh_figure(row: Row) -> tuple[float, bool] | None:
+    """Lifetime accuracy of a submission's own model on fresh pairs, and whether seeds and pairs explain the gaps."""
+    draw = row.fresh
+    return None if draw is None else (draw.same_model.fresh, draw.explained)
+
+
+def checked_sentences(row: Row) -> list[str]:
+    """What the board saw of a submission, for its page; empty where it saw nothing."""
+    told = row.entry.attestation
+    if told is None:
+        return []
+    found = [f"checked {told.where.told}."]
+    found += [f"not checked: {sentence}" for sentence in told.unchecked]
+    found += [f"{one.sentence[0].upper()}{one.sentence[1:-1]} ({one.where.told})." for one in told.reruns]
+    if told.fresh is not None:
+        draw = told.fresh
+        found.append(f"{draw.sentence[0].upper()}{draw.sentence[1:-1]} (drawn by {draw.text}; {draw.where.told}).")
+    return [f"{sentence[0].upper()}{sentence[1:]}" for sentence in found]
 
 
 def seen_domains(row: Row, track: Track) -> list[str] | None:

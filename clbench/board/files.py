@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from clbench.board.attestation import Attestation
 from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Submission
 from clbench.errors import UserError
 from clbench.record.files import parse_json, parse_record
@@ -34,11 +35,13 @@ class Entry:
         folder: where it lies.
         submission: what it says of itself.
         records: one a seed, in the seeds' order; each by itself is whole, and its figures follow from its predictions.
+        attestation: how far the board has checked it; None where it has not.
     """
 
     folder: Path
     submission: Submission
     records: tuple[Record, ...]
+    attestation: Attestation | None = None
 
 
 def read_submission(folder: Path, check: bool = True) -> Entry:

@@ -6,13 +6,17 @@ import base64
 import csv
 import hashlib
 import io
+import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clbench.board.content import content, figure_names, majority_figures, seen_domains, titles
+from clbench.board.attestation import FOLDER_NAME, LEVELS, digest_of, read_attestation
+from clbench.board.content import content, figure_names, fresh_figure, majority_figures, seen_domains, titles
+from clbench.board.divisions import DIVISIONS
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
-from clbench.board.standings import Track, standings
+from clbench.board.standings import Row, Track, standings
 from clbench.errors import UserError
 from clbench.metrics import Interval
 from clbench.metrics.format import percent, short_number, with_half
@@ -37,46 +41,61 @@ rank is the best and the worst that the tests allow: 2–4 is behind one that is
 pairs and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
 naming the commonest class gets. ◆ marks the Pareto front: no other, references without an encoder included, is as small
 and better. ⚠ marks a submission whose records warn of something; the list
-below the table says of what.
+below the table says of what. One seed is shown without a rank.
+
+**How far it was checked.** {levels}
+
+**Divisions.** {divisions}
 
 **How to submit.** `clbench run` with several seeds, then `clbench submit` and `clbench leaderboard build`, then a pull
 request with the new folder in `submissions/`, this page and `board.csv`. Changes by hand are lost.
 """
 
 
-def build(submissions: Path, out: Path) -> list[Path]:
+_FRESH_TOLD = (
+    ". *Fresh* in the tables is the lifetime accuracy of the submission's own model, made again, on pairs drawn after "
+    "it; ✗ marks a gap to the claimed one that neither seeds nor pairs explain."
+)
+
+
+def build(submissions: Path, out: Path, attestations: Path | None = None) -> list[Path]:
     """Render the board of all submissions: ``README.md``, ``board.csv`` and ``index.html``, each whole or not at all.
 
     Args:
         submissions: a folder of submissions, or a submission's own.
         out: where the files go; made where missing.
+        attestations: see :func:`read_all`.
 
     Raises:
         UserError: a submission cannot be read, or contradicts itself or another; or a file cannot be written. Nothing
             is left out silently.
     """
-    return [write_whole(out / name, text) for name, text in _texts(submissions).items()]
+    return [write_whole(out / name, text) for name, text in _texts(submissions, attestations).items()]
 
 
-def out_of_date(submissions: Path, out: Path) -> list[Path]:
+def out_of_date(submissions: Path, out: Path, attestations: Path | None = None) -> list[Path]:
     """The files of ``out`` that :func:`build` would write otherwise; the page, which is large, need not be there.
 
     Raises:
         UserError: as :func:`build`.
     """
-    texts = _texts(submissions)
+    texts = _texts(submissions, attestations)
     files = {out / name: text for name, text in texts.items() if name != PAGE_NAME or (out / name).is_file()}
     return [file for file, text in files.items() if not file.is_file() or file.read_bytes() != text.encode()]
 
 
-def _texts(submissions: Path) -> dict[str, str]:
+def _texts(submissions: Path, attestations: Path | None) -> dict[str, str]:
     """The board's files by name."""
-    tracks = standings(read_all(submissions))
+    tracks = standings(read_all(submissions, attestations))
     return {README_NAME: readme(tracks), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
 
 
-def read_all(submissions: Path) -> list[Entry]:
+def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]:
     """Every submission, read, its records' figures computed again, and fit to be put into one board.
+
+    Args:
+        submissions: a folder of submissions, or a submission's own.
+        attestations: the folder of what the board has checked; the one beside ``submissions`` unless given.
 
     Raises:
         UserError: one of them is not.
@@ -86,14 +105,16 @@ def read_all(submissions: Path) -> list[Entry]:
     labels: dict[object, tuple[object, Path]] = {}
     for number, folder in enumerate(folders):
         entry = read_submission(folder)
-        if found := next(contradictions(entry), None):
-            raise UserError(found)
+        if wrong := next(contradictions(entry), None):
+            raise UserError(wrong)
         first = entry.records[0]
         told = [domain.gold.base64 for domain in first.data]
         gold, where = labels.setdefault(first.test_pairs, (told, folder))
         if gold != told:
             raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
-        entries.append(entry)
+        beside = attestations or folder.parent.parent / FOLDER_NAME
+        found = read_attestation(beside, entry.submission.name, digest_of(folder))
+        entries.append(replace(entry, attestation=found))
         events.advance("read submissions", number + 1, len(folders), "submissions")
     return entries
 
@@ -101,14 +122,18 @@ def read_all(submissions: Path) -> list[Entry]:
 def readme(tracks: Sequence[Track]) -> str:
     """The Markdown page: a table for each track."""
     head = [
-        "rank", "model", "submission", "seeds", "layers", "parameters", "lifetime", "lifetime balanced", "final",
-        "forgetting", "out-domain",
+        "rank", "model", "submission", "level", "division", "seeds", "layers", "parameters", "lifetime",
+        "lifetime balanced", "final", "forgetting", "out-domain", "fresh",
     ]  # fmt: skip
     shown = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
-    parts = [_README]
+    meanings = {
+        "levels": "; ".join(f"*{name}*: {meaning}" for name, meaning in LEVELS.items()) + _FRESH_TOLD,
+        "divisions": "; ".join(f"*{name}*: {meaning}" for name, meaning in DIVISIONS.items()) + ".",
+    }
+    parts = ["\n".join(_wrapped(line.format(**meanings)) for line in _README.split("\n"))]
     for track, title in zip(tracks, titles(tracks), strict=True):
         floor = majority_figures(track)
-        rows = [["", "*majority class*", "", "", "", "", *(_plain(floor[name]) for name in shown)]]
+        rows = [["", "*majority class*", *[""] * 6, *(_plain(floor[name]) for name in shown), ""]]
         for row in track.rows:
             submission = row.entry.submission
             rows.append(
@@ -116,10 +141,13 @@ def readme(tracks: Sequence[Track]) -> str:
                     f"{row.ranks}{' ◆' if row.front else ''}",
                     markdown_text(submission.model),
                     f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}",
+                    row.level,
+                    row.division,
                     str(len(submission.seeds)),
                     str(row.cost.depth),
                     short_number(row.cost.parameters),
                     *(_figure(row.figures[name]) for name in shown),
+                    _fresh(row),
                 ]
             )
         domains = ", ".join(
@@ -178,11 +206,12 @@ def board_csv(tracks: Sequence[Track]) -> str:
     """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
     named = {
         "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "rank_worst": 0, "pareto_front": 0,
-        "submission": "", "model": "", "author": "", "link": "", "licence": "", "backbone": "", "seen_domains": "",
+        "submission": "", "level": "", "division": "", "model": "", "author": "", "link": "", "licence": "",
+        "backbone": "", "seen_domains": "",
         "seeds": "",
         "layers": 0, "parameters": 0, "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0,
         "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0,
-        "majority_lifetime_balanced_accuracy": 0,
+        "majority_lifetime_balanced_accuracy": 0, "fresh_lifetime_accuracy": 0, "fresh_explained": 0,
     }  # fmt: skip
     head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
     text = io.StringIO()
@@ -197,10 +226,12 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "edition": track.edition,
                 "strategy": track.strategy,
                 "track": title,
-                "rank": row.rank,
-                "rank_worst": row.last,
+                "rank": "" if row.rank is None else row.rank,
+                "rank_worst": "" if row.last is None else row.last,
                 "pareto_front": int(row.front),
                 "submission": submission.name,
+                "level": row.level,
+                "division": row.division,
                 "model": submission.model,
                 "author": submission.author,
                 "link": submission.link or "",
@@ -216,6 +247,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "warnings": " ".join(row.warnings),
                 "majority_lifetime_accuracy": _digits(floor["lifetime_accuracy"]),
                 "majority_lifetime_balanced_accuracy": _digits(floor["lifetime_balanced_accuracy"]),
+                "fresh_lifetime_accuracy": "" if (fresh := fresh_figure(row)) is None else _digits(fresh[0]),
+                "fresh_explained": "" if fresh is None else int(fresh[1]),
             }
             for name, interval in row.figures.items():
                 for end, value in _ends(interval):
@@ -261,17 +294,29 @@ def page(tracks: Sequence[Track]) -> str:
         library_licence=licence,
         content=Markup(script_json(content(tracks))),
         count=sum(len(track.rows) for track in tracks),
+        levels=list(LEVELS.items()),
     )
 
 
+def _wrapped(line: str) -> str:
+    """A line of text, in lines of at most 120 characters."""
+    return "\n".join(textwrap.wrap(line, 120, break_long_words=False, break_on_hyphens=False)) if line else line
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table: rank, model and submission are text, numbers stand to the right."""
-    lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3), *rows]
+    """A Markdown table: the first five columns are text, numbers stand to the right."""
+    lines = [head, ["---"] * 5 + ["---:"] * (len(head) - 5), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _plain(score: float | None) -> str:
     return "–" if score is None else percent(score)
+
+
+def _fresh(row: Row) -> str:
+    """Lifetime accuracy on fresh pairs; marked where it lies farther from the claimed one than chance explains."""
+    found = fresh_figure(row)
+    return "–" if found is None else f"{percent(found[0])}{'' if found[1] else ' ✗'}"
 
 
 def _figure(interval: Interval | None) -> str:

@@ -8,6 +8,8 @@ from statistics import median
 
 import numpy as np
 
+from clbench.board.attestation import FreshDraw
+from clbench.board.divisions import division
 from clbench.board.files import Entry
 from clbench.metrics import Interval, lifetime_of, lifetime_p_values
 from clbench.record.groups import pair_shares, summary, warning_sentences
@@ -26,28 +28,43 @@ class Row:
     Attributes:
         entry: the submission with its records.
         rank, last: the best and the worst rank that the tests allow: 1 + how many of the track are better by a
-            significant difference in lifetime accuracy, and how many are not worse by one, itself counted.
+            significant difference in lifetime accuracy, and how many are not worse by one, itself counted. None with
+            one seed, which says too little of a recipe to be ranked, or to be counted in another's rank.
         figures: over the seeds, by name; None where not defined.
         cost: of the compressed model, the same for every seed.
         latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
         front: whether no other of the track, references included, has as few parameters or fewer and a higher lifetime
-            accuracy (or the same with fewer parameters): the Pareto front.
+            accuracy (or the same with fewer parameters): the Pareto front, of those that have a rank.
         warnings: what its records warn of, a sentence each; so many and so long, since they may be a stranger's.
+        division: ``closed`` or ``open``, see :mod:`clbench.board.divisions`.
     """
 
     entry: Entry
-    rank: int
-    last: int
+    rank: int | None
+    last: int | None
     figures: dict[str, Interval | None]
     cost: Cost
     latency_ms: float | None
     throughput: float | None
     front: bool
     warnings: tuple[str, ...]
+    division: str
+
+    @property
+    def level(self) -> str:
+        """How far the board has checked it, see :data:`clbench.board.attestation.LEVELS`."""
+        return "claimed" if self.entry.attestation is None else self.entry.attestation.level
+
+    @property
+    def fresh(self) -> FreshDraw | None:
+        """What it is worth on pairs drawn after it; None where none were."""
+        return None if self.entry.attestation is None else self.entry.attestation.fresh
 
     @property
     def ranks(self) -> str:
-        """As people read it: ``2``, or ``1–4`` where the tests leave it open."""
+        """As people read it: ``2``, ``1–4`` where the tests leave it open, or a dash where it has none."""
+        if self.rank is None:
+            return "–"
         return str(self.rank) if self.rank == self.last else f"{self.rank}–{self.last}"
 
 
@@ -104,9 +121,14 @@ def _track(entries: Sequence[Entry]) -> Track:
     beaten = ((size <= size[:, None]) & (lifetime > lifetime[:, None])) | (
         (size < size[:, None]) & (lifetime >= lifetime[:, None])
     )
-    best, worst = 1 + better.sum(axis=1), len(entries) - better.sum(axis=0)
-    front = set(np.flatnonzero(~beaten.any(axis=1)).tolist())
-    rows = [_row(e, int(best[i]), int(worst[i]), i in front) for i, e in enumerate(entries)]
+    ranked = np.array([len(entry.records) > 1 for entry in entries])
+    better, beaten = better & ranked & ranked[:, None], beaten & ranked
+    best, worst = 1 + better.sum(axis=1), ranked.sum() - better.sum(axis=0)
+    front = ranked & ~beaten.any(axis=1)
+    rows = [
+        _row(e, (int(best[i]), int(worst[i])) if ranked[i] else (None, None), bool(front[i]))
+        for i, e in enumerate(entries)
+    ]
     order = sorted(range(len(rows)), key=lambda place: (-lifetime[place], entries[place].submission.name))
     first = entries[0].records[0]
     track = entries[0].submission.track
@@ -123,14 +145,14 @@ def _track(entries: Sequence[Entry]) -> Track:
     )
 
 
-def _row(entry: Entry, rank: int, last: int, front: bool) -> Row:
+def _row(entry: Entry, ranks: tuple[int, int] | tuple[None, None], front: bool) -> Row:
     measured = [record.measured for record in entry.records]
     latency = [m.latency_ms for m in measured if m.latency_ms is not None]
     throughput = [m.throughput for m in measured if m.throughput is not None]
     return Row(
-        entry, rank, last, summary(entry.records), entry.records[0].cost,
+        entry, ranks[0], ranks[1], summary(entry.records), entry.records[0].cost,
         median(latency) if latency else None, median(throughput) if throughput else None, front,
-        _warnings(entry),
+        _warnings(entry), division(entry.records),
     )  # fmt: skip
 
 

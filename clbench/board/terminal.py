@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from clbench.board.attestation import LEVELS
 from clbench.board.content import majority_figures
 from clbench.board.standings import Row, Track
 from clbench.errors import printable
@@ -42,7 +43,7 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
     left_out = f"; left out here: {', '.join(list(_FIGURES)[count:])}" if count < len(_FIGURES) else ""
     note = (
         "In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; a rank like 2–4 is the best and worst "
-        f"that the tests allow{left_out}."
+        f"that the tests allow; level: how far it was checked, {', '.join(LEVELS)}{left_out}."
     )
     console.print(Text(note, style="dim"))
     for row in track.rows:
@@ -62,6 +63,7 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("submission", no_wrap=True)
+    table.add_column("level", no_wrap=True)
     shown = list(_FIGURES.items())[:figures]
     for head in ("params", *(head for head, _ in shown)):
         table.add_column(head, justify="right", no_wrap=True)
@@ -69,12 +71,13 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
         table.add_row(
             f"{row.ranks}{'◆' if row.front else ' '}",
             Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "")),
+            row.level,
             short_number(row.cost.parameters),
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
         )
     floor = majority_figures(track)
     cells = ["–" if (level := floor[name]) is None else percent(level) for _, name in shown]
-    table.add_row("", "majority class", "", *cells, style="dim italic")
+    table.add_row("", "majority class", "", "", *cells, style="dim italic")
     return table
 
 
@@ -146,6 +149,9 @@ def _row(row: Row) -> dict[str, Any]:
         "rank": row.rank,
         "rank_worst": row.last,
         "pareto_front": row.front,
+        "level": row.level,
+        "division": row.division,
+        "fresh": None if row.fresh is None else row.fresh.model_dump(mode="json") | {"explained": row.fresh.explained},
         "submission": submission.name,
         "model": submission.model,
         "author": submission.author,

@@ -17,6 +17,12 @@ _OUT = click.option(
 )
 
 
+_ATTESTATIONS = click.option(
+    "--attestations", type=click.Path(path_type=Path),
+    help="How far submissions were checked, as clbench verify --attest writes it [default: beside them].",
+)  # fmt: skip
+
+
 @click.group("leaderboard")
 def command() -> None:
     """The leaderboard: a table for each stream, edition and strategy, computed from the submissions alone."""
@@ -24,11 +30,14 @@ def command() -> None:
 
 @command.command("build")
 @_SUBMISSIONS
+@_ATTESTATIONS
 @_OUT
 @click.option("--check", is_flag=True, help="Write nothing; refuse an OUT that is not what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def build_command(submissions: Path, out: Path, check: bool, as_json: bool, quiet: bool) -> None:
+def build_command(
+    submissions: Path, attestations: Path | None, out: Path, check: bool, as_json: bool, quiet: bool
+) -> None:
     """Write README.md, board.csv and index.html: the same submissions, the same bytes.
 
     index.html needs neither network nor server. A submission that cannot be read ends the build.
@@ -37,7 +46,7 @@ def build_command(submissions: Path, out: Path, check: bool, as_json: bool, quie
     from clbench.runtime.console import print_json, progress
 
     with progress(quiet or as_json):
-        files = out_of_date(submissions, out) if check else build(submissions, out)
+        files = (out_of_date if check else build)(submissions, out, attestations)
     if check:
         if files:
             raise UserError(
@@ -55,11 +64,14 @@ def build_command(submissions: Path, out: Path, check: bool, as_json: bool, quie
 
 @command.command("show")
 @_SUBMISSIONS
+@_ATTESTATIONS
 @click.option("--track", help="One track only, as STREAM.EDITION.STRATEGY.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--plot/--no-plot", default=True, help="With or without accuracy against size.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def show_command(submissions: Path, track: str | None, as_json: bool, plot: bool, quiet: bool) -> None:
+def show_command(
+    submissions: Path, attestations: Path | None, track: str | None, as_json: bool, plot: bool, quiet: bool
+) -> None:
     """Show the board in the terminal; a narrow one gets fewer columns."""
     from clbench.board.content import titles
     from clbench.board.render import read_all
@@ -69,7 +81,7 @@ def show_command(submissions: Path, track: str | None, as_json: bool, plot: bool
     from clbench.runtime.console import out, print_json, progress
 
     with progress(quiet or as_json):
-        entries = read_all(submissions)
+        entries = read_all(submissions, attestations)
     tracks = standings(entries)
     named = list(zip(tracks, titles(tracks), strict=True))
     if track is not None:

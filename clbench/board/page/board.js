@@ -108,7 +108,7 @@
     };
   }
 
-  const ranks = (row) => (row.rank === row.last ? String(row.rank) : `${row.rank}\u2013${row.last}`);
+  const ranks = (row) => (row.rank === null ? "\u2013" : row.rank === row.last ? String(row.rank) : `${row.rank}\u2013${row.last}`);
   const milliseconds = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
   const COLUMNS = [
     {
@@ -117,6 +117,10 @@
       fill: (row) => [ranks(row)],
     },
     { head: "submission", title: "name, model and author", first: 1, name: true, value: (row) => row.name },
+    {
+      head: "level", title: `how far it was checked, ${board.levels.map(([name]) => name).join(", ")}: ${board.levels.map(([name, meaning]) => `${name}, ${meaning}`).join("; ")}`, first: -1,
+      value: (row) => row.level, fill: (row) => [el("span", { class: `level level-${row.level}`, title: board.levels[row.level][1] }, board.levels[row.level][0])], floor: () => null,
+    },
     score("lifetime_accuracy", "lifetime"),
     score("lifetime_balanced_accuracy", "balanced", "lifetime accuracy of mean recall, where naming the majority class gets no credit"),
     score("anytime_lifetime_accuracy", "anytime", "lifetime accuracy over every evaluation point"),
@@ -124,6 +128,12 @@
     score("forgetting", "forgetting"),
     score("backward_transfer", "BWT"),
     score("out_domain_accuracy", "out-dom."),
+    {
+      head: "fresh", title: "lifetime accuracy of the submission's own model, made again, on test pairs drawn after it, in %; \u2717: farther from the claimed one than seeds and pairs explain", first: -1,
+      value: (row) => (row.fresh === null ? null : row.fresh[0]),
+      fill: (row) => (row.fresh === null ? [dash()] : [percent(row.fresh[0]), row.fresh[1] ? null : el("span", { class: "warned" }, el("span", { "aria-hidden": "true" }, " \u2717"), hidden(" a gap that neither seeds nor pairs explain"))]),
+      floor: () => null,
+    },
     number("layers", "transformer layers", cost.layers, 1, String),
     number("params", "parameters, embeddings included", cost.parameters),
     number("FLOPs", "FLOPs of a forward pass over one pair", cost.flops),
@@ -210,20 +220,21 @@
     const depth = el("select", {}, el("option", { value: "" }, "any"),
       ...[...new Set(track.rows.map((row) => row.cost[cost.layers]))].sort((a, b) => a - b).map((n) => el("option", { value: n }, String(n))));
     const front = el("input", { type: "checkbox" });
+    const division = el("select", {}, el("option", { value: "" }, "both"), ...board.divisions.map(([name, meaning]) => el("option", { value: name, title: meaning }, name)));
     const count = el("span", { class: "count" });
     function filter(announce) {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const { row, line, text } of lines) {
         const fits = words.every((word) => text.includes(word)) && (!front.checked || row.front)
-          && (!depth.value || row.cost[cost.layers] === Number(depth.value));
+          && (!division.value || row.division === division.value) && (!depth.value || row.cost[cost.layers] === Number(depth.value));
         line.hidden = !fits;
         shown += fits;
       }
       count.textContent = `${shown} of ${lines.length} submission${lines.length === 1 ? "" : "s"}`;
       if (announce) say(`${count.textContent} shown.`);
     }
-    for (const [control, event] of [[search, "input"], [depth, "change"], [front, "change"]]) {
+    for (const [control, event] of [[search, "input"], [depth, "change"], [division, "change"], [front, "change"]]) {
       control.addEventListener(event, () => filter(true));
     }
     filter(false);
@@ -240,7 +251,7 @@
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
         + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what.`),
       el("div", { class: "controls", role: "search" },
-        el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, front, " Pareto front only"), count),
+        el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, "Division ", division), el("label", {}, front, " Pareto front only"), count),
       frame,
       el("div", { class: "pair" }, paretoPanel(track, chosen, redraw), curvesPanel(track, chosen, redraw, lines)),
     );
@@ -518,7 +529,9 @@
       ["link", row.link && /^https?:\/\//.test(row.link) ? el("a", { href: row.link, rel: "noopener noreferrer nofollow" }, row.link) : null],
       ["licence", row.licence],
       ["track", el("a", { href: trackAddress(track) }, track.title)],
-      ["rank", `${ranks(row)} of ${track.rows.length}${row.front ? ", on the Pareto front" : ""}`],
+      ["rank", row.rank === null ? "none: it has one seed" : `${ranks(row)} of ${track.rows.filter((one) => one.rank !== null).length}${row.front ? ", on the Pareto front" : ""}`],
+      ["level", `${board.levels[row.level][0]}: ${board.levels[row.level][1]}`],
+      ["division", `${row.division}: ${board.divisions.find(([name]) => name === row.division)[1]}`],
       ["recipe", title ? `${model}: ${title}` : model],
       ["source", citation],
       ["steps", steps.join(", then ")],
@@ -596,6 +609,8 @@
         el("div", { class: "stack" },
           el("section", { class: "panel", "aria-labelledby": "card" }, el("h2", { id: "card" }, "Card"),
             el("dl", { class: "card" }, ...card.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]))),
+          board.shared[row.checked].length ? el("section", { class: "panel", "aria-labelledby": "checked" }, el("h2", { id: "checked" }, "What was checked"),
+            el("ul", {}, ...board.shared[row.checked].map((sentence) => el("li", {}, sentence)))) : null,
           el("section", { class: "panel", "aria-labelledby": "again" }, el("h2", { id: "again" }, "How to run it again"), ...runs,
             row.needs.length ? el("p", { class: "note" }, `It needs ${row.needs.join("; and ")}.`) : null)),
         el("section", { class: "panel", "aria-labelledby": "figures" }, el("h2", { id: "figures" }, "Figures"),
