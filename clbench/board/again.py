@@ -33,6 +33,10 @@ from clbench.record.provenance import checkout_commit, hardware
 
 # What another CPU's rounding does to a run: see docs/leaderboard.md for what was measured.
 MOST_DIFFER, MOST_APART = 0.10, 0.02
+_EQUAL = (
+    "it should be all of them with the same CPU, device and versions, and with others at most "
+    f"{MOST_DIFFER:.0%} may differ, with lifetime accuracies at most {100 * MOST_APART:g} points apart."
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def machine(told: Hardware) -> str:
 def held_against(record: Record, other: Record, commit: str | None) -> tuple[list[str], Rerun]:
     """The record against that of the same run carried out here: what is wrong, and how far apart the two are."""
     pairs = [
-        (where, record.points[where].predictions[name].array(), point.predictions[name].array())
+        ((where, name), record.points[where].predictions[name].array(), point.predictions[name].array())
         for where, point in enumerate(other.points[: len(record.points)])
         for name in record.domains
         if name in point.predictions
@@ -192,21 +196,22 @@ def held_against(record: Record, other: Record, commit: str | None) -> tuple[lis
     one, two = _comparable(record, other), _comparable(other, record)
     if one == two:
         return [], numbers
-    note = _versions_apart(record, other)
+    apart = _apart(record, other)
+    note = f" (run with another {', '.join(apart)})" if apart else ""
     framed = _frame(one), _frame(two)
     if framed[0] != framed[1]:
         told = first_difference(framed[1], framed[0])[:400]
         return [f"the same run carried out here leaves another record: {told}{note}"], numbers
-    if not differ:  # rounding, on another machine, that changed scores of validation pairs and no answer
+    if apart and _rounding_explains(numbers):
         return [], numbers
-    if _rounding_explains(numbers):
-        return [], numbers
-    where = next(where for where, told, found in pairs if not np.array_equal(told, found))
+    if not differ:
+        told = first_difference(two, one)[:400]
+        return [f"the same run carried out here leaves another record: {told}{note}"], numbers
+    where, name = next(where for where, told, found in pairs if not np.array_equal(told, found))
     return [
-        f"field 'points.{where}.predictions' and {differ:,} of {numbers.predictions:,} predictions in all differ from "
-        f"those of the same run carried out here, lifetime accuracy {percent(numbers.claimed)} % and "
-        f"{percent(numbers.found)} %{note}; equal would be all of them on the same CPU with the same versions, and on "
-        f"another at most {MOST_DIFFER:.0%} of them with lifetime accuracies within {100 * MOST_APART:.1f} points."
+        f"field 'points.{where}.predictions.{name}' differs from those of the same run carried out here, {differ:,} of "
+        f"{numbers.predictions:,} predictions in all, lifetime accuracy {percent(numbers.claimed)} % and "
+        f"{percent(numbers.found)} %{note}; {_EQUAL}"
     ], numbers
 
 
@@ -250,9 +255,10 @@ def _frame(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _versions_apart(record: Record, other: Record) -> str:
+def _apart(record: Record, other: Record) -> list[str]:
+    """What of packages and machine was another, so that rounding may be."""
     told, found = record.measured, other.measured
     apart = [name for name in told.versions if told.versions.get(name) != found.versions.get(name)]
-    apart += ["the CPU"] if told.hardware.cpu != found.hardware.cpu else []
-    apart += ["the device"] if told.hardware.device != found.hardware.device else []
-    return f" (run with other versions of {', '.join(apart)})" if apart else ""
+    apart += ["CPU"] if told.hardware.cpu != found.hardware.cpu else []
+    apart += ["device"] if told.hardware.device != found.hardware.device else []
+    return apart

@@ -204,7 +204,9 @@ def read_attestation(folder: Path, name: str, digest: str) -> Attestation | None
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read: {error}.") from error
-    parse_json(text, file, "an attestation")
+    version = parse_json(text, file, "an attestation").get("schema_version")
+    if isinstance(version, bool):  # which a Literal takes for a number
+        raise UserError(f"{file}: field 'schema_version' should be 1, but is {version!r}.")
     try:
         told = Attestation.model_validate_json(text, strict=True)
     except ValidationError as error:

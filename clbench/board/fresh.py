@@ -116,9 +116,9 @@ def other_seeds_gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray]) 
     """The submission's S seeds on the public pairs against F seeds, none of them its own, on fresh ones.
 
     To the variance of the pairs, see :func:`same_model_gap`, comes that of the seeds, s^2 (1 / S + 1 / F), s^2 being
-    the submission's own; the difference is held against Student's t with Welch and Satterthwaite's degrees of freedom,
-    V^2 / ((s^2 (1 / S + 1 / F))^2 / (S - 1)). Seeds that were chosen for what they scored lie close together, which
-    makes s^2 small and the gap the plainer.
+    pooled over both with f = S + F - 2 degrees of freedom; the difference is held against Student's t with Welch and
+    Satterthwaite's V^2 / ((s^2 (1 / S + 1 / F))^2 / f). Seeds that were chosen for what they scored lie close
+    together, which makes s^2 small and the gap the plainer.
 
     Args:
         claimed: for each of D domains float (S, N_d), S being 2 or more.
@@ -130,7 +130,10 @@ def other_seeds_gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray]) 
     own, others = len(claimed[0]), len(fresh[0])
     if own < 2:
         raise ValueError("the seeds' variance needs two seeds or more")
-    return _gap(claimed, fresh, seed_variance(claimed) * own * (1 / own + 1 / others), own - 1)
+    squares = sum(seed_variance(shares) * count * (count - 1) for shares, count in ((claimed, own), (fresh, others)))
+    freedom = own + others - 2
+    # With one fresh seed the spread is the submission's alone.
+    return _gap(claimed, fresh, squares / freedom * (1 / own + 1 / others), freedom)
 
 
 def _gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray], of_seeds: float, freedom: int) -> Gap:

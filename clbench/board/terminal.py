@@ -33,14 +33,17 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
     from rich.text import Text
 
     console.print(Text(title, style="bold"))
-    count = len(_FIGURES)
-    table = track_table(track, count)
+    count, level = len(_FIGURES), True
+    table = track_table(track)
     # Names are never cut: columns are left out until what is left fits.
-    while count > 1 and console.measure(table, options=console.options.update(width=10_000)).maximum > console.width:
-        count -= 1
-        table = track_table(track, count)
+    while console.measure(table, options=console.options.update(width=10_000)).maximum > console.width:
+        if count == 1 and not level:
+            break
+        count, level = max(1, count - 1), count > 1
+        table = track_table(track, count, level)
     console.print(table)
-    left_out = f"; left out here: {', '.join(list(_FIGURES)[count:])}" if count < len(_FIGURES) else ""
+    missing = [*list(_FIGURES)[count:], *([] if level else ["level"])]
+    left_out = f"; left out here: {', '.join(missing)}" if missing else ""
     note = (
         "In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; a rank like 2–4 is the best and worst "
         f"that the tests allow; level: how far it was checked, {', '.join(LEVELS)}{left_out}."
@@ -54,8 +57,8 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
         console.print(Text.from_ansi(text, no_wrap=True, overflow="crop"))
 
 
-def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
-    """The track's rows, the best first; with the first so many of the figures."""
+def track_table(track: Track, figures: int = len(_FIGURES), level: bool = True) -> Table:
+    """The track's rows, the best first; with the first so many of the figures, and with or without the level."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -63,7 +66,8 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("submission", no_wrap=True)
-    table.add_column("level", no_wrap=True)
+    if level:
+        table.add_column("level", no_wrap=True)
     shown = list(_FIGURES.items())[:figures]
     for head in ("params", *(head for head, _ in shown)):
         table.add_column(head, justify="right", no_wrap=True)
@@ -71,13 +75,13 @@ def track_table(track: Track, figures: int = len(_FIGURES)) -> Table:
         table.add_row(
             f"{row.ranks}{'◆' if row.front else ' '}",
             Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "")),
-            row.level,
+            *([row.level] if level else []),
             short_number(row.cost.parameters),
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
         )
     floor = majority_figures(track)
-    cells = ["–" if (level := floor[name]) is None else percent(level) for _, name in shown]
-    table.add_row("", "majority class", "", "", *cells, style="dim italic")
+    cells = ["–" if (share := floor[name]) is None else percent(share) for _, name in shown]
+    table.add_row("", "majority class", *([""] if level else []), "", *cells, style="dim italic")
     return table
 
 

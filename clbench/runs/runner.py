@@ -104,15 +104,17 @@ def run_again(job: Job, seed: int) -> tuple[Record, list[dict[str, np.ndarray]]]
     """The run of one seed, of which nothing is kept: how a record is held against the run that it tells of.
 
     Returns:
-        Its record, and what the model says of :attr:`Job.anew` at the end of each experience: by domain, uint8 classes.
+        Its record, and what the model says of :attr:`Job.anew` at the end of each experience, uint8 classes by domain;
+        nothing where there are no such pairs.
 
     Raises:
         UserError: as :func:`run`.
     """
     with tempfile.TemporaryDirectory() as folder:
         record, points = _carry_out(job, seed, Path(folder), job.fingerprint(seed), None)
-    said = [{name: point.predictions[_anew(name)] for name in job.anew} for point in points if point.final]
-    return record, said
+    if not job.anew:
+        return record, []
+    return record, [{name: point.predictions[_anew(name)] for name in job.anew} for point in points if point.final]
 
 
 def forget(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 from record_worlds import Said
 
 from clbench.board import submit
+from clbench.board.again import Lived, Rerunning
 from clbench.board.edition import EditionFacts, facts_in
 from clbench.compress.plan import plan
 from clbench.data.baselines import majority, word_overlap
-from clbench.data.load import load
+from clbench.data.load import draw_anew, load
 from clbench.data.pairs import DomainData
 from clbench.encoder.backbone import open_backbone
 from clbench.metrics.cost import pair_flops
@@ -107,6 +109,27 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
             },
         )
     )
+
+
+def rerunning(stream: Path, change: Callable[[Record], Record] = lambda record: record, **options: Any) -> Rerunning:
+    """Every run carried out again leaves :func:`honest`'s record, changed; fresh pairs are answered as well as those
+    of the edition, drawn by seed."""
+
+    def live(record: Record, seed: int, pairs: int | None) -> Lived:
+        other = change(honest(stream, seed))
+        if pairs is None:
+            return Lived(other)
+        form, known = opened(stream), load(opened(stream), "embedded")
+        labels = {name: one.labels for name, one in draw_anew(form, "embedded", pairs, known).items()}
+        drawn = np.random.default_rng([seed, pairs % 2**31])
+        said = [
+            {name: np.where(drawn.random(len(gold)) < 0.8, gold, 1 - gold) for name, gold in labels.items()}
+            for point in other.points
+            if point.final
+        ]
+        return Lived(other, labels, said)
+
+    return Rerunning(live, **options)
 
 
 def handed_in(folder: Path, records: list[Record], name: str = "mine", **options: Any) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from submission_worlds import facts, handed_in, honest
+from submission_worlds import facts, handed_in, honest, rerunning
 
 from clbench.board.edition import facts_of
 from clbench.board.files import written
@@ -138,26 +138,26 @@ def test_a_swapped_prediction_with_all_figures_made_to_fit_is_found_by_running_a
 
     folder = rewritten(mine, swap)
     assert checked(folder, small_stream).problems == ()  # the figures do follow from the predictions
-    again = lambda record: honest(small_stream, record.configuration.seed)  # noqa: E731
-    (problem,) = checked(folder, small_stream, again=again).problems
-    assert "record-0.json: field 'points.1.predictions.snli' differs from those of the same run" in problem
+    (problem,) = checked(folder, small_stream, rerunning=rerunning(small_stream, every_seed=True)).problems
+    assert "seed 0: field 'points.1.predictions.snli' differs from those of the same run carried out here" in problem
+    assert "1 of " in problem
 
 
 def test_running_again_forgives_times_and_names_other_versions(mine: Path, small_stream: Path) -> None:
-    def slower(record: Record) -> Record:
-        other = honest(small_stream, record.configuration.seed)
+    def slower(other: Record) -> Record:
         return other.model_copy(update={"measured": other.measured.model_copy(update={"latency_ms": 99.0})})
 
-    assert checked(mine, small_stream, again=slower).problems == ()
+    both = {"every_seed": True}
+    assert checked(mine, small_stream, rerunning=rerunning(small_stream, slower, **both)).problems == ()
 
-    def newer(record: Record) -> Record:
-        other = honest(small_stream, record.configuration.seed + 5)
-        measured = other.measured.model_copy(update={"versions": other.measured.versions | {"torch": "3.0"}})
-        return other.model_copy(update={"measured": measured, "configuration": record.configuration})
+    def newer(other: Record) -> Record:
+        another = honest(small_stream, other.configuration.seed + 5)
+        measured = another.measured.model_copy(update={"versions": another.measured.versions | {"torch": "3.0"}})
+        return another.model_copy(update={"measured": measured, "configuration": other.configuration})
 
-    problems = checked(mine, small_stream, again=newer).problems
+    problems = checked(mine, small_stream, rerunning=rerunning(small_stream, newer, **both)).problems
     assert len(problems) == 2
-    assert all("with other versions of torch" in problem for problem in problems)
+    assert all("run with another torch" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("figure", ["lifetime_accuracy", "forgetting", "final_macro_f1"])

@@ -123,7 +123,6 @@
     },
     score("lifetime_accuracy", "lifetime"),
     score("lifetime_balanced_accuracy", "balanced", "lifetime accuracy of mean recall, where naming the majority class gets no credit"),
-    score("anytime_lifetime_accuracy", "anytime", "lifetime accuracy over every evaluation point"),
     score("final_accuracy", "final"),
     score("forgetting", "forgetting"),
     score("backward_transfer", "BWT"),
@@ -137,7 +136,6 @@
     number("layers", "transformer layers", cost.layers, 1, String),
     number("params", "parameters, embeddings included", cost.parameters),
     number("FLOPs", "FLOPs of a forward pass over one pair", cost.flops),
-    number("ms", "latency of one pair in milliseconds, median over seeds, on the submitter's machine: compare with care", cost.latency, 1, milliseconds),
     { head: "seeds", title: "runs with different seeds", first: -1, value: (row) => row.count, fill: (row) => [String(row.count)], floor: () => null },
   ];
 
