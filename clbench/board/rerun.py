@@ -47,6 +47,8 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
     if strategy in _names("strategy"):
         settings |= _assignments(configuration, named)
     backbone = configuration.backbone.name
+    if (hub := _hub_checkpoint(configuration)) is not None:
+        model, backbone = hub, str(_usual_backbone(configuration))
     usual = backbone == _usual_backbone(configuration) or (not named and _beside_recipe(configuration))
     return RunSpec(
         model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
@@ -75,17 +77,27 @@ def _plugins(record: Record) -> Iterator[str]:
 def _needs(configuration: Configuration) -> Iterator[str]:
     """What has to be at hand that clbench does not ship."""
     model, stream, strategy = configuration.names
-    if _changed_steps(configuration) is None:
+    own = _hub_checkpoint(configuration)
+    if own is None and _changed_steps(configuration) is None:
         yield f"the recipe {model}: the records hold it as configuration.model"
     if stream not in _names("stream"):
         yield f"the stream {stream}: the records hold it as configuration.stream"
     if strategy not in _names("strategy"):
         yield f"the strategy {strategy}: the records hold it as configuration.strategy"
     backbone = configuration.backbone.name
-    if backbone != _usual_backbone(configuration) and backbone not in _names("backbone"):
+    if own is None and backbone != _usual_backbone(configuration) and backbone not in _names("backbone"):
         yield f"the backbone {backbone}, a folder or a hub id, with the digest that the records name"
     if reads_data_dir(configuration.data_source):
         yield "the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl"
+
+
+def _hub_checkpoint(configuration: Configuration) -> str | None:
+    """What ``--model`` means a checkpoint of the hub by, at the commit that was run; None for any other model."""
+    steps, source = configuration.model.get("steps"), configuration.backbone.source
+    first = steps[0] if isinstance(steps, list) and steps else None
+    if not isinstance(first, dict) or first.get("step") != "load" or source.get("kind") != "hub":
+        return None
+    return f"hub:{source.get('id')}@{source.get('commit')}"
 
 
 def seed_list(seeds: Sequence[int]) -> str:

@@ -188,7 +188,7 @@ class Plugin(Part):
 
 
 class Hardware(Part):
-    """The machine: CPU, its cores as the system counts them, memory in bytes, threads that torch measured with.
+    """The machine: CPU (name, family, model), its cores as the system counts them, memory in bytes, torch's threads.
 
     Where models computed on another device, or in another precision than float32: its kind, the precision, the card,
     and whether it was held to what gives the same bits twice.

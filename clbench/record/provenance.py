@@ -61,7 +61,11 @@ def _cpu() -> str:
     from cpuinfo import get_cpu_info
 
     try:
-        name = get_cpu_info().get("brand_raw")
+        told = get_cpu_info()
+        name = told.get("brand_raw")
+        # A hosted machine may be called no more than its maker's line of CPUs, whose generations round differently.
+        exact = [f"{part} {told[part]}" for part in ("family", "model", "stepping") if part in told]
+        name = f"{name}, {' '.join(exact)}" if name and exact else name
     except Exception:  # it parses what a dozen system tools print, and must never cost a finished run its record
         name = None
     return str(name or platform.processor() or platform.machine())
