@@ -33,6 +33,8 @@ from clbench.record.provenance import checkout_commit, hardware
 
 # What another CPU's rounding does to a run: see docs/leaderboard.md for what was measured.
 MOST_DIFFER, MOST_APART = 0.10, 0.02
+_RUNS = "the runs themselves"
+_REAL = "fresh pairs, of which a real edition has none."
 _EQUAL = (
     "it should be all of them with the same CPU, device and versions, and with others at most "
     f"{MOST_DIFFER:.0%} may differ, with lifetime accuracies at most {100 * MOST_APART:g} points apart."
@@ -107,15 +109,18 @@ def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carrie
     """
     by_seed = {record.configuration.seed: record for record in records}
     digest = digest_of(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    text, real = how.text, records[0].configuration.data_source != "generated"
     others = how.others if how.others is not None else int(division(records) == OPEN)
-    drawn = draw(how.text or "", digest, list(by_seed), others if how.text is not None else 0)
+    drawn = draw(text or "", digest, list(by_seed), others if text is not None else 0)
     chosen = list(by_seed) if how.every_seed else [drawn.chosen]
+    unchecked = (_REAL,) if real and text is not None else ()
     problems: list[str] = []
     reruns, fresh = [], None
     try:
         for seed in chosen:
             record = by_seed[seed]
-            lived = how.live(record, seed, drawn.pairs if how.text is not None and seed == drawn.chosen else None)
+            asked = text is not None and seed == drawn.chosen and not real
+            lived = how.live(record, seed, drawn.pairs if asked else None)
             told, found = held_against(record, lived.record, how.commit)
             problems += [f"{path}: seed {seed}: {sentence}" for sentence in told]
             reruns.append(found)
@@ -123,10 +128,10 @@ def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carrie
                 fresh = _judged(records, lived, drawn, how)
     except UserError as error:
         sentence = f"{path}: it was not run again: {error}"
-        return Carried(problems=(sentence,)) if how.must else Carried(unchecked=(f"the runs themselves: {error}",))
+        return Carried(problems=(sentence,)) if how.must else Carried(unchecked=(f"{_RUNS}: {error}", *unchecked))
     if problems:
         return Carried(problems=tuple(problems))
-    return Carried(reruns=tuple(reruns), fresh=fresh)
+    return Carried(unchecked=unchecked, reruns=tuple(reruns), fresh=fresh)
 
 
 def _judged(records: Sequence[Record], lived: Lived, drawn: Draw, how: Rerunning) -> FreshDraw:

@@ -26,7 +26,8 @@ FOLDER_NAME = "attestations"
 LEVELS = {
     "claimed": "form and figures hold; the verifier had not all of its weights, pairs or settings",
     "checked": "everything that can be computed without running it holds",
-    "rerun": "the board's workflow carried a whole run out again, a seed of its own choice, and found the same",
+    "rerun": "the board's workflow carried a whole run out again, a seed of its own choice, and it left the same "
+    "record, or one that another CPU's rounding explains",
     "fresh": "the model, made again, does as well on test pairs that were drawn after the submission",
 }
 Share = Annotated[float, Field(ge=0, le=1)]

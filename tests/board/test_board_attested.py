@@ -15,7 +15,7 @@ import pytest
 from board_worlds import submission
 from submission_worlds import facts, handed_in, honest, rerunning
 
-from clbench.board.again import MOST_APART, MOST_DIFFER, Lived, Rerunning, here
+from clbench.board.again import MOST_APART, MOST_DIFFER, Lived, Rerunning, carried_out, here
 from clbench.board.attestation import Attestation, digest_of, read_attestation, write_attestation
 from clbench.board.content import content
 from clbench.board.divisions import division
@@ -24,7 +24,7 @@ from clbench.board.standings import standings
 from clbench.board.terminal import as_json
 from clbench.board.verify import Verdict, verify
 from clbench.errors import UserError
-from clbench.record import Record
+from clbench.record import Record, write_record
 from clbench.record.packing import Packed
 
 
@@ -119,6 +119,18 @@ def test_weights_that_cannot_be_had(mine: Path, small_stream: Path) -> None:
     told = checked(mine, small_stream, Rerunning(nowhere, must=False))
     assert told.problems == ()
     assert told.unchecked == ("the runs themselves: the weights are nowhere.",)
+
+
+def test_a_real_edition_is_run_again_and_draws_nothing(small_stream: Path, tmp_path: Path) -> None:
+    told = honest(small_stream).model_dump(mode="json")
+    told["configuration"]["data_source"] = "folder"
+    record = Record.model_validate_json(json.dumps(told))
+    file = write_record(tmp_path / "run", record)
+    done = carried_out(file, [record], rerunning(small_stream, lambda _: record, text="a commit"))
+    assert done.problems == ()
+    assert len(done.reruns) == 1
+    assert done.fresh is None
+    assert done.unchecked == ("fresh pairs, of which a real edition has none.",)
 
 
 def test_a_fresh_draw_of_an_honest_model(mine: Path, small_stream: Path) -> None:

@@ -70,7 +70,7 @@
         return (Math.round(scaled * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits) + unit;
       }
     }
-    return String(value);
+    return Number.isInteger(value) ? String(value) : value.toPrecision(3);
   }
 
   const dash = () => el("span", { class: "none" }, "\u2013", hidden("not defined"));
@@ -247,7 +247,7 @@
     main.replaceChildren(
       heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
-        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what.`),
+        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what. \u2717: farther from its accuracy on fresh test pairs than seeds and pairs explain.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, "Division ", division), el("label", {}, front, " Pareto front only"), count),
       frame,

@@ -1,0 +1,132 @@
+"""What the board's workflows do in a shell, done: with a git repository, and a clbench that writes down its calls."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+WORKFLOWS = Path(__file__).resolve().parents[2] / ".github" / "workflows"
+
+
+def steps(name: str, job: str) -> dict[str, str]:
+    """The shell lines of a job's named steps."""
+    content: Any = yaml.safe_load((WORKFLOWS / f"{name}.yml").read_text())
+    return {step["name"]: step["run"] for step in content["jobs"][job]["steps"] if "run" in step}
+
+
+class Checkout:
+    """A pull request's checkout, ``origin/main`` being what it is merged into."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.calls = place / "checkout", place / "calls"
+        self.place.mkdir(parents=True)
+        stub = place / "venv" / "bin" / "clbench"
+        stub.parent.mkdir(parents=True)
+        stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {self.calls}\n')
+        stub.chmod(0o755)
+        self.git("init", "-q", "-b", "main")
+        self.write("leaderboard/submissions/old/submission.json", "old")
+        self.write("leaderboard/attestations/old.json", "{}")
+        self.commit()
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        self.git("checkout", "-q", "-b", "theirs")
+
+    def git(self, *words: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@t"]
+        return subprocess.run(
+            ["git", *identity, *words], cwd=self.place, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def write(self, name: str, text: str) -> None:
+        (self.place / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.place / name).write_text(text)
+
+    def commit(self) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "c")
+
+    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        script = script.replace("${{ github.base_ref }}", "main")
+        assert "${{" not in script
+        return subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", script], cwd=self.place, env=dict(os.environ) | environment,
+            capture_output=True, text=True,
+        )  # fmt: skip
+
+    @property
+    def called(self) -> list[str]:
+        return self.calls.read_text().splitlines() if self.calls.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_a_pull_request_writes_no_attestation(checkout: Checkout) -> None:
+    script = steps("submissions", "verify")["attestations are the board's own"]
+    checkout.write("leaderboard/submissions/new/submission.json", "{}")
+    checkout.commit()
+    assert checkout.run(script).returncode == 0
+    checkout.write("leaderboard/attestations/new.json", '{"level": "fresh"}')
+    checkout.commit()
+    done = checkout.run(script)
+    assert done.returncode == 1
+    assert "leave it out of the pull request" in done.stdout
+
+
+def test_what_is_new_is_verified_and_run_again(checkout: Checkout) -> None:
+    named = steps("submissions", "verify")
+    checkout.write("leaderboard/submissions/new name/submission.json", "{}")
+    checkout.write("leaderboard/submissions/new name/record-0.json", "{}")
+    checkout.write("leaderboard/submissions/stray.json", "{}")
+    checkout.commit()
+    for name in ("verify what is new or changed", "one seed of each again"):
+        done = checkout.run(named[name])
+        assert done.returncode == 0, done.stderr
+    paths = "leaderboard/submissions/new name leaderboard/submissions/stray.json"
+    base = checkout.git("merge-base", "origin/main", "HEAD")
+    assert checkout.called == [
+        f"verify --only-submissions {paths}",
+        f"verify --only-submissions --rerun --fresh {base} --attest ../seen {paths}",
+    ]
+
+
+def test_nothing_new_calls_nothing(checkout: Checkout) -> None:
+    checkout.write("leaderboard/README.md", "text")
+    checkout.commit()
+    assert checkout.run(steps("submissions", "verify")["verify what is new or changed"]).returncode == 0
+    assert checkout.called == []
+
+
+def test_after_a_merge_what_came_with_it_is_attested(checkout: Checkout) -> None:
+    named = steps("attest", "verify")
+    before = checkout.git("rev-parse", "HEAD")
+    checkout.write("leaderboard/submissions/new/submission.json", "{}")
+    checkout.commit()
+    sha = checkout.git("rev-parse", "HEAD")
+    environment = {"NAMES": "", "BEFORE": before, "OPTIONS": "", "GITHUB_SHA": sha}
+    for name in ("which submissions", "run them again"):
+        done = checkout.run(named[name], **environment)
+        assert done.returncode == 0, done.stderr
+    words = f"verify --only-submissions --rerun --fresh {sha} --attest leaderboard/attestations --commit {sha}"
+    assert checkout.called == [f"{words} leaderboard/submissions/new"]
+    for name in ("which submissions", "run them again"):
+        checkout.run(named[name], **environment | {"NAMES": "old new", "OPTIONS": "--every-seed"})
+    assert checkout.called[1] == (
+        words.replace(" --attest", " --every-seed --attest")
+        + " leaderboard/submissions/old leaderboard/submissions/new"
+    )
+
+
+def test_strangers_work_may_write_nothing() -> None:
+    """The job that carries submissions out has no right to write; the one that writes carries nothing out."""
+    content: Any = yaml.safe_load((WORKFLOWS / "attest.yml").read_text())
+    assert content["permissions"] == {"contents": "read"}
+    assert "permissions" not in content["jobs"]["verify"]
+    assert "verify" not in " ".join(steps("attest", "board").values())
