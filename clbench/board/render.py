@@ -41,7 +41,8 @@ rank is the best and the worst that the tests allow: 2–4 is behind one that is
 pairs and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
 naming the commonest class gets. ◆ marks the Pareto front: no other, references without an encoder included, is as small
 and better. ⚠ marks a submission whose records warn of something; the list
-below the table says of what. One seed is shown without a rank.
+below the table says of what. One seed is shown without a rank. *Encoder saw*: domains of the stream on which the
+backbone, or what it was distilled from, was trained before; – where nobody says.
 
 **How far it was checked.** {levels}
 
@@ -122,7 +123,7 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
 def readme(tracks: Sequence[Track]) -> str:
     """The Markdown page: a table for each track."""
     head = [
-        "rank", "model", "submission", "level", "division", "seeds", "layers", "parameters", "lifetime",
+        "rank", "model", "submission", "level", "division", "encoder saw", "seeds", "layers", "parameters", "lifetime",
         "lifetime balanced", "final", "forgetting", "out-domain", "fresh",
     ]  # fmt: skip
     shown = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
@@ -133,7 +134,7 @@ def readme(tracks: Sequence[Track]) -> str:
     parts = ["\n".join(_wrapped(line.format(**meanings)) for line in _README.split("\n"))]
     for track, title in zip(tracks, titles(tracks), strict=True):
         floor = majority_figures(track)
-        rows = [["", "*majority class*", *[""] * 6, *(_plain(floor[name]) for name in shown), ""]]
+        rows = [["", "*majority class*", *[""] * 7, *(_plain(floor[name]) for name in shown), ""]]
         for row in track.rows:
             submission = row.entry.submission
             rows.append(
@@ -143,6 +144,7 @@ def readme(tracks: Sequence[Track]) -> str:
                     f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}",
                     row.level,
                     row.division,
+                    _seen_before(row, track),
                     str(len(submission.seeds)),
                     str(row.cost.depth),
                     short_number(row.cost.parameters),
@@ -159,24 +161,17 @@ def readme(tracks: Sequence[Track]) -> str:
             for row in track.rows
             if row.warnings
         ]
-        blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.{_seen_before(track)}", _table(head, rows)]
+        blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.", _table(head, rows)]
         if told:
             blocks += ["⚠ What the records warn of:", "\n".join(told)]
         parts.append("\n\n".join(blocks) + "\n")
     return "\n".join(parts)
 
 
-def _seen_before(track: Track) -> str:
-    """A sentence on which of a track's domains its encoders were trained before; empty where none was."""
-    by_backbone = {
-        row.entry.records[0].configuration.backbone.name: seen
-        for row in track.rows
-        if (seen := seen_domains(row, track))
-    }
-    told = [
-        f"{markdown_text(name)} {', '.join(map(markdown_text, seen))}" for name, seen in sorted(by_backbone.items())
-    ]
-    return f" Seen by the encoder before: {'; '.join(told)}." if told else ""
+def _seen_before(row: Row, track: Track) -> str:
+    """The track's domains on whose pairs the encoder was trained before."""
+    seen = seen_domains(row, track)
+    return "–" if seen is None else markdown_text(", ".join(seen)) or "none"
 
 
 def markdown_text(text: str) -> str:
@@ -304,8 +299,8 @@ def _wrapped(line: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table: the first five columns are text, numbers stand to the right."""
-    lines = [head, ["---"] * 5 + ["---:"] * (len(head) - 5), *rows]
+    """A Markdown table: the first six columns are text, numbers stand to the right."""
+    lines = [head, ["---"] * 6 + ["---:"] * (len(head) - 6), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

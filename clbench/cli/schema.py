@@ -10,6 +10,7 @@ import click
 _FORMS = {
     "record": "clbench.record:Record",
     "submission": "clbench.board.forms:Submission",
+    "attestation": "clbench.board.attestation:Attestation",
     "recipe": "clbench.schema.recipe:Recipe",
     "stream": "clbench.schema.stream:Stream",
     "domain": "clbench.schema.domain:Domain",
@@ -23,8 +24,8 @@ _FORMS = {
 @click.command("schema")
 @click.argument("form", metavar="FORM", type=click.Choice([*_FORMS]))
 def command(form: str) -> None:
-    """Print the JSON schema of a file's FORM: of the record that a run leaves, of a submission, or of a YAML file:
-    recipe, stream, domain, strategy, backbone, sweep or pretraining (docs/own-files.md)."""
+    """Print the JSON schema of a file's FORM: of the record that a run leaves, of a submission, of an attestation, or
+    of a YAML file: recipe, stream, domain, strategy, backbone, sweep or pretraining (docs/own-files.md)."""
     from pydantic import TypeAdapter
 
     from clbench.runtime.console import print_json

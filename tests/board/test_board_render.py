@@ -102,7 +102,7 @@ def test_a_row_by_hand(tmp_path: Path) -> None:
     # Three equal seeds: the interval has no width.
     assert row["lifetime_accuracy_low"] == row["lifetime_accuracy_high"] == row["lifetime_accuracy"]
     line = (
-        f"| 1 ◆ | kd-6l | [by-hand](submissions/by-hand) | claimed | open | 3 | 3 | 3.00M | {percent(lifetime)} ± 0.0 |"
+        f"| 1 ◆ | kd-6l | [by-hand](submissions/by-hand) | claimed | open | – | 3 | 3 | 3.00M | {percent(lifetime)} ± 0.0 |"
     )
     assert line in readme(tracks)
     shown = content(tracks)["tracks"][0]["rows"][0]
@@ -139,7 +139,7 @@ def test_the_majority_class_is_there(tracks: list[Track]) -> None:
     assert floor["lifetime_accuracy"] == pytest.approx(by_hand)
     assert floor["lifetime_balanced_accuracy"] == pytest.approx(0.5)
     assert floor["forgetting"] == floor["backward_transfer"] == floor["forward_transfer"] == 0
-    assert f"| *majority class* |  |  |  |  |  |  | {percent(by_hand)} | 50.0 |" in readme(tracks)
+    assert f"| *majority class* |  |  |  |  |  |  |  | {percent(by_hand)} | 50.0 |" in readme(tracks)
     assert float(table(tracks)["weak"]["majority_lifetime_accuracy"]) == pytest.approx(by_hand, abs=1e-6)
 
 
