@@ -94,8 +94,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["rn"], "no command is called 'rn'; did you mean run or runs?"),
         (["run", "--modle", "x"], "No such option --modle of clbench run; did you mean --model"),
         (
-            ["leaderboard", "show", "--xyz"],
-            "No such option --xyz of clbench leaderboard show; known are --help, --json, ",
+            ["leaderboard", "serve", "--xyz"],
+            "No such option --xyz of clbench leaderboard serve; known are --help, --open, ",
         ),
         (["run", "--shift", "abc"], "Invalid value for '--shift': 'abc' is not a valid float; clbench run --help"),
         (["run", "--out"], "Option '--out' requires an argument"),
