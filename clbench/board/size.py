@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clbench.board.edition import EditionFacts
 from clbench.board.rerun import shipped_recipe
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
+
+if TYPE_CHECKING:
+    from clbench.schema.step import Shape
 
 
 def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[str]) -> Iterator[str]:
@@ -51,6 +55,7 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
     if cost.parameters != parameters:
         yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
+    yield from _disk_problems(record, shape, expected)
     if shape.model_type != "bert" and not reference:
         unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
         return
@@ -69,6 +74,37 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
     if cost.flops_per_pair != flops and not reference:
         yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
+
+
+def _disk_problems(record: Record, shape: Any, left: Shape) -> Iterator[str]:
+    """That the file has the size of the weights that the recipe leaves; names, shapes and types alone decide it.
+
+    Args:
+        shape: the backbone's.
+        left: of what the recipe makes of it.
+    """
+    from clbench.encoder.weights import classifier_weights
+    from clbench.metrics.cost import safetensors_bytes
+
+    classes = len(record.label_space)
+    if left.table is not None:
+        weights: dict[str, tuple[int, ...]] = {"bias": (classes,)}
+        weights |= {"pair_embeddings.weight": (left.table, classes)} if left.table else {}
+    elif shape.model_type == "bert":
+        weights = classifier_weights(shape, left.layers, classes)
+    else:
+        return
+    int8 = any(step.step == "quantize" for step in shipped_recipe(record.names[0]).form.steps)
+    stored: list[tuple[str, str, tuple[int, ...]]] = []
+    for name, size in weights.items():
+        # In int8 stand the matrices of linear layers, with a scale an output channel; tables of embeddings do not.
+        narrow = int8 and len(size) == 2 and "embeddings" not in name
+        stored.append((name, "I8" if narrow else "F32", size))
+        if narrow:
+            stored.append((f"{name}_scale", "F32", size[:1]))
+    found = safetensors_bytes(stored)
+    if record.cost.disk_bytes != found:
+        yield f"field 'cost.disk_bytes' should be {found}, but is {record.cost.disk_bytes}."
 
 
 def checkpoint_problems(record: Record, folder: Path) -> Iterator[str]:
