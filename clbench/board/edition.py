@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clbench.errors import UserError, nearest
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
+from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
     from clbench.data.pairs import Pairs
@@ -30,6 +31,8 @@ class EditionFacts:
         gold: each domain's reference labels, int (N,).
         majority, word_overlap: accuracy and balanced accuracy of each domain's baselines.
         tests: each domain's test pairs.
+        sources: where each domain's pairs came from, as a record has it.
+        warnings: what is odd about the pairs, see :func:`clbench.data.warnings.data_warnings`.
     """
 
     stream: OpenStream
@@ -39,6 +42,8 @@ class EditionFacts:
     majority: Mapping[str, tuple[float, float]]
     word_overlap: Mapping[str, tuple[float, float]]
     tests: Mapping[str, Pairs]
+    sources: Mapping[str, Mapping[str, Any]]
+    warnings: tuple[RunWarning, ...]
 
     def mean_length(self, backbone: Backbone) -> int:
         """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
@@ -81,6 +86,7 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
     """
     from clbench.data.baselines import fittable, majority, word_overlap
     from clbench.data.load import load
+    from clbench.data.warnings import data_warnings
 
     generated = stream.edition(edition).generated
     data = load(stream, edition, data_dir=None if generated else data_dir)
@@ -95,5 +101,7 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
         splits={d.name: {name: (pairs.digest(), len(pairs)) for name, pairs in d.splits.items()} for d in data},
         gold={d.name: d.splits["test"].labels for d in data},
         tests={d.name: d.splits["test"] for d in data},
+        sources={d.name: dict(d.source) for d in data},
+        warnings=data_warnings(data, stream.form.label_space),
         **baselines,
     )

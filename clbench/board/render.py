@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clbench.board.consistency import copy_problem
 from clbench.board.content import content, figure_names, majority_figures, seen_domains, titles
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
+from clbench.board.lookalikes import name_problems
 from clbench.board.standings import Track, standings
 from clbench.errors import UserError
 from clbench.metrics import Interval
@@ -84,11 +86,14 @@ def read_all(submissions: Path) -> list[Entry]:
     folders = find_submissions(submissions)
     entries = []
     labels: dict[object, tuple[object, Path]] = {}
+    answers: dict[bytes, tuple[Path, int]] = {}
     for number, folder in enumerate(folders):
         entry = read_submission(folder)
         if found := next(contradictions(entry), None):
             raise UserError(found)
         first = entry.records[0]
+        if found := next(name_problems(entry.submission, first), copy_problem(answers, entry.records, folder)):
+            raise UserError(f"{folder}: {found}")
         told = [domain.gold.base64 for domain in first.data]
         gold, where = labels.setdefault(first.test_pairs, (told, folder))
         if gold != told:

@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clbench.board.consistency import inception_problems, life_problems, reference_problems, seed_problems
+from clbench.board.consistency import (
+    copy_problem,
+    inception_problems,
+    life_problems,
+    reference_problems,
+    seed_problems,
+)
 from clbench.board.edition import EditionFacts
 from clbench.board.files import Entry, contradictions, read_submission
 from clbench.board.forms import SUBMISSION_NAME, Mean
+from clbench.board.lookalikes import name_problems
 from clbench.board.rules import (
     QUANTILE,
     configuration_problems,
@@ -17,7 +24,9 @@ from clbench.board.rules import (
     first_difference,
     foreign_strategy,
     same,
+    warning_problems,
 )
+from clbench.board.shipped import piece_problems
 from clbench.board.size import checkpoint_problems, cost_problems
 from clbench.errors import UserError
 from clbench.record.files import RECORD_NAME, read_record
@@ -48,6 +57,7 @@ def verify(
     *,
     checkpoint: Path | None = None,
     again: Callable[[Record], Record] | None = None,
+    answers: dict[bytes, tuple[Path, int]] | None = None,
 ) -> Verdict:
     """Check a submission's folder, or a record on its way to become one.
 
@@ -56,6 +66,8 @@ def verify(
         facts: from a stream's and an edition's name to what they are.
         checkpoint: a folder with the compressed model's safetensors; its header has to agree with the claimed cost.
         again: carries a record's run out again; the two records have to be equal, times apart.
+        answers: what others were found to answer, see :func:`clbench.board.consistency.copy_problem`; None to compare
+            with nobody.
 
     Returns:
         All problems that could be found. A file that cannot be read is one.
@@ -74,7 +86,8 @@ def verify(
         known = None
     for file, record in zip(files, records, strict=True):
         found = [*_figures(record), *cost_problems(record, known, unchecked)]
-        found += [*inception_problems(record), *reference_problems(record)]
+        found += [*inception_problems(record), *reference_problems(record), *piece_problems(record, unchecked)]
+        found += name_problems(None if entry is None else entry.submission, record)
         unchecked += [_unknown_figure(record, name) for name in record.unverified()]
         if (whose := foreign_strategy(record)) is not None:
             unchecked.append(
@@ -84,12 +97,15 @@ def verify(
             found += [
                 *configuration_problems(record, known.stream),
                 *data_problems(record, known),
+                *warning_problems(record, known),
                 *life_problems(record, unchecked),
             ]
         problems += [f"{file}: {told}" for told in found]
         if checkpoint is not None:
             problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]
     problems += [f"{path}: {told}" for told in seed_problems(records)]
+    if answers is not None and (told := copy_problem(answers, records, path)) is not None:
+        problems.append(f"{path}: {told}")
     if again is not None and not problems:
         for file, record in zip(files, records, strict=True):
             problems += [f"{file}: {told}" for told in _again(record, again(record))]
