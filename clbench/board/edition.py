@@ -18,6 +18,7 @@ from clbench.schema.warning import RunWarning
 if TYPE_CHECKING:
     from clbench.data.pairs import Pairs
     from clbench.encoder.backbone import Backbone
+    from clbench.encoder.tokens import TokenStore
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,36 @@ class EditionFacts:
 
     def mean_length(self, backbone: Backbone) -> int:
         """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
+        if backbone.digest not in self._lengths:
+            self._lengths[backbone.digest] = round(float(np.mean(self._tokens(backbone).lengths)))
+        return self._lengths[backbone.digest]
+
+    def mean_features(self, backbone: Backbone, buckets: int) -> float:
+        """What a linear model with so many buckets reads of a test pair, see
+        :func:`clbench.encoder.reference.features`: how many features, in the mean over all of them."""
+        from clbench.encoder.reference import features
+
+        key = (backbone.digest, buckets)
+        if key not in self._features:
+            store = self._tokens(backbone)
+            rows = np.array_split(np.arange(len(store.lengths)), -(-len(store.lengths) // 1024))
+            counts = [features(store, part, buckets)[1].sum() for part in rows]
+            self._features[key] = float(sum(counts)) / len(store.lengths)
+        return self._features[key]
+
+    def _tokens(self, backbone: Backbone) -> TokenStore:
         from clbench.encoder.tokens import pack
 
-        if backbone.digest not in self._lengths:
-            most = self.stream.edition(self.edition).max_length
-            first, second = (
-                [t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second")
-            )
-            lengths = pack(backbone.tokenizer(), first, second, most).lengths
-            self._lengths[backbone.digest] = round(float(np.mean(lengths)))
-        return self._lengths[backbone.digest]
+        most = self.stream.edition(self.edition).max_length
+        first, second = ([t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second"))
+        return pack(backbone.tokenizer(), first, second, most)
 
     @cached_property
     def _lengths(self) -> dict[str, int]:
+        return {}
+
+    @cached_property
+    def _features(self) -> dict[tuple[str, int], float]:
         return {}
 
 

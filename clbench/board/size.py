@@ -34,7 +34,7 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         return
     from clbench.compress.plan import plan
     from clbench.encoder.backbone import open_backbone
-    from clbench.metrics.cost import pair_flops
+    from clbench.metrics.cost import linear_flops, pair_flops
 
     recipe = shipped_recipe(record.names[0])
     try:
@@ -59,10 +59,9 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     if shape.model_type != "bert" and not reference:
         unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
         return
-    without = (
-        parameters - (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
-    )
-    if cost.parameters_without_embeddings != without and not reference:
+    tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
+    without = classes if reference else parameters - tables
+    if cost.parameters_without_embeddings != without:
         told = cost.parameters_without_embeddings
         yield f"field 'cost.parameters_without_embeddings' should be {without}, but is {told}."
     if known is not None:
@@ -70,9 +69,14 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         if cost.flops_length != length:
             yield f"field 'cost.flops_length' should be {length}, the test pairs' mean, but is {cost.flops_length}."
             return
-    # A reference's products depend on how many words its pairs have.
-    flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
-    if cost.flops_per_pair != flops and not reference:
+    if not reference:
+        flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
+    elif known is not None:
+        # A reference's products depend on how many words its pairs have.
+        flops = linear_flops(known.mean_features(backbone, expected.table), classes) if expected.table else 0
+    else:
+        return
+    if cost.flops_per_pair != flops:
         yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
 
 
