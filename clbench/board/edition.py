@@ -48,9 +48,7 @@ class EditionFacts:
 
     def mean_length(self, backbone: Backbone) -> int:
         """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
-        if backbone.digest not in self._lengths:
-            self._lengths[backbone.digest] = round(float(np.mean(self._tokens(backbone).lengths)))
-        return self._lengths[backbone.digest]
+        return round(float(np.mean(self._tokens(backbone).lengths)))
 
     def mean_features(self, backbone: Backbone, buckets: int) -> float:
         """What a linear model with so many buckets reads of a test pair, see
@@ -68,12 +66,14 @@ class EditionFacts:
     def _tokens(self, backbone: Backbone) -> TokenStore:
         from clbench.encoder.tokens import pack
 
+        if backbone.digest in self._stores:
+            return self._stores[backbone.digest]
         most = self.stream.edition(self.edition).max_length
         first, second = ([t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second"))
-        return pack(backbone.tokenizer(), first, second, most)
+        return self._stores.setdefault(backbone.digest, pack(backbone.tokenizer(), first, second, most))
 
     @cached_property
-    def _lengths(self) -> dict[str, int]:
+    def _stores(self) -> dict[str, TokenStore]:
         return {}
 
     @cached_property

@@ -103,15 +103,20 @@ def _inception_problems(record: Record) -> Iterator[str]:
     if model not in names("model") or backbone not in names("backbone") or _backbone_form(backbone).hub is not None:
         return
     try:
-        planned = _planned(model, backbone)
+        found = planned(model, backbone)
     except UserError:
         return  # which is said of the model's size
-    if len(planned.steps) == len(record.inception):
-        yield from _steps_problems(record.inception, planned, "inception")
+    if len(found.steps) == len(record.inception):
+        yield from _steps_problems(record.inception, found, "inception")
 
 
 @cache
-def _planned(model: str, backbone: str) -> Plan:
+def planned(model: str, backbone: str) -> Plan:
+    """What a shipped recipe makes of a shipped encoder; planned once.
+
+    Raises:
+        UserError: the encoder cannot be had, or the recipe does not fit it.
+    """
     from clbench.compress.plan import plan
     from clbench.encoder.backbone import open_backbone
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.board.edition import EditionFacts
 from clbench.board.rerun import shipped_recipe
+from clbench.board.shipped import planned
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.shipped import names
@@ -32,17 +33,15 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     if record.names[0] not in names("model") or record.configuration.backbone.name not in names("backbone"):
         unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
         return
-    from clbench.compress.plan import plan
-    from clbench.encoder.backbone import open_backbone
     from clbench.metrics.cost import linear_flops, pair_flops
 
     recipe = shipped_recipe(record.names[0])
     try:
-        backbone = open_backbone(record.configuration.backbone.name)
-        expected = plan(recipe, backbone).shape
+        made = planned(record.names[0], record.configuration.backbone.name)
     except UserError as error:
         unchecked.append(f"the model's size: {error}")
         return
+    backbone, expected = made.backbone, made.shape
     if record.configuration.backbone.digest != backbone.digest:
         yield f"field 'configuration.backbone.digest' should be {backbone.digest}, as {backbone.name} has."
         return
