@@ -66,7 +66,7 @@ RECORD = {
     "points.*.validation": "told; scores from 0 to 1, of domains that were trained on",
     "points.*.predictions.*.classes": "the label space",
     "points.*.predictions.*.count": _PAIRS,
-    "points.*.predictions.*.base64": "told; --rerun makes them again. No two seeds and no two submissions have the same",
+    "points.*.predictions.*.base64": "told; --rerun makes them again. No two seeds or submissions have the same",
     "figures": "computed from the predictions; a plug-in's, which is not installed, is told and named",
     "cost.depth": _RECIPE,
     "cost.parameters": f"{_RECIPE}; --checkpoint",

@@ -127,15 +127,18 @@ def _looks(name: str) -> frozenset[str]:
 
 
 def skeleton(text: str) -> str:
-    """Texts of the same skeleton look alike: Unicode UTS 39, section 4, of the compatible form, without marks.
+    """Texts of the same skeleton look alike: Unicode UTS 39, section 4, of compatible forms and without marks.
 
     >>> skeleton("kd-\\u0431l") == skeleton("kd-6l"), skeleton("m") == skeleton("rn")
     (True, True)
     """
     prototypes = _prototypes()
-    plain = unicodedata.normalize("NFKD", "".join(c for c in text if not _ignorable(ord(c))))
+    drawn = unicodedata.normalize("NFD", "".join(c for c in text if not _ignorable(ord(c))))
+    # What the table has not is looked up in its compatible form: a ligature or a letter in a circle.
+    for form in ("NFD", "NFKD"):
+        drawn = "".join(prototypes.get(c, unicodedata.normalize(form, c)) for c in drawn)
     # Of letters that look like another two, confusables.txt has m and rn alone.
-    drawn = "".join(prototypes.get(character, character) for character in plain).replace("vv", "w")
+    drawn = "".join(prototypes.get(c, c) for c in drawn).replace("vv", "w")
     return "".join(c for c in unicodedata.normalize("NFKD", drawn) if unicodedata.category(c)[0] not in "MC")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -48,7 +49,7 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         yield f"field 'configuration.edition': {error}"
         return
     shipped = form.model_dump(mode="json")
-    if told.stream != shipped:
+    if apart_in(shipped, told.stream):
         field, apart = _first_field(shipped, told.stream), first_difference(shipped, told.stream)
         yield f"field 'configuration.stream.{field}' should be as {form.name} is shipped; {apart}"
     if list(record.label_space) != list(form.label_space):
@@ -67,17 +68,17 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
     else:
         # The learning rate is the model's own business; all else belongs to the track.
         wanted = shipped_strategy(strategy).model_dump(mode="json")
-        found = copy.deepcopy(told.strategy)
+        found: dict[str, Any] = copy.deepcopy(told.strategy)
         for form_ in (wanted, found):
             if isinstance(form_.get("training"), dict):
                 form_["training"].pop("learning_rate", None)
-        if wanted != found:
+        if apart_in(wanted, found):
             apart = first_difference(wanted, found)
             yield f"field 'configuration.strategy' should be {strategy} as it is shipped; {apart}"
     model = record.names[0]
     if model in names("model"):
         described = shipped_recipe(model).describe()
-        if described != told.model:
+        if apart_in(described, told.model):
             yield (
                 f"field 'configuration.model' should be {model} as it is shipped; "
                 f"{first_difference(described, told.model)} "
@@ -95,19 +96,25 @@ def foreign_strategy(record: Record) -> Plugin | None:
 
 def _first_field(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """The first field in which two mappings differ."""
-    return next(key for key in [*wanted, *found] if wanted.get(key, _ABSENT) != found.get(key, _ABSENT))
+    return next(key for key in [*wanted, *found] if apart_in(wanted.get(key, _ABSENT), found.get(key, _ABSENT)))
+
+
+def apart_in(wanted: Any, found: Any) -> bool:
+    """Whether two JSON values are not the same; to Python true is 1, and 4 is 4.0."""
+    one, other = (json.dumps(value, sort_keys=True) for value in (wanted, found))
+    return one != other
 
 
 def first_difference(wanted: Any, found: Any, at: str = "") -> str:
     """The first field in which two forms differ."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key in [*wanted, *(key for key in found if key not in wanted)]:
-            if key not in found or key not in wanted or wanted[key] != found[key]:
+            if key not in found or key not in wanted or apart_in(wanted[key], found[key]):
                 return first_difference(
                     wanted.get(key, _ABSENT), found.get(key, _ABSENT), f"{at}.{key}" if at else str(key)
                 )
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        place = next(p for p, (one, other) in enumerate(zip(wanted, found, strict=True)) if one != other)
+        place = next(p for p, (one, other) in enumerate(zip(wanted, found, strict=True)) if apart_in(one, other))
         return first_difference(wanted[place], found[place], f"{at}.{place}")
     return f"its {at or 'form'} should be {str(wanted)[:200]}, but is {str(found)[:200]}."
 
@@ -165,7 +172,7 @@ def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[
         # From which files or commit is the submitter's business; how many were met before follows from the pairs.
         met = "test_pairs_met_before"
         wanted = {**domain.source, **({met: source[met]} if met in source and met in domain.source else {})}
-    if domain.source != wanted:
+    if apart_in(wanted, domain.source):
         apart = first_difference(wanted, domain.source)
         yield f"{where}.source' of {domain.name} should be the {facts.edition} edition's; {apart}"
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from clbench.board.rerun import shipped_recipe
-from clbench.board.rules import first_difference
+from clbench.board.rules import apart_in, first_difference
 from clbench.errors import UserError
 from clbench.record.fingerprint import fits, identity_of
 from clbench.record.forms import Record
@@ -55,7 +55,7 @@ def _backbone_problems(record: Record) -> Iterator[str]:
         wanted |= {"kind": "hub", "id": form.hub, "revision": form.revision, "commit": told.source.get("commit")}
     if form.seen_domains is not None and "seen_domains" in told.source:
         wanted["seen_domains"] = list(form.seen_domains)
-    if dict(told.source) != wanted:
+    if apart_in(wanted, told.source):
         apart = first_difference(wanted, dict(told.source))
         yield f"field 'configuration.backbone.source' should be that of {told.name}; {apart}"
     if told.learning_rate not in (None, form.learning_rate):
@@ -139,17 +139,15 @@ def _steps_problems(told: Sequence[InceptionStep], plan: Plan, where: str) -> It
         if step.place.teacher is not None:
             wanted = wanted | {"teacher": step.place.teacher.recipe.form.name}
         found = {name: one.details[name] for name in wanted if name in one.details}
-        if found != wanted:
+        if apart_in(wanted, found):
             yield f"{at}.details' should be of {plan.recipe.form.name}; {first_difference(wanted, found)}"
         if step.place.teacher is not None:
             yield from _teacher_problems(one, step.place.teacher, f"{where}.{number}.details.teacher_steps")
 
 
-def _layer_problems(
-    one: InceptionStep, left: int, before: int, resolved: Mapping[str, Any], at: str
-) -> Iterator[str]:
+def _layer_problems(one: InceptionStep, left: int, before: int, resolved: Mapping[str, Any], at: str) -> Iterator[str]:
     """The layers that a step has kept: those of its rule, or as many, where training decides which."""
-    if not one.name == "prune_layers":
+    if one.name != "prune_layers":
         fits_plan = one.layers is None
     elif "layers" in resolved:
         fits_plan = one.layers == tuple(resolved["layers"])
@@ -157,8 +155,8 @@ def _layer_problems(
         kept = one.layers or ()
         fits_plan = len(kept) == left and sorted(set(kept) & set(range(1, before + 1))) == list(kept)
     if not fits_plan:
-        kept = resolved.get("layers") or (f"{left} of {before}, ascending" if one.name == "prune_layers" else "null")
-        yield f"{at}.layers' should be {kept}, but is {None if one.layers is None else list(one.layers)}."
+        wanted = resolved.get("layers") or (f"{left} of {before}, ascending" if one.name == "prune_layers" else "null")
+        yield f"{at}.layers' should be {wanted}, but is {None if one.layers is None else list(one.layers)}."
 
 
 def _teacher_problems(one: InceptionStep, teacher: Plan, where: str) -> Iterator[str]:
@@ -198,7 +196,7 @@ def _fingerprint_problems(record: Record, unchecked: list[str]) -> Iterator[str]
         unchecked.append(f"the fingerprint: a teacher starts from an encoder that is not packaged, {stranger}.")
         return
     if not fits(identity_of(record, rate, tuple(teachers.items())), told.fingerprint):
-        yield "field 'configuration.fingerprint' should be the hash of the run that the record tells of, but is another."
+        yield "field 'configuration.fingerprint' should be the hash of the run that the record tells of, and is not."
 
 
 def _teachers(model: Mapping[str, Any], own: tuple[str, float], found: dict[str, float]) -> str | None:

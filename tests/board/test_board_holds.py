@@ -125,7 +125,10 @@ RECORD_CHANGES: dict[str, Change] = {
         f"measured.{name}": at(f"measured.{name}", 7)
         for name in ("latency_ms", "throughput", "peak_memory_bytes", "held_bytes")
     },
-    **{f"measured.hardware.{name}": at(f"measured.hardware.{name}", 7) for name in ("cores", "memory_bytes", "threads")},
+    **{
+        f"measured.hardware.{name}": at(f"measured.hardware.{name}", 7)
+        for name in ("cores", "memory_bytes", "threads")
+    },
     **{
         f"measured.hardware.{name}": at(f"measured.hardware.{name}", "another")
         for name in ("cpu", "device", "precision", "card", "deterministic", "micro_batch")

@@ -74,7 +74,8 @@ def test_a_skeleton_is_its_own(text: str) -> None:
 
 
 UNSEEN = ["\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\u034f", "\u200b", "\u200d", "\u2060", "\u202e", "\u2066",
-          "\u00ad", "\ufe0f", "\u180b", "\u17b4", "\U000e0100", "\U000e0041", "\u00a0", "\u2003", "\ue000", "\u061c"]  # fmt: skip
+          "\u00ad", "\ufe0f", "\u180b", "\u17b4", "\U000e0100", "\U000e0041", "\u00a0", "\u2003", "\ue000",
+          "\u061c"]  # fmt: skip
 
 
 @pytest.mark.parametrize("character", UNSEEN)
@@ -88,7 +89,9 @@ def test_marks_and_spaces_alone(text: str) -> None:
     assert unseen(text) is not None
 
 
-@pytest.mark.parametrize("text", ["A. Person", "Müller & Söhne", "e\u0301", "Nguyễn Thị", "李雷", "עברית", "O'Neil", "R2", "?", "CC-BY-4.0"])
+@pytest.mark.parametrize(
+    "text", ["A. Person", "Müller & Söhne", "e\u0301", "Nguyễn Thị", "李雷", "עברית", "O'Neil", "R2", "?", "CC-BY-4.0"]
+)
 def test_names_of_people_show(text: str) -> None:
     assert unseen(text) is None
 
@@ -105,7 +108,8 @@ def changed(record: Record, part: str, name: Any) -> Record:
 @pytest.mark.parametrize(
     ("part", "name", "named"),
     [
-        ("model", "kd-61", "looks like kd-6l and is not"), ("model", "kd-6l\u3164", r"kd-6l\\u3164, which holds U\+3164"),
+        ("model", "kd-61", "looks like kd-6l and is not"),
+        ("model", "kd-6l\u3164", r"kd-6l\\u3164, which holds U\+3164"),
         ("model", 5, "should be a text of 1 to 300"), ("model", "", "should be a text of 1 to 300"),
         ("strategy", "na\u0456ve", "looks like naive and is not"), ("strategy", "ewc\u2800", r"U\+2800"),
         ("backbone", "clbench-tiny-121", "looks like clbench-tiny-12l and is not"),
@@ -152,10 +156,14 @@ def test_two_names_for_the_same_answers(tmp_path: Path, small_stream: Path) -> N
     board = tmp_path / "board"
     handed_in(board, [honest(small_stream, seed) for seed in (0, 1)], "first")
     handed_in(board, [honest(small_stream, 1), honest(small_stream, 2)], "second", link="https://example.org")
-    with pytest.raises(UserError, match=r"second: its record of seed 1 holds the same predictions as .* seed 1 in .*first"):
+    with pytest.raises(
+        UserError, match=r"second: its record of seed 1 holds the same predictions as .* seed 1 in .*first"
+    ):
         build(board, tmp_path / "out")
     answers: dict[bytes, tuple[Path, int]] = {}
-    told = [verify(board / name, lambda *_: facts(small_stream), answers=answers).problems for name in ("first", "second")]
+    told = [
+        verify(board / name, lambda *_: facts(small_stream), answers=answers).problems for name in ("first", "second")
+    ]
     assert [len(one) for one in told] == [0, 1]
     assert "holds the same predictions" in told[1][0]
     # Another name for the recipe and other seeds change nothing of it.

@@ -361,20 +361,20 @@ PLUGIN = {"kind": "metric", "piece": "mine", "package": "mine", "version": "1"}
         (lambda c: at(c, "inception.1.validation", [0.1, 1.5]), r"inception\.1\.validation' should hold scores from 0"),
         (lambda c: at(c, "inception.1.epochs", 9), r"inception\.1\.epochs' should be 4, but is 9"),
         (lambda c: at(c, "inception.0.validation", [0.5]), r"inception\.0\.validation' should be empty"),
-        (lambda c: at(c, "inception.0.layers", [1, 2, 3, 4, 5, 12]), r"inception\.0\.layers' should be \[1, 2, 3, 4, 5, 6\]"),
+        (lambda c: at(c, "inception.0.layers", [1, 2, 3, 4, 5, 12]), r"0\.layers' should be \[1, 2, 3, 4, 5, 6\]"),
         (lambda c: at(c, "inception.1.layers", [1]), r"inception\.1\.layers' should be null"),
         (lambda c: at(c, "inception.1.details.alpha", 0.9), r"inception\.1\.details' should be of kd-6l; its alpha"),
         (lambda c: at(c, "inception.1.details.teacher", "pkd-skip-6l"), r"details' should be of kd-6l; its teacher"),
-        (lambda c: at(c, "inception.1.details.teacher_steps", []), r"teacher_steps' should hold the steps of finetune-12l"),
+        (lambda c: at(c, "inception.1.details.teacher_steps", []), r"teacher_steps' should hold .* of finetune-12l"),
         (lambda c: at(c, "inception.1.details.teacher_steps.0.epochs", 30), r"teacher_steps\.0\.epochs' should be 3"),
-        (lambda c: at(c, "configuration.model.title", "Buy this"), r"model' should be kd-6l as it is shipped; its title"),
-        (lambda c: at(c, "configuration.model.citation", "me"), r"model' should be kd-6l as it is shipped; its citation"),
+        (lambda c: at(c, "configuration.model.title", "Buy this"), r"model' should be kd-6l as .* its title should"),
+        (lambda c: at(c, "configuration.model.citation", "me"), r"model' should be kd-6l as .* its citation should"),
         (lambda c: at(c, "configuration.model.steps.1.teacher.title", "x"), r"its steps\.1\.teacher\.title"),
-        (lambda c: at(c, "configuration.strategy.title", "x"), r"strategy' should be naive as it is shipped; its title"),
+        (lambda c: at(c, "configuration.strategy.title", "x"), r"strategy' should be naive .* its title should"),
         (lambda c: at(c, "configuration.strategy.citation", "x"), r"strategy' should be naive .* its citation"),
         (lambda c: at(c, "configuration.stream.title", "x"), r"configuration\.stream\.title' should be as"),
         (lambda c: at(c, "configuration.stream.more", "x"), r"configuration\.stream\.more' should be as"),
-        (lambda c: at(c, "configuration.backbone.source.citation", "x"), r"backbone\.source' should be .* its citation"),
+        (lambda c: at(c, "configuration.backbone.source.citation", "x"), r"backbone\.source' .* its citation should"),
         (lambda c: at(c, "configuration.backbone.source.kind", "hub"), r"backbone\.source' should be .* its kind"),
         (lambda c: at(c, "configuration.backbone.source.seen_domains", []), r"backbone\.source' .* its seen_domains"),
         (lambda c: at(c, "configuration.backbone.learning_rate", 0.5), r"backbone\.learning_rate' should be 0\.00015"),
@@ -387,7 +387,7 @@ PLUGIN = {"kind": "metric", "piece": "mine", "package": "mine", "version": "1"}
         (lambda c: c.update(warnings=[{"kind": "one_class", "domain": "snli", "names": ["test", "entailment"]}]),
          r"warnings\.0' is one_class, which neither pairs"),
         (lambda c: c.update(warnings=[{"kind": "cut_pairs", "domain": "cola", "count": 1}]), r"warnings\.0\.domain'"),
-        (lambda c: c.update(plugins=[PLUGIN | {"kind": "step"}]), r"plugins\.0\.piece' should be a step that the run has"),
+        (lambda c: c.update(plugins=[PLUGIN | {"kind": "step"}]), r"plugins\.0\.piece' should be a step that the"),
         (lambda c: c.update(plugins=[PLUGIN | {"kind": "strategy", "piece": "naive"}]),
          r"plugins\.0\.piece' should be no strategy of clbench's own"),
     ],
@@ -485,3 +485,20 @@ def test_the_workflow_s_verify_refuses_what_is_no_submission(
             main(["verify", "--only-submissions", str(tmp_path / name)])
         assert stop.value.code == 1
         assert name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("configuration.model.steps.1.beta", False),
+        ("configuration.model.steps.1.training.epochs", 4.0),
+        ("configuration.strategy.training.epochs", 3.0),
+        ("data.0.source.seed", False),
+        ("data.0.source.shift", True),
+        ("inception.1.details.relations", 0),
+    ],
+)
+def test_a_value_of_another_type_is_another_value(path: str, value: Any, mine: Path, small_stream: Path) -> None:
+    field = path.split(".")[1] if path.startswith("configuration") else path.rsplit(".", 1)[0].replace(".steps.1", "")
+    told = checked(rewritten(mine, lambda content: at(content, path, value)), small_stream).problems
+    assert any(field.rsplit(".", 1)[-1] in one for one in told), told
