@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 _FORM = "its form"
 _PAIRS = "the edition's pairs"
-_RECIPE = "the recipe and the encoder, where clbench ships both"
+_RECIPE = "the recipe and the encoder, where steps and encoder are clbench's own"
 _LIFE = "the strategy and the sizes of the domains"
 _MACHINE = "told by the submitter's machine"
 _WARNED = "the pairs and the predictions, where they say it; else it is told"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.board.rerun import shipped_recipe
@@ -13,7 +15,8 @@ from clbench.record.fingerprint import fits, identity_of
 from clbench.record.forms import Record
 from clbench.record.parts import InceptionStep, Plugin
 from clbench.schema.backbone import BackboneForm
-from clbench.schema.form import read_yaml
+from clbench.schema.form import parse, read_yaml
+from clbench.schema.recipe import OpenRecipe, Recipe
 from clbench.schema.registry import Registry
 from clbench.schema.shipped import find, names
 from clbench.schema.source import SOURCES
@@ -22,6 +25,9 @@ from clbench.schema.strategy import STRATEGIES
 
 if TYPE_CHECKING:
     from clbench.compress.plan import Plan
+
+# As long as clbench.schema.recipe lets a chain of teachers be.
+_MOST_TEACHERS = 8
 
 
 def piece_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
@@ -98,29 +104,83 @@ def _steps(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _inception_problems(record: Record) -> Iterator[str]:
-    """Epochs, layers and settings of a shipped recipe's steps from a packaged encoder."""
-    model, backbone = record.names[0], record.configuration.backbone.name
-    if model not in names("model") or backbone not in names("backbone") or _backbone_form(backbone).hub is not None:
+    """Epochs, layers and settings of the recipe's steps, where they are clbench's own and the encoder is packaged."""
+    if (form := _backbone_form_of(record)) is None or form.hub is not None:
         return
     try:
-        found = planned(model, backbone)
+        found = plan_of(record)
     except UserError:
         return  # which is said of the model's size
-    if len(found.steps) == len(record.inception):
+    if found is not None and len(found.steps) == len(record.inception):
         yield from _steps_problems(record.inception, found, "inception")
 
 
-@cache
-def planned(model: str, backbone: str) -> Plan:
-    """What a shipped recipe makes of a shipped encoder; planned once.
+def _backbone_form_of(record: Record) -> BackboneForm | None:
+    name = record.configuration.backbone.name
+    return _backbone_form(name) if name in names("backbone") else None
+
+
+def plan_of(record: Record) -> Plan | None:
+    """What the record's recipe makes of its encoder, planned once.
+
+    A recipe is the one that is shipped under its name, or one's own, as the record has it, of clbench's own steps and
+    from encoders that are packaged: no file and no address that a stranger names is opened.
+
+    Returns:
+        None where steps or encoder are not clbench's own.
 
     Raises:
-        UserError: the encoder cannot be had, or the recipe does not fit it.
+        UserError: the encoder cannot be had, the recipe does not fit it, or it is none.
     """
+    form, model = _backbone_form_of(record), record.names[0]
+    if form is None:
+        return None
+    if model in names("model"):
+        return _planned(model, form.name)
+    told = record.configuration.model
+    if form.hub is not None or any(plugin.kind == "step" for plugin in record.plugins):
+        return None
+    if _teachers(told, ("", 0.0), {}) is not None:
+        return None
+    return _planned_own(json.dumps(told), form.name)
+
+
+@cache
+def _planned(model: str, backbone: str) -> Plan:
     from clbench.compress.plan import plan
     from clbench.encoder.backbone import open_backbone
 
     return plan(shipped_recipe(model), open_backbone(backbone))
+
+
+@lru_cache(maxsize=1000)
+def _planned_own(told: str, backbone: str) -> Plan:
+    from clbench.compress.plan import plan
+    from clbench.encoder.backbone import open_backbone
+
+    return plan(_opened(json.loads(told), 0), open_backbone(backbone))
+
+
+def _opened(told: dict[str, Any], depth: int) -> OpenRecipe:
+    """A recipe as a record has it, its teachers in it.
+
+    Raises:
+        UserError: it is none.
+    """
+    origin = Path("field 'configuration.model'")
+    steps, teachers = [], {}
+    for place, step in enumerate(told["steps"] if isinstance(told.get("steps"), list) else ()):
+        if isinstance(step, dict) and isinstance(teacher := step.get("teacher"), dict):
+            if depth > _MOST_TEACHERS:
+                raise UserError(f"{origin}: a chain of more than {_MOST_TEACHERS} teachers, which no recipe has.")
+            teachers[place] = _opened(teacher, depth + 1)
+            step = step | {"teacher": teachers[place].form.name}
+        steps.append(step)
+    form = parse(told | {"steps": steps}, Recipe, str(origin))
+    for place, one in enumerate(form.steps):
+        if getattr(one, "teacher", None) is not None and place not in teachers:
+            raise UserError(f"{origin}: the teacher of the step {one.step} should stand in it in full.")
+    return OpenRecipe(form, origin, teachers)
 
 
 def _steps_problems(told: Sequence[InceptionStep], plan: Plan, where: str) -> Iterator[str]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clbench.board.edition import EditionFacts
-from clbench.board.rerun import shipped_recipe
-from clbench.board.shipped import planned
+from clbench.board.shipped import plan_of
 from clbench.errors import UserError
 from clbench.record.forms import Record
+from clbench.schema.backbone import BertShape
 from clbench.schema.shipped import names
 
 if TYPE_CHECKING:
-    from clbench.schema.step import Shape
+    from clbench.compress.plan import Plan
 
 
 def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[str]) -> Iterator[str]:
-    """That the claimed size is possible, and that of the recipe where clbench ships both recipe and backbone.
+    """That the claimed size is possible, and that of the recipe where its steps and the encoder are clbench's own.
 
     Args:
         known: what the edition is; None where it cannot be had.
@@ -30,16 +30,18 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     # A byte a weight at least: nothing that clbench measures is stored in fewer bits.
     if cost.disk_bytes < cost.parameters:
         yield f"field 'cost.disk_bytes' should be at least a byte for each of {cost.parameters} parameters."
-    if record.names[0] not in names("model") or record.configuration.backbone.name not in names("backbone"):
-        unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
-        return
     from clbench.metrics.cost import linear_flops, pair_flops
 
-    recipe = shipped_recipe(record.names[0])
     try:
-        made = planned(record.names[0], record.configuration.backbone.name)
+        made = plan_of(record)
     except UserError as error:
-        unchecked.append(f"the model's size: {error}")
+        if record.names[0] in names("model"):
+            unchecked.append(f"the model's size: {error}")
+        else:
+            yield f"field 'configuration.model' should be a recipe for its encoder: {error}"
+        return
+    if made is None:
+        unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
         return
     backbone, expected = made.backbone, made.shape
     if record.configuration.backbone.digest != backbone.digest:
@@ -47,14 +49,15 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         return
     shape, classes = backbone.shape, len(record.label_space)
     if cost.depth != expected.layers:
-        yield f"field 'cost.depth' should be {expected.layers}, what {recipe.form.name} leaves, but is {cost.depth}."
+        left = f"{expected.layers}, what {made.recipe.form.name} leaves"
+        yield f"field 'cost.depth' should be {left}, but is {cost.depth}."
         return
     reference = expected.table is not None
     head = shape.head_besides + classes * (shape.head_width + 1)
     parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
     if cost.parameters != parameters:
         yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
-    yield from _disk_problems(record, shape, expected)
+    yield from _disk_problems(record, made)
     if shape.model_type != "bert" and not reference:
         unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
         return
@@ -79,25 +82,20 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
 
 
-def _disk_problems(record: Record, shape: Any, left: Shape) -> Iterator[str]:
-    """That the file has the size of the weights that the recipe leaves; names, shapes and types alone decide it.
-
-    Args:
-        shape: the backbone's.
-        left: of what the recipe makes of it.
-    """
+def _disk_problems(record: Record, plan: Plan) -> Iterator[str]:
+    """That the file has the size of the weights that the recipe leaves; names, shapes and types alone decide it."""
     from clbench.encoder.weights import classifier_weights
     from clbench.metrics.cost import safetensors_bytes
 
-    classes = len(record.label_space)
+    shape, left, classes = plan.backbone.shape, plan.shape, len(record.label_space)
     if left.table is not None:
         weights: dict[str, tuple[int, ...]] = {"bias": (classes,)}
         weights |= {"pair_embeddings.weight": (left.table, classes)} if left.table else {}
-    elif shape.model_type == "bert":
+    elif isinstance(shape, BertShape):
         weights = classifier_weights(shape, left.layers, classes)
     else:
         return
-    int8 = any(step.step == "quantize" for step in shipped_recipe(record.names[0]).form.steps)
+    int8 = any(step.step == "quantize" for step in plan.recipe.form.steps)
     stored: list[tuple[str, str, tuple[int, ...]]] = []
     for name, size in weights.items():
         # In int8 stand the matrices of linear layers, with a scale an output channel; tables of embeddings do not.

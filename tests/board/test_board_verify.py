@@ -28,6 +28,7 @@ from clbench.errors import UserError
 from clbench.record import Record, write_record
 from clbench.record.fingerprint import identity_of
 from clbench.record.packing import Packed
+from clbench.record.parts import InceptionStep, Plugin
 
 
 def checked(path: Path, stream: Path, **options: Any) -> Verdict:
@@ -242,14 +243,53 @@ def test_a_checkpoint_that_is_none(mine: Path, small_stream: Path, tmp_path: Pat
     assert all("cannot be read as safetensors" in problem for problem in problems)
 
 
-def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Path, tmp_path: Path) -> None:
-    def renamed(record: Record) -> Record:
-        told = record.configuration
-        model = told.model | {"name": "my-own", "steps": []}
-        return refitted(record.model_copy(update={"configuration": told.model_copy(update={"model": model})}))
+def of_ones_own(record: Record, **changes: Any) -> Record:
+    """The same run of a recipe of another name."""
+    told = record.configuration
+    model = told.model | {"name": "my-own"} | changes.pop("model", {})
+    configuration = told.model_copy(update={"model": model, **changes})
+    return refitted(record.model_copy(update={"configuration": configuration}))
 
-    folder = handed_in(tmp_path / "board", [renamed(honest(small_stream))])
-    verdict = checked(folder, small_stream)
+
+def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Path, tmp_path: Path) -> None:
+    """What its own steps make of a packaged encoder it is held against, as a shipped one is."""
+    own = of_ones_own(honest(small_stream), model={"title": "Mine", "citation": "none stated"})
+    verdict = checked(handed_in(tmp_path / "board", [own]), small_stream)
+    assert (verdict.problems, verdict.unchecked) == ((), ())
+    for name in ("depth", "parameters", "parameters_without_embeddings", "disk_bytes", "flops_per_pair"):
+        cost = own.cost.model_copy(update={name: getattr(own.cost, name) + 7})
+        forged = write_record(tmp_path / name, own.model_copy(update={"cost": cost}))
+        assert any(f"cost.{name}' should be" in told for told in checked(forged, small_stream).problems), name
+
+
+def test_a_recipe_of_ones_own_that_nobody_can_plan(small_stream: Path, tmp_path: Path) -> None:
+    record = honest(small_stream)
+    backbone = record.configuration.backbone.model_copy(update={"name": "./mine", "learning_rate": 0.00015})
+    verdict = checked(write_record(tmp_path / "folder", of_ones_own(record, backbone=backbone)), small_stream)
+    assert verdict.problems == ()
+    assert verdict.unchecked == ("the model's size follows from no shipped recipe and backbone; give --checkpoint.",)
+    steps: list[Any] = json.loads(json.dumps(record.configuration.model["steps"]))
+    bare = [steps[0], steps[1] | {"teacher": "finetune-12l"}]
+    for told in (
+        [],
+        [{"step": "mine"}],
+        [{"step": "prune_layers", "drop": "top", "depth": 50}, steps[1]],
+        bare,
+        5,
+        None,
+    ):
+        file = write_record(tmp_path / "run", of_ones_own(record, model={"steps": told}))
+        problems = checked(file, small_stream).problems
+        assert any("configuration.model' should be a recipe for its encoder" in one for one in problems), told
+    for _ in range(12):
+        steps = [steps[0], steps[1] | {"teacher": {"name": "deep", "steps": steps}}]
+    file = write_record(tmp_path / "deep", of_ones_own(record, model={"steps": steps}))
+    assert any("chain of more than 8 teachers" in told for told in checked(file, small_stream).problems)
+    # A plug-in's step is nowhere shipped: the record says whose it is.
+    plugin = Plugin(kind="step", piece="mine", package="mine.py", version="1")
+    told_of = of_ones_own(record, model={"steps": [{"step": "mine"}]})
+    told_of = refitted(told_of.model_copy(update={"plugins": (plugin,), "inception": (InceptionStep(name="mine"),)}))
+    verdict = checked(write_record(tmp_path / "plugin", told_of), small_stream)
     assert verdict.problems == ()
     assert verdict.unchecked == ("the model's size follows from no shipped recipe and backbone; give --checkpoint.",)
 
