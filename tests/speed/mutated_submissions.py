@@ -55,7 +55,7 @@ def main() -> None:
             told += counted
             wrong += failed
             print(*failed, sep="\n", end="", flush=True)
-            if number % 10 == 0:
+            if number % 5 == 0:
                 done = told["accepted"] + told["refused"]
                 print(f"{done:,} done, {time.perf_counter() - begin:.0f} s, {len(wrong)} wrong", flush=True)
     for what, times in sorted(told.items()):
