@@ -172,7 +172,7 @@ class MutatedBoards:
         for track in tracks:
             for row in track.rows:
                 if row.entry.folder == folder:
-                    _holds(row, entry, known, [json.loads((folder / name).read_bytes()) for name in told.records])
+                    holds(row, entry, known, [json.loads((folder / name).read_bytes()) for name in told.records])
             _ranked(track)
             majority = facts(track.stream, track.edition).majority
             shown = zip(track.domains, track.majority, track.majority_balanced, strict=True)
@@ -196,7 +196,8 @@ def by_hand(record: dict[str, Any], gold: dict[str, np.ndarray]) -> tuple[float,
     return sum(rows) / len(rows), sum(balanced_rows) / len(balanced_rows), rows[-1]
 
 
-def _holds(row: Row, entry: Entry, known: EditionFacts, records: list[dict[str, Any]]) -> None:
+def holds(row: Row, entry: Entry, known: EditionFacts, records: list[dict[str, Any]]) -> None:
+    """Assert that figures, cost and texts of a row are what predictions, recipe and edition give."""
     found = np.mean([by_hand(record, dict(known.gold)) for record in records], axis=0)
     for name, value in zip(("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy"), found, strict=True):
         shown, claimed = row.figures[name], entry.submission.figures.get(name)
