@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -111,14 +113,48 @@ def reference_problems(record: Record) -> Iterator[str]:
             )
 
 
+def answers_digest(record: Record) -> bytes | None:
+    """A hash of the test pairs and of what an encoder answers to each of them at every point.
+
+    Returns:
+        None for a model without an encoder, or one that names one class for every pair: others may do so too.
+    """
+    packed = [point.predictions[name] for point in record.points for name in record.domains]
+    if record.cost.depth == 0 or all(len(np.unique(one.array())) == 1 for one in packed):
+        return None
+    found = hashlib.sha256(repr((record.test_pairs, len(record.points))).encode())
+    for one in packed:
+        found.update(one.base64.encode())
+    return found.digest()
+
+
+def copy_problem(seen: dict[bytes, tuple[Path, int]], records: Sequence[Record], folder: Path) -> str | None:
+    """A sentence where a record of a submission answers everything as one of another submission does.
+
+    Args:
+        seen: folder and seed of the records of before, by :func:`answers_digest`; these are put in.
+        records: of the submission.
+        folder: its.
+    """
+    for record in records:
+        digest, seed = answers_digest(record), record.configuration.seed
+        if digest is None:
+            continue
+        other, its = seen.setdefault(digest, (folder, seed))
+        if other != folder:
+            return (
+                f"its record of seed {seed} holds the same predictions as that of seed {its} in {other}; "
+                "each submission needs runs of its own."
+            )
+    return None
+
+
 def seed_problems(records: Sequence[Record]) -> Iterator[str]:
     """That no two seeds of an encoder answer everything alike, unless with one class for every pair."""
-    seen: dict[tuple[bytes, ...], int] = {}
+    seen: dict[bytes, int] = {}
     for record in records:
-        packed = [point.predictions[name] for point in record.points for name in record.domains]
-        if record.cost.depth == 0 or all(len(np.unique(one.array())) == 1 for one in packed):
+        if (answers := answers_digest(record)) is None:
             continue
-        answers = tuple(one.array().tobytes() for one in packed)
         seed = record.configuration.seed
         if answers in seen:
             yield f"the records of seeds {seen[answers]} and {seed} hold the same predictions; each needs its own run."

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clbench.errors import UserError, nearest
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
+from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
     from clbench.data.pairs import Pairs
     from clbench.encoder.backbone import Backbone
+    from clbench.encoder.tokens import TokenStore
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class EditionFacts:
         gold: each domain's reference labels, int (N,).
         majority, word_overlap: accuracy and balanced accuracy of each domain's baselines.
         tests: each domain's test pairs.
+        sources: where each domain's pairs came from, as a record has it.
+        warnings: what is odd about the pairs, see :func:`clbench.data.warnings.data_warnings`.
     """
 
     stream: OpenStream
@@ -39,22 +43,41 @@ class EditionFacts:
     majority: Mapping[str, tuple[float, float]]
     word_overlap: Mapping[str, tuple[float, float]]
     tests: Mapping[str, Pairs]
+    sources: Mapping[str, Mapping[str, Any]]
+    warnings: tuple[RunWarning, ...]
 
     def mean_length(self, backbone: Backbone) -> int:
         """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
+        return round(float(np.mean(self._tokens(backbone).lengths)))
+
+    def mean_features(self, backbone: Backbone, buckets: int) -> float:
+        """What a linear model with so many buckets reads of a test pair, see
+        :func:`clbench.encoder.reference.features`: how many features, in the mean over all of them."""
+        from clbench.encoder.reference import features
+
+        key = (backbone.digest, buckets)
+        if key not in self._features:
+            store = self._tokens(backbone)
+            rows = np.array_split(np.arange(len(store.lengths)), -(-len(store.lengths) // 1024))
+            counts = [features(store, part, buckets)[1].sum() for part in rows]
+            self._features[key] = float(sum(counts)) / len(store.lengths)
+        return self._features[key]
+
+    def _tokens(self, backbone: Backbone) -> TokenStore:
         from clbench.encoder.tokens import pack
 
-        if backbone.digest not in self._lengths:
-            most = self.stream.edition(self.edition).max_length
-            first, second = (
-                [t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second")
-            )
-            lengths = pack(backbone.tokenizer(), first, second, most).lengths
-            self._lengths[backbone.digest] = round(float(np.mean(lengths)))
-        return self._lengths[backbone.digest]
+        if backbone.digest in self._stores:
+            return self._stores[backbone.digest]
+        most = self.stream.edition(self.edition).max_length
+        first, second = ([t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second"))
+        return self._stores.setdefault(backbone.digest, pack(backbone.tokenizer(), first, second, most))
 
     @cached_property
-    def _lengths(self) -> dict[str, int]:
+    def _stores(self) -> dict[str, TokenStore]:
+        return {}
+
+    @cached_property
+    def _features(self) -> dict[tuple[str, int], float]:
         return {}
 
 
@@ -81,6 +104,7 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
     """
     from clbench.data.baselines import fittable, majority, word_overlap
     from clbench.data.load import load
+    from clbench.data.warnings import data_warnings
 
     generated = stream.edition(edition).generated
     data = load(stream, edition, data_dir=None if generated else data_dir)
@@ -95,5 +119,7 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
         splits={d.name: {name: (pairs.digest(), len(pairs)) for name, pairs in d.splits.items()} for d in data},
         gold={d.name: d.splits["test"].labels for d in data},
         tests={d.name: d.splits["test"] for d in data},
+        sources={d.name: dict(d.source) for d in data},
+        warnings=data_warnings(data, stream.form.label_space),
         **baselines,
     )

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from clbench.board.attestation import FOLDER_NAME, LEVELS, digest_of, read_attestation
+from clbench.board.consistency import copy_problem
 from clbench.board.content import content, figure_names, fresh_figure, majority_figures, seen_domains, titles
 from clbench.board.divisions import DIVISIONS
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
+from clbench.board.lookalikes import name_problems
 from clbench.board.standings import Row, Track, standings
 from clbench.errors import UserError
 from clbench.metrics import Interval
@@ -104,18 +106,21 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
     folders = find_submissions(submissions)
     entries = []
     labels: dict[object, tuple[object, Path]] = {}
+    answers: dict[bytes, tuple[Path, int]] = {}
     for number, folder in enumerate(folders):
         entry = read_submission(folder)
         if wrong := next(contradictions(entry), None):
             raise UserError(wrong)
         first = entry.records[0]
+        if found := next(name_problems(entry.submission, first), copy_problem(answers, entry.records, folder)):
+            raise UserError(f"{folder}: {found}")
         told = [domain.gold.base64 for domain in first.data]
         gold, where = labels.setdefault(first.test_pairs, (told, folder))
         if gold != told:
             raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
         beside = attestations or folder.parent.parent / FOLDER_NAME
-        found = read_attestation(beside, entry.submission.name, digest_of(folder))
-        entries.append(replace(entry, attestation=found))
+        attestation = read_attestation(beside, entry.submission.name, digest_of(folder))
+        entries.append(replace(entry, attestation=attestation))
         events.advance("read submissions", number + 1, len(folders), "submissions")
     return entries
 

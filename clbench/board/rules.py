@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from clbench.board.edition import EditionFacts
 from clbench.board.rerun import shipped_recipe, shipped_strategy
 from clbench.errors import UserError
 from clbench.record.forms import Record
-from clbench.record.parts import Plugin
+from clbench.record.parts import Domain, Plugin
 from clbench.schema.shipped import names
+from clbench.schema.source import data_source
 from clbench.schema.strategy import STRATEGIES
 from clbench.schema.stream import OpenStream
 
@@ -46,9 +49,9 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         yield f"field 'configuration.edition': {error}"
         return
     shipped = form.model_dump(mode="json")
-    for field in ("label_space", "domains", "evaluation_only"):
-        if told.stream.get(field) != shipped[field]:
-            yield f"field 'configuration.stream.{field}' should be {shipped[field]}."
+    if apart_in(shipped, told.stream):
+        field, apart = _first_field(shipped, told.stream), first_difference(shipped, told.stream)
+        yield f"field 'configuration.stream.{field}' should be as {form.name} is shipped; {apart}"
     if list(record.label_space) != list(form.label_space):
         yield f"field 'label_space' should be {list(form.label_space)}."
     if told.max_length != edition.max_length:
@@ -64,20 +67,21 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         yield f"field 'configuration.strategy.name' should be one of {', '.join(names('strategy'))}."
     else:
         # The learning rate is the model's own business; all else belongs to the track.
-        wanted = _bare(shipped_strategy(strategy).model_dump(mode="json"))
-        found = _bare(told.strategy)
+        wanted = shipped_strategy(strategy).model_dump(mode="json")
+        found: dict[str, Any] = copy.deepcopy(told.strategy)
         for form_ in (wanted, found):
             if isinstance(form_.get("training"), dict):
                 form_["training"].pop("learning_rate", None)
-        if wanted != found:
+        if apart_in(wanted, found):
             apart = first_difference(wanted, found)
             yield f"field 'configuration.strategy' should be {strategy} as it is shipped; {apart}"
     model = record.names[0]
     if model in names("model"):
-        wanted, found = _bare(shipped_recipe(model).describe()), _bare(told.model)
-        if wanted != found:
+        described = shipped_recipe(model).describe()
+        if apart_in(described, told.model):
             yield (
-                f"field 'configuration.model' should be {model} as it is shipped; {first_difference(wanted, found)} "
+                f"field 'configuration.model' should be {model} as it is shipped; "
+                f"{first_difference(described, told.model)} "
                 "A recipe of one's own needs a name of its own."
             )
 
@@ -90,23 +94,27 @@ def foreign_strategy(record: Record) -> Plugin | None:
     return next((one for one in record.plugins if one.kind == "strategy" and one.piece == method), None)
 
 
-def _bare(form: Any) -> Any:
-    """A form without its words for people."""
-    if isinstance(form, dict):
-        return {key: _bare(value) for key, value in form.items() if key not in ("title", "citation")}
-    return [_bare(value) for value in form] if isinstance(form, list | tuple) else form
+def _first_field(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """The first field in which two mappings differ."""
+    return next(key for key in [*wanted, *found] if apart_in(wanted.get(key, _ABSENT), found.get(key, _ABSENT)))
+
+
+def apart_in(wanted: Any, found: Any) -> bool:
+    """Whether two JSON values are not the same; to Python true is 1, and 4 is 4.0."""
+    one, other = (json.dumps(value, sort_keys=True) for value in (wanted, found))
+    return one != other
 
 
 def first_difference(wanted: Any, found: Any, at: str = "") -> str:
     """The first field in which two forms differ."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key in [*wanted, *(key for key in found if key not in wanted)]:
-            if key not in found or key not in wanted or wanted[key] != found[key]:
+            if key not in found or key not in wanted or apart_in(wanted[key], found[key]):
                 return first_difference(
                     wanted.get(key, _ABSENT), found.get(key, _ABSENT), f"{at}.{key}" if at else str(key)
                 )
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        place = next(p for p, (one, other) in enumerate(zip(wanted, found, strict=True)) if one != other)
+        place = next(p for p, (one, other) in enumerate(zip(wanted, found, strict=True)) if apart_in(one, other))
         return first_difference(wanted[place], found[place], f"{at}.{place}")
     return f"its {at or 'form'} should be {str(wanted)[:200]}, but is {str(found)[:200]}."
 
@@ -115,6 +123,9 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
     """That the domains are the edition's, pair for pair."""
     form = facts.stream.form
     expected = [domain.name for domain in facts.stream.domains]
+    named = data_source(str(domain.source.get("kind")) for domain in record.data)
+    if record.configuration.data_source != named:
+        yield f"field 'configuration.data_source' should be {named}, by the domains' sources."
     if list(record.domains) != expected:
         yield f"field 'data' should hold the domains {', '.join(expected)}, in this order."
         return
@@ -133,6 +144,7 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
                     f"{where}.splits.{split}' of {domain.name} should be {size} pairs of digest {digest[:12]}.., the "
                     f"{facts.edition} edition's, but is {told.size} of {told.digest[:12]}..: other pairs."
                 )
+        yield from _told_of_pairs(domain, facts, where)
         gold = facts.gold[domain.name]
         if domain.gold.count != len(gold) or not np.array_equal(domain.gold.array(), gold):
             yield f"{where}.gold' of {domain.name} should be the reference labels of the {facts.edition} edition."
@@ -147,3 +159,33 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
             said = getattr(domain, field)
             if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
                 yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
+
+
+def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[str]:
+    """Where the pairs came from, and where each test pair stood in its file."""
+    source = facts.sources[domain.name]
+    if facts.stream.edition(facts.edition).generated:
+        wanted = dict(source)
+        if domain.places is not None:
+            yield f"{where}.places' of {domain.name} should be left out: generated pairs stand in no file."
+    else:
+        # From which files or commit is the submitter's business; how many were met before follows from the pairs.
+        met = "test_pairs_met_before"
+        wanted = {**domain.source, **({met: source[met]} if met in source and met in domain.source else {})}
+    if apart_in(wanted, domain.source):
+        apart = first_difference(wanted, domain.source)
+        yield f"{where}.source' of {domain.name} should be the {facts.edition} edition's; {apart}"
+
+
+# What these say follows from the edition's pairs.
+_OF_PAIRS = ("met_in_training", "one_class", "empty_texts")
+
+
+def warning_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
+    """That what a record warns of is so, where the pairs or the predictions say it."""
+    known = [*facts.warnings, *(one for one in record.warnings_again() if one.kind == "predicts_one_class")]
+    for number, told in enumerate(record.warnings):
+        if told.domain is not None and told.domain not in record.domains:
+            yield f"field 'warnings.{number}.domain' should be one of {', '.join(record.domains)}."
+        elif told.kind in (*_OF_PAIRS, "predicts_one_class") and told not in known:
+            yield f"field 'warnings.{number}' is {told.kind}, which neither pairs nor predictions bear out as it is."

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clbench.board.edition import EditionFacts
-from clbench.board.rerun import shipped_recipe
+from clbench.board.shipped import plan_of
 from clbench.errors import UserError
 from clbench.record.forms import Record
+from clbench.schema.backbone import BertShape
 from clbench.schema.shipped import names
+
+if TYPE_CHECKING:
+    from clbench.compress.plan import Plan
 
 
 def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[str]) -> Iterator[str]:
-    """That the claimed size is possible, and that of the recipe where clbench ships both recipe and backbone.
+    """That the claimed size is possible, and that of the recipe where its steps and the encoder are clbench's own.
 
     Args:
         known: what the edition is; None where it cannot be had.
@@ -25,39 +30,40 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     # A byte a weight at least: nothing that clbench measures is stored in fewer bits.
     if cost.disk_bytes < cost.parameters:
         yield f"field 'cost.disk_bytes' should be at least a byte for each of {cost.parameters} parameters."
-    if record.names[0] not in names("model") or record.configuration.backbone.name not in names("backbone"):
+    from clbench.metrics.cost import linear_flops, pair_flops
+
+    try:
+        made = plan_of(record)
+    except UserError as error:
+        if record.names[0] in names("model"):
+            unchecked.append(f"the model's size: {error}")
+        else:
+            yield f"field 'configuration.model' should be a recipe for its encoder: {error}"
+        return
+    if made is None:
         unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
         return
-    from clbench.compress.plan import plan
-    from clbench.encoder.backbone import open_backbone
-    from clbench.metrics.cost import pair_flops
-
-    recipe = shipped_recipe(record.names[0])
-    try:
-        backbone = open_backbone(record.configuration.backbone.name)
-        expected = plan(recipe, backbone).shape
-    except UserError as error:
-        unchecked.append(f"the model's size: {error}")
-        return
+    backbone, expected = made.backbone, made.shape
     if record.configuration.backbone.digest != backbone.digest:
         yield f"field 'configuration.backbone.digest' should be {backbone.digest}, as {backbone.name} has."
         return
     shape, classes = backbone.shape, len(record.label_space)
     if cost.depth != expected.layers:
-        yield f"field 'cost.depth' should be {expected.layers}, what {recipe.form.name} leaves, but is {cost.depth}."
+        left = f"{expected.layers}, what {made.recipe.form.name} leaves"
+        yield f"field 'cost.depth' should be {left}, but is {cost.depth}."
         return
     reference = expected.table is not None
     head = shape.head_besides + classes * (shape.head_width + 1)
     parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
     if cost.parameters != parameters:
         yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
+    yield from _disk_problems(record, made)
     if shape.model_type != "bert" and not reference:
         unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
         return
-    without = (
-        parameters - (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
-    )
-    if cost.parameters_without_embeddings != without and not reference:
+    tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
+    without = classes if reference else parameters - tables
+    if cost.parameters_without_embeddings != without:
         told = cost.parameters_without_embeddings
         yield f"field 'cost.parameters_without_embeddings' should be {without}, but is {told}."
     if known is not None:
@@ -65,10 +71,41 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         if cost.flops_length != length:
             yield f"field 'cost.flops_length' should be {length}, the test pairs' mean, but is {cost.flops_length}."
             return
-    # A reference's products depend on how many words its pairs have.
-    flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
-    if cost.flops_per_pair != flops and not reference:
+    if not reference:
+        flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
+    elif known is not None:
+        # A reference's products depend on how many words its pairs have.
+        flops = linear_flops(known.mean_features(backbone, expected.table), classes) if expected.table else 0
+    else:
+        return
+    if cost.flops_per_pair != flops:
         yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
+
+
+def _disk_problems(record: Record, plan: Plan) -> Iterator[str]:
+    """That the file has the size of the weights that the recipe leaves; names, shapes and types alone decide it."""
+    from clbench.encoder.weights import classifier_weights
+    from clbench.metrics.cost import safetensors_bytes
+
+    shape, left, classes = plan.backbone.shape, plan.shape, len(record.label_space)
+    if left.table is not None:
+        weights: dict[str, tuple[int, ...]] = {"bias": (classes,)}
+        weights |= {"pair_embeddings.weight": (left.table, classes)} if left.table else {}
+    elif isinstance(shape, BertShape):
+        weights = classifier_weights(shape, left.layers, classes)
+    else:
+        return
+    int8 = any(step.step == "quantize" for step in plan.recipe.form.steps)
+    stored: list[tuple[str, str, tuple[int, ...]]] = []
+    for name, size in weights.items():
+        # In int8 stand the matrices of linear layers, with a scale an output channel; tables of embeddings do not.
+        narrow = int8 and len(size) == 2 and "embeddings" not in name
+        stored.append((name, "I8" if narrow else "F32", size))
+        if narrow:
+            stored.append((f"{name}_scale", "F32", size[:1]))
+    found = safetensors_bytes(stored)
+    if record.cost.disk_bytes != found:
+        yield f"field 'cost.disk_bytes' should be {found}, but is {record.cost.disk_bytes}."
 
 
 def checkpoint_problems(record: Record, folder: Path) -> Iterator[str]:

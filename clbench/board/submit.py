@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from clbench import __version__
 from clbench.board.files import written
 from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Mean, Submission, record_name
+from clbench.board.lookalikes import name_problems
 from clbench.board.rules import configuration_problems
 from clbench.errors import UserError
 from clbench.record.files import read_record, write_record
@@ -65,6 +66,8 @@ def submit(
                 file.rename(named)
                 digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
             submission = form(records, digests, name=name, author=author, link=link, licence=licence)
+            if problem := next(name_problems(submission, records[0]), None):
+                raise UserError(f"the submission: {problem}")
             (temporary / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
             if place.exists() or place.is_symlink():
                 raise UserError(f"--name {name} is taken: {place} already exists; choose another name.")

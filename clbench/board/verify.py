@@ -8,17 +8,26 @@ from pathlib import Path
 
 from clbench.board.again import Carried, Rerunning, carried_out
 from clbench.board.attestation import FreshDraw, Rerun
-from clbench.board.consistency import inception_problems, life_problems, reference_problems, seed_problems
+from clbench.board.consistency import (
+    copy_problem,
+    inception_problems,
+    life_problems,
+    reference_problems,
+    seed_problems,
+)
 from clbench.board.edition import EditionFacts
 from clbench.board.files import Entry, contradictions, read_submission
 from clbench.board.forms import SUBMISSION_NAME, Mean
+from clbench.board.lookalikes import name_problems
 from clbench.board.rules import (
     QUANTILE,
     configuration_problems,
     data_problems,
     foreign_strategy,
     same,
+    warning_problems,
 )
+from clbench.board.shipped import piece_problems
 from clbench.board.size import checkpoint_problems, cost_problems
 from clbench.errors import UserError
 from clbench.record.files import RECORD_NAME, read_record
@@ -53,6 +62,7 @@ def verify(
     *,
     checkpoint: Path | None = None,
     rerunning: Rerunning | None = None,
+    answers: dict[bytes, tuple[Path, int]] | None = None,
 ) -> Verdict:
     """Check a submission's folder, or a record on its way to become one.
 
@@ -61,6 +71,8 @@ def verify(
         facts: from a stream's and an edition's name to what they are.
         checkpoint: a folder with the compressed model's safetensors; its header has to agree with the claimed cost.
         rerunning: which runs are carried out again, and how; their records have to be the same, times apart.
+        answers: what others were found to answer, see :func:`clbench.board.consistency.copy_problem`; None to compare
+            with nobody.
 
     Returns:
         All problems that could be found. A file that cannot be read is one.
@@ -79,7 +91,8 @@ def verify(
         known = None
     for file, record in zip(files, records, strict=True):
         found = [*_figures(record), *cost_problems(record, known, unchecked)]
-        found += [*inception_problems(record), *reference_problems(record)]
+        found += [*inception_problems(record), *reference_problems(record), *piece_problems(record, unchecked)]
+        found += name_problems(None if entry is None else entry.submission, record)
         unchecked += [_unknown_figure(record, name) for name in record.unverified()]
         if (whose := foreign_strategy(record)) is not None:
             unchecked.append(
@@ -89,12 +102,15 @@ def verify(
             found += [
                 *configuration_problems(record, known.stream),
                 *data_problems(record, known),
+                *warning_problems(record, known),
                 *life_problems(record, unchecked),
             ]
         problems += [f"{file}: {told}" for told in found]
         if checkpoint is not None:
             problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]
     problems += [f"{path}: {told}" for told in seed_problems(records)]
+    if answers is not None and (told := copy_problem(answers, records, path)) is not None:
+        problems.append(f"{path}: {told}")
     done = Carried()
     if rerunning is not None and not problems:
         done = carried_out(path if entry else files[0], records, rerunning)

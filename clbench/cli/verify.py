@@ -95,9 +95,10 @@ def command(
             return facts_of(stream, edition, data_dir)
 
         found, verdicts = _found(paths, only_submissions)
+        answers: dict[bytes, tuple[Path, int]] = {}
         task = bars.add_task("verify", total=len(found), unit="submissions")
         for path in found:
-            verdict: Verdict = verify(path, facts, checkpoint=checkpoint, rerunning=rerunning)
+            verdict = verify(path, facts, checkpoint=checkpoint, rerunning=rerunning, answers=answers)
             verdicts.append(verdict)
             if attest is not None:
                 _attest(attest, verdict, commit)

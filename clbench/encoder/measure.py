@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +17,13 @@ from torch import nn
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.quantize import quantized_matrices
 from clbench.encoder.reference import ReferenceModel
-from clbench.metrics.cost import linear_flops, pair_flops, parameters, parameters_without_embeddings
+from clbench.metrics.cost import (
+    linear_flops,
+    pair_flops,
+    parameters,
+    parameters_without_embeddings,
+    safetensors_bytes,
+)
 from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
@@ -171,18 +175,12 @@ def disk_bytes(model: Classifier | ReferenceModel) -> int:
     A matrix that is evaluated in int8 counts a byte a weight, and a float32 scale an output channel.
     """
     narrow = set() if isinstance(model, ReferenceModel) else quantized_matrices(model)
-    state: list[tuple[str, torch.dtype, list[int]]] = []
+    state: list[tuple[str, str, list[int]]] = []
     for name, value in _stored(model).state_dict().items():
-        state.append((name, torch.int8 if name in narrow else value.dtype, list(value.shape)))
+        state.append((name, "I8" if name in narrow else _DTYPES[value.dtype], list(value.shape)))
         if name in narrow:
-            state.append((f"{name}_scale", torch.float32, [value.shape[0]]))
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name, dtype, shape in sorted(state, key=lambda item: (-item[1].itemsize, item[0])):
-        begin, end = end, end + math.prod(shape) * dtype.itemsize
-        header[name] = {"dtype": _DTYPES[dtype], "shape": shape, "data_offsets": [begin, end]}
-    size = len(json.dumps(header, separators=(",", ":")))
-    return 8 + -(-size // 8) * 8 + end
+            state.append((f"{name}_scale", "F32", [value.shape[0]]))
+    return safetensors_bytes(state)
 
 
 def peak_memory_bytes() -> int | None:

@@ -77,6 +77,20 @@ def expected_weights(shape: BertShape) -> dict[str, tuple[int, ...]]:
     return names
 
 
+def classifier_weights(shape: BertShape, layers: int, classes: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight of a BERT classifier, as ``save_pretrained`` writes it.
+
+    Args:
+        shape: of the encoder that it was made from.
+        layers: of it that are left.
+        classes: of the head.
+    """
+    width = shape.hidden_size
+    encoder = expected_weights(shape.model_copy(update={"num_hidden_layers": layers}))
+    encoder |= {POOLER[0]: (width, width), POOLER[1]: (width,)}
+    return {f"bert.{name}": size for name, size in encoder.items()} | {HEAD[0]: (classes, width), HEAD[1]: (classes,)}
+
+
 def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
     """Check that ``model.safetensors`` holds every weight of an encoder of that shape, and no other one of an encoder.
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 # The tables of words, positions and token types, EuroBERT's of words, MPNet's of relative positions.
 _TABLES = ("_embeddings.weight", "embed_tokens.weight", "relative_attention_bias.weight")
+
+# Bytes of a number, by safetensors' name of its type.
+_WIDTHS = {"I8": 1, "F16": 2, "BF16": 2, "F32": 4, "F64": 8, "I64": 8}
 
 
 def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
@@ -59,3 +64,24 @@ def linear_flops(features: float, classes: int) -> int:
     800
     """
     return round(2 * features * classes)
+
+
+def safetensors_bytes(tensors: Iterable[tuple[str, str, Sequence[int]]]) -> int:
+    """Size of the safetensors file that transformers' ``save_pretrained`` writes of these tensors.
+
+    A header (the length of what follows, eight bytes; JSON, filled with spaces to a multiple of eight) says of each
+    tensor its type, its shape and where its bytes lie: those of wide numbers first, then by name.
+
+    Args:
+        tensors: name, type as safetensors spells it (``F32``), and shape of each.
+
+    >>> safetensors_bytes([("w", "F32", (2, 3)), ("b", "F32", (3,))])
+    188
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, dtype, shape in sorted(tensors, key=lambda one: (-_WIDTHS[one[1]], one[0])):
+        begin, end = end, end + math.prod(shape) * _WIDTHS[dtype]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+    size = len(json.dumps(header, separators=(",", ":")))
+    return 8 + -(-size // 8) * 8 + end

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import __version__
 from clbench.errors import UserError
 from clbench.record import RunWarning, check_beginning
+from clbench.record.fingerprint import Identity
 from clbench.runs.plugins import plugins_of
 from clbench.runtime.device import CPU, Device, choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
@@ -108,24 +107,22 @@ class Job:
         """sha256 over everything that determines the run's record, times apart; without a seed, that of all seeds."""
         import torch
 
-        content: dict[str, Any] = {
-            "clbench": __version__,
-            "torch": torch.__version__,
-            "model": self.recipe.describe(),
-            "strategy": self.strategy.model_dump(mode="json"),
-            "stream": [self.stream.form.name, list(self.stream.form.label_space)],
-            "max_length": self.max_length,
-            "data": [[d.name, {split: pairs.digest() for split, pairs in d.splits.items()}] for d in self.data],
-            "backbone": [self.backbone.digest, self.backbone.learning_rate],
-            "eval_every": self.spec.eval_every,
-            "seed": seed,
-            **self.device.identity(),
-        }
-        if self.plugins:
-            content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
-        if self.teachers:
-            content["teachers"] = [[teacher.digest, teacher.learning_rate] for teacher in self.teachers]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return Identity(
+            clbench=__version__,
+            torch=torch.__version__,
+            model=self.recipe.describe(),
+            strategy=self.strategy.model_dump(mode="json"),
+            stream=self.stream.form.name,
+            label_space=self.stream.form.label_space,
+            max_length=self.max_length,
+            data=[(d.name, {split: pairs.digest() for split, pairs in d.splits.items()}) for d in self.data],
+            backbone=(self.backbone.digest, self.backbone.learning_rate),
+            eval_every=self.spec.eval_every,
+            seed=seed,
+            device=self.device.identity(),
+            plugins=self.plugins,
+            teachers=[(teacher.digest, teacher.learning_rate) for teacher in self.teachers],
+        ).fingerprint()
 
     def folder(self, base: Path = Path("runs")) -> Path:
         """Where the run's seeds lie unless told otherwise."""

@@ -10,7 +10,6 @@ import random
 import tarfile
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutations import ESCAPE, mutated
 from submission_worlds import facts, handed_in, honest
 
 from clbench.board import find_submissions, read_submission
@@ -25,8 +25,6 @@ from clbench.board.verify import verify
 from clbench.cli.main import main
 from clbench.errors import UserError, printable
 from clbench.record.packing import Packed
-
-ESCAPE = "\x1b]0;owned\x07\x1b[31m"
 
 
 def refused(folder: Path, sentence: str) -> None:
@@ -245,53 +243,6 @@ def test_a_megabyte_in_a_string_is_cut_where_it_is_shown(mine: Path, capsys: pyt
     with pytest.raises(SystemExit):
         main(["verify", str(mine)])
     assert len(capsys.readouterr().out) < 5000
-
-
-# What a mutation puts in the place of something: of every type, near misses, and strings with teeth.
-ODD: tuple[Any, ...] = (
-    None, True, 0, 1, -1, 2, 0.5, 1e308, 2**63, 10**30, "", "0", "naive", "mine", "../x", ESCAPE, "<script>", "\x00",
-    "é", [], {}, [0], {"name": "x"}, "A" * 300, "AAAA", "////",
-)  # fmt: skip
-
-
-def places(content: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON value."""
-    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
-        yield (*above, key)
-        if isinstance(value, dict | list):
-            yield from places(value, (*above, key))
-
-
-def mutated(raw: bytes, drawn: random.Random) -> bytes:
-    """A text with one to three changes: of its values, of its keys, or of its bytes."""
-    for _ in range(drawn.choice((1, 1, 1, 2, 3))):
-        if drawn.random() < 0.3:
-            place, kind = drawn.randrange(len(raw) + 1), drawn.randrange(4)
-            piece = (
-                bytes([drawn.randrange(256)]) if drawn.random() < 0.5 else drawn.choice((b'"', b"{", b"]", b",", b"9"))
-            )
-            raw = (raw[:place] + piece + raw[place + (kind > 0) :], raw[:place], raw[:place] + raw[place + 1 :],
-                   raw[:place] + raw[max(0, place - 20) :])[kind]  # fmt: skip
-            continue
-        try:
-            content = json.loads(raw)
-            *way, last = drawn.choice(list(places(content)))
-        except (ValueError, IndexError, AttributeError, TypeError, RecursionError):
-            continue
-        inner = content
-        for step in way:
-            inner = inner[step]
-        kind = drawn.randrange(4)
-        if kind == 0:
-            del inner[last]
-        elif kind == 1 and isinstance(inner[last], int | float) and not isinstance(inner[last], bool):
-            inner[last] *= 1 + drawn.choice((-1, 1)) * 10.0 ** drawn.randint(-12, 0)
-        elif kind == 2 and isinstance(inner, dict):
-            inner[drawn.choice(("x", "name", "seed", ESCAPE))] = inner.pop(last)
-        else:
-            inner[last] = drawn.choice(ODD)
-        raw = json.dumps(content).encode()
-    return raw
 
 
 def lifetime_by_hand(content: dict[str, Any], gold: dict[str, np.ndarray]) -> float:

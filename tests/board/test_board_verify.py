@@ -8,13 +8,14 @@ import random
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from submission_worlds import facts, handed_in, honest, rerunning
+from submission_worlds import facts, handed_in, honest, refitted, rerunning
 
 from clbench.board.edition import facts_of
 from clbench.board.files import written
@@ -22,9 +23,12 @@ from clbench.board.forms import Mean
 from clbench.board.submit import form
 from clbench.board.verify import Verdict, verify
 from clbench.cli.main import main
+from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
 from clbench.record import Record, write_record
+from clbench.record.fingerprint import identity_of
 from clbench.record.packing import Packed
+from clbench.record.parts import InceptionStep, Plugin
 
 
 def checked(path: Path, stream: Path, **options: Any) -> Verdict:
@@ -52,7 +56,7 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], None], honestly: 
     change(content)
     record = Record.model_validate_json(json.dumps(content))
     if honestly:
-        record = record.model_copy(update={"figures": record.figures_again()})
+        record = refitted(record)
     write_record(folder, record)
     (folder / "record.json").rename(file)
     other = Record.model_validate_json((folder / "record-1.json").read_text())
@@ -215,8 +219,6 @@ def test_claims_that_no_record_bears_out(mine: Path, small_stream: Path) -> None
 
 def checkpoint(folder: Path, depth: int, width: int = 128) -> Path:
     """A safetensors file of a BERT classifier's shapes, as ``save_pretrained`` names them, of zeros."""
-    from clbench.encoder.backbone import open_backbone
-
     backbone = open_backbone("clbench-tiny-12l")
     state = {name: tuple(p.shape) for name, p in backbone.classifier(2, 0).hf.named_parameters()}
     kept = {n: s for n, s in state.items() if ".layer." not in n or int(n.split(".layer.")[1].split(".")[0]) < depth}
@@ -241,14 +243,53 @@ def test_a_checkpoint_that_is_none(mine: Path, small_stream: Path, tmp_path: Pat
     assert all("cannot be read as safetensors" in problem for problem in problems)
 
 
-def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Path, tmp_path: Path) -> None:
-    def renamed(record: Record) -> Record:
-        told = record.configuration
-        model = told.model | {"name": "my-own", "steps": []}
-        return record.model_copy(update={"configuration": told.model_copy(update={"model": model})})
+def of_ones_own(record: Record, **changes: Any) -> Record:
+    """The same run of a recipe of another name."""
+    told = record.configuration
+    model = told.model | {"name": "my-own"} | changes.pop("model", {})
+    configuration = told.model_copy(update={"model": model, **changes})
+    return refitted(record.model_copy(update={"configuration": configuration}))
 
-    folder = handed_in(tmp_path / "board", [renamed(honest(small_stream))])
-    verdict = checked(folder, small_stream)
+
+def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Path, tmp_path: Path) -> None:
+    """What its own steps make of a packaged encoder it is held against, as a shipped one is."""
+    own = of_ones_own(honest(small_stream), model={"title": "Mine", "citation": "none stated"})
+    verdict = checked(handed_in(tmp_path / "board", [own]), small_stream)
+    assert (verdict.problems, verdict.unchecked) == ((), ())
+    for name in ("depth", "parameters", "parameters_without_embeddings", "disk_bytes", "flops_per_pair"):
+        cost = own.cost.model_copy(update={name: getattr(own.cost, name) + 7})
+        forged = write_record(tmp_path / name, own.model_copy(update={"cost": cost}))
+        assert any(f"cost.{name}' should be" in told for told in checked(forged, small_stream).problems), name
+
+
+def test_a_recipe_of_ones_own_that_nobody_can_plan(small_stream: Path, tmp_path: Path) -> None:
+    record = honest(small_stream)
+    backbone = record.configuration.backbone.model_copy(update={"name": "./mine", "learning_rate": 0.00015})
+    verdict = checked(write_record(tmp_path / "folder", of_ones_own(record, backbone=backbone)), small_stream)
+    assert verdict.problems == ()
+    assert verdict.unchecked == ("the model's size follows from no shipped recipe and backbone; give --checkpoint.",)
+    steps: list[Any] = json.loads(json.dumps(record.configuration.model["steps"]))
+    bare = [steps[0], steps[1] | {"teacher": "finetune-12l"}]
+    for told in (
+        [],
+        [{"step": "mine"}],
+        [{"step": "prune_layers", "drop": "top", "depth": 50}, steps[1]],
+        bare,
+        5,
+        None,
+    ):
+        file = write_record(tmp_path / "run", of_ones_own(record, model={"steps": told}))
+        problems = checked(file, small_stream).problems
+        assert any("configuration.model' should be a recipe for its encoder" in one for one in problems), told
+    for _ in range(12):
+        steps = [steps[0], steps[1] | {"teacher": {"name": "deep", "steps": steps}}]
+    file = write_record(tmp_path / "deep", of_ones_own(record, model={"steps": steps}))
+    assert any("chain of more than 8 teachers" in told for told in checked(file, small_stream).problems)
+    # A plug-in's step is nowhere shipped: the record says whose it is.
+    plugin = Plugin(kind="step", piece="mine", package="mine.py", version="1")
+    told_of = of_ones_own(record, model={"steps": [{"step": "mine"}]})
+    told_of = refitted(told_of.model_copy(update={"plugins": (plugin,), "inception": (InceptionStep(name="mine"),)}))
+    verdict = checked(write_record(tmp_path / "plugin", told_of), small_stream)
     assert verdict.problems == ()
     assert verdict.unchecked == ("the model's size follows from no shipped recipe and backbone; give --checkpoint.",)
 
@@ -330,12 +371,19 @@ def all_steps(content: dict[str, Any]) -> None:
 
 
 def shorter(content: dict[str, Any]) -> None:
-    from clbench.encoder.backbone import open_backbone
     from clbench.metrics.cost import pair_flops
 
     shape, cost = open_backbone("clbench-tiny-12l").shape, content["cost"]
     cost["flops_length"] = 1
     cost["flops_per_pair"] = pair_flops(cost["depth"], shape.hidden_size, shape.intermediate_size, 1, 2)
+
+
+def places_of_generated(content: dict[str, Any]) -> None:
+    domain = content["data"][0]
+    domain["places"] = {"unit": "line", "ranges": f"2-{domain['gold']['count'] + 1}"}
+
+
+PLUGIN = {"kind": "metric", "piece": "mine", "package": "mine", "version": "1"}
 
 
 @pytest.mark.parametrize(
@@ -351,6 +399,37 @@ def shorter(content: dict[str, Any]) -> None:
         (lambda c: at(c, "configuration.strategy.training.learning_rate", "x"), "strategy'.*learning_rate"),
         (lambda c: at(c, "inception", []), "inception' should hold the recipe's steps, prune_layers, distill"),
         (lambda c: at(c, "inception.1.validation", [0.1, 1.5]), r"inception\.1\.validation' should hold scores from 0"),
+        (lambda c: at(c, "inception.1.epochs", 9), r"inception\.1\.epochs' should be 4, but is 9"),
+        (lambda c: at(c, "inception.0.validation", [0.5]), r"inception\.0\.validation' should be empty"),
+        (lambda c: at(c, "inception.0.layers", [1, 2, 3, 4, 5, 12]), r"0\.layers' should be \[1, 2, 3, 4, 5, 6\]"),
+        (lambda c: at(c, "inception.1.layers", [1]), r"inception\.1\.layers' should be null"),
+        (lambda c: at(c, "inception.1.details.alpha", 0.9), r"inception\.1\.details' should be of kd-6l; its alpha"),
+        (lambda c: at(c, "inception.1.details.teacher", "pkd-skip-6l"), r"details' should be of kd-6l; its teacher"),
+        (lambda c: at(c, "inception.1.details.teacher_steps", []), r"teacher_steps' should hold .* of finetune-12l"),
+        (lambda c: at(c, "inception.1.details.teacher_steps.0.epochs", 30), r"teacher_steps\.0\.epochs' should be 3"),
+        (lambda c: at(c, "configuration.model.title", "Buy this"), r"model' should be kd-6l as .* its title should"),
+        (lambda c: at(c, "configuration.model.citation", "me"), r"model' should be kd-6l as .* its citation should"),
+        (lambda c: at(c, "configuration.model.steps.1.teacher.title", "x"), r"its steps\.1\.teacher\.title"),
+        (lambda c: at(c, "configuration.strategy.title", "x"), r"strategy' should be naive .* its title should"),
+        (lambda c: at(c, "configuration.strategy.citation", "x"), r"strategy' should be naive .* its citation"),
+        (lambda c: at(c, "configuration.stream.title", "x"), r"configuration\.stream\.title' should be as"),
+        (lambda c: at(c, "configuration.stream.more", "x"), r"configuration\.stream\.more' should be as"),
+        (lambda c: at(c, "configuration.backbone.source.citation", "x"), r"backbone\.source' .* its citation should"),
+        (lambda c: at(c, "configuration.backbone.source.kind", "hub"), r"backbone\.source' should be .* its kind"),
+        (lambda c: at(c, "configuration.backbone.source.seen_domains", []), r"backbone\.source' .* its seen_domains"),
+        (lambda c: at(c, "configuration.backbone.learning_rate", 0.5), r"backbone\.learning_rate' should be 0\.00015"),
+        (lambda c: at(c, "data.0.source.seed", 5), r"data\.0\.source' of mnli .* its seed should be 0, but is 5"),
+        (lambda c: at(c, "data.0.source.kind", "hub"), r"data\.0\.source' of mnli .* its kind"),
+        (lambda c: at(c, "data.1.source.more", "x"), r"data\.1\.source' of snli .* its more"),
+        (places_of_generated, r"data\.0\.places' of mnli should be left out"),
+        (lambda c: at(c, "measured.versions.clbench", "9.9"), r"measured\.versions\.clbench' should be"),
+        (lambda c: at(c, "cost.disk_bytes", c["cost"]["disk_bytes"] + 8), r"cost\.disk_bytes' should be \d+, but is"),
+        (lambda c: c.update(warnings=[{"kind": "one_class", "domain": "snli", "names": ["test", "entailment"]}]),
+         r"warnings\.0' is one_class, which neither pairs"),
+        (lambda c: c.update(warnings=[{"kind": "cut_pairs", "domain": "cola", "count": 1}]), r"warnings\.0\.domain'"),
+        (lambda c: c.update(plugins=[PLUGIN | {"kind": "step"}]), r"plugins\.0\.piece' should be a step that the"),
+        (lambda c: c.update(plugins=[PLUGIN | {"kind": "strategy", "piece": "naive"}]),
+         r"plugins\.0\.piece' should be no strategy of clbench's own"),
     ],
 )  # fmt: skip
 def test_what_does_not_follow_from_the_rest_is_told(
@@ -360,9 +439,40 @@ def test_what_does_not_follow_from_the_rest_is_told(
     assert any(re.search(named, told) for told in verdict.problems), verdict.problems
 
 
+def test_a_fingerprint_is_of_the_run_that_is_told(mine: Path, small_stream: Path, tmp_path: Path) -> None:
+    rewritten(mine, lambda c: at(c, "configuration.fingerprint", "0" * 64), honestly=False)
+    (told,) = checked(mine, small_stream).problems
+    assert "record-0.json: field 'configuration.fingerprint' should be the hash of the run" in told
+    # torch's own version may name a build that its package's does not.
+    record = honest(small_stream)
+    rate = open_backbone("clbench-tiny-12l").learning_rate
+    for torch, right in (("2.13.0+cu130", True), ("2.13.0+cpu", True), ("2.14.0", False)):
+        fingerprint = replace(identity_of(record, rate, ()), torch=torch).fingerprint()
+        configuration = record.configuration.model_copy(update={"fingerprint": fingerprint})
+        file = write_record(tmp_path / torch, record.model_copy(update={"configuration": configuration}))
+        assert (not checked(file, small_stream).problems) == right
+
+
+def test_a_teacher_s_own_encoder_is_part_of_the_fingerprint(small_stream: Path, tmp_path: Path) -> None:
+    """A recipe of one's own, whose teacher starts from a packaged encoder, or from one that nobody here has."""
+    record = honest(small_stream)
+    other = open_backbone("clbench-tiny-12l-layerdrop")
+    for named, fitting in ((other.name, True), (other.name, False), ("./mine", False)):
+        model = json.loads(json.dumps(record.configuration.model)) | {"name": "my-own"}
+        model["steps"][1]["teacher"]["backbone"] = named
+        configuration = record.configuration.model_copy(update={"model": model})
+        changed = record.model_copy(update={"configuration": configuration})
+        teachers = ((other.digest, other.learning_rate),) if fitting else ()
+        told = identity_of(changed, other.learning_rate, teachers).fingerprint()
+        changed = changed.model_copy(update={"configuration": configuration.model_copy(update={"fingerprint": told})})
+        verdict = checked(write_record(tmp_path / "run", changed), small_stream)
+        assert any("fingerprint" in one for one in verdict.problems) == (named == other.name and not fitting)
+        assert any("a teacher starts from an encoder" in one for one in verdict.unchecked) == (named == "./mine")
+
+
 def test_validation_scores_are_as_many_as_epochs(mine: Path, small_stream: Path) -> None:
-    for scores, right in (([0.5, 0.6, 0.7], True), ([0.5], True), ([0.5, 0.6], False)):
-        rewritten(mine, lambda c, s=scores: at(c, "inception.1", c["inception"][1] | {"epochs": 3, "validation": s}))
+    for scores, right in (([0.5, 0.6, 0.7, 0.7], True), ([0.5], True), ([0.5, 0.6], False)):
+        rewritten(mine, lambda c, s=scores: at(c, "inception.1.validation", s))
         told = [p for p in checked(mine, small_stream).problems if "inception" in p]
         assert (not told) == right, told
 
@@ -415,3 +525,20 @@ def test_the_workflow_s_verify_refuses_what_is_no_submission(
             main(["verify", "--only-submissions", str(tmp_path / name)])
         assert stop.value.code == 1
         assert name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("configuration.model.steps.1.beta", False),
+        ("configuration.model.steps.1.training.epochs", 4.0),
+        ("configuration.strategy.training.epochs", 3.0),
+        ("data.0.source.seed", False),
+        ("data.0.source.shift", True),
+        ("inception.1.details.relations", 0),
+    ],
+)
+def test_a_value_of_another_type_is_another_value(path: str, value: Any, mine: Path, small_stream: Path) -> None:
+    field = path.split(".")[1] if path.startswith("configuration") else path.rsplit(".", 1)[0].replace(".steps.1", "")
+    told = checked(rewritten(mine, lambda content: at(content, path, value)), small_stream).problems
+    assert any(field.rsplit(".", 1)[-1] in one for one in told), told
