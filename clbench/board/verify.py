@@ -109,7 +109,8 @@ def verify(
         if checkpoint is not None:
             problems += [f"{file}: {told}" for told in checkpoint_problems(record, checkpoint)]
     problems += [f"{path}: {told}" for told in seed_problems(records)]
-    if answers is not None and (told := copy_problem(answers, records, path)) is not None:
+    # What is refused anyway is nothing that another could be a copy of.
+    if answers is not None and not problems and (told := copy_problem(answers, records, path)) is not None:
         problems.append(f"{path}: {told}")
     done = Carried()
     if rerunning is not None and not problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,12 +13,14 @@ from pydantic import ValidationError
 
 from clbench.errors import UserError
 from clbench.record.forms import SCHEMA_VERSION, Record
-from clbench.schema.form import explain
+from clbench.schema.form import explain, shown
 from clbench.storage.writing import write_whole
 
 RECORD_NAME = "record.json"
 # A record of the largest stream with hundreds of evaluation points is a few MB; more is no record.
 _LARGEST = 256 * 2**20
+# Of seconds, bytes, cores: nothing that was measured is more, and what is shown of hundreds of them stays a number.
+MOST_MEASURED = 10**18
 # Figures are sums of a few numbers: another machine's order of summing changes their last digits, and no more.
 _TOLERANCE = 1e-9
 
@@ -67,6 +70,9 @@ def parse_record(text: str, file: Path, check: bool = True) -> Record:
         record = Record.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError(f"{file}: {_explain(error)}") from error
+    for field, number in _numbers("measured", record.measured.model_dump()):
+        if number > MOST_MEASURED:
+            raise UserError(f"{file}: field '{field}' should be at most {MOST_MEASURED:.0e}, but is {shown(number)}.")
     if check:
         _check(record, file)
     return record
@@ -147,6 +153,15 @@ def parse_json(text: str, file: Path, kind: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{file} should hold a JSON object, but holds a {type(content).__name__}.")
     return content
+
+
+def _numbers(field: str, told: object) -> Iterator[tuple[str, float]]:
+    """Every number in what a record tells, by its field."""
+    if isinstance(told, dict):
+        for name, value in told.items():
+            yield from _numbers(f"{field}.{name}", value)
+    elif isinstance(told, int | float):
+        yield field, told
 
 
 def _explain(error: ValidationError) -> str:

@@ -195,9 +195,9 @@ class Hardware(Part):
     """
 
     cpu: Told
-    cores: int | None = Field(default=None, ge=0, le=10**6)
-    memory_bytes: int | None = Field(default=None, ge=0, le=2**60)
-    threads: int | None = Field(default=None, ge=0, le=10**6)
+    cores: int | None = Field(default=None, ge=0)
+    memory_bytes: int | None = Field(default=None, ge=0)
+    threads: int | None = Field(default=None, ge=0)
     device: Told | None = Field(default=None, exclude_if=_absent)
     precision: Told | None = Field(default=None, exclude_if=_absent)
     card: Told | None = Field(default=None, exclude_if=_absent)
@@ -221,10 +221,10 @@ class Measured(Part):
     """
 
     started: Told
-    seconds: Annotated[dict[Told, Annotated[float, Field(ge=0, le=1e9)]], Field(max_length=100)]
-    latency_ms: float | None = Field(default=None, ge=0, le=1e9)
-    throughput: float | None = Field(default=None, ge=0, le=1e9)
-    peak_memory_bytes: int | None = Field(default=None, ge=0, le=2**60)
-    held_bytes: int | None = Field(default=None, ge=0, le=2**60)
+    seconds: Annotated[dict[Told, Annotated[float, Field(ge=0)]], Field(max_length=100)]
+    latency_ms: float | None = Field(default=None, ge=0)
+    throughput: float | None = Field(default=None, ge=0)
+    peak_memory_bytes: int | None = Field(default=None, ge=0)
+    held_bytes: int | None = Field(default=None, ge=0)
     hardware: Hardware
     versions: Annotated[dict[Told, Told], Field(max_length=100)]
