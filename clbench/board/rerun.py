@@ -93,11 +93,17 @@ def _needs(configuration: Configuration) -> Iterator[str]:
 
 def _hub_checkpoint(configuration: Configuration) -> str | None:
     """What ``--model`` means a checkpoint of the hub by, at the commit that was run; None for any other model."""
-    steps, source = configuration.model.get("steps"), configuration.backbone.source
+    steps, found = configuration.model.get("steps"), configuration.backbone.on_the_hub
     first = steps[0] if isinstance(steps, list) and steps else None
-    if not isinstance(first, dict) or first.get("step") != "load" or source.get("kind") != "hub":
+    if not isinstance(first, dict) or first.get("step") != "load" or found is None:
         return None
-    return f"hub:{source.get('id')}@{source.get('commit')}"
+    return f"hub:{found[0]}@{found[1]}"
+
+
+def weights_are_known(configuration: Configuration) -> bool:
+    """Whether whoever has the record can have the weights that the run started from."""
+    backbone = configuration.backbone
+    return backbone.name in _names("backbone") or backbone.on_the_hub is not None
 
 
 def seed_list(seeds: Sequence[int]) -> str:

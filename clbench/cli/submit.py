@@ -31,7 +31,8 @@ def command(
     clbench verify then checks the pairs, the recipe and the size as well.
     """
     from clbench.board import submit
-    from clbench.record import find_records
+    from clbench.board.rerun import weights_are_known
+    from clbench.record import find_records, read_record
     from clbench.runtime.console import out, print_json
 
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
@@ -43,4 +44,12 @@ def command(
     show = out()
     show.print(f"{place}: {len(files)} record{'s' * (len(files) > 1)}", highlight=False, markup=False)
     show.print(f"Check it with: clbench verify {place}", style="dim", highlight=False, markup=False, soft_wrap=True)
-    show.print("Then open a pull request that adds this folder alone.", style="dim", soft_wrap=True)
+    told = "Then clbench leaderboard build, and a pull request with this folder and what that writes."
+    show.print(told, style="dim", soft_wrap=True)
+    configuration = read_record(files[0], check=False).configuration
+    if not weights_are_known(configuration):
+        show.print(
+            f"The weights of {configuration.backbone.name} lie on this machine: nobody else can run it again, and the "
+            "board will call it claimed. From the hub, as --model hub:OWNER/NAME, it could be rerun and judged afresh.",
+            style="yellow", highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip

@@ -33,6 +33,13 @@ class BackboneInfo(Part):
     source: dict[str, JsonValue]
     learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda told: told is None)
 
+    @property
+    def on_the_hub(self) -> tuple[str, str] | None:
+        """Its id and its commit there; None for one from elsewhere."""
+        hub, commit = self.source.get("id"), self.source.get("commit")
+        known = self.source.get("kind") == "hub" and isinstance(hub, str) and isinstance(commit, str)
+        return (str(hub), str(commit)) if known else None
+
 
 class Configuration(Part):
     """All that determines a run: recipe x stream x edition x strategy x backbone x seed, and how it was looked at.

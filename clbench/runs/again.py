@@ -94,8 +94,7 @@ def _backbone(told: BackboneInfo, strategy: Mapping[str, Any], folder: Path) -> 
     """
     if told.name in names("backbone"):
         return told.name
-    hub, commit = told.source.get("id"), told.source.get("commit")
-    if told.source.get("kind") != "hub" or not isinstance(hub, str) or not isinstance(commit, str):
+    if told.on_the_hub is None:
         raise UserError(
             f"the weights of {told.name} are in no place that the record names; put them on the hub and run with "
             "--backbone OWNER/NAME or --model hub:OWNER/NAME, or name a folder that has them with --model."
@@ -103,6 +102,7 @@ def _backbone(told: BackboneInfo, strategy: Mapping[str, Any], folder: Path) -> 
     training = strategy.get("training")
     rate = told.learning_rate or (training.get("learning_rate") if isinstance(training, dict) else None)
     file = folder / "backbone.yaml"
+    hub, commit = told.on_the_hub
     content = {"name": "backbone", "hub": hub, "revision": commit, "learning_rate": rate}
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     return str(file)

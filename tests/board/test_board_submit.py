@@ -185,6 +185,20 @@ def test_what_verify_would_refuse_is_refused_at_once(
     assert not (tmp_path / "board").exists()
 
 
+def test_weights_that_nobody_else_has_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = read_record(SHIPPED / "record-0.json")
+    told = "nobody else can run it again"
+    for name, backbone, expected in (
+        ("here", {"name": "./mine", "source": {"kind": "folder", "id": "mine"}}, True),
+        ("hub", {"name": "me/mine", "source": {"kind": "hub", "id": "me/mine", "commit": "c" * 40}}, False),
+        ("packaged", {}, False),
+    ):
+        found = record.configuration.backbone.model_copy(update=backbone)
+        file = write_record(tmp_path / name, changed(record, backbone=found))
+        main(["submit", str(file), "--name", name, "--author", "me", "--to", str(tmp_path / "board")])
+        assert (told in " ".join(capsys.readouterr().out.split())) == expected
+
+
 def test_a_recipe_of_ones_own_may_be_submitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = read_record(SHIPPED / "record-0.json")
     file = write_record(tmp_path / "run", changed(record, model=record.configuration.model | {"name": "my-bow"}))
