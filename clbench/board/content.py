@@ -169,6 +169,7 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "accuracy": _matrix([record.history.accuracy[record.history.final] for record in records], met),
         "balanced": _matrix([record.history.balanced[record.history.final] for record in records], met),
         "warnings": [shared.place(sentence) for sentence in row.warnings],
+        "marks": list(row.marks),
         "command": command,
         "needs": list(needs),
     }  # fmt: skip

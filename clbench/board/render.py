@@ -43,7 +43,8 @@ rank is the best and the worst that the tests allow: 2–4 is behind one that is
 pairs and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
 naming the commonest class gets. ◆ marks the Pareto front: no other, references without an encoder included, is as small
 and better. ⚠ marks a submission whose records warn of something; the list
-below the table says of what. One seed is shown without a rank. *Encoder saw*: domains of the stream on which the
+below the table says of what. ⚑ marks one for a look: something of it lies outside the range in which the others of its
+kind lie, which refuses nothing. One seed is shown without a rank. *Encoder saw*: domains of the stream on which the
 backbone, or what it was distilled from, was trained before; – where nobody says.
 
 **How far it was checked.** {levels}
@@ -146,7 +147,8 @@ def readme(tracks: Sequence[Track]) -> str:
                 [
                     f"{row.ranks}{' ◆' if row.front else ''}",
                     markdown_text(submission.model),
-                    f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}",
+                    f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}"
+                    f"{' ⚑' if row.marks else ''}",
                     row.level,
                     row.division,
                     _seen_before(row, track),
@@ -161,14 +163,17 @@ def readme(tracks: Sequence[Track]) -> str:
             f"{markdown_text(name)}{' (evaluation only)' if only else ''}"
             for name, only in zip(track.domains, track.evaluation_only, strict=True)
         )
-        told = [
-            f"- {row.entry.submission.name}: {markdown_text(' '.join(row.warnings))}"
-            for row in track.rows
-            if row.warnings
-        ]
         blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.", _table(head, rows)]
-        if told:
-            blocks += ["⚠ What the records warn of:", "\n".join(told)]
+        for what, sentences in (
+            ("⚠ What the records warn of:", [row.warnings for row in track.rows]),
+            ("⚑ Marked for a look, being outside the range of the others:", [row.marks for row in track.rows]),
+        ):
+            told = [
+                f"- {row.entry.submission.name}: {markdown_text(' '.join(found))}"
+                for row, found in zip(track.rows, sentences, strict=True)
+                if found
+            ]
+            blocks += [what, "\n".join(told)] if told else []
         parts.append("\n\n".join(blocks) + "\n")
     return "\n".join(parts)
 
@@ -210,7 +215,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
         "backbone": "", "seen_domains": "",
         "seeds": "",
         "layers": 0, "parameters": 0, "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0,
-        "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "majority_lifetime_accuracy": 0,
+        "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "marks": "",
+        "majority_lifetime_accuracy": 0,
         "majority_lifetime_balanced_accuracy": 0, "fresh_lifetime_accuracy": 0, "fresh_explained": 0,
     }  # fmt: skip
     head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
@@ -245,6 +251,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "latency_ms": _digits(row.latency_ms),
                 "throughput": _digits(row.throughput),
                 "warnings": " ".join(row.warnings),
+                "marks": " ".join(row.marks),
                 "majority_lifetime_accuracy": _digits(floor["lifetime_accuracy"]),
                 "majority_lifetime_balanced_accuracy": _digits(floor["lifetime_balanced_accuracy"]),
                 "fresh_lifetime_accuracy": "" if (fresh := fresh_figure(row)) is None else _digits(fresh[0]),

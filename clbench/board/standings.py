@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,6 +11,7 @@ import numpy as np
 from clbench.board.attestation import FreshDraw
 from clbench.board.divisions import division
 from clbench.board.files import Entry
+from clbench.board.plausible import implausible
 from clbench.metrics import Interval, lifetime_of, lifetime_p_values
 from clbench.record.groups import pair_shares, summary, warning_sentences
 from clbench.record.parts import Cost
@@ -19,6 +20,8 @@ from clbench.record.parts import Cost
 LEVEL = 0.05
 # Warnings of a submission that the board shows, and the characters of each.
 _MOST, _LONGEST = 20, 500
+# Of a record that is made up, every point may be marked.
+_MOST_MARKS = 5
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Row:
             accuracy (or the same with fewer parameters): the Pareto front, of those that have a rank.
         warnings: what its records warn of, a sentence each; so many and so long, since they may be a stranger's.
         division: ``closed`` or ``open``, see :mod:`clbench.board.divisions`.
+        marks: what of it lies outside the range of others of its kind, see :mod:`clbench.board.plausible`.
     """
 
     entry: Entry
@@ -49,6 +53,7 @@ class Row:
     front: bool
     warnings: tuple[str, ...]
     division: str
+    marks: tuple[str, ...]
 
     @property
     def level(self) -> str:
@@ -125,8 +130,9 @@ def _track(entries: Sequence[Entry]) -> Track:
     better, beaten = better & ranked & ranked[:, None], beaten & ranked
     best, worst = 1 + better.sum(axis=1), ranked.sum() - better.sum(axis=0)
     front = ranked & ~beaten.any(axis=1)
+    marks = implausible(entries)
     rows = [
-        _row(e, (int(best[i]), int(worst[i])) if ranked[i] else (None, None), bool(front[i]))
+        _row(e, (int(best[i]), int(worst[i])) if ranked[i] else (None, None), bool(front[i]), marks)
         for i, e in enumerate(entries)
     ]
     order = sorted(range(len(rows)), key=lambda place: (-lifetime[place], entries[place].submission.name))
@@ -145,18 +151,23 @@ def _track(entries: Sequence[Entry]) -> Track:
     )
 
 
-def _row(entry: Entry, ranks: tuple[int, int] | tuple[None, None], front: bool) -> Row:
+def _row(
+    entry: Entry, ranks: tuple[int, int] | tuple[None, None], front: bool, marks: Mapping[str, tuple[str, ...]]
+) -> Row:
     measured = [record.measured for record in entry.records]
     latency = [m.latency_ms for m in measured if m.latency_ms is not None]
     throughput = [m.throughput for m in measured if m.throughput is not None]
     return Row(
         entry, ranks[0], ranks[1], summary(entry.records), entry.records[0].cost,
         median(latency) if latency else None, median(throughput) if throughput else None, front,
-        _warnings(entry), division(entry.records),
+        _warnings(entry), division(entry.records), _fewer(marks.get(entry.submission.name, ()), _MOST_MARKS),
     )  # fmt: skip
 
 
 def _warnings(entry: Entry) -> tuple[str, ...]:
     found = warning_sentences(entry.records)
-    shown = [told if len(told) <= _LONGEST else f"{told[:_LONGEST]} .." for told in found[:_MOST]]
-    return (*shown, *([f"And {len(found) - _MOST:,} more."] if len(found) > _MOST else []))
+    return _fewer([told if len(told) <= _LONGEST else f"{told[:_LONGEST]} .." for told in found], _MOST)
+
+
+def _fewer(found: Sequence[str], most: int) -> tuple[str, ...]:
+    return (*found[:most], *([f"And {len(found) - most:,} more."] if len(found) > most else []))

@@ -51,6 +51,9 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
     console.print(Text(note, style="dim"))
     for row in track.rows:
         print_warnings([f"{row.entry.submission.name}: {sentence}" for sentence in row.warnings], console)
+        for sentence in row.marks:
+            told = f"⚑ {row.entry.submission.name}: {sentence}"
+            console.print(Text(printable(told), style="dim"), soft_wrap=True)
     if plot and len(track.rows) > 1 and console.encoding.startswith("utf"):
         colour = console.color_system is not None
         text = pareto_plot(track, width=min(console.width, 100), colour=colour)
@@ -74,7 +77,7 @@ def track_table(track: Track, figures: int = len(_FIGURES), level: bool = True) 
     for row in track.rows:
         table.add_row(
             f"{row.ranks}{'◆' if row.front else ' '}",
-            Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "")),
+            Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "") + (" ⚑" if row.marks else "")),
             *([row.level] if level else []),
             short_number(row.cost.parameters),
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
@@ -168,6 +171,7 @@ def _row(row: Row) -> dict[str, Any]:
         "latency_ms": row.latency_ms,
         "throughput": row.throughput,
         "warnings": list(row.warnings),
+        "marks": list(row.marks),
     }
 
 

@@ -142,6 +142,26 @@ def test_the_majority_class_is_there(tracks: list[Track]) -> None:
     assert float(table(tracks)["weak"]["majority_lifetime_accuracy"]) == pytest.approx(by_hand, abs=1e-6)
 
 
+def test_what_lies_outside_the_range_of_the_others_is_marked_for_a_look(tmp_path: Path) -> None:
+    for number in range(11):
+        submission(tmp_path / "s", f"model-{number}", steady(0.80 + number / 500))
+    submission(tmp_path / "s", "perfect", lambda t, d: 1.0)
+    tracks = standings(read_all(tmp_path / "s"))
+    rows = {row.entry.submission.name: row for row in tracks[0].rows}
+    assert [name for name, row in rows.items() if row.marks] == ["perfect"]
+    marks = rows["perfect"].marks
+    assert len(marks) == 6  # five of them, and how many more
+    assert re.fullmatch(r"And \d+ more\.", marks[-1])
+    assert "is 100.0 %, where those of 11 other" in marks[0]
+    text = html.unescape(readme(tracks))
+    assert "[perfect](submissions/perfect) ⚑ |" in text
+    assert f"- perfect: {' '.join(marks)}\n" in text
+    assert table(tracks)["perfect"]["marks"] == " ".join(marks)
+    assert table(tracks)["model-3"]["marks"] == ""
+    shown = {row["name"]: row["marks"] for row in content(tracks)["tracks"][0]["rows"]}
+    assert shown["perfect"] == list(marks)
+
+
 def test_a_submission_that_warns_is_marked(tmp_path: Path) -> None:
     def one_class(made: dict[str, Any]) -> None:
         """After alpha everything is class-0 in seed 0."""

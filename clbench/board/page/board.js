@@ -247,7 +247,7 @@
     main.replaceChildren(
       heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
-        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what. \u2717: farther from its accuracy on fresh test pairs than seeds and pairs explain.`),
+        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what. \u2691: marked for a look. \u2717: farther from its accuracy on fresh test pairs than seeds and pairs explain.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, "Division ", division), el("label", {}, front, " Pareto front only"), count),
       frame,
@@ -262,6 +262,7 @@
       row.front ? el("span", { class: "front", title: "on the Pareto front" }, el("span", { "aria-hidden": "true" }, "\u25c6"), hidden(" on the Pareto front")) : null,
       row.warnings.length ? el("span", { class: "warned", title: row.warnings.map((place) => board.shared[place]).join("\n") },
         el("span", { "aria-hidden": "true" }, "\u26a0"), hidden(` ${row.warnings.length} warning${row.warnings.length === 1 ? "" : "s"}`)) : null,
+      row.marks.length ? el("span", { class: "warned", title: row.marks.join("\n") }, el("span", { "aria-hidden": "true" }, "\u2691"), hidden(" marked for a look")) : null,
       el("small", {}, model === nameOf(row) ? row.author : `${model} \u00b7 ${row.author}`));
   }
 
@@ -598,6 +599,9 @@
       el("p", { class: "note" }, `Lifetime accuracy ${told(row.figures[FIGURE.lifetime_accuracy])} %, balanced ${told(row.figures[FIGURE.lifetime_balanced_accuracy])} %, forgetting ${told(row.figures[FIGURE.forgetting])} %, ${short(c[cost.parameters])} parameters.`),
       ...(row.warnings.length ? [el("section", { class: "panel", "aria-labelledby": "warnings" }, el("h2", { id: "warnings" }, "\u26a0 Warnings"),
         el("ul", {}, ...row.warnings.map((place) => el("li", {}, board.shared[place]))))] : []),
+      ...(row.marks.length ? [el("section", { class: "panel", "aria-labelledby": "marks" }, el("h2", { id: "marks" }, "\u2691 Marked for a look"),
+        el("p", { class: "note" }, "Outside the range in which the other submissions of the track lie; an honest one that is better than all before it is marked, too."),
+        el("ul", {}, ...row.marks.map((sentence) => el("li", {}, sentence))))] : []),
       el("div", { class: "pair" },
         el("section", { class: "panel", "aria-labelledby": "matrix" }, el("h2", { id: "matrix" }, "Accuracy matrix"),
           el("div", { class: "controls" }, el("label", {}, "Score ", kinds)), heatFrame),
