@@ -116,8 +116,25 @@ def _inception_problems(record: Record) -> Iterator[str]:
 
 
 def _backbone_form_of(record: Record) -> BackboneForm | None:
-    name = record.configuration.backbone.name
-    return _backbone_form(name) if name in names("backbone") else None
+    """The shipped encoder of the record's name, or whose files are those of a packaged one, whatever it is called."""
+    told = record.configuration.backbone
+    if told.name in names("backbone"):
+        return _backbone_form(told.name)
+    forms = (_backbone_form(name) for name in names("backbone"))
+    return next((form for form in forms if form.hub is None and form.sha256 == told.digest), None)
+
+
+def reference_table(record: Record) -> int | None:
+    """Rows of the table of a model without an encoder, 0 for a bias alone; None where the recipe makes an encoder, or
+    is not of clbench's own steps."""
+    if record.names[0] in names("model"):
+        form = shipped_recipe(record.names[0]).form
+    else:
+        try:
+            form = _opened(dict(record.configuration.model), 0).form
+        except UserError:
+            return None
+    return None if form.has_encoder else getattr(form.steps[0], "buckets", None) or 0
 
 
 def plan_of(record: Record) -> Plan | None:
@@ -245,9 +262,10 @@ def _fingerprint_problems(record: Record, unchecked: list[str]) -> Iterator[str]
     if "torch" not in versions:
         yield "field 'measured.versions' should name torch."
         return
-    rate = told.backbone.learning_rate
-    if rate is None and told.backbone.name in names("backbone"):
-        rate = _backbone_form(told.backbone.name).learning_rate
+    rate, form = told.backbone.learning_rate, _backbone_form_of(record)
+    # Files that bear no shipped name have the rate that is usual for their size.
+    if rate is None and form is not None and form.name == told.backbone.name:
+        rate = form.learning_rate
     if rate is None:
         unchecked.append("the fingerprint: the record does not tell the learning rate of its encoder.")
         return

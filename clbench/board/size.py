@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clbench.board.edition import EditionFacts
-from clbench.board.shipped import plan_of
+from clbench.board.shipped import plan_of, reference_table
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.schema.backbone import BertShape
 from clbench.schema.shipped import names
-
-if TYPE_CHECKING:
-    from clbench.compress.plan import Plan
 
 
 def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[str]) -> Iterator[str]:
@@ -30,6 +26,7 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     # A byte a weight at least: nothing that clbench measures is stored in fewer bits.
     if cost.disk_bytes < cost.parameters:
         yield f"field 'cost.disk_bytes' should be at least a byte for each of {cost.parameters} parameters."
+    from clbench.encoder.weights import classifier_weights
     from clbench.metrics.cost import linear_flops, pair_flops
 
     try:
@@ -40,6 +37,9 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         else:
             yield f"field 'configuration.model' should be a recipe for its encoder: {error}"
         return
+    table = reference_table(record)
+    if table is not None:
+        yield from _reference_problems(record, table)
     if made is None:
         unchecked.append("the model's size follows from no shipped recipe and backbone; give --checkpoint.")
         return
@@ -52,50 +52,54 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         left = f"{expected.layers}, what {made.recipe.form.name} leaves"
         yield f"field 'cost.depth' should be {left}, but is {cost.depth}."
         return
-    reference = expected.table is not None
-    head = shape.head_besides + classes * (shape.head_width + 1)
-    parameters = classes * ((expected.table or 0) + 1) if reference else expected.parameters + head
-    if cost.parameters != parameters:
-        yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
-    yield from _disk_problems(record, made)
-    if shape.model_type != "bert" and not reference:
-        unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
-        return
-    tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
-    without = classes if reference else parameters - tables
-    if cost.parameters_without_embeddings != without:
-        told = cost.parameters_without_embeddings
-        yield f"field 'cost.parameters_without_embeddings' should be {without}, but is {told}."
+    if table is None:
+        parameters = expected.parameters + shape.head_besides + classes * (shape.head_width + 1)
+        if cost.parameters != parameters:
+            yield f"field 'cost.parameters' should be {parameters}, but is {cost.parameters}."
+        if not isinstance(shape, BertShape):
+            unchecked.append(f"the FLOPs of a {shape.model_type}, which follow from a forward pass.")
+            return
+        tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
+        int8 = any(step.step == "quantize" for step in made.recipe.form.steps)
+        yield from _size_problems(
+            record, parameters - tables, classifier_weights(shape, expected.layers, classes), int8
+        )
     if known is not None:
         length = known.mean_length(backbone)
         if cost.flops_length != length:
             yield f"field 'cost.flops_length' should be {length}, the test pairs' mean, but is {cost.flops_length}."
             return
-    if not reference:
+    if table is None:
         flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
     elif known is not None:
         # A reference's products depend on how many words its pairs have.
-        flops = linear_flops(known.mean_features(backbone, expected.table), classes) if expected.table else 0
+        flops = linear_flops(known.mean_features(backbone, table), classes) if table else 0
     else:
         return
     if cost.flops_per_pair != flops:
         yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
 
 
-def _disk_problems(record: Record, plan: Plan) -> Iterator[str]:
-    """That the file has the size of the weights that the recipe leaves; names, shapes and types alone decide it."""
-    from clbench.encoder.weights import classifier_weights
+def _reference_problems(record: Record, table: int) -> Iterator[str]:
+    """The size of a model without an encoder, whatever encoder's tokens it reads."""
+    cost, classes = record.cost, len(record.label_space)
+    for field, told, found in (("depth", cost.depth, 0), ("parameters", cost.parameters, classes * (table + 1))):
+        if told != found:
+            yield f"field 'cost.{field}' should be {found}, but is {told}."
+    weights: dict[str, tuple[int, ...]] = {"bias": (classes,)}
+    weights |= {"pair_embeddings.weight": (table, classes)} if table else {}
+    yield from _size_problems(record, classes, weights, False)
+
+
+def _size_problems(record: Record, without: int, weights: Mapping[str, tuple[int, ...]], int8: bool) -> Iterator[str]:
+    """That so many parameters are left without tables, and that the file has the size of the weights: names, shapes
+    and types alone decide it."""
     from clbench.metrics.cost import safetensors_bytes
 
-    shape, left, classes = plan.backbone.shape, plan.shape, len(record.label_space)
-    if left.table is not None:
-        weights: dict[str, tuple[int, ...]] = {"bias": (classes,)}
-        weights |= {"pair_embeddings.weight": (left.table, classes)} if left.table else {}
-    elif isinstance(shape, BertShape):
-        weights = classifier_weights(shape, left.layers, classes)
-    else:
-        return
-    int8 = any(step.step == "quantize" for step in plan.recipe.form.steps)
+    cost = record.cost
+    if cost.parameters_without_embeddings != without:
+        told = cost.parameters_without_embeddings
+        yield f"field 'cost.parameters_without_embeddings' should be {without}, but is {told}."
     stored: list[tuple[str, str, tuple[int, ...]]] = []
     for name, size in weights.items():
         # In int8 stand the matrices of linear layers, with a scale an output channel; tables of embeddings do not.
@@ -104,8 +108,8 @@ def _disk_problems(record: Record, plan: Plan) -> Iterator[str]:
         if narrow:
             stored.append((f"{name}_scale", "F32", size[:1]))
     found = safetensors_bytes(stored)
-    if record.cost.disk_bytes != found:
-        yield f"field 'cost.disk_bytes' should be {found}, but is {record.cost.disk_bytes}."
+    if cost.disk_bytes != found:
+        yield f"field 'cost.disk_bytes' should be {found}, but is {cost.disk_bytes}."
 
 
 def checkpoint_problems(record: Record, folder: Path) -> Iterator[str]:

@@ -30,6 +30,8 @@ from clbench.record.fingerprint import identity_of
 from clbench.record.packing import Packed
 from clbench.record.parts import InceptionStep, Plugin
 
+SUBMISSIONS = Path(__file__).resolve().parents[2] / "leaderboard" / "submissions"
+
 
 def checked(path: Path, stream: Path, **options: Any) -> Verdict:
     return verify(path, lambda *_: facts(stream), **options)
@@ -262,9 +264,33 @@ def test_a_recipe_of_ones_own_is_not_held_against_a_shipped_one(small_stream: Pa
         assert any(f"cost.{name}' should be" in told for told in checked(forged, small_stream).problems), name
 
 
+def test_another_name_for_a_packaged_encoder_hides_nothing(small_stream: Path, tmp_path: Path) -> None:
+    record = honest(small_stream)
+    backbone = record.configuration.backbone.model_copy(update={"name": "./copy", "learning_rate": 0.00015})
+    copied = record.configuration.model_copy(update={"backbone": backbone})
+    copied_run = refitted(record.model_copy(update={"configuration": copied}))
+    assert checked(write_record(tmp_path / "copy", copied_run), small_stream).problems == ()
+    cost = record.cost.model_copy(update={"parameters": record.cost.parameters - 1})
+    forged = write_record(tmp_path / "forged", copied_run.model_copy(update={"cost": cost}))
+    assert any("cost.parameters' should be" in told for told in checked(forged, small_stream).problems)
+
+
+@pytest.mark.parametrize("field", ["depth", "parameters", "parameters_without_embeddings", "disk_bytes"])
+def test_a_reference_has_its_size_whatever_encoder_it_names(field: str, tmp_path: Path) -> None:
+    """Its tokens' encoder is one that nobody has here."""
+    content = json.loads((SUBMISSIONS / "bow.nli-shift.naive" / "record-0.json").read_text(encoding="utf-8"))
+    content["configuration"]["backbone"] |= {"name": "./mine", "digest": "ab" * 32, "learning_rate": 0.00015}
+    content["cost"][field] += 1
+    record = refitted(Record.model_validate_json(json.dumps(content)))
+    problems = verify(write_record(tmp_path, record), facts_of).problems
+    assert any(f"cost.{field}' should be" in told for told in problems), problems
+
+
 def test_a_recipe_of_ones_own_that_nobody_can_plan(small_stream: Path, tmp_path: Path) -> None:
     record = honest(small_stream)
-    backbone = record.configuration.backbone.model_copy(update={"name": "./mine", "learning_rate": 0.00015})
+    backbone = record.configuration.backbone.model_copy(
+        update={"name": "./mine", "digest": "ab" * 32, "learning_rate": 0.00015}
+    )
     verdict = checked(write_record(tmp_path / "folder", of_ones_own(record, backbone=backbone)), small_stream)
     assert verdict.problems == ()
     assert verdict.unchecked == ("the model's size follows from no shipped recipe and backbone; give --checkpoint.",)
