@@ -23,6 +23,7 @@ from clbench.errors import UserError
 from clbench.metrics import Interval
 from clbench.metrics.format import percent, short_number, with_half
 from clbench.plots.page import VEGA_LITE, script_json
+from clbench.record.groups import shared
 from clbench.runtime import events
 from clbench.storage.writing import write_whole
 
@@ -108,6 +109,7 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
     entries = []
     labels: dict[object, tuple[object, Path]] = {}
     answers: dict[bytes, tuple[Path, int]] = {}
+    seen: dict[str, Any] = {}
     for number, folder in enumerate(folders):
         entry = read_submission(folder)
         if wrong := next(contradictions(entry), None):
@@ -121,7 +123,8 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
             raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
         beside = attestations or folder.parent.parent / FOLDER_NAME
         attestation = read_attestation(beside, entry.submission.name, digest_of(folder))
-        entries.append(replace(entry, attestation=attestation))
+        records = tuple(shared(record, seen) for record in entry.records)
+        entries.append(replace(entry, records=records, attestation=attestation))
         events.advance("read submissions", number + 1, len(folders), "submissions")
     return entries
 
