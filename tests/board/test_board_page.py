@@ -512,7 +512,11 @@ def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Submissions that are called as sweeps call them, and two whose short names would be one."""
     folder = tmp_path_factory.mktemp("long")
     for name in ("pruned-pkd-skip-6l.greek.naive", "finetune-12l.greek.naive", "kd-6l.greek.naive", "kd-6l"):
-        submission(folder / "submissions", name, seeds=(0, 1, 2))
+
+        def of_its_recipe(made: dict[str, Any], recipe: str = name.partition(".")[0]) -> None:
+            made["configuration"]["model"] |= {"name": recipe}
+
+        submission(folder / "submissions", name, seeds=(0, 1, 2), change=of_its_recipe)
     return build(folder / "submissions", folder)[2]
 
 
