@@ -95,7 +95,7 @@ class MutatedBoards:
     @cached_property
     def bases(self) -> dict[str, Files]:
         for name in BESIDE:
-            put(self.place / "board" / name, fewer(name, 1))
+            put(self.place / "board" / name, fewer(name, 2))
         return {name: fewer(name, seeds) for name, seeds in CHANGED.items()}
 
     def check(self, number: int) -> None:
@@ -214,20 +214,26 @@ def holds(row: Row, entry: Entry, known: EditionFacts, records: list[dict[str, A
     if model in names("model"):
         form_ = read_recipe(model).form
         assert (told.model["title"], told.model["citation"]) == (form_.title, form_.citation)
+    assert row.level == "claimed"  # nobody has attested it
     for text in (model, entry.submission.author, entry.submission.licence, entry.submission.name):
         assert text.isprintable()
 
 
 def _ranked(track: Track) -> None:
-    """Order, ranks and front, from the lifetimes and the sizes that are shown."""
+    """Order, ranks and front, from the lifetimes and the sizes that are shown; one seed has neither rank nor front."""
     lifetimes = [row.figures["lifetime_accuracy"].mean for row in track.rows]  # type: ignore[union-attr]
     assert all(one >= other - 1e-9 for one, other in pairwise(lifetimes))
-    for place, row in enumerate(track.rows, start=1):
+    several = [(row, value) for row, value in zip(track.rows, lifetimes, strict=True) if len(row.entry.records) > 1]
+    once = [row for row in track.rows if len(row.entry.records) == 1]
+    assert all((row.rank, row.last, row.front) == (None, None, False) for row in once)
+    for place, (row, lifetime) in enumerate(several, start=1):
+        assert row.rank is not None
+        assert row.last is not None
         assert row.rank <= place <= row.last
-        size, lifetime = row.cost.parameters, lifetimes[place - 1]
+        size = row.cost.parameters
         beaten = any(
             (other.cost.parameters <= size and value > lifetime + 1e-12)
             or (other.cost.parameters < size and value >= lifetime + 1e-12)
-            for other, value in zip(track.rows, lifetimes, strict=True)
+            for other, value in several
         )
         assert not (beaten and row.front)
