@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from clbench.board import find_submissions
+from clbench.board.attestation import digest_of, read_attestation
 from clbench.board.edition import facts_of
 from clbench.board.files import read_submission
 from clbench.board.render import CSV_NAME, README_NAME, build
@@ -77,3 +78,13 @@ def test_the_board_shows_the_figures_that_compare_shows() -> None:
             assert shown[model.files[0].parent.name] == cells, f"{section.split()[0]}: {model.name}"
             seen += len(cells)
     assert seen == len(heads) * len(find_submissions(SUBMISSIONS))
+
+
+def test_every_attestation_is_of_a_submission_as_it_stands() -> None:
+    folders = {folder.name: folder for folder in find_submissions(SUBMISSIONS)}
+    for file in (BOARD / "attestations").iterdir():
+        told = read_attestation(BOARD / "attestations", file.stem, digest_of(folders[file.stem]))
+        assert told is not None, f"{file.name} is of another state of {file.stem}: run clbench verify --attest"
+        assert told.unchecked == ()
+        for rerun in told.reruns:
+            assert rerun.seed in read_submission(folders[file.stem], check=False).submission.seeds
