@@ -97,6 +97,7 @@ class Carried:
     unchecked: tuple[str, ...] = ()
     reruns: tuple[Rerun, ...] = ()
     fresh: FreshDraw | None = None
+    refuted: tuple[str, ...] = ()
 
 
 def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carried:
@@ -122,7 +123,7 @@ def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carrie
             asked = text is not None and seed == drawn.chosen and not real
             lived = how.live(record, seed, drawn.pairs if asked else None)
             told, found = held_against(record, lived.record, how.commit)
-            problems += [f"{path}: seed {seed}: {sentence}" for sentence in told]
+            problems += [f"seed {seed}: {sentence}" for sentence in told]
             reruns.append(found)
             if lived.said and not problems:
                 fresh = _judged(records, lived, drawn, how)
@@ -130,7 +131,7 @@ def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carrie
         sentence = f"{path}: it was not run again: {error}"
         return Carried(problems=(sentence,)) if how.must else Carried(unchecked=(f"{_RUNS}: {error}", *unchecked))
     if problems:
-        return Carried(problems=tuple(problems))
+        return Carried(tuple(f"{path}: {told}" for told in problems), unchecked, refuted=tuple(problems))
     return Carried(unchecked=unchecked, reruns=tuple(reruns), fresh=fresh)
 
 

@@ -151,6 +151,8 @@ class Attestation(Part):
         unchecked: what could not be.
         reruns: one a seed that was run again, ascending.
         fresh: see :class:`FreshDraw`; null where none was made.
+        refuted: what of a run that was carried out again was another than its record says, and more than rounding
+            explains. It stays, whatever is seen of other seeds.
     """
 
     schema_version: Literal[1]
@@ -160,10 +162,13 @@ class Attestation(Part):
     unchecked: tuple[str, ...] = ()
     reruns: tuple[Rerun, ...] = ()
     fresh: FreshDraw | None = None
+    refuted: tuple[str, ...] = Field(default=(), exclude_if=lambda told: not told)
 
     @property
     def level(self) -> str:
-        """A key of ``LEVELS``: the highest that was reached."""
+        """A key of ``LEVELS``: the highest that was reached, and the lowest where a run was refuted."""
+        if self.refuted:
+            return "claimed"
         if self.reruns and self.fresh is not None and self.fresh.explained:
             return "fresh"
         if self.reruns:
@@ -230,6 +235,7 @@ def write_attestation(folder: Path, new: Attestation) -> Path:
             update={
                 "reruns": tuple(seeds[seed] for seed in sorted(seeds)),
                 "fresh": old.fresh if new.fresh is None else new.fresh,
+                "refuted": tuple(dict.fromkeys((*old.refuted, *new.refuted))),
             }
         )
     text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -187,6 +187,7 @@ def checked_sentences(row: Row) -> list[str]:
     if told is None:
         return []
     found = [f"checked {told.where.told}."]
+    found += [f"refuted: {sentence}" for sentence in told.refuted]
     found += [f"not checked: {sentence}" for sentence in told.unchecked]
     found += [f"{one.sentence[0].upper()}{one.sentence[1:-1]} ({one.where.told})." for one in told.reruns]
     if told.fresh is not None:

@@ -59,7 +59,8 @@ request with the new folder in `submissions/`, this page and `board.csv`. Change
 
 _FRESH_TOLD = (
     ". *Fresh* in the tables is the lifetime accuracy of the submission's own model, made again, on pairs drawn after "
-    "it; ✗ marks a gap to the claimed one that neither seeds nor pairs explain."
+    "it; ✗ marks a gap to the claimed one that neither seeds nor pairs explain, and beside a level a run that, carried "
+    "out again, was another than its record says."
 )
 
 
@@ -152,7 +153,7 @@ def readme(tracks: Sequence[Track]) -> str:
                     markdown_text(submission.model),
                     f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}"
                     f"{' ⚑' if row.marks else ''}",
-                    row.level,
+                    f"{row.level}{' ✗' if row.refuted else ''}",
                     row.division,
                     _seen_before(row, track),
                     str(len(submission.seeds)),

@@ -61,6 +61,11 @@ class Row:
         return "claimed" if self.entry.attestation is None else self.entry.attestation.level
 
     @property
+    def refuted(self) -> bool:
+        """Whether a run of it, carried out again, was another than its record says."""
+        return self.entry.attestation is not None and bool(self.entry.attestation.refuted)
+
+    @property
     def fresh(self) -> FreshDraw | None:
         """What it is worth on pairs drawn after it; None where none were."""
         return None if self.entry.attestation is None else self.entry.attestation.fresh

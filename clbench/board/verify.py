@@ -46,6 +46,7 @@ class Verdict:
         figures: how many figures were computed again.
         reruns: the runs that were carried out again and left the same.
         fresh: what the model, made again, is worth on test pairs that were drawn for this; None where none were.
+        refuted: of the problems, those of runs that were carried out again, without the path.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Verdict:
     figures: int = 0
     reruns: tuple[Rerun, ...] = ()
     fresh: FreshDraw | None = None
+    refuted: tuple[str, ...] = ()
 
 
 def verify(
@@ -119,7 +121,7 @@ def verify(
         unchecked += done.unchecked
     count = sum(len(set(record.figures) - set(record.unverified())) for record in records)
     count += len(entry.submission.figures) if entry else 0
-    return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count, done.reruns, done.fresh)
+    return Verdict(path, tuple(problems), tuple(dict.fromkeys(unchecked)), count, done.reruns, done.fresh, done.refuted)
 
 
 def _read(path: Path) -> tuple[Entry | None, tuple[Record, ...], list[Path]]:

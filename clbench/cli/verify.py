@@ -125,17 +125,18 @@ def _found(paths: Sequence[Path], only_submissions: bool) -> tuple[list[Path], l
 
 
 def _attest(folder: Path, verdict: Verdict, commit: str | None) -> None:
-    """Write down what holds of a submission; nothing for what does not, nor for a run."""
+    """Write down what holds of a submission, or that a run of it was refuted; nothing of other problems."""
     from clbench.board import SUBMISSION_NAME
     from clbench.board.again import here
     from clbench.board.attestation import Attestation, digest_of, write_attestation
 
-    if verdict.problems or not (verdict.path / SUBMISSION_NAME).is_file():
+    # A submission that was merged would else stand as if nobody had looked, or as it was found before.
+    if (verdict.problems and not verdict.refuted) or not (verdict.path / SUBMISSION_NAME).is_file():
         return
     path = verdict.path
     told = Attestation(
         schema_version=1, submission=path.resolve().name, digest=digest_of(path), where=here(commit),
-        unchecked=verdict.unchecked, reruns=verdict.reruns, fresh=verdict.fresh,
+        unchecked=verdict.unchecked, reruns=verdict.reruns, fresh=verdict.fresh, refuted=verdict.refuted,
     )  # fmt: skip
     write_attestation(folder, told)
 

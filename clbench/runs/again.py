@@ -6,6 +6,7 @@ from it, and weights come from what clbench ships or from the hub, by id and com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.record.parts import BackboneInfo
 from clbench.runs.job import Job, make_job
-from clbench.schema.shipped import names
+from clbench.schema.backbone import HUB_ID
+from clbench.schema.shipped import expanded, names
 from clbench.schema.spec import RunSpec
 
 # More than read_recipe takes; a stranger's record may nest them without end.
@@ -108,14 +110,31 @@ def _backbone(told: BackboneInfo, strategy: Mapping[str, Any], folder: Path) -> 
     return str(file)
 
 
+def _on_the_hub(named: object) -> bool:
+    """Whether a teacher's backbone is of the hub, and no folder that lies here."""
+    if not isinstance(named, str) or named.endswith((".yaml", ".yml")):
+        return False
+    hub = named.partition("@")[0]
+    return hub.count("/") == 1 and re.match(HUB_ID, hub) is not None and not expanded(named).exists()
+
+
 def _recipe(content: Mapping[str, Any], folder: Path, depth: int = 0) -> Path:
-    """Write a recipe as a record holds it into files, each of its teachers into one beside it."""
+    """Write a recipe as a record holds it into files, each of its teachers into one beside it.
+
+    Raises:
+        UserError: it names a file or a folder, which would be looked for on this machine.
+    """
     if depth > _DEEPEST:
         raise UserError(f"the recipe of the record has teachers of teachers, more than {_DEEPEST} above each other.")
+    named = content.get("backbone")
+    if depth and named is not None and named not in names("backbone") and not _on_the_hub(named):
+        raise UserError("a teacher of the record's recipe starts from weights that are neither shipped nor on the hub.")
     found = content.get("steps")
     steps = list(found) if isinstance(found, list) else []
     for place, step in enumerate(steps):
-        if isinstance(step, dict) and isinstance(step.get("teacher"), dict):
+        if isinstance(step, dict) and step.get("teacher") is not None:
+            if not isinstance(step["teacher"], dict):
+                raise UserError("a teacher of the record's recipe is only named; a record has to hold it in full.")
             teacher = _recipe(step["teacher"], folder / f"teacher-{place}", depth + 1)
             steps[place] = {**step, "teacher": str(teacher)}
     folder.mkdir(parents=True, exist_ok=True)

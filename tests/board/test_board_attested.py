@@ -23,6 +23,7 @@ from clbench.board.render import board_csv, read_all, readme
 from clbench.board.standings import standings
 from clbench.board.terminal import as_json
 from clbench.board.verify import Verdict, verify
+from clbench.cli.verify import _attest
 from clbench.errors import UserError
 from clbench.record import Record, write_record
 from clbench.record.packing import Packed
@@ -267,6 +268,28 @@ def test_a_gap_that_nothing_explains_is_marked(tmp_path: Path, mine: Path, small
     assert tracks[0].rows[0].level == "rerun"
     assert "| 50.0 ✗ |" in readme(tracks)
     assert content(tracks)["tracks"][0]["rows"][0]["fresh"] == [5000, 0]
+
+
+def test_a_run_that_was_refuted_stays_so(tmp_path: Path, mine: Path, small_stream: Path) -> None:
+    """A later look that finds a seed forged takes the level away, and a look at another seed does not give it back."""
+    place = tmp_path / "leaderboard" / "submissions"
+    submission(place, "cheat")
+    attestations = tmp_path / "leaderboard" / "attestations"
+    verdict = checked(mine, small_stream, rerunning(small_stream, text="a commit"))
+    whole = attested(place / "cheat", reruns=verdict.reruns, fresh=verdict.fresh)
+    write_attestation(attestations, whole)
+    found = checked(mine, small_stream, rerunning(small_stream, flipped(2 * MOST_APART, upwards=False), must=False))
+    (sentence,) = found.refuted
+    assert found.problems == (f"{mine}: {sentence}",)
+    _attest(attestations, Verdict(place / "cheat", ("another problem",)), None)
+    assert standings(read_all(place))[0].rows[0].level == "fresh"
+    _attest(attestations, Verdict(place / "cheat", found.problems, refuted=found.refuted), None)
+    for _ in range(2):
+        tracks = standings(read_all(place))
+        assert tracks[0].rows[0].level == "claimed"
+        assert "| claimed ✗ |" in readme(tracks)
+        assert any(told.startswith("Refuted: seed ") for told in content(tracks)["shared"][0] if isinstance(told, str))
+        write_attestation(attestations, whole)
 
 
 def test_one_seed_has_no_rank_and_moves_nobodys(tmp_path: Path) -> None:

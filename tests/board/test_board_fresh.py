@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, t, ttest_ind
+from scipy.integrate import quad
+from scipy.stats import norm, ttest_ind
 
 from clbench.board.fresh import draw, other_seeds_gap, same_model_gap
 
@@ -36,11 +37,42 @@ def test_other_seeds_by_hand() -> None:
     fresh = np.array([[1.0] * 4 + [0.0] * 6])
     gap = other_seeds_gap([public], [fresh])
     mean = public.mean(axis=0)
-    of_seeds = 0.01 * (1 / 3 + 1)
-    variance = mean.var(ddof=1) / 10 + fresh.var(ddof=1) / 10 + of_seeds
+    of_seeds, of_pairs = 0.01 * (1 / 3 + 1), mean.var(ddof=1) / 10 + fresh.var(ddof=1) / 10
+    variance = of_pairs + of_seeds
     assert gap.claimed - gap.fresh == pytest.approx(0.3)
     assert gap.standard_error == pytest.approx(math.sqrt(variance))
-    assert gap.p == pytest.approx(t.sf(0.3 / math.sqrt(variance), variance**2 / (of_seeds**2 / 2)))
+
+    # Chi square with 2 degrees of freedom is exponential, of mean 2.
+    def part(c: float) -> float:
+        return float(norm.sf(0.3 / math.sqrt(of_pairs + of_seeds * 2 / c))) * math.exp(-c / 2) / 2
+
+    wanted, _ = quad(part, 0, math.inf)
+    assert gap.p == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 6])
+def test_without_a_variance_of_pairs_it_is_students_t(seeds: int) -> None:
+    """Seeds alone: scipy's t test of two samples of one variance."""
+    rng = np.random.default_rng(seeds)
+    claimed = [np.tile(rng.normal(2.0, 1.0, size=(seeds, 1)), (1, 4))]
+    fresh = [np.tile(rng.normal(0.0, 1.0, size=(2, 1)), (1, 4))]
+    wanted = ttest_ind(claimed[0][:, 0], fresh[0][:, 0], alternative="greater").pvalue
+    assert other_seeds_gap(claimed, fresh).p == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize(("seeds", "others", "spread"), [(2, 1, 2.0), (3, 1, 0.5), (3, 1, 2.0), (2, 2, 2.0)])
+def test_few_seeds_flag_no_more_than_is_stated(seeds: int, others: int, spread: float) -> None:
+    """2,000 honest submissions whose seeds vary by ``spread`` times what the pairs do: at 1 % at most about 20."""
+    rng = np.random.default_rng([seeds, others, int(10 * spread)])
+    pairs = 50
+    error = math.sqrt(2 / pairs)
+    flagged = 0
+    for _ in range(2000):
+        levels = rng.normal(0.0, spread * error, size=seeds + others)
+        public, fresh = (rng.normal(size=pairs) + part[:, None] for part in (levels[:seeds], levels[seeds:]))
+        flagged += other_seeds_gap([public], [fresh]).p < 0.01
+    # Above 37 of 2,000 with a chance of 1e-4, were the rate 1 %.
+    assert flagged <= 37
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.integers(3, 60))
@@ -97,7 +129,7 @@ def test_training_on_the_public_test_pairs_shows() -> None:
 
 
 def test_the_best_of_many_seeds_shows() -> None:
-    """The best three of 60 seeds that differ by 3 %: they lie close together, and no other seed comes near them."""
+    """The best three of 60 seeds that differ by 3 %, held against a single other seed: 36 of 100 are seen."""
     honest = cheats = 0
     for number in range(100):
         rng = np.random.default_rng([2, number])
@@ -107,7 +139,7 @@ def test_the_best_of_many_seeds_shows() -> None:
         honest += other_seeds_gap(stacked(tried[:3]), other).p < 0.01
         cheats += other_seeds_gap(stacked(best), other).p < 0.01
     assert honest <= 5  # above with a chance of 6e-4
-    assert cheats >= 60
+    assert cheats >= 25
 
 
 @given(

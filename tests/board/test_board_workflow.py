@@ -130,3 +130,52 @@ def test_strangers_work_may_write_nothing() -> None:
     assert content["permissions"] == {"contents": "read"}
     assert "permissions" not in content["jobs"]["verify"]
     assert "verify" not in " ".join(steps("attest", "board").values())
+
+
+def test_a_pull_request_brings_no_module_of_pythons(checkout: Checkout) -> None:
+    """``python -m`` looks into the folder that it stands in first, and there the pull request's files lie."""
+    checkout.write("venv.py", "raise SystemExit('the code of a stranger')")
+    for name in ("submissions", "attest"):
+        for job in yaml.safe_load((WORKFLOWS / f"{name}.yml").read_text())["jobs"]:
+            for script in steps(name, job).values():
+                lines = [line.strip() for line in script.splitlines() if "python" in line]
+                assert all("python -I -m " in line for line in lines)
+                for line in lines:
+                    if "-m venv" in line:
+                        done = checkout.run(line.replace("../venv", "--help"))
+                        assert done.returncode == 0, done.stderr
+
+
+def test_only_what_a_run_wrote_goes_on_to_the_board(checkout: Checkout) -> None:
+    checkout.write("leaderboard/attestations/kept.json", "{}")
+    checkout.commit()
+    checkout.write("leaderboard/attestations/old.json", '{"again": 1}')
+    checkout.write("leaderboard/attestations/new.json", "{}")
+    assert checkout.run(steps("attest", "verify")["what was written"]).returncode == 0
+    assert sorted(path.name for path in (checkout.place / "attested").iterdir()) == ["new.json", "old.json"]
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_two_runs_of_attest_lose_nothing_of_each_other(written: bool, checkout: Checkout, tmp_path: Path) -> None:
+    origin, other = tmp_path / "origin", tmp_path / "other"
+    checkout.git("checkout", "-q", "main")
+    checkout.write("leaderboard/README.md", "")
+    checkout.write("leaderboard/board.csv", "")
+    checkout.commit()
+    checkout.git("clone", "-q", "--bare", ".", str(origin))
+    checkout.git("remote", "add", "origin", str(origin))
+    checkout.git("clone", "-q", str(origin), str(other))
+    theirs = Checkout.__new__(Checkout)
+    theirs.place = other
+    theirs.write("leaderboard/attestations/theirs.json", "{}")
+    theirs.commit()
+    theirs.git("push", "-q")
+    if written:
+        checkout.write("attested/mine.json", "{}")
+    script = "git config" + steps("attest", "board")["the board with them"].partition("git config")[2]
+    done = checkout.run(script, GITHUB_SHA="c0ffee")
+    assert done.returncode == 0, done.stderr
+    theirs.git("pull", "-q")
+    found = sorted(path.name for path in (other / "leaderboard" / "attestations").iterdir())
+    assert found == [*(["mine.json"] if written else []), "old.json", "theirs.json"]
+    assert not (other / "attested").exists()

@@ -114,6 +114,34 @@ def test_a_chain_of_teachers_without_end(recipe: Path, small_stream: Path, tmp_p
         job_again(forged, Means(), tmp_path / "files")
 
 
+@pytest.mark.parametrize("teacher", ["FILE", "FOLDER", "kd-6l", "../recipe", 1, ["FILE"]])
+def test_a_teacher_that_is_only_named_is_not_looked_for(
+    teacher: Any, recipe: Path, small_stream: Path, tmp_path: Path
+) -> None:
+    """Else a stranger's record would have files of the verifier's machine read, and their first words shown."""
+    record = recorded(make_job(RunSpec(model=str(recipe), stream="paraphrase-shift")), small_stream)
+    (tmp_path / "own.yaml").write_text("token: secret")
+    places = {"FILE": str(tmp_path / "own.yaml"), "FOLDER": str(tmp_path)}
+    told = {**MINE, "steps": [MINE["steps"][0], {**MINE["steps"][1], "teacher": places.get(str(teacher), teacher)}]}  # type: ignore[dict-item]
+    forged = record.model_copy(update={"configuration": record.configuration.model_copy(update={"model": told})})
+    with pytest.raises(UserError, match="hold it in full"):
+        job_again(forged, Means(), tmp_path / "files")
+
+
+@pytest.mark.parametrize("backbone", ["FOLDER", "FILE", "~", "a/b/c", 7])
+def test_a_teachers_weights_are_not_looked_for_here(
+    backbone: Any, recipe: Path, small_stream: Path, tmp_path: Path
+) -> None:
+    record = recorded(make_job(RunSpec(model=str(recipe), stream="paraphrase-shift")), small_stream)
+    places = {"FILE": str(tmp_path / "own.yaml"), "FOLDER": str(tmp_path)}
+    model = record.configuration.model
+    steps: Any = [dict(step) for step in model["steps"]]  # type: ignore[union-attr, arg-type]
+    steps[1]["teacher"] = {**steps[1]["teacher"], "backbone": places.get(str(backbone), backbone)}
+    told = record.configuration.model_copy(update={"model": {**model, "steps": steps}})
+    with pytest.raises(UserError, match="neither shipped nor on the hub"):
+        job_again(record.model_copy(update={"configuration": told}), Means(), tmp_path / "files")
+
+
 def test_a_strategy_that_is_not_shipped_needs_its_file(small_stream: Path, tmp_path: Path) -> None:
     record = honest(small_stream)
     told = record.configuration.model_copy(update={"strategy": record.configuration.strategy | {"name": "mine"}})
