@@ -142,6 +142,8 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "last": row.last,
         "front": int(row.front),
         "level": list(LEVELS).index(row.level),
+        "reruns": row.reruns,
+        "refuted": int(row.refuted),
         "division": row.division,
         "checked": shared.place(checked_sentences(row)),
         "fresh": None if (fresh := fresh_figure(row)) is None else [ten_thousandths(fresh[0]), int(fresh[1])],

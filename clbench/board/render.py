@@ -58,8 +58,8 @@ request with the new folder in `submissions/`, this page and `board.csv`. Change
 
 
 _FRESH_TOLD = (
-    ". *Fresh* in the tables is the lifetime accuracy of the submission's own model, made again, on pairs drawn after "
-    "it; ✗ marks a gap to the claimed one that neither seeds nor pairs explain, and beside a level a run that, carried "
+    ". *Rerun* 1/3 is one of three seeds. *Fresh* in the tables is the lifetime accuracy of the submission's own "
+    "model, made again, on pairs drawn after it; ✗ marks a gap to the claimed one that neither seeds nor pairs explain, and beside a level a run that, carried "
     "out again, was another than its record says."
 )
 
@@ -153,7 +153,7 @@ def readme(tracks: Sequence[Track]) -> str:
                     markdown_text(submission.model),
                     f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}"
                     f"{' ⚑' if row.marks else ''}",
-                    f"{row.level}{' ✗' if row.refuted else ''}",
+                    row.checked,
                     row.division,
                     _seen_before(row, track),
                     str(len(submission.seeds)),
@@ -215,7 +215,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
     """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
     named = {
         "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "rank_worst": 0, "pareto_front": 0,
-        "submission": "", "level": "", "division": "", "model": "", "author": "", "link": "", "licence": "",
+        "submission": "", "level": "", "seeds_rerun": 0, "refuted": 0, "division": "", "model": "", "author": "",
+        "link": "", "licence": "",
         "backbone": "", "seen_domains": "",
         "seeds": "",
         "layers": 0, "parameters": 0, "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0,
@@ -241,6 +242,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "pareto_front": int(row.front),
                 "submission": submission.name,
                 "level": row.level,
+                "seeds_rerun": row.reruns,
+                "refuted": int(row.refuted),
                 "division": row.division,
                 "model": submission.model,
                 "author": submission.author,

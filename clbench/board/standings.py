@@ -66,6 +66,18 @@ class Row:
         return self.entry.attestation is not None and bool(self.entry.attestation.refuted)
 
     @property
+    def reruns(self) -> int:
+        """How many of its seeds the board has run again."""
+        return 0 if self.entry.attestation is None else len(self.entry.attestation.reruns)
+
+    @property
+    def checked(self) -> str:
+        """The level as tables have it: ``rerun 1/3`` where one of three seeds was, ``claimed ✗`` where one was refuted."""
+        if self.refuted:
+            return f"{self.level} ✗"
+        return f"{self.level} {self.reruns}/{len(self.entry.records)}" if self.reruns else self.level
+
+    @property
     def fresh(self) -> FreshDraw | None:
         """What it is worth on pairs drawn after it; None where none were."""
         return None if self.entry.attestation is None else self.entry.attestation.fresh

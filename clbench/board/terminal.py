@@ -78,7 +78,7 @@ def track_table(track: Track, figures: int = len(_FIGURES), level: bool = True) 
         table.add_row(
             f"{row.ranks}{'◆' if row.front else ' '}",
             Text(printable(row.entry.submission.name) + (" ⚠" if row.warnings else "") + (" ⚑" if row.marks else "")),
-            *([row.level] if level else []),
+            *([row.checked] if level else []),
             short_number(row.cost.parameters),
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
         )
@@ -157,6 +157,8 @@ def _row(row: Row) -> dict[str, Any]:
         "rank_worst": row.last,
         "pareto_front": row.front,
         "level": row.level,
+        "seeds_rerun": row.reruns,
+        "refuted": row.refuted,
         "division": row.division,
         "fresh": None if row.fresh is None else row.fresh.model_dump(mode="json") | {"explained": row.fresh.explained},
         "submission": submission.name,

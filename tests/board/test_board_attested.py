@@ -244,7 +244,7 @@ def test_the_board_shows_how_far(tmp_path: Path, mine: Path, small_stream: Path)
     assert float(rows["again"]["fresh_lifetime_accuracy"]) == pytest.approx(verdict.fresh.same_model.fresh, abs=1e-6)
     assert rows["again"]["fresh_explained"] == "1"
     assert rows["plain"]["fresh_lifetime_accuracy"] == ""
-    assert "(submissions/again) | fresh | open |" in readme(tracks)
+    assert "(submissions/again) | fresh 1/3 | open |" in readme(tracks)
     page = content(tracks)
     shown = {row["name"]: page["levels"][row["level"]][0] for row in page["tracks"][0]["rows"]}
     assert shown == levels

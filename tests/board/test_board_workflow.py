@@ -89,12 +89,44 @@ def test_what_is_new_is_verified_and_run_again(checkout: Checkout) -> None:
     for name in ("verify what is new or changed", "one seed of each again"):
         done = checkout.run(named[name])
         assert done.returncode == 0, done.stderr
-    paths = "leaderboard/submissions/new name leaderboard/submissions/stray.json"
+    paths = ["leaderboard/submissions/new name", "leaderboard/submissions/stray.json"]
     base = checkout.git("merge-base", "origin/main", "HEAD")
     assert checkout.called == [
-        f"verify --only-submissions {paths}",
-        f"verify --only-submissions --rerun --fresh {base} --attest ../seen {paths}",
+        f"verify --only-submissions {' '.join(paths)}",
+        *(f"verify --only-submissions --rerun --fresh {base} --attest ../seen {path}" for path in paths),
     ]
+
+
+def test_a_pull_request_adds_a_submission_and_nothing_else(checkout: Checkout) -> None:
+    script = steps("submissions", "verify")["a submission adds itself and changes nothing else"]
+    checkout.write("clbench/code.py", "pass")
+    checkout.write("leaderboard/README.md", "the board, rendered otherwise")
+    checkout.commit()
+    assert checkout.run(script).returncode == 0  # code may change the board's pages
+    checkout.write("leaderboard/submissions/new/submission.json", "{}")
+    checkout.commit()
+    done = checkout.run(script)
+    assert (done.returncode, done.stdout.split("\n")[0]) == (1, "clbench/code.py")
+    checkout.git("rm", "-q", "clbench/code.py")
+    checkout.commit()
+    assert checkout.run(script).returncode == 0
+
+
+@pytest.mark.parametrize("deed", ["change", "remove", "rename"])
+def test_what_is_on_the_board_is_nobody_elses_to_change(deed: str, checkout: Checkout) -> None:
+    script = steps("submissions", "verify")["a submission adds itself and changes nothing else"]
+    old = "leaderboard/submissions/old/submission.json"
+    if deed == "change":
+        checkout.write(old, "other")
+    elif deed == "remove":
+        checkout.git("rm", "-q", old)
+    else:
+        checkout.write("leaderboard/submissions/mine/x", "x")
+        checkout.git("mv", old, "leaderboard/submissions/mine/submission.json")
+    checkout.commit()
+    done = checkout.run(script)
+    assert done.returncode == 1
+    assert "ask a maintainer" in done.stdout
 
 
 def test_nothing_new_calls_nothing(checkout: Checkout) -> None:
@@ -118,10 +150,8 @@ def test_after_a_merge_what_came_with_it_is_attested(checkout: Checkout) -> None
     assert checkout.called == [f"{words} leaderboard/submissions/new"]
     for name in ("which submissions", "run them again"):
         checkout.run(named[name], **environment | {"NAMES": "old new", "OPTIONS": "--every-seed"})
-    assert checkout.called[1] == (
-        words.replace(" --attest", " --every-seed --attest")
-        + " leaderboard/submissions/old leaderboard/submissions/new"
-    )
+    words = words.replace(" --attest", " --every-seed --attest")
+    assert checkout.called[1:] == [f"{words} leaderboard/submissions/{name}" for name in ("old", "new")]
 
 
 def test_strangers_work_may_write_nothing() -> None:

@@ -119,7 +119,7 @@
     { head: "submission", title: "name, model and author", first: 1, name: true, value: (row) => row.name },
     {
       head: "level", title: `how far it was checked, ${board.levels.map(([name]) => name).join(", ")}: ${board.levels.map(([name, meaning]) => `${name}, ${meaning}`).join("; ")}`, first: -1,
-      value: (row) => row.level, fill: (row) => [el("span", { class: `level level-${row.level}`, title: board.levels[row.level][1] }, board.levels[row.level][0])], floor: () => null,
+      value: (row) => row.level, fill: (row) => [el("span", { class: `level level-${row.level}`, title: board.levels[row.level][1] + (row.reruns ? `; ${row.reruns} of ${row.count} seeds run again` : "") }, board.levels[row.level][0]), row.refuted ? el("span", { class: "warned", title: "a run that was carried out again was another than its record says" }, el("span", { "aria-hidden": "true" }, " \u2717"), hidden(" refuted")) : null], floor: () => null,
     },
     score("lifetime_accuracy", "lifetime"),
     score("lifetime_balanced_accuracy", "balanced", "lifetime accuracy of mean recall, where naming the majority class gets no credit"),
@@ -529,7 +529,7 @@
       ["licence", row.licence],
       ["track", el("a", { href: trackAddress(track) }, track.title)],
       ["rank", row.rank === null ? "none: it has one seed" : `${ranks(row)} of ${track.rows.filter((one) => one.rank !== null).length}${row.front ? ", on the Pareto front" : ""}`],
-      ["level", `${board.levels[row.level][0]}: ${board.levels[row.level][1]}`],
+      ["level", `${board.levels[row.level][0]}: ${board.levels[row.level][1]}${row.reruns ? ` (${row.reruns} of ${row.count} seeds)` : ""}`],
       ["division", `${row.division}: ${board.divisions.find(([name]) => name === row.division)[1]}`],
       ["recipe", title ? `${model}: ${title}` : model],
       ["source", citation],
