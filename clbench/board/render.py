@@ -59,8 +59,8 @@ request with the new folder in `submissions/`, this page and `board.csv`. Change
 
 _FRESH_TOLD = (
     ". *Rerun* 1/3 is one of three seeds. *Fresh* in the tables is the lifetime accuracy of the submission's own "
-    "model, made again, on pairs drawn after it; ✗ marks a gap to the claimed one that neither seeds nor pairs explain, and beside a level a run that, carried "
-    "out again, was another than its record says."
+    "model, made again, on pairs drawn after it; ✗ marks a gap to the claimed one that neither seeds nor pairs "
+    "explain, and beside a level a run that, carried out again, was another than its record says."
 )
 
 

@@ -72,7 +72,7 @@ class Row:
 
     @property
     def checked(self) -> str:
-        """The level as tables have it: ``rerun 1/3`` where one of three seeds was, ``claimed ✗`` where one was refuted."""
+        """The level as tables have it: ``rerun 1/3`` is one seed of three, ``claimed ✗`` a refuted run."""
         if self.refuted:
             return f"{self.level} ✗"
         return f"{self.level} {self.reruns}/{len(self.entry.records)}" if self.reruns else self.level
