@@ -23,11 +23,12 @@ from clbench.board.edition import EditionFacts, facts_in
 from clbench.board.render import build
 from clbench.board.verify import verify
 from clbench.cli.main import main
-from clbench.cli.verify import _carried_out
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
+from clbench.runs.again import Means, job_again
 from clbench.runs.job import make_job
+from clbench.runs.runner import run_again
 from clbench.schema.registry import VARIABLE, add_plugins
 from clbench.schema.spec import RunSpec
 from clbench.schema.stream import read_stream
@@ -198,17 +199,15 @@ def test_on_a_shipped_stream_from_the_command_line(tmp_path: Path, capsys: pytes
     assert "paraphrase-shift, embedded, derpp-500" in (board.parent / "README.md").read_text().replace(".", ", ")
 
 
-def test_to_run_it_again_recipe_and_strategy_have_to_be_named(
-    lived: Path, small_stream: Path, small_backbone: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_to_run_it_again_strategy_and_weights_have_to_be_named(lived: Path, small_stream: Path, tmp_path: Path) -> None:
     record = clbench.read_record(lived)
     own = {"model": str(EXAMPLES / "prune-neurons.yaml"), "strategy": str(EXAMPLES / "derpp.yaml")}
     for left_out, told in (
         ("strategy", "derpp-500 is not a shipped strategy"),
-        ("model", "50 is not a shipped recipe"),
+        ("model", "are in no place that the record names"),
     ):
         with pytest.raises(UserError, match=f"{told}.*--{left_out}"):
-            _carried_out(record, data_dir=None, **(own | {left_out: None}))
+            job_again(record, Means(**(own | {left_out: None})), tmp_path)
     add_plugins(list(FILES.values()))
     given = record.model_copy(
         update={
@@ -217,7 +216,7 @@ def test_to_run_it_again_recipe_and_strategy_have_to_be_named(
             )
         }
     )
-    again = _carried_out(given, data_dir=None, **own)
+    again, _ = run_again(job_again(given, Means(**own), tmp_path), record.configuration.seed)
     assert again.names[0] == "prune-neurons-50"
     assert again.plugins == record.plugins
 
