@@ -44,7 +44,9 @@ def checkout_commit() -> str | None:
 
     if not (ROOT / ".git").exists():
         return None
-    asked = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
+    # What a run is made of; the board's own pages change while it is built.
+    parts = ("clbench", "baselines", "benchmarks")
+    asked = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--", *parts])
     try:
         commit, changes = (
             subprocess.run(one, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
