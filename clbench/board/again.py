@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -104,12 +103,12 @@ def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carrie
     """Carry out again what is to be, and hold it against the records.
 
     Args:
-        path: the submission's folder, or a record's file.
+        path: the folder of a submission or of a run, or a record's file.
         records: its seeds.
         how: see :class:`Rerunning`.
     """
     by_seed = {record.configuration.seed: record for record in records}
-    digest = digest_of(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = digest_of(path)
     text, real = how.text, records[0].configuration.data_source != "generated"
     others = how.others if how.others is not None else int(division(records) == OPEN)
     drawn = draw(text or "", digest, list(by_seed), others if text is not None else 0)

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from clbench.board.forms import SUBMISSION_NAME, Seed, Sha256, Slug
 from clbench.errors import UserError
 from clbench.metrics.format import percent
-from clbench.record.files import parse_json
+from clbench.record.files import RECORD_NAME, parse_json
 from clbench.schema.form import explain
 from clbench.schema.part import Name, Part
 from clbench.storage.writing import write_whole
@@ -176,13 +176,19 @@ class Attestation(Part):
         return "claimed" if self.unchecked else "checked"
 
 
-def digest_of(folder: Path) -> str:
-    """sha256 of a submission's ``submission.json``.
+def digest_of(path: Path) -> str:
+    """sha256 of a submission's ``submission.json``, or of the record of a run that is none yet.
+
+    Args:
+        path: the folder of either, or a record's file.
 
     Raises:
         UserError: it cannot be read.
     """
-    file = folder / SUBMISSION_NAME
+    file = path
+    if path.is_dir():
+        run = (path / RECORD_NAME).exists() and not (path / SUBMISSION_NAME).exists()
+        file = path / (RECORD_NAME if run else SUBMISSION_NAME)
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:

@@ -71,6 +71,16 @@ def test_one_seed_is_run_again_and_every_seed_on_demand(mine: Path, small_stream
     assert both.reruns[0].claimed == both.reruns[0].found == record.figures["lifetime_accuracy"]
 
 
+def test_a_run_before_it_is_submitted_is_run_again(small_stream: Path, tmp_path: Path) -> None:
+    """By its folder, as ``clbench run`` leaves it, or by its record's file."""
+    file = write_record(tmp_path / "run", honest(small_stream))
+    for path in (file.parent, file):
+        verdict = checked(path, small_stream, rerunning(small_stream, text="a commit"))
+        assert verdict.problems == ()
+        assert [found.seed for found in verdict.reruns] == [0]
+        assert verdict.fresh is not None
+
+
 def test_another_cpu_may_differ_a_little(mine: Path, small_stream: Path) -> None:
     same = checked(mine, small_stream, rerunning(small_stream, elsewhere))
     assert [found.differ for found in same.reruns] == [0]
