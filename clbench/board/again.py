@@ -28,7 +28,7 @@ from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.record.forms import Record
 from clbench.record.parts import Hardware
-from clbench.record.provenance import checkout_commit, hardware
+from clbench.record.provenance import hardware
 
 # What another CPU's rounding does to a run: see docs/leaderboard.md for what was measured.
 MOST_DIFFER, MOST_APART = 0.10, 0.02
@@ -169,17 +169,13 @@ def here(commit: str | None) -> Where:
     """This moment, and this machine."""
     return Where(
         date=datetime.now(UTC).isoformat(timespec="seconds"), clbench=__version__,
-        commit=commit or checkout_commit(), machine=machine(hardware()),
+        commit=commit, machine=machine(hardware()),
     )  # fmt: skip
 
 
 def machine(told: Hardware) -> str:
     """A machine in a line."""
-    parts = [told.cpu]
-    if told.cores is not None:
-        parts.append(f"{told.cores} cores")
-    if told.memory_bytes is not None:
-        parts.append(f"{told.memory_bytes / 2**30:.0f} GiB")
+    parts = [told.cpu, *told.size]
     parts += [part for part in (told.card, told.precision) if part is not None]
     return ", ".join(parts)[:300]
 

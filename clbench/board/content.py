@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from clbench.board.attestation import LEVELS
 from clbench.board.divisions import DIVISIONS
-from clbench.board.rerun import run_command, seed_list
+from clbench.board.rerun import run_command, seed_list, shipped_backbone
 from clbench.board.standings import Row, Track
 from clbench.metrics import Interval, Life, mean_interval, metrics
-from clbench.schema.backbone import BackboneForm
-from clbench.schema.form import read_yaml
-from clbench.schema.shipped import find
-from clbench.schema.shipped import names as shipped_names
 
 # A score of 1, as the page has it.
 UNIT = 10_000
@@ -221,16 +216,8 @@ def _seen(row: Row) -> list[str] | None:
     told = backbone.source.get("seen_domains")
     if isinstance(told, list):
         return [name for name in told if isinstance(name, str)]
-    return shipped_seen(backbone.name)
-
-
-@cache
-def shipped_seen(backbone: str) -> list[str] | None:
-    """What a shipped backbone's file says; None for another."""
-    if backbone not in shipped_names("backbone"):
-        return None
-    told = read_yaml(find("backbone", backbone), BackboneForm).seen_domains
-    return None if told is None else list(told)
+    shipped = shipped_backbone(backbone.name)
+    return None if shipped is None or shipped.seen_domains is None else list(shipped.seen_domains)
 
 
 def _matrix(scores: Sequence[np.ndarray], met: np.ndarray) -> list[list[int]]:
@@ -257,11 +244,7 @@ def _scores(values: Sequence[float]) -> list[int]:
 
 
 def _machine(hardware: Any) -> str:
-    parts = [_told(hardware.cpu)]
-    if hardware.cores is not None:
-        parts.append(f"{hardware.cores} cores")
-    if hardware.memory_bytes is not None:
-        parts.append(f"{hardware.memory_bytes / 2**30:.0f} GiB")
+    parts = [_told(hardware.cpu), *hardware.size]
     if hardware.threads is not None:
         parts.append(f"{hardware.threads} thread{'s' * (hardware.threads != 1)}")
     return ", ".join(parts)

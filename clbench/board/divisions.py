@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
-from clbench.board.rerun import spec_of_record
+from clbench.board.rerun import shipped_backbone, spec_of_record
 from clbench.record.forms import Record
-from clbench.schema.backbone import BackboneForm
-from clbench.schema.form import read_yaml
-from clbench.schema.shipped import find, names
+from clbench.schema.shipped import names
 
 CLOSED, OPEN = "closed", "open"
 # What each means in a line.
@@ -28,18 +25,13 @@ def division(records: Sequence[Record]) -> str:
     """
     told = records[0].configuration
     seeds = [record.configuration.seed for record in records]
-    spec = spec_of_record(told)
+    spec, backbone = spec_of_record(told), shipped_backbone(told.backbone.name)
     closed = (
         seeds == list(range(max(_FEWEST, len(seeds))))
         and told.names[0] in names("model")
         and not spec.settings
         and all(plugin.kind == "metric" for plugin in records[0].plugins)
-        and _packaged(told.backbone.name)
+        and backbone is not None
+        and backbone.folder is not None  # clbench brings its weights along
     )
     return CLOSED if closed else OPEN
-
-
-@cache
-def _packaged(backbone: str) -> bool:
-    """Whether clbench brings the backbone's weights along."""
-    return backbone in names("backbone") and read_yaml(find("backbone", backbone), BackboneForm).folder is not None

@@ -93,9 +93,8 @@ def _needs(configuration: Configuration) -> Iterator[str]:
 
 def _hub_checkpoint(configuration: Configuration) -> str | None:
     """What ``--model`` means a checkpoint of the hub by, at the commit that was run; None for any other model."""
-    steps, found = configuration.model.get("steps"), configuration.backbone.on_the_hub
-    first = steps[0] if isinstance(steps, list) and steps else None
-    if not isinstance(first, dict) or first.get("step") != "load" or found is None:
+    found = configuration.backbone.on_the_hub
+    if _first_step(configuration.model).get("step") != "load" or found is None:
         return None
     return f"hub:{found[0]}@{found[1]}"
 
@@ -121,11 +120,17 @@ def seed_list(seeds: Sequence[int]) -> str:
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _labels(model: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Those of a checkpoint whose head's rows the user named."""
+def _first_step(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a recipe as a record has it; empty where there is none."""
     steps = model.get("steps")
     first = steps[0] if isinstance(steps, list) and steps else None
-    labels = first.get("labels") if isinstance(first, dict) and first.get("step") == "load" else None
+    return first if isinstance(first, dict) else {}
+
+
+def _labels(model: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Those of a checkpoint whose head's rows the user named."""
+    first = _first_step(model)
+    labels = first.get("labels") if first.get("step") == "load" else None
     return tuple(map(str, labels)) if isinstance(labels, list) else None
 
 
@@ -154,6 +159,12 @@ def shipped_recipe(name: str) -> OpenRecipe:
 def shipped_strategy(name: str) -> Strategy:
     """The strategy that is shipped under ``name``, read once."""
     return read_strategy(name)
+
+
+@cache
+def shipped_backbone(name: str) -> BackboneForm | None:
+    """What the file of the backbone that is shipped under ``name`` says, read once; None where there is none."""
+    return read_yaml(find("backbone", name), BackboneForm) if name in _names("backbone") else None
 
 
 def _usual_backbone(configuration: Configuration) -> object:
@@ -200,20 +211,13 @@ def _assignments(configuration: Configuration, named: bool) -> dict[str, Any]:
 def _usual_rate(configuration: Configuration) -> float | None:
     """The learning rate that a strategy takes where it names none: a reference's own, else the backbone's; None where
     the record does not tell it and the backbone is not shipped."""
-    steps = configuration.model.get("steps")
-    first = steps[0] if isinstance(steps, list) and steps else None
-    if isinstance(first, dict) and first.get("step") == "reference":
+    first = _first_step(configuration.model)
+    if first.get("step") == "reference":
         training = first.get("training")
         rate = training.get("learning_rate") if isinstance(training, dict) else None
         return rate if isinstance(rate, float | int) else None
     if configuration.backbone.learning_rate is not None:
         return configuration.backbone.learning_rate
-    return _learning_rate(configuration.backbone.name)
-
-
-@cache
-def _learning_rate(backbone: str) -> float | None:
-    """The rate of a shipped backbone; None for another, whose rate is then named in full."""
-    if backbone not in _names("backbone"):
-        return None
-    return read_yaml(find("backbone", backbone), BackboneForm).learning_rate
+    shipped = shipped_backbone(configuration.backbone.name)
+    # Another's is then named in full.
+    return None if shipped is None else shipped.learning_rate

@@ -8,17 +8,17 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.board.rerun import shipped_recipe
+from clbench.board.rerun import shipped_backbone, shipped_recipe
 from clbench.board.rules import apart_in, first_difference
 from clbench.errors import UserError
 from clbench.record.fingerprint import fits, identity_of
 from clbench.record.forms import Record
 from clbench.record.parts import InceptionStep, Plugin
 from clbench.schema.backbone import BackboneForm
-from clbench.schema.form import parse, read_yaml
+from clbench.schema.form import parse
 from clbench.schema.recipe import OpenRecipe, Recipe
 from clbench.schema.registry import Registry
-from clbench.schema.shipped import find, names
+from clbench.schema.shipped import names
 from clbench.schema.source import SOURCES
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES
@@ -42,17 +42,11 @@ def piece_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
     yield from _fingerprint_problems(record, unchecked)
 
 
-@cache
-def _backbone_form(name: str) -> BackboneForm:
-    return read_yaml(find("backbone", name), BackboneForm)
-
-
 def _backbone_problems(record: Record) -> Iterator[str]:
     """A shipped encoder's source and rate are those of its file; records of before do not tell all of it."""
     told = record.configuration.backbone
-    if told.name not in names("backbone"):
+    if (form := shipped_backbone(told.name)) is None:
         return
-    form = _backbone_form(told.name)
     wanted: dict[str, Any] = {"licence": form.licence, "citation": form.citation}
     if form.hub is None:
         wanted |= {"kind": "packaged", "id": form.name}
@@ -118,10 +112,10 @@ def _inception_problems(record: Record) -> Iterator[str]:
 def _backbone_form_of(record: Record) -> BackboneForm | None:
     """The shipped encoder of the record's name, or whose files are those of a packaged one, whatever it is called."""
     told = record.configuration.backbone
-    if told.name in names("backbone"):
-        return _backbone_form(told.name)
-    forms = (_backbone_form(name) for name in names("backbone"))
-    return next((form for form in forms if form.hub is None and form.sha256 == told.digest), None)
+    if (own := shipped_backbone(told.name)) is not None:
+        return own
+    forms = (shipped_backbone(name) for name in names("backbone"))
+    return next((form for form in forms if form and form.hub is None and form.sha256 == told.digest), None)
 
 
 def reference_table(record: Record) -> int | None:
@@ -287,7 +281,7 @@ def _teachers(model: Mapping[str, Any], own: tuple[str, float], found: dict[str,
             continue
         named, starts = teacher.get("backbone"), own
         if named is not None:
-            if named not in names("backbone") or _backbone_form(str(named)).hub is not None:
+            if (form := shipped_backbone(str(named))) is None or form.hub is not None:
                 return str(named)[:300]
             starts = _packaged(str(named))
             found[starts[0]] = starts[1]

@@ -64,22 +64,23 @@ def command(
     """
     from clbench.board.edition import facts_of
     from clbench.board.verify import verify
+    from clbench.record.provenance import checkout_commit
     from clbench.runs.again import Means
     from clbench.runtime.console import progress
 
     again = rerun or fresh is not None
-    for given, option, wanted, needs in (
+    _go_together(
         (model, "--model", again, "--rerun"), (strategy, "--strategy", again, "--rerun"),
         (every_seed, "--every-seed", again, "--rerun"), (other_seeds, "--other-seeds", fresh is not None, "--fresh"),
         (commit, "--commit", attest is not None, "--attest"),
-    ):  # fmt: skip
-        if given not in (None, False) and not wanted:
-            raise UserError(f"{option} goes with {needs}; give that as well, or leave {option} out.")
+    )  # fmt: skip
     if fresh is not None and not (fresh.isprintable() and 0 < len(fresh) <= 300):
         raise UserError("--fresh should be 1 to 300 printable characters.")
     for path in paths:
         if not os.path.lexists(path):
             raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
+    if again or attest is not None:
+        commit = commit or checkout_commit()
     rerunning = (
         _rerunning(
             Means(model, strategy, data_dir), every_seed=every_seed, text=fresh, others=other_seeds, commit=commit,
@@ -105,6 +106,14 @@ def command(
             bars.advance(task)
     _tell(verdicts, as_json)
     sys.exit(1 if any(one.problems for one in verdicts) else 0)
+
+
+def _go_together(*options: tuple[object, str, bool, str]) -> None:
+    """Raise for an option that is given without the one that it needs: its value, its name, whether the other is
+    there, and the other's name."""
+    for given, option, wanted, needs in options:
+        if given not in (None, False) and not wanted:
+            raise UserError(f"{option} goes with {needs}; give that as well, or leave {option} out.")
 
 
 def _found(paths: Sequence[Path], only_submissions: bool) -> tuple[list[Path], list[Verdict]]:
@@ -186,7 +195,6 @@ def _rerunning(
 ) -> Rerunning:
     """How runs are carried out again."""
     from clbench.board.again import Lived, Rerunning
-    from clbench.record.provenance import checkout_commit
     from clbench.runs.again import job_again
     from clbench.runs.runner import run_again
 
@@ -196,7 +204,7 @@ def _rerunning(
             found, said = run_again(job, seed)
         return Lived(found, {name: one.labels for name, one in job.anew.items()}, said)
 
-    return Rerunning(live, commit or checkout_commit(), every_seed, text, others, must)
+    return Rerunning(live, commit, every_seed, text, others, must)
 
 
 with_device(command)

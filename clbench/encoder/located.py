@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.encoder.hf_folder import check_files, is_bert, read_bert_shape, read_json
 from clbench.errors import UserError, nearest, short
-from clbench.schema.backbone import HUB_ID, BackboneForm
+from clbench.schema.backbone import BackboneForm, on_the_hub
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import FOLDERS, expanded, find, names
 
 if TYPE_CHECKING:
     from clbench.schema.stream import OpenStream
-
-# A branch, a tag or a commit.
-_REVISION = r"[\w][\w./-]{0,199}"
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,8 @@ def locate(name: str | Path) -> Located:
         path = FOLDERS["backbone"] / f"{shipped}.yaml"
         if read_yaml(path, BackboneForm).hub == name:
             return _of_form(name, path)
-    hub, at, revision = name.partition("@")
-    if hub.count("/") == 1 and re.match(HUB_ID, hub) and re.fullmatch(_REVISION if at else "", revision):
-        return Located(name, hub=hub, asked=revision or None)
+    if (found := on_the_hub(name)) is not None:
+        return Located(name, hub=found[0], asked=found[1])
     if "/" in name:
         raise UserError(
             f"backbone {short(name)} is not a folder on this machine nor a hub id (owner/name); "

@@ -211,6 +211,12 @@ class Hardware(Part):
     deterministic: Told | None = Field(default=None, exclude_if=_absent)
     micro_batch: Told | None = Field(default=None, exclude_if=_absent)
 
+    @property
+    def size(self) -> list[str]:
+        """Cores and memory, for people, where they are told."""
+        cores = [] if self.cores is None else [f"{self.cores} cores"]
+        return cores if self.memory_bytes is None else [*cores, f"{self.memory_bytes / 2**30:.0f} GiB"]
+
 
 class Measured(Part):
     """What may differ between two runs that are otherwise equal.

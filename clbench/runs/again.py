@@ -6,7 +6,6 @@ from it, and weights come from what clbench ships or from the hub, by id and com
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.record.parts import BackboneInfo
 from clbench.runs.job import Job, make_job
-from clbench.schema.backbone import HUB_ID
+from clbench.schema.backbone import on_the_hub
 from clbench.schema.shipped import expanded, names
 from clbench.schema.spec import RunSpec
 
@@ -57,8 +56,7 @@ def job_again(record: Record, means: Means, folder: Path, draw: int | None = Non
     strategy = record.names[2]
     if means.strategy is None and strategy not in names("strategy"):
         raise UserError(f"{strategy} is not a shipped strategy; name its file with --strategy to run it again.")
-    training = told.strategy.get("training")
-    rate = training.get("learning_rate") if isinstance(training, dict) else None
+    rate = _rate(told.strategy)
     model, backbone = _weights(record, means, folder)
     spec = RunSpec(
         model=model, stream=record.names[1], edition=told.edition, strategy=means.strategy or strategy,
@@ -101,8 +99,7 @@ def _backbone(told: BackboneInfo, strategy: Mapping[str, Any], folder: Path) -> 
             f"the weights of {told.name} are in no place that the record names; put them on the hub and run with "
             "--backbone OWNER/NAME or --model hub:OWNER/NAME, or name a folder that has them with --model."
         )
-    training = strategy.get("training")
-    rate = told.learning_rate or (training.get("learning_rate") if isinstance(training, dict) else None)
+    rate = told.learning_rate or _rate(strategy)
     file = folder / "backbone.yaml"
     hub, commit = told.on_the_hub
     content = {"name": "backbone", "hub": hub, "revision": commit, "learning_rate": rate}
@@ -110,12 +107,17 @@ def _backbone(told: BackboneInfo, strategy: Mapping[str, Any], folder: Path) -> 
     return str(file)
 
 
+def _rate(strategy: Mapping[str, Any]) -> Any:
+    """The learning rate that a strategy was carried out with, as a record has it."""
+    training = strategy.get("training")
+    return training.get("learning_rate") if isinstance(training, dict) else None
+
+
 def _on_the_hub(named: object) -> bool:
     """Whether a teacher's backbone is of the hub, and no folder that lies here."""
     if not isinstance(named, str) or named.endswith((".yaml", ".yml")):
         return False
-    hub = named.partition("@")[0]
-    return hub.count("/") == 1 and re.match(HUB_ID, hub) is not None and not expanded(named).exists()
+    return on_the_hub(named) is not None and not expanded(named).exists()
 
 
 def _recipe(content: Mapping[str, Any], folder: Path, depth: int = 0) -> Path:

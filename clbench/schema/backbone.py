@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +11,20 @@ from clbench.schema.form import Form, Name
 
 # owner/name or name, as the hub spells it.
 HUB_ID = r"^(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}$"
+# A branch, a tag or a commit.
+_REVISION = r"[\w][\w./-]{0,199}"
+
+
+def on_the_hub(name: str) -> tuple[str, str | None] | None:
+    """Id and revision of what a user means by ``OWNER/NAME`` or ``OWNER/NAME@REVISION``; None where it is neither.
+
+    >>> on_the_hub("me/mine@v1"), on_the_hub("me/mine"), on_the_hub("mine")
+    (('me/mine', 'v1'), ('me/mine', None), None)
+    """
+    hub, at, revision = name.partition("@")
+    if hub.count("/") != 1 or not re.match(HUB_ID, hub) or not re.fullmatch(_REVISION if at else "", revision):
+        return None
+    return hub, revision or None
 
 
 class BackboneForm(Form):

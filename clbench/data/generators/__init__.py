@@ -110,10 +110,7 @@ def generate(name: str, seed: int = 0, shift: float = 1.0, sizes: dict[str, int]
     stream = examples(name, seed, shift)
     splits = {}
     for split in SPLITS:
-        drawn = [next(stream) for _ in range((sizes or SIZES)[split])]
-        splits[split] = Pairs.of(
-            (e.first for e, _ in drawn), (e.second for e, _ in drawn), (label for _, label in drawn)
-        )
+        splits[split] = _next(stream, (sizes or SIZES)[split])
     return splits
 
 
@@ -127,6 +124,10 @@ def draw_anew(name: str, seed: int, shift: float, size: int, besides: Iterable[P
         size: how many.
         besides: the pairs that are known already, in whichever order their sentences stand.
     """
-    stream = examples(name, seed, shift, besides)
+    return _next(examples(name, seed, shift, besides), size)
+
+
+def _next(stream: Iterator[tuple[Example, int]], size: int) -> Pairs:
+    """So many of a stream's next pairs."""
     drawn = [next(stream) for _ in range(size)]
     return Pairs.of((e.first for e, _ in drawn), (e.second for e, _ in drawn), (label for _, label in drawn))

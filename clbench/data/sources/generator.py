@@ -40,25 +40,27 @@ class Generator(Source):
 
     def load(self, request: Request) -> DomainData:
         """As many pairs a part as the edition says, with its shift."""
-        import numpy as np
 
         from clbench.data.pairs import DomainData
 
         wanted = tuple((split, size) for split, size in request.sizes.items() if size is not None)
-        number = np.array([request.label_space.index(name) for name in self.classes], dtype=np.int64)
         drawn = _drawn(self.name, request.shift, wanted)
-        splits = {split: replace(pairs, labels=number[pairs.labels]) for split, pairs in drawn.items()}
+        splits = {split: self._labelled(pairs, request) for split, pairs in drawn.items()}
         return DomainData(request.domain, splits, {"generator": self.name, "seed": SEED, "shift": request.shift})
 
     def draw_anew(self, request: Request, seed: int, known: DomainData) -> Pairs:
         """As many test pairs as the edition has, from another seed; none that stands in any of its parts."""
-        import numpy as np
 
         from clbench.data.generators import draw_anew
 
-        number = np.array([request.label_space.index(name) for name in self.classes], dtype=np.int64)
         size = len(known.splits["test"])
-        pairs = draw_anew(self.name, seed, request.shift, size, known.splits.values())
+        return self._labelled(draw_anew(self.name, seed, request.shift, size, known.splits.values()), request)
+
+    def _labelled(self, pairs: Pairs, request: Request) -> Pairs:
+        """Labels 0 and 1 as numbers of the label space."""
+        import numpy as np
+
+        number = np.array([request.label_space.index(name) for name in self.classes], dtype=np.int64)
         return replace(pairs, labels=number[pairs.labels])
 
     def named_classes(self) -> dict[str, tuple[str, ...]]:
