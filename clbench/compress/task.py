@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench.data.pairs import SPLITS, DomainData, Pairs
+from clbench.data.pairs import SPLITS, DomainData, Pairs, joined
 from clbench.encoder.batches import like_length
 from clbench.encoder.classifier import predict
 from clbench.encoder.graphs import begin_step
@@ -85,7 +85,7 @@ class Task:
         """The same task by another tokenizer."""
         if self.pairs is None:
             raise ValueError("the task has no texts to tokenise again")
-        first, second = ([text for part in self.pairs for text in getattr(part, side)] for side in ("first", "second"))
+        first, second = joined(self.pairs)
         rows = np.arange(len(first))
         train, validation = np.split(rows, [len(self.pairs[0])])
         store = pack(tokenizer, first, second, self.max_length).on(self.store.device)
@@ -97,7 +97,7 @@ def task_of(
 ) -> tuple[Task, np.ndarray]:
     """A domain by itself as a task, and the rows of its test pairs in the task's store."""
     parts = [data.splits[split] for split in SPLITS]
-    first, second = ([text for part in parts for text in getattr(part, side)] for side in ("first", "second"))
+    first, second = joined(parts)
     store = pack(tokenizer, first, second, max_length).on(device)
     train, validation, test = np.split(np.arange(len(store)), np.cumsum([len(part) for part in parts])[:-1])
     task = Task(

@@ -45,7 +45,7 @@ def majority(data: DomainData, classes: int) -> BaselineScore:
 
 
 def word_overlap(data: DomainData, classes: int) -> BaselineScore:
-    """Logistic regression, its classes weighted alike, on one feature: :func:`overlap`.
+    """Logistic regression, its classes weighted alike, on one feature of pairs: :func:`overlap`.
 
     Args:
         data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
@@ -73,7 +73,7 @@ def second_alone(data: DomainData, classes: int) -> BaselineScore:
     from sklearn.feature_extraction.text import CountVectorizer
 
     def read(pairs: Pairs) -> list[str]:
-        return list(pairs.second)
+        return list(_seconds(pairs))
 
     # What occurs once in the fitting part says nothing of the test part, and is left out.
     return _linear(data, classes, CountVectorizer(ngram_range=(1, 2), min_df=2), read)
@@ -81,7 +81,7 @@ def second_alone(data: DomainData, classes: int) -> BaselineScore:
 
 def bag_of_words(data: DomainData, classes: int) -> BaselineScore:
     """Logistic regression, its classes weighted alike, on which words are in the first sentence alone, in the second
-    alone, and in both.
+    alone, and in both; of single sentences, on which words are in them.
 
     Args:
         data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
@@ -99,7 +99,7 @@ def overlap(pairs: Pairs) -> np.ndarray:
         float64 array of shape (N,), 0 to 1; 0 where the second sentence has no word.
     """
     shares = np.zeros(len(pairs))
-    for row, (first, second) in enumerate(zip(pairs.first, pairs.second, strict=True)):
+    for row, (first, second) in enumerate(zip(pairs.first, _seconds(pairs), strict=True)):
         words = set(_WORD.findall(second.lower()))
         shares[row] = len(words.intersection(_WORD.findall(first.lower()))) / max(1, len(words))
     return shares
@@ -116,10 +116,16 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
 def _placed_words(pairs: Pairs) -> list[list[str]]:
     """Every pair's distinct words in lower case, each with where it occurs: 1, 2 or 12."""
     found = []
-    for first, second in zip(pairs.first, pairs.second, strict=True):
-        one, two = (set(_WORD.findall(text.lower())) for text in (first, second))
+    for first, *second in pairs.texts():
+        one, two = (set(_WORD.findall(text.lower())) for text in (first, *(second or [""])))
         found.append([f"{'1' * (word in one)}{'2' * (word in two)} {word}" for word in sorted(one | two)])
     return found
+
+
+def _seconds(pairs: Pairs) -> tuple[str, ...]:
+    if pairs.second is None:
+        raise ValueError("single sentences have no second sentence to read")
+    return pairs.second
 
 
 def _linear(data: DomainData, classes: int, words: CountVectorizer, read: Callable[[Pairs], Any]) -> BaselineScore:

@@ -16,14 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from clbench.data.labels import Rows
 from clbench.errors import UserError
-from clbench.schema.domain import Columns, Quoting
+from clbench.schema.domain import Quoting
 
 if TYPE_CHECKING:
     import pyarrow
 
 SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet", ".csv", ".tsv")
 
-# A line and the three values that are read of it.
+# A line and the values that are read of it.
 Read = tuple[int, Sequence[Any]]
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 _QUOTING_HINT = "if a spreadsheet wrote it, give 'quoting: minimal' under 'folder' in the domain's file"
@@ -45,25 +45,24 @@ def split_file(folder: Path, split: str) -> Path | None:
     return found[0] if found else None
 
 
-def read_file(path: Path, columns: Columns, quoting: Quoting | None = None) -> Rows:
+def read_file(path: Path, wanted: Sequence[str], quoting: Quoting | None = None) -> Rows:
     """The rows of one file; its kind is told by its name.
 
     Args:
         path: the file.
-        columns: which columns are read; every other may hold what it likes.
+        wanted: the columns that are read, of one or more texts, and of labels; every other may hold what it likes.
         quoting: of CSV and TSV: ``minimal``, a field may stand in double quotes, or ``none``, quotes are text. As
             published sets have it unless given: ``minimal`` for CSV, ``none`` for TSV.
 
     Raises:
         UserError: the file is damaged, is not UTF-8 text, or does not hold each of the columns once.
     """
-    wanted = (columns.first, columns.second, columns.label)
     if path.suffix == ".parquet":
         return _read_parquet(path, wanted)
     quoting = quoting or ("none" if path.suffix == ".tsv" else "minimal")
     lines = path.name.endswith((".jsonl", ".jsonl.gz"))
     places: list[int] = []
-    values: tuple[list[Any], ...] = ([], [], [])
+    values: tuple[list[Any], ...] = tuple([] for _ in wanted)
     try:
         with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file, _long_fields():
             text = _no_nul(path, file)
@@ -78,8 +77,7 @@ def read_file(path: Path, columns: Columns, quoting: Quoting | None = None) -> R
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     quoted = () if lines or quoting != "none" else _quoted(wanted, values)
-    first, second, labels = values
-    return Rows(str(path), "line", places, first, second, labels, quoted)
+    return Rows(str(path), "line", places, values[:-1], values[-1], quoted)
 
 
 def missing_column(origin: str, wanted: str, there: Iterable[str]) -> UserError:
@@ -102,24 +100,21 @@ def check_columns(origin: str, wanted: Sequence[str], there: Sequence[str]) -> N
             raise UserError(f"{origin}: column '{column}' should be there once, but is there {times[column]} times.")
 
 
-def table_rows(table: pyarrow.Table, wanted: tuple[str, str, str], origin: str, where: str) -> Rows:
+def table_rows(table: pyarrow.Table, wanted: Sequence[str], origin: str, where: str) -> Rows:
     """The rows of a table.
 
     Args:
         table: with the wanted columns.
-        wanted: the names of two columns of texts, and of one of labels: text, numbers or booleans.
+        wanted: the names of the columns of texts, and of one of labels: text, numbers or booleans.
         origin: of the rows.
         where: opens the sentence of an error.
 
     Raises:
         UserError: a column's type holds something else, or a text is not UTF-8.
     """
-    first, second, label = wanted
-    return Rows(
-        origin, "row", range(1, len(table) + 1),
-        _column(table, first, "text", where), _column(table, second, "text", where),
-        _column(table, label, "label", where),
-    )  # fmt: skip
+    *texts, label = wanted
+    found = tuple(_column(table, text, "text", where) for text in texts)
+    return Rows(origin, "row", range(1, len(table) + 1), found, _column(table, label, "label", where))
 
 
 def _column(table: pyarrow.Table, column: str, holds: Literal["text", "label"], origin: str) -> list[Any]:
@@ -296,7 +291,7 @@ def _quoted(wanted: Sequence[str], values: Sequence[Sequence[str]]) -> tuple[str
     return tuple(dict.fromkeys(found))
 
 
-def _read_parquet(path: Path, wanted: tuple[str, str, str]) -> Rows:
+def _read_parquet(path: Path, wanted: Sequence[str]) -> Rows:
     import pyarrow
     import pyarrow.parquet
 

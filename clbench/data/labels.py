@@ -12,7 +12,8 @@ import numpy as np
 
 from clbench.data.pairs import Pairs, Places
 from clbench.errors import UserError, nearest
-from clbench.schema.domain import Columns, Reading, label_key
+from clbench.schema.domain import Reading, label_key
+from clbench.schema.task_type import LABEL
 
 # What stands for "nobody labelled this pair" in published sets.
 _UNLABELLED = ("", "-", "-1", "?", "nan", "none", "null", "n/a", "na")
@@ -26,15 +27,15 @@ class Rows:
         origin: the file or the hub's split, for error sentences.
         unit: what ``places`` counts: ``line`` or ``row``.
         places: N places, 1-based.
-        first, second, labels: N values each, of whatever type the source held.
+        texts: of each text of an example N values, of whatever type the source held.
+        labels: N values.
         quoted: columns of which every field stands in double quotes that were read as text.
     """
 
     origin: str
     unit: str
     places: Sequence[int]
-    first: Sequence[Any]
-    second: Sequence[Any]
+    texts: tuple[Sequence[Any], ...]
     labels: Sequence[Any]
     quoted: tuple[str, ...] = ()
 
@@ -54,15 +55,18 @@ def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[
     class_of = _by_map(reading, rows) if reading.labels is not None else _by_bands(reading, rows)
     kept: list[int] = []
     labels: list[int] = []
-    for row, (first, second, label) in enumerate(zip(rows.first, rows.second, rows.labels, strict=True)):
-        if not (_is_text(first) and _is_text(second)):
-            raise _no_text(rows, row, reading.columns)
+    for row, (*texts, label) in enumerate(zip(*rows.texts, rows.labels, strict=True)):
+        if not all(map(_is_text, texts)):
+            raise _no_text(rows, row, reading.wanted)
         name = class_of(row, label)
         if name is not None:
             kept.append(row)
             labels.append(number[name])
     places = Places(rows.unit, np.array([rows.places[row] for row in kept], dtype=np.int64))
-    pairs = Pairs.of([rows.first[row] for row in kept], [rows.second[row] for row in kept], labels, places)
+    read = reading.task_type.sequence
+    sequences = [read(*(side[row] for side in rows.texts)) for row in kept]
+    second = [second for _, second in sequences if second is not None]
+    pairs = Pairs.of([first for first, _ in sequences], second if second or not kept else None, labels, places)
     return pairs, len(rows.labels) - len(kept)
 
 
@@ -72,14 +76,14 @@ def _by_map(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
     def class_of(row: int, label: Any) -> str | None:
         if label is not None and not isinstance(label, str | int | float | Decimal):
             raise UserError(
-                f"{_place(rows, row)}: column '{reading.columns.label}' should hold a label, but holds "
+                f"{_place(rows, row)}: column '{reading.columns[LABEL]}' should hold a label, but holds "
                 f"{type(label).__name__}."
             )
         key = label_key(label)
         if key not in known:
             raise UserError(
-                f"{_place(rows, row)}: label {_shown(label)} in column '{reading.columns.label}' is not in the "
-                f"domain's label map; {_remedy(rows, reading.columns.label, key, known)}"
+                f"{_place(rows, row)}: label {_shown(label)} in column '{reading.columns[LABEL]}' is not in the "
+                f"domain's label map; {_remedy(rows, reading.columns[LABEL], key, known)}"
             )
         return known[key]
 
@@ -104,7 +108,8 @@ def _by_bands(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
         score = _score(label)
         if not math.isfinite(score):
             raise UserError(
-                f"{_place(rows, row)}: column '{reading.columns.label}' should hold a score, but holds {_shown(label)}."
+                f"{_place(rows, row)}: column '{reading.columns[LABEL]}' should hold a score, "
+                f"but holds {_shown(label)}."
             )
         return next((band.label for band in reading.bands or () if band.holds(score)), None)
 
@@ -134,9 +139,9 @@ def _is_text(value: Any) -> bool:
     return True
 
 
-def _no_text(rows: Rows, row: int, columns: Columns) -> UserError:
-    values = {columns.first: rows.first[row], columns.second: rows.second[row]}
-    column, value = next((column, value) for column, value in values.items() if not _is_text(value))
+def _no_text(rows: Rows, row: int, wanted: Sequence[str]) -> UserError:
+    values = zip(wanted, (side[row] for side in rows.texts), strict=False)  # the label's column is the last
+    column, value = next((column, value) for column, value in values if not _is_text(value))
     where = f"{_place(rows, row)}: column '{column}'"
     if isinstance(value, str):
         half = next(c for c in value if "\ud800" <= c <= "\udfff")

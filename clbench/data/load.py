@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap
 from clbench.errors import UserError
 from clbench.runtime import events
-from clbench.schema.domain import Domain
+from clbench.schema.domain import Domain, Reading
 from clbench.schema.source import Request, Source
 from clbench.schema.stream import OpenStream, read_alone
 
@@ -152,7 +153,9 @@ def _finish(form: Source, data: DomainData, request: Request) -> DomainData:
     source = {"kind": form.kind} | data.source | {"kind": form.kind}
     if not form.generated:
         source["test_pairs_met_before"] = _met_before(splits)
-    return DomainData(name, splits, source, data.warnings)
+    single = all(pairs.second is None for pairs in splits.values())
+    task_type = form.task_type.name if isinstance(form, Reading) else "single" if single else data.task_type
+    return replace(data, name=name, splits=splits, source=source, task_type=task_type)
 
 
 def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
@@ -171,7 +174,7 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
                 f"{gave} labels from {pairs.labels.min()} to {pairs.labels.max()} in its {split} part; they should be "
                 f"from 0 to {classes - 1}, places in the label space."
             )
-        for text in chain(pairs.first, pairs.second):
+        for text in chain.from_iterable(pairs.texts()):
             if not isinstance(text, str):
                 raise UserError(f"{gave} a {type(text).__name__} in its {split} part where text should be.")
         wanted = request.sizes[split]
@@ -181,9 +184,5 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
 
 def _met_before(splits: dict[str, Pairs]) -> int:
     """Test pairs that stand in another part as well: kept, since they are published so, but counted."""
-    others = {pair for split in ("train", "validation") if split in splits for pair in _texts(splits[split])}
-    return sum(pair in others for pair in _texts(splits["test"]))
-
-
-def _texts(pairs: Pairs) -> zip[tuple[str, str]]:
-    return zip(pairs.first, pairs.second, strict=True)
+    others = {texts for split in ("train", "validation") if split in splits for texts in splits[split].texts()}
+    return sum(texts in others for texts in splits["test"].texts())

@@ -76,7 +76,7 @@ def _domain(
 
 def _split(pairs: Pairs, label_space: Sequence[str]) -> dict[str, Any]:
     counts = np.bincount(pairs.labels, minlength=len(label_space)).tolist()
-    words = sum(len(text.split()) for texts in (pairs.first, pairs.second) for text in texts)
+    words = sum(len(text.split()) for side in pairs.sides for text in side)
     return {
         "pairs": len(pairs),
         "labels": dict(zip(label_space, counts, strict=True)),

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from clbench.data.pairs import DomainData, Pairs
+from clbench.data.pairs import DomainData
 from clbench.schema.warning import RunWarning
 
 
@@ -26,11 +26,11 @@ def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> t
 
 
 def _of_domain(
-    data: DomainData, before: dict[tuple[str, str], list[str]], domains: Sequence[str], label_space: Sequence[str]
+    data: DomainData, before: dict[tuple[str, ...], list[str]], domains: Sequence[str], label_space: Sequence[str]
 ) -> Iterator[RunWarning]:
     yield from data.warnings
     test = data.splits["test"]
-    met = [before[pair] for pair in _texts(test) if pair in before]
+    met = [before[texts] for texts in test.texts() if texts in before]
     if met:
         where = set(chain.from_iterable(met))
         names = tuple(name for name in domains if name in where)
@@ -39,21 +39,19 @@ def _of_domain(
         classes = np.unique(pairs.labels)
         if len(classes) == 1:
             yield RunWarning(kind="one_class", domain=data.name, names=(split, label_space[int(classes[0])]))
-    empty = sum(
-        not (_visible(first) and _visible(second)) for split in data.splits.values() for first, second in _texts(split)
-    )
+    empty = sum(not all(map(_visible, texts)) for split in data.splits.values() for texts in split.texts())
     if empty:
         total = sum(map(len, data.splits.values()))
         yield RunWarning(kind="empty_texts", domain=data.name, count=empty, total=total)
 
 
-def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, str], list[str]]:
+def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, ...], list[str]]:
     """Every pair of texts of a train or validation part, with the domains that have it there, in the stream's order."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for data in loaded:
         for split in ("train", "validation"):
-            for pair in set(_texts(data.splits[split])) if split in data.splits else ():
-                places = found.setdefault(pair, [])
+            for texts in set(data.splits[split].texts()) if split in data.splits else ():
+                places = found.setdefault(texts, [])
                 if data.name not in places:
                     places.append(data.name)
     return found
@@ -62,7 +60,3 @@ def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, str], l
 def _visible(text: str) -> bool:
     """Whether there is anything to read in it: neither spaces nor control characters, which tokenizers drop."""
     return any(unicodedata.category(character)[0] not in "CZ" for character in text)
-
-
-def _texts(pairs: Pairs) -> zip[tuple[str, str]]:
-    return zip(pairs.first, pairs.second, strict=True)

@@ -40,7 +40,8 @@ def cut_warnings(
             if lengths is not None:
                 full = np.flatnonzero(lengths[domain.name, split] >= max_length).tolist()
             # A full row was cut only if a longer one would hold more.
-            longer = pack(tokenizer, [pairs.first[r] for r in full], [pairs.second[r] for r in full], max_length + 1)
+            asked = pairs.select(full)
+            longer = pack(tokenizer, asked.first, asked.second, max_length + 1)
             cut += int((longer.lengths > max_length).sum())
             total += len(pairs)
         if cut >= _NOTICED * total:

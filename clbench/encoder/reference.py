@@ -65,7 +65,8 @@ class ReferenceModel(nn.Module):
 def features(store: TokenStore, rows: np.ndarray | Sequence[int], buckets: int) -> tuple[np.ndarray, np.ndarray]:
     """What of some pairs a linear model reads, hashed: where each word stands, and which words stand for each other.
 
-    With A the words of the first sentence alone, B those of the second alone and C those of both, they are
+    Of a single sentence these are its words. Of a pair, with A the words of the first sentence alone, B those of the
+    second alone and C those of both, they are
 
         (w, w) for w in C, and (u, v) for u in A or no word, v in B or no word, but not for none and none:
 
@@ -91,7 +92,9 @@ def features(store: TokenStore, rows: np.ndarray | Sequence[int], buckets: int) 
     begins, seconds, lengths = store.offsets[asked], store.seconds[asked], store.lengths[asked]
     frame = store.template
     before, between, after = len(frame.before), len(frame.between), len(frame.after)
-    first = _words(store, begins + before, seconds - before - between)
+    # A single sentence ends where its second one would begin.
+    frames = np.where(seconds < lengths, between, len(frame.closing))
+    first = _words(store, begins + before, seconds - before - frames)
     second = _words(store, begins + seconds, lengths - seconds - after)
     both = np.intersect1d(first, second, assume_unique=True)
     none = np.arange(len(asked), dtype=np.uint64) << _BITS

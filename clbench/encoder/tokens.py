@@ -286,6 +286,13 @@ def pack(tokenizer: Tokenizer, first: Iterable[str], second: Iterable[str] | Non
     return TokenStore(ids, offsets, len(frame[0]) + counts[0] + len(frame[1]), template)
 
 
+def join_stores(parts: Sequence[TokenStore]) -> TokenStore:
+    """One store of the rows of several that one tokenizer has packed, one behind another."""
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in parts]))])
+    seconds = np.concatenate([part.seconds for part in parts])
+    return TokenStore(np.concatenate([part.ids.numpy() for part in parts]), offsets, seconds, parts[0].template)
+
+
 def _put(ids: np.ndarray, at: np.ndarray, special: Sequence[int]) -> np.ndarray:
     """Put special tokens into every row, at ``at``, int64 (R,); where the rows go on."""
     for number in special:

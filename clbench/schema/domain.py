@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from clbench.schema.form import Form, shown
 from clbench.schema.registry import Chosen
 from clbench.schema.source import SOURCES, Source
+from clbench.schema.task_type import LABEL, TaskType, task_type_of
 
 Key = str | int | bool
 Quoting = Literal["minimal", "none"]
@@ -34,26 +35,6 @@ def label_key(value: Any) -> str:
     if _WHOLE.fullmatch(text):
         return str(int(text.partition(".")[0]))
     return text.lower() if text in ("True", "TRUE", "False", "FALSE") else text
-
-
-class Columns(Form):
-    """The names of the three columns that are read.
-
-    Attributes:
-        first, second: the two texts.
-        label: the label or the score.
-    """
-
-    first: str
-    second: str
-    label: str
-
-    @model_validator(mode="after")
-    def _label_is_no_text(self) -> Columns:
-        # One column may be both texts; a model that reads the label has nothing to learn.
-        if self.label in (self.first, self.second):
-            raise ValueError(f"label should be a column of its own, but {shown(self.label)} is one of the texts")
-        return self
 
 
 class Band(Form):
@@ -87,15 +68,25 @@ class Reading(Form):
     """How rows become labelled pairs.
 
     Attributes:
-        columns: which columns are read.
+        columns: which columns are read: of each text of the task type, and ``label``, the label or the score:
+            ``{first: .., second: .., label: ..}`` for sentence pairs, ``{text: .., label: ..}`` for single sentences.
         labels: what each published label is in the stream's label space; null drops the pair. Every label that occurs
             has to be named. Labels of three ways collapse here and nowhere else.
         bands: instead of ``labels`` for a score; a pair whose score is in no band is dropped.
     """
 
-    columns: Columns
+    columns: dict[str, str]
     labels: dict[Key, str | None] | None = None
     bands: tuple[Band, ...] | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _of_a_task_type(cls, columns: dict[str, str]) -> dict[str, str]:
+        texts = task_type_of(columns).columns
+        # One column may be two texts; a model that reads the label has nothing to learn.
+        if columns[LABEL] in (columns[text] for text in texts):
+            raise ValueError(f"label should be a column of its own, but {shown(columns[LABEL])} is one of the texts")
+        return columns
 
     @field_validator("labels")
     @classmethod
@@ -122,6 +113,16 @@ class Reading(Form):
         if (self.labels is None) == (self.bands is None):
             raise ValueError("either labels or bands should be given")
         return self
+
+    @property
+    def task_type(self) -> TaskType:
+        """What its examples are."""
+        return task_type_of(self.columns)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The columns that are read: the texts in the order of the task type, then the label."""
+        return (*(self.columns[text] for text in self.task_type.columns), self.columns[LABEL])
 
     def named_classes(self) -> dict[str, tuple[str, ...]]:
         """The classes of the stream's label space that this reading can give, by the field that names them."""
@@ -164,7 +165,7 @@ Size = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Domain(Form):
-    """One data set or genre of sentence pairs.
+    """One data set or genre.
 
     Attributes:
         name: the domain's name, also that of its folder under ``--data-dir``.

@@ -92,17 +92,13 @@ def measure_pass_time(job: Job, budget: float = 1.5) -> PassTime:
     import numpy as np
     import torch
 
-    from clbench.encoder.tokens import pack
+    from clbench.encoder.tokens import join_stores, pack
 
     size = job.strategy.training.batch_size
     draw = np.random.default_rng(0)
-    first, second = [], []
-    for domain in job.data:
-        pairs = domain.splits["test"]
-        for row in draw.integers(0, len(pairs), size).tolist():
-            first.append(pairs.first[row])
-            second.append(pairs.second[row])
-    store = pack(job.backbone.tokenizer(), first, second, job.max_length).on(job.device)
+    parts = [d.splits["test"].select(draw.integers(0, len(d.splits["test"]), size)) for d in job.data]
+    tokenizer = job.backbone.tokenizer()
+    store = join_stores([pack(tokenizer, part.first, part.second, job.max_length) for part in parts]).on(job.device)
     # As in training, a batch holds pairs of like length.
     batches = list(torch.from_numpy(np.argsort(store.lengths, kind="stable")).split(size))
     batches = [batches[place] for place in draw.permutation(len(batches)).tolist()]

@@ -83,10 +83,9 @@ def gives_every_part(world: _World) -> None:
     expect(set(SPLITS) == set(data.splits), f"it should give {', '.join(SPLITS)}, but gives {', '.join(data.splits)}")
     for split, pairs in data.splits.items():
         expect(len(pairs) > 0, f"its {split} part is empty")
-        expect(
-            len(pairs.first) == len(pairs.second) == len(pairs.labels), f"{split}: texts and labels differ in number"
-        )
-        texts = all(isinstance(text, str) for side in (pairs.first, pairs.second) for text in side)
+        same = all(len(side) == len(pairs.labels) for side in pairs.sides)
+        expect(same, f"{split}: texts and labels differ in number")
+        texts = all(isinstance(text, str) for side in pairs.sides for text in side)
         expect(texts, f"its {split} part holds something that is no text")
         labels = pairs.labels
         expect(labels.dtype == np.int64, f"labels of the {split} part should be int64, but are {labels.dtype}")

@@ -16,6 +16,7 @@ from torch import nn
 
 from clbench.compress.task import Task
 from clbench.continual import Experience
+from clbench.data.pairs import joined
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.classifier import predict
 from clbench.encoder.tokens import TokenStore, pack
@@ -76,8 +77,7 @@ def small(layers: int = 2, width: int = 32) -> Small:
     backbone = open_backbone(backbone_folder(layers, width))
     # The tests first, so that a row of the store and a place in a training set are never the same number.
     parts = {(n, split): splits[split] for n, splits in domains.items() for split in ("test", "train", "validation")}
-    firsts, seconds = ([text for pairs in parts.values() for text in getattr(pairs, s)] for s in ("first", "second"))
-    store = pack(backbone.tokenizer(), firsts, seconds, LENGTH)
+    store = pack(backbone.tokenizer(), *joined(parts.values()), LENGTH)
     cuts = np.cumsum([len(pairs) for pairs in parts.values()])[:-1]
     rows = dict(zip(parts, np.split(np.arange(len(store)), cuts), strict=True))
     experiences = [
@@ -103,7 +103,7 @@ def backbone_folder(layers: int, width: int) -> Path:
     folder = _folder()
     tokenizer = BertWordPieceTokenizer(lowercase=True)
     pairs = generate("mnli", sizes=dict.fromkeys(SIZES, 200))["train"]
-    tokenizer.train_from_iterator([*pairs.first, *pairs.second], vocab_size=400, show_progress=False)
+    tokenizer.train_from_iterator([text for side in pairs.sides for text in side], vocab_size=400, show_progress=False)
     tokenizer.post_processor = BertProcessing(*[(one, tokenizer.token_to_id(one)) for one in ("[SEP]", "[CLS]")])
     tokenizer.save(str(folder / "tokenizer.json"))
     with torch.random.fork_rng():

@@ -37,17 +37,16 @@ class Sqlite(Reading, Source):
         path = request.path(self.file)
         if not path.is_file():
             raise UserError(f"domain '{request.domain}': field 'source.file': {path} does not exist.")
-        names = (self.columns.first, self.columns.second, self.columns.label, self.part)
         # In double quotes SQLite takes the name of a column that is not there for a text.
-        first, second, label, part = ("`" + name.replace("`", "``") + "`" for name in names)
+        *read, part = ("`" + name.replace("`", "``") + "`" for name in (*self.wanted, self.part))
         splits, dropped = {}, 0
         try:
             base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             for split in SPLITS if request.trained_on else SPLITS[1:]:
-                asked = f"select rowid, {first}, {second}, {label} from {self.table} where {part} = ? order by rowid"
+                asked = f"select rowid, {', '.join(read)} from {self.table} where {part} = ? order by rowid"
                 found = base.execute(asked, [split]).fetchall()
-                columns = [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
-                rows = Rows(f"{path}, table {self.table}", "row", *columns)
+                places, *texts, labels = zip(*found, strict=True) if found else [[]] * (1 + len(read))
+                rows = Rows(f"{path}, table {self.table}", "row", places, tuple(texts), labels)
                 splits[split], gone = to_pairs(rows, self, request.label_space)
                 dropped += gone
             base.close()

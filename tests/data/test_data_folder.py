@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from clbench.data.files import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
 from clbench.errors import UserError
-from clbench.schema.domain import Columns, Reading
+from clbench.schema.domain import Reading
 
-COLUMNS = Columns(first="premise", second="hypothesis", label="label")
+COLUMNS = ("premise", "hypothesis", "label")
+NAMED = dict(zip(("first", "second", "label"), COLUMNS, strict=True))
 GOOD = json.dumps({"premise": "a", "hypothesis": "b", "label": "yes"})
 
 
@@ -33,8 +34,8 @@ def test_every_kind_of_file_is_read_alike(tmp_path: Path, suffix: str) -> None:
     path = write_rows(tmp_path / f"train{suffix}", made)
     assert split_file(tmp_path, "train") == path
     read = read_file(path, COLUMNS)
-    assert list(read.first) == [row["premise"] for row in made]
-    assert list(read.second) == [row["hypothesis"] for row in made]
+    assert list(read.texts[0]) == [row["premise"] for row in made]
+    assert list(read.texts[1]) == [row["hypothesis"] for row in made]
     assert list(read.labels) == [row["label"] for row in made]
     assert read.origin == str(path)
     assert len(read.places) == 6
@@ -48,27 +49,27 @@ def test_places_are_what_an_editor_shows(tmp_path: Path) -> None:
     table.write_text('premise,hypothesis,label\n"two\nlines",b,yes\n\nc,d,no\n')
     read = read_file(table, COLUMNS)
     assert list(read.places) == [3, 5]
-    assert read.first[0] == "two\nlines"
+    assert read.texts[0][0] == "two\nlines"
 
 
 def test_a_byte_order_mark_belongs_to_no_column(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_bytes(b"\xef\xbb\xbfpremise,hypothesis,label\r\na,b,yes\r\n")
-    assert list(read_file(path, COLUMNS).first) == ["a"]
+    assert list(read_file(path, COLUMNS).texts[0]) == ["a"]
 
 
 def test_quotes_in_tsv_are_text(tmp_path: Path) -> None:
     path = tmp_path / "train.tsv"
     path.write_text('premise\thypothesis\tlabel\n"Yes\tno "x"\tyes\n"\tb\tno\n')
     read = read_file(path, COLUMNS)
-    assert list(read.first) == ['"Yes', '"']
-    assert list(read.second) == ['no "x"', "b"]
+    assert list(read.texts[0]) == ['"Yes', '"']
+    assert list(read.texts[1]) == ['no "x"', "b"]
 
 
 def test_one_column_may_serve_twice(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "train.parquet", rows(3))
-    read = read_file(path, Columns(first="premise", second="premise", label="label"))
-    assert list(read.first) == list(read.second)
+    read = read_file(path, ("premise", "premise", "label"))
+    assert list(read.texts[0]) == list(read.texts[1])
 
 
 def test_no_file_and_two_files(tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ LONG = "word " * 40_000  # more characters than the csv module's usual limit for
 def test_a_long_text_is_a_text(tmp_path: Path, suffix: str) -> None:
     path = write_rows(tmp_path / f"train{suffix}", [{"premise": LONG, "hypothesis": "b", "label": "yes"}])
     usual = csv.field_size_limit()
-    assert list(read_file(path, COLUMNS).first) == [LONG]
+    assert list(read_file(path, COLUMNS).texts[0]) == [LONG]
     assert csv.field_size_limit() == usual
 
 
@@ -154,7 +155,7 @@ def test_what_is_odd_but_legal_is_read_right(tmp_path: Path, name: str, content:
     path = tmp_path / name
     path.write_bytes(content)
     rows = read_file(path, COLUMNS)
-    assert (rows.first, rows.second, rows.labels) == (["a", "a"], ["b", "b"], ["yes", "yes"])
+    assert (rows.texts[0], rows.texts[1], rows.labels) == (["a", "a"], ["b", "b"], ["yes", "yes"])
 
 
 def test_json_of_any_spelling(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_json_of_any_spelling(tmp_path: Path) -> None:
         '{"premise":"\\ud83d\\ude00\\u0000","hypothesis":"","label":1.0,"note":NaN,"note":{"label":[1,1]}}\n'
     )
     rows = read_file(path, COLUMNS)
-    assert (rows.first, rows.second, rows.labels) == (["😀\0"], [""], [1.0])
+    assert (rows.texts[0], rows.texts[1], rows.labels) == (["😀\0"], [""], [1.0])
 
 
 def test_tables_of_other_types_of_text_and_label(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_tables_of_other_types_of_text_and_label(tmp_path: Path) -> None:
         ):
             pyarrow.parquet.write_table(pyarrow.table({"premise": first, "hypothesis": texts, "label": label}), path)
             rows = read_file(path, COLUMNS)
-            assert list(rows.first) == ["a", "b", "a"]
+            assert list(rows.texts[0]) == ["a", "b", "a"]
             assert list(rows.labels) == read
 
 
@@ -315,8 +316,8 @@ def test_quotes_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
     path = tmp_path / "train.tsv"
     path.write_bytes(SPREADSHEET)
     rows = read_file(path, COLUMNS, "minimal")
-    assert rows.first == ['She said "no".', "a", "c"]
-    assert rows.second == ["two\r\nlines", "b", "d"]
+    assert rows.texts[0] == ['She said "no".', "a", "c"]
+    assert rows.texts[1] == ["two\r\nlines", "b", "d"]
     assert rows.labels == ["yes", "no", "no"]
     assert rows.places == [3, 4, 5]
     assert rows.quoted == ()
@@ -326,15 +327,15 @@ def test_quotes_around_every_field_are_noticed(tmp_path: Path) -> None:
     path = tmp_path / "train.tsv"
     path.write_text('premise\thypothesis\tlabel\n"a"\t"b" c\tyes\n"d""e"\tf\tno\n')
     rows = read_file(path, COLUMNS)
-    assert rows.first == ['"a"', '"d""e"']
+    assert rows.texts[0] == ['"a"', '"d""e"']
     assert rows.quoted == ("premise",)
-    assert read_file(path, Columns(first="hypothesis", second="hypothesis", label="label")).quoted == ()
+    assert read_file(path, ("hypothesis", "hypothesis", "label")).quoted == ()
 
 
 def test_csv_without_quoting(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text('premise,hypothesis,label\n"a,b",yes\n')
-    assert read_file(path, COLUMNS, "none").first == ['"a']
+    assert read_file(path, COLUMNS, "none").texts[0] == ['"a']
 
 
 MADE = [{"premise": f"a{i} é😀", "hypothesis": "b", "label": i % 2} for i in range(4)]
@@ -364,14 +365,19 @@ def test_a_file_that_is_changed_at_random_gives_pairs_or_a_sentence(
         content = content[:place] + piece + content[place + length :]
     path = tmp_path / name
     path.write_bytes(content)
-    reading = Reading.model_validate({"columns": COLUMNS.model_dump(), "labels": {0: "other", 1: "same", -1: None}})
+    reading = Reading.model_validate(
+        {
+            "columns": dict(zip(("first", "second", "label"), COLUMNS, strict=True)),
+            "labels": {0: "other", 1: "same", -1: None},
+        }
+    )
     try:
         rows = read_file(path, COLUMNS, quoting)
         pairs, dropped = to_pairs(rows, reading, ("other", "same"))
     except UserError as error:
         told = str(error)
     else:
-        assert len(pairs) + dropped == len(rows.first)
+        assert len(pairs) + dropped == len(rows.texts[0])
         assert set(pairs.labels.tolist()) <= {0, 1}
         for text in (*pairs.first, *pairs.second):
             text.encode("utf-8")

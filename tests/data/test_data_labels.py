@@ -24,8 +24,7 @@ def rows_of(labels: list[Any], first: list[Any] | None = None, second: list[Any]
         "file.jsonl",
         "line",
         range(1, count + 1),
-        first or [f"a{i}" for i in range(count)],
-        second or [f"b{i}" for i in range(count)],
+        (first or [f"a{i}" for i in range(count)], second or [f"b{i}" for i in range(count)]),
         labels,
     )
 

@@ -45,14 +45,14 @@ class Sqlite(Source, Reading):
     def load(self, request):
         import sqlite3
 
-        columns = f"{self.columns.first}, {self.columns.second}, {self.columns.label}"
+        columns = ", ".join(self.wanted)
         splits, dropped = {}, 0
         with sqlite3.connect(request.path(self.file)) as base:
             for split in ("train", "validation", "test"):
                 asked = f"select {columns} from {self.table} where part = ? order by rowid"
                 found = base.execute(asked, [split]).fetchall()
-                first, second, labels = zip(*found)
-                made = Rows(self.table, "row", range(1, len(found) + 1), first, second, labels)
+                *texts, labels = zip(*found)
+                made = Rows(self.table, "row", range(1, len(found) + 1), tuple(texts), labels)
                 splits[split], gone = to_pairs(made, self, request.label_space)
                 dropped += gone
         about = {"id": self.file, "revision": "1", "dropped": dropped}
@@ -167,7 +167,7 @@ def test_files_beside_another_source(tmp_path: Path) -> None:
         ({**LITE, "kind": "sqlit"}, "did you mean sqlite, or is it a plug-in's, which needs --plugin? (line 6)"),
         ({"table": "pairs"}, "field 'source.kind' is missing; it should be counting, folder,"),
         ({**LITE, "tabel": "pairs"}, "field 'source.tabel' is not known; did you mean table or labels? (line 17)"),
-        ({**LITE, "columns": {"first": "a"}}, "field 'source.columns.second' is missing"),
+        ({**LITE, "columns": {"first": "a"}}, "field 'source.columns': columns should name first, second and label or"),
         ({**LITE, "labels": None}, "field 'source': either labels or bands should be given"),
         ({**LITE, "labels": {"yes": "saem"}}, "field 'source.labels' names the class 'saem', which is not in the"),
         ({"kind": "counting", "step": True}, "field 'source.step' should be a valid integer, but is true"),

@@ -191,7 +191,11 @@ def test_a_wrong_stream_file_ends_in_one_sentence(tmp_path: Path, field: str, va
         ("name", "My Domain", "field 'name'"),
         ("hub", ..., "a domain needs a source: hub, folder or generator"),
         ("hub.id", "pairs", "field 'hub.id'"),
-        ("hub.columns.label", ..., "field 'hub.columns.label' is missing"),
+        (
+            "hub.columns.label",
+            ...,
+            "field 'hub.columns': columns should name first, second and label or text and label, but name",
+        ),
         ("hub.columns.second", "y", "field 'hub.columns': label should be a column of its own, but 'y' is one of the"),
         ("name", "a" * 81, "field 'name' should be a text of at most 80 characters"),
         ("hub.colums", {}, "field 'hub.colums' is not known; did you mean columns?"),

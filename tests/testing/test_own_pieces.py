@@ -82,11 +82,9 @@ def _source(name: str) -> tuple[Any, str]:
 def _published(source: Any, split: str) -> dict[str, list[Any]]:
     """Columns as the domain publishes them: texts, and each label in turn."""
     labels = [label for label, name in source.labels.items() if name is not None]
-    return {
-        source.columns.first: [f"{split} {number}" for number in range(12)],
-        source.columns.second: [f"other {number}" for number in range(12)],
-        source.columns.label: [labels[number % len(labels)] for number in range(12)],
-    }
+    *texts, label = source.wanted
+    columns = {text: [f"{split} {place} {number}" for number in range(12)] for place, text in enumerate(texts)}
+    return columns | {label: [labels[number % len(labels)] for number in range(12)]}
 
 
 def _files(source: Any) -> Path:
@@ -101,7 +99,10 @@ def _files(source: Any) -> Path:
 def _fetched(domain: str, source: Any, splits: list[str]) -> tuple[dict[str, Rows], dict[str, str]]:
     """What the hub would send."""
     columns = {split: list(_published(source, split).values()) for split in splits}
-    return {split: Rows(split, "row", range(1, 13), *columns[split]) for split in splits}, {"id": source.id}
+    found = {
+        split: Rows(split, "row", range(1, 13), tuple(texts), labels) for split, (*texts, labels) in columns.items()
+    }
+    return found, {"id": source.id}
 
 
 def pairs_of(pieces: Iterable[str], checks: Sequence[Callable[[Any], None]]) -> Any:

@@ -19,11 +19,16 @@ SIZES = {"train": 2000, "validation": 400, "test": 1000}
 
 @dataclass(frozen=True)
 class Example:
-    """One generated pair; ``pattern`` names the sentence pattern that made it."""
+    """One generated pair, or a single sentence, which has no second; ``pattern`` names what made it."""
 
     first: str
-    second: str
+    second: str | None
     pattern: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """One or two."""
+        return (self.first,) if self.second is None else (self.first, self.second)
 
 
 # draw(rng, label, shift) -> Example; :func:`examples` deals with the shift, a generator may do more with it.
@@ -77,14 +82,14 @@ def examples(
     first = GENERATORS[_FIRST.get(name, name)]
     # crc32, not hash(): the same numbers in every process.
     rng = random.Random(zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1))
-    seen = {_key(*texts) for pairs in besides for texts in zip(pairs.first, pairs.second, strict=True)}
+    seen = {_key(*texts) for pairs in besides for texts in pairs.texts()}
     while True:
         label = int(rng.random() < chosen.positives)
         # The label is kept, so that a smaller shift changes how a domain speaks and not how often it says yes.
         speaker = chosen if chosen is first or rng.random() < shift else first
         for _ in range(1000):
             example = speaker.draw(rng, label, shift)
-            key = _key(example.first, example.second)
+            key = _key(*example.texts)
             if key not in seen:
                 seen.add(key)
                 yield example, label
@@ -93,9 +98,9 @@ def examples(
             raise UserError(f"generator '{name}' has run out of distinct pairs; ask for fewer.")
 
 
-def _key(first: str, second: str) -> frozenset[str]:
-    """What two pairs have in common that count as one."""
-    return frozenset((first.lower(), second.lower()))
+def _key(*texts: str) -> frozenset[str]:
+    """What two examples have in common that count as one."""
+    return frozenset(text.lower() for text in texts)
 
 
 def generate(name: str, seed: int = 0, shift: float = 1.0, sizes: dict[str, int] | None = None) -> dict[str, Pairs]:
@@ -130,4 +135,5 @@ def draw_anew(name: str, seed: int, shift: float, size: int, besides: Iterable[P
 def _next(stream: Iterator[tuple[Example, int]], size: int) -> Pairs:
     """So many of a stream's next pairs."""
     drawn = [next(stream) for _ in range(size)]
-    return Pairs.of((e.first for e, _ in drawn), (e.second for e, _ in drawn), (label for _, label in drawn))
+    second = [e.second for e, _ in drawn if e.second is not None]
+    return Pairs.of((e.first for e, _ in drawn), second or None, (label for _, label in drawn))

@@ -211,4 +211,5 @@ def noisy(rng: random.Random, text: str) -> str:
 def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of posts."""
     clean = draw_pair(rng, label, FRAMES, POSTS, MIX)
-    return Example(noisy(rng, clean.first), noisy(rng, clean.second), clean.pattern)
+    first, second = (noisy(rng, text) for text in clean.texts)
+    return Example(first, second, clean.pattern)

@@ -45,7 +45,7 @@ class Folder(Reading, Source):
         dropped = 0
         warnings = []
         for split, path in _files(request.folder, request.trained_on).items():
-            rows = read_file(path, self.columns, self.quoting)
+            rows = read_file(path, self.wanted, self.quoting)
             splits[split], gone = to_pairs(rows, self, request.label_space)
             dropped += gone
             if rows.quoted:

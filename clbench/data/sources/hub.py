@@ -96,11 +96,10 @@ def fetch(name: str, hub: Hub, splits: Sequence[str]) -> tuple[dict[str, Rows], 
         if split not in loaded:
             raise UserError(f"domain '{name}': {_called(hub)} has no split '{split}'; {nearest(split, loaded)}")
         data = loaded[split]
-        wanted = (hub.columns.first, hub.columns.second, hub.columns.label)
         origin = f"{_called(hub)}, split {split}"
-        check_columns(f"domain '{name}': {origin}", wanted, data.column_names)
+        check_columns(f"domain '{name}': {origin}", hub.wanted, data.column_names)
         table = data.with_format("arrow")[:]
-        found[split] = table_rows(table, wanted, origin, f"domain '{name}': {origin}")
+        found[split] = table_rows(table, hub.wanted, origin, f"domain '{name}': {origin}")
     source: dict[str, str | int | float] = {"id": hub.id, "commit": commit}
     for field in ("config", "data_dir", "revision"):
         if getattr(hub, field) is not None:
