@@ -44,6 +44,15 @@ def alike(record: Record, *but: str) -> str:
     return json.dumps([content, record.test_pairs], sort_keys=True)
 
 
+def alike_in_any_order(record: Record, *but: str) -> str:
+    """As :func:`alike`, whatever the order in which the domains were met: equal for runs that differ in it alone."""
+    content = record.configuration.model_dump(mode="json", exclude={"fingerprint", "file_order", *but})
+    content.get("backbone", {}).pop("learning_rate", None)
+    domains = content["stream"].get("domains")
+    content["stream"]["domains"] = sorted(map(str, domains)) if isinstance(domains, list) else domains
+    return json.dumps([content, sorted(record.test_pairs)], sort_keys=True)
+
+
 def grouped(records: Sequence[Record]) -> list[list[int]]:
     """Places of the records that are seeds of one run, in the order in which each group first occurs.
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from clbench.errors import UserError, nearest, short
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
+from clbench.schema.order import Order, orders_in
 from clbench.schema.shipped import find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
@@ -80,6 +81,8 @@ class Stream(Form):
         label_space: the classes' names; a label's number is its place.
         domains: names or paths of domains in order; the model is compressed on the first.
         evaluation_only: domains that are evaluated on and never trained on.
+        orders: further orders of ``domains`` that ``--order 1`` and so on mean; 0 is the order of ``domains``. A record
+            does not hold them: its ``domains`` stand in the order of its run.
         editions: the stream's sizes by name.
     """
 
@@ -89,6 +92,7 @@ class Stream(Form):
     label_space: tuple[Label, ...] = Field(min_length=2, max_length=256)
     domains: _Wanted = Field(min_length=1)
     evaluation_only: _Wanted = ()
+    orders: tuple[_Wanted, ...] = Field(default=(), max_length=100, exclude=True)
     editions: dict[Name, Edition] = Field(min_length=1, max_length=100)
 
     @field_validator("label_space")
@@ -116,12 +120,24 @@ class OpenStream:
         domains: in the stream's order, those for evaluation only last.
         path: the stream's file.
         files: the file of each domain by the domain's name.
+        orders: every order of the file by the domains' names, the file's own first; empty for a stream of no file.
     """
 
     form: Stream
     domains: tuple[Domain, ...]
     path: Path
     files: Mapping[str, Path] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def order(self) -> Order:
+        """Names of the domains that are trained on, as they are met."""
+        return tuple(domain.name for domain in self.domains[: len(self.form.domains)])
+
+    @property
+    def file_order(self) -> Order:
+        """The same in the order of the file, where that is another; else empty."""
+        return self.orders[0] if self.orders and self.orders[0] != self.order else ()
 
     def is_evaluation_only(self, name: str) -> bool:
         """Whether the domain called ``name`` is never trained on."""
@@ -180,7 +196,8 @@ def read_stream(name: str | Path) -> OpenStream:
         _check_classes(domain, domain_path, form, path)
         domains.append(domain)
         files[domain.name] = domain_path
-    return OpenStream(form, tuple(domains), path, files)
+    trained = [domain.name for domain in domains[: len(form.domains)]]
+    return OpenStream(form, tuple(domains), path, files, orders_in(form, trained, path))
 
 
 def read_alone(domain: str, stream: str | None = None) -> OpenStream:
@@ -220,8 +237,10 @@ def _alone(stream: OpenStream, domain: Domain) -> OpenStream:
         name: edition for name, edition in stream.form.editions.items()
         if not edition.generated or domain.source_for(generated=True, data_dir=False) is not None
     }  # fmt: skip
-    changed = {"domains": (domain.name,), "evaluation_only": (), "editions": editions or stream.form.editions}
-    return replace(stream, form=stream.form.model_copy(update=changed), domains=(domain,))
+    changed = {
+        "domains": (domain.name,), "evaluation_only": (), "orders": (), "editions": editions or stream.form.editions,
+    }  # fmt: skip
+    return replace(stream, form=stream.form.model_copy(update=changed), domains=(domain,), orders=())
 
 
 def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:
