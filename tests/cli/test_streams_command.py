@@ -71,6 +71,7 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
         "title": "My stream",
         "description": "Two domains.",
         "label_space": ["other", "same"],
+        "orders": [["one"]],
         "editions": ["first", "second"],
         "edition": "second",
         "source": "real",

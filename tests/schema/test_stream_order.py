@@ -77,7 +77,7 @@ def test_domains_by_path(small_stream: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("3", "--order 3: the file of stream 'small' has the orders 0 to 2."),
+        ("3", "--order: stream 'small' has no order 3; its file has 0 to 2."),
         ("mnli,snly,hans", "--order should name each of the domains mnli, snli, hans once, but names 'snly'; "
                            "did you mean snli?"),
         ("mnli,snli", "--order should name each of the domains mnli, snli, hans once, but leaves out hans."),
@@ -94,7 +94,7 @@ def test_what_is_no_order(ordered: Path, asked: str, told: str) -> None:
 
 
 def test_a_file_without_orders_has_none(small_stream: Path) -> None:
-    with pytest.raises(UserError, match=r"^--order 1: the file of stream 'small' has no order but its own, 0\.$"):
+    with pytest.raises(UserError, match=r"^--order: stream 'small' has no order 1; its file has its own alone, 0\.$"):
         in_order(read_stream(small_stream), "1")
 
 
