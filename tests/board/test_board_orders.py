@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from clbench.compare import read_models
 from clbench.errors import UserError
 from clbench.metrics import mean_interval
 from clbench.record import Record, write_record
+from clbench.schema.stream import read_stream
 
 OWN, BACK, TURNED = "mnli,snli,hans", "hans,snli,mnli", "snli,hans,mnli"
 FURTHER = (("hans", "snli", "mnli"), ("snli", "hans", "mnli"))
@@ -76,10 +78,9 @@ def test_orders_of_the_streams_file_come_first(small_stream: Path, tmp_path: Pat
     """As the file numbers them; what it does not list follows."""
     stream = yaml.safe_load(small_stream.read_text()) | {"orders": [TURNED.split(",")]}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(stream, sort_keys=False))
-    monkeypatch.setattr("clbench.board.submit.names", lambda kind: ["small"])
-    from clbench.schema.stream import read_stream
-
-    monkeypatch.setattr("clbench.board.submit.read_stream", lambda name: read_stream(tmp_path / "small.yaml"))
+    module = import_module("clbench.board.submit")
+    monkeypatch.setattr(module, "names", lambda kind: ["small"])
+    monkeypatch.setattr(module, "read_stream", lambda name: read_stream(tmp_path / "small.yaml"))
     folder = handed_in(tmp_path / "submissions", lives(small_stream))
     assert read_submission(folder).submission.orders == FURTHER[::-1]
 
@@ -109,7 +110,7 @@ def test_each_order_has_the_same_seeds(small_stream: Path, tmp_path: Path) -> No
     file = write_record(tmp_path / "a", honest(small_stream, order=BACK))
     other = write_record(tmp_path / "b", honest(small_stream, order=BACK))
     own = write_record(tmp_path / "c", honest(small_stream))
-    with pytest.raises(UserError, match="has seed 0, order hans, snli, mnli, as .* has; give each seed once"):
+    with pytest.raises(UserError, match=r"has seed 0, order hans, snli, mnli, as .* has; give each seed once"):
         submit([own, file, other], tmp_path / "submissions", name="mine", author="me")
 
 
@@ -205,8 +206,8 @@ def test_one_order_copied_into_another(ordered: Path, small_stream: Path) -> Non
 
     verdict = checked(changed(ordered, "record-0-order-1.json", copied), small_stream)
     assert [told for told in verdict.problems if "hold the same predictions" in told] == [
-        f"{ordered}: the records of seeds 0 and 0, order hans, snli, mnli hold the same predictions; each needs its own "
-        "run."
+        f"{ordered}: the records of seeds 0 and 0, order hans, snli, mnli hold the same predictions; each needs its "
+        "own run."
     ]
 
 
@@ -257,9 +258,7 @@ def track_of(folder: Path) -> Track:
 @pytest.fixture
 def board(ordered: Path, small_stream: Path) -> Track:
     """The submission in three orders, and one in one order."""
-    handed_in(
-        ordered.parent, [honest(small_stream, seed, model="pkd-6l-" * 0 + "finetune-12l") for seed in (0, 1)], "plain"
-    )
+    handed_in(ordered.parent, [honest(small_stream, seed, model="finetune-12l") for seed in (0, 1)], "plain")
     return track_of(ordered.parent)
 
 
