@@ -152,13 +152,25 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
         shares = np.bincount(gold, minlength=len(form.label_space)) / len(gold)
         if not all(same(a, b) for a, b in zip(domain.label_shares, shares.tolist(), strict=True)):
             yield f"{where}.label_shares' of {domain.name} should be {shares.tolist()}."
-        for field, score, tolerance in (
-            ("majority", facts.majority[domain.name], _LAST_DIGIT),
-            ("word_overlap", facts.word_overlap[domain.name], _FITTED),
-        ):
-            said = getattr(domain, field)
-            if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
-                yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
+        yield from _told_of_kind(domain, facts, where)
+
+
+def _told_of_kind(domain: Domain, facts: EditionFacts, where: str) -> Iterator[str]:
+    """What an example is, which classes there are, and what baselines reach."""
+    task_type, classes = facts.kinds[domain.name]
+    if domain.task_type != task_type:
+        yield f"{where}.task_type' of {domain.name} should be {task_type}."
+    if domain.classes != classes:
+        yield f"{where}.classes' of {domain.name} should be {list(classes) or 'left out'}."
+    told, known = domain.all_baselines(), facts.baselines[domain.name]
+    if set(told) != set(known):
+        yield f"{where}' of {domain.name} should have the baselines {', '.join(known)}, but has {', '.join(told)}."
+        return
+    for name, score in known.items():
+        tolerance, said = _LAST_DIGIT if name == "majority" else _FITTED, told[name]
+        if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
+            field = f"baselines.{name}" if name in domain.baselines else name
+            yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
 
 
 def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[str]:

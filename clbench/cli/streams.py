@@ -14,6 +14,9 @@ from clbench.schema.stream import OpenStream, read_stream
 if TYPE_CHECKING:
     from clbench.record import RunWarning
 
+# Of a domain with more classes no shares are listed one by one.
+_LISTED = 4
+
 
 @click.command(name="streams")
 @click.argument("stream", required=False)
@@ -94,12 +97,12 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
         Text(
             f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "
             f"{content['max_length']} tokens a pair, from {content['backbone']}{seen}. "
-            f"Classes: {', '.join(content['label_space'])}."
+            f"{content['scenario'].capitalize()}. Classes: {', '.join(content['label_space'])}."
         )
     )
     figures, about = (Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False) for _ in "ab")
     figures.add_column("domain", no_wrap=True)
-    for column in ("train", "validation", "test", "words", "classes", "majority", "overlap"):
+    for column in ("train", "validation", "test", "words", "classes", "majority", "overlap", "bag of words"):
         figures.add_column(column, justify="right", no_wrap=True)
     for column in ("domain", "what it is", "licence"):
         about.add_column(column, no_wrap=column == "domain")
@@ -110,13 +113,14 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
             name,
             *(f"{splits[split]['pairs']:,}" if split in splits else "–" for split in ("train", "validation", "test")),
             fixed(test["words"], 0),
-            "/".join(fixed(count / test["pairs"], 2) for count in test["labels"].values()),
-            *(_score(domain[baseline]) for baseline in ("majority", "word_overlap")),
+            _shares(test, domain["classes"]),
+            *(_score(domain[baseline]) for baseline in ("majority", "word_overlap", "bag_of_words")),
         )
         about.add_row(name, Text(domain["title"] + _origin(domain["source"])), Text(domain["licence"]))
     note = (
-        "On the test part: words a pair, shares of the classes, and accuracy/balanced accuracy of two classifiers that "
-        "read no meaning (the majority class; the share of the second sentence's words that the first one has). "
+        "On the test part: words an example, shares of the domain's classes, and accuracy/balanced accuracy of "
+        "classifiers that read no meaning (the majority class; of pairs, the share of the second sentence's words that "
+        "the first one has; which words there are). "
         "Domains with * are evaluated on and never trained on."
     )
     for part in ("", figures, "", Text(note, style="dim"), "", about, ""):
@@ -131,7 +135,19 @@ def _origin(source: dict[str, Any]) -> str:
     return f" ({source['id']} at {revision[:7]})" if "id" in source and revision else ""
 
 
-def _score(score: dict[str, float]) -> str:
+def _shares(part: dict[str, Any], classes: list[str]) -> str:
+    """The share of each of a domain's classes; of many, how many they are and how far their shares lie apart."""
     from clbench.metrics.format import fixed
 
+    shares = [part["labels"][label] / part["pairs"] for label in classes]
+    if len(shares) <= _LISTED:
+        return "/".join(fixed(share, 2) for share in shares)
+    return f"{len(shares)}: {fixed(min(shares), 2)} to {fixed(max(shares), 2)}"
+
+
+def _score(score: dict[str, float] | None) -> str:
+    from clbench.metrics.format import fixed
+
+    if score is None:
+        return "–"
     return "/".join(fixed(score[name], 2) for name in ("accuracy", "balanced_accuracy"))

@@ -78,6 +78,12 @@ class Pairs:
         first, *second = (tuple(side[r] for r in rows) for side in self.sides)
         return Pairs.of(first, second[0] if second else None, self.labels[list(rows)], places)
 
+    def relabelled(self, places: Sequence[int]) -> Pairs:
+        """The same with labels that are numbers in ``places``: 0 where the label is ``places[0]``, and so on."""
+        number = {place: label for label, place in enumerate(places)}
+        labels = np.array([number[label] for label in self.labels.tolist()], dtype=np.int64)
+        return Pairs(self.first, self.second, labels, self.places)
+
     def digest(self) -> str:
         """sha256 over every text and label, in order: equal digests mean equal data."""
         return self._digest
@@ -120,6 +126,7 @@ class DomainData:
         source: where the pairs came from, for the record (source kind, revision resolved, folder, generator seed).
         warnings: what was odd about the files that they were read from.
         task_type: the name of what its examples are, see :mod:`clbench.schema.task_type`.
+        classes: the classes that it has, as places in the label space, ascending; empty for all of them.
     """
 
     name: str
@@ -127,3 +134,4 @@ class DomainData:
     source: dict[str, str | int | float]
     warnings: tuple[RunWarning, ...] = ()
     task_type: str = "pair"
+    classes: tuple[int, ...] = ()

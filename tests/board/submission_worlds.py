@@ -46,7 +46,7 @@ def facts(path: Path) -> EditionFacts:
 
 @cache
 def floors(path: Path) -> dict[str, Any]:
-    return {d.name: (majority(d, 2), word_overlap(d, 2)) for d in pairs(path)}
+    return {d.name: (majority(d, 2), {"word_overlap": word_overlap(d, 2)}) for d in pairs(path)}
 
 
 def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "naive", right: float = 0.8) -> Record:
