@@ -29,8 +29,8 @@ def overview(
     """A stream's edition and its domains.
 
     A domain's ``classes`` are those that its source can give; its ``splits`` give ``pairs``, ``labels`` (pairs a class)
-    and ``words`` (a pair, on the mean, cut at white space); its baselines are measured on ``test``, and null where there
-    is nothing to fit them on.
+    and ``words`` (a pair, on the mean, cut at white space); its baselines are measured on ``test``, and null where
+    there is nothing to fit them on.
 
     Args:
         stream: the stream.
