@@ -62,6 +62,21 @@ def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
     return float(np.mean([row[known].mean() for row, known in zip(matrix, met, strict=True)]))
 
 
+def incremental_accuracy(matrix: np.ndarray, met: np.ndarray, sizes: np.ndarray) -> float:
+    """Mean over experiences of the accuracy on all test pairs of the seen domains, taken together.
+
+    1/T sum_t (sum_{d in M_t} n_d A[t, d]) / (sum_{d in M_t} n_d), n_d the test pairs of d (the average incremental
+    accuracy of Rebuffi et al. 2017, iCaRL): pairs weigh the same, where in lifetime accuracy domains do.
+
+    >>> a = np.array([[0.9, 0.5], [0.7, 0.8]])
+    >>> met = np.array([[True, False], [True, True]])
+    >>> round(incremental_accuracy(a, met, np.array([300, 100])), 4)  # (0.9 + (210 + 80) / 400) / 2
+    0.8125
+    """
+    weights = met * sizes
+    return float(np.mean((matrix * weights).sum(axis=1) / weights.sum(axis=1)))
+
+
 def final_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
     """Mean score at the end over the seen domains: 1/|M_T| sum_{d in M_T} A[T, d] (ACC, Lopez-Paz & Ranzato 2017)."""
     return float(matrix[-1][met[-1]].mean())
