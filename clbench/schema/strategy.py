@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field
+from pydantic_core import to_jsonable_python as to_jsonable
 
 from clbench.errors import UserError, nearest, short
 from clbench.schema.document import parse_document
@@ -220,6 +221,16 @@ def setting_value(name: str, value: Any) -> Any:
         raise UserError(
             f"--set {short(name)}: {shown(value)} is not a value; give a number, a word or null."
         ) from error
+
+
+def setting_values(form: Strategy) -> dict[str, Any]:
+    """Each setting that :func:`override` takes with its value, also where a record leaves out the usual one."""
+    plain = {field.alias or name: getattr(form, name) for name, field in type(form).model_fields.items()}
+    training = form.training.model_dump(mode="json")
+    return {
+        name: training[name.removeprefix("training.")] if name.startswith("training.") else to_jsonable(plain[name])
+        for name in settings(form)
+    }
 
 
 def settings(form: Strategy) -> list[str]:

@@ -70,6 +70,7 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
         "stream": "my-stream",
         "title": "My stream",
         "description": "Two domains.",
+        "scenario": "domain-incremental",
         "label_space": ["other", "same"],
         "editions": ["first", "second"],
         "edition": "second",
@@ -103,7 +104,7 @@ def test_tables_for_people(
     lines = [line.split() for line in shown.out.splitlines() if line.strip()]
     assert lines[0] == ["my-stream:", "My", "stream"]
     edition = "Edition second (of first, second): real data, at most 48 tokens a pair, from clbench-tiny-12l"
-    assert f"{edition} (512 positions). Classes: " in " ".join(shown.out.split())
+    assert f"{edition} (512 positions). Domain-incremental. Classes: " in " ".join(shown.out.split())
     figures = next(line for line in lines if line[:2] == ["one", "16"])
     assert figures[1:5] == ["16", "4", "8", "5"]
     assert figures[-1] == "1.00/1.00"
