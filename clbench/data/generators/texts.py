@@ -21,6 +21,7 @@ Ways = Mapping[str, Sequence[str]]
 _OPEN = re.compile(r"\[([^\[\]]*)\]|\{([a-z:^]+)([0-9]*)\}")
 _SPACES = re.compile(r"\s+")
 _BEFORE_MARKS = re.compile(r" (?=[,.?!;:](?:\s|$))")
+_COMMAS = re.compile(r",(?:\s*,)+")
 _AN = re.compile(r"\b([Aa]) (?=[aeioAEIO]|u(?!n[ai]|s[eiu]|ti)|honest|hour)")
 # Characters of a way that is a whole sentence.
 _LONG = 24
@@ -107,5 +108,5 @@ def _said(rng: random.Random, template: str, ways: Ways, other: Ways | None) -> 
 def tidy(text: str) -> str:
     """Single spaces, none before punctuation, "an" where it belongs, a capital after a full stop."""
     text = _BEFORE_MARKS.sub("", _SPACES.sub(" ", text).strip())
-    text = _AN.sub(r"\1n ", text)
+    text = _AN.sub(r"\1n ", _COMMAS.sub(",", text))
     return _START.sub(lambda found: found[1] + found[2].upper(), text)
