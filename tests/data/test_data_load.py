@@ -224,10 +224,9 @@ def by(name: str, *classes: str) -> dict[str, Any]:
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
     """A stream of two generators that are only there for the test."""
-    monkeypatch.setattr(generators, "_MODULES", ())
     _drawn.cache_clear()  # it may hold another toy's pairs
     for name in ("toy", "other"):
-        monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, 0.4))
+        monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, (0.6, 0.4)))
     return stream(tmp_path / "yaml", [domain("one", generator=by("toy"))], (domain("only", generator=by("other")),))
 
 
@@ -284,7 +283,6 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
 
 
 def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generators, "_MODULES", ())
     _drawn.cache_clear()  # it may hold another toy's pairs
     with pytest.raises(UserError, match="domain 'one' has no generator"):
         load(stream(tmp_path / "a", [domain("one")]), "generated")
