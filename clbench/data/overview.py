@@ -26,7 +26,7 @@ def overview(
     """A stream's edition and its domains.
 
     A domain's ``splits`` give ``pairs``, ``labels`` (pairs a class) and ``words`` (a pair, on the mean, cut at white
-    space); its baselines are measured on ``test``, and null where there is nothing to fit them on.
+    space); its baselines are measured on ``test``; ``word_overlap`` is null for single sentences.
 
     Args:
         stream: the stream.
@@ -60,6 +60,7 @@ def overview(
 def _domain(
     domain: Domain, data: DomainData, fitted: DomainData, label_space: Sequence[str], evaluation_only: bool
 ) -> dict[str, Any]:
+    of_two = data.splits["test"].second is not None
     return {
         "name": domain.name,
         "title": domain.title,
@@ -70,7 +71,7 @@ def _domain(
         "source": dict(data.source),
         "splits": {split: _split(pairs, label_space) for split, pairs in data.splits.items()},
         "majority": _score(majority(fitted, len(label_space))),
-        "word_overlap": _score(word_overlap(fitted, len(label_space))),
+        "word_overlap": _score(word_overlap(fitted, len(label_space))) if of_two else None,
     }
 
 
