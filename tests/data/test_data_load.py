@@ -168,8 +168,11 @@ def test_the_shipped_streams_from_real_pairs(real_data: Path) -> None:
         ("train", "one has no file of the train part; it may be one of train.jsonl.gz, train.jsonl, train.parquet"),
         ("test", "one has no file of the test part"),
         ("label", "train.jsonl, line 2: label 'perhaps' in column 'label' is not in the domain's label map; known are"),
-        ("empty", "domain 'one' has no pair in its validation part"),
-        ("dropped", "domain 'one' has no pair in its validation part"),
+        ("empty", "validation.jsonl has no example; the validation part of domain 'one' needs some."),
+        (
+            "dropped",
+            "validation.jsonl: its 8 rows are all dropped by 'labels'; the validation part",
+        ),
         ("column", "column 'premise' is missing; the columns there are 'text', 'hypothesis', 'label'"),
     ],
 )

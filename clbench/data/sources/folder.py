@@ -45,7 +45,13 @@ class Folder(Reading, Source):
         warnings = []
         for split, path in _files(request.folder, request.trained_on).items():
             rows = read_file(path, self.wanted, self.quoting)
-            found[split] = labelled(rows, self, request.label_space)
+            found[split] = part = labelled(rows, self, request.label_space)
+            if not len(part.pairs) and (request.trained_on or split != "train"):
+                which = "labels" if self.labels is not None else "bands"
+                said = (
+                    f": its {part.dropped:,} rows are all dropped by '{which}'" if part.dropped else " has no example"
+                )
+                raise UserError(f"{path}{said}; the {split} part of domain '{request.domain}' needs some.")
             if rows.quoted:
                 names = (path.name, *(name for name in rows.quoted if name.isprintable() and 0 < len(name) <= 300))
                 warnings.append(RunWarning(kind="quoted_columns", domain=request.domain, names=names))
