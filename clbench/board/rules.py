@@ -190,7 +190,7 @@ def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[
 
 
 # What these say follows from the edition's pairs.
-_OF_PAIRS = ("met_in_training", "one_class", "empty_texts")
+_OF_PAIRS = ("met_in_training", "one_class", "empty_texts", "label_conflict")
 
 
 def warning_problems(record: Record, facts: EditionFacts) -> Iterator[str]:

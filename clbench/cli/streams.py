@@ -27,16 +27,27 @@ _LISTED = 4
     help="A folder with <domain>/{train,validation,test} files, instead of the hub.",
 )
 @click.option("--backbone", help="Count the pairs that its tokenizer would have cut; one on the hub is downloaded.")
+@click.option("--check", "checked", is_flag=True, help="Tell all that is odd about the examples, and where it stands.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    stream: str | None, edition: str | None, data_dir: Path | None, backbone: str | None, as_json: bool
+    stream: str | None, edition: str | None, data_dir: Path | None, backbone: str | None, checked: bool, as_json: bool
 ) -> None:
     """Show STREAM (a name or a YAML file; all that are shipped unless given) and its domains: sizes, licences, label
     balance, what two classifiers that read no meaning reach on the test part, and what is odd about the pairs.
 
     The edition's backbone, unless --backbone gives another, has to be there and to have max_length positions or more.
     One on the hub is looked up in the hub's cache on this machine, not downloaded. Weights are for a run to check.
+
+    With --check, every example of the edition is read, and duplicates, leaks between parts and between domains, texts
+    with two labels, examples that are cut, missing and unbalanced classes, empty texts and dropped rows are told, with
+    the first places of each. What is found is no error: the exit code is 0.
     """
+    if checked:
+        from clbench.cli.check_streams import check_streams
+
+        asked = [read_stream(name) for name in ([stream] if stream is not None else names("stream"))]
+        check_streams([(one, edition or one.usual_edition(data_dir)) for one in asked], data_dir, backbone, as_json)
+        return
     shown = []
     for name in [stream] if stream is not None else names("stream"):
         opened = read_stream(name)

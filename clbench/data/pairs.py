@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,12 @@ class Places:
     Attributes:
         unit: what ``numbers`` count: ``line`` or ``row``.
         numbers: int64 array of shape (N,), 1-based.
+        origin: the file, or the hub's split.
     """
 
     unit: str
     numbers: np.ndarray
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Pairs:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at ``rows``, in that order."""
-        places = self.places and Places(self.places.unit, self.places.numbers[list(rows)])
+        places = self.places and replace(self.places, numbers=self.places.numbers[list(rows)])
         first, *second = (tuple(side[r] for r in rows) for side in self.sides)
         return Pairs.of(first, second[0] if second else None, self.labels[list(rows)], places)
 
