@@ -53,8 +53,8 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
     return RunSpec(
         model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
         settings=settings, quick=is_quick(configuration.edition), backbone=None if usual else backbone,
-        labels=_labels(configuration.model), eval_every=configuration.eval_every, shift=configuration.shift,
-        data_dir=Path("FOLDER") if reads_data_dir(configuration.data_source) else None,
+        labels=_labels(configuration.model), order=_order(configuration), eval_every=configuration.eval_every,
+        shift=configuration.shift, data_dir=Path("FOLDER") if reads_data_dir(configuration.data_source) else None,
     )  # fmt: skip
 
 
@@ -125,6 +125,14 @@ def _first_step(model: Mapping[str, Any]) -> Mapping[str, Any]:
     steps = model.get("steps")
     first = steps[0] if isinstance(steps, list) and steps else None
     return first if isinstance(first, dict) else {}
+
+
+def _order(configuration: Configuration) -> str | None:
+    """As ``--order`` takes it: the domains in the run's order; None for the order of the stream's file."""
+    domains = configuration.stream.get("domains")
+    if not configuration.file_order or not isinstance(domains, list):
+        return None
+    return ",".join(map(str, domains))
 
 
 def _labels(model: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 @click.option("--edition", help="embedded (offline), lite, full [default: embedded, or the only one; with --data-dir "
                                 "the first real one].")  # fmt: skip
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
+@click.option("--order", metavar="ORDER",
+              help="In which the domains are met: 0 as in the stream's file, n the n-th of its orders, reversed, or "
+                   "their names, A,B,C; the model is compressed on the first.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
               help="Change a hyper-parameter of the strategy (lambda=100, training.epochs=1) or of the recipe's steps, "
                    "its teachers' included (finetune.epochs=1, distill.alpha=0.2; finetune.2.epochs=1 for the second "
@@ -64,6 +67,7 @@ def command(
     stream: str,
     edition: str | None,
     strategy: str,
+    order: str | None,
     assignments: tuple[str, ...],
     quick: bool,
     backbone: str | None,
@@ -95,8 +99,9 @@ def command(
     wanted = parse_seeds(seeds)
     named = None if labels is None else tuple(label.strip() for label in labels.split(","))
     spec = RunSpec(
-        model=model, stream=stream, edition=edition, strategy=strategy, settings=assigned(assignments), quick=quick,
-        backbone=backbone, labels=named, data_dir=data_dir, eval_every=eval_every, shift=shift, **device,
+        model=model, stream=stream, edition=edition, strategy=strategy, order=order,
+        settings=assigned(assignments), quick=quick, backbone=backbone, labels=named,
+        data_dir=data_dir, eval_every=eval_every, shift=shift, **device,
     )  # fmt: skip
     places, records = [], []
     with progress(quiet, json_lines=json_lines) as display:

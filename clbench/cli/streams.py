@@ -111,6 +111,9 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
             f"{content['scenario'].capitalize()}. Classes: {', '.join(content['label_space'])}."
         )
     )
+    for number, order in enumerate(content["orders"]):
+        if len(content["orders"]) > 1:
+            out.print(Text(f"Order {number}: {', '.join(order)}."))
     figures, about = (Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False) for _ in "ab")
     figures.add_column("domain", no_wrap=True)
     for column in ("train", "validation", "test", "words", "classes", "majority", "overlap", "bag of words"):

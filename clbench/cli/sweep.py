@@ -32,6 +32,8 @@ LEFT = 3
 )
 @click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
               help="The folder of all runs; finished ones are reused.")  # fmt: skip
+@click.option("--orders", metavar="ORDERS",
+              help="Of each stream, instead of the file's: all of its file, 0-2, or 0,reversed.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be run and about how long it takes.")
 @click.option("--stop-after", type=click.FloatRange(0, min_open=True), metavar="MINUTES",
               help="Start no run after so many minutes; the same command resumes.")  # fmt: skip
@@ -42,13 +44,14 @@ def command(
     file: str,
     workers: int | None,
     base: Path,
+    orders: str | None,
     dry_run: bool,
     stop_after: float | None,
     as_json: bool,
     quiet: bool,
     json_lines: bool,
 ) -> None:
-    """Many runs from one file: recipes x streams x strategies x seeds.
+    """Many runs from one file: recipes x streams x strategies x orders x seeds.
 
     FILE is a sweep's name or its YAML file. What runs share is made once. Interrupted, the same command resumes.
 
@@ -57,7 +60,7 @@ def command(
     from clbench.schema.sweep import read_sweep
 
     # Before torch is imported: a name mistyped is told at once.
-    sweep = read_sweep(file)
+    sweep = read_sweep(file, orders)
 
     from clbench.record import RECORD_NAME
     from clbench.runtime.device import usual_workers
@@ -69,11 +72,11 @@ def command(
 
     paths, began = SweepPaths.of(base), time.monotonic()
     threads = workers or usual_workers()
-    count = min(threads, sweep.form.count)
+    count = min(threads, sweep.count)
     failed, seconds = {}, 0.0
     with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, WorkerPool(count, threads) as pool:
         reading = bars.add_task("look at what is there", total=None)
-        if len(list(base.rglob(RECORD_NAME))) < sweep.form.count:
+        if len(list(base.rglob(RECORD_NAME))) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work
         plan = make_plan(sweep, base)
         bars.update(reading, total=1, completed=1)

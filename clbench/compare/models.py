@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clbench.board import SUBMISSION_NAME, find_submissions, read_submission
-from clbench.board.forms import record_name
+from clbench.compare.orders import InOrder, in_common, of_one_model
 from clbench.errors import UserError, printable
 from clbench.record import RECORD_NAME, Record, find_records, grouped, read_record
 
@@ -24,11 +24,16 @@ class Model:
         name: the recipe's name, and what tells it apart where others share it; unique, printable.
         records: one or more, which differ only in their seed; seeds ascending.
         files: of the records.
+        orders: where all models have lived through the stream in several orders, its lives in each of these, with the
+            same seeds; the first is that of ``records``. Else empty.
+        left_out: a sentence for each of its orders and seeds that is not compared.
     """
 
     name: str
     records: tuple[Record, ...]
     files: tuple[Path, ...]
+    orders: tuple[InOrder, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -41,8 +46,12 @@ class _Found:
     """A model before it has a name; ``place`` is where it lies, as far as the user needs to know it again."""
 
     place: str
-    records: tuple[Record, ...]
-    files: tuple[Path, ...]
+    orders: tuple[InOrder, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return self.orders[0].records
 
 
 def read_models(paths: Sequence[Path], check: bool = True) -> list[Model]:
@@ -53,8 +62,8 @@ def read_models(paths: Sequence[Path], check: bool = True) -> list[Model]:
         check: compute every figure again on the way, see :func:`clbench.record.read_record`.
 
     Raises:
-        UserError: nothing is there, or it is damaged or forged; fewer than two models; or two that were not tested on
-            the same pairs after the same experiences. The sentence says which, and why.
+        UserError: nothing is there, or it is damaged or forged; fewer than two models, and no model in two orders; or
+            two that were not tested on the same pairs after the same experiences. The sentence says which, and why.
     """
     # dict, not set: what is named twice is read once, in the order given.
     files: dict[Path, None] = {}
@@ -69,16 +78,23 @@ def read_models(paths: Sequence[Path], check: bool = True) -> list[Model]:
             files |= dict.fromkeys(file.resolve() for file in _record_files(path))
     records = [read_record(file, check=check) for file in files]
     names = list(files)
-    for group in grouped(records):
-        found.append(_model([records[i] for i in group], [names[i] for i in group]))
+    lives = [_life([records[i] for i in group], [names[i] for i in group]) for group in grouped(records)]
+    found += [_Found(_place(orders[0]), orders) for orders in of_one_model(lives)]
     found += [_submitted(folder, check) for folder in submissions]
-    if len(found) < 2:
+    if len(found) < 2 and len(found[0].orders) < 2:
         seeds = len(found[0].records)
         told = f"{seeds} seeds of one model" if seeds > 1 else "one model"
         raise UserError(f"{', '.join(map(str, paths))}: this is {told}; give two models or more to compare.")
+    kept = in_common([(one.place, one.orders) for one in found])
+    found = [replace(one, orders=orders, left_out=told) for one, (orders, told) in zip(found, kept, strict=True)]
     for other in found[1:]:
-        _may_be_compared(found[0], other)
-    return [Model(name, one.records, one.files) for name, one in zip(_names(found), found, strict=True)]
+        for here, there in zip(found[0].orders, other.orders, strict=False):
+            _may_be_compared(replace(found[0], orders=(here,)), replace(other, orders=(there,)))
+    return [
+        Model(name, first.records, first.files, one.orders if len(one.orders) > 1 else (), one.left_out)
+        for name, one in zip(_names(found), found, strict=True)
+        for first in one.orders[:1]
+    ]
 
 
 def _is_submission(path: Path) -> bool:
@@ -97,21 +113,25 @@ def _record_files(path: Path) -> list[Path]:
     return [file for folder in deeper for file in find_records(folder)] or find_records(path)
 
 
-def _model(records: Sequence[Record], files: Sequence[Path]) -> _Found:
+def _life(records: Sequence[Record], files: Sequence[Path]) -> InOrder:
     order = sorted(range(len(records)), key=lambda i: records[i].configuration.seed)
+    return InOrder(tuple(records[i] for i in order), tuple(files[i] for i in order))
+
+
+def _place(life: InOrder) -> str:
     # seed-0/record.json lies in the folder of the model, which is what tells it apart.
-    folder = files[order[0]].parent
-    if folder.name == f"seed-{records[order[0]].configuration.seed}":
-        folder = folder.parent
-    return _Found(str(folder), tuple(records[i] for i in order), tuple(files[i] for i in order))
+    folder = life.files[0].parent
+    return str(folder.parent if folder.name == f"seed-{life.seeds[0]}" else folder)
 
 
 def _submitted(folder: Path, check: bool) -> _Found:
     entry = read_submission(folder, check=check)
-    if len(grouped(entry.records)) > 1:
+    files = [folder / name for name in entry.submission.records]
+    records = entry.records
+    models = of_one_model([_life([records[i] for i in group], [files[i] for i in group]) for group in grouped(records)])
+    if len(models) > 1:
         raise UserError(f"{folder}: its records are not seeds of one run; clbench verify says more.")
-    files = tuple(folder / record_name(record.configuration.seed) for record in entry.records)
-    return _Found(f"submission {entry.submission.name}", entry.records, files)
+    return _Found(f"submission {entry.submission.name}", models[0])
 
 
 def _may_be_compared(first: _Found, other: _Found) -> None:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from clbench.compare.models import Model
+from clbench.compare.over_orders import left_out, orders_cells, orders_json, orders_table, print_orders
 from clbench.compare.tested import Comparison, Tested
 from clbench.errors import UserError
 from clbench.metrics import LifetimeDifference, metrics
@@ -53,23 +54,29 @@ def print_comparison(comparison: Comparison, console: Console, files: Sequence[P
         text = overlay_terminal(drawn, min(console.width, 110), colour=colour, balanced=comparison.balanced)
         console.print(Text.from_ansi(text, no_wrap=True, overflow="crop"))
     _print_figures(comparison, console)
-    _print_pairs(comparison, console)
+    print_orders(comparison, console)
+    if comparison.pairs:
+        _print_pairs(comparison, console)
     for file in files:
         console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
 
 
 def page_tables(comparison: Comparison) -> list[Table]:
-    """The two tables for the HTML page."""
+    """The tables for the HTML page."""
     lines = _lines(comparison)
     strong = frozenset((row, 1 + place) for row, line in enumerate(lines) for place in line.best)
     rows = [[line.title, *line.texts] for line in lines]
     note = f"{_figures_note(comparison)} Bold: the best mean, which need not be better beyond chance."
     head = ["figure", *map(_titled, comparison.models)]
+    note = " ".join([note, *left_out(comparison)])
     figures = Table("Figures in %, and cost", head, rows, strong, note)
+    found = [table for table in (figures, orders_table(comparison)) if table is not None]
+    if not comparison.pairs:
+        return found
     cells = [[_versus(comparison, pair), *_pair_cells(pair)] for pair in comparison.pairs]
     decided = frozenset((row, 5) for row, pair in enumerate(comparison.pairs) if pair.word != "not decided")
     tests = Table("Every two models on the same predictions", list(_PAIR_HEAD), cells, decided, _pairs_note(comparison))
-    return [figures, tests]
+    return [*found, tests]
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -94,8 +101,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "cost": model.records[0].cost.model_dump(mode="json"),
                 "latency_ms": _median(model, "latency_ms"),
                 "throughput": _median(model, "throughput"),
+                **orders_json(comparison, place),
             }
-            for model, figures in zip(comparison.models, comparison.figures, strict=True)
+            for place, (model, figures) in enumerate(zip(comparison.models, comparison.figures, strict=True))
         ],
         "pairs": [
             {
@@ -116,7 +124,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def write_csv(comparison: Comparison, path: Path) -> list[Path]:
-    """A row a model with figures and cost as ``path``, and a row for every two models beside it (``-pairs``).
+    """A row a model with figures and cost as ``path``, and a row for every two models, if any, beside it (``-pairs``).
 
     Returns:
         The files.
@@ -125,7 +133,7 @@ def write_csv(comparison: Comparison, path: Path) -> list[Path]:
         UserError: one cannot be written.
     """
     models = []
-    for model, figures in zip(comparison.models, comparison.figures, strict=True):
+    for place, (model, figures) in enumerate(zip(comparison.models, comparison.figures, strict=True)):
         row: dict[str, Any] = {"model": _cell(model.name), "seeds": " ".join(map(str, model.seeds))}
         for name, found in figures.items():
             row |= {
@@ -133,7 +141,7 @@ def write_csv(comparison: Comparison, path: Path) -> list[Path]:
                 f"{name}_low": found and found.low,
                 f"{name}_high": found and found.high,
             }
-        row |= model.records[0].cost.model_dump(mode="json")
+        row |= orders_cells(comparison, place) | model.records[0].cost.model_dump(mode="json")
         models.append(row | {key: _median(model, key) for key in ("latency_ms", "throughput")})
     pairs = [
         {
@@ -155,8 +163,8 @@ def write_csv(comparison: Comparison, path: Path) -> list[Path]:
         }
         for pair in comparison.pairs
     ]
-    files = [path, path.with_name(f"{path.stem}-pairs{path.suffix or '.csv'}")]
-    for file, rows in zip(files, (models, pairs), strict=True):
+    files = [path, path.with_name(f"{path.stem}-pairs{path.suffix or '.csv'}")][: 1 + bool(pairs)]
+    for file, rows in zip(files, (models, pairs), strict=False):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("w", newline="", encoding="utf-8") as opened:
@@ -302,6 +310,8 @@ def _versus(comparison: Comparison, pair: Tested) -> str:
 def _figures_note(comparison: Comparison) -> str:
     machines = {record.measured.hardware.cpu for model in comparison.models for record in model.records}
     told = "Means and 95% intervals over the seeds." if any(len(m.seeds) > 1 for m in comparison.models) else ""
+    if comparison.over_orders:
+        told = f"Means over {len(comparison.models[0].orders)} orders and over seeds, 95% intervals over the orders."
     if len(machines) > 1:
         told += " Latency and pairs a second were measured on different machines."
     return told.strip() or "One seed each."
@@ -320,6 +330,12 @@ def _pairs_note(comparison: Comparison) -> str:
         told += "A model with one seed is that one trained model: nothing is said of its recipe. "
     if any(pair.too_few for pair in comparison.pairs):
         told += "Too few pairs: with fewer than 6 on which two models differ, no test of them has a p below 5%. "
+    if comparison.over_orders:
+        first = ", ".join(comparison.models[0].records[0].order)
+        told += (
+            f"What is tested is the mean over these {len(comparison.models[0].orders)} orders, which are not taken for "
+            f"a sample; McNemar in the order {first}. "
+        )
     return told + "Decided at 5%."
 
 

@@ -9,16 +9,18 @@ from typing import Literal
 import numpy as np
 
 from clbench.compare.models import Model
+from clbench.compare.orders import mean_shares
 from clbench.metrics import (
     Interval,
     LifetimeDifference,
     McNemar,
+    OverOrders,
     holm,
     lifetime_bootstrap,
     lifetime_difference,
     mcnemar,
 )
-from clbench.record import Record, pair_shares, summary
+from clbench.record import Record, pair_shares, summary, summary_over_orders
 
 # The chance of one wrong "better" or "worse" among all comparisons.
 LEVEL = 0.05
@@ -71,7 +73,9 @@ class Comparison:
 
     Attributes:
         models: in the user's order.
-        figures: for each model every figure over its seeds, None where it is not defined.
+        figures: for each model every figure over its seeds, None where it is not defined; over orders, where the models
+            have several.
+        over_orders: of these the same with its parts, see :func:`clbench.metrics.over_orders`; else empty.
         pairs: (first, second) in order, first before second.
         balanced: whether ``pairs`` speak of lifetime balanced accuracy.
         resamples: of the bootstrap.
@@ -79,6 +83,7 @@ class Comparison:
 
     models: tuple[Model, ...]
     figures: tuple[dict[str, Interval | None], ...]
+    over_orders: tuple[dict[str, OverOrders | None], ...]
     pairs: tuple[Tested, ...]
     balanced: bool
     resamples: int
@@ -98,8 +103,13 @@ def compare(
     time: answers of several seeds to one pair are not independent and must not be added up; what is corrected and
     shown is the result of the lowest seed which both have. Holm's correction is over all pairs of models, by test.
 
+    Of models that have several orders of the stream, the figures are means over orders, and what is tested is lifetime
+    accuracy in the mean over these orders, which are no sample there (:func:`clbench.compare.orders.mean_shares`);
+    McNemar's test is of the first order.
+
     Args:
-        models: two or more, tested on the same pairs, see :func:`clbench.compare.read_models`.
+        models: one with several orders, or two or more, tested on the same pairs, see
+            :func:`clbench.compare.read_models`.
         balanced: lifetime *balanced* accuracy instead; pairs are then resampled within each class of each domain, of
             whose mean it is the mean.
         resamples: of the bootstrap; by default 10,000, or 1,000 times the number of comparisons where that is more.
@@ -107,8 +117,8 @@ def compare(
     """
     places = [(one, two) for one in range(len(models)) for two in range(one + 1, len(models))]
     count = resamples or max(_RESAMPLES, _RESAMPLES_A_COMPARISON * len(places))
-    shares = [_shares(model.records, balanced) for model in models]
-    drawn = lifetime_bootstrap(shares, resamples=count, on_done=on_done)
+    shares = [_shares(model, balanced) for model in models]
+    drawn = lifetime_bootstrap(shares, resamples=count, on_done=on_done) if places else {}
     by_t = [lifetime_difference(shares[one], shares[two]) for one, two in places]
     seeds = [_seeds(models[one], models[two]) for one, two in places]
     final = [
@@ -122,16 +132,20 @@ def compare(
         Tested(*place, drawn[place], adjusted[n], by_t[n], by_t_adjusted[n], seeds[n], final[n], mcnemar_adjusted[n])
         for n, place in enumerate(places)
     )
-    return Comparison(tuple(models), tuple(summary(m.records) for m in models), tested, balanced, count)
+    over = tuple(summary_over_orders([life.records for life in model.orders]) for model in models if model.orders)
+    figures = tuple({name: None if found is None else found.mean for name, found in one.items()} for one in over)
+    return Comparison(
+        tuple(models), figures or tuple(summary(m.records) for m in models), over, tested, balanced, count
+    )
 
 
-def _shares(records: Sequence[Record], balanced: bool) -> list[np.ndarray]:
+def _shares(model: Model, balanced: bool) -> list[np.ndarray]:
     """For each domain, or each class of each domain, (S, N): the pairs' shares of each seed's lifetime accuracy."""
-    domains = pair_shares(records)
+    domains = mean_shares(model.orders) if model.orders else pair_shares(model.records)
     if not balanced:
         return domains
     parts = []
-    for shares, domain in zip(domains, records[0].data, strict=True):
+    for shares, domain in zip(domains, model.records[0].data, strict=True):
         gold = domain.gold.array()
         classes = np.unique(gold)
         parts += [shares[:, gold == label] / len(classes) for label in classes]

@@ -50,6 +50,7 @@ def overview(
         "description": form.description.strip(),
         "scenario": form.scenario,
         "label_space": list(form.label_space),
+        "orders": [list(order) for order in stream.orders],
         "editions": list(form.editions),
         "edition": edition,
         **stream.edition(edition).model_dump(mode="json", include={"source", "max_length", "backbone"}),

@@ -3,6 +3,7 @@
 - :mod:`~clbench.metrics.scores`: scores of predictions, and what a matrix of scores says about a life.
 - :mod:`~clbench.metrics.metric`: what a metric is; clbench's own lie in ``library/``, one family a file.
 - :mod:`~clbench.metrics.intervals`: a mean over seeds with its 95% interval.
+- :mod:`~clbench.metrics.orders`: a mean over the orders of a stream, with seeds inside.
 - :mod:`~clbench.metrics.paired`: two models compared on the same pairs.
 - :mod:`~clbench.metrics.lifetimes`: many models' lifetime accuracies compared.
 - :mod:`~clbench.metrics.cost`: parameters, FLOPs, disk.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from clbench.metrics.intervals import Interval, mean_interval
 from clbench.metrics.lifetimes import lifetime_of, lifetime_p_values, lifetime_shares
 from clbench.metrics.metric import METRICS, Life, Metric, figures, metrics
+from clbench.metrics.orders import OverOrders, over_orders
 from clbench.metrics.paired import (
     Difference,
     LifetimeDifference,
@@ -48,6 +50,7 @@ __all__ = [
     "LifetimeDifference",
     "McNemar",
     "Metric",
+    "OverOrders",
     "accuracy",
     "backward_transfer",
     "balanced_accuracy",
@@ -70,6 +73,7 @@ __all__ = [
     "mean_interval",
     "metrics",
     "minimum_accuracy",
+    "over_orders",
     "paired_bootstrap",
     "seeds_bootstrap",
     "worst_case_accuracy",

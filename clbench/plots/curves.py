@@ -68,7 +68,7 @@ def curves(records: Sequence[Record]) -> Curves:
     model, stream, strategy = first.names
     edition = first.configuration.edition
     return Curves(
-        title=f"{model} on {stream} ({edition}), {strategy}, seed{'s' * (len(records) > 1)} {seeds}",
+        title=f"{model} on {stream} ({edition}), {strategy}{first.other_order}, seed{'s' * (len(records) > 1)} {seeds}",
         domains=first.domains,
         evaluation_only=tuple(domain.evaluation_only for domain in first.data),
         experiences=tuple(experiences),

@@ -106,7 +106,10 @@ def overlay(models: Sequence[tuple[str, Sequence[Record]]]) -> Overlay:
             met, other.met[other.final]
         ):
             raise ValueError("the models did not live through the same experiences")
-    told = [(records[0].names[1], records[0].configuration.edition, records[0].names[2]) for _, records in models]
+    told = [
+        (one.names[1], one.configuration.edition, f"{one.names[2]}{one.other_order}")
+        for one in (records[0] for _, records in models)
+    ]
     stream, edition, strategy = (", ".join(dict.fromkeys(parts)) for parts in zip(*told, strict=True))
     return Overlay(
         title=f"{len(models)} model{'s' * (len(models) > 1)} on {stream} ({edition}), {strategy}",

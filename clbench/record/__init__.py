@@ -5,7 +5,15 @@ from __future__ import annotations
 from clbench.record.build import DomainInfo, RunParts, check_beginning, make_record
 from clbench.record.files import RECORD_NAME, find_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike, grouped, pair_shares, summary, warning_sentences
+from clbench.record.groups import (
+    alike,
+    alike_in_any_order,
+    grouped,
+    pair_shares,
+    summary,
+    summary_over_orders,
+    warning_sentences,
+)
 from clbench.record.provenance import hardware, versions
 from clbench.schema.warning import RunWarning
 
@@ -16,6 +24,7 @@ __all__ = [
     "RunParts",
     "RunWarning",
     "alike",
+    "alike_in_any_order",
     "check_beginning",
     "find_records",
     "grouped",
@@ -25,6 +34,7 @@ __all__ = [
     "pair_shares",
     "read_record",
     "summary",
+    "summary_over_orders",
     "versions",
     "warning_sentences",
     "write_record",

@@ -77,6 +77,7 @@ class Record(Part):
         names = self.domains
         if len(set(names)) != len(names):
             raise ValueError("data names a domain twice")
+        _permuted(self.configuration.file_order, self.order)
         for domain in self.data:
             size = domain.splits["test"].size if "test" in domain.splits else 0
             if domain.gold.classes != len(self.label_space) or not domain.gold.count == size > 0:
@@ -138,6 +139,16 @@ class Record(Part):
     def domains(self) -> tuple[str, ...]:
         """Names of the domains, in stream order."""
         return tuple(domain.name for domain in self.data)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Names of the domains that are trained on, as they were met."""
+        return tuple(domain.name for domain in self.data if not domain.evaluation_only)
+
+    @property
+    def other_order(self) -> str:
+        """For people, with a comma before it, the order that is not the stream's file's; else empty."""
+        return f", order {', '.join(self.order)}" if self.configuration.file_order else ""
 
     @property
     def test_pairs(self) -> tuple[tuple[str, str], ...]:
@@ -324,6 +335,12 @@ class Record(Part):
             content["warnings"] = told
         content["measured"] = {"hardware": measured["hardware"], "versions": measured["versions"]}
         return content
+
+
+def _permuted(file_order: tuple[str, ...], order: tuple[str, ...]) -> None:
+    """Raise unless a file's order, where it is told, is another of the same domains."""
+    if file_order and (sorted(file_order) != sorted(order) or file_order == order):
+        raise ValueError(f"configuration.file_order should be another order of {', '.join(order)}")
 
 
 def _follows(point: EvaluationPoint, before: EvaluationPoint | None, where: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clbench.metrics import Interval, lifetime_shares, mean_interval, metrics
+from clbench.metrics import Interval, OverOrders, lifetime_shares, mean_interval, metrics, over_orders
 from clbench.record.forms import Record
 from clbench.schema.part import Part
 
@@ -44,6 +44,15 @@ def alike(record: Record, *but: str) -> str:
     return json.dumps([content, record.test_pairs], sort_keys=True)
 
 
+def alike_in_any_order(record: Record, *but: str) -> str:
+    """As :func:`alike`, whatever the order in which the domains were met: equal for runs that differ in it alone."""
+    content = record.configuration.model_dump(mode="json", exclude={"fingerprint", "file_order", *but})
+    content.get("backbone", {}).pop("learning_rate", None)
+    domains = content["stream"].get("domains")
+    content["stream"]["domains"] = sorted(map(str, domains)) if isinstance(domains, list) else domains
+    return json.dumps([content, sorted(record.test_pairs)], sort_keys=True)
+
+
 def grouped(records: Sequence[Record]) -> list[list[int]]:
     """Places of the records that are seeds of one run, in the order in which each group first occurs.
 
@@ -67,12 +76,22 @@ def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
 
     In the order in which figures are shown; those that no metric is there for stand last.
     """
-    told = [record.all_figures() for record in records]
-    names = [*metrics(), *sorted({name for record in records for name in record.unverified()})]
-    found: dict[str, Interval | None] = {}
-    for name in names:
-        values = [value for figures in told if (value := figures.get(name)) is not None]
-        found[name] = mean_interval(values) if len(values) == len(records) else None
+    return {name: mean_interval(found[0]) if found else None for name, found in _values([records]).items()}
+
+
+def summary_over_orders(orders: Sequence[Sequence[Record]]) -> dict[str, OverOrders | None]:
+    """As :func:`summary`, over several orders of a stream, each with its seeds: :func:`clbench.metrics.over_orders`."""
+    return {name: over_orders(found) if found else None for name, found in _values(orders).items()}
+
+
+def _values(orders: Sequence[Sequence[Record]]) -> dict[str, list[list[float]] | None]:
+    """Every figure by order and seed; None where a record does not define it."""
+    told = [[record.all_figures() for record in records] for records in orders]
+    unverified = {name for records in orders for record in records for name in record.unverified()}
+    found: dict[str, list[list[float]] | None] = {}
+    for name in [*metrics(), *sorted(unverified)]:
+        values = [[value for one in seeds if (value := one.get(name)) is not None] for seeds in told]
+        found[name] = values if [*map(len, values)] == [*map(len, told)] else None
     return found
 
 

@@ -55,6 +55,8 @@ class Configuration(Part):
         data_source: where the pairs came from: ``generated``, or the kinds of the domains' sources (``hub``,
             ``folder``, a plug-in's), between them a ``+``; each domain's ``source`` says more.
         fingerprint: a hash of all this with the digests of data and backbone.
+        file_order: the domains that are trained on, in the order of the stream's file, where the run met them in
+            another, that of ``stream.domains``; left out of the file where it is the same.
     """
 
     model: dict[str, JsonValue]
@@ -68,6 +70,7 @@ class Configuration(Part):
     max_length: int = Field(ge=1)
     data_source: str = Field(pattern=r"^[a-z][a-z0-9_-]*(\+[a-z][a-z0-9_-]*)*$", max_length=300)
     fingerprint: str
+    file_order: tuple[Name, ...] = Field(default=(), exclude_if=lambda told: not told)
 
     @property
     def names(self) -> tuple[str, str, str]:

@@ -117,6 +117,8 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
         "stream": stream,
         "edition": first.configuration.edition,
         "strategy": strategy,
+        "order": list(first.order),
+        "file_order": list(first.configuration.file_order or first.order),
         "backbone": first.configuration.backbone.name,
         "seeds": [record.configuration.seed for record in records],
         "domains": [
@@ -228,6 +230,7 @@ def _title(records: Sequence[Record]) -> Text:
     title = Text.assemble((model, "bold"), " on ", (stream, "bold"), f" ({configuration.edition}), strategy ")
     title.append(strategy, style="bold")
     seeds = ", ".join(str(record.configuration.seed) for record in records)
+    title.append(records[0].other_order)
     title.append(f", backbone {configuration.backbone.name}, seed{'s' * (len(records) > 1)} {seeds}")
     return title
 

@@ -57,9 +57,10 @@ def job_again(record: Record, means: Means, folder: Path, draw: int | None = Non
     if means.strategy is None and strategy not in names("strategy"):
         raise UserError(f"{strategy} is not a shipped strategy; name its file with --strategy to run it again.")
     rate = _rate(told.strategy)
+    order = ",".join(record.order) if told.file_order else None
     model, backbone = _weights(record, means, folder)
     spec = RunSpec(
-        model=model, stream=record.names[1], edition=told.edition, strategy=means.strategy or strategy,
+        model=model, stream=record.names[1], order=order, edition=told.edition, strategy=means.strategy or strategy,
         settings={} if rate is None else {"training.learning_rate": repr(rate)}, backbone=backbone,
         data_dir=means.data_dir, eval_every=told.eval_every, shift=told.shift,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from clbench.record.fingerprint import Identity
 from clbench.runs.plugins import plugins_of
 from clbench.runtime.device import CPU, Device, choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
+from clbench.schema.order import in_order, order_label
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.scenario import DOMAIN, open_classes
 from clbench.schema.source import data_source
@@ -159,7 +160,8 @@ class Job:
     def folder(self, base: Path = Path("runs")) -> Path:
         """Where the run's seeds lie unless told otherwise."""
         track = f"{self.stream.form.name}.{self.edition}.{self.strategy.name}"
-        return base / track / f"{self.recipe.form.name}-{self.fingerprint()[:8]}"
+        name = (self.recipe.form.name, order_label(self.stream), self.fingerprint()[:8])
+        return base / track / "-".join(filter(None, name))
 
 
 def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
@@ -167,7 +169,7 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
 
     Args:
         spec: what the run is.
-        data: the edition's domains, where they have been loaded for another run already.
+        data: the edition's domains, where they have been loaded for another run already, in whichever order.
 
     Raises:
         UserError: whatever of it is wrong.
@@ -202,6 +204,8 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if data is None:
         with clock(seconds, "data"):
             data = load(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
+    loaded = {one.name: one for one in data}
+    data = [loaded[domain.name] for domain in stream.domains]
     job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
     return job
@@ -211,7 +215,7 @@ def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:
     """Recipe, stream, edition and strategy, with everything that the spec changes of them."""
     recipe = read_recipe(spec.model)
     recipe = recipe if spec.labels is None else recipe.labelled(spec.labels)
-    stream = read_stream(spec.stream)
+    stream = in_order(read_stream(spec.stream), spec.order)
     strategy = read_strategy(spec.strategy)
     edition = spec.edition or stream.usual_edition(spec.data_dir)
     if spec.quick:
@@ -239,6 +243,7 @@ def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "max_length": job.max_length,
         "data_source": data_source(str(d.source["kind"]) for d in job.data),
         "fingerprint": fingerprint,
+        "file_order": job.stream.file_order,
     }
 
 

@@ -18,6 +18,12 @@ def _text(given: Any) -> Any:
     return os.fspath(given) if isinstance(given, os.PathLike) else given
 
 
+def _order(given: Any) -> Any:
+    if isinstance(given, list | tuple) and all(isinstance(name, str) for name in given):
+        return ",".join(given)
+    return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+
+
 Named = Annotated[str, BeforeValidator(_text)]
 
 
@@ -30,6 +36,8 @@ class RunSpec(Frozen):
         edition: ``embedded``, ``lite`` or ``full``, or another that the stream has; the stream's usual one unless
             given, see :meth:`clbench.schema.stream.OpenStream.usual_edition`.
         strategy: a strategy's name, or the path of its YAML file.
+        order: in which the stream's domains are met, see :func:`clbench.schema.order.in_order`: 0 for the file's own,
+            n for the n-th of its ``orders``, ``reversed``, or the domains' names.
         settings: changes of the strategy's hyper-parameters, such as ``{"lambda": 100, "training.epochs": 1}``, and of
             the recipe's steps, such as ``{"finetune.epochs": 1}``, see :func:`clbench.schema.changes.change_steps`;
             text is read as ``--set`` reads it.
@@ -50,6 +58,7 @@ class RunSpec(Frozen):
     stream: Named = "nli-shift"
     edition: str | None = None
     strategy: Named = "naive"
+    order: Annotated[str, BeforeValidator(_order)] | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     quick: bool = False
     backbone: Named | None = None
@@ -89,7 +98,8 @@ class RunSpec(Frozen):
 
     def evaluation_options(self) -> list[str]:
         """The options for the data, and for how the run is looked at."""
-        found = [] if self.eval_every is None else ["--eval-every", str(self.eval_every)]
+        found = [] if self.order in (None, "0") else ["--order", str(self.order)]
+        found += [] if self.eval_every is None else ["--eval-every", str(self.eval_every)]
         found += [] if self.shift == 1.0 else ["--shift", f"{self.shift:g}"]
         found += [] if self.device == "auto" else ["--device", self.device]
         found += [] if self.precision == "auto" else ["--precision", self.precision]
@@ -107,6 +117,7 @@ class SpecFields(TypedDict, total=False):
 
     edition: str | None
     strategy: str | Path
+    order: int | str | Sequence[str] | None
     settings: Mapping[str, Any] | None
     quick: bool
     backbone: str | Path | None

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from clbench.errors import UserError, nearest, short
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
+from clbench.schema.order import Order, orders_in
 from clbench.schema.scenario import DOMAIN, TASK, Scenario
 from clbench.schema.shipped import find, is_path, names
 
@@ -84,6 +85,8 @@ class Stream(Form):
         heads: of a task-incremental stream: each domain's classes, which its head tells apart.
         domains: names or paths of domains in order; the model is compressed on the first.
         evaluation_only: domains that are evaluated on and never trained on.
+        orders: further orders of ``domains`` that ``--order 1`` and so on mean; 0 is the order of ``domains``. A record
+            does not hold them: its ``domains`` stand in the order of its run.
         editions: the stream's sizes by name.
     """
 
@@ -97,6 +100,7 @@ class Stream(Form):
     )
     domains: _Wanted = Field(min_length=1)
     evaluation_only: _Wanted = ()
+    orders: tuple[_Wanted, ...] = Field(default=(), max_length=100, exclude=True)
     editions: dict[Name, Edition] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="before")
@@ -146,12 +150,24 @@ class OpenStream:
         domains: in the stream's order, those for evaluation only last.
         path: the stream's file.
         files: the file of each domain by the domain's name.
+        orders: every order of the file by the domains' names, the file's own first; empty for a stream of no file.
     """
 
     form: Stream
     domains: tuple[Domain, ...]
     path: Path
     files: Mapping[str, Path] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def order(self) -> Order:
+        """Names of the domains that are trained on, as they are met."""
+        return tuple(domain.name for domain in self.domains[: len(self.form.domains)])
+
+    @property
+    def file_order(self) -> Order:
+        """The same in the order of the file, where that is another; else empty."""
+        return self.orders[0] if self.orders and self.orders[0] != self.order else ()
 
     def own_space(self, domain: str) -> tuple[tuple[str, ...], int]:
         """The classes that a domain's file names, and where they begin in the label space: all of it, or the domain's
@@ -221,7 +237,8 @@ def read_stream(name: str | Path) -> OpenStream:
             raise UserError(f"{path}: domain '{domain.name}' should come once, but comes twice.")
         domains.append(domain)
         files[domain.name] = domain_path
-    stream = OpenStream(form, tuple(domains), path, files)
+    trained = [domain.name for domain in domains[: len(form.domains)]]
+    stream = OpenStream(form, tuple(domains), path, files, orders_in(form, trained, path))
     if form.heads and set(form.heads) != set(files):
         raise UserError(
             f"{path}: field 'heads' should name the classes of {', '.join(files)}, but names those of "
@@ -279,8 +296,10 @@ def _alone(stream: OpenStream, domain: Domain) -> OpenStream:
         name: edition for name, edition in stream.form.editions.items()
         if not edition.generated or domain.source_for(generated=True, data_dir=False) is not None
     }  # fmt: skip
-    changed = {"domains": (domain.name,), "evaluation_only": (), "editions": editions or stream.form.editions}
-    return replace(stream, form=stream.form.model_copy(update=changed), domains=(domain,))
+    changed = {
+        "domains": (domain.name,), "evaluation_only": (), "orders": (), "editions": editions or stream.form.editions,
+    }  # fmt: skip
+    return replace(stream, form=stream.form.model_copy(update=changed), domains=(domain,), orders=())
 
 
 def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:

@@ -1,4 +1,4 @@
-"""Sweeps: many runs from one file, recipes x streams x strategies x seeds (``benchmarks/sweeps/*.yaml``)."""
+"""Sweeps: many runs from one file, recipes x streams x strategies x orders x seeds (``benchmarks/sweeps/*.yaml``)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from clbench.errors import UserError, nearest, short
 from clbench.schema.form import Form, Name, read_yaml, shown
+from clbench.schema.order import all_orders, orders_of
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.seeds import seeds_of
 from clbench.schema.shipped import expanded, find, is_path
@@ -27,13 +28,16 @@ Setting = bool | int | float | str | None
 
 
 class Sweep(Form):
-    """What a sweep's file says; every recipe meets every stream under every strategy with every seed.
+    """What a sweep's file says; every recipe meets every stream in every order under every strategy with every
+    seed.
 
     Attributes:
         name: what ``clbench sweep`` is given.
         title: one line for people.
         recipes, streams, strategies: names or paths, each once; a path is meant from the file's folder.
         seeds: ``0-2``, ``0,4,7-9``, a number or a list of numbers.
+        orders: of each stream: ``all`` of its file, ``0-2``, ``reversed``, or a list of these and of lists of domains,
+            see :func:`clbench.schema.order.in_order`; the file's own unless given.
         edition: of all streams.
         backbone: instead of the recipes' and the edition's own.
         data_dir: for real editions, a folder with the domains' files, from the file's folder.
@@ -48,17 +52,13 @@ class Sweep(Form):
     streams: Names
     strategies: Names
     seeds: tuple[int, ...]
+    orders: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = ("0",)
     edition: str = "embedded"
     backbone: str | None = None
     data_dir: str | None = None
     eval_every: Annotated[int, Field(strict=True, ge=1)] | None = None
     shift: float = Field(default=1.0, ge=0, le=1)
     settings: dict[str, dict[str, Setting]] = Field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """Runs in all."""
-        return len(self.recipes) * len(self.streams) * len(self.strategies) * len(self.seeds)
 
     @field_validator("recipes", "streams", "strategies")
     @classmethod
@@ -76,12 +76,25 @@ class Sweep(Form):
             raise ValueError(f"should be like 3, 0-2 or 0,4,7-9, but is {shown(given)}")
         return tuple(seeds_of(",".join(str(part) for part in parts)))
 
+    @field_validator("orders", mode="before")
+    @classmethod
+    def _orders_as_people_write_them(cls, given: Any) -> tuple[str, ...]:
+        found: list[str] = []
+        for one in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(one, list | tuple) and one and all(isinstance(name, str) for name in one):
+                found.append(",".join(one))
+            elif isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool)):
+                found += orders_of(str(one))
+            else:
+                raise ValueError(
+                    f"should be all, reversed, numbers like 0-2, or lists of domains, but is {shown(given)}"
+                )
+        return tuple(found)
+
     @model_validator(mode="after")
     def _not_too_many(self) -> Sweep:
-        if self.count > _MOST:
-            raise ValueError(
-                f"recipes x streams x strategies x seeds should be at most {_MOST:,} runs, not {self.count:,}"
-            )
+        # Of ``all`` the streams' files say how many they are.
+        check_count(len(self.recipes) * len(self.streams) * len(self.strategies) * len(self.orders) * len(self.seeds))
         return self
 
     @model_validator(mode="after")
@@ -94,6 +107,14 @@ class Sweep(Form):
         return self
 
 
+def check_count(runs: int) -> None:
+    """Raise unless one sweep may have so many runs."""
+    if runs > _MOST:
+        raise ValueError(
+            f"recipes x streams x strategies x orders x seeds should be at most {_MOST:,} runs, not {runs:,}"
+        )
+
+
 @dataclass(frozen=True)
 class OpenSweep:
     """A sweep whose names have all been found.
@@ -102,6 +123,7 @@ class OpenSweep:
         form: what its file says.
         path: the file.
         recipes, streams, strategies: by what :class:`clbench.schema.spec.RunSpec` is to be given, in the file's order.
+        orders: of each stream, by :func:`clbench.schema.order.order_name`: empty for the file's own.
         data_dir: seen from where the user stands.
     """
 
@@ -110,19 +132,27 @@ class OpenSweep:
     recipes: dict[str, OpenRecipe]
     streams: dict[str, OpenStream]
     strategies: dict[str, Strategy]
+    orders: dict[str, tuple[str, ...]]
     data_dir: Path | None
 
+    @property
+    def count(self) -> int:
+        """Runs in all."""
+        lives = sum(len(orders) for orders in self.orders.values())
+        return len(self.recipes) * lives * len(self.strategies) * len(self.form.seeds)
+
     def specs(self) -> Iterator[RunSpec]:
-        """Every run but for its seed: streams, strategies, recipes, each in the file's order."""
+        """Every run but for its seed: streams, strategies, orders, recipes, each in the file's order."""
         form = self.form
-        for stream in self.streams:
-            for strategy in self.strategies:
-                for recipe in self.recipes:
-                    yield RunSpec(
-                        model=recipe, stream=stream, edition=form.edition, strategy=strategy,
-                        settings=self.settings(strategy), backbone=form.backbone, data_dir=self.data_dir,
-                        eval_every=form.eval_every, shift=form.shift,
-                    )  # fmt: skip
+        lives = ((stream, strategy, order) for stream in self.streams for strategy in self.strategies
+                 for order in self.orders[stream])  # fmt: skip
+        for stream, strategy, order in lives:
+            for recipe in self.recipes:
+                yield RunSpec(
+                    model=recipe, stream=stream, edition=form.edition, strategy=strategy, order=order or None,
+                    settings=self.settings(strategy), backbone=form.backbone, data_dir=self.data_dir,
+                    eval_every=form.eval_every, shift=form.shift,
+                )  # fmt: skip
 
     def settings(self, strategy: str) -> dict[str, str]:
         """What is changed of a strategy (a key of ``strategies``), as :class:`clbench.schema.spec.RunSpec` takes it."""
@@ -131,8 +161,11 @@ class OpenSweep:
         return {name: json.dumps(value) for name, value in changed.items()}
 
 
-def read_sweep(name: str | Path) -> OpenSweep:
+def read_sweep(name: str | Path, orders: str | None = None) -> OpenSweep:
     """The sweep that a user means by ``name``: a shipped name, or the path of a YAML file.
+
+    Args:
+        orders: instead of the file's, as ``--orders`` takes them.
 
     Raises:
         UserError: no such sweep; its file breaks the form; or a recipe, stream, edition, strategy or setting of it is
@@ -161,7 +194,7 @@ def read_sweep(name: str | Path) -> OpenSweep:
     if form.data_dir is not None:
         data_dir = path.parent / form.data_dir
         data_dir = data_dir if os.path.isdir(data_dir) else expanded(form.data_dir)
-    sweep = OpenSweep(form, path, recipes, streams, strategies, data_dir)
+    sweep = OpenSweep(form, path, recipes, streams, strategies, _orders(form, streams, path, orders), data_dir)
     for stream in streams.values():
         try:
             stream.edition(form.edition)
@@ -174,6 +207,18 @@ def read_sweep(name: str | Path) -> OpenSweep:
             said = str(error).removeprefix("--set").lstrip(": ")
             raise UserError(f"{path}: field 'settings.{wanted}': {said}") from error
     return sweep
+
+
+def _orders(form: Sweep, streams: dict[str, OpenStream], path: Path, given: str | None) -> dict[str, tuple[str, ...]]:
+    """The orders of each stream, the file's or those of ``--orders``."""
+    where = f"{path}: field 'orders'" if given is None else "--orders"
+    try:
+        wanted = form.orders if given is None else orders_of(given)
+        found = {name: all_orders(stream, wanted, where) for name, stream in streams.items()}
+        check_count(len(form.recipes) * sum(map(len, found.values())) * len(form.strategies) * len(form.seeds))
+    except ValueError as error:
+        raise UserError(f"{where} {error}.") from error
+    return found
 
 
 def _from_here(kind: str, name: str, folder: Path) -> str:

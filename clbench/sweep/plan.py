@@ -12,6 +12,7 @@ from clbench.compress.plan import Artifact, Plan
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
 from clbench.runs.job import Job, make_job
+from clbench.schema.order import order_name
 from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import OpenSweep
 from clbench.sweep.workload import Workload, inception_work, life_work
@@ -30,6 +31,7 @@ class Run:
         spec: what it is, but for its seed.
         seed: the run's.
         names: recipe, stream and strategy as people call them.
+        order: of the stream, in a word, see :func:`clbench.schema.order.order_name`; empty for its file's own.
         folder: where its record goes, the same as for ``clbench run``.
         done: whether the record is there.
     """
@@ -39,10 +41,16 @@ class Run:
     names: tuple[str, str, str]
     folder: Path
     done: bool
+    order: str = ""
 
     def __str__(self) -> str:
         model, stream, strategy = self.names
-        return f"{model} on {stream}, {strategy}, seed {self.seed}"
+        return f"{model} on {stream}, {strategy}{self.told_order}, seed {self.seed}"
+
+    @property
+    def told_order(self) -> str:
+        """With a comma before it."""
+        return self.order and f", order {self.order}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class SweepPlan:
 
     Attributes:
         sweep: what was asked for.
-        runs: all of them, the finished ones too: streams, strategies, recipes, seeds, each in the file's order.
+        runs: all of them, the finished ones too: streams, strategies, orders, recipes, seeds, each in the file's order.
         units: what is left to do, in an order in which nothing comes before what it needs.
         inceptions: trained models that the sweep's runs start from, each counted once.
         inceptions_there: how many of them are in the cache.
@@ -111,7 +119,8 @@ def make_plan(sweep: OpenSweep, base: Path) -> SweepPlan:
         names = job.recipe.form.name, job.stream.form.name, job.strategy.name
         for seed in sweep.form.seeds:
             folder = job.folder(base) / f"seed-{seed}"
-            runs.append(Run(job.spec, seed, names, folder, (folder / RECORD_NAME).is_file()))
+            done = (folder / RECORD_NAME).is_file()
+            runs.append(Run(job.spec, seed, names, folder, done, order_name(job.stream)))
             by_run.append(job)
     by_folder: dict[Path, Run] = {}
     for run in runs:
@@ -169,7 +178,8 @@ class _PlanBuilder:
         needs = self._needs(needed, tokens)
         self.makers.update({(e.kind, e.key): len(self.units) for e in missing})
         watched = f", watched by {job.strategy.name}" if planned.observed else ""
-        name = f"inception of {recipe.form.name} on {run.names[1]}, seed {run.seed}{watched}"
+        first = f" from {job.trained[0].name}" if run.order else ""
+        name = f"inception of {recipe.form.name} on {run.names[1]}{first}, seed {run.seed}{watched}"
         if plain:
             own = {"model": str(recipe.path), "strategy": "naive", "settings": {}}
             run = replace(run, spec=run.spec.model_copy(update=own))

@@ -72,6 +72,7 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
         "description": "Two domains.",
         "scenario": "domain-incremental",
         "label_space": ["other", "same"],
+        "orders": [["one"]],
         "editions": ["first", "second"],
         "edition": "second",
         "source": "real",

@@ -34,7 +34,7 @@ def written(folder: Path, **changes: Any) -> str:
 def test_the_boards_sweep_is_the_168_runs_that_it_says() -> None:
     board = read_sweep("board")
     form = board.form
-    assert form.count == len(form.recipes) * 2 * 2 * 3 == 168
+    assert board.count == len(form.recipes) * 2 * 2 * 3 == 168
     assert (form.edition, form.seeds, form.strategies) == ("embedded", (0, 1, 2), ("naive", "replay"))
     assert board.path == FOLDERS["sweep"] / "board.yaml"
 
