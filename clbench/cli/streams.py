@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.errors import listed
 from clbench.runtime import console
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
@@ -94,7 +95,7 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
         Text(
             f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "
             f"{content['max_length']} tokens a pair, from {content['backbone']}{seen}. "
-            f"Classes: {', '.join(content['label_space'])}."
+            f"Classes: {listed(content['label_space'])}."
         )
     )
     figures, about = (Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False) for _ in "ab")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from clbench.errors import UserError, nearest, short
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
+from clbench.schema.part import MOST_CLASSES
 from clbench.schema.shipped import find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
@@ -86,7 +87,7 @@ class Stream(Form):
     name: Name
     title: str = ""
     description: str = ""
-    label_space: tuple[Label, ...] = Field(min_length=2, max_length=256)
+    label_space: tuple[Label, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     domains: _Wanted = Field(min_length=1)
     evaluation_only: _Wanted = ()
     editions: dict[Name, Edition] = Field(min_length=1, max_length=100)
