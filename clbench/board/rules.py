@@ -12,7 +12,7 @@ import numpy as np
 
 from clbench.board.edition import EditionFacts
 from clbench.board.rerun import shipped_recipe, shipped_strategy
-from clbench.errors import UserError
+from clbench.errors import UserError, listed
 from clbench.record.forms import Record
 from clbench.record.parts import Domain, Plugin
 from clbench.schema.shipped import names
@@ -53,7 +53,7 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         field, apart = _first_field(shipped, told.stream), first_difference(shipped, told.stream)
         yield f"field 'configuration.stream.{field}' should be as {form.name} is shipped; {apart}"
     if list(record.label_space) != list(form.label_space):
-        yield f"field 'label_space' should be {list(form.label_space)}."
+        yield f"field 'label_space' should be {listed(map(repr, form.label_space))}."
     if told.max_length != edition.max_length:
         yield f"field 'configuration.max_length' should be {edition.max_length}, but is {told.max_length}."
     if told.shift != 1.0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.errors import listed
 from clbench.runtime import console
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
@@ -108,7 +109,7 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
         Text(
             f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "
             f"{content['max_length']} tokens a pair, from {content['backbone']}{seen}. "
-            f"{content['scenario'].capitalize()}. Classes: {', '.join(content['label_space'])}."
+            f"{content['scenario'].capitalize()}. Classes: {listed(content['label_space'])}."
         )
     )
     for number, order in enumerate(content["orders"]):

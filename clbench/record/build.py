@@ -26,7 +26,7 @@ from clbench.record.parts import (
     Split,
 )
 from clbench.schema.form import parse
-from clbench.schema.part import Name, Part
+from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.registry import Registry
 from clbench.schema.warning import RunWarning
 
@@ -78,7 +78,7 @@ class _Beginning(Part):
     """What of a record is known before the run, as :class:`~clbench.record.forms.Record` has it."""
 
     configuration: Configuration
-    label_space: tuple[Name, ...] = Field(min_length=2, max_length=1000)
+    label_space: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     domains: tuple[Name, ...]
     sources: tuple[dict[str, JsonValue], ...]
 

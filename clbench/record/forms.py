@@ -19,7 +19,7 @@ from clbench.record.parts import (
     Measured,
     Plugin,
 )
-from clbench.schema.part import Name, Part
+from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.scenario import DOMAIN, Scenario, open_classes
 from clbench.schema.warning import MEASURED, RunWarning
 
@@ -62,7 +62,7 @@ class Record(Part):
     schema_version: Literal[1, 2]
     clbench: str
     configuration: Configuration
-    label_space: tuple[Name, ...] = Field(min_length=2, max_length=1000)
+    label_space: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     data: tuple[Domain, ...] = Field(min_length=1)
     inception: tuple[InceptionStep, ...]
     points: tuple[EvaluationPoint, ...] = Field(min_length=1)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
-from clbench.schema.part import Name, Part
+from clbench.schema.part import MOST_CLASSES, Name, Part
 
 # What a machine or a package calls itself.
 Told = Annotated[str, Field(max_length=100_000)]
@@ -124,7 +124,7 @@ class Domain(Part):
     word_overlap: Score | None = Field(default=None, exclude_if=_absent)
     baselines: dict[Name, Score] = Field(default={}, max_length=20, exclude_if=lambda told: not told)
     task_type: Name = Field(default="pair", exclude_if=lambda told: told == "pair")
-    classes: Annotated[tuple[int, ...], Field(max_length=1000)] = Field(default=(), exclude_if=lambda told: not told)
+    classes: Annotated[tuple[int, ...], Field(max_length=MOST_CLASSES)] = Field(default=(), exclude_if=lambda told: not told)
     places: PackedPlaces | None = Field(default=None, exclude_if=lambda told: told is None)
 
     def all_baselines(self) -> dict[str, Score]:

@@ -104,7 +104,7 @@ def run_again(job: Job, seed: int) -> tuple[Record, list[dict[str, np.ndarray]]]
     """The run of one seed, of which nothing is kept: how a record is held against the run that it tells of.
 
     Returns:
-        Its record, and what the model says of :attr:`Job.anew` at the end of each experience, uint8 classes by domain;
+        Its record, and what the model says of :attr:`Job.anew` at the end of each experience, classes by domain;
         nothing where there are no such pairs.
 
     Raises:

@@ -14,6 +14,7 @@ from clbench.errors import UserError, nearest, short
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import Order, orders_in
+from clbench.schema.part import MOST_CLASSES
 from clbench.schema.scenario import DOMAIN, TASK, Scenario
 from clbench.schema.shipped import find, is_path, names
 
@@ -94,7 +95,7 @@ class Stream(Form):
     title: str = ""
     description: str = ""
     scenario: Scenario = Field(default=DOMAIN, exclude_if=lambda told: told == DOMAIN)
-    label_space: tuple[Label, ...] = Field(min_length=2, max_length=1000)
+    label_space: tuple[Label, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     heads: dict[Name, Annotated[tuple[Label, ...], Field(min_length=2)]] = Field(
         default={}, max_length=100, exclude_if=lambda told: not told
     )
