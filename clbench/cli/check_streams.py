@@ -48,7 +48,7 @@ def _check(
     with console.progress(quiet), prefixed(f"{stream.form.name}: "):
         loaded = load(stream, edition, data_dir=data_dir)
         longer = None if tokenizer is None else longer_rows(loaded, tokenizer, longest)
-        found = check(loaded, stream.form.label_space, longer, longest)
+        found = check(loaded, stream.form.label_space, longer, longest, _classes(stream, edition, data_dir))
     content = {
         "stream": stream.form.name,
         "edition": edition,
@@ -83,6 +83,17 @@ def _tokenizer(stream: OpenStream, edition: str, backbone: str | None) -> Tokeni
         return open_backbone(str(cached_folder(place.hub, place.revision))).tokenizer()
     except UserError:
         return None
+
+
+def _classes(stream: OpenStream, edition: str, data_dir: Path | None) -> dict[str, set[str]]:
+    """By domain, the classes that its label map, or what else it has, can give; none for one that does not say it."""
+    generated, found = stream.edition(edition).generated, {}
+    for domain in stream.domains:
+        source = domain.source_for(generated=generated, data_dir=data_dir is not None)
+        named = [] if source is None else [name for names in source.named_classes().values() for name in names]
+        if named:
+            found[domain.name] = set(named)
+    return found
 
 
 def _print(content: dict[str, Any], found: Sequence[Finding]) -> None:

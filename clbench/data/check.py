@@ -6,7 +6,7 @@ whoever made the files may want to mend, with the places where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -70,7 +70,7 @@ KINDS: dict[str, Callable[[Finding], str]] = {
     "leak": lambda found: f"the same texts stand in the {found.names[0]} part",
     "leak_between": lambda found: f"the same texts stand in the train part of {found.names[0]}",
     "missing": lambda found: (
-        f"without a class of the label space: {_few(found.names)}"
+        f"without a class that its label map has: {_few(found.names)}"
         if found.part is None
         else f"without a class that the domain has: {_few(found.names)}"
     ),
@@ -84,6 +84,7 @@ def check(
     label_space: Sequence[str],
     longer: Mapping[tuple[str, str], np.ndarray] | None = None,
     max_length: int | None = None,
+    classes: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[Finding, ...]:
     """What is odd, domain by domain, in the order of :data:`KINDS`. Texts are the same where every character is.
 
@@ -93,6 +94,7 @@ def check(
         longer: by domain and part, the rows that are cut, see :func:`clbench.encoder.cut.longer_rows`; None where
             nobody has counted tokens.
         max_length: tokens an example, special tokens included, with ``longer``.
+        classes: by domain, those that it is said to have; one that is not named should have every class.
     """
     trained = {data.name: _rows(data.splits["train"]) for data in loaded if "train" in data.splits}
     finders: tuple[Callable[[DomainData], Iterable[Finding]], ...] = (
@@ -102,7 +104,7 @@ def check(
         partial(_conflicts, label_space=label_space),
         _leaks,
         partial(_leaks_between, loaded=loaded, trained=trained),
-        partial(_missing, label_space=label_space),
+        partial(_missing, label_space=label_space, classes=classes or {}),
         partial(_unbalanced, label_space=label_space),
         partial(_longer, longer=longer or {}, max_length=max_length),
     )
@@ -189,13 +191,14 @@ def _leak(
     )  # fmt: skip
 
 
-def _missing(data: DomainData, label_space: Sequence[str]) -> Iterator[Finding]:
+def _missing(data: DomainData, label_space: Sequence[str], classes: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+    wanted = {number for number, name in enumerate(label_space) if name in classes.get(data.name, label_space)}
     has = {part: set(pairs.labels.tolist()) for part, pairs in data.splits.items()}
     whole = set().union(*has.values())
     named = partial(_class_names, label_space)
-    if len(whole) < len(label_space):
-        gone = named(set(range(len(label_space))) - whole)
-        yield Finding("missing", data.name, None, len(gone), len(label_space), names=gone)
+    if wanted - whole:
+        gone = named(wanted - whole)
+        yield Finding("missing", data.name, None, len(gone), len(wanted), names=gone)
     for part, known in has.items():
         if known != whole:
             yield Finding("missing", data.name, part, len(whole - known), len(whole), names=named(whole - known))

@@ -143,6 +143,11 @@ def test_missing_and_unbalanced_classes() -> None:
         Finding("missing", "one", "test", 1, 2, names=("b",)),
         Finding("unbalanced", "one", "train", 18, 19, limit=1, names=("a", "b")),
     )
+    # What a domain's map cannot give, it does not lack.
+    assert check(loaded, space, classes={"one": ["b", "a"]}) == check(loaded, space)[1:]
+    assert check(loaded, space, classes={"one": ["a", "b", "d"]})[0] == Finding(
+        "missing", "one", None, 1, 3, names=("d",)
+    )
     nine = made("one", train=letters("klmnopqrst", "1000000000"), test=letters("DE", "01"))
     assert check([nine], ("a", "b")) == ()
 
