@@ -117,7 +117,7 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
             out.print(Text(f"Order {number}: {', '.join(order)}."))
     figures, about = (Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False) for _ in "ab")
     figures.add_column("domain", no_wrap=True)
-    for column in ("train", "validation", "test", "words", "classes", "majority", "overlap", "bag of words"):
+    for column in ("train", "valid", "test", "words", "classes", "majority", "overlap", "bag"):
         figures.add_column(column, justify="right", no_wrap=True)
     for column in ("domain", "what it is", "licence"):
         about.add_column(column, no_wrap=column == "domain")
@@ -135,7 +135,7 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
     note = (
         "On the test part: words an example, shares of the domain's classes, and accuracy/balanced accuracy of "
         "classifiers that read no meaning (the majority class; of pairs, the share of the second sentence's words that "
-        "the first one has; which words there are). "
+        "the first one has; a bag of words). "
         "Domains with * are evaluated on and never trained on."
     )
     for part in ("", figures, "", Text(note, style="dim"), "", about, ""):

@@ -124,7 +124,9 @@ class Domain(Part):
     word_overlap: Score | None = Field(default=None, exclude_if=_absent)
     baselines: dict[Name, Score] = Field(default={}, max_length=20, exclude_if=lambda told: not told)
     task_type: Name = Field(default="pair", exclude_if=lambda told: told == "pair")
-    classes: Annotated[tuple[int, ...], Field(max_length=MOST_CLASSES)] = Field(default=(), exclude_if=lambda told: not told)
+    classes: Annotated[tuple[int, ...], Field(max_length=MOST_CLASSES)] = Field(
+        default=(), exclude_if=lambda told: not told
+    )
     places: PackedPlaces | None = Field(default=None, exclude_if=lambda told: told is None)
 
     def all_baselines(self) -> dict[str, Score]:
