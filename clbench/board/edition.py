@@ -65,13 +65,14 @@ class EditionFacts:
         return self._features[key]
 
     def _tokens(self, backbone: Backbone) -> TokenStore:
-        from clbench.encoder.tokens import pack
+        from clbench.encoder.tokens import join_stores, pack
 
         if backbone.digest in self._stores:
             return self._stores[backbone.digest]
         most = self.stream.edition(self.edition).max_length
-        first, second = ([t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second"))
-        return self._stores.setdefault(backbone.digest, pack(backbone.tokenizer(), first, second, most))
+        tokenizer = backbone.tokenizer()
+        parts = [pack(tokenizer, pairs.first, pairs.second, most) for pairs in self.tests.values()]
+        return self._stores.setdefault(backbone.digest, join_stores(parts))
 
     @cached_property
     def _stores(self) -> dict[str, TokenStore]:

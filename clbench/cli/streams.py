@@ -133,7 +133,7 @@ def _print(content: dict[str, Any], looked_up: bool) -> None:
         )
         about.add_row(name, Text(domain["title"] + _origin(domain["source"])), Text(domain["licence"]))
     note = (
-        "On the test part: words an example, shares of the domain's classes, and accuracy/balanced accuracy of "
+        "On the test part: words an example, shares of the domain's classes, and accuracy/balanced accuracy in % of "
         "classifiers that read no meaning (the majority class; of pairs, the share of the second sentence's words that "
         "the first one has; a bag of words). "
         "Domains with * are evaluated on and never trained on."
@@ -165,4 +165,4 @@ def _score(score: dict[str, float] | None) -> str:
 
     if score is None:
         return "–"
-    return "/".join(fixed(score[name], 2) for name in ("accuracy", "balanced_accuracy"))
+    return "/".join(fixed(100 * score[name], 0) for name in ("accuracy", "balanced_accuracy"))
