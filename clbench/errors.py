@@ -65,6 +65,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"the nearest of {len(names)} are {', '.join(alike(name, names, 0.0))}."
 
 
+def listed(names: Iterable[str], word: str = ", ", most: int = 20) -> str:
+    """The names as a sentence lists them; of very many the first and how many more there are.
+
+    >>> listed("abc"), listed("abcde", most=3)
+    ('a, b, c', 'a, b, c and 2 more')
+    """
+    found = list(names)
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
+    return word.join(found[:most]) + more
+
+
 def alike(name: str, known: Iterable[str], least: float = 0.55) -> list[str]:
     """The known names, at most three, that are at least so much like ``name``, 0 to 1; the nearest first.
 

@@ -47,7 +47,8 @@ ROWS: dict[str, type[BaseModel]] = {
 
 def told() -> dict[str, tuple[str, str]]:
     """Row by row, what is required and what is optional."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line[:2] == "| "]
+    table = [line for line in TEXT.partition("\n## ")[0].splitlines() if line[:2] == "| "]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     return {name: (required, optional) for name, required, optional in rows[1:]}
 
 
@@ -101,6 +102,37 @@ def test_the_example_does_what_it_says(example: Path, capsys: pytest.CaptureFixt
     job = make_job(spec_of("./my-recipe.yaml", "./home.yaml", {"data_dir": "data"}))
     assert job.recipe == read_recipe("my-recipe.yaml")
     assert job.recipe.teachers[1].form.name == "my-teacher"
+
+
+def test_single_sentences_of_five_classes_in_a_folder_of_csv_files(
+    example: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    domain = (example / "library.yaml").read_text()
+    assert len(domain.splitlines()) <= 15
+    (example / "museum.yaml").write_text(domain.replace("name: library", "name: museum"))
+    named = ["crime", "travel", "poetry", "history", "science"]
+    for name in ("library", "museum"):
+        (example / "shelves" / name).mkdir(parents=True)
+        for part, count in (("train", 30), ("validation", 10), ("test", 10)):
+            lines = [f'"{name}, {part} ""{i}""\r\nand more",{named[i % 5]}\r\n' for i in range(count)]
+            (example / "shelves" / name / f"{part}.csv").write_text(
+                "\ufeffblurb,shelf\r\n" + "".join(lines) + "who knows,-\r\n", newline=""
+            )
+    shown, checked = [line.split()[1:] for line in re.findall(r"```sh\n((?:.*\n)*?)```", TEXT)[1].splitlines()]
+    assert shown == ["streams", "./shelves.yaml", "--edition", "real", "--data-dir", "shelves"]
+    main([*shown, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["label_space"] == named
+    assert [content["word_overlap"] for content in told["domains"]] == [None, None]
+    main(shown)
+    assert "0.20/0.20/0.20/0.20/0.20 0.20/0.20 –" in " ".join(capsys.readouterr().out.split())
+    for content in told["domains"]:
+        assert content["splits"]["train"]["labels"] == dict.fromkeys(named, 6)
+        assert content["source"]["dropped"] == 3
+    assert {warning["kind"] for warning in told["warnings"]} == {"no_gold"}
+    main(checked)
+    assert "rows without a class were dropped; not in the label map: -" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ class EditionFacts:
         edition: its edition's name.
         splits: digest and size of each split of each domain.
         gold: each domain's reference labels, int (N,).
-        majority, word_overlap: accuracy and balanced accuracy of each domain's baselines.
+        baselines: accuracy and balanced accuracy of each domain's baselines, by name, ``majority`` among them.
+        kinds: each domain's task type and classes, as a record has them.
         tests: each domain's test pairs.
         sources: where each domain's pairs came from, as a record has it.
         warnings: what is odd about the pairs, see :func:`clbench.data.warnings.data_warnings`.
@@ -42,8 +43,8 @@ class EditionFacts:
     edition: str
     splits: Mapping[str, Mapping[str, tuple[str, int]]]
     gold: Mapping[str, np.ndarray]
-    majority: Mapping[str, tuple[float, float]]
-    word_overlap: Mapping[str, tuple[float, float]]
+    baselines: Mapping[str, Mapping[str, tuple[float, float]]]
+    kinds: Mapping[str, tuple[str, tuple[int, ...]]]
     tests: Mapping[str, Pairs]
     sources: Mapping[str, Mapping[str, Any]]
     warnings: tuple[RunWarning, ...]
@@ -79,13 +80,14 @@ class EditionFacts:
         return self._features[key]
 
     def _tokens(self, backbone: Backbone) -> TokenStore:
-        from clbench.encoder.tokens import pack
+        from clbench.encoder.tokens import join_stores, pack
 
         if backbone.digest in self._stores:
             return self._stores[backbone.digest]
         most = self.stream.edition(self.edition).max_length
-        first, second = ([t for pairs in self.tests.values() for t in getattr(pairs, s)] for s in ("first", "second"))
-        return self._stores.setdefault(backbone.digest, pack(backbone.tokenizer(), first, second, most))
+        tokenizer = backbone.tokenizer()
+        parts = [pack(tokenizer, pairs.first, pairs.second, most) for pairs in self.tests.values()]
+        return self._stores.setdefault(backbone.digest, join_stores(parts))
 
     @cached_property
     def _stores(self) -> dict[str, TokenStore]:
@@ -121,17 +123,17 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
     Raises:
         UserError: no such edition, or pairs that cannot be had.
     """
-    from clbench.data.baselines import fittable, majority, word_overlap
+    from clbench.data.baselines import fittable, majority, of_task_type
     from clbench.data.load import load
     from clbench.data.warnings import data_warnings
 
     generated = stream.edition(edition).generated
     data = load(stream, edition, data_dir=None if generated else data_dir)
     classes = len(stream.form.label_space)
-    baselines: dict[str, dict[str, tuple[float, float]]] = {"majority": {}, "word_overlap": {}}
+    baselines: dict[str, dict[str, tuple[float, float]]] = {}
     for one, fitted in zip(data, fittable(data), strict=True):
-        for name, score in (("majority", majority(fitted, classes)), ("word_overlap", word_overlap(fitted, classes))):
-            baselines[name][one.name] = (score.accuracy, score.balanced_accuracy)
+        known = {"majority": majority(fitted, classes), **of_task_type(fitted, classes)}
+        baselines[one.name] = {name: (score.accuracy, score.balanced_accuracy) for name, score in known.items()}
     return EditionFacts(
         stream=stream,
         edition=edition,
@@ -141,5 +143,6 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
         sources={d.name: dict(d.source) for d in data},
         warnings=data_warnings(data, stream.form.label_space),
         data_dir=data_dir,
-        **baselines,
+        baselines=baselines,
+        kinds={d.name: (d.task_type, d.classes) for d in data},
     )

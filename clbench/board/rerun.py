@@ -17,7 +17,7 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import find, names
 from clbench.schema.source import reads_data_dir
 from clbench.schema.spec import RunSpec
-from clbench.schema.strategy import Strategy, read_strategy, settings
+from clbench.schema.strategy import Strategy, read_strategy, setting_values
 from clbench.schema.stream import QUICK
 
 
@@ -197,21 +197,18 @@ def _assignments(configuration: Configuration, named: bool) -> dict[str, Any]:
         form = form.quick()
     if told.get("method") != form.method:
         return {}
-    shipped = form.model_dump(mode="json", by_alias=True)
-    if shipped["training"]["learning_rate"] is None:
+    shipped = setting_values(form)
+    if shipped["training.learning_rate"] is None:
         rate: object = _usual_rate(configuration)
         if rate is None and not named:
             training = told.get("training")
             rate = training.get("learning_rate") if isinstance(training, dict) else None
-        shipped["training"]["learning_rate"] = rate
+        shipped["training.learning_rate"] = rate
     found: dict[str, Any] = {}
-    for name in settings(form):
-        part, usual = told, shipped
-        if name.startswith("training."):
-            inner = told.get("training")
-            part, usual = (inner if isinstance(inner, dict) else {}), shipped["training"]
+    for name, usual in shipped.items():
+        part: object = told.get("training") if name.startswith("training.") else told
         key = name.removeprefix("training.")
-        if key in part and part[key] != usual[key]:
+        if isinstance(part, Mapping) and key in part and part[key] != usual:
             found[name] = part[key]
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from clbench.board.edition import EditionFacts
 from clbench.board.rerun import shipped_recipe, shipped_strategy
-from clbench.errors import UserError
+from clbench.errors import UserError, listed
 from clbench.record.forms import Record
 from clbench.record.parts import Domain, Plugin
 from clbench.schema.shipped import names
@@ -59,7 +59,7 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         field, apart = _first_field(shipped, told.stream), first_difference(shipped, told.stream)
         yield f"field 'configuration.stream.{field}' should be as {form.name} is shipped; {apart}"
     if list(record.label_space) != list(form.label_space):
-        yield f"field 'label_space' should be {list(form.label_space)}."
+        yield f"field 'label_space' should be {listed(map(repr, form.label_space))}."
     if told.max_length != edition.max_length:
         yield f"field 'configuration.max_length' should be {edition.max_length}, but is {told.max_length}."
     if told.shift != 1.0:
@@ -158,13 +158,25 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
         shares = np.bincount(gold, minlength=len(form.label_space)) / len(gold)
         if not all(same(a, b) for a, b in zip(domain.label_shares, shares.tolist(), strict=True)):
             yield f"{where}.label_shares' of {domain.name} should be {shares.tolist()}."
-        for field, score, tolerance in (
-            ("majority", facts.majority[domain.name], _LAST_DIGIT),
-            ("word_overlap", facts.word_overlap[domain.name], _FITTED),
-        ):
-            said = getattr(domain, field)
-            if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
-                yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
+        yield from _told_of_kind(domain, facts, where)
+
+
+def _told_of_kind(domain: Domain, facts: EditionFacts, where: str) -> Iterator[str]:
+    """What an example is, which classes there are, and what baselines reach."""
+    task_type, classes = facts.kinds[domain.name]
+    if domain.task_type != task_type:
+        yield f"{where}.task_type' of {domain.name} should be {task_type}."
+    if domain.classes != classes:
+        yield f"{where}.classes' of {domain.name} should be {list(classes) or 'left out'}."
+    told, known = domain.all_baselines(), facts.baselines[domain.name]
+    if set(told) != set(known):
+        yield f"{where}' of {domain.name} should have the baselines {', '.join(known)}, but has {', '.join(told)}."
+        return
+    for name, score in known.items():
+        tolerance, said = _LAST_DIGIT if name == "majority" else _FITTED, told[name]
+        if not (same(said.accuracy, score[0], tolerance) and same(said.balanced_accuracy, score[1], tolerance)):
+            field = f"baselines.{name}" if name in domain.baselines else name
+            yield f"{where}.{field}' of {domain.name} should be {score[0]:.6f} and {score[1]:.6f} (balanced)."
 
 
 def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[str]:
@@ -184,7 +196,7 @@ def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[
 
 
 # What these say follows from the edition's pairs.
-_OF_PAIRS = ("met_in_training", "one_class", "empty_texts")
+_OF_PAIRS = ("met_in_training", "one_class", "empty_texts", "label_conflict")
 
 
 def warning_problems(record: Record, facts: EditionFacts) -> Iterator[str]:

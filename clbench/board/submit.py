@@ -192,7 +192,7 @@ def _is_shipped(file: Path, record: Record) -> None:
     if stream not in names("stream"):
         raise UserError(
             f"{file}: the stream '{stream}' is not shipped with clbench, and the board takes no other: "
-            f"{', '.join(names('stream'))}."
+            f"{', '.join(names('stream'))}. For a board of your own, name its file with --stream."
         )
     try:
         problem = next(configuration_problems(record, read_stream(stream)), None)

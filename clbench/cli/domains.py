@@ -24,8 +24,10 @@ def command(domain: str | None, as_json: bool) -> None:
     shown = []
     for name in [domain] if domain is not None else names("domain"):
         form = read_yaml(find("domain", name), Domain)
-        used = [one.name for one in streams if form.name in (*one.domains, *one.evaluation_only)]
-        shown.append({**_described(form), "streams": used})
+        # A shipped domain is listed by its file's name: two files may read one data set in two ways.
+        listed = name if name in names("domain") else form.name
+        used = [one.name for one in streams if listed in (*one.domains, *one.evaluation_only)]
+        shown.append({"name": listed, **_described(form), "streams": used})
     if as_json:
         console.print_json(shown if domain is None else shown[0])
         return
@@ -34,7 +36,7 @@ def command(domain: str | None, as_json: bool) -> None:
 
 def _described(domain: Domain) -> dict[str, Any]:
     return {
-        "name": domain.name,
+        "data_set": domain.name,
         "title": domain.title,
         "licence": domain.licence,
         "citation": domain.citation,

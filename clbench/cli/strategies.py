@@ -16,20 +16,13 @@ def command(strategy: str | None, as_json: bool) -> None:
     """Show STRATEGY (a name or a YAML file; all that are shipped unless given): its method, its source, and the
     settings that `clbench run --set` changes, with their values."""
     from clbench.schema.shipped import names
-    from clbench.schema.strategy import read_strategy, settings
+    from clbench.schema.strategy import read_strategy, setting_values
 
     shown: list[dict[str, Any]] = []
     for name in [strategy] if strategy is not None else names("strategy"):
         form = read_strategy(name)
-        content = form.model_dump(mode="json", by_alias=True)
-        values = {
-            setting: content["training"][setting.removeprefix("training.")]
-            if setting.startswith("training.") else content[setting]
-            for setting in settings(form)
-        }  # fmt: skip
-        shown.append(
-            {key: content[key] for key in ("name", "title", "citation", "method")} | {"settings": values}
-        )  # fmt: skip
+        about = {"name": form.name, "title": form.title, "citation": form.citation, "method": form.method}
+        shown.append({**about, "settings": setting_values(form)})
     if as_json:
         print_json(shown if strategy is None else shown[0])
     else:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from clbench.cli.own_streams import own_streams
+
 
 @click.command("submit")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
@@ -15,6 +17,7 @@ import click
 @click.option("--licence", help="Of the model [default: the backbone's].")
 @click.option("--to", "folder", default="leaderboard/submissions", show_default=True,
               type=click.Path(path_type=Path), help="The folder of all submissions.")  # fmt: skip
+@own_streams
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
     runs: tuple[Path, ...],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.own_streams import own_streams
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--attest", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write what was seen to hold, a file a submission; the board shows it.")  # fmt: skip
 @click.option("--commit", help="For --attest: the commit of clbench that ran [default: the checkout's].")
+@own_streams
 @click.option("--only-submissions", is_flag=True, help="Refuse whatever is no submission: a run, a record, a link.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(

@@ -9,7 +9,7 @@ from typing import Any
 
 from clbench.board import SUBMISSION_NAME, find_submissions, read_submission
 from clbench.compare.orders import InOrder, in_common, of_one_model
-from clbench.errors import UserError, printable
+from clbench.errors import UserError, listed, printable
 from clbench.record import RECORD_NAME, Record, find_records, grouped, read_record
 
 # A setting's value as part of a name: longer ones are told apart well enough by their beginning.
@@ -146,7 +146,7 @@ def _may_be_compared(first: _Found, other: _Found) -> None:
     if one.domains != two.domains:
         raise refuse(f"its domains are {', '.join(two.domains)}, the other's {', '.join(one.domains)}")
     if one.label_space != two.label_space:
-        raise refuse(f"its classes are {', '.join(two.label_space)}, the other's {', '.join(one.label_space)}")
+        raise refuse(f"its classes are {listed(two.label_space)}, the other's {listed(one.label_space)}")
     for here, there in zip(one.data, two.data, strict=True):
         if here.splits["test"].digest != there.splits["test"].digest or here.gold != there.gold:
             editions = {one.configuration.edition, two.configuration.edition}

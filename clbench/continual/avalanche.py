@@ -24,12 +24,13 @@ with warnings.catch_warnings():
         SupervisedPlugin,
         SynapticIntelligencePlugin,
     )
-    from avalanche.training.storage_policy import ReservoirSamplingBuffer
+    from avalanche.training.storage_policy import ClassBalancedBuffer, ReservoirSamplingBuffer
     from avalanche.training.supervised import Cumulative, JointTraining, Naive
     from avalanche.training.utils import ParamData
 
 __all__ = [
     "AGEMPlugin",
+    "ClassBalancedBuffer",
     "ConstantSequence",
     "Cumulative",
     "DataAttribute",

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from clbench.continual import avalanche
 from clbench.encoder.batches import like_length
+from clbench.encoder.head import OpenClasses
 from clbench.encoder.tokens import rows_on
 
 
@@ -24,6 +25,7 @@ class Experience:
         name: the domain's name.
         train_rows, train_labels: int64 arrays of shape (N,).
         validation_rows, validation_labels: int64 arrays of shape (M,); they choose epochs and are never trained on.
+        opened: the classes that are told apart once the model has come to this domain; None for all, of every domain.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Experience:
     train_labels: np.ndarray
     validation_rows: np.ndarray
     validation_labels: np.ndarray
+    opened: OpenClasses | None = None
 
 
 def dataset(rows: Tensor, labels: Tensor) -> Any:

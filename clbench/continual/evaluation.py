@@ -29,7 +29,7 @@ class Point:
         examples: pairs that these steps trained on, pairs from a memory included.
         final: whether the experience is over; if so, the model is the one that goes on living.
         met: the domains trained on so far, the current one included.
-        predictions: for every domain of the stream, the class of each test pair, uint8 arrays.
+        predictions: for every domain of the stream, the class of each test pair, uint8 or uint16 arrays.
         validation: balanced accuracy on the validation pairs of what the experience trained on; empty before its end.
         held_bytes: what the strategy holds between this experience and the next; 0 before its end.
     """
@@ -64,9 +64,17 @@ def untouched(model: nn.Module) -> Iterator[None]:
 
 
 def look(model: nn.Module, evaluate: Evaluate) -> dict[str, np.ndarray]:
-    """The predictions that ``evaluate`` finds, as uint8 arrays, with the model and all randomness left as they were."""
+    """The predictions that ``evaluate`` finds, with the model and all randomness left as they were.
+
+    Returns:
+        By domain the class of each test pair, uint8 (N,), or uint16 where one is above 255.
+    """
     with untouched(model):
-        return {name: np.asarray(classes).astype(np.uint8) for name, classes in evaluate(model).items()}
+        return {name: _smallest(np.asarray(classes)) for name, classes in evaluate(model).items()}
+
+
+def _smallest(classes: np.ndarray) -> np.ndarray:
+    return classes.astype(np.uint8 if classes.max(initial=0) < 256 else np.uint16)
 
 
 def validate(model: nn.Module, experience: Experience, batch_size: int) -> float:

@@ -92,7 +92,8 @@ def live(
     Experience 0 is inception: the model comes trained on it, and the strategy takes what it needs of it.
 
     Args:
-        model: ``forward(rows: int64 (B,)) -> logits (B, C)``; a deep copy of it must share its token store.
+        model: ``forward(rows: int64 (B,)) -> logits (B, C)``; a deep copy of it must share its token store. Where the
+            experiences open classes one after another, its attribute ``open`` is set to what they say.
         experiences: the stream in order, the first domain included.
         strategy: how it learns.
         seed: the run's; every experience draws from generators seeded by a hash of it and the experience's number.
@@ -119,6 +120,10 @@ def live(
 
     for number, stage in list(enumerate(planned))[begin:]:
         seed_everything(seed, number)
+        # Joint training has come to every domain.
+        opened = by_name.get(stage.name, experiences[-1]).opened
+        if opened is not None:
+            model.open = opened  # type: ignore[assignment]
         watch = _Watch(model, number, stage, points, evaluation)
         judged = [by_name[name] for name in stage.trains_on]
         training = TrainingPlugin(strategy.training, judged, watch.step)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet", ".csv", ".tsv")
 
+# So many columns are listed in an error.
+_LISTED = 30
 # A line and the values that are read of it.
 Read = tuple[int, Sequence[Any]]
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -82,8 +84,16 @@ def read_file(path: Path, wanted: Sequence[str], quoting: Quoting | None = None)
 
 def missing_column(origin: str, wanted: str, there: Iterable[str]) -> UserError:
     """The error for a column that is not there; it names those that are."""
-    listed = ", ".join(f"'{name}'" for name in there) or "none"
-    return UserError(f"{origin}: column '{wanted}' is missing; the columns there are {listed}.")
+    names = [str(name) for name in there]
+    listed = ", ".join(f"'{name[:80]}'" for name in names[:_LISTED]) or "none"
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    hint = ""
+    for name in names:
+        if name != wanted and name.strip() == wanted.strip():
+            hint = f"; take the spaces out that stand around '{name[:80]}'"
+        elif name != wanted and name.strip().casefold() == wanted.strip().casefold():
+            hint = f"; '{name[:80]}' is spelled otherwise"
+    return UserError(f"{origin}: column '{wanted}' is missing; the columns there are {listed}{more}{hint}.")
 
 
 def check_columns(origin: str, wanted: Sequence[str], there: Sequence[str]) -> None:
@@ -114,7 +124,25 @@ def table_rows(table: pyarrow.Table, wanted: Sequence[str], origin: str, where: 
     """
     *texts, label = wanted
     found = tuple(_column(table, text, "text", where) for text in texts)
-    return Rows(origin, "row", range(1, len(table) + 1), found, _column(table, label, "label", where))
+    labels = _column(table, label, "label", where)
+    return Rows(origin, "row", range(1, len(table) + 1), found, labels, names=_class_names(table, label))
+
+
+def _class_names(table: pyarrow.Table, column: str) -> tuple[str, ...]:
+    """What the numbers of a column stand for, where the schema holds what ``datasets`` writes of a ClassLabel."""
+    from pyarrow import types
+
+    written = (table.schema.metadata or {}).get(b"huggingface")
+    if written is None or not types.is_integer(table.column(column).type):
+        return ()
+    try:
+        feature = json.loads(written)["info"]["features"][column]
+        if feature["_type"] != "ClassLabel":
+            return ()
+        names = feature["names"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ()  # of another tool, or damaged: labels are numbers then
+    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
 
 def _column(table: pyarrow.Table, column: str, holds: Literal["text", "label"], origin: str) -> list[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,9 +15,14 @@ from clbench.data.pairs import Pairs, Places
 from clbench.errors import UserError, nearest
 from clbench.schema.domain import Reading, label_key
 from clbench.schema.task_type import LABEL
+from clbench.schema.warning import RunWarning
 
-# What stands for "nobody labelled this pair" in published sets.
-_UNLABELLED = ("", "-", "-1", "?", "nan", "none", "null", "n/a", "na")
+# What stands for "nobody labelled this" in published sets and means nothing else: dropped unless the map names it.
+_NO_GOLD = ("", "-", "-1", "nan")
+# A score may be -1.
+_NO_SCORE = ("", "-", "nan")
+# What may stand for it, or be a class.
+_UNLABELLED = ("?", "none", "null", "n/a", "na")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Rows:
         texts: of each text of an example N values, of whatever type the source held.
         labels: N values.
         quoted: columns of which every field stands in double quotes that were read as text.
+        names: where the labels are places in a list of names, as of a ClassLabel of ``datasets``: that list.
     """
 
     origin: str
@@ -38,10 +45,36 @@ class Rows:
     texts: tuple[Sequence[Any], ...]
     labels: Sequence[Any]
     quoted: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What became of rows.
+
+    Attributes:
+        pairs: those that have a class of the label space, in the rows' order.
+        dropped: how many have none: by the domain's map or bands, or because nobody labelled them.
+        no_gold: of these, the rows that nobody labelled and that the map does not name: how many, by label, as
+            :func:`~clbench.schema.domain.label_key` spells it.
+    """
+
+    pairs: Pairs
+    dropped: int
+    no_gold: Counter[str]
 
 
 def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[Pairs, int]:
-    """Labelled pairs in the rows' order, and how many rows were dropped because their label or score is none.
+    """Labelled pairs in the rows' order, and how many rows were dropped; see :func:`labelled`."""
+    found = labelled(rows, reading, label_space)
+    return found.pairs, found.dropped
+
+
+def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labelled:
+    """Rows as labelled pairs.
+
+    A label of -1, ``-``, NaN or nothing at all says that nobody labelled the row, which is dropped unless the map names
+    that label; so is one whose score is ``-``, NaN or nothing.
 
     Args:
         rows: N rows.
@@ -49,10 +82,12 @@ def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[
         label_space: the stream's classes; a label's number is its place.
 
     Raises:
-        UserError: a text that is no string, a label that the map does not name, a score that is no number.
+        UserError: a text that is no string, a label that the map does not name, a score that is no number, or no row
+            that anybody labelled.
     """
     number = {name: place for place, name in enumerate(label_space)}
-    class_of = _by_map(reading, rows) if reading.labels is not None else _by_bands(reading, rows)
+    no_gold: Counter[str] = Counter()
+    class_of = (_by_bands if reading.labels is None else _by_map)(reading, rows, no_gold)
     kept: list[int] = []
     labels: list[int] = []
     for row, (*texts, label) in enumerate(zip(*rows.texts, rows.labels, strict=True)):
@@ -62,16 +97,40 @@ def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[
         if name is not None:
             kept.append(row)
             labels.append(number[name])
-    places = Places(rows.unit, np.array([rows.places[row] for row in kept], dtype=np.int64))
+    if no_gold and not kept:
+        raise _nobody_labelled(rows, reading, no_gold)
+    places = Places(rows.unit, np.array([rows.places[row] for row in kept], dtype=np.int64), rows.origin)
     read = reading.task_type.sequence
     sequences = [read(*(side[row] for side in rows.texts)) for row in kept]
     second = [second for _, second in sequences if second is not None]
     pairs = Pairs.of([first for first, _ in sequences], second if second or not kept else None, labels, places)
-    return pairs, len(rows.labels) - len(kept)
+    return Labelled(pairs, len(rows.labels) - len(kept), no_gold)
 
 
-def _by_map(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
+def no_gold_warnings(domain: str, found: Iterable[Labelled]) -> list[RunWarning]:
+    """At most one warning, of the rows of all of a domain's files that were dropped because nobody labelled them."""
+    parts = list(found)
+    dropped = sum((part.no_gold for part in parts), Counter[str]())
+    if not dropped:
+        return []
+    total = sum(len(part.pairs) + part.dropped for part in parts)
+    names = tuple(key or "empty" for key, _ in dropped.most_common())
+    return [RunWarning(kind="no_gold", domain=domain, count=dropped.total(), total=total, names=names)]
+
+
+def _nobody_labelled(rows: Rows, reading: Reading, no_gold: Counter[str]) -> UserError:
+    (key, _), *_ = no_gold.most_common(1)
+    spelled = f"'{key}'" if key else "nothing"
+    field = "" if reading.labels is None else "; if it is a class, name it under 'labels'"
+    return UserError(
+        f"{rows.origin}: none of its {len(rows.labels):,} rows has a label: column '{reading.columns[LABEL]}' holds "
+        f"{spelled}, which says that nobody labelled the row{field}."
+    )
+
+
+def _by_map(reading: Reading, rows: Rows, no_gold: Counter[str]) -> Callable[[int, Any], str | None]:
     known = {label_key(key): name for key, name in (reading.labels or {}).items()}
+    named = _named(rows, known, reading.columns[LABEL])
 
     def class_of(row: int, label: Any) -> str | None:
         if label is not None and not isinstance(label, str | int | float | Decimal):
@@ -80,33 +139,70 @@ def _by_map(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
                 f"{type(label).__name__}."
             )
         key = label_key(label)
-        if key not in known:
-            raise UserError(
-                f"{_place(rows, row)}: label {_shown(label)} in column '{reading.columns[LABEL]}' is not in the "
-                f"domain's label map; {_remedy(rows, reading.columns[LABEL], key, known)}"
-            )
-        return known[key]
+        key = named.get(key, key)
+        if key in known:
+            return known[key]
+        if key.lower() in _NO_GOLD:
+            no_gold[key] += 1
+            return None
+        called = f" ('{key}')" if key != label_key(label) else ""
+        raise UserError(
+            f"{_place(rows, row)}: label {_shown(label)}{called} in column '{reading.columns[LABEL]}' is not in the "
+            f"domain's label map; {_remedy(rows, reading.columns[LABEL], key, known)}"
+        )
 
     return class_of
+
+
+def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str, str]:
+    """From the numbers of named labels to the keys that stand for them in the map: names, unless it has the number.
+
+    Raises:
+        UserError: the map can be read in two ways.
+    """
+    numbers = [str(number) for number in range(len(rows.names))]
+    names = [label_key(name) for name in rows.names]
+    if all(number in known for number in numbers):
+        by_name = {}
+    elif all(name in known for name in names):
+        return dict(zip(numbers, names, strict=True))
+    else:
+        if any(name in numbers and name in known and name != numbers[place] for place, name in enumerate(names)):
+            few = list(zip(numbers, names, strict=True))[:4]
+            listed = ", ".join(f"{number} for '{name[:40]}'" for number, name in few)
+            raise UserError(
+                f"{rows.origin}: column '{column}' holds numbers that stand for names ({listed}), some of which are "
+                "numbers too, and the domain's label map has neither all numbers nor all names; name every class in it."
+            )
+        by_name = {number: name for number, name in zip(numbers, names, strict=True) if number not in known}
+    for number, name in zip(numbers, names, strict=True):
+        if number in known and name in known and name not in numbers and known[number] != known[name]:
+            raise UserError(
+                f"{rows.origin}: label {number} in column '{column}' is called '{name[:80]}', and the domain's label "
+                f"map says one thing of {number} and another of '{name[:80]}'; keep one of the two."
+            )
+    return by_name
 
 
 def _remedy(rows: Rows, column: str, key: str, known: dict[str, str | None]) -> str:
     if column in rows.quoted:
         return "its fields are in quotes: give 'quoting: minimal' under 'folder' in the domain's file."
     if key.lower() in _UNLABELLED:
-        # The key as YAML takes it.
-        name = key if key == "-1" else f'"{key}"'
         return (
             f"known are {', '.join(sorted(known))}; if it means that a pair has no label, map it to null to drop "
-            f"such pairs ({name}: null under 'labels')."
+            f"such pairs (\"{key}\": null under 'labels')."
         )
     return nearest(key, known)
 
 
-def _by_bands(reading: Reading, rows: Rows) -> Callable[[int, Any], str | None]:
+def _by_bands(reading: Reading, rows: Rows, no_gold: Counter[str]) -> Callable[[int, Any], str | None]:
     def class_of(row: int, label: Any) -> str | None:
         score = _score(label)
         if not math.isfinite(score):
+            key = label_key(label) if label is None or isinstance(label, str | float | Decimal) else "a score"
+            if key.lower() in _NO_SCORE:
+                no_gold[key] += 1
+                return None
             raise UserError(
                 f"{_place(rows, row)}: column '{reading.columns[LABEL]}' should hold a score, "
                 f"but holds {_shown(label)}."

@@ -68,7 +68,7 @@ def load(
         events.advance(task, number, count, "domains", domain.name)
         folder = data_dir / domain.name if data_dir is not None and source.reads_data_dir else None
         request = _request(stream, edition, domain, shift, folder)
-        loaded.append(_finish(source, source.load(request), request))
+        loaded.append(_placed(_finish(source, source.load(request), request), source, stream))
     events.advance(task, count, count, "domains")
     events.end(task)
     return loaded
@@ -98,7 +98,9 @@ def draw_anew(
     for number, (domain, data) in enumerate(zip(stream.domains, known, strict=True)):
         events.advance(task, number, len(known), "domains", domain.name)
         request = _request(stream, edition, domain, shift)
-        found[domain.name] = _source(domain, True, False).draw_anew(request, seed, data)
+        start = stream.own_space(domain.name)[1]
+        drawn = _source(domain, True, False).draw_anew(request, seed, data)
+        found[domain.name] = _moved(drawn, start)
     events.advance(task, len(known), len(known), "domains")
     events.end(task)
     return found
@@ -117,7 +119,7 @@ def load_domain(name: str, edition: str, *, data_dir: Path | None = None) -> tup
 def _request(stream: OpenStream, edition: str, domain: Domain, shift: float, folder: Path | None = None) -> Request:
     """What an edition wants of a domain's source."""
     return Request(
-        domain=domain.name, label_space=stream.form.label_space,
+        domain=domain.name, label_space=stream.own_space(domain.name)[0],
         trained_on=not stream.is_evaluation_only(domain.name), sizes=stream.edition(edition).caps(),
         beside=stream.files.get(domain.name, stream.path).parent, shift=shift, folder=folder,
     )  # fmt: skip
@@ -156,6 +158,42 @@ def _finish(form: Source, data: DomainData, request: Request) -> DomainData:
     single = all(pairs.second is None for pairs in splits.values())
     task_type = form.task_type.name if isinstance(form, Reading) else "single" if single else data.task_type
     return replace(data, name=name, splits=splits, source=source, task_type=task_type)
+
+
+def first_labels(stream: OpenStream, edition: str, *, data_dir: bool) -> tuple[str, ...]:
+    """The names of the classes that a stream's first domain can give: those of the model at inception.
+
+    Args:
+        stream: the stream.
+        edition: the edition's name.
+        data_dir: whether the pairs come from a folder of files.
+    """
+    domain = stream.domains[0]
+    space, start = stream.own_space(domain.name)
+    source = _source(domain, stream.edition(edition).generated, data_dir)
+    return tuple(space[place - start] for place in _classes(source, stream, domain.name))
+
+
+def _classes(form: Source, stream: OpenStream, domain: str) -> tuple[int, ...]:
+    """The classes that a domain's source can give, as places in the label space, ascending.
+
+    A source that names no class, or a single one, may give any.
+    """
+    space, start = stream.own_space(domain)
+    named = {label for labels in form.named_classes().values() for label in labels}
+    return tuple(start + place for place, label in enumerate(space) if label in named or len(named) < 2)
+
+
+def _placed(data: DomainData, form: Source, stream: OpenStream) -> DomainData:
+    """The domain with its labels in the stream's label space, and the classes that its source can give."""
+    start, classes = stream.own_space(data.name)[1], _classes(form, stream, data.name)
+    splits = {split: _moved(pairs, start) for split, pairs in data.splits.items()}
+    whole = len(classes) == len(stream.form.label_space)
+    return replace(data, splits=splits, classes=() if whole else classes)
+
+
+def _moved(pairs: Pairs, by: int) -> Pairs:
+    return replace(pairs, labels=pairs.labels + by) if by else pairs
 
 
 def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from clbench.data.baselines import BaselineScore, fittable, majority, word_overlap
+from clbench.data.baselines import BaselineScore, bag_of_words, fittable, majority, of_task_type
 from clbench.data.pairs import DomainData, Pairs
 from clbench.data.warnings import data_warnings
 from clbench.schema.domain import Domain
 from clbench.schema.stream import OpenStream
 from clbench.schema.warning import RunWarning
+
+# Where a task type has no such baseline.
+_NONE: dict[str, BaselineScore | None] = {"word_overlap": None}
 
 
 def overview(
@@ -25,8 +28,9 @@ def overview(
 ) -> dict[str, Any]:
     """A stream's edition and its domains.
 
-    A domain's ``splits`` give ``pairs``, ``labels`` (pairs a class) and ``words`` (a pair, on the mean, cut at white
-    space); its baselines are measured on ``test``, and null where there is nothing to fit them on.
+    A domain's ``classes`` are those that its source can give; its ``splits`` give ``pairs``, ``labels`` (pairs a class)
+    and ``words`` (a pair, on the mean, cut at white space); its baselines are measured on ``test``, and null where
+    there is nothing to fit them on.
 
     Args:
         stream: the stream.
@@ -44,6 +48,7 @@ def overview(
         "stream": form.name,
         "title": form.title,
         "description": form.description.strip(),
+        "scenario": form.scenario,
         "label_space": list(form.label_space),
         "orders": [list(order) for order in stream.orders],
         "editions": list(form.editions),
@@ -65,13 +70,16 @@ def _domain(
         "name": domain.name,
         "title": domain.title,
         "evaluation_only": evaluation_only,
+        "task_type": data.task_type,
+        "classes": [label_space[place] for place in data.classes] or list(label_space),
         "licence": domain.licence,
         "citation": domain.citation,
         "published_sizes": domain.sizes,
         "source": dict(data.source),
         "splits": {split: _split(pairs, label_space) for split, pairs in data.splits.items()},
         "majority": _score(majority(fitted, len(label_space))),
-        "word_overlap": _score(word_overlap(fitted, len(label_space))),
+        **{name: _score(score) for name, score in {**_NONE, **of_task_type(fitted, len(label_space))}.items()},
+        "bag_of_words": _score(bag_of_words(fitted, len(label_space))),
     }
 
 
@@ -85,5 +93,5 @@ def _split(pairs: Pairs, label_space: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _score(score: BaselineScore) -> dict[str, float]:
-    return asdict(score)
+def _score(score: BaselineScore | None) -> dict[str, float] | None:
+    return None if score is None else asdict(score)

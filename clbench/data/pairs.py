@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,12 @@ class Places:
     Attributes:
         unit: what ``numbers`` count: ``line`` or ``row``.
         numbers: int64 array of shape (N,), 1-based.
+        origin: the file, or the hub's split.
     """
 
     unit: str
     numbers: np.ndarray
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,15 @@ class Pairs:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at ``rows``, in that order."""
-        places = self.places and Places(self.places.unit, self.places.numbers[list(rows)])
+        places = self.places and replace(self.places, numbers=self.places.numbers[list(rows)])
         first, *second = (tuple(side[r] for r in rows) for side in self.sides)
         return Pairs.of(first, second[0] if second else None, self.labels[list(rows)], places)
+
+    def relabelled(self, places: Sequence[int]) -> Pairs:
+        """The same with labels that are numbers in ``places``: 0 where the label is ``places[0]``, and so on."""
+        number = {place: label for label, place in enumerate(places)}
+        labels = np.array([number[label] for label in self.labels.tolist()], dtype=np.int64)
+        return Pairs(self.first, self.second, labels, self.places)
 
     def digest(self) -> str:
         """sha256 over every text and label, in order: equal digests mean equal data."""
@@ -120,6 +128,7 @@ class DomainData:
         source: where the pairs came from, for the record (source kind, revision resolved, folder, generator seed).
         warnings: what was odd about the files that they were read from.
         task_type: the name of what its examples are, see :mod:`clbench.schema.task_type`.
+        classes: the classes that it has, as places in the label space, ascending; empty for all of them.
     """
 
     name: str
@@ -127,3 +136,4 @@ class DomainData:
     source: dict[str, str | int | float]
     warnings: tuple[RunWarning, ...] = ()
     task_type: str = "pair"
+    classes: tuple[int, ...] = ()

@@ -14,7 +14,7 @@ from clbench.schema.warning import RunWarning
 
 def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> tuple[RunWarning, ...]:
     """Warnings about a stream's pairs, domain by domain: what their reading told, test pairs that were met in training,
-    parts of one class, empty texts.
+    parts of one class, empty texts, texts with two labels.
 
     Args:
         loaded: the domains in the stream's order.
@@ -39,10 +39,26 @@ def _of_domain(
         classes = np.unique(pairs.labels)
         if len(classes) == 1:
             yield RunWarning(kind="one_class", domain=data.name, names=(split, label_space[int(classes[0])]))
-    empty = sum(not all(map(_visible, texts)) for split in data.splits.values() for texts in split.texts())
+    empty = sum(not all(map(visible, texts)) for split in data.splits.values() for texts in split.texts())
     if empty:
         total = sum(map(len, data.splits.values()))
         yield RunWarning(kind="empty_texts", domain=data.name, count=empty, total=total)
+    conflicting = label_conflicts(data)
+    if conflicting:
+        count = sum(texts in conflicting for split in data.splits.values() for texts in split.texts())
+        total = sum(map(len, data.splits.values()))
+        yield RunWarning(kind="label_conflict", domain=data.name, count=count, total=total)
+
+
+def label_conflicts(data: DomainData) -> set[tuple[str, ...]]:
+    """The texts of a domain's examples that stand with more than one label, in one part or in several."""
+    labels: dict[tuple[str, ...], int] = {}
+    found = set()
+    for pairs in data.splits.values():
+        for texts, label in zip(pairs.texts(), pairs.labels.tolist(), strict=True):
+            if labels.setdefault(texts, label) != label:
+                found.add(texts)
+    return found
 
 
 def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, ...], list[str]]:
@@ -57,6 +73,6 @@ def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, ...], l
     return found
 
 
-def _visible(text: str) -> bool:
+def visible(text: str) -> bool:
     """Whether there is anything to read in it: neither spaces nor control characters, which tokenizers drop."""
     return any(unicodedata.category(character)[0] not in "CZ" for character in text)

@@ -23,6 +23,8 @@ from clbench.errors import NotFinite, UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
+    from clbench.encoder.head import OpenClasses
+
 
 @dataclass
 class Held:
@@ -61,6 +63,8 @@ class Classifier(nn.Module):
         self.packed = packed
         self.graphs = Graphs()
         self._parts: MicroBatches | None = None
+        # Which classes are told apart for which row; all of them where nobody says.
+        self.open: OpenClasses | None = None
         # Weights that stay zero: see clbench.compress.masks.
         self.held: list[Held] = []
         if not self.family.written_out:
@@ -122,7 +126,9 @@ class Classifier(nn.Module):
         which are left in ``.grad``."""
         on_gpu = self.store is not None and self.store.device.kind == "cuda"
         said = self._replayed(rows, False, self.layers_used()) if on_gpu else None
-        return self(rows) if said is None else said[1]
+        if said is None:
+            return self(rows)
+        return said[1] if self.open is None else self.open(said[1], rows)
 
     def states_and_logits(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states of the rows' first tokens after every layer, (layers, B, H), and logits (B, C).
@@ -166,7 +172,12 @@ class Classifier(nn.Module):
         self.graphs.clear()
 
     def _said(self, rows: Tensor, states: bool) -> Said:
-        """First tokens' states, where they are asked for, and logits: replayed, in parts, or as they come."""
+        """First tokens' states, where they are asked for, and logits of the classes that are told apart."""
+        firsts, logits = self._computed(rows, states)
+        return firsts, logits if self.open is None else self.open(logits, rows)
+
+    def _computed(self, rows: Tensor, states: bool) -> Said:
+        """The same with the logits of every class: replayed, in parts, or as they come."""
         used = self.layers_used()
         if self._has_graphs(rows):
             try:

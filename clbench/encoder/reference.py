@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from clbench.encoder.tokens import TokenStore
+
+if TYPE_CHECKING:
+    from clbench.encoder.head import OpenClasses
 
 # A word's share of a key of 64 bits: any vocabulary is smaller.
 _BITS = np.uint64(32)
@@ -31,6 +34,8 @@ class ReferenceModel(nn.Module):
     def __init__(self, classes: int, buckets: int | None, store: TokenStore | None = None) -> None:
         super().__init__()
         self.store = store
+        # Which classes are told apart for which row, see clbench.encoder.head.OpenClasses; all where nobody says.
+        self.open: OpenClasses | None = None
         self.bias = nn.Parameter(torch.zeros(classes))
         # Named as embedding tables are: it is looked up and summed, never multiplied.
         self.pair_embeddings = (
@@ -55,6 +60,10 @@ class ReferenceModel(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
+        logits = self._computed(rows)
+        return logits if self.open is None else self.open(logits, rows)
+
+    def _computed(self, rows: Tensor) -> Tensor:
         if self.pair_embeddings is None:
             return self.bias.expand(len(rows), -1)
         buckets, counts = (part.to(self.bias.device) for part in self.features(rows))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.encoder.hf_folder import read_json
-from clbench.errors import UserError
+from clbench.errors import UserError, listed
 from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.form import shown
 
@@ -221,12 +221,12 @@ def _arranged(
         told = _order(labels, label_space)
         if told is None or len(labels) != rows:
             raise UserError(
-                f"{origin}: --labels should name {', '.join(label_space)}, each once, in the order of the head's "
-                f"{rows} rows, but names {', '.join(labels)}."
+                f"{origin}: --labels should name {listed(label_space)}, each once, in the order of the head's "
+                f"{rows} rows, but names {listed(labels)}."
             )
         if order is not None and order != told:
             raise UserError(
-                f"{origin}: --labels names {', '.join(labels)}, but config.json names the head's rows "
+                f"{origin}: --labels names {listed(labels)}, but config.json names the head's rows "
                 f"{', '.join(names or ())[:200]}; leave --labels out, or correct whichever is wrong."
             )
         return Head(tuple(told), named=True)
@@ -236,7 +236,7 @@ def _arranged(
         return Head(tuple(range(rows)), named=False)
     said = names if names is not None else [f"LABEL_{number}" for number in range(rows)]
     raise UserError(
-        f"{origin}: its head should tell {' from '.join(label_space)}, in that order or by these names in id2label, "
+        f"{origin}: its head should tell {listed(label_space, ' from ')}, in that order or by these names in id2label, "
         f"but tells {', '.join(said)[:200]}."
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from clbench.errors import UserError
 from clbench.schema.registry import Registry
+from clbench.schema.scenario import DOMAIN, Scenario
 
 # Where a metric that names no place is shown: behind clbench's own.
 _LAST = 1000
@@ -29,6 +30,8 @@ class Life:
         experience: (P,) int, 0 at inception.
         final: (P,) bool, whether the point is the one that ends its experience.
         majority: (D,) accuracy of each domain's majority class.
+        sizes: (D,) test examples of each domain; None where nobody counts them.
+        scenario: which classes are told apart, and when, see :mod:`clbench.schema.scenario`.
     """
 
     accuracy: np.ndarray
@@ -38,6 +41,8 @@ class Life:
     experience: np.ndarray
     final: np.ndarray
     majority: np.ndarray
+    sizes: np.ndarray | None = None
+    scenario: Scenario = DOMAIN
 
     @cached_property
     def ends(self) -> Life:

@@ -269,10 +269,10 @@ def lifetime_bootstrap(
         step = max(1, 2**20 // size)
         for begin in range(0, resamples, step):
             chunk = drawn[begin : begin + step]
-            counts = np.empty((len(chunk), size))
-            for row in counts:
-                row[:] = np.bincount(rng.integers(0, size, size), minlength=size)
-            chunk += counts @ part / size
+            # All rows at once: a thousand classes are as many small parts, each with resamples of its own.
+            places = rng.integers(0, size, (len(chunk), size)) + size * np.arange(len(chunk))[:, None]
+            counts = np.bincount(places.ravel(), minlength=places.size).reshape(places.shape)
+            chunk += counts.astype(float) @ part / size
             done += len(chunk) * size
             if on_done is not None:
                 on_done(done / (resamples * pairs))

@@ -27,7 +27,22 @@ def balanced_accuracy(gold: np.ndarray, found: np.ndarray) -> float:
     >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.8333333333333333
     """
-    return float(np.mean([np.mean(found[gold == label] == label) for label in np.unique(gold)]))
+    return float(recalls(gold, found)[1].mean())
+
+
+def recalls(gold: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Recall of each class that occurs in ``gold``, P(found = c | gold = c).
+
+    Returns:
+        Of K classes, ascending: the class, its recall and its support, the number of its pairs; (K,) each.
+
+    >>> classes, recall, support = recalls(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    >>> classes.tolist(), recall.round(3).tolist(), support.tolist()
+    ([0, 1], [0.667, 1.0], [3, 1])
+    """
+    classes, place = np.unique(gold, return_inverse=True)
+    support = np.bincount(place)
+    return classes, np.bincount(place[gold == found], minlength=len(classes)) / support, support
 
 
 def macro_f1(gold: np.ndarray, found: np.ndarray) -> float:
@@ -38,11 +53,11 @@ def macro_f1(gold: np.ndarray, found: np.ndarray) -> float:
     >>> macro_f1(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.7333333333333334
     """
-    scores = []
-    for label in np.union1d(gold, found):
-        right = np.sum((gold == label) & (found == label))
-        scores.append(2 * right / (np.sum(gold == label) + np.sum(found == label)))
-    return float(np.mean(scores))
+    labels = np.union1d(gold, found)
+    right, there, named = (
+        np.bincount(np.searchsorted(labels, part), minlength=len(labels)) for part in (gold[gold == found], gold, found)
+    )
+    return float((2 * right / (there + named)).mean())
 
 
 def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
@@ -60,6 +75,21 @@ def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
     0.825
     """
     return float(np.mean([row[known].mean() for row, known in zip(matrix, met, strict=True)]))
+
+
+def incremental_accuracy(matrix: np.ndarray, met: np.ndarray, sizes: np.ndarray) -> float:
+    """Mean over experiences of the accuracy on all test pairs of the seen domains, taken together.
+
+    1/T sum_t (sum_{d in M_t} n_d A[t, d]) / (sum_{d in M_t} n_d), n_d the test pairs of d (the average incremental
+    accuracy of Rebuffi et al. 2017, iCaRL): pairs weigh the same, where in lifetime accuracy domains do.
+
+    >>> a = np.array([[0.9, 0.5], [0.7, 0.8]])
+    >>> met = np.array([[True, False], [True, True]])
+    >>> round(incremental_accuracy(a, met, np.array([300, 100])), 4)  # (0.9 + (210 + 80) / 400) / 2
+    0.8125
+    """
+    weights = met * sizes
+    return float(np.mean((matrix * weights).sum(axis=1) / weights.sum(axis=1)))
 
 
 def final_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:

@@ -26,7 +26,7 @@ from clbench.record.parts import (
     Split,
 )
 from clbench.schema.form import parse
-from clbench.schema.part import Name, Part
+from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.registry import Registry
 from clbench.schema.warning import RunWarning
 
@@ -71,14 +71,14 @@ class DomainInfo:
     data: DomainData
     evaluation_only: bool
     majority: ScoreLike
-    word_overlap: ScoreLike
+    baselines: Mapping[str, ScoreLike]
 
 
 class _Beginning(Part):
     """What of a record is known before the run, as :class:`~clbench.record.forms.Record` has it."""
 
     configuration: Configuration
-    label_space: tuple[Name, ...] = Field(min_length=2, max_length=256)
+    label_space: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     domains: tuple[Name, ...]
     sources: tuple[dict[str, JsonValue], ...]
 
@@ -169,6 +169,7 @@ def plugin_of(kind: str, registry: Registry[Any], name: str) -> Plugin | None:
 def _domain(info: DomainInfo, classes: int) -> Domain:
     gold, places = info.data.splits["test"].labels, info.data.splits["test"].places
     shares = np.bincount(gold, minlength=classes) / len(gold)
+    baselines = {name: _score(score) for name, score in info.baselines.items()}
     return Domain(
         name=info.data.name,
         evaluation_only=info.evaluation_only,
@@ -177,7 +178,10 @@ def _domain(info: DomainInfo, classes: int) -> Domain:
         gold=Packed.of(gold, classes),
         label_shares=tuple(shares.tolist()),
         majority=_score(info.majority),
-        word_overlap=_score(info.word_overlap),
+        word_overlap=baselines.pop("word_overlap", None),
+        baselines=baselines,
+        task_type=info.data.task_type,
+        classes=info.data.classes,
         places=None if places is None else PackedPlaces.of(places.unit, places.numbers),
     )
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from clbench.schema.scenario import DOMAIN, Scenario
+
 if TYPE_CHECKING:
     from clbench.record.forms import Record
     from clbench.record.parts import Plugin
@@ -33,6 +35,8 @@ class Identity:
         device: what of the device determines a result; nothing for float32 on a CPU.
         plugins: steps, strategy and sources that are not clbench's own.
         teachers: digest and learning rate of the encoders of teachers that do not start from the backbone.
+        scenario: the stream's.
+        classes: each domain's classes where it has not all of the label space, by its name.
     """
 
     clbench: str
@@ -49,6 +53,8 @@ class Identity:
     device: Mapping[str, str] = field(default_factory=dict)
     plugins: Sequence[Plugin] = ()
     teachers: Sequence[tuple[str, float]] = ()
+    scenario: Scenario = DOMAIN
+    classes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """sha256 over it, 64 hexadecimal digits."""
@@ -69,6 +75,10 @@ class Identity:
             content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
         if self.teachers:
             content["teachers"] = [list(teacher) for teacher in self.teachers]
+        if self.scenario != DOMAIN:
+            content["scenario"] = self.scenario
+        if self.classes:
+            content["classes"] = {name: list(places) for name, places in self.classes.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -96,6 +106,8 @@ def identity_of(record: Record, learning_rate: float, teachers: Sequence[tuple[s
         device={name: value for name in _DEVICE if (value := getattr(machine, name)) is not None},
         plugins=[plugin for plugin in record.plugins if plugin.kind != "metric"],
         teachers=teachers,
+        scenario=record.scenario,
+        classes={domain.name: domain.classes for domain in record.data if domain.classes},
     )
 
 

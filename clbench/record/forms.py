@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -19,7 +19,8 @@ from clbench.record.parts import (
     Measured,
     Plugin,
 )
-from clbench.schema.part import Name, Part
+from clbench.schema.part import MOST_CLASSES, Name, Part
+from clbench.schema.scenario import DOMAIN, Scenario, open_classes
 from clbench.schema.warning import MEASURED, RunWarning
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Record(Part):
     schema_version: Literal[1, 2]
     clbench: str
     configuration: Configuration
-    label_space: tuple[Name, ...] = Field(min_length=2, max_length=256)
+    label_space: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     data: tuple[Domain, ...] = Field(min_length=1)
     inception: tuple[InceptionStep, ...]
     points: tuple[EvaluationPoint, ...] = Field(min_length=1)
@@ -83,6 +84,8 @@ class Record(Part):
                 raise ValueError(
                     f"data: gold of {domain.name} should hold a class of the label space for each test pair"
                 )
+            if list(domain.classes) != sorted({*domain.classes} & {*range(len(self.label_space))}):
+                raise ValueError(f"data: classes of {domain.name} should be places in the label space, ascending")
             if domain.places is not None and domain.places.count != size:
                 raise ValueError(f"data: places of {domain.name} should be one for each test pair")
         trained = {domain.name for domain in self.data if not domain.evaluation_only}
@@ -97,12 +100,40 @@ class Record(Part):
             if point.name in trained and point.name not in point.met:
                 raise ValueError(f"{where}.met should name {point.name}, which the experience trains on")
             _follows(point, before, where)
+            self._are_open(point, where)
             before = point
         if before is None or not before.final:
             raise ValueError("points should end with the final point of an experience")
         if self.schema_version == 1 and set(self.figures) != set(VERSION_1):
             raise ValueError(f"figures should be {', '.join(VERSION_1)}")
         return self
+
+    def _are_open(self, point: EvaluationPoint, where: str) -> None:
+        """Raise where a prediction names a class that is not told apart by then."""
+        for name, told in point.predictions.items() if self.closes_classes else ():
+            wrong = set(np.unique(told.array()).tolist()) - set(self.open_classes(point.met, name))
+            if wrong:
+                raise ValueError(
+                    f"{where}.predictions of {name} should name classes that are told apart by then, but name "
+                    f"{self.label_space[min(wrong)]}"
+                )
+
+    @property
+    def scenario(self) -> Scenario:
+        """Which classes are told apart, and when, see :mod:`clbench.schema.scenario`."""
+        told = self.configuration.stream.get("scenario", DOMAIN)
+        return next((known for known in get_args(Scenario) if known == told), DOMAIN)
+
+    @property
+    def closes_classes(self) -> bool:
+        """Whether there are domains on which not all classes are told apart."""
+        return self.scenario != DOMAIN or any(domain.classes for domain in self.data)
+
+    def open_classes(self, met: Collection[str], domain: str) -> tuple[int, ...]:
+        """The classes that a model which has met some domains tells apart on one, see
+        :func:`clbench.schema.scenario.open_classes`."""
+        every = tuple(range(len(self.label_space)))
+        return open_classes(self.scenario, {d.name: d.classes or every for d in self.data}, met, domain)
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -150,6 +181,8 @@ class Record(Part):
             experience=np.array([point.experience for point in self.points]),
             final=np.array([point.final for point in self.points]),
             majority=np.array([domain.majority.accuracy for domain in self.data]),
+            sizes=np.array([domain.gold.count for domain in self.data]),
+            scenario=self.scenario,
         )
 
     def right(self) -> list[np.ndarray]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from clbench.schema.form import Frozen
+from clbench.schema.part import MOST_CLASSES
 
 
 class Packed(Frozen):
     """N classes, each below ``classes``.
 
     Two classes take one bit a pair (``numpy.packbits``, first pair in the highest bit, the last byte filled with
-    zeros), more take one byte a pair; the bytes are written in base64.
+    zeros), up to 256 take one byte a pair and more take two, the lower one first; the bytes are written in base64.
 
     Attributes:
         classes: size of the label space.
@@ -25,7 +26,7 @@ class Packed(Frozen):
         base64: the bytes.
     """
 
-    classes: int = Field(ge=2, le=256)
+    classes: int = Field(ge=2, le=MOST_CLASSES)
     count: int = Field(ge=0, le=50_000_000)
     base64: str
 
@@ -35,26 +36,28 @@ class Packed(Frozen):
         array = np.asarray(values)
         if array.size and not (int(array.min()) >= 0 and int(array.max()) < classes):
             raise ValueError(f"classes run from 0 to {classes - 1}, but the values from {array.min()} to {array.max()}")
-        small = array.astype(np.uint8)
+        small = array.astype(_width(classes))
         raw = np.packbits(small) if classes == 2 else small
         return cls(classes=classes, count=len(small), base64=b64encode(raw.tobytes()).decode("ascii"))
 
     def array(self) -> np.ndarray:
-        """The classes, uint8 (N,)."""
-        raw = np.frombuffer(b64decode(self.base64), dtype=np.uint8)
+        """The classes, (N,): uint8, or uint16 where there are more than 256."""
+        raw = np.frombuffer(b64decode(self.base64), dtype=_width(self.classes))
         return np.unpackbits(raw, count=self.count) if self.classes == 2 else raw
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         try:
-            raw = np.frombuffer(b64decode(self.base64, validate=True), dtype=np.uint8)
+            held = b64decode(self.base64, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ValueError("base64 should be base64 text") from error
-        expected = (self.count + 7) // 8 if self.classes == 2 else self.count
-        if len(raw) != expected:
-            raise ValueError(f"base64 should hold {expected} bytes for {self.count} pairs, but holds {len(raw)}")
-        if b64encode(raw.tobytes()).decode("ascii") != self.base64:
+        width = _width(self.classes)
+        expected = (self.count + 7) // 8 if self.classes == 2 else self.count * width.itemsize
+        if len(held) != expected:
+            raise ValueError(f"base64 should hold {expected} bytes for {self.count} pairs, but holds {len(held)}")
+        if b64encode(held).decode("ascii") != self.base64:
             raise ValueError("base64 should end in zero bits")
+        raw = np.frombuffer(held, dtype=width)
         if self.classes == 2:
             spare = 8 * expected - self.count
             if spare and int(raw[-1]) & ((1 << spare) - 1):
@@ -62,6 +65,11 @@ class Packed(Frozen):
         elif raw.size and int(raw.max()) >= self.classes:
             raise ValueError(f"base64 holds class {int(raw.max())}, but classes end at {self.classes - 1}")
         return self
+
+
+def _width(classes: int) -> np.dtype[Any]:
+    """What holds a class: a byte, or two where there are more than 256 classes, the same on every machine."""
+    return np.dtype("u1" if classes <= 256 else "<u2")
 
 
 _RANGES = re.compile(r"[1-9][0-9]{0,14}(-[1-9][0-9]{0,14})?(,[1-9][0-9]{0,14}(-[1-9][0-9]{0,14})?)*")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
-from clbench.schema.part import Name, Part
+from clbench.schema.part import MOST_CLASSES, Name, Part
 
 # What a machine or a package calls itself.
 Told = Annotated[str, Field(max_length=100_000)]
@@ -105,7 +105,11 @@ class Domain(Part):
         gold: the test pairs' reference labels.
         label_shares: share of each class among them, in the label space's order.
         majority: score of always naming the training pairs' most frequent class.
-        word_overlap: score of a classifier that reads only the share of words in common.
+        word_overlap: score of a classifier that reads only the share of words in common; left out of single sentences.
+        baselines: scores of the task type's other baselines, by name; left out where there are none.
+        task_type: what an example is; left out for ``pair``.
+        classes: the classes that the domain has, as places in the label space, ascending: the only ones that are told
+            apart on it; left out for all.
         places: where each test pair stood in its file or table; left out where the pairs were generated, as in records
             of a clbench that did not tell it.
     """
@@ -117,8 +121,18 @@ class Domain(Part):
     gold: Packed
     label_shares: tuple[float, ...]
     majority: Score
-    word_overlap: Score
+    word_overlap: Score | None = Field(default=None, exclude_if=_absent)
+    baselines: dict[Name, Score] = Field(default={}, max_length=20, exclude_if=lambda told: not told)
+    task_type: Name = Field(default="pair", exclude_if=lambda told: told == "pair")
+    classes: Annotated[tuple[int, ...], Field(max_length=MOST_CLASSES)] = Field(
+        default=(), exclude_if=lambda told: not told
+    )
     places: PackedPlaces | None = Field(default=None, exclude_if=lambda told: told is None)
+
+    def all_baselines(self) -> dict[str, Score]:
+        """The majority class's score, and those of the task type's baselines, by name."""
+        overlap = {} if self.word_overlap is None else {"word_overlap": self.word_overlap}
+        return {"majority": self.majority, **overlap, **self.baselines}
 
 
 class InceptionStep(Part):

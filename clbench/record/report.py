@@ -126,7 +126,9 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
                 "name": domain.name,
                 "evaluation_only": domain.evaluation_only,
                 "majority": domain.majority.model_dump(),
-                "word_overlap": domain.word_overlap.model_dump(),
+                "word_overlap": None if domain.word_overlap is None else domain.word_overlap.model_dump(),
+                "baselines": {name: score.model_dump() for name, score in domain.baselines.items()},
+                "task_type": domain.task_type,
             }
             for domain in first.data
         ],
@@ -178,12 +180,11 @@ def matrix_table(records: Sequence[Record], which: Which = "both") -> Table:
             lost = balanced[: t + 1, d].max() - balanced[t, d]
             cells.append(cell(accuracy[t, d], balanced[t, d], _style(bool(met[t, d]), float(lost))))
         table.add_row(*cells, end_section=t == len(finals) - 1)
-    for baseline, scores in (
-        ("majority", [domain.majority for domain in first.data]),
-        ("word overlap", [domain.word_overlap for domain in first.data]),
-    ):
-        cells = [cell(score.accuracy, score.balanced_accuracy, "dim") for score in scores]
-        table.add_row(Text(baseline, style="dim"), *cells)
+    known = [domain.all_baselines() for domain in first.data]
+    for baseline in dict.fromkeys(name for scores in known for name in scores):
+        found = [scores.get(baseline) for scores in known]
+        cells = [Text("–") if one is None else cell(one.accuracy, one.balanced_accuracy, "dim") for one in found]
+        table.add_row(Text(baseline.replace("_", " "), style="dim"), *cells)
     return table
 
 

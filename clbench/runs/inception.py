@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,14 @@ import numpy as np
 from clbench.runs.job import Job
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
+from clbench.schema.scenario import TASK
 from clbench.storage.cache import cached
 
 if TYPE_CHECKING:
     from torch import nn
 
     from clbench.compress.execute import Compressed
+    from clbench.encoder.head import OpenClasses
     from clbench.encoder.tokens import TokenStore
 
 Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
@@ -86,11 +88,14 @@ def make_tokens(job: Job) -> Tokens:
 
 
 def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
-    """The recipe's model on the first domain, its last training watched where the strategy asks for it."""
+    """The recipe's model on the first domain, its last training watched where the strategy asks for it.
+
+    The recipe knows the first domain's classes; then the head grows to those of the whole stream.
+    """
     from clbench.compress.execute import execute
     from clbench.compress.task import Task
 
-    first, labels = job.trained[0], tuple(job.stream.form.label_space)
+    first, labels = job.first, job.first_labels
     task = Task(
         tokens.store,
         tokens.rows[first.name, "train"], first.splits["train"].labels,
@@ -105,7 +110,35 @@ def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
     compressed = execute(planned, task, observer=job.strategy.observer())
     for name in names:
         events.end(name)
-    return compressed
+    return _grown(job, seed, compressed, tokens) if job.closes_classes else compressed
+
+
+def _grown(job: Job, seed: int, compressed: Compressed, tokens: Tokens) -> Compressed:
+    """The model with a head for all classes of the stream, of which those are told apart that inception knows."""
+    from clbench.encoder.head import grow_head, spread_flat
+
+    model, places, names = compressed.model, job.classes[job.first.name], job.stream.form.label_space
+    if len(places) < len(names):
+        grow_head(model, places, names, seed)
+    model.open = opened(job, tokens, [job.first.name])
+    return replace(compressed, path=spread_flat(compressed.path, model, places))
+
+
+def opened(job: Job, tokens: Tokens, met: Sequence[str]) -> OpenClasses | None:
+    """The classes that are told apart on each domain's rows by a model that has met some domains; None for all."""
+    import torch
+
+    from clbench.encoder.head import OpenClasses
+
+    if not job.closes_classes:
+        return None
+    names = list(job.classes)
+    groups = torch.zeros(len(tokens.store), dtype=torch.int64)
+    for (domain, _), rows in tokens.rows.items():
+        groups[torch.from_numpy(rows)] = names.index(domain)
+    classes = [job.open_classes(met, name) for name in names]
+    earlier = [job.classes[name] for name in met[:-1]] if job.stream.form.scenario == TASK else []
+    return OpenClasses.of(groups, classes, len(job.stream.form.label_space), earlier)
 
 
 def make_inception(job: Job, seed: int) -> None:
@@ -116,12 +149,16 @@ def make_inception(job: Job, seed: int) -> None:
     """
     tokens = make_tokens(job)
     compressed = make_model(job, seed, tokens)
-    at_inception(job, compressed, evaluator(tokens))(compressed.model)
+    at_inception(job, seed, compressed, evaluator(tokens))(compressed.model)
 
 
-def at_inception(job: Job, compressed: Compressed, evaluate: Evaluate) -> Evaluate:
+def at_inception(job: Job, seed: int, compressed: Compressed, evaluate: Evaluate) -> Evaluate:
     """``evaluate`` for the model at inception: every strategy asks the same of it, so its answers are in the cache."""
-    content = {"model": compressed.key, "test": [d.splits["test"].digest() for d in job.data]}
+    content: dict[str, Any] = {"model": compressed.key, "test": [d.splits["test"].digest() for d in job.data]}
+    if job.closes_classes:
+        # Rows of the head that inception has not trained are drawn by the run's seed.
+        known = {name: job.open_classes([job.first.name], name) for name in job.classes}
+        content["head"] = {"seed": seed, "label_space": list(job.stream.form.label_space), "open": known}
 
     def say(model: nn.Module) -> Mapping[str, np.ndarray]:
         def build(folder: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from clbench.runtime.device import CPU, Device, choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.order import in_order, order_label
 from clbench.schema.recipe import OpenRecipe, read_recipe
+from clbench.schema.scenario import DOMAIN, open_classes
 from clbench.schema.source import data_source
 from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy, override, read_strategy
@@ -70,6 +71,35 @@ class Job:
         return [d for d in self.data if not self.stream.is_evaluation_only(d.name)]
 
     @cached_property
+    def classes(self) -> dict[str, tuple[int, ...]]:
+        """Each domain's classes, as places in the label space."""
+        every = tuple(range(len(self.stream.form.label_space)))
+        return {d.name: d.classes or every for d in self.data}
+
+    @property
+    def closes_classes(self) -> bool:
+        """Whether there are domains on which not all classes are told apart."""
+        return self.stream.form.scenario != DOMAIN or any(d.classes for d in self.data)
+
+    def open_classes(self, met: Collection[str], domain: str) -> tuple[int, ...]:
+        """See :func:`clbench.schema.scenario.open_classes`."""
+        return open_classes(self.stream.form.scenario, self.classes, met, domain)
+
+    @cached_property
+    def first(self) -> DomainData:
+        """The domain that the model is made on, with labels that number its own classes: what a recipe knows."""
+        data = self.trained[0]
+        if not data.classes:
+            return data
+        return replace(data, splits={name: pairs.relabelled(data.classes) for name, pairs in data.splits.items()})
+
+    @property
+    def first_labels(self) -> tuple[str, ...]:
+        """The names of those classes."""
+        space, start = self.stream.own_space(self.first.name)
+        return tuple(space[place - start] for place in self.classes[self.first.name])
+
+    @cached_property
     def data_warnings(self) -> tuple[RunWarning, ...]:
         """What is odd about the pairs; see :func:`clbench.data.warnings.data_warnings`."""
         from clbench.data.warnings import data_warnings
@@ -86,8 +116,8 @@ class Job:
         """What determines the task of inception; see :func:`clbench.compress.task.task_digest`."""
         from clbench.compress.task import task_digest
 
-        splits = self.trained[0].splits
-        return task_digest(splits["train"], splits["validation"], len(self.stream.form.label_space), self.max_length)
+        splits = self.first.splits
+        return task_digest(splits["train"], splits["validation"], len(self.first_labels), self.max_length)
 
     @property
     def observed(self) -> dict[str, Any] | None:
@@ -101,7 +131,7 @@ class Job:
 
         return plan(
             self.recipe, self.backbone, self.task_digest, seed=seed, observed=self.observed,
-            label_space=self.stream.form.label_space, device=self.device,
+            label_space=self.first_labels, device=self.device,
         )  # fmt: skip
 
     def fingerprint(self, seed: int | None = None) -> str:
@@ -123,6 +153,8 @@ class Job:
             device=self.device.identity(),
             plugins=self.plugins,
             teachers=[(teacher.digest, teacher.learning_rate) for teacher in self.teachers],
+            scenario=self.stream.form.scenario,
+            classes={d.name: d.classes for d in self.data if d.classes},
         ).fingerprint()
 
     def folder(self, base: Path = Path("runs")) -> Path:
@@ -148,18 +180,24 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
         # Before anything is read: what is not there is told at once.
         device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
     size = stream.edition(edition)
+    if stream.form.scenario not in strategy.scenarios:
+        raise UserError(
+            f"strategy '{strategy.name}' ({strategy.method}) is not defined for {stream.form.scenario} streams such as "
+            f"'{stream.form.name}'; it takes {' and '.join(strategy.scenarios)} ones."
+        )
     if spec.eval_every is not None and spec.eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
     with clock(seconds, "imports"):
         from clbench.compress.checks import check_recipe, teachers_of
-        from clbench.data.load import check_asked, load
+        from clbench.data.load import check_asked, first_labels, load
         from clbench.encoder.backbone import starting_backbone
     if data is None:
         check_asked(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
     with clock(seconds, "backbone"):
         start = starting_backbone(recipe, spec.backbone, size.backbone, stream.field(edition, "backbone"))
         asked = f"the edition {edition} of {stream.form.name}"
-        warnings = check_recipe(recipe, start, stream.form.label_space, size.max_length, asked)
+        labels = first_labels(stream, edition, data_dir=spec.data_dir is not None)
+        warnings = check_recipe(recipe, start, labels, size.max_length, asked)
         teachers = teachers_of(recipe, start)
     training = strategy.training.at_rate(recipe.form.learning_rate(start.learning_rate))
     strategy = strategy.model_copy(update={"training": training})

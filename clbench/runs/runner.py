@@ -15,7 +15,7 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.record import DomainInfo, Record, RunParts, hardware, make_record, read_record, versions, write_record
 from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
-from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens
+from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens, opened
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots
@@ -104,7 +104,7 @@ def run_again(job: Job, seed: int) -> tuple[Record, list[dict[str, np.ndarray]]]
     """The run of one seed, of which nothing is kept: how a record is held against the run that it tells of.
 
     Returns:
-        Its record, and what the model says of :attr:`Job.anew` at the end of each experience, uint8 classes by domain;
+        Its record, and what the model says of :attr:`Job.anew` at the end of each experience, classes by domain;
         nothing where there are no such pairs.
 
     Raises:
@@ -203,7 +203,7 @@ def _life(
     gold = {d.name: d.splits["test"].labels for d in job.data}
     gold |= {_anew(name): pairs.labels for name, pairs in job.anew.items()}
     snapshots = SnapshotWriter(job, seed, fingerprint, compressed, gold, folder, keep_models) if keep_models else None
-    inception = at_inception(job, compressed, evaluate)
+    inception = at_inception(job, seed, compressed, evaluate)
     if job.anew:
         evaluate, inception = (_with_anew(one, tokens) for one in (evaluate, inception))
     evaluation = continual.Evaluation(evaluate, inception, job.spec.eval_every, gold)
@@ -226,23 +226,25 @@ def _with_anew(evaluate: Evaluate, tokens: Tokens) -> Evaluate:
 def _experiences(job: Job, tokens: Tokens) -> list[Experience]:
     from clbench.continual import Experience
 
+    names = [d.name for d in job.trained]
     return [
         Experience(
             d.name,
             tokens.rows[d.name, "train"], d.splits["train"].labels,
             tokens.rows[d.name, "validation"], d.splits["validation"].labels,
+            opened(job, tokens, names[: number + 1]),
         )
-        for d in job.trained
+        for number, d in enumerate(job.trained)
     ]  # fmt: skip
 
 
 def _domains(job: Job) -> list[DomainInfo]:
     """The domains as the record has them, with their baselines."""
-    from clbench.data.baselines import fittable, majority, word_overlap
+    from clbench.data.baselines import fittable, majority, of_task_type
 
     classes = len(job.stream.form.label_space)
     return [
-        DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), word_overlap(f, classes))
+        DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), of_task_type(f, classes))
         for d, f in zip(job.data, fittable(job.data), strict=True)
     ]
 

@@ -18,6 +18,9 @@ def _printable(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_printable)]
 
+# Classes of a label space, at most.
+MOST_CLASSES = 1000
+
 
 class Part(Frozen):
     """What every part of a record shares: frozen, no unknown fields, no NaN and no infinity."""

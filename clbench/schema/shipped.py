@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from clbench.errors import UserError, alike, nearest, short
@@ -11,6 +13,8 @@ from clbench.errors import UserError, alike, nearest, short
 _PACKAGE = Path(__file__).resolve().parent.parent
 ROOT = _PACKAGE / "_shipped" if (_PACKAGE / "_shipped").is_dir() else _PACKAGE.parent
 
+# What :func:`add_streams` has added, by name, as JSON: worker processes inherit it.
+_OWN_STREAMS = "CLBENCH_STREAMS"
 FOLDERS = {
     "stream": ROOT / "benchmarks" / "streams",
     "domain": ROOT / "benchmarks" / "domains",
@@ -22,8 +26,31 @@ FOLDERS = {
 
 
 def names(kind: str) -> list[str]:
-    """The shipped names of a kind (a key of ``FOLDERS``), sorted."""
-    return sorted(path.stem for path in FOLDERS[kind].glob("*.yaml"))
+    """The shipped names of a kind (a key of ``FOLDERS``), sorted; with those of a board's own streams."""
+    return sorted([*(path.stem for path in FOLDERS[kind].glob("*.yaml")), *_own(kind)])
+
+
+def add_streams(paths: Sequence[Path]) -> None:
+    """Let a board have streams of its own beside the shipped ones, for this process and for those that it starts.
+
+    Raises:
+        UserError: a path is no stream's file, or its name is that of a shipped one.
+    """
+    from clbench.schema.stream import read_stream
+
+    known = _own("stream")
+    for path in paths:
+        stream = read_stream(path)
+        if (FOLDERS["stream"] / f"{stream.form.name}.yaml").is_file():
+            raise UserError(f"{path}: field 'name' is that of a shipped stream, {stream.form.name}; choose another.")
+        known[stream.form.name] = stream.path.resolve()
+    if known:
+        os.environ[_OWN_STREAMS] = json.dumps({name: str(path) for name, path in known.items()})
+
+
+def _own(kind: str) -> dict[str, Path]:
+    told = os.environ.get(_OWN_STREAMS) if kind == "stream" else None
+    return {name: Path(path) for name, path in json.loads(told).items()} if told else {}
 
 
 def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
@@ -56,7 +83,7 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
         lost = kind == "model" and not alike(name, known)
         hint = "give a checkpoint's folder as a path, such as ./my-model; " if lost else ""
         raise UserError(f"no {kind} is called '{short(name)}'; {hint}{nearest(name, known)}")
-    return FOLDERS[kind] / f"{name}.yaml"
+    return _own(kind).get(name, FOLDERS[kind] / f"{name}.yaml")
 
 
 def is_path(name: str) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field
+from pydantic_core import to_jsonable_python as to_jsonable
 
 from clbench.errors import UserError, nearest, short
 from clbench.schema.document import parse_document
 from clbench.schema.form import Form, Lines, Name, parse, read_mapping, shown, spelt
 from clbench.schema.registry import Chosen, Registry, forms
+from clbench.schema.scenario import Scenario
 from clbench.schema.shipped import find
 from clbench.schema.training import Training
 
@@ -45,6 +47,7 @@ class Strategy(Form):
             the stream in one experience. The latter two are upper references, not continual learners.
         rehearses: whether it trains on remembered pairs beside the new ones.
         needs_path: whether it needs the path of the weights through inception, see :meth:`observer`.
+        scenarios: those that the method is defined for, see :mod:`clbench.schema.scenario`; another is refused.
         name: what ``--strategy`` is given.
         title: one line for people; empty for none.
         citation: where the method comes from, or ``none stated``.
@@ -58,6 +61,7 @@ class Strategy(Form):
     trains_on: ClassVar[Literal["new", "met", "all"]] = "new"
     rehearses: ClassVar[bool] = False
     needs_path: ClassVar[bool] = False
+    scenarios: ClassVar[tuple[Scenario, ...]] = get_args(Scenario)
 
     name: Name
     title: str = ""
@@ -217,6 +221,16 @@ def setting_value(name: str, value: Any) -> Any:
         raise UserError(
             f"--set {short(name)}: {shown(value)} is not a value; give a number, a word or null."
         ) from error
+
+
+def setting_values(form: Strategy) -> dict[str, Any]:
+    """Each setting that :func:`override` takes with its value, also where a record leaves out the usual one."""
+    plain = {field.alias or name: getattr(form, name) for name, field in type(form).model_fields.items()}
+    training = form.training.model_dump(mode="json")
+    return {
+        name: training[name.removeprefix("training.")] if name.startswith("training.") else to_jsonable(plain[name])
+        for name in settings(form)
+    }
 
 
 def settings(form: Strategy) -> list[str]:

@@ -1,4 +1,4 @@
-"""Streams: ordered domains that share one label space, in several sizes (``benchmarks/streams/*.yaml``)."""
+"""Streams: ordered domains, in several sizes, and how their classes come (``benchmarks/streams/*.yaml``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -14,6 +14,8 @@ from clbench.errors import UserError, nearest, short
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import Order, orders_in
+from clbench.schema.part import MOST_CLASSES
+from clbench.schema.scenario import DOMAIN, TASK, Scenario
 from clbench.schema.shipped import find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
@@ -72,13 +74,16 @@ class Edition(Form):
 
 
 class Stream(Form):
-    """An ordered list of domains that share one label space.
+    """An ordered list of domains.
 
     Attributes:
         name: what ``--stream`` is given.
         title: one line for people; empty for none.
         description: a paragraph for people; empty for none.
-        label_space: the classes' names; a label's number is its place.
+        scenario: which classes are told apart, and when, see :mod:`clbench.schema.scenario`.
+        label_space: the classes' names; a label's number is its place. Of a task-incremental stream it follows from
+            ``heads``: ``DOMAIN/CLASS``, head by head.
+        heads: of a task-incremental stream: each domain's classes, which its head tells apart.
         domains: names or paths of domains in order; the model is compressed on the first.
         evaluation_only: domains that are evaluated on and never trained on.
         orders: further orders of ``domains`` that ``--order 1`` and so on mean; 0 is the order of ``domains``. A record
@@ -89,11 +94,37 @@ class Stream(Form):
     name: Name
     title: str = ""
     description: str = ""
-    label_space: tuple[Label, ...] = Field(min_length=2, max_length=256)
+    scenario: Scenario = Field(default=DOMAIN, exclude_if=lambda told: told == DOMAIN)
+    label_space: tuple[Label, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    heads: dict[Name, Annotated[tuple[Label, ...], Field(min_length=2)]] = Field(
+        default={}, max_length=100, exclude_if=lambda told: not told
+    )
     domains: _Wanted = Field(min_length=1)
     evaluation_only: _Wanted = ()
     orders: tuple[_Wanted, ...] = Field(default=(), max_length=100, exclude=True)
     editions: dict[Name, Edition] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _space_of_heads(cls, content: Any) -> Any:
+        heads = content.get("heads") if isinstance(content, dict) else None
+        if not isinstance(heads, dict) or not all(isinstance(one, list | tuple) for one in heads.values()):
+            return content
+        space = tuple(f"{domain}/{label}" for domain, labels in heads.items() for label in labels)
+        return content if "label_space" in content else content | {"label_space": space}
+
+    @model_validator(mode="after")
+    def _heads_of_tasks(self) -> Stream:
+        if (self.scenario == TASK) != bool(self.heads):
+            raise ValueError("heads and scenario: task-incremental go together: give both or neither")
+        space = tuple(f"{domain}/{label}" for domain, labels in self.heads.items() for label in labels)
+        if self.heads and self.label_space != space:
+            raise ValueError("label_space of a task-incremental stream follows from its heads; leave it out")
+        if self.heads and self.evaluation_only:
+            raise ValueError(
+                "evaluation_only should be left out of a task-incremental stream: no head is there to answer"
+            )
+        return self
 
     @field_validator("label_space")
     @classmethod
@@ -138,6 +169,18 @@ class OpenStream:
     def file_order(self) -> Order:
         """The same in the order of the file, where that is another; else empty."""
         return self.orders[0] if self.orders and self.orders[0] != self.order else ()
+
+    def own_space(self, domain: str) -> tuple[tuple[str, ...], int]:
+        """The classes that a domain's file names, and where they begin in the label space: all of it, or the domain's
+        head."""
+        if not self.form.heads:
+            return self.form.label_space, 0
+        before = 0
+        for name, labels in self.form.heads.items():
+            if name == domain:
+                return labels, before
+            before += len(labels)
+        raise KeyError(domain)  # read_stream has seen to it
 
     def is_evaluation_only(self, name: str) -> bool:
         """Whether the domain called ``name`` is never trained on."""
@@ -193,11 +236,18 @@ def read_stream(name: str | Path) -> OpenStream:
         domain = read_yaml(domain_path, Domain)
         if domain.name in {other.name for other in domains}:
             raise UserError(f"{path}: domain '{domain.name}' should come once, but comes twice.")
-        _check_classes(domain, domain_path, form, path)
         domains.append(domain)
         files[domain.name] = domain_path
     trained = [domain.name for domain in domains[: len(form.domains)]]
-    return OpenStream(form, tuple(domains), path, files, orders_in(form, trained, path))
+    stream = OpenStream(form, tuple(domains), path, files, orders_in(form, trained, path))
+    if form.heads and set(form.heads) != set(files):
+        raise UserError(
+            f"{path}: field 'heads' should name the classes of {', '.join(files)}, but names those of "
+            f"{', '.join(form.heads)}."
+        )
+    for domain in domains:
+        _check_classes(domain, files[domain.name], stream)
+    return stream
 
 
 def read_alone(domain: str, stream: str | None = None) -> OpenStream:
@@ -217,8 +267,8 @@ def read_alone(domain: str, stream: str | None = None) -> OpenStream:
     if "/" in domain or domain.endswith((".yaml", ".yml")):
         path = find("domain", domain)
         form = read_yaml(path, Domain)
-        if stream is not None:
-            _check_classes(form, path, known[0].form, known[0].path)
+        if stream is not None and not known[0].form.heads:
+            _check_classes(form, path, known[0])
         classes = set().union(*form.classes().values())
         # One that names no class has its labels from elsewhere, and no label space can be told for it.
         fits = [one for one in known if stream is not None or (classes and classes <= set(one.form.label_space))]
@@ -228,11 +278,21 @@ def read_alone(domain: str, stream: str | None = None) -> OpenStream:
     if not found:
         where = "no domain is called" if stream is None else f"stream '{known[0].form.name}' has no domain"
         raise UserError(f"{where} '{domain}'; {nearest(domain, {form.name for one in known for form in one.domains})}")
-    return _alone(*min(found, key=lambda pair: pair[0].is_evaluation_only(domain)))
+
+    def distance(pair: tuple[OpenStream, Domain]) -> tuple[bool, bool]:
+        return pair[0].form.scenario != DOMAIN, pair[0].is_evaluation_only(domain)
+
+    return _alone(*min(found, key=distance))
 
 
 def _alone(stream: OpenStream, domain: Domain) -> OpenStream:
-    """The stream with this domain alone, and those of its editions that can have it."""
+    """The stream with this domain alone, its own classes, and those of its editions that can have it."""
+    if stream.form.scenario != DOMAIN:
+        space = stream.form.heads.get(domain.name, stream.form.label_space)
+        named = set().union(*domain.classes().values())
+        own = tuple(label for label in space if not named or label in named)
+        plain: dict[str, Any] = {"scenario": DOMAIN, "heads": {}, "label_space": own}
+        stream = replace(stream, form=stream.form.model_copy(update=plain))
     editions = {
         name: edition for name, edition in stream.form.editions.items()
         if not edition.generated or domain.source_for(generated=True, data_dir=False) is not None
@@ -266,10 +326,12 @@ def _find_domain(wanted: str, stream: Path) -> Path:
         raise UserError(f"{stream}: {error}") from error
 
 
-def _check_classes(domain: Domain, domain_path: Path, form: Stream, path: Path) -> None:
+def _check_classes(domain: Domain, domain_path: Path, stream: OpenStream) -> None:
+    space = stream.own_space(domain.name)[0]
+    where = f"the domain's head in {stream.path}" if stream.form.heads else f"the label space of {stream.path}"
     for place, classes in domain.classes().items():
-        for label in sorted(classes - set(form.label_space)):
+        for label in sorted(classes - set(space)):
             raise UserError(
-                f"{domain_path}: field '{place}' names the class '{short(label)}', which is not in the label space of "
-                f"{path}; {nearest(label, form.label_space)}"
+                f"{domain_path}: field '{place}' names the class '{short(label)}', which is not in {where}; "
+                f"{nearest(label, space)}"
             )

@@ -33,8 +33,8 @@ class TaskType:
             label: ..}``); no two task types have the same.
         sequence: from the texts, in the order of ``columns``, to what an encoder reads; all have a second text, or
             none.
-        baselines: what reads no meaning, by name: from a domain and the number of classes to its score on the test
-            part, see :mod:`clbench.data.baselines`.
+        baselines: what reads no meaning and stands in every record beside the majority class, by name: from a domain
+            and the number of classes to its score on the test part, see :mod:`clbench.data.baselines`.
     """
 
     name: str

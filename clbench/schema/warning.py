@@ -81,6 +81,17 @@ def _empty_texts(warning: RunWarning) -> str:
     return f"pairs with an empty text: {_of(warning)}."
 
 
+def _label_conflict(warning: RunWarning) -> str:
+    return f"examples whose texts also stand with another label: {_of(warning)}."
+
+
+def _no_gold(warning: RunWarning) -> str:
+    return (
+        f"rows that were dropped because nobody labelled them{_listed(warning.names, '; their label is ')}: "
+        f"{_of(warning)}."
+    )
+
+
 def _cut_pairs(warning: RunWarning) -> str:
     return f"pairs longer than {warning.limit} tokens, which were cut: {_of(warning)}."
 
@@ -130,6 +141,10 @@ SENTENCES: dict[str, Callable[[RunWarning], str]] = {
     "predicts_one_class": _predicts_one_class,
     # domain; count of total pairs, all parts together
     "empty_texts": _empty_texts,
+    # domain; count of total examples, all parts together
+    "label_conflict": _label_conflict,
+    # domain; count of total rows of its files or splits; names: the labels as they are spelled there
+    "no_gold": _no_gold,
     # domain; count of total pairs, all parts together; limit: tokens a pair
     "cut_pairs": _cut_pairs,
     # domain; names: the file, its columns

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import get_args
 
 import numpy as np
 
 from clbench.metrics import METRICS, Life, Metric
+from clbench.schema.scenario import Scenario
 from clbench.testing.battery import Check, checks_of, expect, run_all
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _LIVES = 40
 _CLOSE = 1e-9
+_SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 
 
 def metric_checks(metric: Metric | str) -> list[Check]:
@@ -47,7 +51,8 @@ def random_life(seed: int) -> Life:
     known = np.where(joint & (experience > 0), experiences, experience + 1)
     met = np.arange(domains)[None, :] < known[:, None]
     accuracy, balanced, f1 = rng.random((3, len(final), domains))
-    return Life(accuracy, balanced, f1, met, experience, final, majority=rng.uniform(0.5, 0.9, domains))
+    sizes, scenario = rng.integers(1, 2000, domains), _SCENARIOS[seed % len(_SCENARIOS)]
+    return Life(accuracy, balanced, f1, met, experience, final, rng.uniform(0.5, 0.9, domains), sizes, scenario)
 
 
 def constant_life(score: float, *, kept: bool = True) -> Life:
@@ -55,7 +60,7 @@ def constant_life(score: float, *, kept: bool = True) -> Life:
     met = np.tri(4, dtype=bool)
     scores = np.full((4, 4), score) * (1 if kept else np.eye(4))
     steps = np.arange(4)
-    return Life(scores, scores.copy(), scores.copy(), met, steps, np.full(4, True), np.full(4, 0.5))
+    return Life(scores, scores.copy(), scores.copy(), met, steps, np.full(4, True), np.full(4, 0.5), np.full(4, 10))
 
 
 def says_what_it_is(metric: Metric) -> None:
@@ -95,7 +100,7 @@ def domains_in_any_order(metric: Metric) -> None:
     for number, life in _lives():
         order = np.random.default_rng(number).permutation(life.met.shape[1])
         other = replace(
-            life, majority=life.majority[order],
+            life, majority=life.majority[order], sizes=None if life.sizes is None else life.sizes[order],
             **{name: getattr(life, name)[:, order] for name in ("accuracy", "balanced", "macro_f1", "met")},
         )  # fmt: skip
         one, two = metric.compute(life), metric.compute(other)
@@ -131,9 +136,10 @@ def _lives() -> Iterator[tuple[int, Life]]:
     lives += [constant_life(score) for score in (0.0, 1.0)] + [constant_life(1.0, kept=False)]
     for number, life in enumerate(lives):
         for part in fields(life):
-            getattr(life, part.name).flags.writeable = False
+            if isinstance(held := getattr(life, part.name), np.ndarray):
+                held.flags.writeable = False
         yield number, life
 
 
 def _copied(life: Life) -> Life:
-    return replace(life, **{part.name: getattr(life, part.name).copy() for part in fields(life)})
+    return copy.deepcopy(life)

@@ -19,8 +19,10 @@ from clbench.continual import learner as learners
 from clbench.continual.benchmark import benchmark
 from clbench.continual.life import seed_everything
 from clbench.continual.training import TrainingPlugin
+from clbench.encoder.head import grow_head, spread_flat
 from clbench.runtime.events import Event, listening
 from clbench.schema.recipe import OpenRecipe, Recipe
+from clbench.schema.scenario import CLASS, DOMAIN, TASK, Scenario, open_classes
 from clbench.schema.strategy import State, Strategy, parse_strategy, read_strategy, stages
 from clbench.testing.battery import Check, check_refusals, checks_of, expect, others, own_cache, run_all
 from clbench.testing.worlds import Small, not_finite, same_weights, small
@@ -68,9 +70,13 @@ class _World:
             ]  # fmt: skip
         return found[0], found[1]
 
-    def model(self) -> Any:
-        """A fresh copy of the first model."""
-        return copy.deepcopy(self.inceptions[0].model)
+    def model(self, scenario: Scenario = DOMAIN) -> Any:
+        """A fresh copy of the first model, with a head for all classes of the scenario's domains."""
+        model = copy.deepcopy(self.inceptions[0].model)
+        if scenario != DOMAIN:
+            grow_head(model, (0, 1), [f"class {number}" for number in range(2 * len(self.small.tests))], _SEED)
+            model.open = self.small.in_scenario(scenario)[0].opened
+        return model
 
     @cached_property
     def whole(self) -> _Lived:
@@ -79,19 +85,26 @@ class _World:
             return self.live(folder)
 
     def live(
-        self, folder: Path, *, every: int | None = None, count: int = 3, listener: Callable[[Event], None] | None = None
+        self,
+        folder: Path,
+        *,
+        every: int | None = None,
+        count: int = 3,
+        listener: Callable[[Event], None] | None = None,
+        scenario: Scenario = DOMAIN,
     ) -> _Lived:
         """A life of so many experiences, or what is left of one that lies in ``folder``."""
-        lived = _Lived(self.model())
+        lived = _Lived(self.model(scenario))
+        experiences = self.small.experiences if scenario == DOMAIN else self.small.in_scenario(scenario)
         for name, parameter in lived.model.named_parameters():
             parameter.register_hook(lambda g, name=name: lived.broken.update(() if torch.isfinite(g).all() else [name]))
         handle = lived.model.register_forward_pre_hook(lambda module, rows: lived.read(module, rows[0]))
         with listening(*([] if listener is None else [listener])):
             lived.points.extend(
                 live(
-                    lived.model, self.small.experiences[:count], self.form, seed=_SEED,
+                    lived.model, experiences[:count], self.form, seed=_SEED,
                     evaluation=Evaluation(self.small.careless, every=every), checkpoints=Checkpoints(folder, "a check"),
-                    path=self.inceptions[0].path,
+                    path=spread_flat(self.inceptions[0].path, lived.model, (0, 1)),
                 )
             )  # fmt: skip
         handle.remove()
@@ -189,6 +202,11 @@ def same_seed_same_bits(world: _World) -> None:
 
 def resumes_to_the_same_bits(world: _World) -> None:
     """A life that was interrupted in its last experience and resumed, ends as one that was not."""
+    _same(world.whole, _resumed(world), "a life that was interrupted and resumed, and one that was not,")
+
+
+def _resumed(world: _World, scenario: Scenario = DOMAIN) -> _Lived:
+    """A life that was interrupted in its last experience and resumed."""
     last = stages(world.form, [one.name for one in world.small.experiences])[-1].name
 
     def stop(event: Event) -> None:
@@ -197,14 +215,40 @@ def resumes_to_the_same_bits(world: _World) -> None:
 
     with own_cache() as folder:
         try:
-            world.live(folder, listener=stop)
+            world.live(folder, listener=stop, scenario=scenario)
         except KeyboardInterrupt:
             pass
         else:
             raise RuntimeError(f"the experience {last} told no progress")
         expect(bool(list(folder.glob("experience-*"))), "a life that was interrupted should leave a checkpoint")
-        resumed = world.live(folder)
-    _same(world.whole, resumed, "a life that was interrupted and resumed, and one that was not,")
+        return world.live(folder, scenario=scenario)
+
+
+def class_incremental_where_it_claims(world: _World) -> None:
+    """Where classes come with their domains, only those that have come are answered, and a life resumes as it was."""
+    _lives_in(world, CLASS)
+
+
+def task_incremental_where_it_claims(world: _World) -> None:
+    """Where each domain has a head, only the domain's classes are answered, and a life resumes as it was."""
+    _lives_in(world, TASK)
+
+
+def _lives_in(world: _World, scenario: Scenario) -> None:
+    if scenario not in world.form.scenarios:
+        return
+    with own_cache() as folder:
+        whole = world.live(folder, scenario=scenario)
+    names = list(world.small.tests)
+    classes = {name: (2 * number, 2 * number + 1) for number, name in enumerate(names)}
+    for point in whole.points:
+        for name, said in point.predictions.items():
+            known = open_classes(scenario, classes, point.met, name)
+            expect(set(said.tolist()) <= set(known), f"after {point.name} it answers classes of {name} that are closed")
+    expect(not whole.broken, f"a gradient of {', '.join(sorted(whole.broken))} is nan or infinite")
+    expect(not (bad := not_finite(whole.model.state_dict())), f"nan or infinity in {', '.join(bad)}")
+    expect(not same_weights(whole.model, world.model(scenario)), "nothing was learned in a whole life")
+    _same(whole, _resumed(world, scenario), "a life that was interrupted and resumed, and one that was not,")
 
 
 def evaluation_disturbs_nothing(world: _World) -> None:
@@ -270,7 +314,8 @@ def weights_and_gradients_are_finite(world: _World) -> None:
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, traits_hold, same_seed_same_bits,
     resumes_to_the_same_bits, evaluation_disturbs_nothing, state_is_tensors, state_survives_restore,
-    experience_0_is_protected, weights_and_gradients_are_finite,
+    experience_0_is_protected, weights_and_gradients_are_finite, class_incremental_where_it_claims,
+    task_incremental_where_it_claims,
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from clbench.continual import Experience
 from clbench.data.pairs import joined
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.classifier import predict
+from clbench.encoder.head import OpenClasses
 from clbench.encoder.tokens import TokenStore, pack
+from clbench.schema.scenario import TASK, Scenario, open_classes
 
 LABELS = ("not_entailment", "entailment")
 SIZES = {"train": 48, "validation": 12, "test": 12}
@@ -52,6 +54,24 @@ class Small:
             self.store, one.train_rows, one.train_labels, one.validation_rows, one.validation_labels, len(LABELS),
             digest=f"the check's domain {one.name}", label_space=LABELS, domain=one.name,
         )  # fmt: skip
+
+    def in_scenario(self, scenario: Scenario) -> tuple[Experience, ...]:
+        """The same domains as a stream that gives each of them two classes of its own: 0 and 1, 2 and 3, 4 and 5."""
+        names = list(self.tests)
+        groups = torch.zeros(len(self.store), dtype=torch.int64)
+        classes = {name: (2 * number, 2 * number + 1) for number, name in enumerate(names)}
+        for number, one in enumerate(self.experiences):
+            for rows in (one.train_rows, one.validation_rows, self.tests[one.name]):
+                groups[torch.from_numpy(rows)] = number
+        found = []
+        for number, one in enumerate(self.experiences):
+            met = names[: number + 1]
+            known = [open_classes(scenario, classes, met, name) for name in names]
+            earlier = [classes[name] for name in met[:-1]] if scenario == TASK else []
+            opened = OpenClasses.of(groups, known, 2 * len(names), earlier)
+            labels = one.train_labels + 2 * number, one.validation_labels + 2 * number
+            found.append(replace(one, train_labels=labels[0], validation_labels=labels[1], opened=opened))
+        return tuple(found)
 
     def evaluate(self, model: nn.Module) -> dict[str, np.ndarray]:
         """The predicted class of every test pair."""

@@ -96,8 +96,9 @@ def flip_answers(content: dict[str, Any], drawn: random.Random) -> None:
 
     def flip(values: np.ndarray) -> None:
         which = rng.random(len(values)) < 10 ** -rng.uniform(0.3, 3)
-        values[which] = 1 - values[which]
+        values[which] = (values[which] + 1) % classes
 
+    classes = domain["gold"]["classes"]
     point["predictions"][domain["name"]] = _repacked(point["predictions"][domain["name"]], flip)
 
 
@@ -108,14 +109,16 @@ def answer_rightly(content: dict[str, Any], drawn: random.Random) -> None:
 
 def answer_one_class(content: dict[str, Any], drawn: random.Random) -> None:
     point, domain = _some_point(content, drawn)
-    point["predictions"][domain["name"]] = _repacked(domain["gold"], lambda values: values.fill(drawn.randrange(2)))
+    named = drawn.randrange(domain["gold"]["classes"])
+    point["predictions"][domain["name"]] = _repacked(domain["gold"], lambda values: values.fill(named))
 
 
 def turn_gold(content: dict[str, Any], drawn: random.Random) -> None:
     """Reference labels that are what the model said, their shares made to fit."""
     point, domain = _some_point(content, drawn)
     domain["gold"] = point["predictions"][domain["name"]]
-    shares = (np.bincount(Packed(**domain["gold"]).array(), minlength=2) / domain["gold"]["count"]).tolist()
+    gold = Packed(**domain["gold"])
+    shares = (np.bincount(gold.array(), minlength=gold.classes) / gold.count).tolist()
     domain["label_shares"] = shares
     domain["majority"]["accuracy"] = drawn.choice(shares)
 

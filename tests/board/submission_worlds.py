@@ -24,6 +24,7 @@ from clbench.encoder.measure import disk_bytes
 from clbench.metrics.cost import pair_flops
 from clbench.record import DomainInfo, Record, RunParts, make_record, write_record
 from clbench.record.fingerprint import identity_of
+from clbench.record.forms import VERSION_1
 from clbench.schema.order import in_order
 from clbench.schema.recipe import read_recipe
 from clbench.schema.strategy import read_strategy
@@ -47,7 +48,7 @@ def facts(path: Path) -> EditionFacts:
 
 @cache
 def floors(path: Path) -> dict[str, Any]:
-    return {d.name: (majority(d, 2), word_overlap(d, 2)) for d in pairs(path)}
+    return {d.name: (majority(d, 2), {"word_overlap": word_overlap(d, 2)}) for d in pairs(path)}
 
 
 def honest(
@@ -133,6 +134,8 @@ def refitted(record: Record) -> Record:
     configuration = record.configuration.model_copy(update={"fingerprint": fingerprint})
     told = {name: value for name, value in record.figures.items() if name in record.unverified()}
     figures = {**record.figures_again(), **told}
+    if record.schema_version == 1:
+        figures = {name: figures[name] for name in VERSION_1}
     return Record.model_validate(record.model_copy(update={"configuration": configuration, "figures": figures}))
 
 

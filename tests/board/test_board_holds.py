@@ -17,6 +17,7 @@ from clbench.board.holds import RECORD, SUBMISSION, fields, tables
 from clbench.board.verify import verify
 from clbench.errors import UserError
 from clbench.record import Record
+from clbench.record.forms import VERSION_1
 from clbench.record.packing import Packed
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "leaderboard.md"
@@ -63,7 +64,8 @@ def placed(content: dict[str, Any], unit: str, first: int) -> None:
 
 
 def version_1(content: dict[str, Any]) -> None:
-    del content["figures"]["mine"], content["plugins"]
+    del content["plugins"]
+    content["figures"] = {name: content["figures"][name] for name in VERSION_1}
     content["schema_version"] = 1
 
 
@@ -100,6 +102,12 @@ RECORD_CHANGES: dict[str, Change] = {
     "data.*.majority.balanced_accuracy": at("data.0.majority.balanced_accuracy", less),
     "data.*.word_overlap.accuracy": at("data.0.word_overlap.accuracy", less),
     "data.*.word_overlap.balanced_accuracy": at("data.0.word_overlap.balanced_accuracy", less),
+    "data.*.baselines.*.accuracy": at("data.0.baselines", {"mine": {"accuracy": 1.0, "balanced_accuracy": 0.5}}),
+    "data.*.baselines.*.balanced_accuracy": at(
+        "data.0.baselines", {"mine": {"accuracy": 0.5, "balanced_accuracy": 1.0}}
+    ),
+    "data.*.task_type": at("data.0.task_type", "single"),
+    "data.*.classes": at("data.0.classes", [0, 1]),
     "data.*.places.unit": lambda content: placed(content, "row", 1),
     "data.*.places.ranges": lambda content: placed(content, "line", 2),
     "inception.*.name": at("inception.1.name", "finetune"),

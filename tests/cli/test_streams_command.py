@@ -70,6 +70,7 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
         "stream": "my-stream",
         "title": "My stream",
         "description": "Two domains.",
+        "scenario": "domain-incremental",
         "label_space": ["other", "same"],
         "orders": [["one"]],
         "editions": ["first", "second"],
@@ -104,11 +105,11 @@ def test_tables_for_people(
     lines = [line.split() for line in shown.out.splitlines() if line.strip()]
     assert lines[0] == ["my-stream:", "My", "stream"]
     edition = "Edition second (of first, second): real data, at most 48 tokens a pair, from clbench-tiny-12l"
-    assert f"{edition} (512 positions). Classes: " in " ".join(shown.out.split())
+    assert f"{edition} (512 positions). Domain-incremental. Classes: " in " ".join(shown.out.split())
     figures = next(line for line in lines if line[:2] == ["one", "16"])
     assert figures[1:5] == ["16", "4", "8", "5"]
-    assert figures[-1] == "1.00/1.00"
-    assert ["only*", "–", "–", "6", "5", "0.67/0.33", "0.67/0.50", "1.00/1.00"] in lines
+    assert figures[-2] == "100/100"
+    assert ["only*", "–", "–", "6", "5", "0.67/0.33", "67/50", "100/100"] in [line[:-1] for line in lines]
     # What a file says is shown as it stands, brackets included.
     assert "Pairs [made up]" in shown.out
     assert "CC0 [for everyone]" in shown.out
@@ -117,6 +118,75 @@ def test_tables_for_people(
     )
     # Progress is no result.
     assert "domains/s" not in shown.out
+
+
+def test_check_as_json(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = my_stream.parent / "data"
+    (data / "only" / "test.jsonl").write_text('{"a": "", "b": "x", "y": 1}\n{"a": "k", "b": "x", "y": -1}\n' * 2)
+    main(["streams", str(my_stream), "--data-dir", str(data), "--check", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    findings = {(one["domain"], one["kind"], one["part"], *one["names"]): one for one in found.pop("findings")}
+    assert found == {
+        "stream": "my-stream",
+        "edition": "second",
+        "backbone": "clbench-tiny-12l",
+        "tokens_counted": True,
+        "max_length": 48,
+        "examples": {"one": {"train": 16, "validation": 4, "test": 8}, "only": {"test": 2}},
+    }
+    assert findings["only", "empty", "test"] == {
+        "kind": "empty",
+        "domain": "only",
+        "part": "test",
+        "count": 2,
+        "total": 2,
+        "limit": None,
+        "names": [],
+        "places": ["test.jsonl line 1", "test.jsonl line 3"],
+        "sentence": "with an empty text",
+    }
+    assert findings["only", "dropped", None, "-1"]["count"] == 2
+    assert findings["only", "duplicate", "test"]["places"] == ["test.jsonl line 3 = test.jsonl line 1"]
+    assert findings["only", "missing", None, "other"]["count"] == 1
+    # Row i of test is that of train where both or neither have label 1, that is where i is odd or divisible by 4.
+    assert findings["one", "leak", "test", "train"]["places"] == [
+        f"test.jsonl line {line} = train.jsonl line {line}" for line in (1, 2, 4)
+    ]
+
+
+def test_check_for_people(my_stream: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    data = my_stream.parent / "data"
+    line = json.dumps({"a": "word " * 50, "b": "[red]x", "y": 0})
+    (data / "only" / "test.jsonl").write_text(f"{line}\n{json.dumps({'a': 'p', 'b': 'q', 'y': 1})}\n")
+    main(["streams", str(my_stream), "--data-dir", str(data), "--check"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "my-stream, edition second: 30 examples of 2 domains."
+    cut = next(line for line in lines if line.startswith("only"))
+    assert " ".join(cut.split()) == "only test 1 of 2 (50%) longer than 48 tokens, cut there test.jsonl line 1"
+    assert "examples longer than 48 tokens of clbench-tiny-12l." in " ".join(lines)
+
+
+def test_check_that_finds_nothing_says_so(
+    my_stream: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    data = my_stream.parent / "data"
+    for number, path in enumerate(sorted(data.glob("*/*.jsonl"))):
+        made = [{"a": f"a {number} {i}", "b": "c", "y": i % 2} for i in range(8)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in made))
+    arguments = ["streams", str(my_stream), "--data-dir", str(data), "--check"]
+    main(arguments)
+    shown = capsys.readouterr().out
+    assert "Nothing odd was found. Looked for: dropped rows, empty texts, duplicates within a part, leaks" in shown
+    assert "longer than 48 tokens of clbench-tiny-12l." in shown
+    main([*arguments, "--json"])
+    assert json.loads(capsys.readouterr().out)["findings"] == []
+    # A backbone of the hub that is not here: what was not looked at is said.
+    main([*with_edition(my_stream, backbone="someone/bert"), "--check"])
+    shown = capsys.readouterr().out
+    assert "Nothing odd was found." in shown
+    assert "Tokens were not counted: someone/bert is on the hub, and not in its cache here; give --backbone" in shown
 
 
 @pytest.mark.parametrize("width", ["80", "200"])
@@ -140,14 +210,17 @@ def test_all_streams_in_their_embedded_edition(capsys: pytest.CaptureFixture[str
     for content in found:
         for domain in content["domains"]:
             assert domain["source"]["kind"] == "generator"
-            assert domain["majority"]["balanced_accuracy"] == 0.5
-            assert 0.3 < domain["word_overlap"]["balanced_accuracy"] < 1
+            assert domain["majority"]["balanced_accuracy"] == pytest.approx(1 / len(domain["classes"]))
+            assert (domain["word_overlap"] is None) == (domain["task_type"] == "single")
+            if domain["word_overlap"] is not None:
+                assert 0.3 < domain["word_overlap"]["balanced_accuracy"] < 1
+            assert 1 / len(domain["classes"]) < domain["bag_of_words"]["balanced_accuracy"] < 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nli-shfit"], "no stream is called 'nli-shfit'; did you mean nli-shift?"),
+        (["nli-shfit"], "no stream is called 'nli-shfit'; did you mean nli-shift or nli-shift-3way or"),
         (["nli-shift", "--edition", "lit"], "stream 'nli-shift' has no edition 'lit'; did you mean lite?"),
         (["nli-shift", "--data-dir", "nowhere"], "--data-dir nowhere is not a folder"),
         (["nli-shift", "--edition", "embedded", "--data-dir", "."], "is generated and reads no --data-dir"),

@@ -26,7 +26,8 @@ def example(experience: int = 0) -> Checkpoint:
     weight = torch.arange(6.0).reshape(2, 3)
     points = [
         Point(t, f"domain-{t}", 10 * t, 160 * t, True, tuple(f"domain-{i}" for i in range(t + 1)),
-              {"a/b": np.array([0, 1, t], np.uint8), "empty": np.zeros(0, np.uint8)}, {f"domain-{t}": 0.1 * t})
+              {"a/b": np.array([0, 1, t], np.uint8), "empty": np.zeros(0, np.uint8), "c": np.array([999], np.uint16)},
+              {f"domain-{t}": 0.1 * t})
         for t in range(experience + 1)
     ]  # fmt: skip
     return Checkpoint(experience, {"w": weight, "n": torch.tensor(3)}, {"0/rows": torch.tensor([7, 5])}, points)
@@ -44,7 +45,7 @@ def assert_same(one: Checkpoint | None, other: Checkpoint) -> None:
         assert point.predictions.keys() == its_point.predictions.keys()
         for name, classes in its_point.predictions.items():
             np.testing.assert_array_equal(point.predictions[name], classes)
-            assert point.predictions[name].dtype == np.uint8
+            assert point.predictions[name].dtype == classes.dtype
 
 
 def test_what_is_written_is_read(folder: Path) -> None:

@@ -59,6 +59,16 @@ def parquet(content: list[dict[str, Any]]) -> bytes:
     return file.getvalue()
 
 
+def class_labels(content: list[dict[str, Any]], names: list[str]) -> bytes:
+    """``content`` as a Parquet file whose column ``label`` holds places in ``names``, as ``datasets`` writes it."""
+    file = io.BytesIO()
+    table = pyarrow.Table.from_pylist(content)
+    features = {"label": {"names": names, "_type": "ClassLabel"}}
+    written = {"huggingface": json.dumps({"info": {"features": features}})}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(written), file)
+    return file.getvalue()
+
+
 def domain(name: str, **fields: Any) -> dict[str, Any]:
     """A domain's form that is read from a folder, with some fields changed."""
     return {

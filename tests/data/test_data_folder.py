@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from data_worlds import parquet, rows, write_rows
+from data_worlds import class_labels, parquet, rows, write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -181,6 +181,77 @@ def test_tables_of_other_types_of_text_and_label(tmp_path: Path) -> None:
             rows = read_file(path, COLUMNS)
             assert list(rows.texts[0]) == ["a", "b", "a"]
             assert list(rows.labels) == read
+
+
+NUMBERED = [{"premise": f"a{i}", "hypothesis": f"b{i}", "label": i % 3 - 1} for i in range(6)]
+
+
+def test_class_labels_are_known_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    path.write_bytes(class_labels(NUMBERED, ["yes", "no"]))
+    read = read_file(path, COLUMNS)
+    assert (read.labels, read.names) == ([-1, 0, 1, -1, 0, 1], ("yes", "no"))
+    reading = Reading.model_validate({"columns": NAMED, "labels": {"yes": "same", "no": "other"}})
+    pairs, dropped = to_pairs(read, reading, ("other", "same"))
+    assert pairs.labels.tolist() == [1, 0, 1, 0]
+    assert (pairs.first, dropped) == (("a1", "a2", "a4", "a5"), 2)
+
+
+def test_class_labels_as_datasets_writes_them(tmp_path: Path) -> None:
+    """The form of the metadata is another package's, so its own writing is read."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["world", "sports"])}
+    )
+    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}, features=features).to_parquet(
+        str(tmp_path / "train.parquet")
+    )
+    assert read_file(tmp_path / "train.parquet", ("text", "label")).names == ("world", "sports")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"", b"\xff", b"{}", b"[1]", b"[" * 90_000, b'{"info": {"features": {"label": {"_type": "Value"}}}}',
+     b'{"info": {"features": {"label": {"_type": "ClassLabel", "names": [1, 2]}}}}',
+     b'{"info": {"features": {"label": {"_type": "ClassLabel", "num_classes": 2}}}}'],
+)  # fmt: skip
+def test_metadata_that_names_no_classes_leaves_numbers(tmp_path: Path, written: bytes) -> None:
+    path = tmp_path / "train.parquet"
+    numbered = pyarrow.Table.from_pylist(NUMBERED)
+    pyarrow.parquet.write_table(numbered.replace_schema_metadata({"huggingface": written}), path)
+    assert (read_file(path, COLUMNS).names, list(read_file(path, COLUMNS).labels)) == ((), [-1, 0, 1, -1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (
+            "premise, hypothesis, label",
+            "line 1: column 'hypothesis' is missing; the columns there are 'premise', ' hypothesis', ' label'; take "
+            "the spaces out that stand around ' hypothesis'.",
+        ),
+        ("premise,Hypothesis,label", "'premise', 'Hypothesis', 'label'; 'Hypothesis' is spelled otherwise."),
+        ("label,premise,text", "column 'hypothesis' is missing; the columns there are 'label', 'premise', 'text'."),
+        ("sep=;", "line 1: a CSV file's columns should be separated by ',', not ';'."),
+        (",".join(f"x{i}" for i in range(500)), "'x29' and 470 more."),
+    ],
+)
+def test_a_header_that_is_nearly_right(tmp_path: Path, header: str, sentence: str) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text(f"\ufeff{header}\r\na,b,yes\r\n")
+    with pytest.raises(UserError) as error:
+        read_file(path, COLUMNS)
+    assert str(error.value).startswith(str(path))
+    assert sentence in str(error.value)
+
+
+def test_old_line_endings_and_a_last_line_without_one(tmp_path: Path) -> None:
+    for end in ("\n", "\r\n", "\r"):
+        path = tmp_path / "train.csv"
+        path.write_bytes(f'premise,hypothesis,label{end}"a{end}b",,yes{end}c,d,no'.encode())
+        read = read_file(path, COLUMNS)
+        assert read.texts == ([f"a{end}b", "c"], ["", "d"])
+        assert list(read.places) == [3, 4]
 
 
 def table(**columns: pyarrow.Array) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from data_worlds import LABELS, domain, parquet, rows, stream
+from data_worlds import LABELS, class_labels, domain, parquet, rows, stream
 from loopback_hub import Hub, Repository, serve
 
 NLI = {"first": "premise", "second": "hypothesis"}
@@ -295,7 +295,7 @@ def someone(extra: int = 0) -> Repository:
     listed = parquet([{"premise": ["a"], "hypothesis": "b", "label": "yes"}])
     lists = dict.fromkeys(splits, listed)
     unlabelled = dict.fromkeys(
-        splits, parquet([{"premise": "a", "hypothesis": "b", "label": label} for label in (1, -1)])
+        splits, parquet([{"premise": "a", "hypothesis": "b", "label": label} for label in (7, -1)])
     )
     return repository(
         "someone/pairs",
@@ -337,8 +337,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unlabelled": (
         {"config": "minus", "labels": {0: "other", 1: "same"}},
-        "split dev, row 2: label -1 in column 'label' is not in the domain's label map; known are 0, 1; if it means "
-        "that a pair has no label, map it to null to drop such pairs (-1: null under 'labels').",
+        "split dev, row 1: label 7 in column 'label' is not in the domain's label map; known are 0, 1.",
     ),
     "damaged": ({"config": "broken"}, "domain 'one': someone/pairs (broken) cannot be read: "),
     "corrupt": ({"config": "corrupt"}, "domain 'one': someone/pairs (corrupt) cannot be read: "),
@@ -352,6 +351,20 @@ def test_mistakes_end_in_one_sentence_each(tmp_path: Path) -> None:
     for name, path in paths.items():
         assert isinstance(found[str(path)], str), name
         assert MISTAKES[name][1] in found[str(path)], name
+
+
+def test_class_labels_by_their_names_and_rows_without_a_label(tmp_path: Path) -> None:
+    made = [{"premise": f"a {i}", "hypothesis": f"b {i}", "label": i % 4 - 1} for i in range(24)]
+    content = class_labels(made, ["yes", "no", "unsure"])
+    served = repository("someone/pairs", {"small": dict.fromkeys(("train", "dev", "test"), content)})
+    by_name = stream(tmp_path / "names", [hub_domain()]).path
+    by_number = stream(tmp_path / "numbers", [hub_domain(labels={0: "same", 1: "other", 2: None})]).path
+    with serve([served]) as hub:
+        found = load_in_a_process(hub.environment(tmp_path / "home"), by_name, by_number)
+    (data,) = found[str(by_name)]
+    assert data["splits"]["test"] == [[f"a {i}", f"b {i}", int(i % 4 == 1)] for i in range(24) if i % 4 in (1, 2)]
+    assert data["source"]["dropped"] == 3 * 12
+    assert found[str(by_number)] == found[str(by_name)]
 
 
 def test_a_pinned_commit(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from data_worlds import COLUMNS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clbench.data.labels import Rows, to_pairs
+from clbench.data.labels import Rows, labelled, no_gold_warnings, to_pairs
 from clbench.data.pairs import Pairs
 from clbench.errors import UserError
 from clbench.schema.domain import Reading
+from clbench.schema.warning import RunWarning
 
 SPACE = ("none", "some", "all")
 
@@ -59,12 +60,64 @@ def test_empty_labels_however_the_file_types_them() -> None:
     assert dropped == 4
 
 
+@pytest.mark.parametrize("label", [-1, "-1", -1.0, "-1.0", "-", " - ", "", None, float("nan"), "NaN"])
+def test_what_nobody_labelled_is_dropped_and_counted(label: Any) -> None:
+    rows = rows_of([1, label, 0, label])
+    found = labelled(rows, by_map({0: "none", 1: "all"}), SPACE)
+    assert found.pairs.first == ("a0", "a2")
+    assert (found.dropped, found.no_gold.total(), len(found.no_gold)) == (2, 2, 1)
+    key = next(iter(found.no_gold)) or "empty"
+    assert no_gold_warnings("one", [found, found]) == [
+        RunWarning(kind="no_gold", domain="one", count=4, total=8, names=(key,))
+    ]
+    # What the map names is the map's business, and nothing to be told.
+    known = labelled(rows, by_map({0: "none", 1: "all", "" if label is None or label != label else label: None}), SPACE)
+    if label == "NaN":
+        assert known.no_gold.total() == 0
+    assert (known.pairs.digest(), known.dropped) == (found.pairs.digest(), 2)
+    assert no_gold_warnings("one", [known]) == []
+    # A score of -1 is a score.
+    scores = by_bands({"below": 1, "label": "none"}, {"at_least": 1, "label": "all"})
+    by_score = labelled(rows, scores, SPACE)
+    assert by_score.dropped == (0 if "1" in str(label) else 2)
+
+
+def test_a_class_of_minus_one_is_a_class() -> None:
+    found = labelled(rows_of([1, -1, 0]), by_map({-1: "none", 0: "some", 1: "all"}), SPACE)
+    assert found.pairs.labels.tolist() == [2, 0, 1]
+    assert found.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "classes"),
+    [
+        (("no", "maybe", "yes"), {"no": "none", "maybe": "some", "yes": "all"}, [0, 2, 1]),
+        (("no", "maybe", "yes"), {0: "none", 1: "some", 2: "all"}, [0, 2, 1]),
+        (("no", "maybe", "yes"), {"no": "none", 1: "some", "yes": "all"}, [0, 2, 1]),
+        # A map for files of names and for files of numbers.
+        (("no", "yes", "so"), {0: "none", 1: "some", 2: "all", "no": "none", "yes": "some", "so": "all"}, [0, 2, 1]),
+        # Names that are numbers: those of the map, if it has them all, are the numbers in the file.
+        (("1", "2", "3"), {"1": "none", "2": "some", "3": "all"}, [0, 2, 1]),
+        (("1", "2", "3"), {0: "none", 1: "some", 2: "all"}, [0, 2, 1]),
+        (("False", "True", "None"), {"false": "none", True: "some", "None": "all"}, [0, 2, 1]),
+    ],
+)
+def test_a_map_names_classes_by_their_names_or_their_numbers(
+    names: tuple[str, ...], labels: dict[Any, str], classes: list[int]
+) -> None:
+    rows = replace(rows_of([0, 2, 1, -1]), names=names)
+    found = labelled(rows, by_map(labels), SPACE)
+    assert found.pairs.labels.tolist() == classes
+    assert found.no_gold == {"-1": 1}
+
+
 def test_pairs_know_where_they_stood() -> None:
     rows = replace(rows_of([1, 0, -1, 1]), places=[2, 5, 6, 9])
     pairs, _ = to_pairs(rows, by_map({0: "none", 1: "some", -1: None}), SPACE)
     assert pairs.places is not None
     assert pairs.places.unit == "line"
     assert pairs.places.numbers.tolist() == [2, 5, 9]
+    assert pairs.places.origin == "file.jsonl"
     chosen = pairs.select([2, 0])
     assert chosen.places is not None
     assert chosen.places.numbers.tolist() == [9, 2]
@@ -118,20 +171,25 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             by_map({0: "none", 1: "all"}),
             "line 1: label 3 in column 'label' is not in the domain's label map",
         ),
-        (rows_of([None]), by_map({0: "none", 1: "all"}), "label None in column 'label'"),
         (
-            rows_of([0, -1]),
+            rows_of([0, "n/a"]),
             by_map({0: "none", 1: "all"}),
-            "line 2: label -1 in column 'label' is not in the domain's label map; known are 0, 1; if it means that a "
-            "pair has no label, map it to null to drop such pairs (-1: null under 'labels').",
+            "line 2: label 'n/a' in column 'label' is not in the domain's label map; known are 0, 1; if it means that "
+            """a pair has no label, map it to null to drop such pairs ("n/a": null under 'labels').""",
+        ),
+        (rows_of([0, -2]), by_map({0: "none"}), "line 2: label -2 in column 'label' is not in the domain's label map"),
+        (
+            rows_of([-1, -1, "-"]),
+            by_map({0: "none", 1: "all"}),
+            "file.jsonl: none of its 3 rows has a label: column 'label' holds '-1', which says that nobody labelled "
+            "the row; if it is a class, name it under 'labels'.",
         ),
         (
-            rows_of([""]),
-            by_map({0: "none"}),
-            """label '' in column 'label' is not in the domain's label map; known are 0""",
+            rows_of([None]),
+            by_bands({"at_least": 1, "label": "all"}),
+            "file.jsonl: none of its 1 rows has a label: column 'label' holds nothing, which says that nobody "
+            "labelled the row.",
         ),
-        (rows_of([None]), by_map({0: "none"}), """to drop such pairs ("": null under 'labels')."""),
-        (rows_of([float("nan")]), by_map({0: "none"}), """label nan in column 'label' is not in the domain's"""),
         (rows_of([["x"] * 9]), by_map({0: "none"}), "column 'label' should hold a label, but holds list."),
         (rows_of(["x" * 9999]), by_map({0: "none"}), f"label '{'x' * 79}.. in column 'label'"),
         (
@@ -151,9 +209,27 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
         (rows_of([[1]]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds list of 1 items"),
         (rows_of([0], first=[{"a": 1}]), by_map({0: "none"}), "should hold text, but holds dict of 1 items."),
         (rows_of(["high"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'high'"),
-        (rows_of([None]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds None"),
         (rows_of([True]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds True"),
-        (rows_of([float("nan")]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds nan"),
+        (rows_of(["?"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds '?'"),
+        (
+            replace(rows_of([0, 2]), names=("no", "yes", "maybe")),
+            by_map({"no": "none", "yes": "all"}),
+            "file.jsonl, line 2: label 2 ('maybe') in column 'label' is not in the domain's label map; known are no, "
+            "yes.",
+        ),
+        (
+            replace(rows_of([0]), names=("1", "2", "3")),
+            by_map({1: "none", 2: "all"}),
+            "file.jsonl: column 'label' holds numbers that stand for names (0 for '1', 1 for '2', 2 for '3'), some of "
+            "which are numbers too, and the domain's label map has neither all numbers nor all names; name every "
+            "class in it.",
+        ),
+        (
+            replace(rows_of([0]), names=("no", "yes")),
+            by_map({0: "none", 1: "all", "yes": "none"}),
+            "file.jsonl: label 1 in column 'label' is called 'yes', and the domain's label map says one thing of 1 and "
+            "another of 'yes'; keep one of the two.",
+        ),
         (
             rows_of([0, 0], first=["a", None]),
             by_map({0: "none"}),

@@ -126,6 +126,21 @@ def test_quotes_of_a_spreadsheet_are_noticed_or_read(tmp_path: Path) -> None:
     assert read.warnings == ()
 
 
+def test_rows_that_nobody_labelled_are_dropped_and_told(tmp_path: Path) -> None:
+    for part, start in (("train", 0), ("validation", 100), ("test", 200)):
+        made = rows(12, start)
+        made[1]["label"], made[2]["label"] = -1, None
+        write_rows(tmp_path / "one" / f"{part}.jsonl", made)
+    data = load(stream(tmp_path / "yaml", [domain("one")]), "real", data_dir=tmp_path)[0]
+    # Of 12 rows 3 are unsure, which the map drops without a word.
+    assert {split: len(pairs) for split, pairs in data.splits.items()} == dict.fromkeys(SPLITS, 12 - 3 - 2)
+    assert data.source["dropped"] == 3 * 5
+    assert data.warnings == (RunWarning(kind="no_gold", domain="one", count=6, total=36, names=("-1", "empty")),)
+    write_rows(tmp_path / "one" / "test.jsonl", [row | {"label": -1} for row in rows(5)])
+    with pytest.raises(UserError, match=r"one/test\.jsonl: none of its 5 rows has a label: column 'label' holds '-1'"):
+        load(stream(tmp_path / "yaml", [domain("one")]), "real", data_dir=tmp_path)
+
+
 def test_a_capped_part_knows_its_rows(two: OpenStream, tmp_path: Path) -> None:
     made = fill(tmp_path, "one", train=40, validation=12, test=20)
     fill(tmp_path, "only", validation=12, test=20)
@@ -153,8 +168,11 @@ def test_the_shipped_streams_from_real_pairs(real_data: Path) -> None:
         ("train", "one has no file of the train part; it may be one of train.jsonl.gz, train.jsonl, train.parquet"),
         ("test", "one has no file of the test part"),
         ("label", "train.jsonl, line 2: label 'perhaps' in column 'label' is not in the domain's label map; known are"),
-        ("empty", "domain 'one' has no pair in its validation part"),
-        ("dropped", "domain 'one' has no pair in its validation part"),
+        ("empty", "validation.jsonl has no example; the validation part of domain 'one' needs some."),
+        (
+            "dropped",
+            "validation.jsonl: its 8 rows are all dropped by 'labels'; the validation part",
+        ),
         ("column", "column 'premise' is missing; the columns there are 'text', 'hypothesis', 'label'"),
     ],
 )
@@ -224,10 +242,9 @@ def by(name: str, *classes: str) -> dict[str, Any]:
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
     """A stream of two generators that are only there for the test."""
-    monkeypatch.setattr(generators, "_MODULES", ())
     _drawn.cache_clear()  # it may hold another toy's pairs
     for name in ("toy", "other"):
-        monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, 0.4))
+        monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, (0.6, 0.4)))
     return stream(tmp_path / "yaml", [domain("one", generator=by("toy"))], (domain("only", generator=by("other")),))
 
 
@@ -284,7 +301,6 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
 
 
 def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generators, "_MODULES", ())
     _drawn.cache_clear()  # it may hold another toy's pairs
     with pytest.raises(UserError, match="domain 'one' has no generator"):
         load(stream(tmp_path / "a", [domain("one")]), "generated")

@@ -33,8 +33,8 @@ def test_nothing_odd_is_nothing_said() -> None:
 def test_test_pairs_met_in_training_across_domains() -> None:
     loaded = [
         domain("one", train=pairs("abcd"), validation=pairs("ef"), test=pairs("axyz")),
-        domain("two", train=pairs("xyaa"), validation=pairs("kl"), test=pairs("be")),
-        domain("only", test=pairs("ffgh")),
+        domain("two", train=pairs("xyaa", "0100"), validation=pairs("kl"), test=pairs("be")),
+        domain("only", test=pairs("ffgh", "0001")),
     ]
     assert data_warnings(loaded, SPACE) == (
         RunWarning(kind="met_in_training", domain="one", count=3, total=4, names=("one", "two")),
@@ -50,6 +50,17 @@ def test_a_part_of_one_class_and_empty_texts() -> None:
         RunWarning(kind="one_class", domain="one", names=("train", "same")),
         RunWarning(kind="empty_texts", domain="one", count=3, total=10),
     )
+
+
+def test_texts_with_two_labels_are_counted_over_all_parts() -> None:
+    # a: 0 and 1 in train; e: 0 in validation and 1 in test; c twice with one label.
+    loaded = [domain("one", train=pairs("abaccd", "011110"), validation=pairs("ef", "01"), test=pairs("eg", "10"))]
+    loaded.append(domain("two", train=pairs("gh", "10"), test=pairs("ij")))
+    assert [told for told in data_warnings(loaded, SPACE) if told.kind == "label_conflict"] == [
+        RunWarning(kind="label_conflict", domain="one", count=2 + 2, total=10)
+    ]
+    single = DomainData("one", {"test": Pairs.of(["x", "y", "x"], None, [0, 1, 1])}, {})
+    assert data_warnings([single], SPACE) == (RunWarning(kind="label_conflict", domain="one", count=2, total=3),)
 
 
 def test_what_was_told_at_reading_comes_along() -> None:

@@ -45,7 +45,7 @@ def domain(name: str, gold: np.ndarray, classes: int) -> DomainInfo:
         DomainData(name, splits, {"kind": "generated", "seed": 0}),
         evaluation_only=name == "delta",
         majority=Baseline(float(most), 1 / occurring),
-        word_overlap=Baseline(0.6, 0.55),
+        baselines={"word_overlap": Baseline(0.6, 0.55)},
     )
 
 
@@ -64,7 +64,7 @@ def life(
             for place, (key, gold) in enumerate(golds.items()):
                 right = 0.9 - 0.1 * (experience - place) if key in met else 0.6
                 wrong = (gold + rng.integers(1, classes, len(gold))) % classes
-                said[key] = np.where(rng.random(len(gold)) < right - 0.05 * part, gold, wrong).astype(np.uint8)
+                said[key] = np.where(rng.random(len(gold)) < right - 0.05 * part, gold, wrong).astype(np.uint16)
             final = part == 0
             points.append(Said(experience, name, step, 16 * step, final, met, said, {name: 0.75} if final else {}))
     return points

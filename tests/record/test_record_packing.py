@@ -15,7 +15,7 @@ from clbench.record.packing import Packed, PackedPlaces
 
 @st.composite
 def arrays(draw: st.DrawFn) -> tuple[np.ndarray, int]:
-    classes = draw(st.sampled_from([2, 3, 7, 256]))
+    classes = draw(st.sampled_from([2, 3, 7, 256, 257, 1000]))
     return np.array(draw(st.lists(st.integers(0, classes - 1), max_size=70)), dtype=np.int64), classes
 
 
@@ -27,8 +27,8 @@ def test_what_is_packed_is_unpacked(given: tuple[np.ndarray, int]) -> None:
     again = Packed.model_validate_json(packed.model_dump_json(), strict=True)
     assert again == packed
     np.testing.assert_array_equal(again.array(), values)
-    assert again.array().dtype == np.uint8
-    per_byte = 8 if classes == 2 else 1
+    assert again.array().dtype == (np.uint8 if classes <= 256 else np.uint16)
+    per_byte = 8 if classes == 2 else 1 if classes <= 256 else 0.5
     assert len(b64decode(packed.base64)) == -(-len(values) // per_byte)
 
 
@@ -36,6 +36,12 @@ def test_two_classes_by_hand() -> None:
     # 1 0 1 1 0 0 0 1 | 1 and seven zero bits
     packed = Packed.of(np.array([1, 0, 1, 1, 0, 0, 0, 1, 1]), 2)
     assert b64decode(packed.base64) == bytes([0b10110001, 0b10000000])
+
+
+def test_many_classes_by_hand() -> None:
+    # 3 is 3 + 0 * 256, 999 is 231 + 3 * 256.
+    assert b64decode(Packed.of(np.array([3, 999]), 1000).base64) == bytes([3, 0, 231, 3])
+    assert b64decode(Packed.of(np.array([3, 255]), 256).base64) == bytes([3, 255])
 
 
 @pytest.mark.parametrize("values", [[0, 2], [-1, 0]])
@@ -60,6 +66,9 @@ def text(*values: int) -> str:
         ({"classes": 2, "count": 3, "base64": "oA="}, "should be base64 text"),
         ({"classes": 2, "count": 3, "base64": "oB=="}, "should end in zero bits"),
         ({"classes": 2, "count": 3, "base64": "öö=="}, "should be base64 text"),
+        ({"classes": 300, "count": 2, "base64": text(1, 0, 2)}, "should hold 4 bytes for 2 pairs, but holds 3"),
+        ({"classes": 300, "count": 1, "base64": text(44, 1)}, "holds class 300, but classes end at 299"),
+        ({"classes": 1001, "count": 0, "base64": ""}, "less than or equal to 1000"),
         ({"classes": 1, "count": 0, "base64": ""}, "greater than or equal to 2"),
         ({"classes": 2, "count": -1, "base64": ""}, "greater than or equal to 0"),
         ({"classes": 2, "count": 10**12, "base64": ""}, "less than or equal to"),

@@ -42,6 +42,14 @@ ALL = {
         RunWarning(kind="empty_texts", domain="a", count=1, total=2000),
         "a: pairs with an empty text: 1 of 2,000 (less than 1%).",
     ),
+    "label_conflict": (
+        RunWarning(kind="label_conflict", domain="a", count=4, total=100),
+        "a: examples whose texts also stand with another label: 4 of 100 (4%).",
+    ),
+    "no_gold": (
+        RunWarning(kind="no_gold", domain="a", count=3, total=10, names=("-1", "empty")),
+        "a: rows that were dropped because nobody labelled them; their label is -1, empty: 3 of 10 (30%).",
+    ),
     "cut_pairs": (
         RunWarning(kind="cut_pairs", domain="rte", count=36, total=300, limit=128),
         "rte: pairs longer than 128 tokens, which were cut: 36 of 300 (12%).",

@@ -67,8 +67,8 @@ def test_labels_are_those_that_a_record_can_hold(tmp_path: Path) -> None:
     for label in ("a" * 301, ""):
         with pytest.raises(UserError, match=r"field 'label_space\.0': a class should be 1 to 300 printable characters"):
             changed("stream", tmp_path, lambda content, label=label: content.update(label_space=[label, "b"]))
-    with pytest.raises(UserError, match="field 'label_space' should have at most 256 entries, but has 257"):
-        changed("stream", tmp_path, lambda content: content.update(label_space=[str(i) for i in range(257)]))
+    with pytest.raises(UserError, match="field 'label_space' should have at most 1000 entries, but has 1001"):
+        changed("stream", tmp_path, lambda content: content.update(label_space=[str(i) for i in range(1001)]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 
 from clbench.errors import UserError
 from clbench.schema.shipped import names
-from clbench.schema.strategy import STRATEGIES, override, parse_strategy, read_strategy, settings
+from clbench.schema.strategy import STRATEGIES, override, parse_strategy, read_strategy, setting_values, settings
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES.all()))
@@ -46,10 +46,8 @@ def test_settings_are_what_override_takes() -> None:
     assert settings(read_strategy("agem"))[:2] == ["patterns_per_experience", "sample_size"]
     for method in STRATEGIES.all():
         form = read_strategy(method)
-        content = form.model_dump()
-        for name in settings(form):
-            part, _, field = name.rpartition(".")
-            value = content[part][field] if part else content[field]
+        assert list(setting_values(form)) == settings(form)
+        for name, value in setting_values(form).items():
             assert override(form, {name: yaml.safe_dump(value).splitlines()[0]}) == form
 
 

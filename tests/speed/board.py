@@ -42,7 +42,7 @@ def make(folder: Path, count: int, tracks: int, seeds: int, pairs: int) -> Path:
     domains = [domain(name, gold, 2) for name, gold in golds.items()]
     for place, name in enumerate(NAMES):
         domains[place] = type(domains[place])(
-            domains[place].data, name == "rte", domains[place].majority, domains[place].word_overlap
+            domains[place].data, name == "rte", domains[place].majority, domains[place].baselines
         )
     submissions = folder / "submissions"
     with progress() as bar:

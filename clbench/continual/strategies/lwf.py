@@ -12,13 +12,19 @@ from clbench.schema.strategy import State, Strategy, own_plugin
 
 
 class Lwf(Strategy):
-    """Learning without forgetting: loss + alpha * KL(old model || model), both softened by ``temperature``."""
+    """Learning without forgetting: loss + alpha * KL(old model || model), both softened by ``temperature``.
+
+    KL is over the classes that were seen before. Where each domain has a head of its own, it is the sum over the heads
+    of earlier domains, which both models are asked on the new examples, as in the paper.
+    """
 
     method: Literal["lwf"]
     alpha: float = Field(ge=0)
     temperature: float = Field(gt=0)
 
     def plugin(self) -> Any:
+        import torch
+
         from clbench.continual import avalanche
 
         class Plugin(avalanche.LwFPlugin):
@@ -26,6 +32,18 @@ class Lwf(Strategy):
 
             Avalanche copies the model as training left it, in training mode; the targets would then be noisy.
             """
+
+            def before_backward(self, strategy: Any, **more: Any) -> None:
+                opened = getattr(strategy.model, "open", None)
+                if opened is None or not opened.earlier:
+                    super().before_backward(strategy, **more)
+                    return
+                with torch.no_grad():
+                    old = self.lwf.prev_model(strategy.mb_x).unmasked / self.lwf.temperature
+                new = strategy.mb_output.unmasked / self.lwf.temperature
+                for head in map(list, opened.earlier):
+                    told, wanted = new[:, head].log_softmax(1), old[:, head].softmax(1)
+                    strategy.loss += self.lwf.alpha * torch.nn.functional.kl_div(told, wanted, reduction="batchmean")
 
             def after_training_exp(self, strategy: Any, **_: Any) -> None:
                 strategy.optimizer.zero_grad()

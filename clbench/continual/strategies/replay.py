@@ -13,7 +13,8 @@ from clbench.schema.strategy import Remembered, State, Strategy, own_plugin
 class Replay(Strategy):
     """A memory of ``memory_size`` earlier pairs, in equal shares; every step sees ``memory_batch_size`` of them.
 
-    ``memory_batch_size`` null: as many as there are new pairs.
+    ``memory_batch_size`` null: as many as there are new pairs. The shares are those of the seen domains, or with
+    ``balance: class`` those of the seen classes.
     """
 
     rehearses: ClassVar[bool] = True
@@ -21,6 +22,7 @@ class Replay(Strategy):
     method: Literal["replay"]
     memory_size: Remembered
     memory_batch_size: int | None = Field(default=None, ge=1, le=65536)
+    balance: Literal["domain", "class"] = Field(default="domain", exclude_if=lambda told: told == "domain")
 
     def plugin(self) -> Any:
         from clbench.continual import avalanche
@@ -31,7 +33,8 @@ class Replay(Strategy):
             def after_training_exp(self, strategy: Any, **_: Any) -> None:
                 self.storage_policy.post_adapt(strategy, strategy.experience)
 
-        return Plugin(mem_size=self.memory_size, batch_size_mem=self.memory_batch_size)
+        policy = None if self.balance == "domain" else avalanche.ClassBalancedBuffer(self.memory_size)
+        return Plugin(mem_size=self.memory_size, batch_size_mem=self.memory_batch_size, storage_policy=policy)
 
     def state(self, learner: Any) -> State:
         from clbench.continual.benchmark import contents
@@ -47,8 +50,11 @@ class Replay(Strategy):
         from clbench.continual.benchmark import dataset
 
         policy = own_plugin(learner).storage_policy
-        policy._num_exps = len(past)
-        for number, size in enumerate(policy.get_group_lengths(len(past))):
+        if self.balance == "class":
+            policy.seen_classes = numbers = {int(key.partition("/")[0]) for key in state}
+        else:
+            policy._num_exps, numbers = len(past), set(range(len(past)))
+        for number, size in zip(numbers, policy.get_group_lengths(len(numbers)), strict=True):
             group = avalanche.ReservoirSamplingBuffer(size)
             group.buffer = dataset(state[f"{number}/rows"], state[f"{number}/labels"])
             group._buffer_weights = state[f"{number}/weights"]

@@ -1,15 +1,18 @@
 """Generated stand-ins for the real domains: offline, deterministic, right by construction.
 
-A generator is one function that draws one example of a given label; this module turns it into three disjoint splits.
+A generator is one function that draws one example of a given label, in a module of this folder, where it is found by
+itself; this module turns it into three disjoint splits.
 """
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import random
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from clbench.data.pairs import SPLITS, Pairs
 from clbench.errors import UserError, nearest
@@ -37,27 +40,69 @@ Draw = Callable[[random.Random, int, float], Example]
 
 @dataclass(frozen=True)
 class Generator:
-    """A domain's generator: how it draws, and the share of positives it is asked for."""
+    """A domain's generator: how it draws, and the labels that it is asked for.
+
+    Attributes:
+        draw: draws an example of a label, 0 to n - 1.
+        shares: of each of the n labels, in sum 1.
+        first: the first domain of its stream, towards which a smaller shift moves it; None where it has none.
+    """
 
     draw: Draw
-    positives: float
+    shares: tuple[float, ...]
+    first: str | None = None
+
+    def label(self, rng: random.Random) -> int:
+        """A label by its share."""
+        place = rng.random()
+        # From the last label on, so that of two the second is drawn where the number is below its share.
+        sums = accumulate(reversed(self.shares[1:]))
+        return next((len(self.shares) - 1 - rank for rank, end in enumerate(sums) if place < end), 0)
 
 
 GENERATORS: dict[str, Generator] = {}
-# A stream's first domain, towards which a smaller shift moves the others.
-_FIRST = {"snli": "mnli", "scitail": "mnli", "sick": "mnli", "hans": "mnli", "rte": "mnli"}
-_FIRST |= {"qqp": "mrpc", "paws": "mrpc", "twitter-url": "mrpc", "stsb-pairs": "mrpc"}
-_MODULES = ("mnli", "snli", "scitail", "sick", "hans", "rte", "mrpc", "qqp", "paws", "twitter_url", "stsb_pairs")
 
 
-def generator(name: str, positives: float) -> Callable[[Draw], Draw]:
-    """Register a drawing function under a domain's name, with the share of positives of the real domain."""
+def generator(
+    name: str, positives: float | None = None, *, shares: tuple[float, ...] = (), first: str | None = None
+) -> Callable[[Draw], Draw]:
+    """Register a drawing function under a domain's name.
+
+    Args:
+        name: what ``generator: {name: ..}`` in a domain's file says.
+        positives: of two labels, the share of label 1 in the real domain.
+        shares: instead, the shares of n labels in the real domain, in sum 1.
+        first: the generator towards which a smaller shift moves this one.
+    """
+    if positives is not None:
+        shares = (1 - positives, positives)
+    if len(shares) < 2 or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"the shares of generator {name} should be two or more, in sum 1, but are {shares}")
 
     def register(draw: Draw) -> Draw:
-        GENERATORS[name] = Generator(draw, positives)
+        GENERATORS[name] = Generator(draw, shares, first)
         return draw
 
     return register
+
+
+def known() -> dict[str, Generator]:
+    """All generators of this folder's modules by name."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return GENERATORS
+
+
+def find(name: str) -> Generator:
+    """The generator called ``name``.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = known()
+    if name not in found:
+        raise UserError(f"no generator is called '{name}'; {nearest(name, found)}")
+    return found[name]
 
 
 def examples(
@@ -74,17 +119,13 @@ def examples(
     Raises:
         UserError: there is no such generator, or its distinct pairs have run out.
     """
-    for module in _MODULES:
-        importlib.import_module(f"{__name__}.{module}")
-    if name not in GENERATORS:
-        raise UserError(f"no generator is called '{name}'; {nearest(name, GENERATORS)}")
-    chosen = GENERATORS[name]
-    first = GENERATORS[_FIRST.get(name, name)]
+    chosen = find(name)
+    first = chosen if chosen.first is None else find(chosen.first)
     # crc32, not hash(): the same numbers in every process.
     rng = random.Random(zlib.crc32(name.encode()) ^ (seed * 0x9E3779B1))
     seen = {_key(*texts) for pairs in besides for texts in pairs.texts()}
     while True:
-        label = int(rng.random() < chosen.positives)
+        label = chosen.label(rng)
         # The label is kept, so that a smaller shift changes how a domain speaks and not how often it says yes.
         speaker = chosen if chosen is first or rng.random() < shift else first
         for _ in range(1000):

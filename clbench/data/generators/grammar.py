@@ -95,54 +95,110 @@ _SLOT = re.compile(r"\{(\w+)")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A second sentence before its words are put in.
+
+    Attributes:
+        template: the sentence, every choice made.
+        meant: the concept of each of its slots.
+        said: the word of each.
+    """
+
+    template: str
+    meant: Mapping[str, Concept]
+    said: Mapping[str, Word]
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return finish(self.template.format(**self.said))
+
+
+def ask(rng: random.Random, pattern: Pattern, second: str, banks: Mapping[str, Bank], general: float) -> Asked:
+    """The second sentence of a pair from one of the pattern's ways to say it; ``general`` as :class:`Style` has it."""
+    template = expand(rng, second)
+    meant: dict[str, Concept] = {}
+    said: dict[str, Word] = {}
+    for slot in slots(template):
+        meant[slot] = concept = _apart(rng, banks[_kind(slot)], _siblings(slot, meant))
+        # A kind that all the bank is of could never be denied.
+        kinds = [word for word in concept.kinds if not all(c.supports(word) for c in banks[_kind(slot)])]
+        said[slot] = rng.choice(kinds if kinds and not pattern.exact and rng.random() < general else concept.same)
+    return Asked(template, meant, said)
+
+
+def answer(
+    rng: random.Random,
+    there: Iterable[str],
+    asked: Asked,
+    changed: set[str],
+    banks: Mapping[str, Bank],
+    reword: float,
+    trap: float,
+) -> dict[str, Word]:
+    """The words of a first sentence: one for each of its slots ``there``.
+
+    Args:
+        rng: the source of chance.
+        there: its slots.
+        asked: the second sentence.
+        changed: slots of the second sentence that it denies.
+        banks: the words.
+        reword: chance that a supported slot is said by another word of its concept.
+        trap: chance that a denied word stands elsewhere in it.
+    """
+    words: dict[str, Word] = {}
+    used: list[Concept] = []
+    trapped = False
+    for slot in sorted(there, key=lambda s: s not in asked.meant):
+        kind = _kind(slot)
+        if slot in changed:
+            concept = _apart(rng, banks[kind], used, [w for s, w in asked.said.items() if _kind(s) == kind])
+            words[slot] = rng.choice(concept.same)
+        elif slot in asked.meant:
+            concept = asked.meant[slot]
+            words[slot] = _worded(rng, concept, asked.said[slot], reword)
+        else:
+            traps = [s for s in sorted(changed) if _kind(s) == kind]
+            if traps and trap > 0 and not trapped and rng.random() < trap:
+                # One a pair: two, and the first sentence could say the second one after all, of somebody else.
+                trapped = True
+                concept = asked.meant[traps[0]]
+                said = asked.said[traps[0]]
+                words[slot] = said if said in concept.same else rng.choice(concept.same)
+            else:
+                concept = _apart(rng, banks[kind], used, [w for s, w in asked.said.items() if _kind(s) == kind])
+                words[slot] = rng.choice(concept.same)
+        used.append(concept)
+    return words
+
+
 def draw(
     rng: random.Random, label: int, patterns: tuple[Pattern, ...], banks: Mapping[str, Bank], style: Style
 ) -> Example:
     """One pair of the given label; see the module's head for the order of things."""
     pattern = rng.choice(patterns)
-    second = expand(rng, rng.choice(pattern.second))
-    asked = slots(second)
-    meant: dict[str, Concept] = {}
-    said: dict[str, Word] = {}
-    for slot in asked:
-        meant[slot] = concept = _apart(rng, banks[_kind(slot)], _siblings(slot, meant))
-        # A kind that all the bank is of could never be denied.
-        kinds = [word for word in concept.kinds if not all(c.supports(word) for c in banks[_kind(slot)])]
-        said[slot] = rng.choice(kinds if kinds and not pattern.exact and rng.random() < style.general else concept.same)
-    free = [slot for slot in asked if slot not in pattern.fixed]
+    asked = ask(rng, pattern, rng.choice(pattern.second), banks, style.general)
+    free = [slot for slot in asked.meant if slot not in pattern.fixed]
     fails = label == 0 and bool(pattern.fails) and (not free or rng.random() < style.structural)
     while True:
         first = expand(rng, rng.choice(pattern.fails if fails else pattern.holds))
         there = slots(first)
-        if fails or set(asked) <= set(there):
+        if fails or set(asked.meant) <= set(there):
             break
     changed: set[str] = set()
     if label == 0 and free and (not fails or rng.random() < style.both):
-        count = rng.choices(range(1, len(style.changed) + 1), style.changed)[0]
-        changed = set(rng.sample(free, min(count, len(free))))
-    words: dict[str, Word] = {}
-    used: list[Concept] = []
-    trapped = False
-    for slot in sorted(there, key=lambda s: s not in asked):
-        kind = _kind(slot)
-        if slot in changed:
-            concept = _apart(rng, banks[kind], used, [w for s, w in said.items() if _kind(s) == kind])
-            words[slot] = rng.choice(concept.same)
-        elif slot in asked:
-            concept = meant[slot]
-            words[slot] = _worded(rng, concept, said[slot], style.reword if label else style.reword_negative)
-        else:
-            traps = [s for s in sorted(changed) if _kind(s) == kind]
-            if traps and pattern.traps and not trapped and rng.random() < style.trap:
-                # One a pair: two, and the first sentence could say the second one after all, of somebody else.
-                trapped = True
-                concept = meant[traps[0]]
-                words[slot] = said[traps[0]] if said[traps[0]] in concept.same else rng.choice(concept.same)
-            else:
-                concept = _apart(rng, banks[kind], used, [w for s, w in said.items() if _kind(s) == kind])
-                words[slot] = rng.choice(concept.same)
-        used.append(concept)
-    return Example(finish(first.format(**words)), finish(second.format(**said)), pattern.name)
+        changed = some(rng, free, style)
+    reword = style.reword if label else style.reword_negative
+    words = answer(rng, there, asked, changed, banks, reword, style.trap if pattern.traps else 0.0)
+    return Example(finish(first.format(**words)), asked.text, pattern.name)
+
+
+def some(rng: random.Random, free: list[str], style: Style) -> set[str]:
+    """Slots to change."""
+    count = rng.choices(range(1, len(style.changed) + 1), style.changed)[0]
+    return set(rng.sample(free, min(count, len(free))))
 
 
 def expand(rng: random.Random, template: str) -> str:

@@ -212,7 +212,7 @@ PATTERNS = patterns(
 STYLE = Style(reword=0.0, reword_negative=0.0, general=0.0, structural=1.0, both=0.0, changed=(1.0,), trap=0.0)
 
 
-@generator("hans", positives=0.5)
+@generator("hans", positives=0.5, first="mnli")
 def draw_hans(rng: random.Random, label: int, shift: float) -> Example:
     """A sentence, and a shorter one made of its words."""
     return draw(rng, label, PATTERNS, BANKS, STYLE)

@@ -270,7 +270,7 @@ def _tokenised(text: str) -> str:
     return re.sub(r"([,.;])", r" \1", text)
 
 
-@generator("paws", positives=0.47)
+@generator("paws", positives=0.47, first="mrpc")
 def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of sentences with (nearly) the same words."""
     frame = rng.choice(QUESTIONS if rng.random() < _ASKED else SENTENCES)

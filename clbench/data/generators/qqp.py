@@ -194,7 +194,7 @@ FRAMES = frames(
 MIX = Mix(same_phrasing=(0.3, 0.45), same_wording=(0.55, 0.8), changes=(0.6, 0.4), elsewhere=0.28)
 
 
-@generator("qqp", positives=0.37)
+@generator("qqp", positives=0.37, first="mrpc")
 def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of questions."""
     return draw_pair(rng, label, FRAMES, QUESTIONS, MIX)

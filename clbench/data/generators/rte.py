@@ -332,7 +332,7 @@ PATTERNS = tuple(map(_with_fill, _EVENTS))
 STYLE = Style(reword=0.7, reword_negative=0.1, general=0.0, structural=0.6, both=0.3, changed=(0.2, 0.5, 0.3), trap=0.3)
 
 
-@generator("rte", positives=0.53)
+@generator("rte", positives=0.53, first="mnli")
 def draw_rte(rng: random.Random, label: int, shift: float) -> Example:
     """A passage of two or three sentences, and a short claim."""
     return draw(rng, label, PATTERNS, BANKS, STYLE)

@@ -37,7 +37,7 @@ _FAR = (
 _BARE = ("discovery", "property")  # names and substances: no article
 
 
-@generator("scitail", positives=0.40)
+@generator("scitail", positives=0.40, first="mnli")
 def draw_scitail(rng: random.Random, label: int, shift: float) -> Example:
     """A text's sentence, and a true statement of science that it does or does not state."""
     fact = rng.choice(FACTS[rng.choice(list(FACTS))])

@@ -204,7 +204,7 @@ STYLE = Style(
 )
 
 
-@generator("sick", positives=0.29)
+@generator("sick", positives=0.29, first="mnli")
 def draw_sick(rng: random.Random, label: int, shift: float) -> Example:
     """A composed sentence and a variation of it."""
     return draw(rng, label, PATTERNS, BANKS, STYLE)

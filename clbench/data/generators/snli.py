@@ -219,7 +219,7 @@ STYLE = Style(
 )
 
 
-@generator("snli", positives=0.34)
+@generator("snli", positives=0.34, first="mnli")
 def draw_snli(rng: random.Random, label: int, shift: float) -> Example:
     """A caption of a photograph, and a short claim about what it shows."""
     return draw(rng, label, PATTERNS, BANKS, STYLE)

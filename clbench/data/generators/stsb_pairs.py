@@ -186,7 +186,7 @@ FRAMES = frames(
 MIX = Mix(same_phrasing=(0.45, 0.35), same_wording=(0.6, 0.65), changes=(0.2, 0.45, 0.35), elsewhere=0.15)
 
 
-@generator("stsb-pairs", positives=0.31)
+@generator("stsb-pairs", positives=0.31, first="mrpc")
 def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of captions, headlines or forum sentences."""
     return draw_pair(rng, label, FRAMES, SCENES, MIX)

@@ -207,7 +207,7 @@ def noisy(rng: random.Random, text: str) -> str:
     return line
 
 
-@generator("twitter-url", positives=0.18)
+@generator("twitter-url", positives=0.18, first="mrpc")
 def draw(rng: random.Random, label: int, shift: float) -> Example:
     """A pair of posts."""
     clean = draw_pair(rng, label, FRAMES, POSTS, MIX)

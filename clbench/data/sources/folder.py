@@ -13,7 +13,7 @@ from clbench.schema.source import Request, Source
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clbench.data.pairs import DomainData, Pairs
+    from clbench.data.pairs import DomainData
 
 
 class Folder(Reading, Source):
@@ -35,26 +35,35 @@ class Folder(Reading, Source):
     def load(self, request: Request) -> DomainData:
         """The pairs of the domain's files."""
         from clbench.data.files import read_file
-        from clbench.data.labels import to_pairs
+        from clbench.data.labels import Labelled, labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
         from clbench.data.subsets import carve
         from clbench.schema.warning import RunWarning
 
         assert request.folder is not None
-        splits: dict[str, Pairs] = {}
-        dropped = 0
+        found: dict[str, Labelled] = {}
         warnings = []
         for split, path in _files(request.folder, request.trained_on).items():
             rows = read_file(path, self.wanted, self.quoting)
-            splits[split], gone = to_pairs(rows, self, request.label_space)
-            dropped += gone
+            found[split] = part = labelled(rows, self, request.label_space)
+            if not len(part.pairs) and (request.trained_on or split != "train"):
+                which = "labels" if self.labels is not None else "bands"
+                said = (
+                    f": its {part.dropped:,} rows are all dropped by '{which}'" if part.dropped else " has no example"
+                )
+                raise UserError(f"{path}{said}; the {split} part of domain '{request.domain}' needs some.")
             if rows.quoted:
                 names = (path.name, *(name for name in rows.quoted if name.isprintable() and 0 < len(name) <= 300))
                 warnings.append(RunWarning(kind="quoted_columns", domain=request.domain, names=names))
+        splits = {split: part.pairs for split, part in found.items()}
+        warnings += no_gold_warnings(request.domain, found.values())
         if "validation" not in splits and "train" in splits:
             shares = [None, self.validation_share]
             splits["train"], splits["validation"] = carve(splits["train"], shares, f"{request.domain}/train/carve")
-        source: dict[str, str | int | float] = {"folder": str(request.folder), "dropped": dropped}
+        source: dict[str, str | int | float] = {
+            "folder": str(request.folder),
+            "dropped": sum(part.dropped for part in found.values()),
+        }
         return DomainData(request.domain, splits, source, tuple(warnings))
 
 

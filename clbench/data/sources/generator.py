@@ -6,6 +6,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
+from clbench.errors import UserError
 from clbench.schema.source import Request, Source
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ class Generator(Source):
 
     Attributes:
         name: the generator, one of ``clbench/data/generators/``.
-        classes: what its labels 0 and 1 are in the stream's label space.
+        classes: what its labels 0, 1, 2 ... are in the stream's label space, each of them; two labels may be one class.
     """
 
     generated: ClassVar[bool] = True
@@ -36,12 +39,14 @@ class Generator(Source):
 
     kind: Literal["generator"] = "generator"
     name: str
-    classes: tuple[str, str]
+    classes: tuple[str, ...] = Field(min_length=2)
 
     def load(self, request: Request) -> DomainData:
         """As many pairs a part as the edition says, with its shift."""
 
         from clbench.data.pairs import DomainData
+
+        self._check_classes(request)
 
         wanted = tuple((split, size) for split, size in request.sizes.items() if size is not None)
         drawn = _drawn(self.name, request.shift, wanted)
@@ -53,18 +58,29 @@ class Generator(Source):
 
         from clbench.data.generators import draw_anew
 
+        self._check_classes(request)
         size = len(known.splits["test"])
         return self._labelled(draw_anew(self.name, seed, request.shift, size, known.splits.values()), request)
 
+    def _check_classes(self, request: Request) -> None:
+        from clbench.data.generators import find
+
+        labels = len(find(self.name).shares)
+        if len(self.classes) != labels:
+            raise UserError(
+                f"domain '{request.domain}': field 'classes' should name a class for each of the {labels} labels of "
+                f"generator '{self.name}', but names {len(self.classes)}."
+            )
+
     def _labelled(self, pairs: Pairs, request: Request) -> Pairs:
-        """Labels 0 and 1 as numbers of the label space."""
+        """Its labels as numbers of the label space."""
         import numpy as np
 
         number = np.array([request.label_space.index(name) for name in self.classes], dtype=np.int64)
         return replace(pairs, labels=number[pairs.labels])
 
     def named_classes(self) -> dict[str, tuple[str, ...]]:
-        """Both."""
+        """The classes of its labels."""
         return {"classes": self.classes}
 
     def origin(self) -> str:

@@ -45,7 +45,7 @@ class Hub(Reading, Source):
 
     def load(self, request: Request) -> DomainData:
         """The pairs of the published splits, or of the parts of them that the uses are made of."""
-        from clbench.data.labels import to_pairs
+        from clbench.data.labels import labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
         from clbench.data.subsets import carve
 
@@ -57,14 +57,13 @@ class Hub(Reading, Source):
         uses = {use: part for use, part in parts.items() if part is not None}
         fetched, source = fetch(request.domain, self, sorted({part.split for part in uses.values()}))
         splits: dict[str, Pairs] = {}
-        dropped = 0
-        for split, rows in fetched.items():
-            pairs, gone = to_pairs(rows, self, request.label_space)
-            dropped += gone
+        found = {split: labelled(rows, self, request.label_space) for split, rows in fetched.items()}
+        for split, read in found.items():
             of_split = {use: part.share for use, part in uses.items() if part.split == split}
-            carved = carve(pairs, list(of_split.values()), f"{request.domain}/{split}/carve")
+            carved = carve(read.pairs, list(of_split.values()), f"{request.domain}/{split}/carve")
             splits.update(zip(of_split, carved, strict=True))
-        return DomainData(request.domain, splits, {**source, "dropped": dropped})
+        source["dropped"] = sum(read.dropped for read in found.values())
+        return DomainData(request.domain, splits, source, tuple(no_gold_warnings(request.domain, found.values())))
 
     def as_files(self) -> Folder:
         """Files with the hub's columns and labels."""

@@ -10,5 +10,5 @@ PAIR = TaskType(
     title="sentence pair",
     columns=("first", "second"),
     sequence=lambda first, second: (first, second),
-    baselines={"word_overlap": lazily("word_overlap"), "bag_of_words": lazily("bag_of_words")},
+    baselines={"word_overlap": lazily("word_overlap")},
 )

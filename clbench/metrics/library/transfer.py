@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from clbench.metrics import scores
-from clbench.metrics.metric import Metric
+from clbench.metrics.metric import Life, Metric
+from clbench.schema.scenario import DOMAIN
+
+
+def _forward(life: Life) -> float | None:
+    # A head that nobody has trained, or classes that have not come, say nothing of what earlier domains did.
+    if life.scenario != DOMAIN:
+        return None
+    return scores.forward_transfer(life.ends.accuracy, life.ends.met, life.majority)
+
 
 BACKWARD = Metric(
     "backward_transfer", "backward transfer", "higher", "final minus just learned, over earlier domains",
@@ -13,7 +22,7 @@ BACKWARD = Metric(
 FORWARD = Metric(
     "forward_transfer", "forward transfer", "higher", "just before training minus the majority class",
     "mean over later d of A[t_d - 1, d] - majority_d (Lopez-Paz and Ranzato 2017)",
-    lambda life: scores.forward_transfer(life.ends.accuracy, life.ends.met, life.majority), 110,
+    _forward, 110,
 )  # fmt: skip
 LEARNING = Metric(
     "learning_accuracy", "learning accuracy", "higher", "just learned, over seen domains",

@@ -1,0 +1,22 @@
+"""``--stream`` of the commands that make a board: streams of its own beside the shipped ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def own_streams(command: Any) -> Any:
+    """Add the option; what it names is known by name from then on."""
+
+    def add(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
+        from clbench.schema.shipped import add_streams
+
+        add_streams(paths)
+
+    return click.option(
+        "--stream", type=click.Path(path_type=Path), multiple=True, expose_value=False, callback=add, metavar="FILE",
+        help="A stream's YAML file, for a board of your own; may be repeated.",
+    )(command)  # fmt: skip
