@@ -108,8 +108,8 @@ class Job:
 
     @cached_property
     def plugins(self) -> tuple[Plugin, ...]:
-        """The steps, the strategy and the sources that are not clbench's own; they are part of the fingerprint."""
-        return plugins_of(self.recipe, self.strategy, (str(d.source["kind"]) for d in self.data))
+        """What is not clbench's own of steps, strategy, sources and task types; part of the fingerprint."""
+        return plugins_of(self.recipe, self.strategy, self.data)
 
     @property
     def task_digest(self) -> str:

@@ -22,6 +22,7 @@ from clbench.schema.shipped import FOLDERS, names
 from clbench.schema.source import SOURCES, Request
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES, read_strategy
+from clbench.schema.task_type import TASK_TYPES
 from clbench.testing import (
     Check,
     metric_checks,
@@ -32,6 +33,8 @@ from clbench.testing import (
     steps,
     strategies,
     strategy_checks,
+    task_type_checks,
+    task_types,
 )
 from clbench.testing.sources import SIZES
 from clbench.testing.worlds import checkpoint_folder
@@ -128,6 +131,11 @@ def test_strategies(piece: str, check: str) -> None:
 @pairs_of(METRICS.all(), metrics.CHECKS)
 def test_metrics(piece: str, check: str) -> None:
     named(metric_checks(piece), check)()
+
+
+@pairs_of(TASK_TYPES.all(), task_types.CHECKS)
+def test_task_types(piece: str, check: str) -> None:
+    named(task_type_checks(piece), check)()
 
 
 @pairs_of(SOURCES.all(), sources.CHECKS)
