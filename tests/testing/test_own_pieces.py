@@ -100,7 +100,8 @@ def _fetched(domain: str, source: Any, splits: list[str]) -> tuple[dict[str, Row
     """What the hub would send."""
     columns = {split: list(_published(source, split).values()) for split in splits}
     found = {
-        split: Rows(split, "row", range(1, len(labels) + 1), tuple(texts), labels) for split, (*texts, labels) in columns.items()
+        split: Rows(split, "row", range(1, len(labels) + 1), tuple(texts), labels)
+        for split, (*texts, labels) in columns.items()
     }
     return found, {"id": source.id}
 
