@@ -86,8 +86,8 @@ def _published(source: Any, split: str) -> dict[str, list[Any]]:
     """Columns as the domain publishes them: texts, and each label in turn."""
     labels = [label for label, name in source.labels.items() if name is not None]
     *texts, label = source.wanted
-    columns = {text: [f"{split} {place} {number}" for number in range(12)] for place, text in enumerate(texts)}
-    return columns | {label: [labels[number % len(labels)] for number in range(12)]}
+    columns = {text: [f"{split} {place} {number}" for number in range(60)] for place, text in enumerate(texts)}
+    return columns | {label: [labels[number % len(labels)] for number in range(60)]}
 
 
 def _files(source: Any) -> Path:
@@ -103,7 +103,8 @@ def _fetched(domain: str, source: Any, splits: list[str]) -> tuple[dict[str, Row
     """What the hub would send."""
     columns = {split: list(_published(source, split).values()) for split in splits}
     found = {
-        split: Rows(split, "row", range(1, 13), tuple(texts), labels) for split, (*texts, labels) in columns.items()
+        split: Rows(split, "row", range(1, len(labels) + 1), tuple(texts), labels)
+        for split, (*texts, labels) in columns.items()
     }
     return found, {"id": source.id}
 
