@@ -18,6 +18,7 @@ from clbench.board.fresh import (
     Draw,
     Gap,
     draw,
+    draw_place,
     fresh_shares,
     other_seeds_gap,
     same_model_gap,
@@ -99,30 +100,37 @@ class Carried:
     refuted: tuple[str, ...] = ()
 
 
-def carried_out(path: Path, records: Sequence[Record], how: Rerunning) -> Carried:
+def carried_out(
+    path: Path, records: Sequence[Record], how: Rerunning, others: Sequence[Sequence[Record]] = ()
+) -> Carried:
     """Carry out again what is to be, and hold it against the records.
 
     Args:
         path: the folder of a submission or of a run, or a record's file.
         records: its seeds.
         how: see :class:`Rerunning`.
+        others: its seeds in each further order; one of all these records is drawn beside the seed, and judged on no
+            fresh pairs.
     """
     by_seed = {record.configuration.seed: record for record in records}
     digest = digest_of(path)
     text, real = how.text, records[0].configuration.data_source != "generated"
-    others = how.others if how.others is not None else int(division(records) == OPEN)
-    drawn = draw(text or "", digest, list(by_seed), others if text is not None else 0)
-    chosen = list(by_seed) if how.every_seed else [drawn.chosen]
+    strangers = how.others if how.others is not None else int(division(records) == OPEN)
+    drawn = draw(text or "", digest, list(by_seed), strangers if text is not None else 0)
+    chosen = list(records) if how.every_seed else [by_seed[drawn.chosen]]
+    further = [record for lives in others for record in lives]
+    if further:
+        chosen += further if how.every_seed else [further[draw_place(text or "", digest, len(further))]]
     unchecked = (_REAL,) if real and text is not None else ()
     problems: list[str] = []
     reruns, fresh = [], None
     try:
-        for seed in chosen:
-            record = by_seed[seed]
-            asked = text is not None and seed == drawn.chosen and not real
+        for record in chosen:
+            seed = record.configuration.seed
+            asked = text is not None and record is by_seed[drawn.chosen] and not real
             lived = how.live(record, seed, drawn.pairs if asked else None)
             told, found = held_against(record, lived.record, how.commit)
-            problems += [f"seed {seed}: {sentence}" for sentence in told]
+            problems += [f"seed {seed}{record.other_order}: {sentence}" for sentence in told]
             reruns.append(found)
             if lived.said and not problems:
                 fresh = _judged(records, lived, drawn, how)
@@ -190,7 +198,8 @@ def held_against(record: Record, other: Record, commit: str | None) -> tuple[lis
     ]
     differ = sum(int((told != found).sum()) for _, told, found in pairs if len(told) == len(found))
     numbers = Rerun(
-        seed=other.configuration.seed, where=_where(other, commit),
+        seed=other.configuration.seed, order=other.order if other.configuration.file_order else (),
+        where=_where(other, commit),
         predictions=sum(len(told) for _, told, _ in pairs) or 1, differ=differ,
         claimed=_lifetime(record), found=_lifetime(other),
     )  # fmt: skip

@@ -60,6 +60,7 @@ class Rerun(Part):
 
     Attributes:
         seed: the run's.
+        order: of the domains, where it is not that of the stream's file; else left out.
         where: see :class:`Where`.
         predictions: how many were compared.
         differ: how many of them were others; 0 on a machine and with versions like the submitter's.
@@ -67,6 +68,7 @@ class Rerun(Part):
     """
 
     seed: Seed
+    order: tuple[Name, ...] = Field(default=(), max_length=100, exclude_if=lambda told: not told)
     where: Where
     predictions: int = Field(ge=1)
     differ: int = Field(ge=0)
@@ -76,10 +78,11 @@ class Rerun(Part):
     @property
     def sentence(self) -> str:
         """What was found, for people."""
+        run = f"seed {self.seed}" + (f", order {', '.join(self.order)}" if self.order else "")
         if not self.differ:
-            return f"seed {self.seed}, run again, is the same; {self.predictions:,} predictions compared."
+            return f"{run}, run again, is the same; {self.predictions:,} predictions compared."
         return (
-            f"seed {self.seed}, run again, differs in {self.differ:,} of {self.predictions:,} predictions, lifetime "
+            f"{run}, run again, differs in {self.differ:,} of {self.predictions:,} predictions, lifetime "
             f"accuracy {percent(self.claimed)} % and {percent(self.found)} %: within what another CPU's rounding does."
         )
 

@@ -119,10 +119,14 @@ def answers_digest(record: Record) -> bytes | None:
     Returns:
         None for a model without an encoder, or one that names one class for every pair: others may do so too.
     """
-    packed = [point.predictions[name] for point in record.points for name in record.domains]
+    return _digest(record, record.domains, record.test_pairs)
+
+
+def _digest(record: Record, domains: Sequence[str], test_pairs: Sequence[tuple[str, str]]) -> bytes | None:
+    packed = [point.predictions[name] for point in record.points for name in domains]
     if record.cost.depth == 0 or all(len(np.unique(one.array())) == 1 for one in packed):
         return None
-    found = hashlib.sha256(repr((record.test_pairs, len(record.points))).encode())
+    found = hashlib.sha256(repr((test_pairs, len(record.points))).encode())
     for one in packed:
         found.update(one.base64.encode())
     return found.digest()
@@ -150,12 +154,12 @@ def copy_problem(seen: dict[bytes, tuple[Path, int]], records: Sequence[Record],
 
 
 def seed_problems(records: Sequence[Record]) -> Iterator[str]:
-    """That no two seeds of an encoder answer everything alike, unless with one class for every pair."""
-    seen: dict[bytes, int] = {}
+    """That no two seeds of an encoder answer everything alike, unless with one class for every pair; nor two orders."""
+    seen: dict[bytes, str] = {}
     for record in records:
-        if (answers := answers_digest(record)) is None:
+        if (answers := _digest(record, sorted(record.domains), sorted(record.test_pairs))) is None:
             continue
-        seed = record.configuration.seed
+        seed = f"{record.configuration.seed}{record.other_order}"
         if answers in seen:
             yield f"the records of seeds {seen[answers]} and {seed} hold the same predictions; each needs its own run."
         seen[answers] = seed

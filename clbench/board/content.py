@@ -144,6 +144,7 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "fresh": None if (fresh := fresh_figure(row)) is None else [ten_thousandths(fresh[0]), int(fresh[1])],
         "seeds": seed_list(submission.seeds),
         "count": len(submission.seeds),
+        **_orders(row),
         "figures": [_mean_and_half(row.figures.get(name)) for name in names],
         "cost": [
             cost.depth, cost.parameters, cost.parameters_without_embeddings, cost.flops_per_pair, cost.flops_length,
@@ -170,6 +171,23 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "command": command,
         "needs": list(needs),
     }  # fmt: skip
+
+
+def _orders(row: Row) -> dict[str, Any]:
+    """Of a row with several orders: lifetime accuracy over them, by order, and the commands of the further ones."""
+    found, seeds = row.lifetime_over_orders, row.entry.submission.seeds
+    if found is None:
+        return {}
+    lives = [row.entry.records, *row.entry.others]
+    by_order = [(life[0].order, one) for life, one in zip(lives, found.orders, strict=True)]
+    return {
+        "orders": {
+            "over": [*(_mean_and_half(found.mean) or ()), ten_thousandths(found.deviation or 0.0)],
+            "seeds_sd": None if found.seed_deviation is None else ten_thousandths(found.seed_deviation),
+            "lives": [[", ".join(order), _mean_and_half(one)] for order, one in by_order],
+            "commands": [run_command(life[0], seeds)[0] for life in row.entry.others],
+        }
+    }
 
 
 def fresh_figure(row: Row) -> tuple[float, bool] | None:

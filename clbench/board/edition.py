@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.errors import UserError, nearest
+from clbench.schema.order import in_order
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream
 from clbench.schema.warning import RunWarning
@@ -35,6 +36,7 @@ class EditionFacts:
         tests: each domain's test pairs.
         sources: where each domain's pairs came from, as a record has it.
         warnings: what is odd about the pairs, see :func:`clbench.data.warnings.data_warnings`.
+        data_dir: a folder with the pairs of a real edition, instead of the hub.
     """
 
     stream: OpenStream
@@ -46,6 +48,19 @@ class EditionFacts:
     tests: Mapping[str, Pairs]
     sources: Mapping[str, Mapping[str, Any]]
     warnings: tuple[RunWarning, ...]
+    data_dir: Path | None = None
+
+    def in_order(self, order: tuple[str, ...]) -> EditionFacts:
+        """The same of the stream with its domains in another order; itself where that is no order of them.
+
+        The pairs are the same in every order. What is told of them may be another: a domain without pairs to fit a
+        baseline on takes those of the first, and warnings name domains in the stream's order.
+        """
+        if order == self.stream.order or sorted(order) != sorted(self.stream.order):
+            return self
+        if order not in self._orders:
+            self._orders[order] = facts_in(in_order(self.stream, ",".join(order)), self.edition, self.data_dir)
+        return self._orders[order]
 
     def mean_length(self, backbone: Backbone) -> int:
         """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
@@ -76,6 +91,10 @@ class EditionFacts:
 
     @cached_property
     def _stores(self) -> dict[str, TokenStore]:
+        return {}
+
+    @cached_property
+    def _orders(self) -> dict[tuple[str, ...], EditionFacts]:
         return {}
 
     @cached_property
@@ -123,6 +142,7 @@ def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> 
         tests={d.name: d.splits["test"] for d in data},
         sources={d.name: dict(d.source) for d in data},
         warnings=data_warnings(data, stream.form.label_space),
+        data_dir=data_dir,
         baselines=baselines,
         kinds={d.name: (d.task_type, d.classes) for d in data},
     )

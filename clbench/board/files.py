@@ -14,17 +14,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from clbench.board.attestation import Attestation
-from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Submission
+from clbench.board.forms import MOST_RECORDS, SCHEMA_VERSION, SUBMISSION_NAME, Submission
 from clbench.errors import UserError
 from clbench.record.files import parse_json, parse_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike
+from clbench.record.groups import alike_in_any_order
 from clbench.schema.form import explain
 
 # A page about a submission is short; a record of the largest stream with hundreds of evaluation points is a few MB.
 _LARGEST_SUBMISSION = 2**18
 _LARGEST_RECORD = 16 * 2**20
-_MOST_FILES = 101
+_MOST_FILES = MOST_RECORDS + 1
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,22 @@ class Entry:
     Attributes:
         folder: where it lies.
         submission: what it says of itself.
-        records: one a seed, in the seeds' order; each by itself is whole, and its figures follow from its predictions.
+        records: one a seed, in the seeds' order, of the order of the stream's file; each by itself is whole, and its
+            figures follow from its predictions.
         attestation: how far the board has checked it; None where it has not.
+        others: for each further order of the submission the same.
     """
 
     folder: Path
     submission: Submission
     records: tuple[Record, ...]
     attestation: Attestation | None = None
+    others: tuple[tuple[Record, ...], ...] = ()
+
+    @property
+    def all_records(self) -> tuple[Record, ...]:
+        """In the sequence of their files."""
+        return tuple(record for records in (self.records, *self.others) for record in records)
 
 
 def read_submission(folder: Path, check: bool = True) -> Entry:
@@ -71,15 +79,19 @@ def read_submission(folder: Path, check: bool = True) -> Entry:
         if hashlib.sha256(raw).hexdigest() != digest:
             raise UserError(f"{folder / name} is not the file that {SUBMISSION_NAME} names: its sha256 is another.")
         records.append(parse_record(_text(raw, folder / name), folder / name, check=check))
-    return Entry(folder, submission, tuple(records))
+    count = len(submission.seeds)
+    own, *others = (tuple(records[begin : begin + count]) for begin in range(0, len(records), count))
+    return Entry(folder, submission, own, others=tuple(others))
 
 
 def contradictions(entry: Entry) -> Iterator[str]:
-    """Where the records are not seeds of one run, the one that the submission names; a sentence each."""
+    """Where the records are not seeds of one run, the one that the submission names, in its orders; a sentence each."""
     submission, common = entry.submission, _common(entry.records[0])
     file = entry.folder / SUBMISSION_NAME
-    for name, seed, record in zip(submission.records, submission.seeds, entry.records, strict=True):
+    seeds = submission.seeds * (1 + len(submission.orders))
+    for number, (name, seed, record) in enumerate(zip(submission.records, seeds, entry.all_records, strict=True)):
         model, stream, strategy = record.names
+        order = number // len(submission.seeds)
         for field, told, found in (
             ("seeds", seed, record.configuration.seed),
             ("model", submission.model, model),
@@ -89,19 +101,32 @@ def contradictions(entry: Entry) -> Iterator[str]:
         ):
             if told != found:
                 yield f"{file}: field '{field}' is {told}, but {entry.folder / name} has {found}."
-        for field, own in _common(record).items():
-            if own != common[field]:
+        wanted = submission.orders[order - 1] if order else record.configuration.file_order or record.order
+        if record.order != wanted or bool(order) != bool(record.configuration.file_order):
+            where = f"field 'orders.{order - 1}' of {SUBMISSION_NAME}" if order else "the stream's file"
+            yield (
+                f"{entry.folder / name}: it should have met its domains in the order of {where}, {', '.join(wanted)}"
+                f"{', which is not that of the file' if order else ''}, but met {', '.join(record.order)}."
+            )
+        first = entry.others[order - 1][0] if order else entry.records[0]
+        expected = common | _common_in_an_order(first)
+        for field, own in (_common(record) | _common_in_an_order(record)).items():
+            if own != expected[field]:
                 yield f"{entry.folder / name}: field '{field}' should be that of the other records but for the seed."
 
 
 def _common(record: Record) -> dict[str, object]:
-    """What all seeds of a run have in common, by the field that holds it."""
+    """What all records of a submission have in common, by the field that holds it."""
     return {
-        "configuration": alike(record, "seed"),
+        "configuration": alike_in_any_order(record, "seed"),
         "cost": record.cost,
-        "data": [domain.gold for domain in record.data],
-        "points": [(point.name, point.met) for point in record.points if point.final],
+        "data": {domain.name: domain.gold for domain in record.data},
     }
+
+
+def _common_in_an_order(record: Record) -> dict[str, object]:
+    """What those of one order have in common besides."""
+    return {"points": [(point.name, point.met) for point in record.points if point.final]}
 
 
 def find_submissions(path: Path) -> list[Path]:

@@ -14,6 +14,10 @@ from clbench.schema.part import Name, Part
 SCHEMA_VERSION = 2
 SUBMISSION_NAME = "submission.json"
 
+# Of one submission, whatever their seeds and orders.
+MOST_RECORDS = 100
+
+Order = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -84,6 +88,8 @@ class Mean(Part):
 class Submission(Part):
     """What ``submission.json`` says; the records beside it, ``record-SEED.json``, prove every figure in it.
 
+    Those of runs that met the domains in another order than the stream's file has are ``record-SEED-order-N.json``.
+
     Attributes:
         schema_version: of this form.
         clbench: the version that wrote it.
@@ -93,8 +99,10 @@ class Submission(Part):
         licence: of the model.
         track: where it stands.
         model: the recipe's name.
-        seeds: ascending; one record each.
-        figures: over the seeds, by name; null where the records do not define one.
+        seeds: ascending; one record each, in each order.
+        orders: beside the order of the stream's file, each as the domains that are trained on; left out where there is
+            none.
+        figures: over the seeds, in the order of the stream's file, by name; null where the records do not define one.
         records: sha256 of each record's file, by the file's name.
     """
 
@@ -106,7 +114,8 @@ class Submission(Part):
     licence: Short
     track: Track
     model: Name
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=100)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST_RECORDS)
+    orders: tuple[Order, ...] = Field(default=(), max_length=MOST_RECORDS, exclude_if=lambda told: not told)
     figures: Annotated[dict[FigureName, Mean | None], Field(max_length=200)]
     records: dict[str, Sha256]
 
@@ -114,17 +123,28 @@ class Submission(Part):
     def _fits_together(self) -> Self:
         if list(self.seeds) != sorted(set(self.seeds)):
             raise ValueError("seeds should be ascending, each once")
-        if list(self.records) != [record_name(seed) for seed in self.seeds]:
-            raise ValueError(f"records should name {', '.join(map(record_name, self.seeds))}, in this order")
+        if any(sorted(set(order)) != sorted(self.orders[0]) for order in self.orders):
+            raise ValueError("orders should name the same domains, each once")
+        if len(set(self.orders)) < len(self.orders):
+            raise ValueError("orders should come once each")
+        if len(self.seeds) * (1 + len(self.orders)) > MOST_RECORDS:
+            raise ValueError(f"seeds x orders should be at most {MOST_RECORDS} records")
+        wanted = [record_name(seed, order) for order in range(1 + len(self.orders)) for seed in self.seeds]
+        if list(self.records) != wanted:
+            raise ValueError(f"records should name {', '.join(wanted)}, in this order")
         if self.schema_version == 1 and list(self.figures) != list(VERSION_1):
             raise ValueError(f"figures should be {', '.join(VERSION_1)}, in this order")
         return self
 
 
-def record_name(seed: int) -> str:
+def record_name(seed: int, order: int = 0) -> str:
     """The file of a seed's record.
 
-    >>> record_name(3)
-    'record-3.json'
+    Args:
+        seed: the run's.
+        order: 0 for the order of the stream's file, n for the n-th of the submission's ``orders``.
+
+    >>> record_name(3), record_name(3, 1)
+    ('record-3.json', 'record-3-order-1.json')
     """
-    return f"record-{seed}.json"
+    return f"record-{seed}-order-{order}.json" if order else f"record-{seed}.json"

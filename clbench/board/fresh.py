@@ -82,6 +82,11 @@ def draw(text: str, digest: str, seeds: Sequence[int], others: int = 0) -> Draw:
     return Draw(number("pairs", 2**63), seeds[number("chosen seed", len(seeds))], tuple(more))
 
 
+def draw_place(text: str, digest: str, count: int) -> int:
+    """One of so many records, of further orders, as :func:`draw` chooses a seed."""
+    return int.from_bytes(hashlib.sha256(f"{text}/{digest}/chosen order".encode()).digest(), "big") % count
+
+
 def shares_of(record: Record) -> list[np.ndarray]:
     """What each of the edition's test pairs gives to the record's lifetime accuracy, for each domain float (1, N)."""
     return _shares(record, record.right())

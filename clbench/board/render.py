@@ -21,7 +21,7 @@ from clbench.board.lookalikes import name_problems
 from clbench.board.standings import Row, Track, standings
 from clbench.errors import UserError
 from clbench.metrics import Interval
-from clbench.metrics.format import percent, short_number, with_half
+from clbench.metrics.format import percent, short_number, with_deviation, with_half
 from clbench.plots.page import VEGA_LITE, script_json
 from clbench.record.groups import shared
 from clbench.runtime import events
@@ -46,7 +46,7 @@ naming the commonest class gets. ◆ marks the Pareto front: no other, reference
 and better. ⚠ marks a submission whose records warn of something; the list
 below the table says of what. ⚑ marks one for a look: something of it lies outside the range in which the others of its
 kind lie, which refuses nothing. One seed is shown without a rank. *Encoder saw*: domains of the stream on which the
-backbone, or what it was distilled from, was trained before; – where nobody says.
+backbone, or what it was distilled from, was trained before; – where nobody says.{orders}
 
 **How far it was checked.** {levels}
 
@@ -61,6 +61,10 @@ _FRESH_TOLD = (
     ". *Rerun* 1/3 is one of three seeds. *Fresh* in the tables is the lifetime accuracy of the submission's own "
     "model, made again, on pairs drawn after it; ✗ marks a gap to the claimed one that neither seeds nor pairs "
     "explain, and beside a level a run that, carried out again, was another than its record says."
+)
+_ORDERS_TOLD = (
+    " *Over orders*: lifetime accuracy in the mean over so many orders of the stream's domains, that of its file "
+    "included, ± the standard deviation over them; all other columns, and the ranks, are of the order of the file."
 )
 
 
@@ -116,7 +120,7 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
         if wrong := next(contradictions(entry), None):
             raise UserError(wrong)
         first = entry.records[0]
-        if found := next(name_problems(entry.submission, first), copy_problem(answers, entry.records, folder)):
+        if found := next(name_problems(entry.submission, first), copy_problem(answers, entry.all_records, folder)):
             raise UserError(f"{folder}: {found}")
         told = [domain.gold.base64 for domain in first.data]
         gold, where = labels.setdefault(first.test_pairs, (told, folder))
@@ -124,8 +128,8 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
             raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
         beside = attestations or folder.parent.parent / FOLDER_NAME
         attestation = read_attestation(beside, entry.submission.name, digest_of(folder))
-        records = tuple(shared(record, seen) for record in entry.records)
-        entries.append(replace(entry, records=records, attestation=attestation))
+        own, *others = (tuple(shared(one, seen) for one in lives) for lives in (entry.records, *entry.others))
+        entries.append(replace(entry, records=own, others=tuple(others), attestation=attestation))
         events.advance("read submissions", number + 1, len(folders), "submissions")
     return entries
 
@@ -139,12 +143,14 @@ def readme(tracks: Sequence[Track]) -> str:
     shown = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
     meanings = {
         "levels": "; ".join(f"*{name}*: {meaning}" for name, meaning in LEVELS.items()) + _FRESH_TOLD,
+        "orders": _ORDERS_TOLD if any(map(_in_orders, tracks)) else "",
         "divisions": "; ".join(f"*{name}*: {meaning}" for name, meaning in DIVISIONS.items()) + ".",
     }
     parts = ["\n".join(_wrapped(line.format(**meanings)) for line in _README.split("\n"))]
     for track, title in zip(tracks, titles(tracks), strict=True):
         floor = majority_figures(track)
-        rows = [["", "*majority class*", *[""] * 7, *(_plain(floor[name]) for name in shown), ""]]
+        ordered = _in_orders(track)
+        rows = [["", "*majority class*", *[""] * 7, *(_plain(floor[name]) for name in shown), "", *[""] * ordered]]
         for row in track.rows:
             submission = row.entry.submission
             rows.append(
@@ -161,13 +167,18 @@ def readme(tracks: Sequence[Track]) -> str:
                     short_number(row.cost.parameters),
                     *(_figure(row.figures[name]) for name in shown),
                     _fresh(row),
+                    *([_over_orders(row)] if ordered else []),
                 ]
             )
         domains = ", ".join(
             f"{markdown_text(name)}{' (evaluation only)' if only else ''}"
             for name, only in zip(track.domains, track.evaluation_only, strict=True)
         )
-        blocks = [f"## {markdown_text(title)}", f"Domains: {domains}.", _table(head, rows)]
+        blocks = [
+            f"## {markdown_text(title)}",
+            f"Domains: {domains}.",
+            _table([*head, *["over orders"] * ordered], rows),
+        ]
         for what, sentences in (
             ("⚠ What the records warn of:", [row.warnings for row in track.rows]),
             ("⚑ Marked for a look, being outside the range of the others:", [row.marks for row in track.rows]),
@@ -180,6 +191,16 @@ def readme(tracks: Sequence[Track]) -> str:
             blocks += [what, "\n".join(told)] if told else []
         parts.append("\n\n".join(blocks) + "\n")
     return "\n".join(parts)
+
+
+def _in_orders(track: Track) -> bool:
+    """Whether any of its rows has several orders."""
+    return any(row.over_orders for row in track.rows)
+
+
+def _over_orders(row: Row) -> str:
+    found = row.lifetime_over_orders
+    return "–" if found is None else with_deviation(found)
 
 
 def _seen_before(row: Row, track: Track) -> str:
@@ -224,6 +245,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
         "majority_lifetime_accuracy": 0,
         "majority_lifetime_balanced_accuracy": 0, "fresh_lifetime_accuracy": 0, "fresh_explained": 0,
     }  # fmt: skip
+    ordered = any(map(_in_orders, tracks))
+    named |= dict.fromkeys(_ORDERS_CELLS, 0) if ordered else {}
     head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
     text = io.StringIO()
     writer = csv.DictWriter(text, head, lineterminator="\n")
@@ -264,11 +287,26 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "fresh_lifetime_accuracy": "" if (fresh := fresh_figure(row)) is None else _digits(fresh[0]),
                 "fresh_explained": "" if fresh is None else int(fresh[1]),
             }
+            cells |= _orders_cells(row) if ordered else {}
             for name, interval in row.figures.items():
                 for end, value in _ends(interval):
                     cells[f"{name}{end}"] = _digits(value)
             writer.writerow({key: cell_text(value) if named.get(key) == "" else value for key, value in cells.items()})
     return text.getvalue()
+
+
+_ORDERS_CELLS = (
+    "orders", "over_orders_lifetime_accuracy", "over_orders_lifetime_accuracy_low",
+    "over_orders_lifetime_accuracy_high", "over_orders_lifetime_accuracy_sd",
+)  # fmt: skip
+
+
+def _orders_cells(row: Row) -> dict[str, Any]:
+    """Lifetime accuracy over orders; empty cells where the records are of one."""
+    found = row.lifetime_over_orders
+    values = [found.mean.mean, found.mean.low, found.mean.high, found.deviation] if found else [None] * 4
+    count = len(row.entry.others) + 1 if row.over_orders else ""
+    return dict(zip(_ORDERS_CELLS, [count, *map(_digits, values)], strict=True))
 
 
 def cell_text(text: str) -> str:

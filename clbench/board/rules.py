@@ -49,6 +49,12 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
         yield f"field 'configuration.edition': {error}"
         return
     shipped = form.model_dump(mode="json")
+    if sorted(record.order) == sorted(stream.order):
+        # In which order the domains were met is the run's own business, if it says so.
+        shipped["domains"] = list(record.order)
+        file_order = stream.order if record.order != stream.order else ()
+        if told.file_order != file_order:
+            yield f"field 'configuration.file_order' should be {list(file_order)}, but is {list(told.file_order)}."
     if apart_in(shipped, told.stream):
         field, apart = _first_field(shipped, told.stream), first_difference(shipped, told.stream)
         yield f"field 'configuration.stream.{field}' should be as {form.name} is shipped; {apart}"

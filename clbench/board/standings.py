@@ -12,8 +12,8 @@ from clbench.board.attestation import FreshDraw
 from clbench.board.divisions import division
 from clbench.board.files import Entry
 from clbench.board.plausible import implausible
-from clbench.metrics import Interval, lifetime_of, lifetime_p_values
-from clbench.record.groups import pair_shares, summary, warning_sentences
+from clbench.metrics import Interval, OverOrders, lifetime_of, lifetime_p_values
+from clbench.record.groups import pair_shares, summary, summary_over_orders, warning_sentences
 from clbench.record.parts import Cost
 
 # Below this, two submissions' lifetime accuracies count as different.
@@ -34,6 +34,8 @@ class Row:
             significant difference in lifetime accuracy, and how many are not worse by one, itself counted. None with
             one seed, which says too little of a recipe to be ranked, or to be counted in another's rank.
         figures: over the seeds, by name; None where not defined.
+        over_orders: the same over the orders of its records, that of the stream's file included; empty where these are
+            all of that one.
         cost: of the compressed model, the same for every seed.
         latency_ms, throughput: medians over the seeds, on the submitter's machine; None where not measured.
         front: whether no other of the track, references included, has as few parameters or fewer and a higher lifetime
@@ -47,6 +49,7 @@ class Row:
     rank: int | None
     last: int | None
     figures: dict[str, Interval | None]
+    over_orders: dict[str, OverOrders | None]
     cost: Cost
     latency_ms: float | None
     throughput: float | None
@@ -67,7 +70,7 @@ class Row:
 
     @property
     def reruns(self) -> int:
-        """How many of its seeds the board has run again."""
+        """How many of its runs the board has carried out again, a seed and an order each."""
         return 0 if self.entry.attestation is None else len(self.entry.attestation.reruns)
 
     @property
@@ -75,12 +78,17 @@ class Row:
         """The level as tables have it: ``rerun 1/3`` is one seed of three, ``claimed ✗`` a refuted run."""
         if self.refuted:
             return f"{self.level} ✗"
-        return f"{self.level} {self.reruns}/{len(self.entry.records)}" if self.reruns else self.level
+        return f"{self.level} {self.reruns}/{len(self.entry.all_records)}" if self.reruns else self.level
 
     @property
     def fresh(self) -> FreshDraw | None:
         """What it is worth on pairs drawn after it; None where none were."""
         return None if self.entry.attestation is None else self.entry.attestation.fresh
+
+    @property
+    def lifetime_over_orders(self) -> OverOrders | None:
+        """None where its records are of one order."""
+        return self.over_orders.get("lifetime_accuracy")
 
     @property
     def ranks(self) -> str:
@@ -175,7 +183,8 @@ def _row(
     latency = [m.latency_ms for m in measured if m.latency_ms is not None]
     throughput = [m.throughput for m in measured if m.throughput is not None]
     return Row(
-        entry, ranks[0], ranks[1], summary(entry.records), entry.records[0].cost,
+        entry, ranks[0], ranks[1], summary(entry.records),
+        summary_over_orders([entry.records, *entry.others]) if entry.others else {}, entry.records[0].cost,
         median(latency) if latency else None, median(throughput) if throughput else None, front,
         _warnings(entry), division(entry.records), _fewer(marks.get(entry.submission.name, ()), _MOST_MARKS),
     )  # fmt: skip

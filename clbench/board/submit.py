@@ -18,7 +18,7 @@ from clbench.board.rules import configuration_problems
 from clbench.errors import UserError
 from clbench.record.files import read_record, write_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike, summary
+from clbench.record.groups import alike_in_any_order, summary
 from clbench.schema.changes import is_quick
 from clbench.schema.form import explain
 from clbench.schema.shipped import names
@@ -36,36 +36,40 @@ def submit(
     licence: str | None = None,
     shipped: bool = False,
 ) -> Path:
-    """Pack the records of one run's seeds into ``folder``/``name``, which appears whole or not at all.
+    """Pack the records of one run's seeds, in one order of the stream or in several, into ``folder``/``name``.
+
+    The folder appears whole or not at all.
 
     Args:
-        files: one or more records, or runs' folders, that differ in nothing but their seed.
+        files: one or more records, or runs' folders, that differ in nothing but their seed and their order.
         folder: of all submissions.
         name, author, link, licence: see :class:`~clbench.board.forms.Submission`; the licence is the backbone's
             unless given.
         shipped: refuse a stream, edition or strategy that is not shipped, as ``clbench verify`` does.
 
     Raises:
-        UserError: a record is damaged, forged or incomplete; two of them are not seeds of one run; the name is taken;
-            a field is wrong; or the folder cannot be written.
+        UserError: a record is damaged, forged or incomplete; two of them are not seeds of one run; there is none in the
+            order of the stream's file, or an order has other seeds; the name is taken; a field is wrong; or the folder
+            cannot be written.
     """
     records = [read_record(file) for file in files]
     _one_run(files, records)
     if shipped:
         for file, record in zip(files, records, strict=True):
             _is_shipped(file, record)
-    order = sorted(range(len(records)), key=lambda place: records[place].configuration.seed)
-    records = [records[place] for place in order]
+    orders = _by_order(files, records)
+    records = orders[0]
     place = folder / name
     try:
         with made(folder), unfinished(folder) as temporary:
             digests = {}
-            for record in records:
+            for number, record in ((number, one) for number, lives in enumerate(orders) for one in lives):
                 file = write_record(temporary, record)
-                named = file.with_name(record_name(record.configuration.seed))
+                named = file.with_name(record_name(record.configuration.seed, number))
                 file.rename(named)
                 digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
-            submission = form(records, digests, name=name, author=author, link=link, licence=licence)
+            further = tuple(lives[0].order for lives in orders[1:])
+            submission = form(records, digests, further, name=name, author=author, link=link, licence=licence)
             if problem := next(name_problems(submission, records[0]), None):
                 raise UserError(f"the submission: {problem}")
             (temporary / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
@@ -79,9 +83,22 @@ def submit(
 
 
 def form(
-    records: Sequence[Record], digests: dict[str, str], *, name: str, author: str, link: str | None, licence: str | None
+    records: Sequence[Record],
+    digests: dict[str, str],
+    orders: Sequence[Sequence[str]] = (),
+    *,
+    name: str,
+    author: str,
+    link: str | None,
+    licence: str | None,
 ) -> Submission:
-    """What ``submission.json`` says of these records, which are in the order of their seeds.
+    """What ``submission.json`` says of these records, which are ascending by their seeds.
+
+    Args:
+        records: in the order of the stream's file.
+        digests: of all records, further orders' included.
+        orders: the further orders.
+        name, author, link, licence: as :func:`submit` has them.
 
     Raises:
         UserError: a field is wrong, in the command line's words.
@@ -99,6 +116,7 @@ def form(
         "track": {"stream": stream, "edition": first.configuration.edition, "strategy": strategy},
         "model": model,
         "seeds": tuple(record.configuration.seed for record in records),
+        "orders": tuple(tuple(order) for order in orders),
         "figures": {key: None if found is None else Mean.of(found) for key, found in summary(records).items()},
         "records": digests,
     }
@@ -109,29 +127,59 @@ def form(
 
 
 def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
-    """Raise unless the records are whole lives of one run's different seeds."""
+    """Raise unless the records are whole lives of one run's different seeds, in whichever orders."""
     first = records[0]
-    seen: dict[int, Path] = {}
+    seen: dict[tuple[int, tuple[str, ...]], Path] = {}
     for file, record in zip(files, records, strict=True):
         for what, one, other in (
             ("edition", first.configuration.edition, record.configuration.edition),
             ("stream", first.names[1], record.names[1]),
             ("strategy", first.names[2], record.names[2]),
             ("model", first.names[0], record.names[0]),
-            ("test pairs", first.test_pairs, record.test_pairs),
+            ("test pairs", sorted(first.test_pairs), sorted(record.test_pairs)),
         ):
             if one != other:
                 told = "are others" if what == "test pairs" else f"is {other} and not {one}"
                 raise UserError(f"{file}: its {what} {told}, as in {files[0]}; a submission holds seeds of one run.")
-        if alike(record, "seed") != alike(first, "seed"):
+        if alike_in_any_order(record, "seed") != alike_in_any_order(first, "seed"):
             raise UserError(f"{file} has another configuration than {files[0]}; a submission holds seeds of one run.")
         seed = record.configuration.seed
-        if seed in seen:
-            raise UserError(f"{file} has seed {seed}, as {seen[seed]} has; give each seed once.")
-        seen[seed] = file
+        if (life := (seed, record.order)) in seen:
+            raise UserError(f"{file} has seed {seed}{record.other_order}, as {seen[life]} has; give each seed once.")
+        seen[life] = file
         missing = _not_lived(record)
         if missing:
             raise UserError(f"{file} is incomplete: its life ends before {missing}; run it to the end.")
+
+
+def _by_order(files: Sequence[Path], records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each order, ascending by seed; the order of the stream's file first, then those that it lists.
+
+    Raises:
+        UserError: there is none in the order of the file, or an order has other seeds.
+    """
+    orders: dict[tuple[str, ...], list[Record]] = {}
+    for record in sorted(records, key=lambda one: one.configuration.seed):
+        orders.setdefault(record.order, []).append(record)
+    own = next((order for order, lives in orders.items() if not lives[0].configuration.file_order), None)
+    if own is None:
+        raise UserError(
+            f"{files[0]} is of a run in another order than the stream's file has; the board ranks by that order, so "
+            "give the runs without --order as well."
+        )
+    stream = records[0].names[1]
+    listed = list(read_stream(stream).orders) if stream in names("stream") else []
+    found = sorted(orders, key=lambda order: (order != own, listed.index(order) if order in listed else 1000, order))
+    seeds = [record.configuration.seed for record in orders[own]]
+    for order in found:
+        told = [record.configuration.seed for record in orders[order]]
+        if told != seeds:
+            file = next(file for file, record in zip(files, records, strict=True) if record.order == order)
+            raise UserError(
+                f"{file}: the order {', '.join(order)} has the seeds {', '.join(map(str, told))}, that of the stream's "
+                f"file {', '.join(map(str, seeds))}; give the same seeds in each order."
+            )
+    return [orders[order] for order in found]
 
 
 def _is_shipped(file: Path, record: Record) -> None:

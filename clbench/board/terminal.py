@@ -9,7 +9,7 @@ from clbench.board.attestation import LEVELS
 from clbench.board.content import majority_figures
 from clbench.board.standings import Row, Track
 from clbench.errors import printable
-from clbench.metrics.format import percent, short_number, with_half
+from clbench.metrics.format import percent, short_number, with_deviation, with_half
 from clbench.record.report import print_warnings
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def print_track(track: Track, title: str, console: Console, *, plot: bool = True
         "In %, mean over seeds ± half of a 95% interval; ◆: on the Pareto front; a rank like 2–4 is the best and worst "
         f"that the tests allow; level: how far it was checked, {', '.join(LEVELS)}{left_out}."
     )
+    if any(row.over_orders for row in track.rows):
+        note += " Over orders: lifetime accuracy, mean ± standard deviation over so many orders of the domains."
     console.print(Text(note, style="dim"))
     for row in track.rows:
         print_warnings([f"{row.entry.submission.name}: {sentence}" for sentence in row.warnings], console)
@@ -72,7 +74,8 @@ def track_table(track: Track, figures: int = len(_FIGURES), level: bool = True) 
     if level:
         table.add_column("level", no_wrap=True)
     shown = list(_FIGURES.items())[:figures]
-    for head in ("params", *(head for head, _ in shown)):
+    ordered = ["over orders"] if any(row.over_orders for row in track.rows) else []
+    for head in ("params", *(head for head, _ in shown), *ordered):
         table.add_column(head, justify="right", no_wrap=True)
     for row in track.rows:
         table.add_row(
@@ -81,10 +84,11 @@ def track_table(track: Track, figures: int = len(_FIGURES), level: bool = True) 
             *([row.checked] if level else []),
             short_number(row.cost.parameters),
             *("–" if (found := row.figures[name]) is None else with_half(found) for _, name in shown),
+            *(["–" if (over := row.lifetime_over_orders) is None else with_deviation(over)] if ordered else []),
         )
     floor = majority_figures(track)
     cells = ["–" if (share := floor[name]) is None else percent(share) for _, name in shown]
-    table.add_row("", "majority class", *([""] if level else []), "", *cells, style="dim italic")
+    table.add_row("", "majority class", *([""] if level else []), "", *cells, *[""] * len(ordered), style="dim italic")
     return table
 
 
@@ -168,6 +172,18 @@ def _row(row: Row) -> dict[str, Any]:
         "figures": {
             name: None if found is None else {"mean": found.mean, "low": found.low, "high": found.high}
             for name, found in row.figures.items()
+        },
+        "orders": [list(lives[0].order) for lives in (row.entry.records, *row.entry.others)],
+        "over_orders": {
+            name: None
+            if found is None
+            else vars(found.mean)
+            | {
+                "sd_orders": found.deviation,
+                "sd_seeds": found.seed_deviation,
+                "by_order": [vars(one) for one in found.orders],
+            }
+            for name, found in row.over_orders.items()
         },
         "cost": row.cost.model_dump(mode="json"),
         "latency_ms": row.latency_ms,

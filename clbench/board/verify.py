@@ -101,10 +101,11 @@ def verify(
                 f"the settings of {record.names[2]}: they are of the plug-in {whose.package} {whose.version}."
             )
         if known is not None:
+            ordered = known.in_order(record.order)
             found += [
                 *configuration_problems(record, known.stream),
-                *data_problems(record, known),
-                *warning_problems(record, known),
+                *data_problems(record, ordered),
+                *warning_problems(record, ordered),
                 *life_problems(record, unchecked),
             ]
         problems += [f"{file}: {told}" for told in found]
@@ -116,7 +117,8 @@ def verify(
         problems.append(f"{path}: {told}")
     done = Carried()
     if rerunning is not None and not problems:
-        done = carried_out(path if entry else files[0], records, rerunning)
+        others = () if entry is None else entry.others
+        done = carried_out(path if entry else files[0], entry.records if entry else records, rerunning, others)
         problems += done.problems
         unchecked += done.unchecked
     count = sum(len(set(record.figures) - set(record.unverified())) for record in records)
@@ -128,7 +130,7 @@ def _read(path: Path) -> tuple[Entry | None, tuple[Record, ...], list[Path]]:
     """The submission, if it is one; the records; their files."""
     if path.is_dir() and ((path / SUBMISSION_NAME).exists() or not (path / RECORD_NAME).exists()):
         entry = read_submission(path)
-        return entry, entry.records, [path / name for name in entry.submission.records]
+        return entry, entry.all_records, [path / name for name in entry.submission.records]
     return None, (read_record(path),), [path]
 
 

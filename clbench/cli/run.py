@@ -97,10 +97,9 @@ def command(
     from clbench.schema.spec import RunSpec
 
     wanted = parse_seeds(seeds)
-    named = None if labels is None else tuple(label.strip() for label in labels.split(","))
     spec = RunSpec(
         model=model, stream=stream, edition=edition, strategy=strategy, order=order,
-        settings=assigned(assignments), quick=quick, backbone=backbone, labels=named,
+        settings=assigned(assignments), quick=quick, backbone=backbone, labels=_listed(labels),
         data_dir=data_dir, eval_every=eval_every, shift=shift, **device,
     )  # fmt: skip
     places, records = [], []
@@ -127,6 +126,10 @@ def command(
         print_json(report.as_json(records) | {"files": [str(file) for file in files]})
     else:
         report.print_report(records, out(), files, every=False)
+
+
+def _listed(labels: str | None) -> tuple[str, ...] | None:
+    return None if labels is None else tuple(label.strip() for label in labels.split(","))
 
 
 def _files(places: Sequence[Path], records: Sequence[Record]) -> list[Path]:

@@ -127,7 +127,7 @@ def _place(life: InOrder) -> str:
 def _submitted(folder: Path, check: bool) -> _Found:
     entry = read_submission(folder, check=check)
     files = [folder / name for name in entry.submission.records]
-    records = entry.records
+    records = entry.all_records
     models = of_one_model([_life([records[i] for i in group], [files[i] for i in group]) for group in grouped(records)])
     if len(models) > 1:
         raise UserError(f"{folder}: its records are not seeds of one run; clbench verify says more.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 from clbench.metrics.intervals import Interval
+from clbench.metrics.orders import OverOrders
 
 _UNITS = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 
@@ -44,6 +45,16 @@ def with_half(interval: Interval) -> str:
     """
     half = interval.half_width
     return percent(interval.mean) + ("" if half is None else f" ± {percent(half)}")
+
+
+def with_deviation(found: OverOrders) -> str:
+    """A score in percent over orders: their mean ± the standard deviation over them, and how many they are.
+
+    >>> from clbench.metrics.orders import over_orders
+    >>> with_deviation(over_orders([[0.5, 0.7], [0.8, 0.8]]))
+    '70.0 ± 14.1 (2)'
+    """
+    return f"{percent(found.mean.mean)} ± {percent(found.deviation or 0.0)} ({found.mean.count})"
 
 
 def points(difference: float, digits: int = 2) -> str:

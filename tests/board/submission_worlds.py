@@ -25,6 +25,7 @@ from clbench.metrics.cost import pair_flops
 from clbench.record import DomainInfo, Record, RunParts, make_record, write_record
 from clbench.record.fingerprint import identity_of
 from clbench.record.forms import VERSION_1
+from clbench.schema.order import in_order
 from clbench.schema.recipe import read_recipe
 from clbench.schema.strategy import read_strategy
 from clbench.schema.stream import OpenStream, read_stream
@@ -50,12 +51,20 @@ def floors(path: Path) -> dict[str, Any]:
     return {d.name: (majority(d, 2), {"word_overlap": word_overlap(d, 2)}) for d in pairs(path)}
 
 
-def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "naive", right: float = 0.8) -> Record:
+def honest(
+    stream: Path,
+    seed: int = 0,
+    model: str = "kd-6l",
+    strategy: str = "naive",
+    right: float = 0.8,
+    order: str | None = None,
+) -> Record:
     """What a run of a shipped recipe over ``stream`` leaves, its answers drawn: right with a chance of ``right``."""
-    form = opened(stream)
-    data = pairs(stream)
+    form = in_order(opened(stream), order)
+    by_name = {d.name: d for d in pairs(stream)}
+    data = [by_name[domain.name] for domain in form.domains]
     recipe, backbone = read_recipe(model), open_backbone("clbench-tiny-12l")
-    drawn = np.random.default_rng([seed, *model.encode()])
+    drawn = np.random.default_rng([seed, *model.encode(), *("".join(form.file_order and form.order)).encode()])
     trained = [d for d in data if not form.is_evaluation_only(d.name)]
     training = read_strategy(strategy).training
     points, examples, steps = [], 0, 0
@@ -91,6 +100,7 @@ def honest(stream: Path, seed: int = 0, model: str = "kd-6l", strategy: str = "n
                 "max_length": edition.max_length,
                 "data_source": "generated",
                 "fingerprint": "0" * 64,
+                "file_order": form.file_order,
             },
             label_space=form.form.label_space,
             domains=baselines,
@@ -158,7 +168,7 @@ def rerunning(stream: Path, change: Callable[[Record], Record] = lambda record: 
     of the edition, drawn by seed."""
 
     def live(record: Record, seed: int, pairs: int | None) -> Lived:
-        other = change(honest(stream, seed))
+        other = change(honest(stream, seed, order=",".join(record.order)))
         if pairs is None:
             return Lived(other)
         form, known = opened(stream), load(opened(stream), "embedded")
@@ -177,5 +187,7 @@ def rerunning(stream: Path, change: Callable[[Record], Record] = lambda record: 
 def handed_in(folder: Path, records: list[Record], name: str = "mine", **options: Any) -> Path:
     """The records as a submission in ``folder``."""
     runs = folder.parent / f"{folder.name}-runs-of-{name}"
-    files = [write_record(runs / f"seed-{record.configuration.seed}", record) for record in records]
+    files = [
+        write_record(runs / "-".join(record.order) / f"seed-{record.configuration.seed}", record) for record in records
+    ]
     return submit(files, folder, name=name, author="An author", **options)

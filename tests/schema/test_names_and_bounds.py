@@ -83,7 +83,7 @@ def test_labels_are_those_that_a_record_can_hold(tmp_path: Path) -> None:
         (
             "sweep",
             {"seeds": "0-999"},
-            "recipes x streams x strategies x seeds should be at most 10,000 runs, not 56,000",
+            "recipes x streams x strategies x orders x seeds should be at most 10,000 runs, not 56,000",
         ),
         ("sweep", {"recipes": ["a"] * 1001}, "field 'recipes' should have at most 1000 entries, but has 1001"),
         ("pretraining", {"steps": 10**12}, "field 'steps' should be less than or equal to 100000000"),

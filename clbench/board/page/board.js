@@ -119,7 +119,7 @@
     { head: "submission", title: "name, model and author", first: 1, name: true, value: (row) => row.name },
     {
       head: "level", title: `how far it was checked, ${board.levels.map(([name]) => name).join(", ")}: ${board.levels.map(([name, meaning]) => `${name}, ${meaning}`).join("; ")}`, first: -1,
-      value: (row) => row.level, fill: (row) => [el("span", { class: `level level-${row.level}`, title: board.levels[row.level][1] + (row.reruns ? `; ${row.reruns} of ${row.count} seeds run again` : "") }, board.levels[row.level][0]), row.refuted ? el("span", { class: "warned", title: "a run that was carried out again was another than its record says" }, el("span", { "aria-hidden": "true" }, " \u2717"), hidden(" refuted")) : null], floor: () => null,
+      value: (row) => row.level, fill: (row) => [el("span", { class: `level level-${row.level}`, title: board.levels[row.level][1] + (row.reruns ? `; ${row.reruns} of ${row.orders ? row.count * row.orders.lives.length : row.count} runs carried out again` : "") }, board.levels[row.level][0]), row.refuted ? el("span", { class: "warned", title: "a run that was carried out again was another than its record says" }, el("span", { "aria-hidden": "true" }, " \u2717"), hidden(" refuted")) : null], floor: () => null,
     },
     score("lifetime_accuracy", "lifetime"),
     score("lifetime_balanced_accuracy", "balanced", "lifetime accuracy of mean recall, where naming the majority class gets no credit"),
@@ -131,6 +131,12 @@
       head: "fresh", title: "lifetime accuracy of the submission's own model, made again, on test pairs drawn after it, in %; \u2717: farther from the claimed one than seeds and pairs explain", first: -1,
       value: (row) => (row.fresh === null ? null : row.fresh[0]),
       fill: (row) => (row.fresh === null ? [dash()] : [percent(row.fresh[0]), row.fresh[1] ? null : el("span", { class: "warned" }, el("span", { "aria-hidden": "true" }, " \u2717"), hidden(" a gap that neither seeds nor pairs explain"))]),
+      floor: () => null,
+    },
+    {
+      head: "orders", when: (track) => track.rows.some((row) => row.orders), title: "lifetime accuracy in %: the mean over so many orders of the stream's domains, \u00b1 the standard deviation over them; all else is of the order of the stream's file", first: -1,
+      value: (row) => (row.orders ? row.orders.over[0] : null),
+      fill: (row) => (row.orders ? [`${percent(row.orders.over[0])} \u00b1 ${percent(row.orders.over[2])} (${row.orders.lives.length})`] : [dash()]),
       floor: () => null,
     },
     number("layers", "transformer layers", cost.layers, 1, String),
@@ -150,11 +156,12 @@
 
   function showTrack(track) {
     document.title = `${track.title} \u00b7 clbench leaderboard`;
+    const columns = COLUMNS.filter((column) => !column.when || column.when(track));
     const several = track.rows.some((row) => row.count > 1);
     const chosen = picked(track);
     const redraw = { curves: () => {}, pareto: () => {} };
 
-    const heads = COLUMNS.map((column) => {
+    const heads = columns.map((column) => {
       const button = el("button", { type: "button" }, el("abbr", { title: column.title }, column.head));
       const th = el("th", { scope: "col", class: column.name ? "name" : null, "aria-sort": "none" }, button);
       button.addEventListener("click", () => sort(column));
@@ -166,7 +173,7 @@
       box.checked = chosen.has(row);
       const line = el("tr", { class: box.checked ? "picked" : null },
         el("td", { class: "pick" }, el("label", {}, box)),
-        ...COLUMNS.map((column) => (column.name ? nameCell(row) : el("td", {}, ...column.fill(row, several)))));
+        ...columns.map((column) => (column.name ? nameCell(row) : el("td", {}, ...column.fill(row, several)))));
       box.addEventListener("change", () => {
         if (box.checked && chosen.size >= MOST) {
           box.checked = false;
@@ -186,7 +193,7 @@
     body.append(...lines.map((one) => one.line));
 
     const floor = el("tbody", { class: "floor" }, el("tr", {}, el("td", { class: "pick" }),
-      ...COLUMNS.map((column) => column.name
+      ...columns.map((column) => column.name
         ? el("th", { scope: "row", class: "name" }, "majority class")
         : el("td", {}, ...(column.floor(track) === null ? [] : [column.floor(track), several ? el("span", { class: "pm" }) : null])))));
 
@@ -195,7 +202,7 @@
     function sort(column) {
       direction = by === column ? -direction : column.first;
       by = column;
-      const place = COLUMNS.indexOf(column);
+      const place = columns.indexOf(column);
       const compare = (a, b) => {
         const x = column.value(a.row), y = column.value(b.row);
         if (x === null || y === null) return (x === null) - (y === null) || a.order - b.order;
@@ -592,7 +599,7 @@
     kinds.addEventListener("change", () => { drawHeat(); curveAgain(); });
     drawHeat();
 
-    const runs = [command("Run it again", row.command), command("Check the submission, and run it again to compare", `clbench verify leaderboard/submissions/${row.name} --rerun`)];
+    const runs = [command("Run it again", row.command), ...(row.orders ? row.orders.commands.map((line) => command("Run it again in another order", line)) : []), command("Check the submission, and run it again to compare", `clbench verify leaderboard/submissions/${row.name} --rerun`)];
     main.replaceChildren(
       el("p", { class: "back" }, el("a", { href: trackAddress(track) }, `\u2190 ${track.title}`)),
       heading(row.name),
@@ -602,6 +609,9 @@
       ...(row.marks.length ? [el("section", { class: "panel", "aria-labelledby": "marks" }, el("h2", { id: "marks" }, "\u2691 Marked for a look"),
         el("p", { class: "note" }, "Outside the range in which the other submissions of the track lie; an honest one that is better than all before it is marked, too."),
         el("ul", {}, ...row.marks.map((sentence) => el("li", {}, sentence))))] : []),
+      ...(row.orders ? [el("section", { class: "panel", "aria-labelledby": "orders" }, el("h2", { id: "orders" }, "Over the orders of the stream"),
+        el("p", { class: "note" }, `Lifetime accuracy in the mean over ${row.orders.lives.length} orders ${told(row.orders.over.slice(0, 2))} % (95% interval over orders), standard deviation over orders ${percent(row.orders.over[2])}${row.orders.seeds_sd === null ? "" : `, over seeds within an order ${percent(row.orders.seeds_sd)}`}. All else on this page is of the first order, that of the stream's file.`),
+        el("ul", {}, ...row.orders.lives.map(([order, figure]) => el("li", {}, `${order}: ${told(figure)} %`))))] : []),
       el("div", { class: "pair" },
         el("section", { class: "panel", "aria-labelledby": "matrix" }, el("h2", { id: "matrix" }, "Accuracy matrix"),
           el("div", { class: "controls" }, el("label", {}, "Score ", kinds)), heatFrame),
