@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
+@click.option("--random-baseline", is_flag=True,
+              help="Ask the model with random weights, too, for forward transfer against it.")  # fmt: skip
 @click.option(
     "--shift",
     type=float,
@@ -71,6 +73,7 @@ def command(
     seeds: str,
     data_dir: Path | None,
     eval_every: int | None,
+    random_baseline: bool,
     shift: float,
     folder: Path | None,
     fresh: bool,
@@ -96,7 +99,8 @@ def command(
     named = None if labels is None else tuple(label.strip() for label in labels.split(","))
     spec = RunSpec(
         model=model, stream=stream, edition=edition, strategy=strategy, settings=assigned(assignments), quick=quick,
-        backbone=backbone, labels=named, data_dir=data_dir, eval_every=eval_every, shift=shift, **device,
+        backbone=backbone, labels=named, data_dir=data_dir, eval_every=eval_every, shift=shift,
+        random_baseline=random_baseline, **device,
     )  # fmt: skip
     places, records = [], []
     with progress(quiet, json_lines=json_lines) as display:

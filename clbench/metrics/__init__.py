@@ -26,9 +26,13 @@ from clbench.metrics.paired import (
 )
 from clbench.metrics.scores import (
     accuracy,
+    accuracy_area,
     backward_transfer,
     balanced_accuracy,
+    calibration_drift,
+    calibration_error,
     final_accuracy,
+    final_calibration,
     forgetting,
     forward_transfer,
     intransigence,
@@ -36,6 +40,7 @@ from clbench.metrics.scores import (
     lifetime_accuracy,
     macro_f1,
     minimum_accuracy,
+    recalls,
     worst_case_accuracy,
 )
 
@@ -48,10 +53,14 @@ __all__ = [
     "McNemar",
     "Metric",
     "accuracy",
+    "accuracy_area",
     "backward_transfer",
     "balanced_accuracy",
+    "calibration_drift",
+    "calibration_error",
     "figures",
     "final_accuracy",
+    "final_calibration",
     "forgetting",
     "forward_transfer",
     "holm",
@@ -69,6 +78,7 @@ __all__ = [
     "metrics",
     "minimum_accuracy",
     "paired_bootstrap",
+    "recalls",
     "seeds_bootstrap",
     "worst_case_accuracy",
 ]

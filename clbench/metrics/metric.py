@@ -29,6 +29,9 @@ class Life:
         experience: (P,) int, 0 at inception.
         final: (P,) bool, whether the point is the one that ends its experience.
         majority: (D,) accuracy of each domain's majority class.
+        examples: (P,) pairs trained on since inception, those from a memory included; None where nobody says.
+        calibration: (P, D) expected calibration error, nan where no probabilities were kept; None where none were.
+        random: (D,) accuracy of the model with random weights; None where it was not asked.
     """
 
     accuracy: np.ndarray
@@ -38,6 +41,9 @@ class Life:
     experience: np.ndarray
     final: np.ndarray
     majority: np.ndarray
+    examples: np.ndarray | None = None
+    calibration: np.ndarray | None = None
+    random: np.ndarray | None = None
 
     @cached_property
     def ends(self) -> Life:
@@ -46,6 +52,8 @@ class Life:
         return replace(
             self, accuracy=self.accuracy[kept], balanced=self.balanced[kept], macro_f1=self.macro_f1[kept],
             met=self.met[kept], experience=self.experience[kept], final=self.final[kept],
+            examples=None if self.examples is None else self.examples[kept],
+            calibration=None if self.calibration is None else self.calibration[kept],
         )  # fmt: skip
 
 

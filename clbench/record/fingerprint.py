@@ -32,6 +32,7 @@ class Identity:
         seed: of the run; None for what all its seeds have in common.
         device: what of the device determines a result; nothing for float32 on a CPU.
         plugins: steps, strategy and sources that are not clbench's own.
+        random_baseline: whether the model with random weights is asked as well.
         teachers: digest and learning rate of the encoders of teachers that do not start from the backbone.
     """
 
@@ -49,6 +50,7 @@ class Identity:
     device: Mapping[str, str] = field(default_factory=dict)
     plugins: Sequence[Plugin] = ()
     teachers: Sequence[tuple[str, float]] = ()
+    random_baseline: bool = False
 
     def fingerprint(self) -> str:
         """sha256 over it, 64 hexadecimal digits."""
@@ -67,6 +69,8 @@ class Identity:
         }
         if self.plugins:
             content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
+        if self.random_baseline:  # as long as nobody asks, fingerprints are those of before
+            content["random_baseline"] = True
         if self.teachers:
             content["teachers"] = [list(teacher) for teacher in self.teachers]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -96,6 +100,7 @@ def identity_of(record: Record, learning_rate: float, teachers: Sequence[tuple[s
         device={name: value for name in _DEVICE if (value := getattr(machine, name)) is not None},
         plugins=[plugin for plugin in record.plugins if plugin.kind != "metric"],
         teachers=teachers,
+        random_baseline=told.random_baseline,
     )
 
 

@@ -118,6 +118,7 @@ class Job:
             data=[(d.name, {split: pairs.digest() for split, pairs in d.splits.items()}) for d in self.data],
             backbone=(self.backbone.digest, self.backbone.learning_rate),
             eval_every=self.spec.eval_every,
+            random_baseline=self.spec.random_baseline,
             seed=seed,
             device=self.device.identity(),
             plugins=self.plugins,
@@ -199,6 +200,7 @@ def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "eval_every": job.spec.eval_every,
         "shift": job.spec.shift,
         "max_length": job.max_length,
+        "random_baseline": job.spec.random_baseline,
         "data_source": data_source(str(d.source["kind"]) for d in job.data),
         "fingerprint": fingerprint,
     }

@@ -47,7 +47,12 @@ def random_life(seed: int) -> Life:
     known = np.where(joint & (experience > 0), experiences, experience + 1)
     met = np.arange(domains)[None, :] < known[:, None]
     accuracy, balanced, f1 = rng.random((3, len(final), domains))
-    return Life(accuracy, balanced, f1, met, experience, final, majority=rng.uniform(0.5, 0.9, domains))
+    life = Life(accuracy, balanced, f1, met, experience, final, majority=rng.uniform(0.5, 0.9, domains))
+    examples = np.concatenate([[0], rng.integers(0, 1000, len(final) - 1)]).cumsum()
+    calibration = np.where(final[:, None], rng.random((len(final), domains)), np.nan)
+    if rng.random() < 0.2:  # as records of before have it
+        return replace(life, examples=examples)
+    return replace(life, examples=examples, calibration=calibration, random=rng.random(domains))
 
 
 def constant_life(score: float, *, kept: bool = True) -> Life:
@@ -55,7 +60,10 @@ def constant_life(score: float, *, kept: bool = True) -> Life:
     met = np.tri(4, dtype=bool)
     scores = np.full((4, 4), score) * (1 if kept else np.eye(4))
     steps = np.arange(4)
-    return Life(scores, scores.copy(), scores.copy(), met, steps, np.full(4, True), np.full(4, 0.5))
+    return Life(
+        scores, scores.copy(), scores.copy(), met, steps, np.full(4, True), np.full(4, 0.5), examples=100 * steps,
+        calibration=1 - scores, random=np.full(4, 0.5),
+    )  # fmt: skip
 
 
 def says_what_it_is(metric: Metric) -> None:
@@ -94,10 +102,9 @@ def domains_in_any_order(metric: Metric) -> None:
     """The order in which the domains stand in the matrix, met or not, makes no difference."""
     for number, life in _lives():
         order = np.random.default_rng(number).permutation(life.met.shape[1])
-        other = replace(
-            life, majority=life.majority[order],
-            **{name: getattr(life, name)[:, order] for name in ("accuracy", "balanced", "macro_f1", "met")},
-        )  # fmt: skip
+        by_domain = ("accuracy", "balanced", "macro_f1", "met", "calibration", "majority", "random")
+        told = {name: part for name in by_domain if (part := getattr(life, name)) is not None}
+        other = replace(life, **{name: part[..., order] for name, part in told.items()})
         one, two = metric.compute(life), metric.compute(other)
         same = one is two if one is None or two is None else math.isclose(one, two, rel_tol=_CLOSE, abs_tol=_CLOSE)
         expect(same, f"life {number} gives {one!r}, and with its domains in another order {two!r}")
@@ -130,10 +137,14 @@ def _lives() -> Iterator[tuple[int, Life]]:
     lives = [random_life(seed) for seed in range(_LIVES)]
     lives += [constant_life(score) for score in (0.0, 1.0)] + [constant_life(1.0, kept=False)]
     for number, life in enumerate(lives):
-        for part in fields(life):
-            getattr(life, part.name).flags.writeable = False
+        for array in _arrays(life).values():
+            array.flags.writeable = False
         yield number, life
 
 
 def _copied(life: Life) -> Life:
-    return replace(life, **{part.name: getattr(life, part.name).copy() for part in fields(life)})
+    return replace(life, **{name: array.copy() for name, array in _arrays(life).items()})
+
+
+def _arrays(life: Life) -> dict[str, np.ndarray]:
+    return {part.name: array for part in fields(life) if (array := getattr(life, part.name)) is not None}

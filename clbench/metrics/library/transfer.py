@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from clbench.metrics import scores
-from clbench.metrics.metric import Metric
+from clbench.metrics.metric import Life, Metric
+
+
+def _from_random(life: Life) -> float | None:
+    random = life.random
+    return None if random is None else scores.forward_transfer(life.ends.accuracy, life.ends.met, random)
+
 
 BACKWARD = Metric(
     "backward_transfer", "backward transfer", "higher", "final minus just learned, over earlier domains",
@@ -19,4 +25,10 @@ LEARNING = Metric(
     "learning_accuracy", "learning accuracy", "higher", "just learned, over seen domains",
     "mean over d met of A[t_d, d] (Riemer et al. 2019)",
     lambda life: scores.learning_accuracy(life.ends.accuracy, life.ends.met), 120,
+)  # fmt: skip
+FORWARD_RANDOM = Metric(
+    "forward_transfer_random", "forward transfer (random weights)", "higher",
+    "just before training minus the model with random weights",
+    "mean over later d of A[t_d - 1, d] - random_d (Lopez-Paz and Ranzato 2017, FWT); only where that model was asked",
+    _from_random, 190,
 )  # fmt: skip
