@@ -33,6 +33,8 @@ from clbench.record.provenance import hardware
 
 # What another CPU's rounding does to a run: see docs/leaderboard.md for what was measured.
 MOST_DIFFER, MOST_APART = 0.10, 0.02
+# The same of what two runs' probabilities differ by in the mean.
+MOST_UNLIKE = 0.05
 _RUNS = "the runs themselves"
 _REAL = "fresh pairs, of which a real edition has none."
 _EQUAL = (
@@ -201,19 +203,19 @@ def held_against(record: Record, other: Record, commit: str | None) -> tuple[lis
         seed=other.configuration.seed, order=other.order if other.configuration.file_order else (),
         where=_where(other, commit),
         predictions=sum(len(told) for _, told, _ in pairs) or 1, differ=differ,
-        claimed=_lifetime(record), found=_lifetime(other),
+        claimed=_lifetime(record), found=_lifetime(other), unlike=_distance(_likely(record, other)),
     )  # fmt: skip
     one, two = _comparable(record, other), _comparable(other, record)
-    if one == two:
-        return [], numbers
     apart = _apart(record, other)
+    if one == two:
+        return _unlike(record, other, bool(apart)), numbers
     note = f" (run with another {', '.join(apart)})" if apart else ""
     framed = _frame(one), _frame(two)
     if framed[0] != framed[1]:
         told = first_difference(framed[1], framed[0])[:400]
         return [f"the same run carried out here leaves another record: {told}{note}"], numbers
     if apart and _rounding_explains(numbers):
-        return [], numbers
+        return _unlike(record, other, True), numbers
     if not differ:
         told = first_difference(two, one)[:400]
         return [f"the same run carried out here leaves another record: {told}{note}"], numbers
@@ -223,6 +225,36 @@ def held_against(record: Record, other: Record, commit: str | None) -> tuple[lis
         f"{numbers.predictions:,} predictions in all, lifetime accuracy {percent(numbers.claimed)} % and "
         f"{percent(numbers.found)} %{note}; {_EQUAL}"
     ], numbers
+
+
+def _likely(record: Record, other: Record) -> dict[str, np.ndarray]:
+    """How far apart each probability is in two records, float (N, W), by field; nothing where one of them has none."""
+    found = {}
+    for where, (one, two) in enumerate(zip(record.points, other.points, strict=False)):
+        for name in one.probabilities.keys() & two.probabilities.keys():
+            mine, its = (point.probabilities[name].array().astype(float) for point in (one, two))
+            if mine.shape == its.shape:
+                found[f"points.{where}.probabilities.{name}"] = np.abs(mine - its)
+    return found
+
+
+def _distance(likely: Mapping[str, np.ndarray]) -> float | None:
+    """The mean over all probabilities; None where there are none."""
+    return float(np.mean(np.concatenate([part.ravel() for part in likely.values()]))) if likely else None
+
+
+def _unlike(record: Record, other: Record, apart: bool) -> list[str]:
+    """Where probabilities are not those of the run carried out here: equal, or near ones on another machine."""
+    likely = _likely(record, other)
+    mean, most = _distance(likely) or 0.0, MOST_UNLIKE if apart else 0.0
+    if mean <= most:
+        return []
+    field = max(likely, key=lambda name: float(likely[name].max(initial=0.0)))
+    return [
+        f"field '{field}' differs from those of the same run carried out here by up to {likely[field].max():.4f}, and "
+        f"all probabilities by {mean:.4f} in the mean; with the same CPU, device and versions they should be equal, "
+        f"and with others at most {MOST_UNLIKE:g} apart in the mean."
+    ]
 
 
 def _rounding_explains(found: Rerun) -> bool:
@@ -243,13 +275,20 @@ def _comparable(record: Record, other: Record) -> dict[str, Any]:
     # These follow from what else is compared, and a version of clbench may tell what another did not.
     for name in ("schema_version", "clbench", "warnings", "plugins"):
         content.pop(name, None)
-    common = set(record.figures) & set(other.figures)
+    # What one of them lacks the probabilities for, the other may have.
+    common = {name for name, value in record.figures.items() if None not in (value, other.figures.get(name))}
     content["figures"] = {name: value for name, value in content["figures"].items() if name in common}
     # Where the weights were found; what they are, the digest says.
     content["configuration"]["backbone"] = content["configuration"]["backbone"]["digest"]
     content["configuration"]["model"].pop("backbone", None)
     for domain in content["data"]:
         domain.pop("places", None)
+    # These are numbers that rounding moves, and zlib may write the same ones in other bytes: see _unlike.
+    told = all(point.held_bytes is not None for one in (record, other) for point in one.points if point.final)
+    for point in content["points"]:
+        point.pop("probabilities", None)
+        if not told:
+            point.pop("held_bytes", None)
     return content
 
 
@@ -257,6 +296,7 @@ def _frame(content: dict[str, Any]) -> dict[str, Any]:
     """It without what the model answered, and what follows from that."""
     return {
         **{name: value for name, value in content.items() if name not in ("figures", "inception", "points")},
+        "data": [{name: value for name, value in domain.items() if name != "random"} for domain in content["data"]],
         "inception": [{name: step[name] for name in ("name", "epochs")} for step in content["inception"]],
         "points": [
             {name: value for name, value in point.items() if name not in ("predictions", "validation")}

@@ -65,6 +65,7 @@ class Rerun(Part):
         predictions: how many were compared.
         differ: how many of them were others; 0 on a machine and with versions like the submitter's.
         claimed, found: lifetime accuracy in the record, and of the run carried out again.
+        unlike: how far their probabilities are apart, in the mean; left out where one of them keeps none.
     """
 
     seed: Seed
@@ -74,16 +75,20 @@ class Rerun(Part):
     differ: int = Field(ge=0)
     claimed: Share
     found: Share
+    unlike: Share | None = Field(default=None, exclude_if=lambda told: told is None)
 
     @property
     def sentence(self) -> str:
         """What was found, for people."""
         run = f"seed {self.seed}" + (f", order {', '.join(self.order)}" if self.order else "")
         if not self.differ:
-            return f"{run}, run again, is the same; {self.predictions:,} predictions compared."
+            likely = f", probabilities {self.unlike:.4f} apart in the mean" if self.unlike else ""
+            return f"{run}, run again, is the same; {self.predictions:,} predictions compared{likely}."
+        likely = "" if self.unlike is None else f", probabilities {self.unlike:.4f} apart in the mean"
         return (
             f"{run}, run again, differs in {self.differ:,} of {self.predictions:,} predictions, lifetime "
-            f"accuracy {percent(self.claimed)} % and {percent(self.found)} %: within what another CPU's rounding does."
+            f"accuracy {percent(self.claimed)} % and {percent(self.found)} %{likely}: within what another CPU's "
+            "rounding does."
         )
 
 

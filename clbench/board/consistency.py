@@ -35,6 +35,7 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         return
     yield from _trained(record, form, finals, planned)
     yield from _evaluated(record)
+    yield from _held(record)
     for point in finals:
         if not set(point.validation) <= set(trained) or not all(0 <= v <= 1 for v in point.validation.values()):
             yield f"field 'points' should say a validation score from 0 to 1 of domains trained on, after {point.name}."
@@ -81,6 +82,24 @@ def _evaluated(record: Record) -> Iterator[str]:
                 f"{asked}" + (", each so many steps after the other." if wanted and len(inside) == len(wanted) else ".")
             )
         inside, begin = [], point.step
+
+
+def _held(record: Record) -> Iterator[str]:
+    """Bytes that the strategy holds: told of every experience's end or of none, and the most of them."""
+    told = [point.held_bytes for point in record.points if point.final and point.held_bytes is not None]
+    if any(point.held_bytes is not None for point in record.points if not point.final):
+        yield "field 'points' should tell held_bytes at the end of an experience alone."
+    if told and record.measured.held_bytes != max(told):
+        yield f"field 'measured.held_bytes' should be {max(told)}, the most in 'points'."
+
+
+def random_problems(record: Record) -> Iterator[str]:
+    """That the model with random weights was asked of every domain or of none, as the configuration says."""
+    asked = record.configuration.random_baseline
+    for number, domain in enumerate(record.data):
+        if (domain.random is not None) != asked:
+            wanted = "there" if asked else "left out"
+            yield f"field 'data.{number}.random' of {domain.name} should be {wanted}, by configuration.random_baseline."
 
 
 def inception_problems(record: Record) -> Iterator[str]:

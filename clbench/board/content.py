@@ -47,6 +47,7 @@ def majority_figures(track: Track) -> dict[str, float | None]:
         experience=np.arange(count),
         final=np.full(count, True),
         majority=np.array(track.majority),
+        examples=first.examples,
     )
     found = {name: metric.compute(life) for name, metric in metrics().items()}
     return {name: None if value is None or np.isnan(value) else float(value) for name, value in found.items()}

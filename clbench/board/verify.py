@@ -12,6 +12,7 @@ from clbench.board.consistency import (
     copy_problem,
     inception_problems,
     life_problems,
+    random_problems,
     reference_problems,
     seed_problems,
 )
@@ -94,6 +95,7 @@ def verify(
     for file, record in zip(files, records, strict=True):
         found = [*_figures(record), *cost_problems(record, known, unchecked)]
         found += [*inception_problems(record), *reference_problems(record), *piece_problems(record, unchecked)]
+        found += random_problems(record)
         found += name_problems(None if entry is None else entry.submission, record)
         unchecked += [_unknown_figure(record, name) for name in record.unverified()]
         if (whose := foreign_strategy(record)) is not None:

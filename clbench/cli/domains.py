@@ -83,8 +83,11 @@ def _print(shown: list[dict[str, Any]]) -> None:
     table.add_column("domain", no_wrap=True)
     table.add_column("in", no_wrap=True)
     table.add_column("pairs", justify="right", no_wrap=True)
-    for column in ("what it is", "licence", *(["on the hub"] * wide)):
-        table.add_column(column, no_wrap=column == "on the hub")
+    for column in ("what it is", "licence"):
+        table.add_column(column)
+    if wide:
+        # Some ids are longer than all else together.
+        table.add_column("on the hub", overflow="fold", max_width=30)
     for one in shown:
         sizes = one["published_sizes"]
         table.add_row(

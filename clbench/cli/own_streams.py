@@ -13,8 +13,10 @@ def own_streams(command: Any) -> Any:
 
     def add(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
         from clbench.schema.shipped import add_streams
+        from clbench.schema.stream import read_stream
 
-        add_streams(paths)
+        streams = [read_stream(path) for path in paths]
+        add_streams({stream.form.name: stream.path for stream in streams})
 
     return click.option(
         "--stream", type=click.Path(path_type=Path), multiple=True, expose_value=False, callback=add, metavar="FILE",

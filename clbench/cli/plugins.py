@@ -17,7 +17,7 @@ def with_plugins(command: click.Command) -> click.Command:
         for inner in command.commands.values():
             with_plugins(inner)
     elif not any(NAME in parameter.opts for parameter in command.params):
-        told = "A Python file or module with steps, strategies, metrics or sources of your own; may be repeated."
+        told = "A Python file or module with pieces of your own (steps, strategies, metrics, ..); may be repeated."
         option = click.Option([NAME], multiple=True, metavar="MODULE", help=told, callback=_add)
         option.is_eager, option.expose_value = True, False
         command.params.append(option)
@@ -34,14 +34,16 @@ def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]
     from clbench.schema.source import SOURCES
     from clbench.schema.step import STEPS
     from clbench.schema.strategy import STRATEGIES
+    from clbench.schema.task_type import TASK_TYPES
 
     add_plugins(named)
-    registries: tuple[Registry[Any], ...] = (STEPS, STRATEGIES, METRICS, SOURCES, FAMILIES)
+    registries: tuple[Registry[Any], ...] = (STEPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES)
     for registry in registries:
         registry.all()
     for one in plugins():
         module, _ = plugin(one)
         if not any(registry.offered(module) for registry in registries):
             raise UserError(
-                f"{NAME} {one} offers no step, strategy, metric, source or family of encoders; see CONTRIBUTING."
+                f"{NAME} {one} offers no step, strategy, metric, source, task type or family of encoders; see "
+                "CONTRIBUTING."
             )

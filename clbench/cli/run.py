@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
+@click.option("--random-baseline", is_flag=True,
+              help="Ask the model with random weights, too, for forward transfer against it.")  # fmt: skip
 @click.option(
     "--shift",
     type=float,
@@ -75,6 +77,7 @@ def command(
     seeds: str,
     data_dir: Path | None,
     eval_every: int | None,
+    random_baseline: bool,
     shift: float,
     folder: Path | None,
     fresh: bool,
@@ -100,7 +103,7 @@ def command(
     spec = RunSpec(
         model=model, stream=stream, edition=edition, strategy=strategy, order=order,
         settings=assigned(assignments), quick=quick, backbone=backbone, labels=_listed(labels),
-        data_dir=data_dir, eval_every=eval_every, shift=shift, **device,
+        data_dir=data_dir, eval_every=eval_every, shift=shift, random_baseline=random_baseline, **device,
     )  # fmt: skip
     places, records = [], []
     with progress(quiet, json_lines=json_lines) as display:

@@ -55,11 +55,16 @@ def write(folder: Path, checkpoint: Checkpoint, fingerprint: str) -> Path:
     for number, point in enumerate(checkpoint.points):
         for name, classes in point.predictions.items():
             tensors[f"points/{number}/{name}"] = torch.from_numpy(classes)
+        for name, likely in point.probabilities.items():
+            tensors[f"probabilities/{number}/{name}"] = torch.from_numpy(likely)
     tensors = _apart(tensors)
     content = {
         "fingerprint": fingerprint,
         "crc32": _crc(tensors),
-        "points": [asdict(point) | {"predictions": list(point.predictions)} for point in checkpoint.points],
+        "points": [
+            asdict(point) | {"predictions": list(point.predictions), "probabilities": list(point.probabilities)}
+            for point in checkpoint.points
+        ],
     }
     path = folder / f"experience-{checkpoint.experience}.safetensors"
     unfinished = folder / _UNFINISHED / path.name
@@ -115,7 +120,9 @@ def _read(path: Path, number: int, fingerprint: str) -> Checkpoint | None:
 
 def _point(fields: dict[str, Any], index: int, tensors: dict[str, Tensor]) -> Point:
     predictions = {name: tensors[f"points/{index}/{name}"].numpy() for name in fields["predictions"]}
-    return Point(**{**fields, "met": tuple(fields["met"]), "predictions": predictions})
+    # A checkpoint of an earlier clbench has none.
+    likely = {name: tensors[f"probabilities/{index}/{name}"].numpy() for name in fields.get("probabilities", ())}
+    return Point(**{**fields, "met": tuple(fields["met"]), "predictions": predictions, "probabilities": likely})
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

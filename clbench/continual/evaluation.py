@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,21 @@ from clbench.continual.benchmark import Experience
 from clbench.encoder.classifier import predict
 from clbench.metrics.scores import balanced_accuracy
 
-Evaluate = Callable[[nn.Module], Mapping[str, np.ndarray]]
+
+class Answers(NamedTuple):
+    """What a model says of N test pairs.
+
+    Attributes:
+        classes: int (N,).
+        probabilities: float16 (N, W), as :func:`clbench.record.probabilities.kept` keeps them.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray
+
+
+# From a model to the class of every test pair by domain, with or without the probabilities.
+Evaluate = Callable[[nn.Module], Mapping[str, np.ndarray | Answers]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,8 @@ class Point:
         met: the domains trained on so far, the current one included.
         predictions: for every domain of the stream, the class of each test pair, uint8 or uint16 arrays.
         validation: balanced accuracy on the validation pairs of what the experience trained on; empty before its end.
+        probabilities: what the model gave to the classes, by domain float16 (N, W), see
+            :func:`clbench.record.probabilities.kept`; empty before its end, and where the evaluation gives none.
         held_bytes: what the strategy holds between this experience and the next; 0 before its end.
     """
 
@@ -43,6 +60,7 @@ class Point:
     predictions: dict[str, np.ndarray]
     validation: dict[str, float] = field(default_factory=dict)
     held_bytes: int = 0
+    probabilities: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @contextmanager
@@ -63,14 +81,18 @@ def untouched(model: nn.Module) -> Iterator[None]:
             torch.cuda.set_rng_state_all(on_device)
 
 
-def look(model: nn.Module, evaluate: Evaluate) -> dict[str, np.ndarray]:
-    """The predictions that ``evaluate`` finds, with the model and all randomness left as they were.
+def look(model: nn.Module, evaluate: Evaluate) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What ``evaluate`` finds, with the model and all randomness left as they were.
 
     Returns:
-        By domain the class of each test pair, uint8 (N,), or uint16 where one is above 255.
+        By domain the class of each test pair, uint8 (N,), or uint16 where one is above 255; and the probabilities,
+        where ``evaluate`` gives them.
     """
     with untouched(model):
-        return {name: _smallest(np.asarray(classes)) for name, classes in evaluate(model).items()}
+        found = evaluate(model)
+    classes = {name: said.classes if isinstance(said, Answers) else np.asarray(said) for name, said in found.items()}
+    probabilities = {name: said.probabilities for name, said in found.items() if isinstance(said, Answers)}
+    return {name: _smallest(said) for name, said in classes.items()}, probabilities
 
 
 def _smallest(classes: np.ndarray) -> np.ndarray:

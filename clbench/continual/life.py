@@ -170,12 +170,15 @@ class _Watch:
     def _look(self, final: bool, validation: dict[str, float]) -> None:
         stage = self.stage
         try:
-            found = look(self.model, self.evaluate)
+            found, likely = look(self.model, self.evaluate)
         except NotFinite as error:
             raise NotFinite(f"after {self.steps} steps, on {stage.name}: {error}") from error
         self.points.append(
-            Point(self.number, stage.name, self.steps, self.examples, final, stage.met, found, validation)
-        )
+            Point(
+                self.number, stage.name, self.steps, self.examples, final, stage.met, found, validation,
+                probabilities=likely if final else {},
+            )
+        )  # fmt: skip
         gold = self.evaluation.gold
         if gold is not None:
             scores = {f"accuracy/{name}": accuracy(gold[name], said) for name, said in found.items()}

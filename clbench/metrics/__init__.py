@@ -28,9 +28,13 @@ from clbench.metrics.paired import (
 )
 from clbench.metrics.scores import (
     accuracy,
+    accuracy_area,
     backward_transfer,
     balanced_accuracy,
+    calibration_drift,
+    calibration_error,
     final_accuracy,
+    final_calibration,
     forgetting,
     forward_transfer,
     incremental_accuracy,
@@ -39,6 +43,7 @@ from clbench.metrics.scores import (
     lifetime_accuracy,
     macro_f1,
     minimum_accuracy,
+    recalls,
     worst_case_accuracy,
 )
 
@@ -52,10 +57,14 @@ __all__ = [
     "Metric",
     "OverOrders",
     "accuracy",
+    "accuracy_area",
     "backward_transfer",
     "balanced_accuracy",
+    "calibration_drift",
+    "calibration_error",
     "figures",
     "final_accuracy",
+    "final_calibration",
     "forgetting",
     "forward_transfer",
     "holm",
@@ -75,6 +84,7 @@ __all__ = [
     "minimum_accuracy",
     "over_orders",
     "paired_bootstrap",
+    "recalls",
     "seeds_bootstrap",
     "worst_case_accuracy",
 ]

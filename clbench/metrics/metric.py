@@ -32,6 +32,9 @@ class Life:
         majority: (D,) accuracy of each domain's majority class.
         sizes: (D,) test examples of each domain; None where nobody counts them.
         scenario: which classes are told apart, and when, see :mod:`clbench.schema.scenario`.
+        examples: (P,) pairs trained on since inception, those from a memory included; None where nobody says.
+        calibration: (P, D) expected calibration error, nan where no probabilities were kept; None where none were.
+        random: (D,) accuracy of the model with random weights; None where it was not asked.
     """
 
     accuracy: np.ndarray
@@ -43,6 +46,9 @@ class Life:
     majority: np.ndarray
     sizes: np.ndarray | None = None
     scenario: Scenario = DOMAIN
+    examples: np.ndarray | None = None
+    calibration: np.ndarray | None = None
+    random: np.ndarray | None = None
 
     @cached_property
     def ends(self) -> Life:
@@ -51,6 +57,8 @@ class Life:
         return replace(
             self, accuracy=self.accuracy[kept], balanced=self.balanced[kept], macro_f1=self.macro_f1[kept],
             met=self.met[kept], experience=self.experience[kept], final=self.final[kept],
+            examples=None if self.examples is None else self.examples[kept],
+            calibration=None if self.calibration is None else self.calibration[kept],
         )  # fmt: skip
 
 

@@ -60,6 +60,79 @@ def macro_f1(gold: np.ndarray, found: np.ndarray) -> float:
     return float((2 * right / (there + named)).mean())
 
 
+# Of equal width, in which confidences are compared with accuracies: as many as Guo et al. take.
+BINS = 15
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error, ECE (Guo et al. 2017, arXiv:1706.04599, eq. 3).
+
+    sum_m |B_m|/N |acc(B_m) - conf(B_m)|: B_m holds the pairs whose confidence lies in ((m - 1)/M, m/M], acc is the
+    share of them that is right and conf their mean confidence. In [0, 1]; a pair of confidence 0 is in the first bin.
+
+    Args:
+        confidence: (N,) in [0, 1], N > 0, the probability of the class that is named.
+        right: (N,) bool, whether it is the pair's.
+        bins: M.
+
+    >>> calibration_error(np.array([0.9, 0.9, 0.6, 0.6]), np.array([1, 1, 1, 0]))  # (2 |1 - 0.9| + 2 |0.5 - 0.6|) / 4
+    0.1
+    """
+    place = np.clip(np.ceil(np.asarray(confidence, dtype=float) * bins).astype(int) - 1, 0, bins - 1)
+    apart = np.bincount(place, weights=np.asarray(right, dtype=float) - confidence, minlength=bins)
+    return float(np.abs(apart).sum() / len(place))
+
+
+def final_calibration(errors: np.ndarray, met: np.ndarray) -> float | None:
+    """Mean calibration error at the end over the seen domains, 1/|M_T| sum_{d in M_T} E[T, d].
+
+    Args:
+        errors: E, (T, D); nan where no probabilities were kept.
+        met: (T, D).
+
+    Returns:
+        In [0, 1], or None where one of them is nan.
+    """
+    return _number(errors[-1][met[-1]].mean())
+
+
+def calibration_drift(errors: np.ndarray, met: np.ndarray) -> float | None:
+    """What learning later domains did to the calibration on earlier ones: backward transfer of the calibration error.
+
+    Mean over the domains d seen before the last experience of E[T, d] - E[t_d, d]. Arguments as for
+    :func:`final_calibration`.
+
+    Returns:
+        In [-1, 1], above 0 where calibration became worse; None with a single experience, or where one of them is nan.
+    """
+    return None if len(errors) < 2 else _number(backward_transfer(errors, met))
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)
+
+
+def accuracy_area(matrix: np.ndarray, met: np.ndarray, examples: np.ndarray) -> float | None:
+    """Area under the curve of the mean score on the seen domains over the examples trained on, per example.
+
+    1/(x_P - x_0) sum_p (x_p - x_{p-1}) (a_p + a_{p-1}) / 2, the trapezoidal rule, with a_p the mean of A[p, d] over M_p
+    and x_p the examples trained on since inception, those from a memory included. Unlike anytime lifetime accuracy it
+    gives every example the same weight, wherever the evaluation points lie.
+
+    Args:
+        matrix, met: (P, D), a row for each evaluation point in order.
+        examples: x, (P,), not falling.
+
+    Returns:
+        In [0, 1], or None where nothing was trained on after inception.
+    """
+    span = float(examples[-1] - examples[0])
+    if span <= 0:
+        return None
+    curve = np.array([row[known].mean() for row, known in zip(matrix, met, strict=True)])
+    return float(np.sum(np.diff(examples) * (curve[1:] + curve[:-1])) / 2 / span)
+
+
 def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
     """Mean over experiences of the mean score on the seen domains.
 

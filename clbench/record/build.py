@@ -25,6 +25,7 @@ from clbench.record.parts import (
     Score,
     Split,
 )
+from clbench.record.probabilities import PackedProbabilities
 from clbench.schema.form import parse
 from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.registry import Registry
@@ -53,6 +54,10 @@ class PointLike(Protocol):
     def predictions(self) -> dict[str, np.ndarray]: ...
     @property
     def validation(self) -> dict[str, float]: ...
+    @property
+    def held_bytes(self) -> int | None: ...
+    @property
+    def probabilities(self) -> dict[str, np.ndarray]: ...
 
 
 class ScoreLike(Protocol):
@@ -72,6 +77,7 @@ class DomainInfo:
     evaluation_only: bool
     majority: ScoreLike
     baselines: Mapping[str, ScoreLike]
+    random: ScoreLike | None = None
 
 
 class _Beginning(Part):
@@ -179,6 +185,7 @@ def _domain(info: DomainInfo, classes: int) -> Domain:
         label_shares=tuple(shares.tolist()),
         majority=_score(info.majority),
         word_overlap=baselines.pop("word_overlap", None),
+        random=None if info.random is None else _score(info.random),
         baselines=baselines,
         task_type=info.data.task_type,
         classes=info.data.classes,
@@ -200,4 +207,10 @@ def _point(point: PointLike, names: Sequence[str], classes: int) -> EvaluationPo
         met=tuple(point.met),
         validation={name: float(score) for name, score in point.validation.items()},
         predictions={name: Packed.of(point.predictions[name], classes) for name in names},
+        probabilities={
+            name: PackedProbabilities.of(point.probabilities[name], classes)
+            for name in names
+            if name in point.probabilities
+        },
+        held_bytes=point.held_bytes if point.final else None,
     )

@@ -34,6 +34,7 @@ class Identity:
         seed: of the run; None for what all its seeds have in common.
         device: what of the device determines a result; nothing for float32 on a CPU.
         plugins: steps, strategy and sources that are not clbench's own.
+        random_baseline: whether the model with random weights is asked as well.
         teachers: digest and learning rate of the encoders of teachers that do not start from the backbone.
         scenario: the stream's.
         classes: each domain's classes where it has not all of the label space, by its name.
@@ -55,6 +56,7 @@ class Identity:
     teachers: Sequence[tuple[str, float]] = ()
     scenario: Scenario = DOMAIN
     classes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    random_baseline: bool = False
 
     def fingerprint(self) -> str:
         """sha256 over it, 64 hexadecimal digits."""
@@ -73,6 +75,8 @@ class Identity:
         }
         if self.plugins:
             content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
+        if self.random_baseline:  # as long as nobody asks, fingerprints are those of before
+            content["random_baseline"] = True
         if self.teachers:
             content["teachers"] = [list(teacher) for teacher in self.teachers]
         if self.scenario != DOMAIN:
@@ -108,6 +112,7 @@ def identity_of(record: Record, learning_rate: float, teachers: Sequence[tuple[s
         teachers=teachers,
         scenario=record.scenario,
         classes={domain.name: domain.classes for domain in record.data if domain.classes},
+        random_baseline=told.random_baseline,
     )
 
 

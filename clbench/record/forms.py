@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from clbench.metrics import Life, accuracy, balanced_accuracy, figures, intransigence, macro_f1, metrics
+from clbench.metrics import (
+    Life,
+    accuracy,
+    balanced_accuracy,
+    calibration_error,
+    figures,
+    intransigence,
+    macro_f1,
+    metrics,
+    recalls,
+)
 from clbench.record.parts import (
     Configuration,
     Cost,
@@ -19,6 +30,7 @@ from clbench.record.parts import (
     Measured,
     Plugin,
 )
+from clbench.record.points import check_follows, check_open, check_probabilities, confidence
 from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.scenario import DOMAIN, Scenario, open_classes
 from clbench.schema.warning import MEASURED, RunWarning
@@ -95,28 +107,20 @@ class Record(Part):
             where = f"points.{number}"
             if [(n, p.classes, p.count) for n, p in point.predictions.items()] != sizes:
                 raise ValueError(f"{where}.predictions should answer every test pair of each domain, in stream order")
+            check_probabilities(point, sizes, where)
             if not point.met or not set(point.met) <= trained or len(set(point.met)) != len(point.met):
                 raise ValueError(f"{where}.met should name domains that are trained on, each once")
             if point.name in trained and point.name not in point.met:
                 raise ValueError(f"{where}.met should name {point.name}, which the experience trains on")
-            _follows(point, before, where)
-            self._are_open(point, where)
+            check_follows(point, before, where)
+            if self.closes_classes:
+                check_open(point, where, {name: self.open_classes(point.met, name) for name in names}, self.label_space)
             before = point
         if before is None or not before.final:
             raise ValueError("points should end with the final point of an experience")
         if self.schema_version == 1 and set(self.figures) != set(VERSION_1):
             raise ValueError(f"figures should be {', '.join(VERSION_1)}")
         return self
-
-    def _are_open(self, point: EvaluationPoint, where: str) -> None:
-        """Raise where a prediction names a class that is not told apart by then."""
-        for name, told in point.predictions.items() if self.closes_classes else ():
-            wrong = set(np.unique(told.array()).tolist()) - set(self.open_classes(point.met, name))
-            if wrong:
-                raise ValueError(
-                    f"{where}.predictions of {name} should name classes that are told apart by then, but name "
-                    f"{self.label_space[min(wrong)]}"
-                )
 
     @property
     def scenario(self) -> Scenario:
@@ -164,6 +168,7 @@ class Record(Part):
     def history(self) -> Life:
         """The scores at every evaluation point, from the predictions."""
         gold = {domain.name: domain.gold.array() for domain in self.data}
+        random = [domain.random.accuracy for domain in self.data if domain.random is not None]
         scores = np.array(
             [
                 [
@@ -183,7 +188,21 @@ class Record(Part):
             majority=np.array([domain.majority.accuracy for domain in self.data]),
             sizes=np.array([domain.gold.count for domain in self.data]),
             scenario=self.scenario,
+            examples=np.array([point.examples for point in self.points]),
+            calibration=self._calibration(gold),
+            random=np.array(random) if len(random) == len(self.data) else None,
         )
+
+    def _calibration(self, gold: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """The expected calibration error, (P, D), nan where no probabilities are kept; None where there are none."""
+        errors = np.full((len(self.points), len(self.data)), np.nan)
+        for p, point in enumerate(self.points):
+            for d, name in enumerate(self.domains):
+                if name in point.probabilities:
+                    named = point.predictions[name].array()
+                    confidence = point.probabilities[name].of_named(named)
+                    errors[p, d] = calibration_error(confidence, named == gold[name])
+        return None if np.isnan(errors).all() else errors
 
     def right(self) -> list[np.ndarray]:
         """For each domain bool (T, N): whether each test pair's class was found at the end of each experience."""
@@ -290,12 +309,43 @@ class Record(Part):
         ]
         return pd.DataFrame(rows)
 
+    def strategy_cost(self) -> pd.DataFrame:
+        """A row for each experience: what the strategy held and computed, see :class:`clbench.record.effort.Effort`."""
+        import pandas as pd
+
+        from clbench.record.effort import efforts
+
+        return pd.DataFrame([asdict(one) for one in efforts(self)])
+
+    def per_class(self) -> pd.DataFrame:
+        """A row for each experience, domain and class that occurs among the domain's test pairs: recall and support.
+
+        ``experience`` is its number, ``name`` that of its domain; ``class`` is the class's name, ``recall`` the share
+        of its pairs that the model finds at the end of the experience, ``support`` their number.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "experience": point.experience, "name": point.name, "domain": domain.name,
+                "class": self.label_space[label], "recall": float(recall), "support": int(support),
+            }
+            for point in self.points
+            if point.final
+            for domain in self.data
+            for label, recall, support in zip(
+                *recalls(domain.gold.array(), point.predictions[domain.name].array()), strict=True
+            )
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
     def predictions(self) -> pd.DataFrame:
         """A row for each evaluation point and test pair.
 
-        ``pair`` counts within the domain from 0, classes are numbers. ``place`` is the pair's line in its file (its
-        last, where a field holds line breaks), or its row in a Parquet file or a set of the hub, from 1; not available
-        for generated pairs.
+        ``pair`` counts within the domain from 0, classes are numbers. ``confidence`` is the probability that the model
+        gave to the predicted class, not available where the record keeps none. ``place`` is the pair's line in its
+        file (its last, where a field holds line breaks), or its row in a Parquet file or a set of the hub, from 1; not
+        available for generated pairs.
         """
         import pandas as pd
 
@@ -315,7 +365,8 @@ class Record(Part):
                             "pair": np.arange(count),
                             "place": pd.array(places, dtype="Int64"),
                             "gold": domain.gold.array(),
-                            "predicted": point.predictions[domain.name].array(),
+                            "predicted": (named := point.predictions[domain.name].array()),
+                            "confidence": confidence(point, domain.name, named),
                         }
                     )
                 )
@@ -341,18 +392,3 @@ def _permuted(file_order: tuple[str, ...], order: tuple[str, ...]) -> None:
     """Raise unless a file's order, where it is told, is another of the same domains."""
     if file_order and (sorted(file_order) != sorted(order) or file_order == order):
         raise ValueError(f"configuration.file_order should be another order of {', '.join(order)}")
-
-
-def _follows(point: EvaluationPoint, before: EvaluationPoint | None, where: str) -> None:
-    """Raise unless ``point`` may come after ``before``: experiences in order, each ended by one final point."""
-    if before is None:
-        if point.experience != 0 or not point.final:
-            raise ValueError(f"{where} should be the final point of experience 0, inception")
-        return
-    expected = before.experience + before.final
-    if point.experience != expected:
-        raise ValueError(f"{where}.experience should be {expected}, but is {point.experience}")
-    if point.step < before.step or point.examples < before.examples:
-        raise ValueError(f"{where}.step and examples should not fall")
-    if not set(before.met) <= set(point.met):
-        raise ValueError(f"{where}.met should hold every domain that was met before")

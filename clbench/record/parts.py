@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
+from clbench.record.probabilities import PackedProbabilities
 from clbench.schema.part import MOST_CLASSES, Name, Part
 
 # What a machine or a package calls itself.
@@ -52,6 +53,7 @@ class Configuration(Part):
         eval_every: optimizer steps between evaluations inside an experience; null for none.
         shift: how far the generated domains were shifted.
         max_length: tokens a pair at most.
+        random_baseline: whether the model with random weights was asked as well; left out where it was not.
         data_source: where the pairs came from: ``generated``, or the kinds of the domains' sources (``hub``,
             ``folder``, a plug-in's), between them a ``+``; each domain's ``source`` says more.
         fingerprint: a hash of all this with the digests of data and backbone.
@@ -68,6 +70,7 @@ class Configuration(Part):
     eval_every: int | None = Field(default=None, ge=1)
     shift: float = Field(default=1.0, ge=0, le=1)
     max_length: int = Field(ge=1)
+    random_baseline: bool = Field(default=False, exclude_if=lambda told: not told)
     data_source: str = Field(pattern=r"^[a-z][a-z0-9_-]*(\+[a-z][a-z0-9_-]*)*$", max_length=300)
     fingerprint: str
     file_order: tuple[Name, ...] = Field(default=(), exclude_if=lambda told: not told)
@@ -106,6 +109,7 @@ class Domain(Part):
         label_shares: share of each class among them, in the label space's order.
         majority: score of always naming the training pairs' most frequent class.
         word_overlap: score of a classifier that reads only the share of words in common; left out of single sentences.
+        random: score of the model with random weights; left out where it was not asked.
         baselines: scores of the task type's other baselines, by name; left out where there are none.
         task_type: what an example is; left out for ``pair``.
         classes: the classes that the domain has, as places in the label space, ascending: the only ones that are told
@@ -122,6 +126,7 @@ class Domain(Part):
     label_shares: tuple[float, ...]
     majority: Score
     word_overlap: Score | None = Field(default=None, exclude_if=_absent)
+    random: Score | None = Field(default=None, exclude_if=_absent)
     baselines: dict[Name, Score] = Field(default={}, max_length=20, exclude_if=lambda told: not told)
     task_type: Name = Field(default="pair", exclude_if=lambda told: told == "pair")
     classes: Annotated[tuple[int, ...], Field(max_length=MOST_CLASSES)] = Field(
@@ -165,6 +170,10 @@ class EvaluationPoint(Part):
         met: domains trained on so far.
         validation: balanced accuracy on the validation pairs, a domain each; only at the end of an experience.
         predictions: the class of each test pair, a domain each.
+        probabilities: what the model gave to the classes, a domain each; only at the end of an experience, and left out
+            in records of a clbench that kept none.
+        held_bytes: what the strategy held when the experience was over; left out inside one, and in records of a
+            clbench that did not tell it.
     """
 
     experience: int = Field(ge=0)
@@ -175,6 +184,8 @@ class EvaluationPoint(Part):
     met: tuple[str, ...]
     validation: dict[str, float]
     predictions: dict[str, Packed]
+    probabilities: dict[str, PackedProbabilities] = Field(default_factory=dict, exclude_if=lambda told: not told)
+    held_bytes: int | None = Field(default=None, ge=0, le=10**15, exclude_if=_absent)
 
 
 class Cost(Part):
@@ -199,13 +210,13 @@ class Plugin(Part):
     """A piece that is not clbench's own.
 
     Attributes:
-        kind: ``step``, ``strategy``, ``metric`` or ``source``.
+        kind: ``step``, ``strategy``, ``metric``, ``source`` or ``task_type``.
         piece: its name.
         package: the installed package, the module or the file that it comes from.
         version: of the package; of a file, the first 12 digits of its sha256.
     """
 
-    kind: Literal["step", "strategy", "metric", "source"]
+    kind: Literal["step", "strategy", "metric", "source", "task_type"]
     piece: Name
     package: Name
     version: Name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from clbench.errors import printable
 from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent, with_half, with_unit
+from clbench.record.effort import efforts
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
 
@@ -127,6 +129,7 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
                 "evaluation_only": domain.evaluation_only,
                 "majority": domain.majority.model_dump(),
                 "word_overlap": None if domain.word_overlap is None else domain.word_overlap.model_dump(),
+                "random": None if domain.random is None else domain.random.model_dump(),
                 "baselines": {name: score.model_dump() for name, score in domain.baselines.items()},
                 "task_type": domain.task_type,
             }
@@ -141,7 +144,9 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
                 "figures": record.figures,
                 "accuracy_matrix": _matrix(record, balanced=False),
                 "balanced_accuracy_matrix": _matrix(record, balanced=True),
+                "per_class": _per_class(record),
                 "cost": record.cost.model_dump(mode="json"),
+                "strategy_cost": [asdict(one) for one in efforts(record)],
                 "measured": record.measured.model_dump(mode="json"),
                 "warnings": [
                     warning.model_dump(mode="json", exclude_defaults=True) | {"sentence": warning.sentence}
@@ -275,6 +280,9 @@ def _cost(records: Sequence[Record]) -> list[str]:
         parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
     if held:
         parts.append(f"the strategy holds {max(held) / 1e6:,.1f} MB")
+    flops = [one.training_flops for one in efforts(records[0])]
+    if sum(known := [one for one in flops if one is not None]):
+        parts.append(f"{with_unit(sum(known))}FLOPs of training after inception")
     seconds = sum(sum(m.seconds.values()) for m in measured)
     parts.append(f"{seconds:,.0f} s in all")
     return parts
@@ -290,6 +298,15 @@ def _style(met: bool, lost: float) -> str:
 
 def _interval(interval: Interval) -> dict[str, float | int | None]:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high, "count": interval.count}
+
+
+def _per_class(record: Record) -> dict[str, dict[str, dict[str, dict[str, float | int]]]]:
+    """Recall and support by the experience's name, the domain and the class."""
+    found: dict[str, dict[str, dict[str, dict[str, float | int]]]] = {}
+    for row in record.per_class().to_dict("records"):
+        after = found.setdefault(row["name"], {}).setdefault(row["domain"], {})
+        after[row["class"]] = {"recall": row["recall"], "support": row["support"]}
+    return found
 
 
 def _matrix(record: Record, balanced: bool) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clbench.record.probabilities import kept
 from clbench.runs.job import Job
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from clbench.compress.execute import Compressed
+    from clbench.continual.evaluation import Answers
     from clbench.encoder.head import OpenClasses
     from clbench.encoder.tokens import TokenStore
 
-Evaluate = Callable[["nn.Module"], Mapping[str, np.ndarray]]
+Evaluate = Callable[["nn.Module"], Mapping[str, "Answers"]]
 # Test pairs that are read at once on a CPU, and between two looks at whether to stop elsewhere.
 _BATCH, _BATCHES_ON_A_GPU = 128, 16384
 # The split of test pairs that were drawn for one model's judgement.
@@ -154,28 +156,39 @@ def make_inception(job: Job, seed: int) -> None:
 
 def at_inception(job: Job, seed: int, compressed: Compressed, evaluate: Evaluate) -> Evaluate:
     """``evaluate`` for the model at inception: every strategy asks the same of it, so its answers are in the cache."""
-    content: dict[str, Any] = {"model": compressed.key, "test": [d.splits["test"].digest() for d in job.data]}
+    from clbench.continual.evaluation import Answers
+
+    # What is kept is part of the key: entries of before held the classes alone.
+    content: dict[str, Any] = {
+        "model": compressed.key, "test": [d.splits["test"].digest() for d in job.data], "max_length": job.max_length,
+        "kept": Answers._fields,
+    }  # fmt: skip
     if job.closes_classes:
         # Rows of the head that inception has not trained are drawn by the run's seed.
         known = {name: job.open_classes([job.first.name], name) for name in job.classes}
         content["head"] = {"seed": seed, "label_space": list(job.stream.form.label_space), "open": known}
 
-    def say(model: nn.Module) -> Mapping[str, np.ndarray]:
+    def say(model: nn.Module) -> Mapping[str, Answers]:
         def build(folder: Path) -> None:
             for number, found in enumerate(evaluate(model).values()):
-                np.save(folder / f"{number}.npy", found)
+                for part, values in found._asdict().items():
+                    np.save(folder / f"{number}-{part}.npy", values)
 
-        folder = cached("predictions", content | {"max_length": job.max_length}, build)
-        return {d.name: np.load(folder / f"{number}.npy") for number, d in enumerate(job.data)}
+        folder = cached("predictions", content, build)
+        return {
+            d.name: Answers(*(np.load(folder / f"{number}-{part}.npy") for part in Answers._fields))
+            for number, d in enumerate(job.data)
+        }
 
     return say
 
 
 def evaluator(tokens: Tokens, split: str = "test") -> Evaluate:
-    """From a model to the predicted class of every pair of a split of each domain; pairs of like length are read
-    together."""
+    """From a model to what it says of every pair of a split of each domain, the class and the classes' probabilities;
+    pairs of like length are read together."""
     import torch
 
+    from clbench.continual.evaluation import Answers
     from clbench.encoder.classifier import predict
     from clbench.encoder.quantize import evaluated
 
@@ -183,15 +196,17 @@ def evaluator(tokens: Tokens, split: str = "test") -> Evaluate:
     size = _BATCH if tokens.store.device.kind == "cpu" else _BATCHES_ON_A_GPU
     rows = np.concatenate(list(tests.values()))
     order = np.argsort(tokens.store.lengths[rows], kind="stable")
-    cuts = np.cumsum([len(part) for part in tests.values()])[:-1]
+    place, cuts = np.argsort(order), np.cumsum([len(part) for part in tests.values()])[:-1]
 
-    def evaluate(model: nn.Module) -> dict[str, np.ndarray]:
-        found = np.empty(len(rows), dtype=np.int64)
+    def evaluate(model: nn.Module) -> dict[str, Answers]:
+        parts = []
         asked = evaluated(model)
         for begin in range(0, len(rows), size):
             between_steps()
-            part = order[begin : begin + size]
-            found[part] = predict(asked, torch.from_numpy(rows[part]), on_a_cpu=size).argmax(-1).numpy()
-        return dict(zip(tests, np.split(found, cuts), strict=True))
+            logits = predict(asked, torch.from_numpy(rows[order[begin : begin + size]]), on_a_cpu=size)
+            named = logits.argmax(-1).numpy()
+            parts.append((named, kept(logits.float().softmax(-1).numpy(), named)))
+        classes, likely = (np.concatenate(part)[place] for part in zip(*parts, strict=True))
+        return dict(zip(tests, map(Answers, np.split(classes, cuts), np.split(likely, cuts)), strict=True))
 
     return evaluate

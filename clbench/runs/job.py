@@ -108,8 +108,8 @@ class Job:
 
     @cached_property
     def plugins(self) -> tuple[Plugin, ...]:
-        """The steps, the strategy and the sources that are not clbench's own; they are part of the fingerprint."""
-        return plugins_of(self.recipe, self.strategy, (str(d.source["kind"]) for d in self.data))
+        """What is not clbench's own of steps, strategy, sources and task types; part of the fingerprint."""
+        return plugins_of(self.recipe, self.strategy, self.data)
 
     @property
     def task_digest(self) -> str:
@@ -149,6 +149,7 @@ class Job:
             data=[(d.name, {split: pairs.digest() for split, pairs in d.splits.items()}) for d in self.data],
             backbone=(self.backbone.digest, self.backbone.learning_rate),
             eval_every=self.spec.eval_every,
+            random_baseline=self.spec.random_baseline,
             seed=seed,
             device=self.device.identity(),
             plugins=self.plugins,
@@ -241,6 +242,7 @@ def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "eval_every": job.spec.eval_every,
         "shift": job.spec.shift,
         "max_length": job.max_length,
+        "random_baseline": job.spec.random_baseline,
         "data_source": data_source(str(d.source["kind"]) for d in job.data),
         "fingerprint": fingerprint,
         "file_order": job.stream.file_order,

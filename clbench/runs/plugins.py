@@ -9,22 +9,26 @@ from clbench.record.build import plugin_of
 from clbench.schema.source import SOURCES
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES
+from clbench.schema.task_type import TASK_TYPES
 
 if TYPE_CHECKING:
+    from clbench.data.pairs import DomainData
     from clbench.record.parts import Plugin
     from clbench.schema.recipe import OpenRecipe
     from clbench.schema.strategy import Strategy
 
 
-def plugins_of(recipe: OpenRecipe, strategy: Strategy, sources: Iterable[str]) -> tuple[Plugin, ...]:
-    """The plug-ins among the recipe's steps, its teachers' included, its strategy and the kinds of its sources; each
-    once.
+def plugins_of(recipe: OpenRecipe, strategy: Strategy, data: Iterable[DomainData]) -> tuple[Plugin, ...]:
+    """The plug-ins among the recipe's steps, its teachers' included, its strategy, and its domains' sources and task
+    types; each once.
 
     Metrics are not among them: they change nothing of the run, and :func:`clbench.record.make_record` adds its own.
     """
     found = [plugin_of("step", STEPS, name) for name in _steps(recipe)]
     found.append(plugin_of("strategy", STRATEGIES, strategy.method))
-    found += [plugin_of("source", SOURCES, kind) for kind in sources]
+    domains = list(data)
+    found += [plugin_of("source", SOURCES, str(domain.source["kind"])) for domain in domains]
+    found += [plugin_of("task_type", TASK_TYPES, domain.task_type) for domain in domains]
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +27,10 @@ from clbench.schema.strategy import stages
 from clbench.storage.writing import cannot_write, made, remove_leftovers, remove_lock
 
 if TYPE_CHECKING:
+    from clbench import continual
     from clbench.compress.execute import Compressed
     from clbench.continual import Experience, Point
+    from clbench.record.build import ScoreLike
     from clbench.schema.warning import RunWarning
 
 
@@ -55,8 +58,8 @@ def run(
         keep_models: ``end`` writes the model at the end of its life into the run's folder, as ``models/end``, a Hugging
             Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on. The
             record is the same with and without.
-        fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every and shift, see
-            :class:`clbench.schema.spec.RunSpec`.
+        fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every, random_baseline and shift,
+            see :class:`clbench.schema.spec.RunSpec`.
 
     Raises:
         UserError: whatever a user can mend, in one sentence.
@@ -155,6 +158,7 @@ def _carry_out(
         tokens = make_tokens(job)
     with clock(seconds, "inception"):
         compressed = make_model(job, seed, tokens)
+    random = _random_scores(job, seed, tokens, compressed) if job.spec.random_baseline else {}
     with clock(seconds, "life"):
         points = _life(job, seed, folder, fingerprint, tokens, compressed, keep_models)
     tests = tokens.tests
@@ -162,7 +166,7 @@ def _carry_out(
         speed = measure(evaluated(compressed.model), tests[job.trained[0].name])
         machine = hardware(job.device)
     with clock(seconds, "data"):
-        domains, warnings = _domains(job), _warnings(job, tokens, compressed)
+        domains, warnings = _domains(job, random), _warnings(job, tokens, compressed)
     tested = np.concatenate(list(tests.values()))
     record = make_record(
         RunParts(
@@ -204,9 +208,8 @@ def _life(
     gold |= {_anew(name): pairs.labels for name, pairs in job.anew.items()}
     snapshots = SnapshotWriter(job, seed, fingerprint, compressed, gold, folder, keep_models) if keep_models else None
     inception = at_inception(job, seed, compressed, evaluate)
-    if job.anew:
-        evaluate, inception = (_with_anew(one, tokens) for one in (evaluate, inception))
-    evaluation = continual.Evaluation(evaluate, inception, job.spec.eval_every, gold)
+    first, later = (_with_anew(one, tokens) if job.anew else one for one in (inception, evaluate))
+    evaluation = continual.Evaluation(later, first, job.spec.eval_every, gold)
     kept = continual.Checkpoints(folder / CHECKPOINTS, fingerprint, snapshots)
     points = continual.live(
         compressed.model, _experiences(job, tokens), job.strategy, seed=seed, evaluation=evaluation, checkpoints=kept,
@@ -217,10 +220,10 @@ def _life(
     return points
 
 
-def _with_anew(evaluate: Evaluate, tokens: Tokens) -> Evaluate:
+def _with_anew(evaluate: Evaluate, tokens: Tokens) -> continual.Evaluate:
     """``evaluate``, and then, apart, lest a batch of its be another, what the model says of the pairs drawn anew."""
     more = evaluator(tokens, ANEW)
-    return lambda model: {**evaluate(model), **{_anew(name): said for name, said in more(model).items()}}
+    return lambda model: {**evaluate(model), **{_anew(name): said.classes for name, said in more(model).items()}}
 
 
 def _experiences(job: Job, tokens: Tokens) -> list[Experience]:
@@ -238,15 +241,33 @@ def _experiences(job: Job, tokens: Tokens) -> list[Experience]:
     ]  # fmt: skip
 
 
-def _domains(job: Job) -> list[DomainInfo]:
-    """The domains as the record has them, with their baselines."""
+def _random_scores(job: Job, seed: int, tokens: Tokens, compressed: Compressed) -> dict[str, ScoreLike]:
+    """What the model scores on each domain with random weights, before its life begins."""
+    from clbench.data.baselines import BaselineScore
+    from clbench.encoder.fresh import with_random_weights
+    from clbench.metrics import accuracy, balanced_accuracy
+
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}/random weights".encode()).digest()[:8], "little")
+    said = evaluator(tokens)(with_random_weights(compressed.model, drawn))
+    gold = {d.name: d.splits["test"].labels for d in job.data}
+    return {
+        name: BaselineScore(accuracy(gold[name], one.classes), balanced_accuracy(gold[name], one.classes))
+        for name, one in said.items()
+    }
+
+
+def _domains(job: Job, random: Mapping[str, ScoreLike]) -> list[DomainInfo]:
+    """The domains as the record has them, with their baselines; ``random`` is empty where nobody asked for it."""
     from clbench.data.baselines import fittable, majority, of_task_type
 
     classes = len(job.stream.form.label_space)
     return [
-        DomainInfo(d, job.stream.is_evaluation_only(d.name), majority(f, classes), of_task_type(f, classes))
+        DomainInfo(
+            d, job.stream.is_evaluation_only(d.name), majority(f, classes), of_task_type(f, classes),
+            random.get(d.name),
+        )
         for d, f in zip(job.data, fittable(job.data), strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def _warnings(job: Job, tokens: Tokens, compressed: Compressed) -> list[RunWarning]:

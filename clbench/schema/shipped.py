@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from clbench.errors import UserError, alike, nearest, short
@@ -30,20 +30,20 @@ def names(kind: str) -> list[str]:
     return sorted([*(path.stem for path in FOLDERS[kind].glob("*.yaml")), *_own(kind)])
 
 
-def add_streams(paths: Sequence[Path]) -> None:
+def add_streams(paths: Mapping[str, Path]) -> None:
     """Let a board have streams of its own beside the shipped ones, for this process and for those that it starts.
 
-    Raises:
-        UserError: a path is no stream's file, or its name is that of a shipped one.
-    """
-    from clbench.schema.stream import read_stream
+    Args:
+        paths: the streams' files by their names.
 
+    Raises:
+        UserError: a name is that of a shipped stream.
+    """
     known = _own("stream")
-    for path in paths:
-        stream = read_stream(path)
-        if (FOLDERS["stream"] / f"{stream.form.name}.yaml").is_file():
-            raise UserError(f"{path}: field 'name' is that of a shipped stream, {stream.form.name}; choose another.")
-        known[stream.form.name] = stream.path.resolve()
+    for name, path in paths.items():
+        if (FOLDERS["stream"] / f"{name}.yaml").is_file():
+            raise UserError(f"{path}: field 'name' is that of a shipped stream, {name}; choose another.")
+        known[name] = path.resolve()
     if known:
         os.environ[_OWN_STREAMS] = json.dumps({name: str(path) for name, path in known.items()})
 

@@ -48,6 +48,8 @@ class RunSpec(Frozen):
         labels: of a checkpoint, the labels of its head's rows in their order, where its config.json does not name them.
         data_dir: for real editions, a folder with the domains' files instead of the hub.
         eval_every: optimizer steps between evaluations inside an experience; None for none.
+        random_baseline: ask the model with random weights as well, before its life: what
+            ``forward_transfer_random`` is against.
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
         device, precision: where models compute, and how exactly, see :func:`clbench.runtime.device.choose`.
         deterministic: on a GPU, only what gives the same bits twice, which is slower; a CPU always does.
@@ -65,6 +67,7 @@ class RunSpec(Frozen):
     labels: tuple[str, ...] | None = None
     data_dir: Path | None = None
     eval_every: int | None = None
+    random_baseline: bool = False
     shift: float = 1.0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -100,6 +103,7 @@ class RunSpec(Frozen):
         """The options for the data, and for how the run is looked at."""
         found = [] if self.order in (None, "0") else ["--order", str(self.order)]
         found += [] if self.eval_every is None else ["--eval-every", str(self.eval_every)]
+        found += ["--random-baseline"] if self.random_baseline else []
         found += [] if self.shift == 1.0 else ["--shift", f"{self.shift:g}"]
         found += [] if self.device == "auto" else ["--device", self.device]
         found += [] if self.precision == "auto" else ["--precision", self.precision]
@@ -124,6 +128,7 @@ class SpecFields(TypedDict, total=False):
     labels: Sequence[str] | None
     data_dir: str | Path | None
     eval_every: int | None
+    random_baseline: bool
     shift: float
     device: str
     precision: str

@@ -32,6 +32,23 @@ Remembered = Annotated[int, Field(ge=1, le=100_000_000)]
 State = dict[str, "Tensor"]
 
 
+@dataclass(frozen=True)
+class Work:
+    """What an experience was.
+
+    Attributes:
+        experience: its number, 0 at inception, where a strategy trains on nothing.
+        pairs: that it trains on, each once.
+        examples: that its steps trained on, those from a memory that are in their batches included.
+        steps: of the optimizer.
+    """
+
+    experience: int
+    pairs: int
+    examples: int
+    steps: int
+
+
 class Strategy(Form):
     """What every strategy's file says; each method adds its own hyper-parameters as fields.
 
@@ -107,6 +124,13 @@ class Strategy(Form):
     def burden(self) -> float:
         """How long a step of training takes, of what one of naive training takes; for foretelling a sweep's time."""
         return 1.0
+
+    def passes(self, work: Work) -> float:
+        """What the method computes in an experience beside training on its examples, in passes of one pair forward.
+
+        A gradient takes three: one forward, about two backward. What has no pass of a model in it counts nothing.
+        """
+        return 0.0
 
     def quick(self) -> Strategy:
         """The same for ``--quick``: one epoch an experience."""

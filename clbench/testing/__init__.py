@@ -1,4 +1,5 @@
-"""Batteries: what every step, strategy, metric, source of data and encoder family has to do, one named check at a time.
+"""Batteries: what every step, strategy, metric, source of data, task type and encoder family has to do, one
+named check at a time.
 
 clbench's own pieces pass them, and a piece of one's own is right when it does::
 
@@ -20,6 +21,7 @@ from clbench.testing.metrics import check_metric, metric_checks
 from clbench.testing.sources import check_source, source_checks
 from clbench.testing.steps import check_step, step_checks
 from clbench.testing.strategies import check_strategy, strategy_checks
+from clbench.testing.task_types import check_task, task_type_checks
 
 __all__ = [
     "Check",
@@ -29,9 +31,11 @@ __all__ = [
     "check_source",
     "check_step",
     "check_strategy",
+    "check_task",
     "encoder_checks",
     "metric_checks",
     "source_checks",
     "step_checks",
     "strategy_checks",
+    "task_type_checks",
 ]

@@ -17,8 +17,8 @@ from clbench.errors import UserError
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
     """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source; of
-    a folder with the config.json of a small model, its encoder family; without FILE the metrics that plug-ins offer.
-    Exit code 1 if a check fails."""
+    a folder with the config.json of a small model, its encoder family; without FILE the metrics and task types that
+    plug-ins offer. Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
@@ -48,17 +48,21 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     from clbench.schema.recipe import read_recipe
     from clbench.schema.source import Request
     from clbench.schema.step import STEPS
+    from clbench.schema.task_type import TASK_TYPES
     from clbench.testing.sources import SIZES
 
     if file is None:
         found = [name for name in METRICS.all() if METRICS.origin(name) is not None]
-        if not found:
+        types = [name for name in TASK_TYPES.all() if TASK_TYPES.origin(name) is not None]
+        if not found and not types:
             raise UserError(
                 "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
-                "--plugin with a metric."
+                "--plugin with a metric or a task type."
             )
         for name in found:
             yield name, testing.metric_checks(name)
+        for name in types:
+            yield name, testing.task_type_checks(name)
         return
     if file.is_dir():
         yield _encoder(file)

@@ -51,8 +51,15 @@ def random_life(seed: int) -> Life:
     known = np.where(joint & (experience > 0), experiences, experience + 1)
     met = np.arange(domains)[None, :] < known[:, None]
     accuracy, balanced, f1 = rng.random((3, len(final), domains))
-    sizes, scenario = rng.integers(1, 2000, domains), _SCENARIOS[seed % len(_SCENARIOS)]
-    return Life(accuracy, balanced, f1, met, experience, final, rng.uniform(0.5, 0.9, domains), sizes, scenario)
+    life = Life(
+        accuracy, balanced, f1, met, experience, final, rng.uniform(0.5, 0.9, domains),
+        sizes=rng.integers(1, 2000, domains), scenario=_SCENARIOS[seed % len(_SCENARIOS)],
+    )  # fmt: skip
+    examples = np.concatenate([[0], rng.integers(0, 1000, len(final) - 1)]).cumsum()
+    calibration = np.where(final[:, None], rng.random((len(final), domains)), np.nan)
+    if rng.random() < 0.2:  # as records of before have it
+        return replace(life, examples=examples)
+    return replace(life, examples=examples, calibration=calibration, random=rng.random(domains))
 
 
 def constant_life(score: float, *, kept: bool = True) -> Life:
@@ -60,7 +67,10 @@ def constant_life(score: float, *, kept: bool = True) -> Life:
     met = np.tri(4, dtype=bool)
     scores = np.full((4, 4), score) * (1 if kept else np.eye(4))
     steps = np.arange(4)
-    return Life(scores, scores.copy(), scores.copy(), met, steps, np.full(4, True), np.full(4, 0.5), np.full(4, 10))
+    return Life(
+        scores, scores.copy(), scores.copy(), met, steps, np.full(4, True), np.full(4, 0.5), np.full(4, 10),
+        examples=100 * steps, calibration=1 - scores, random=np.full(4, 0.5),
+    )  # fmt: skip
 
 
 def says_what_it_is(metric: Metric) -> None:
@@ -99,10 +109,9 @@ def domains_in_any_order(metric: Metric) -> None:
     """The order in which the domains stand in the matrix, met or not, makes no difference."""
     for number, life in _lives():
         order = np.random.default_rng(number).permutation(life.met.shape[1])
-        other = replace(
-            life, majority=life.majority[order], sizes=None if life.sizes is None else life.sizes[order],
-            **{name: getattr(life, name)[:, order] for name in ("accuracy", "balanced", "macro_f1", "met")},
-        )  # fmt: skip
+        by_domain = ("accuracy", "balanced", "macro_f1", "met", "calibration", "majority", "random", "sizes")
+        told = {name: part for name in by_domain if (part := getattr(life, name)) is not None}
+        other = replace(life, **{name: part[..., order] for name, part in told.items()})
         one, two = metric.compute(life), metric.compute(other)
         same = one is two if one is None or two is None else math.isclose(one, two, rel_tol=_CLOSE, abs_tol=_CLOSE)
         expect(same, f"life {number} gives {one!r}, and with its domains in another order {two!r}")
@@ -135,11 +144,14 @@ def _lives() -> Iterator[tuple[int, Life]]:
     lives = [random_life(seed) for seed in range(_LIVES)]
     lives += [constant_life(score) for score in (0.0, 1.0)] + [constant_life(1.0, kept=False)]
     for number, life in enumerate(lives):
-        for part in fields(life):
-            if isinstance(held := getattr(life, part.name), np.ndarray):
-                held.flags.writeable = False
+        for array in _arrays(life).values():
+            array.flags.writeable = False
         yield number, life
 
 
 def _copied(life: Life) -> Life:
     return copy.deepcopy(life)
+
+
+def _arrays(life: Life) -> dict[str, np.ndarray]:
+    return {part.name: held for part in fields(life) if isinstance(held := getattr(life, part.name), np.ndarray)}

@@ -6,14 +6,17 @@ after it, figures, fingerprint, digests and means are made to fit again as often
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import random
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
+from record_worlds import probabilities
 from submission_worlds import refitted
 
 from clbench.board.files import written
@@ -22,6 +25,7 @@ from clbench.board.submit import form
 from clbench.errors import UserError
 from clbench.record import Record
 from clbench.record.packing import Packed
+from clbench.record.probabilities import PackedProbabilities
 from clbench.schema.recipe import read_recipe
 from clbench.schema.shipped import names
 
@@ -121,6 +125,36 @@ def turn_gold(content: dict[str, Any], drawn: random.Random) -> None:
     shares = (np.bincount(gold.array(), minlength=gold.classes) / gold.count).tolist()
     domain["label_shares"] = shares
     domain["majority"]["accuracy"] = drawn.choice(shares)
+
+
+def tell_probabilities(content: dict[str, Any], drawn: random.Random) -> None:
+    """Those of every experience's end, which fit what is predicted there."""
+    for point in content["points"]:
+        if point["final"]:
+            told = {name: Packed(**packed) for name, packed in point["predictions"].items()}
+            rows = {name: probabilities(one.array(), one.classes, drawn.randrange(2**32)) for name, one in told.items()}
+            point["probabilities"] = {n: PackedProbabilities.of(rows[n], told[n].classes).model_dump() for n in rows}
+
+
+def tell_odd_probabilities(content: dict[str, Any], drawn: random.Random) -> None:
+    """Of one point and one domain others, which may not fit, or no numbers at all, or far too many."""
+    tell_probabilities(content, drawn)
+    point, domain = _some_point(content, drawn)
+    told = point["probabilities"][domain["name"]]
+    values = PackedProbabilities(**told).array().copy()
+    kind = drawn.randrange(6)
+    if kind < 3:
+        values[drawn.randrange(len(values))] += np.float16(drawn.choice((1e-4, -0.3, 0.7, 2.0, np.nan, np.inf)))
+        point["probabilities"][domain["name"]] = PackedProbabilities.of(values, told["classes"]).model_dump()
+    elif kind == 3:
+        raw = zlib.compress(bytes(drawn.choice((0, 1, 2 * len(values), 2**26))), 9)
+        told["base64"] = base64.b64encode(raw + drawn.choice((b"", b"x"))).decode()
+    elif kind == 4:
+        told[drawn.choice(("classes", "count"))] = drawn.choice((0, 2, 3, 20, 1000, 50_000_000))
+    else:
+        drawn.choice((point, drawn.choice(content["points"])))["probabilities"] = drawn.choice(
+            ({}, {domain["name"]: told}, point["probabilities"])
+        )
 
 
 def leave_a_point_out(content: dict[str, Any], drawn: random.Random) -> None:
@@ -270,7 +304,8 @@ MEANINGS: tuple[Meaning, ...] = (
     flip_answers, answer_rightly, answer_one_class, turn_gold, leave_a_point_out, look_once_more, exchange_points,
     count_otherwise, meet_otherwise, reorder_domains, train_on_otherwise, other_pairs, other_baseline, other_source,
     other_cost, other_text, other_name, other_setting, other_seed, other_recipe, other_inception, other_measured,
-    warn_otherwise, add_a_plugin, other_figure, other_version,
+    warn_otherwise, add_a_plugin, other_figure, other_version, tell_probabilities,
+    tell_odd_probabilities,
 )  # fmt: skip
 
 

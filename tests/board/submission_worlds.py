@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record_worlds import Said
+from record_worlds import Said, probabilities
 
 from clbench import __version__
 from clbench.board import submit
@@ -25,6 +25,8 @@ from clbench.metrics.cost import pair_flops
 from clbench.record import DomainInfo, Record, RunParts, make_record, write_record
 from clbench.record.fingerprint import identity_of
 from clbench.record.forms import VERSION_1
+from clbench.record.packing import Packed
+from clbench.record.probabilities import PackedProbabilities
 from clbench.schema.order import in_order
 from clbench.schema.recipe import read_recipe
 from clbench.schema.strategy import read_strategy
@@ -77,7 +79,8 @@ def honest(
             gold = d.splits["test"].labels
             said[d.name] = np.where(drawn.random(len(gold)) < right, gold, 1 - gold).astype(np.uint8)
         met = tuple(d.name for d in trained[: number + 1])
-        points.append(Said(number, one.name, steps, examples, True, met, said, {one.name: 0.5}))
+        likely = {name: probabilities(classes, 2, 100 * seed + number) for name, classes in said.items()}
+        points.append(Said(number, one.name, steps, examples, True, met, said, {one.name: 0.5}, likely))
     shape, outlined = backbone.shape, plan(recipe, backbone).shape
     tables = (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size) * shape.hidden_size
     parameters = outlined.parameters + 2 * (shape.hidden_size + 1)
@@ -182,6 +185,17 @@ def rerunning(stream: Path, change: Callable[[Record], Record] = lambda record: 
         return Lived(other, labels, said)
 
     return Rerunning(live, **options)
+
+
+def turned(point: dict[str, Any], name: str, rows: Any) -> None:
+    """In a record's point of two classes the other answer to some pairs of a domain, with probabilities that fit it."""
+    said = Packed(**point["predictions"][name]).array().copy()
+    said[rows] = 1 - said[rows]
+    point["predictions"][name] = Packed.of(said, 2).model_dump()
+    if "probabilities" in point:
+        likely = PackedProbabilities(**point["probabilities"][name]).array()
+        likely[rows] = 1 - likely[rows]
+        point["probabilities"][name] = PackedProbabilities.of(likely, 2).model_dump()
 
 
 def handed_in(folder: Path, records: list[Record], name: str = "mine", **options: Any) -> Path:

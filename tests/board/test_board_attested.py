@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from board_worlds import submission
-from submission_worlds import facts, handed_in, honest, rerunning
+from submission_worlds import facts, handed_in, honest, rerunning, turned
 
-from clbench.board.again import MOST_APART, MOST_DIFFER, Lived, Rerunning, carried_out, here
+from clbench.board.again import MOST_APART, MOST_DIFFER, MOST_UNLIKE, Lived, Rerunning, carried_out, here
 from clbench.board.attestation import Attestation, digest_of, read_attestation, write_attestation
 from clbench.board.content import content
 from clbench.board.divisions import division
@@ -27,6 +27,7 @@ from clbench.cli.verify import _attest
 from clbench.errors import UserError
 from clbench.record import Record, write_record
 from clbench.record.packing import Packed
+from clbench.record.probabilities import PackedProbabilities
 
 
 def checked(path: Path, stream: Path, how: Rerunning) -> Verdict:
@@ -48,9 +49,7 @@ def flipped(share: float, upwards: bool) -> Callable[[Record], Record]:
             for domain in told["data"]:
                 gold, said = (Packed(**one).array() for one in (domain["gold"], point["predictions"][domain["name"]]))
                 rows = np.flatnonzero((gold == said) != upwards)[: round(share * len(gold))]
-                said = said.copy()
-                said[rows] = 1 - said[rows]
-                point["predictions"][domain["name"]] = Packed.of(said, 2).model_dump()
+                turned(point, domain["name"], rows)
         found = Record.model_validate_json(json.dumps(told))
         return found.model_copy(update={"figures": found.figures_again()})
 
@@ -100,15 +99,63 @@ def test_another_cpu_may_differ_a_little(mine: Path, small_stream: Path) -> None
 def test_the_same_cpu_has_to_give_the_same(mine: Path, small_stream: Path) -> None:
     def one_more(record: Record) -> Record:
         told = record.model_dump(mode="json")
-        packed = told["points"][-1]["predictions"]["mnli"]
-        said = Packed(**packed).array().copy()
-        said[0] = 1 - said[0]
-        told["points"][-1]["predictions"]["mnli"] = Packed.of(said, 2).model_dump()
+        turned(told["points"][-1], "mnli", 0)
         found = Record.model_validate_json(json.dumps(told))
         return found.model_copy(update={"figures": found.figures_again()})
 
     (problem,) = checked(mine, small_stream, rerunning(small_stream, one_more)).problems
     assert "predictions.mnli' differs" in problem
+
+
+def likelier(share: float) -> Callable[[Record], Record]:
+    """Probabilities so far towards 0 or 1, which name the same classes."""
+
+    def change(record: Record) -> Record:
+        told = record.model_dump(mode="json")
+        for point in told["points"]:
+            for name, packed in point["probabilities"].items():
+                held = PackedProbabilities(**packed).array().astype(float)
+                moved = held + share * (np.round(held) - held)
+                point["probabilities"][name] = PackedProbabilities.of(moved.astype(np.float16), 2).model_dump()
+        found = Record.model_validate_json(json.dumps(told))
+        return found.model_copy(update={"figures": found.figures_again()})
+
+    return change
+
+
+def test_probabilities_are_held_against_those_of_the_run(mine: Path, small_stream: Path) -> None:
+    """Equal with the same CPU, near with another; and how far is told."""
+    apart = likelier(0.02)
+    (problem,) = checked(mine, small_stream, rerunning(small_stream, apart)).problems
+    assert "probabilities" in problem
+    assert "leaves another record" in problem or "differs from those" in problem
+    near = checked(mine, small_stream, rerunning(small_stream, lambda record: elsewhere(apart(record))))
+    assert near.problems == ()
+    (found,) = near.reruns
+    assert found.differ == 0
+    assert found.unlike is not None
+    assert 0 < found.unlike < MOST_UNLIKE
+    assert f"probabilities {found.unlike:.4f} apart in the mean" in found.sentence
+    far = checked(mine, small_stream, rerunning(small_stream, lambda record: elsewhere(likelier(0.9)(record))))
+    (problem,) = far.problems
+    assert "at most 0.05 apart in the mean" in problem
+    assert checked(mine, small_stream, rerunning(small_stream)).reruns[0].unlike == 0
+
+
+def test_a_record_of_before_is_held_against_a_run_with_probabilities(small_stream: Path, tmp_path: Path) -> None:
+    """What one of two clbenches did not keep is not compared."""
+
+    def before(record: Record) -> Record:
+        points = tuple(p.model_copy(update={"probabilities": {}, "held_bytes": None}) for p in record.points)
+        old = record.model_copy(update={"points": points})
+        old.__dict__.pop("history", None)
+        return old.model_copy(update={"figures": old.figures_again()})
+
+    folder = handed_in(tmp_path / "board", [before(honest(small_stream))])
+    found = checked(folder, small_stream, rerunning(small_stream))
+    assert found.problems == ()
+    assert found.reruns[0].unlike is None
+    assert "unlike" not in found.reruns[0].model_dump_json()
 
 
 @pytest.mark.parametrize("field", ["step", "examples"])

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from submission_worlds import turned
 
 import clbench
 from clbench.board import read_submission
@@ -14,7 +15,6 @@ from clbench.board.files import written
 from clbench.board.submit import form
 from clbench.cli.main import main
 from clbench.record import write_record
-from clbench.record.packing import Packed
 
 
 def exit_code(arguments: list[str]) -> int:
@@ -38,8 +38,8 @@ def test_run_submit_verify_build(tmp_path: Path, capsys: pytest.CaptureFixture[s
     # A forger names the other class at the end, everywhere, and every figure and digest fit that.
     content = record.model_dump(mode="json")
     domain = content["data"][0]
-    for name, packed in content["points"][-1]["predictions"].items():
-        content["points"][-1]["predictions"][name] = Packed.of(1 - Packed(**packed).array(), 2).model_dump()
+    for name in content["points"][-1]["predictions"]:
+        turned(content["points"][-1], name, slice(None))
     forged = type(record).model_validate_json(json.dumps(content))
     forged = forged.model_copy(update={"figures": forged.figures_again()})
     write_record(folder, forged)

@@ -19,6 +19,7 @@ from clbench.errors import UserError
 from clbench.record import Record
 from clbench.record.forms import VERSION_1
 from clbench.record.packing import Packed
+from clbench.record.probabilities import PackedProbabilities
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "leaderboard.md"
 Change = Callable[[dict[str, Any]], None]
@@ -58,6 +59,23 @@ def answered(packed: dict[str, Any]) -> dict[str, Any]:
     return Packed.of(values, 2).model_dump()
 
 
+def answered_surely(content: dict[str, Any]) -> None:
+    """Other predictions, and probabilities that fit them."""
+    point = content["points"][1]
+    point["predictions"]["snli"] = answered(point["predictions"]["snli"])
+    values = PackedProbabilities(**point["probabilities"]["snli"]).array()
+    values[:3] = 1 - values[:3]
+    point["probabilities"]["snli"] = PackedProbabilities.of(values, 2).model_dump()
+
+
+def surer(packed: dict[str, Any]) -> dict[str, Any]:
+    """Of the class that is the likelier one all the same, nearer to 1."""
+    values = PackedProbabilities(**packed).array()
+    return PackedProbabilities.of(
+        np.where(values > 0.5, (1 + values) / 2, values / 2).astype(np.float16), 2
+    ).model_dump()
+
+
 def placed(content: dict[str, Any], unit: str, first: int) -> None:
     domain = content["data"][0]
     domain["places"] = {"unit": unit, "ranges": f"{first}-{first + domain['gold']['count'] - 1}"}
@@ -86,6 +104,7 @@ RECORD_CHANGES: dict[str, Change] = {
     "configuration.eval_every": at("configuration.eval_every", 2),
     "configuration.shift": at("configuration.shift", 0.5),
     "configuration.max_length": at("configuration.max_length", 32),
+    "configuration.random_baseline": at("configuration.random_baseline", False),
     "configuration.data_source": at("configuration.data_source", "folder"),
     "configuration.fingerprint": at("configuration.fingerprint", "ab" * 32),
     "label_space": at("label_space", ["same", "not_same"]),
@@ -108,6 +127,8 @@ RECORD_CHANGES: dict[str, Change] = {
     ),
     "data.*.task_type": at("data.0.task_type", "single"),
     "data.*.classes": at("data.0.classes", [0, 1]),
+    "data.*.random.accuracy": at("data.0.random.accuracy", 0.51),
+    "data.*.random.balanced_accuracy": at("data.0.random.balanced_accuracy", 0.51),
     "data.*.places.unit": lambda content: placed(content, "row", 1),
     "data.*.places.ranges": lambda content: placed(content, "line", 2),
     "inception.*.name": at("inception.1.name", "finetune"),
@@ -124,7 +145,11 @@ RECORD_CHANGES: dict[str, Change] = {
     "points.*.validation": at("points.1.validation", {"snli": 0.75}),
     "points.*.predictions.*.classes": at("points.1.predictions.snli.classes", 3),
     "points.*.predictions.*.count": at("points.1.predictions.snli.count", more),
-    "points.*.predictions.*.base64": at("points.1.predictions.snli", answered),
+    "points.*.predictions.*.base64": answered_surely,
+    "points.*.probabilities.*.classes": at("points.1.probabilities.snli.classes", 3),
+    "points.*.probabilities.*.count": at("points.1.probabilities.snli.count", more),
+    "points.*.probabilities.*.base64": at("points.1.probabilities.snli", surer),
+    "points.*.held_bytes": at("points.1.held_bytes", 8),
     "figures": at("figures.lifetime_accuracy", less),
     **{f"cost.{name}": at(f"cost.{name}", more) for name in Record.model_fields["cost"].annotation.model_fields},  # type: ignore[union-attr]
     "measured.started": at("measured.started", "2026-02-02T00:00:00+00:00"),
@@ -188,7 +213,16 @@ def content(small_stream: Path) -> str:
     """A record that has something in every field: a plug-in's metric, and a warning that follows from predictions."""
     made = json.loads(honest(small_stream).model_dump_json())
     said = made["points"][-1]["predictions"]
-    said["hans"] = Packed.of(np.zeros(said["hans"]["count"], np.uint8), 2).model_dump()
+    count = said["hans"]["count"]
+    said["hans"] = Packed.of(np.zeros(count, np.uint8), 2).model_dump()
+    likely = PackedProbabilities.of(np.full((count, 1), 0.25, np.float16), 2)
+    made["points"][-1]["probabilities"]["hans"] = likely.model_dump()
+    made["configuration"]["random_baseline"] = True
+    for domain in made["data"]:
+        domain["random"] = {"accuracy": 0.5, "balanced_accuracy": 0.5}
+    made["measured"]["held_bytes"] = 5
+    for point in made["points"]:
+        point["held_bytes"] = 5 if point["experience"] else 0
     made["plugins"] = [{"kind": "metric", "piece": "mine", "package": "my-package", "version": "1"}]
     made["figures"]["mine"] = 0.5
     record = Record.model_validate_json(json.dumps(made))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from submission_worlds import facts, handed_in, honest, refitted, rerunning
+from submission_worlds import facts, handed_in, honest, refitted, rerunning, turned
 
 from clbench.board.edition import facts_of
 from clbench.board.files import written
@@ -41,7 +41,7 @@ def test_an_honest_submission_passes(mine: Path, small_stream: Path) -> None:
     verdict = checked(mine, small_stream)
     assert verdict.problems == ()
     assert verdict.unchecked == ()
-    assert verdict.figures == 3 * 16  # two records, and their means
+    assert verdict.figures == 3 * 20  # two records, and their means
 
 
 @pytest.mark.parametrize("strategy", ["naive", "ewc", "replay"])
@@ -124,10 +124,7 @@ def test_gold_labels_turned_to_what_the_model_said(mine: Path, small_stream: Pat
 
 def test_a_swapped_prediction_without_new_figures(mine: Path, small_stream: Path) -> None:
     def swap(content: dict[str, Any]) -> None:
-        packed = content["points"][-1]["predictions"]["hans"]
-        values = Packed(**packed).array()
-        values[0] = 1 - values[0]
-        content["points"][-1]["predictions"]["hans"] = Packed.of(values, 2).model_dump()
+        turned(content["points"][-1], "hans", 0)
 
     (problem,) = checked(rewritten(mine, swap, honestly=False), small_stream).problems
     assert "record-0.json: field 'figures." in problem
@@ -137,10 +134,7 @@ def test_a_swapped_prediction_with_all_figures_made_to_fit_is_found_by_running_a
     mine: Path, small_stream: Path
 ) -> None:
     def swap(content: dict[str, Any]) -> None:
-        packed = content["points"][1]["predictions"]["snli"]
-        values = Packed(**packed).array()
-        values[3] = 1 - values[3]
-        content["points"][1]["predictions"]["snli"] = Packed.of(values, 2).model_dump()
+        turned(content["points"][1], "snli", 3)
 
     folder = rewritten(mine, swap)
     assert checked(folder, small_stream).problems == ()  # the figures do follow from the predictions
@@ -348,7 +342,7 @@ def test_the_command_line(mine: Path, small_stream: Path, capsys: pytest.Capture
     assert stop.value.code == 1
     (verdict,) = json.loads(capsys.readouterr().out)
     assert not verdict["ok"]
-    assert verdict["figures"] == 48
+    assert verdict["figures"] == 60
 
 
 def test_the_mean_of_means_is_not_taken_from_the_forms_themselves(small_stream: Path) -> None:
@@ -388,7 +382,8 @@ def packed_gold(content: dict[str, Any]) -> dict[str, Any]:
 def inner(content: dict[str, Any]) -> None:
     """Perfect answers inside the last experience of a run that was looked at between experiences alone."""
     last = content["points"][-1]
-    content["points"][-1:-1] = [last | {"final": False, "validation": {}, "predictions": packed_gold(content)}]
+    inside = {"final": False, "validation": {}, "predictions": packed_gold(content), "probabilities": {}}
+    content["points"][-1:-1] = [last | inside]
 
 
 def all_steps(content: dict[str, Any]) -> None:
@@ -510,7 +505,7 @@ def test_two_seeds_of_an_encoder_do_not_answer_alike(mine: Path, small_stream: P
     # A model that names one class for every pair may do so under every seed.
     constant = {name: Packed.of(np.zeros(len(Packed(**gold).array()), np.uint8), 2).model_dump() for name, gold in
                 packed_gold(other).items()}  # fmt: skip
-    points = [point | {"predictions": constant} for point in other["points"]]
+    points = [point | {"predictions": constant, "probabilities": {}} for point in other["points"]]
     file = mine / "record-1.json"
     record = Record.model_validate_json(json.dumps(other | {"points": points}))
     write_record(mine, record.model_copy(update={"figures": record.figures_again()}))

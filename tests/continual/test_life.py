@@ -46,7 +46,7 @@ def weights(model: Bag) -> bytes:
 @pytest.mark.parametrize("method", METHODS)
 def test_points_tell_the_whole_life(world: World, inception: Model, folder: Path, method: str) -> None:
     model, seen = inception(), []
-    untrained = look(model, world.evaluate)
+    untrained, _ = look(model, world.evaluate)
     points = lived(world, model, folder, method, eval_every=30, hear=lambda *a: seen.append(a))
     finals = [p for p in points if p.final]
     names = ("first", "second", "third")

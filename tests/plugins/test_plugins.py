@@ -32,7 +32,15 @@ from clbench.runs.runner import run_again
 from clbench.schema.registry import VARIABLE, add_plugins
 from clbench.schema.spec import RunSpec
 from clbench.schema.stream import read_stream
-from clbench.testing import CheckFailed, metric_checks, step_checks, steps, strategies, strategy_checks
+from clbench.testing import (
+    CheckFailed,
+    metric_checks,
+    step_checks,
+    steps,
+    strategies,
+    strategy_checks,
+    task_type_checks,
+)
 from clbench.testing.metrics import CHECKS as METRIC_CHECKS
 from clbench.testing.sources import CHECKS as SOURCE_CHECKS
 
@@ -366,3 +374,45 @@ def test_the_batteries_from_a_shell(home: Path, capsys: pytest.CaptureFixture[st
     assert code == 1
     assert "FAILED stability_plasticity: <lambda>: no" in said
     assert issubclass(CheckFailed, AssertionError)
+
+
+def test_a_task_type_of_ones_own_runs_and_stands_in_the_record(tmp_path: Path, small_backbone: Path) -> None:
+    """A title and a body from CSV files, read as a pair; the record has the type, its baseline and the plug-in."""
+    file = EXAMPLES / "titled_text.py"
+    add_plugins([str(file)])
+    for check in task_type_checks("titled"):
+        check()
+    labels = "{dull: plain, fine: good}"
+    stream = tmp_path / "s.yaml"
+    stream.write_text(
+        "name: s\nlabel_space: [plain, good]\ndomains: [news]\neditions:\n"
+        f"  real: {{source: real, max_length: 32, backbone: {small_backbone}}}\n"
+    )
+    (tmp_path / "news.yaml").write_text(
+        f"name: news\nfolder:\n  columns: {{title: t, body: b, label: y}}\n  labels: {labels}\n"
+    )
+    (tmp_path / "data" / "news").mkdir(parents=True)
+    for part, count in (("train", 40), ("validation", 10), ("test", 20)):
+        with (tmp_path / "data" / "news" / f"{part}.csv").open("w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["t", "b", "y"])
+            for number in range(count):
+                word = "fine" if number % 2 else "dull"
+                writer.writerow([f"a {word} day in house {number}", f"{part} {number} went on", word])
+    record = clbench.run("majority", str(stream), data_dir=tmp_path / "data", out=tmp_path / "run")
+    (domain,) = record.data
+    assert domain.task_type == "titled"
+    assert domain.word_overlap is None
+    assert domain.baselines["title_alone"].accuracy == 1.0
+    assert [(one.kind, one.piece, one.package) for one in record.plugins] == [("task_type", "titled", "titled_text.py")]
+
+
+def test_columns_that_no_task_type_has_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "d.yaml").write_text("name: d\nfolder:\n  columns: {title: t, label: y}\n  labels: {0: a, 1: b}\n")
+    stream = tmp_path / "s.yaml"
+    stream.write_text(
+        "name: s\nlabel_space: [a, b]\ndomains: [d]\n"
+        "editions: {real: {source: real, max_length: 32, backbone: clbench-tiny-12l}}\n"
+    )
+    with pytest.raises(UserError, match=r"field 'folder\.columns': columns should name .* but name title, label"):
+        read_stream(str(stream))

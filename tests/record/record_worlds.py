@@ -9,6 +9,7 @@ import numpy as np
 
 from clbench.data.pairs import DomainData, Pairs
 from clbench.record import DomainInfo, Record, RunParts, make_record
+from clbench.record.probabilities import kept
 
 TRAINED = ("alpha", "beta", "gamma")
 NAMES = (*TRAINED, "delta")
@@ -26,12 +27,28 @@ class Said:
     met: tuple[str, ...]
     predictions: dict[str, np.ndarray]
     validation: dict[str, float] = field(default_factory=dict)
+    probabilities: dict[str, np.ndarray] = field(default_factory=dict)
+    held_bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class Baseline:
     accuracy: float
     balanced_accuracy: float
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """In the logits' own precision, rows of (N, C)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def probabilities(named: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """What a model that names these classes could give them, as records keep it."""
+    rows = softmax(2 * np.random.default_rng(seed).standard_normal((len(named), classes)))
+    every, best = np.arange(len(named)), rows.argmax(axis=1)
+    rows[every, best], rows[every, named] = rows[every, named], rows[every, best]
+    return kept(rows, named)
 
 
 def domain(name: str, gold: np.ndarray, classes: int) -> DomainInfo:
@@ -70,11 +87,19 @@ def life(
     return points
 
 
-def pieces(seed: int = 0, classes: int = 2, inside: int = 2, joint: bool = False, size: int = 41) -> dict[str, Any]:
-    """Everything that :func:`make_record` wants."""
+def pieces(
+    seed: int = 0, classes: int = 2, inside: int = 2, joint: bool = False, size: int = 41, likely: bool = False
+) -> dict[str, Any]:
+    """Everything that :func:`make_record` wants; with ``likely`` the probabilities as well."""
     method = "joint" if joint else "naive"
     gold_rng = np.random.default_rng(7)
     golds = {n: np.append(np.arange(classes), gold_rng.integers(0, classes, size + 3 * i)) for i, n in enumerate(NAMES)}
+    points = life(golds, np.random.default_rng(seed), classes, inside, joint)
+    if likely:
+        for point in points:
+            if point.final:
+                said = point.predictions.items()
+                point.probabilities.update({n: probabilities(p, classes, seed + point.step) for n, p in said})
     return {
         "configuration": {
             "model": {"name": "kd-6l", "title": "vanilla KD", "steps": [{"name": "finetune"}]},
@@ -95,7 +120,7 @@ def pieces(seed: int = 0, classes: int = 2, inside: int = 2, joint: bool = False
             {"name": "finetune", "epochs": 2, "validation": [0.7, 0.8]},
             {"name": "prune_layers", "layers": [2, 4, 6], "details": {"from": 6}},
         ],
-        "points": life(golds, np.random.default_rng(seed), classes, inside, joint),
+        "points": points,
         "cost": {
             "depth": 3,
             "parameters": 3_000_000,

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from clbench.data.pairs import Places
 from clbench.metrics import metrics
 from clbench.record import Record, RunParts, make_record
+from clbench.record.forms import VERSION_1
 from clbench.record.groups import summary
 
 
@@ -201,6 +202,7 @@ def test_figures_of_other_names_are_kept_from_version_2_on() -> None:
     found = Record.model_validate(content)
     assert found.unverified() == ["accuracy_of_dreams"]
     assert list(found.all_figures()) == [*metrics(), "accuracy_of_dreams"]
+    assert list(metrics())[: len(VERSION_1)] == list(VERSION_1)
     assert found.model_dump(mode="json") == content
     with pytest.raises(ValidationError, match="figures should be lifetime_accuracy, "):
         Record.model_validate(content | {"schema_version": 1})

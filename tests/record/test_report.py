@@ -76,13 +76,13 @@ def test_colours_tell_what_was_lost() -> None:
 
 
 def test_every_figure_stands_there() -> None:
-    made = record()
+    made = record(likely=True)
     text = printed([made], plot=False)
     for name, figure in metrics().items():
         line = next(line for line in text.splitlines() if line.startswith(figure.title + " "))
         value = made.figures[name]
-        assert value is not None
-        assert f" {100 * value:.1f} " in line
+        assert (value is None) == (name == "forward_transfer_random")  # nobody asked
+        assert (" not defined " if value is None else f" {100 * value:.1f} ") in line
         assert figure.meaning in line
     assert figure.meaning not in printed([made], plot=False, width=90)
     brief = printed([made], plot=False, every=False)

@@ -322,3 +322,44 @@ def test_seeds_as_users_write_them(seeds: set[int]) -> None:
 def test_no_seeds(text: str) -> None:
     with pytest.raises(UserError, match="--seeds should"):
         parse_seeds(text)
+
+
+def test_the_model_with_random_weights_is_asked_where_wanted(
+    small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    """Everything else of the record is what it is without; resumed or not, and of another fingerprint."""
+    plain = lived(small_stream, small_backbone, tmp_path / "plain")
+    asked = lived(small_stream, small_backbone, tmp_path / "asked", random_baseline=True)
+    assert asked.configuration.random_baseline
+    assert asked.configuration.fingerprint != plain.configuration.fingerprint
+    assert [domain.random for domain in plain.data] == [None] * 4
+    scores = [domain.random for domain in asked.data]
+    assert all(score is not None and 0.2 < score.accuracy < 0.8 for score in scores)
+    assert plain.figures["forward_transfer_random"] is None
+    matrix, names = asked.accuracy_matrix(), asked.domains
+    random = {name: score.accuracy for name, score in zip(names, scores, strict=True) if score is not None}
+    transfer = [matrix.loc["mnli", "snli"] - random["snli"], matrix.loc["snli", "hans"] - random["hans"]]
+    assert asked.figures["forward_transfer_random"] == pytest.approx(np.mean(transfer))
+    one, two = (record.without_times() for record in (plain, asked))
+    for domain in two["data"]:
+        del domain["random"]
+    del two["configuration"]["random_baseline"]
+    for content in (one, two):
+        del content["configuration"]["fingerprint"], content["figures"]["forward_transfer_random"]
+    assert one == two
+
+
+def test_a_run_keeps_probabilities_and_what_the_strategy_held(
+    small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    made = lived(small_stream, small_backbone, tmp_path / "run", strategy="replay", eval_every=2)
+    frame = made.predictions()
+    assert frame[frame.final].confidence.between(0.5 - 2**-10, 1).all()
+    assert frame[~frame.final].confidence.isna().all()
+    assert made.figures["calibration_error"] is not None
+    assert made.figures["calibration_drift"] is not None
+    cost = made.strategy_cost()
+    assert cost.held_bytes.max() == made.measured.held_bytes
+    assert cost.held_bytes.min() > 0
+    assert cost.training_flops.tolist()[0] == 0
+    assert (cost.training_flops[1:] == 3 * cost.examples[1:] * made.cost.flops_per_pair).all()

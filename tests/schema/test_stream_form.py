@@ -20,6 +20,12 @@ STREAMS = {
     "paraphrase-shift": (["mrpc", "qqp", "paws", "twitter-url"], ["stsb-pairs"], ["not_paraphrase", "paraphrase"]),
 }
 
+# Domains whose streams are still to come.
+UNLISTED = [
+    *("ag-news", "amazon", "cola", "dbpedia", "qnli", "sst2", "yahoo", "yelp"),
+    *("hans-3way", "mnli-3way", "rte-3way", "scitail-3way", "sick-3way", "snli-3way"),
+]
+
 DOMAIN: dict[str, Any] = {
     "name": "mine",
     "title": "My pairs",
@@ -82,24 +88,34 @@ def test_the_shipped_streams_are_the_designs(name: str) -> None:
     assert [editions[e].backbone for e in editions] == ["clbench-tiny-12l", "clbench-tiny-12l", "bert-base-uncased"]
 
 
+def _listed(stream: str) -> tuple[str, ...]:
+    form = read_stream(stream).form
+    return (*form.domains, *form.evaluation_only)
+
+
 def test_nothing_else_is_shipped_and_every_domain_belongs_to_a_stream() -> None:
     assert names("stream") == sorted(STREAMS)
-    assert names("domain") == sorted(d for domains, only, _ in STREAMS.values() for d in domains + only)
+    listed = {name for stream in STREAMS for name in _listed(stream)}
+    assert listed <= set(names("domain"))
+    assert sorted(set(names("domain")) - listed) == sorted(UNLISTED)
 
 
 @pytest.mark.parametrize("name", names("domain"))
 def test_every_shipped_domain_says_where_it_comes_from(name: str) -> None:
     domain = read_yaml(FOLDERS["domain"] / f"{name}.yaml", Domain)
-    assert domain.name == name
+    # Two files may read one data set in two ways; its name is that of its folder.
+    assert domain.name == name.removesuffix("-3way")
     assert domain.generator is not None
-    assert domain.generator.name == name
-    # A generator's 1 is the positive class, which both label spaces name last.
-    assert domain.generator.classes in {tuple(label_space) for _, _, label_space in STREAMS.values()}
+    assert domain.generator.name in (name, domain.name)
+    assert len(set(domain.generator.classes)) == len(domain.generator.classes)
+    if name in {listed for stream in STREAMS for listed in _listed(stream)} and len(domain.generator.classes) == 2:
+        # A generator's 1 is the positive class, which label spaces of two name last.
+        assert domain.generator.classes in {tuple(label_space) for _, _, label_space in STREAMS.values()}
     assert domain.licence
     assert domain.citation
     assert domain.sizes
     assert (domain.hub is None) == (domain.obtain is not None)
-    # Every way of reading gives both classes.
+    # Every way of reading gives all classes.
     assert domain.source_for(generated=False, data_dir=True) is not None
     assert {frozenset(classes) for classes in domain.classes().values()} == {frozenset(domain.generator.classes)}
     if domain.hub is not None:
@@ -157,7 +173,7 @@ def test_a_domain_by_path(tmp_path: Path) -> None:
         ("domains", [], "field 'domains'"),
         ("domains", ["mine", "mine"], "domain 'mine' should come once, but comes twice"),
         ("evaluation_only", ["mine"], "domain 'mine' should come once, but comes twice"),
-        ("domains", ["mnlii"], "no domain is called 'mnlii'; did you mean mnli or snli?"),
+        ("domains", ["mnlii"], "no domain is called 'mnlii'; did you mean mnli or snli"),
         ("domains", ["mein"], "no domain is called 'mein'; did you mean mine"),
         ("domains", ["Snli"], "no domain is called 'Snli'; did you mean snli"),
         ("domains", ["a" * 10_000], f"no domain is called '{'a' * 200} [..]'"),
@@ -208,7 +224,11 @@ def test_a_wrong_stream_file_ends_in_one_sentence(tmp_path: Path, field: str, va
         ("hub.parts.test", ..., "field 'hub.parts.test' is missing"),
         ("hub.parts.test.share", 1.5, "field 'hub.parts.test.share' should be less than 1, but is 1.5"),
         ("hub.parts.test.split", "train", "field 'hub.parts': two uses of split 'train' overlap"),
-        ("generator", {"name": "mnli", "classes": ["other"]}, "field 'generator.classes.1' is missing"),
+        (
+            "generator",
+            {"name": "mnli", "classes": ["other"]},
+            "field 'generator.classes' should have at least 2 entries",
+        ),
         (
             "generator",
             {"name": "mnli", "classes": ["other", "sane"]},

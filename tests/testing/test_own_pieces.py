@@ -22,6 +22,7 @@ from clbench.schema.shipped import FOLDERS, names
 from clbench.schema.source import SOURCES, Request
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES, read_strategy
+from clbench.schema.task_type import TASK_TYPES
 from clbench.testing import (
     Check,
     metric_checks,
@@ -32,6 +33,8 @@ from clbench.testing import (
     steps,
     strategies,
     strategy_checks,
+    task_type_checks,
+    task_types,
 )
 from clbench.testing.sources import SIZES
 from clbench.testing.worlds import checkpoint_folder
@@ -83,8 +86,8 @@ def _published(source: Any, split: str) -> dict[str, list[Any]]:
     """Columns as the domain publishes them: texts, and each label in turn."""
     labels = [label for label, name in source.labels.items() if name is not None]
     *texts, label = source.wanted
-    columns = {text: [f"{split} {place} {number}" for number in range(12)] for place, text in enumerate(texts)}
-    return columns | {label: [labels[number % len(labels)] for number in range(12)]}
+    columns = {text: [f"{split} {place} {number}" for number in range(60)] for place, text in enumerate(texts)}
+    return columns | {label: [labels[number % len(labels)] for number in range(60)]}
 
 
 def _files(source: Any) -> Path:
@@ -100,7 +103,8 @@ def _fetched(domain: str, source: Any, splits: list[str]) -> tuple[dict[str, Row
     """What the hub would send."""
     columns = {split: list(_published(source, split).values()) for split in splits}
     found = {
-        split: Rows(split, "row", range(1, 13), tuple(texts), labels) for split, (*texts, labels) in columns.items()
+        split: Rows(split, "row", range(1, len(labels) + 1), tuple(texts), labels)
+        for split, (*texts, labels) in columns.items()
     }
     return found, {"id": source.id}
 
@@ -128,6 +132,11 @@ def test_strategies(piece: str, check: str) -> None:
 @pairs_of(METRICS.all(), metrics.CHECKS)
 def test_metrics(piece: str, check: str) -> None:
     named(metric_checks(piece), check)()
+
+
+@pairs_of(TASK_TYPES.all(), task_types.CHECKS)
+def test_task_types(piece: str, check: str) -> None:
+    named(task_type_checks(piece), check)()
 
 
 @pairs_of(SOURCES.all(), sources.CHECKS)

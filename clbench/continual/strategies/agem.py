@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from clbench.errors import UserError
-from clbench.schema.strategy import Remembered, State, Strategy, own_plugin
+from clbench.schema.strategy import Remembered, State, Strategy, Work, own_plugin
 
 
 class Agem(Strategy):
@@ -62,6 +62,11 @@ class Agem(Strategy):
         loader = avalanche.GroupBalancedInfiniteDataLoader(plugin.buffers, batch_size=share, shuffle=True)
         plugin.buffer_dataloader = loader
         plugin.buffer_dliter = iter(RowLoader(loader, device=device))
+
+    def passes(self, work: Work) -> float:
+        """After inception every step takes the gradient of a sample of the memory, the same share of each domain."""
+        past = work.experience
+        return 3.0 * work.steps * past * (self.sample_size // past) if past else 0.0
 
     def burden(self) -> float:
         return 1 + self.sample_size / self.training.batch_size

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from clbench.schema.strategy import State, Strategy, own_plugin
+from clbench.schema.strategy import State, Strategy, Work, own_plugin
 
 
 class Ewc(Strategy):
@@ -86,6 +86,10 @@ class Ewc(Strategy):
             part, number, name = key.split("/", 2)
             value = value.to(device)
             kept[part][int(number)][name] = avalanche.ParamData(name, value.shape, init_tensor=value, device=device)
+
+    def passes(self, work: Work) -> float:
+        """The Fisher information of every experience takes the gradient of each of its pairs once."""
+        return 3.0 * work.pairs
 
     def burden(self) -> float:
         """The Fisher information costs about an epoch."""

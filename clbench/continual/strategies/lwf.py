@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import State, Strategy, own_plugin
+from clbench.schema.strategy import State, Strategy, Work, own_plugin
 
 
 class Lwf(Strategy):
@@ -66,6 +66,10 @@ class Lwf(Strategy):
         lwf.prev_model = copy.deepcopy(learner.model).eval().requires_grad_(False)
         weights = {key.removeprefix("model/"): value for key, value in state.items() if key.startswith("model/")}
         lwf.prev_model.load_state_dict(weights)
+
+    def passes(self, work: Work) -> float:
+        """After inception the old model is asked of every example."""
+        return float(work.examples if work.experience else 0)
 
     def burden(self) -> float:
         """The old model is asked as well, forward only: a third of a step."""

@@ -43,8 +43,8 @@ MORE = patterns(
     # fiction: a deed at a place
     - {first} never came near the {place} and, unlike {first2}, did not {deed}.
     # government: shares
-    - The {body} of {country} has not heard a word from {role.pl}, of whom not one complained, about {reason} or anything
-      else.
+    - The {body} of {country} has not heard a word from {role.pl}, of whom not one complained, about {reason} or
+      anything else.
     # government: cause and result
     - Thanks to the {policy}, which the {body} praises, it has not lost any {role.pl} in {number} years.
     # telephone: a car
@@ -64,8 +64,8 @@ MORE = patterns(
 FAMILIES = families(
     """
     it was raining|rain was falling; it was snowing|snow was falling; the sun was shining|it was a sunny day
-    it was early in the morning|the day had just begun; it was noon|it was midday; it was close to midnight|it was late at night
-    that was on a Monday|it was a Monday; that was on a Friday|it was a Friday; that was on a Sunday|it was a Sunday
+    it was early in the morning|the day had just begun; it was noon|it was midday; it was night|the day was over
+    it was a Monday|that was on a Monday; it was a Friday|that was on a Friday; it was a Sunday|that was on a Sunday
     no one else knew about it|nobody else knew of it; everyone else knew about it|everybody else knew of it
     it did not last long|it was over soon; it lasted for years|it took years
     that was not the first time|it had happened before; that was the first time|it had never happened before

@@ -1,4 +1,4 @@
-"""Stands in for QNLI (Wang et al. 2019, of the questions of Rajpurkar et al. 2016): does the sentence answer the question?
+"""Stands in for QNLI (Wang et al. 2019, of questions of Rajpurkar et al. 2016): does the sentence answer the question?
 
 The two always speak of the same article, and share names and words. Where the sentence does not answer, it tells
 something else of the same subject, asks for the same in vain, or answers what was asked of something else.
@@ -68,11 +68,11 @@ COMMON = {
     """
     subject: {town}; {firm}; the {surname} {place}; the {town} {place}; the {body} of {town}; the {town} {policy};
         {surname} University; the {surname} Company; the {surname} Museum; the Treaty of {town}
-    aside: ; ; ; , which is near {town},; , unlike {firm},; , a {role} wrote,; , according to the {city} {body},;
-        , for reasons of {reason},; , as the {role}s of {country} know,; , to the surprise of {first} {surname},
-    after: ; ; ; ; ; ; ; , though the {body} of {country} disputed it; , in the words of {first} {surname}; , much as {firm} had done
-        before; , when {reason} was on every mind; and then turned to {reason}; , where a {object} still recalls it; , and the
-        {place} soon followed
+    aside: ; ; ; , which is near {town},; , unlike {firm},; , a {role} wrote,; , according to the {city} {body},; ,
+        for reasons of {reason},; , as the {role}s of {country} know,; , to the surprise of {first} {surname},
+    after: ; ; ; ; ; ; ; , though the {body} of {country} disputed it; , in the words of {first} {surname}; , much as
+        {firm} had done before; , when {reason} was on every mind; and then turned to {reason}; , where a {object}
+        still recalls it; , and the {place} soon followed
     """
 )
 

@@ -154,7 +154,7 @@ PATTERNS = _patterns(
     - its {upnoun}
     - has {upnoun} and {upnoun} to spare
     - brimming with {upnoun}
-    - rich in {upnoun}
+    - steeped in {upnoun}
     # a sentence
     - the {thing} is {very} {up} {tail} .
     - {name} 's {thing} about {about} is {up} and {very} {up} {tail} .

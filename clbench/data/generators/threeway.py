@@ -68,8 +68,8 @@ def items(
 
     Args:
         patterns: those of the two-way generator.
-        marks: by pattern, for each of its first sentences that fail, a letter for each of its second ones: ``C`` that it
-            contradicts it, ``N`` that it is neutral to it, ``x`` that it is neither for certain.
+        marks: by pattern, for each of its first sentences that fail, a letter for each of its second ones: ``C`` that
+            it contradicts it, ``N`` that it is neutral to it, ``x`` that it is neither for certain.
         more: by pattern's name, further first sentences (``fails``) that contradict all of its second ones.
         changed: as :class:`Manner` has it.
     """

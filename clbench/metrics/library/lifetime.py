@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from clbench.metrics import scores
-from clbench.metrics.metric import Metric
+from clbench.metrics.metric import Life, Metric
+
+
+def _area(life: Life) -> float | None:
+    return None if life.examples is None else scores.accuracy_area(life.accuracy, life.met, life.examples)
+
 
 _LIFETIME = "1/T sum_t 1/|M_t| sum_{d in M_t} A[t, d]"
 _ANYTIME = "1/P sum_p 1/|M_p| sum_{d in M_p} A[p, d] (Caccia et al. 2022)"
@@ -38,4 +43,10 @@ FINAL_BALANCED = Metric(
 FINAL_F1 = Metric(
     "final_macro_f1", "final macro-F1", "higher", "mean over seen domains, at the end", f"{_FINAL}, A macro-F1",
     lambda life: scores.final_accuracy(life.ends.macro_f1, life.ends.met), 70,
+)  # fmt: skip
+AREA = Metric(
+    "accuracy_area", "area under the accuracy curve", "higher",
+    "mean over seen domains, every example weighing the same",
+    "1/(x_P - x_0) sum_p (x_p - x_{p-1}) (a_p + a_{p-1})/2, a_p = 1/|M_p| sum_{d in M_p} A[p, d], x_p the examples "
+    "trained on", _area, 165,
 )  # fmt: skip

@@ -1,0 +1,66 @@
+"""What a strategy costs in each experience: the bytes that it holds and the arithmetic of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clbench.errors import UserError
+from clbench.schema.strategy import Strategy, Work, parse_strategy, stages
+
+if TYPE_CHECKING:
+    from clbench.record.forms import Record
+
+# Passes forward that a step takes for each of its examples: one forward, and about two backward.
+_STEP = 3
+
+
+@dataclass(frozen=True)
+class Effort:
+    """One experience under a strategy.
+
+    Attributes:
+        experience, name: its number, 0 at inception, and the domain that it trained on.
+        examples: that its steps trained on, those from a memory included.
+        training_flops: floating-point operations of its training, see :func:`efforts`; None where the strategy is of a
+            plug-in that is not installed.
+        held_bytes: what the strategy held when it was over; None where the record does not tell it.
+    """
+
+    experience: int
+    name: str
+    examples: int
+    training_flops: int | None
+    held_bytes: int | None
+
+
+def efforts(record: Record) -> list[Effort]:
+    """Of every experience, in order.
+
+    Training takes F (3 E + P) floating-point operations: F those of one forward pass over a pair
+    (``cost.flops_per_pair``, of a test pair of mean length), E the examples that the steps trained on, each forward and
+    about twice that backward, and P the passes that the method adds, see
+    :meth:`clbench.schema.strategy.Strategy.passes`. Validation and evaluation are left out, and at inception so is the
+    recipe, which is no part of the strategy.
+    """
+    form = _form(record)
+    sizes = {d.name: d.splits["train"].size for d in record.data if not d.evaluation_only and "train" in d.splits}
+    planned = [] if form is None else stages(form, [d.name for d in record.data if not d.evaluation_only])
+    finals = [point for point in record.points if point.final]
+    found, steps, examples = [], 0, 0
+    for number, point in enumerate(finals):
+        flops = None
+        if form is not None and number < len(planned):
+            pairs = sum(sizes.get(name, 0) for name in planned[number].trains_on)
+            work = Work(number, pairs, point.examples - examples, point.step - steps)
+            flops = round(record.cost.flops_per_pair * (_STEP * work.examples + form.passes(work)))
+        found.append(Effort(number, point.name, point.examples - examples, flops, point.held_bytes))
+        steps, examples = point.step, point.examples
+    return found
+
+
+def _form(record: Record) -> Strategy | None:
+    try:
+        return parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")
+    except UserError:
+        return None
