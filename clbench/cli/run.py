@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +93,7 @@ def command(
     """
     from clbench.record import report
     from clbench.runs.job import make_job
-    from clbench.runs.runner import for_seeds, forget, parse_seeds, run_seed
-    from clbench.runs.snapshots import check_snapshots
+    from clbench.runs.runner import for_seeds, parse_seeds, run_seed
     from clbench.runtime.events import prefixed
     from clbench.schema.changes import assigned
     from clbench.schema.spec import RunSpec
@@ -111,10 +110,7 @@ def command(
         _warn(job, display, quiet or json_lines)
         wanted_places = for_seeds(job, wanted, folder)
         if fresh:
-            check_snapshots(keep_models, job)
-            # All of them before the first one begins: what is there afterwards is this command's.
-            for place in wanted_places.values():
-                forget(place)
+            _forget(job, wanted_places.values(), keep_models)
         try:
             for seed, place in wanted_places.items():
                 with prefixed(f"seed {seed}: " if len(wanted) > 1 else ""):
@@ -129,6 +125,16 @@ def command(
         print_json(report.as_json(records) | {"files": [str(file) for file in files]})
     else:
         report.print_report(records, out(), files, every=False)
+
+
+def _forget(job: Job, places: Iterable[Path], keep_models: str | None) -> None:
+    """All of them before the first one begins: what is there afterwards is this command's."""
+    from clbench.runs.runner import forget
+    from clbench.runs.snapshots import check_snapshots
+
+    check_snapshots(keep_models, job)
+    for place in places:
+        forget(place)
 
 
 def _listed(labels: str | None) -> tuple[str, ...] | None:
