@@ -119,14 +119,17 @@ def _common(record: Record) -> dict[str, object]:
     """What all records of a submission have in common, by the field that holds it."""
     return {
         "configuration": alike_in_any_order(record, "seed"),
-        "cost": record.cost,
         "data": {domain.name: domain.gold for domain in record.data},
     }
 
 
 def _common_in_an_order(record: Record) -> dict[str, object]:
     """What those of one order have in common besides."""
-    return {"points": [(point.name, point.met) for point in record.points if point.final]}
+    return {
+        # In a class-incremental stream the model has as many outputs at inception as the first domain has classes.
+        "cost": record.cost,
+        "points": [(point.name, point.met) for point in record.points if point.final],
+    }
 
 
 def find_submissions(path: Path) -> list[Path]:

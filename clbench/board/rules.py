@@ -51,7 +51,8 @@ def configuration_problems(record: Record, stream: OpenStream) -> Iterator[str]:
     shipped = form.model_dump(mode="json")
     if sorted(record.order) == sorted(stream.order):
         # In which order the domains were met is the run's own business, if it says so.
-        shipped["domains"] = list(record.order)
+        named = dict(zip(stream.order, form.domains, strict=True))
+        shipped["domains"] = [named[name] for name in record.order]
         file_order = stream.order if record.order != stream.order else ()
         if told.file_order != file_order:
             yield f"field 'configuration.file_order' should be {list(file_order)}, but is {list(told.file_order)}."
