@@ -414,7 +414,7 @@ def test_one_spelling_for_a_label_however_it_is_typed(value: Any, key: str) -> N
             },
             "evaluation_only should be left out of a task-incremental stream",
         ),
-        ({"scenario": "task-incremental", "heads": {"mine": ["one"]}, "label_space": ...}, "field 'heads.mine'"),
+        ({"scenario": "task-incremental", "heads": {"mine": ["one"]}, "label_space": ...}, "Field 'heads.mine'"),
         ({"scenario": "data-incremental"}, "field 'scenario' should be 'domain-incremental', 'class-incremental' or"),
     ],
 )  # fmt: skip
