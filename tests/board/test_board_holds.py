@@ -106,6 +106,7 @@ RECORD_CHANGES: dict[str, Change] = {
     "configuration.max_length": at("configuration.max_length", 32),
     "configuration.random_baseline": at("configuration.random_baseline", False),
     "configuration.data_source": at("configuration.data_source", "folder"),
+    "configuration.file_order": at("configuration.file_order", ["snli", "mnli", "hans"]),
     "configuration.fingerprint": at("configuration.fingerprint", "ab" * 32),
     "label_space": at("label_space", ["same", "not_same"]),
     "data.*.name": renamed,
@@ -191,6 +192,7 @@ SUBMISSION_CHANGES: dict[str, Change] = {
     "figures.*.mean": at("figures.lifetime_accuracy.mean", less),
     "figures.*.low": at("figures.lifetime_accuracy.low", 0.1),
     "figures.*.high": at("figures.lifetime_accuracy.high", 0.99),
+    "orders": at("orders", [["snli", "mnli", "hans"]]),
     "records": at("records", {"record-0.json": "ab" * 32}),
 }
 
