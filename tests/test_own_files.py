@@ -126,7 +126,7 @@ def test_single_sentences_of_five_classes_in_a_folder_of_csv_files(
     assert told["label_space"] == named
     assert [content["word_overlap"] for content in told["domains"]] == [None, None]
     main(shown)
-    assert "0.20/0.20/0.20/0.20/0.20 0.20/0.20 –" in " ".join(capsys.readouterr().out.split())
+    assert "5: 0.20 to 0.20 20/20 –" in " ".join(capsys.readouterr().out.split())
     for content in told["domains"]:
         assert content["splits"]["train"]["labels"] == dict.fromkeys(named, 6)
         assert content["source"]["dropped"] == 3

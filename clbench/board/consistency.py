@@ -120,12 +120,15 @@ def inception_problems(record: Record) -> Iterator[str]:
 
 
 def reference_problems(record: Record) -> Iterator[str]:
-    """That a model without weights but a bias for each class names one class for every pair."""
+    """That a model without weights but a bias for each class names one class for every pair, of those told apart."""
     if record.cost.parameters > len(record.label_space):
         return
     for number, point in enumerate(record.points):
-        found = np.unique(np.concatenate([packed.array() for packed in point.predictions.values()]))
-        if len(found) > 1:
+        named: dict[tuple[int, ...], set[int]] = {}
+        for name, packed in point.predictions.items():
+            opened = record.open_classes(point.met, name)
+            named.setdefault(opened, set()).update(np.unique(packed.array()).tolist())
+        if any(len(found) > 1 for found in named.values()):
             yield (
                 f"field 'points.{number}.predictions' should name one class for every pair: {record.cost.parameters} "
                 "parameters can do nothing else."

@@ -91,7 +91,6 @@ def command(
 
     Killed at any moment, the same command resumes where it stood; finished runs are only shown again.
     """
-    from clbench.record import report
     from clbench.runs.job import make_job
     from clbench.runs.runner import for_seeds, parse_seeds, run_seed
     from clbench.runtime.events import prefixed
@@ -120,7 +119,12 @@ def command(
             if not fresh:
                 raise
             raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
-    files = _files(places, records)
+    _show(records, _files(places, records), as_json)
+
+
+def _show(records: Sequence[Record], files: Sequence[Path], as_json: bool) -> None:
+    from clbench.record import report
+
     if as_json:
         print_json(report.as_json(records) | {"files": [str(file) for file in files]})
     else:

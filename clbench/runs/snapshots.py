@@ -137,6 +137,7 @@ class SnapshotWriter:
             "optimizer steps since inception": f"{point.step:,}",
             "tokens a pair": cut_at(job.max_length),
             "parameters": f"{parameters:,}",
+            **self._told_apart(point),
             "run": self.fingerprint,
         }
         return recipe_card(
@@ -149,6 +150,16 @@ class SnapshotWriter:
             scores,
             more,
         )
+
+    def _told_apart(self, point: Point) -> dict[str, str]:
+        """Which of the logits are compared, where that is not all of them: whoever loads the folder gets every one."""
+        if not self.job.closes_classes:
+            return {}
+        space = self.job.stream.form.label_space
+        known = {d: ", ".join(space[c] for c in self.job.open_classes(point.met, d)) for d in point.predictions}
+        alike = len(set(known.values())) == 1
+        told = next(iter(known.values())) if alike else "; ".join(f"on {d}: {names}" for d, names in known.items())
+        return {"classes told apart": told}
 
 
 def _after(number: int, name: str) -> str:

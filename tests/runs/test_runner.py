@@ -245,7 +245,7 @@ def test_the_command_line(
     ("arguments", "sentence"),
     [
         (["--model", "pkd-skp-6l"], "no model is called 'pkd-skp-6l'; did you mean pkd-skip-6l"),
-        (["--stream", "nli-shfit"], "no stream is called 'nli-shfit'; did you mean nli-shift?"),
+        (["--stream", "nli-shfit"], "no stream is called 'nli-shfit'; did you mean nli-shift or"),
         (["--strategy", "ewcc"], "no strategy is called 'ewcc'; did you mean ewc?"),
         (["--edition", "embeded"], "has no edition 'embeded'; did you mean embedded?"),
         (["--backbone", "bert-base-uncase"], "did you mean bert-base-uncased"),

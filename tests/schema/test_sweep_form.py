@@ -74,7 +74,7 @@ def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pyte
             {"recipes": ["finetune-6l", "pkd-skp-6l"]},
             "field 'recipes.1': no model is called 'pkd-skp-6l'; did you mean",
         ),
-        ({"streams": ["nli-shfit"]}, "field 'streams.0': no stream is called 'nli-shfit'; did you mean nli-shift or nli-shift-3way or"),
+        ({"streams": ["nli-shfit"]}, "field 'streams.0': no stream is called 'nli-shfit'; did you mean nli-shift or"),
         ({"strategies": ["naiv"]}, "field 'strategies.0': no strategy is called 'naiv'; did you mean naive?"),
         ({"recipes": []}, "field 'recipes' should"),
         ({"recipes": ["finetune-6l", "finetune-6l"]}, "field 'recipes': 'finetune-6l' should come once, but comes 2"),
