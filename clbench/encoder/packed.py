@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clbench.encoder.dropout import dropout
+from clbench.encoder.softmax import exact_softmax
 from clbench.encoder.tokens import Chunk
 from clbench.runtime import torchvision_ops
 
@@ -70,7 +71,7 @@ def chunk_attention(
     scores = torch.matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), k.transpose(-1, -2))
     if bias is not None:
         scores = scores + bias
-    return torch.matmul(dropout(scores.softmax(-1), rate, True), v)
+    return torch.matmul(dropout(exact_softmax(scores), rate, True), v)
 
 
 def packed_attention(

@@ -14,6 +14,7 @@ from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import keep_layers
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.optimization import optimizer
+from clbench.encoder.softmax import exact_softmax
 from clbench.encoder.tokens import pack
 from clbench.runtime.coordinator import Coordinator
 from clbench.runtime.threads import one_thread
@@ -63,8 +64,29 @@ def test_gradients_of_layer_norm() -> None:
         np.testing.assert_allclose(one.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_gradients_of_softmax() -> None:
+    draw = torch.Generator().manual_seed(0)
+    scores, weights = torch.randn(6, 2, 31, 31, generator=draw), torch.randn(6, 2, 31, 31, generator=draw)
+    found = []
+    for threads in THREADS:
+        torch.set_num_threads(threads)
+        x = scores.clone().requires_grad_()
+        y = exact_softmax(x)
+        (y * weights).sum().backward()
+        assert x.grad is not None
+        found.append((y.detach(), x.grad))
+        assert torch.get_num_threads() == threads
+    assert all(torch.equal(a, b) for others in found[1:] for a, b in zip(found[0], others, strict=True))
+    # The same in double precision, from the definition: dx = y (dy - sum dy y).
+    e = np.exp(scores.double().numpy())
+    y, dy = e / e.sum(-1, keepdims=True), weights.double().numpy()
+    np.testing.assert_allclose(found[0][0].numpy(), y, atol=1e-6)
+    np.testing.assert_allclose(found[0][1].numpy(), y * (dy - (dy * y).sum(-1, keepdims=True)), atol=1e-6)
+
+
 @needs_mkl
-def test_training_of_an_encoder() -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_training_of_an_encoder(dropout: float) -> None:
     """Rows of many lengths, three steps with clipping and AdamW: the weights are the same to the bit."""
     backbone = open_backbone("clbench-tiny-12l")
     draw = np.random.default_rng(0)
@@ -77,6 +99,7 @@ def test_training_of_an_encoder() -> None:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         model = keep_layers(backbone.classifier(2, 0).with_tokens(store), [1, 2, 3]).train()
+        model.set_dropout(dropout)
         step = optimizer(model, Training(epochs=1, batch_size=32, learning_rate=1e-3))
         for rows in torch.arange(96).split(32):
             step.zero_grad()
