@@ -16,7 +16,7 @@ def test_all_that_are_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in found] == names("domain")
     by_name = {one["name"]: one for one in found}
-    assert by_name["rte"]["streams"] == ["nli-shift"]
+    assert by_name["rte"]["streams"] == ["glue-shift", "nli-shift"]
     assert by_name["twitter-url"]["hub"] is None
     assert by_name["mrpc"]["hub"] == "nyu-mll/glue"
     assert by_name["mrpc"]["published_sizes"] == {"train": 3668, "validation": 408, "test": 1725}
