@@ -71,7 +71,7 @@ def test_the_board_shows_the_figures_that_compare_shows() -> None:
         shown = {name: cells.split(" | ")[-len(heads) - 1 : -1] for name, cells in line.findall(section)}
         models = read_models([SUBMISSIONS / name for name in shown], check=False)
         figures = tuple(summary(model.records) for model in models)
-        table, _ = report.page_tables(Comparison(tuple(models), figures, (), (), False, 0))
+        table, *_ = report.page_tables(Comparison(tuple(models), figures, (), (), False, 0))
         lines = {title: cells for title, *cells in table.rows}
         for place, model in enumerate(models):
             cells = [lines[metrics()[head].title][place] for head in heads]
