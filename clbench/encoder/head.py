@@ -22,8 +22,9 @@ class OpenClasses:
     """The classes that are told apart, row by row; the others have no part in a softmax and are never the largest.
 
     Attributes:
-        groups: int64 (R,), the group of every row of the token store.
-        closed: (G, C) float32, for each group 0 where a class is open, and a large negative number where it is not.
+        groups: int64 (R,), the group of every row of the token store, on the store's device.
+        closed: (G, C) float32, there as well: for each group 0 where a class is open, and a large negative number where
+            it is not.
         earlier: the classes of each head that was trained before, where each group has a head of its own, for a
             strategy that asks them on the rows of another; else empty.
     """
@@ -37,7 +38,7 @@ class OpenClasses:
         cls, groups: Tensor, opened: Sequence[Sequence[int]], classes: int, earlier: Sequence[Sequence[int]] = ()
     ) -> OpenClasses:
         """The classes ``opened``, a group each, of ``classes`` in all."""
-        closed = torch.full((len(opened), classes), _CLOSED)
+        closed = torch.full((len(opened), classes), _CLOSED, device=groups.device)
         for group, places in enumerate(opened):
             closed[group, list(places)] = 0.0
         return cls(groups, closed, tuple(tuple(places) for places in earlier))
@@ -47,8 +48,7 @@ class OpenClasses:
 
         Those of before are the result's ``unmasked``, for a loss that asks other heads than the rows' own.
         """
-        groups, closed = self.groups.to(rows.device), self.closed.to(logits.device)
-        masked = logits + closed[groups[rows].to(logits.device)]
+        masked = logits + self.closed[self.groups[rows]]
         masked.unmasked = logits  # type: ignore[attr-defined]
         return masked
 

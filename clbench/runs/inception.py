@@ -140,6 +140,8 @@ def opened(job: Job, tokens: Tokens, met: Sequence[str]) -> OpenClasses | None:
         groups[torch.from_numpy(rows)] = names.index(domain)
     classes = [job.open_classes(met, name) for name in names]
     earlier = [job.classes[name] for name in met[:-1]] if job.stream.form.scenario == TASK else []
+    # Once for all steps: where the model is asked, nothing is moved any more.
+    groups = groups.to(tokens.store.device.torch)
     return OpenClasses.of(groups, classes, len(job.stream.form.label_space), earlier)
 
 

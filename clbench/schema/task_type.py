@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
 
 # What an encoder reads: one text, or two that its tokenizer joins by its own template.
-Sequence = tuple[str, str | None]
+Texts = tuple[str, str | None]
 # The column of every example that holds what is to be found.
 LABEL = "label"
 
@@ -40,7 +40,7 @@ class TaskType:
     name: str
     title: str
     columns: tuple[str, ...]
-    sequence: Callable[..., Sequence]
+    sequence: Callable[..., Texts]
     baselines: Mapping[str, Callable[[DomainData, int], BaselineScore]] = field(default_factory=dict)
 
     def flaw(self) -> str | None:
