@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 from clbench.data.generators import Example, generator, lexicon
-from clbench.data.generators.invented import EPITHETS, FIRMS, FORENAMES, GENERA, SURNAMES, TOWNS
+from clbench.data.generators.invented import EPITHETS, GENERA, NAMES
 from clbench.data.generators.phrasing import banks
 from clbench.data.generators.texts import Speakers, plain
 from clbench.data.generators.topics import in_full
@@ -14,10 +14,7 @@ from clbench.data.generators.topics import in_full
 # Each class has: name, what its subject is called; is, what the article says that it is; fact, further facts; and near,
 # how it stands in an article on something else.
 COMMON = {
-    "first": FORENAMES,
-    "surname": SURNAMES,
-    "town": TOWNS,
-    "firm": FIRMS,
+    **NAMES,
     "genus": GENERA,
     "epithet": EPITHETS,
     "city": in_full("city"),

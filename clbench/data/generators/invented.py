@@ -68,3 +68,6 @@ EPITHETS = words(
     "silvestris simplex sinuata spinosa splendida striata subtilis tenuis terrestris tomentosa tristis undulata "
     "variabilis velutina venusta vernalis viridis vulgaris"
 )
+
+# By the names that patterns have for them.
+NAMES = {"first": FORENAMES, "surname": SURNAMES, "town": TOWNS, "firm": FIRMS}

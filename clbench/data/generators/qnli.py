@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from clbench.data.generators import Example, generator, lexicon
-from clbench.data.generators.invented import FIRMS, FORENAMES, SURNAMES, TOWNS
+from clbench.data.generators.invented import NAMES
 from clbench.data.generators.phrasing import banks
 from clbench.data.generators.texts import plain, say
 from clbench.data.generators.topics import in_full
@@ -47,10 +47,7 @@ def _facts(text: str) -> dict[str, Fact]:
 
 
 COMMON = {
-    "first": FORENAMES,
-    "surname": SURNAMES,
-    "town": TOWNS,
-    "firm": FIRMS,
+    **NAMES,
     "city": in_full("city"),
     "country": in_full("country"),
     "month": in_full("month"),

@@ -8,16 +8,13 @@ from __future__ import annotations
 import random
 
 from clbench.data.generators import Example, generator, lexicon
-from clbench.data.generators.invented import FIRMS, FORENAMES, SURNAMES, TOWNS
+from clbench.data.generators.invented import NAMES
 from clbench.data.generators.phrasing import banks
 from clbench.data.generators.texts import Speakers, plain
 from clbench.data.generators.topics import in_full
 
 COMMON = {
-    "first": FORENAMES,
-    "surname": SURNAMES,
-    "town": TOWNS,
-    "firm": FIRMS,
+    **NAMES,
     "city": in_full("city"),
     "country": in_full("country"),
     "day": in_full("day"),
