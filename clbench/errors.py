@@ -33,6 +33,10 @@ class UserError(Exception):
         return printable(super().__str__(), 5000)
 
 
+class CannotWrite(UserError):
+    """A file that the system does not let be written: a full disk, a folder of somebody else's. Another machine may."""
+
+
 class NotFinite(UserError):
     """A model that gives nan or infinity: it has diverged in training, or its weights are broken."""
 

@@ -28,8 +28,13 @@ LEFT = 3
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes, and threads of all together [default: one a core, or 1 with a GPU].",
+    help="Processes, and threads of all together [default: one a core, or one a GPU].",
 )
+@click.option("--executor", "executor_name", default="local", show_default=True, metavar="NAME",
+              help="Where runs are carried out: local, ray, or a plug-in's.")  # fmt: skip
+@click.option("--address", metavar="ADDRESS", help="Of the executor's machines.")
+@click.option("--ray", "ray_address", metavar="ADDRESS",
+              help="The same as --executor ray --address: auto, HOST:PORT, or local.")  # fmt: skip
 @click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
               help="The folder of all runs; finished ones are reused.")  # fmt: skip
 @click.option("--orders", metavar="ORDERS",
@@ -43,6 +48,9 @@ LEFT = 3
 def command(
     file: str,
     workers: int | None,
+    executor_name: str,
+    address: str | None,
+    ray_address: str | None,
     base: Path,
     orders: str | None,
     dry_run: bool,
@@ -63,18 +71,19 @@ def command(
     sweep = read_sweep(file, orders)
 
     from clbench.record import RECORD_NAME
-    from clbench.runtime.device import usual_workers
-    from clbench.sweep.local import WorkerPool
+    from clbench.sweep.executor import EXECUTORS
     from clbench.sweep.plan import make_plan, makespan
+    from clbench.sweep.scheduler import State, run_units
     from clbench.sweep.summary import summarise
     from clbench.sweep.units import SweepPaths
     from clbench.sweep.workload import about
 
     paths, began = SweepPaths.of(base), time.monotonic()
-    threads = workers or usual_workers()
-    count = min(threads, sweep.count)
-    failed, seconds = {}, 0.0
-    with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, WorkerPool(count, threads) as pool:
+    if ray_address is not None:
+        executor_name, address = "ray", ray_address
+    executor = EXECUTORS.get(executor_name).of(workers, address, sweep.count)
+    state, seconds = State(0, {}), 0.0
+    with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, executor as pool:
         reading = bars.add_task("look at what is there", total=None)
         if len(list(base.rglob(RECORD_NAME))) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work
@@ -82,8 +91,10 @@ def command(
         bars.update(reading, total=1, completed=1)
         said = _announced(plan)
         if plan.units:
+            pool.open(plan, paths)
+            count = min(pool.size, sweep.count)
             timing = bars.add_task("time a few steps of training", total=None)
-            pass_time = pool.pass_time(plan, paths)
+            pass_time = pool.pass_time()
             bars.update(timing, total=1, completed=1)
             seconds = makespan(plan.units, [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units], count)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
@@ -91,12 +102,14 @@ def command(
             bars.console.print(f"{said}.", soft_wrap=True)
         if plan.units and not dry_run:
             after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))
-            failed = dict(pool.run_units(plan, paths, pass_time, stop_after=after).failed)
+            state = run_units(pool, plan, pass_time, stop_after=after)
     if dry_run:
         if as_json:
             print_json(_described(plan, seconds))
         return
-    found = summarise(plan, failed)
+    found = summarise(plan, dict(state.failed))
+    for note in state.notes:
+        click.echo(note, err=True)
     if as_json:
         print_json(found.as_json())
     else:
@@ -131,7 +144,7 @@ def _described(plan: SweepPlan, seconds: float) -> dict[str, object]:
 
 def _bars(bars: Progress) -> Listener:
     """A bar for all runs, and a line for each worker; where nobody watches, a line whenever a run is over."""
-    from clbench.sweep.local import RUNS
+    from clbench.sweep.scheduler import RUNS
 
     whole: list[TaskID] = []
     lines: list[TaskID] = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,6 +199,20 @@ class Backbone:
         return read_weights(self.folder, {*expected_weights(self.shape), *more}, f"backbone {self.name}")
 
 
+# By the name that each was asked for by, see :func:`opened_elsewhere`.
+_elsewhere: ContextVar[Mapping[str, Backbone] | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def opened_elsewhere(backbones: Mapping[str, Backbone]) -> Iterator[None]:
+    """Within the ``with`` block these names mean backbones that another machine has opened, whose folders are here."""
+    token = _elsewhere.set(backbones)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
+
+
 def open_backbone(name: str | Path) -> Backbone:
     """The backbone that a user means by ``name``.
 
@@ -207,7 +223,7 @@ def open_backbone(name: str | Path) -> Backbone:
         UserError: nothing of that name, no network, or files that are damaged, pickled, of another architecture, or
             not those that the YAML's sha256 promises; one sentence says which, and what would be right.
     """
-    return _opened(locate(name))
+    return _named_in(None, os.fspath(name))
 
 
 def _opened(place: Located) -> Backbone:
@@ -271,7 +287,10 @@ def _field(recipe: OpenRecipe) -> str | None:
 
 
 def _named_in(field: str | None, name: str) -> Backbone:
-    """The backbone ``name`` that a field of a file names."""
+    """The backbone ``name`` that a field of a file names, or a user."""
+    there = (_elsewhere.get() or {}).get(name)
+    if there is not None:
+        return there
     try:
         place = locate(name)
     except UserError as error:

@@ -136,6 +136,18 @@ def usual_workers() -> int:
     return (os.cpu_count() or 1) if choose().kind == "cpu" else 1
 
 
+def visible_gpus() -> list[str]:
+    """What CUDA calls the GPUs that several processes may share out; none where ``--device`` names one of them, or
+    another kind."""
+    asked = os.environ.get(VARIABLES["device"], "auto")
+    if asked not in ("auto", "cuda") or choose().kind != "cuda":
+        return []
+    import torch
+
+    named = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
+    return (named or [str(number) for number in range(torch.cuda.device_count())])[: torch.cuda.device_count()]
+
+
 def _card(asked: str, number: int) -> tuple[str, str]:
     import torch
 

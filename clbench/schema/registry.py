@@ -237,7 +237,8 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
 
 
 def _module_in(path: Path) -> ModuleType:
-    name = f"clbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    # By its content: on another machine, where the file lies elsewhere, what is pickled finds its class again.
+    name = f"clbench_plugin_{path.stem}_{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None  # of a path that ends in .py

@@ -10,7 +10,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +51,38 @@ def is_cached(kind: str, key: str) -> bool:
     return (root() / kind / key / _MANIFEST).is_file()
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What several machines' caches know of each other while one of them does some work.
+
+    Attributes:
+        fetch: from kind and key to the files of an entry that another machine has, by name; None where none has it.
+        used: entries that the work has asked for, by kind and key, in order.
+    """
+
+    fetch: Callable[[str, str], Mapping[str, bytes] | None]
+    used: dict[tuple[str, str], None] = field(default_factory=dict)
+
+
+_shared: ContextVar[Shared | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def sharing(shared: Shared) -> Iterator[None]:
+    """Within the ``with`` block an entry that this machine lacks is fetched, and built only where no other has it."""
+    token = _shared.set(shared)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def entry_files(kind: str, key: str) -> dict[str, bytes]:
+    """The files of an entry by name, its manifest among them; empty where there is no undamaged entry."""
+    folder = root() / kind / key
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if _whole(folder) else {}
+
+
 def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
     """The folder of an entry; ``build`` fills it where there is none, or where it is damaged.
 
@@ -60,14 +95,18 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
         UserError: the cache cannot be written (a full disk, say); nothing half-written stays behind.
     """
     folder = root() / kind / key_of(content)
+    shared = _shared.get()
+    if shared is not None:
+        shared.used[kind, folder.name] = None
     if _whole(folder):
         return folder
     try:
         with unfinished(folder.parent, own=True) as place:
-            build(place)
-            files = {path.name: _sha256(path) for path in sorted(place.iterdir())}
-            manifest = {"content": dict(content), "sha256": files}
-            (place / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
+            if shared is None or not _fetched(shared, kind, folder.name, place):
+                build(place)
+                files = {path.name: _sha256(path) for path in sorted(place.iterdir())}
+                manifest = {"content": dict(content), "sha256": files}
+                (place / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
             try:
                 os.rename(place, folder)
             except OSError:
@@ -82,6 +121,17 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
             raise  # about a file that was read
         raise cannot_write(f"the cache {folder.parent}", error, "name another folder in CLBENCH_CACHE") from error
     return folder
+
+
+def _fetched(shared: Shared, kind: str, key: str, place: Path) -> bool:
+    """Fill ``place`` with an entry of another machine; False, and nothing in it, where none has it undamaged."""
+    for name, content in (shared.fetch(kind, key) or {}).items():
+        (place / Path(name).name).write_bytes(content)
+    if _whole(place):
+        return True
+    for left in place.iterdir():
+        left.unlink()
+    return False
 
 
 def _whole(folder: Path) -> bool:

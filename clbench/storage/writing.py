@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clbench.errors import UserError
+from clbench.errors import CannotWrite
 
 # What is being written lies under this prefix, with a lock of the same name beside it.
 _PREFIX = ".unfinished-"
@@ -118,7 +118,7 @@ def remove_lock(lock: Path) -> None:
 
 def cannot_write(
     what: object, error: BaseException, choose: str = "choose another folder", was_there: bool = True
-) -> UserError:
+) -> CannotWrite:
     """The sentence for what the system said when ``what`` was to be written.
 
     Args:
@@ -139,4 +139,4 @@ def cannot_write(
         advice = f"a file of that name is in the way: move it, or {choose}"
     else:
         advice = choose
-    return UserError(f"{what} cannot be written: {reason}; {advice}.")
+    return CannotWrite(f"{what} cannot be written: {reason}; {advice}.")

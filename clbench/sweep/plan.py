@@ -220,22 +220,30 @@ def priority_order(units: Sequence[Unit], seconds: Sequence[float]) -> list[int]
     for place in range(len(units) - 1, -1, -1):
         for before in units[place].needs:
             way[before] = max(way[before], seconds[before] + way[place])
-    seeds = list(dict.fromkeys(unit.seed for unit in units))
-    return sorted(range(len(units)), key=lambda place: (seeds.index(units[place].seed), -way[place], place))
+    seeds = {seed: number for number, seed in enumerate(dict.fromkeys(unit.seed for unit in units))}
+    return sorted(range(len(units)), key=lambda place: (seeds[units[place].seed], -way[place], place))
 
 
 def makespan(units: Sequence[Unit], seconds: Sequence[float], workers: int, done: Set[int] = frozenset()) -> float:
     """Seconds until all units but those ``done`` are, when ``workers`` take them as :func:`priority_order` says."""
-    rank = priority_order(units, seconds)
-    finish: dict[int, float] = dict.fromkeys(done, 0.0)
-    waiting = [place for place in rank if place not in done]
+    order = priority_order(units, seconds)
+    rank = {place: number for number, place in enumerate(order)}
+    blocked = {place: {one for one in units[place].needs if one not in done} for place in order if place not in done}
+    followers: dict[int, list[int]] = {}
+    for place, needs in blocked.items():
+        for before in needs:
+            followers.setdefault(before, []).append(place)
+    ready = [rank[place] for place, needs in blocked.items() if not needs]
+    heapq.heapify(ready)
     running: list[tuple[float, int]] = []
     now = 0.0
-    while waiting or running:
-        ready = [place for place in waiting if all(before in finish for before in units[place].needs)]
-        for place in ready[: workers - len(running)]:
+    while ready or running:
+        while ready and len(running) < workers:
+            place = order[heapq.heappop(ready)]
             heapq.heappush(running, (now + seconds[place], place))
-            waiting.remove(place)
         now, place = heapq.heappop(running)
-        finish[place] = now
+        for follower in followers.get(place, ()):
+            blocked[follower].discard(place)
+            if not blocked[follower]:
+                heapq.heappush(ready, rank[follower])
     return now

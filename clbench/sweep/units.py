@@ -13,7 +13,7 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clbench.errors import UserError
+from clbench.errors import CannotWrite, UserError
 from clbench.runtime.threads import one_thread
 from clbench.storage.cache import root
 from clbench.sweep.plan import Unit
@@ -45,14 +45,35 @@ class SweepPaths:
         return cls(base, root() / "measuring.lock")
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a unit ended.
+
+    Attributes:
+        sentence: why it failed; None where it is done.
+        elsewhere: whether another machine may do what this one could not: its disk is full, say.
+    """
+
+    sentence: str | None = None
+    elsewhere: bool = False
+
+
 # A process's own; None in the one that gives out the units.
 _threads: Synchronized[int] | None = None
 
 
-def enter(threads: Synchronized[int]) -> None:
-    """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep."""
+def enter(threads: Synchronized[int], gpu: str | None = None) -> None:
+    """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep.
+
+    Args:
+        threads: that it may compute with at the moment.
+        gpu: the only one that it sees, as CUDA calls it; None for whatever there is.
+    """
     global _threads
     _threads = threads
+    if gpu is not None:
+        # CUDA reads it when it is first asked, which in this process is later.
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 
@@ -75,8 +96,14 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def do_unit(unit: Unit, paths: SweepPaths) -> str | None:
-    """Do a unit; a sentence where it fails."""
+def do_unit(unit: Unit, paths: SweepPaths, job: Job | None = None) -> Ended:
+    """Do a unit.
+
+    Args:
+        unit: one of the plan.
+        paths: where.
+        job: the unit's, where another machine has read it; by default it is read here.
+    """
     folder: Path | None = None
     signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -84,7 +111,7 @@ def do_unit(unit: Unit, paths: SweepPaths) -> str | None:
         from clbench.runs.runner import run_seed
         from clbench.runtime.coordinator import Coordinator, coordinated
 
-        job = _job(unit)
+        job = job or job_of(unit)
         folder = job.folder(paths.base) / f"seed-{unit.seed}"
         shared = _threads
         coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value)
@@ -98,13 +125,13 @@ def do_unit(unit: Unit, paths: SweepPaths) -> str | None:
                 run_seed(job, unit.seed, folder)
                 (folder / TRACE_NAME).unlink(missing_ok=True)
     except UserError as error:
-        return str(error)
+        return Ended(str(error), isinstance(error, CannotWrite))
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return f"{said}{_traced(folder)}."
+        return Ended(f"{said}{_traced(folder)}.")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return None
+    return Ended()
 
 
 def _traced(folder: Path | None) -> str:
@@ -125,12 +152,13 @@ def time_pass(unit: Unit, paths: SweepPaths) -> PassTime:
     signal.signal(signal.SIGINT, _interrupt)
     try:
         with one_thread():
-            return measure_pass_time(_job(unit))
+            return measure_pass_time(job_of(unit))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _job(unit: Unit) -> Job:
+def job_of(unit: Unit) -> Job:
+    """What the unit's spec says, read and checked."""
     from clbench.runs.job import make_job
 
     spec = unit.spec

@@ -8,16 +8,16 @@ from pathlib import Path
 from clbench.runtime.coordinator import Coordinator
 from clbench.storage import cache
 from clbench.sweep.plan import Unit
-from clbench.sweep.units import SweepPaths, do_unit
+from clbench.sweep.units import Ended, SweepPaths, do_unit
 
 
-def counting(unit: Unit, paths: SweepPaths) -> str | None:
+def counting(unit: Unit, paths: SweepPaths) -> Ended:
     """Every entry of the cache that the unit builds is a line of the file ``$BUILDS``."""
     count_builds()
     return do_unit(unit, paths)
 
 
-def noting_threads(unit: Unit, paths: SweepPaths) -> str | None:
+def noting_threads(unit: Unit, paths: SweepPaths) -> Ended:
     """With how many threads each step of the unit computes is a line of the file ``$USED``."""
     real = Coordinator.step
 

@@ -21,9 +21,11 @@ import clbench
 from clbench.runtime.events import Event, listening
 from clbench.schema.sweep import read_sweep
 from clbench.storage.cache import root
-from clbench.sweep import local, units
-from clbench.sweep.local import RUNS, State, WorkerPool
+from clbench.sweep import units
+from clbench.sweep.executors import local
+from clbench.sweep.executors.local import Local
 from clbench.sweep.plan import SweepPlan, make_plan
+from clbench.sweep.scheduler import RUNS, State, run_units
 from clbench.sweep.summary import summarise
 from clbench.sweep.workload import PassTime
 
@@ -34,8 +36,9 @@ def carried_out(path: Path, base: Path, workers: int = 2, **options: Any) -> tup
     sweep = read_sweep(str(path))
     plan = make_plan(sweep, base)
     pass_time = dict.fromkeys(sweep.streams, PASS_TIME["seconds"])
-    with WorkerPool(workers) as pool:
-        return plan, pool.run_units(plan, units.SweepPaths.of(base), pass_time, **options)
+    with Local(workers) as pool:
+        pool.open(plan, units.SweepPaths.of(base))
+        return plan, run_units(pool, plan, pass_time, **options)
 
 
 def count(kind: str) -> int:
@@ -114,8 +117,9 @@ def test_a_failing_inception_takes_its_runs_with_it(sweep_file: Callable[..., Pa
     plan = make_plan(sweep, base)
     (root() / "tokens").mkdir(parents=True)
     (root() / "models").write_text("a file where the cache wants a folder")
-    with WorkerPool(2) as pool:
-        state = pool.run_units(plan, units.SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
+    with Local(2) as pool:
+        pool.open(plan, units.SweepPaths.of(base))
+        state = run_units(pool, plan, dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
     assert state.done == 0
     assert sorted(state.failed) == [0, 1]
     assert state.failed[0].startswith("inception of finetune-6l on small, seed 0: the cache ")
@@ -196,7 +200,8 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
     used = tmp_path / "used.txt"
     monkeypatch.setenv("USED", str(used))
     monkeypatch.setattr(local, "do_unit", spies.noting_threads)
-    with WorkerPool(2, threads=5) as pool:
+    with Local(2, threads=5) as pool:
+        pool.open(plan, units.SweepPaths.of(base))
 
         def told(event: Event) -> None:
             shares = tuple(sorted(one.threads.value for one in pool.workers if one.busy))
@@ -204,7 +209,7 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
                 seen.setdefault(len(shares), set()).add(shares)
 
         with listening(told):
-            pool.run_units(plan, units.SweepPaths.of(base), dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
+            run_units(pool, plan, dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
     assert seen == {0: {()}, 1: {(5,)}, 2: {(2, 3)}}
     took = {int(line) for line in used.read_text().split()}
     assert 5 in took
@@ -228,7 +233,7 @@ def test_a_mistake_of_ours_leaves_its_traceback(
     monkeypatch.setattr("clbench.runs.runner.run_seed", lambda *args, **more: 1 / 0)
     before = signal.getsignal(signal.SIGINT)
     try:
-        said = units.do_unit(run, units.SweepPaths.of(base))
+        said = units.do_unit(run, units.SweepPaths.of(base)).sentence
     finally:
         signal.signal(signal.SIGINT, before)
     trace = plan.runs[0].folder / "error.txt"
