@@ -83,7 +83,7 @@ def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_mod
     fingerprint = job.fingerprint(seed)
     if fresh:
         forget(folder)
-    with _sole(folder):
+    with sole_use(folder):
         if (folder / "record.json").exists():
             record = read_record(folder)
             told = record.configuration
@@ -127,7 +127,7 @@ def forget(folder: Path) -> None:
         UserError: another process works in it, or it cannot be written.
     """
     if folder.exists():
-        with _sole(folder):
+        with sole_use(folder):
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             shutil.rmtree(folder / MODELS, ignore_errors=True)
             (folder / "record.json").unlink(missing_ok=True)
@@ -322,7 +322,7 @@ def _now() -> str:
 
 
 @contextmanager
-def _sole(folder: Path) -> Iterator[None]:
+def sole_use(folder: Path) -> Iterator[None]:
     """The folder for this process alone: two at work in one would tear each other's checkpoints.
 
     What a killed process left unfinished in it is removed; and the folder itself, where this run leaves nothing in it.

@@ -140,6 +140,20 @@ def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth:
     return seconds / pairs / _TRAIN
 
 
+def memory_of(job: Job) -> int:
+    """Bytes of memory that a run takes on the device that its models compute on, about, for sharing one out.
+
+    Weights, gradients, AdamW's two moments and a strategy's copy of the weights in float32 (20 bytes a parameter),
+    twice where a teacher of the same size is there; activations of a batch of the longest pairs (34 bytes a token, layer
+    and unit of width, Korthikanti et al. 2022, arXiv:2205.05198, their attention scores apart); and 1 GiB for CUDA.
+    """
+    shape, training = job.plan(0).shape, job.strategy.training
+    layers = max(job.backbone.layers, shape.layers)
+    parameters = shape.parameters * layers / max(shape.layers, 1)
+    activations = 34 * training.batch_size * job.max_length * shape.width * layers
+    return int(20 * parameters * (2 if job.recipe.teachers else 1) + activations) + (1 << 30)
+
+
 def about(seconds: float) -> str:
     """A time as people say it.
 

@@ -1,0 +1,111 @@
+"""A sweep on three machines of a Ray cluster: processes of this one, each machine with a cache of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import clbench
+from clbench.errors import UserError
+from clbench.runtime.events import Event, listening
+from clbench.schema.sweep import read_sweep
+from clbench.sweep import units
+from clbench.sweep.executors.local import Local
+from clbench.sweep.plan import SweepPlan, make_plan
+from clbench.sweep.scheduler import State, run_units
+
+ray = pytest.importorskip("ray")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from clbench.sweep.executors.ray import Ray  # noqa: E402
+
+# Ray's own, of sockets and files that its processes still hold when this one ends.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class Machines:
+    """A cluster whose machines can be ended."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.cluster = Cluster()
+        self.nodes = [
+            self.cluster.add_node(num_cpus=1, env_vars={"CLBENCH_CACHE": str(folder / f"cache-{number}")})
+            for number in range(count)
+        ]
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def cache(self, number: int) -> Path:
+        return self.folder / f"cache-{number}"
+
+    def end(self, number: int) -> None:
+        """As if somebody had pulled the plug: the raylet and all that it has started."""
+        raylet = self.nodes[number].all_processes["raylet"][0].process
+        everybody = [*psutil.Process(raylet.pid).children(recursive=True), psutil.Process(raylet.pid)]
+        for process in everybody:
+            process.kill()
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
+    monkeypatch.setenv("RAY_health_check_period_ms", "500")
+    monkeypatch.setenv("RAY_health_check_timeout_ms", "1000")
+    monkeypatch.setenv("RAY_health_check_failure_threshold", "2")
+    found = Machines(tmp_path / "machines", 3)
+    yield found
+    ray.shutdown()
+    found.cluster.shutdown()
+
+
+def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State]:
+    plan = make_plan(read_sweep(str(path)), base)
+    with executor as pool:
+        pool.open(plan, units.SweepPaths.of(base))
+        return plan, run_units(pool, plan, pool.pass_time())
+
+
+def test_records_are_those_of_local_and_nothing_is_made_twice_where_one_machine_is_lost(
+    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sweep_file(strategies=["naive", "replay"])
+    killed: list[str] = []
+
+    def kill(event: Event) -> None:
+        # The third run that begins: by then there is something to lose.
+        if event.kind == "start" and " on small, " in event.task and not killed:
+            killed.append(event.task)
+            machines.end(2)
+
+    with listening(kill):
+        plan, state = carried_out(path, tmp_path / "runs", Ray(None, machines.address))
+    assert killed
+    assert (state.done, dict(state.failed)) == (4, {})
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
+    there, state = carried_out(path, tmp_path / "local", Local(2))
+    assert state.done == 4
+    for one, other in zip(plan.runs, there.runs, strict=True):
+        found, expected = (clbench.read_record(run.folder) for run in (one, other))
+        assert found.without_times() == expected.without_times(), str(one)
+        assert sorted(path.name for path in one.folder.iterdir()) == sorted(path.name for path in other.folder.iterdir())
+    assert not list(machines.cache(0).glob("runs/*/*/seed-*")), "what was brought back is not kept twice"
+
+
+def test_another_version_is_refused(
+    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clbench.sweep.remote.__version__", "0.0.0")
+    with pytest.raises(UserError, match=r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"):
+        carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
+
+
+def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match=r"^--address 127\.0\.0\.1:1: no Ray cluster answers there"):
+        Ray(None, "127.0.0.1:1").__enter__()
