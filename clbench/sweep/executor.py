@@ -111,9 +111,9 @@ class Executor(ABC):
 
 def _executors(module: ModuleType) -> Iterator[tuple[str, type[Executor]]]:
     for one in vars(module).values():
-        if isinstance(one, type) and issubclass(one, Executor) and one.__module__ == module.__name__:
-            if isinstance(name := vars(one).get("name"), str):
-                yield name, one
+        own = isinstance(one, type) and issubclass(one, Executor) and one.__module__ == module.__name__
+        if own and isinstance(name := vars(one).get("name"), str):
+            yield name, one
 
 
 EXECUTORS: Registry[type[Executor]] = Registry("executor", "clbench.sweep.executors", "clbench.executors", _executors)

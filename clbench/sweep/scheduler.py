@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -150,8 +150,8 @@ class _Scheduler:
     def _is_over(self, place: int) -> bool:
         return place in self.done or place in self.failed
 
-    def _redo(self, lost: Sequence[int] | Any) -> None:
-        """What others wait for, and nobody has any more, is done again; those that run already make it for themselves."""
+    def _redo(self, lost: Collection[int]) -> None:
+        """What others wait for, and nobody has any more, is done again; who runs already makes it for himself."""
         again = {
             place for place in lost if place in self.done and any(one in self.blocked for one in self.followers[place])
         }

@@ -144,8 +144,8 @@ def memory_of(job: Job) -> int:
     """Bytes of memory that a run takes on the device that its models compute on, about, for sharing one out.
 
     Weights, gradients, AdamW's two moments and a strategy's copy of the weights in float32 (20 bytes a parameter),
-    twice where a teacher of the same size is there; activations of a batch of the longest pairs (34 bytes a token, layer
-    and unit of width, Korthikanti et al. 2022, arXiv:2205.05198, their attention scores apart); and 1 GiB for CUDA.
+    twice where a teacher of the same size is there; activations of a batch of the longest pairs (34 bytes a token,
+    layer and unit of width, Korthikanti et al. 2022, arXiv:2205.05198, attention scores apart); and 1 GiB for CUDA.
     """
     shape, training = job.plan(0).shape, job.strategy.training
     layers = max(job.backbone.layers, shape.layers)

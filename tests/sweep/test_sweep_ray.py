@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,8 @@ ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 
 from clbench.sweep.executors.ray import Ray  # noqa: E402
-
-# Ray's own, of sockets and files that its processes still hold when this one ends.
-pytestmark = pytest.mark.filterwarnings("ignore")
+from clbench.testing import executor_checks  # noqa: E402
+from clbench.testing.executors import CHECKS  # noqa: E402
 
 
 class Machines:
@@ -54,15 +54,25 @@ class Machines:
             process.kill()
 
 
-@pytest.fixture
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
-    monkeypatch.setenv("RAY_health_check_period_ms", "500")
-    monkeypatch.setenv("RAY_health_check_timeout_ms", "1000")
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "2")
-    found = Machines(tmp_path / "machines", 3)
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    found = Machines(tmp_path_factory.mktemp("machines"), 3)
     yield found
     ray.shutdown()
     found.cluster.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _apart() -> Iterator[None]:
+    """No test leaves this process in the cluster."""
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.parametrize("number", range(len(CHECKS)), ids=[check.__name__ for check in CHECKS])
+def test_battery(machines: Machines, number: int) -> None:
+    options = ["--ray", machines.address, "--workers", "2"]
+    executor_checks(lambda: Ray(2, machines.address), options)[number]()
 
 
 def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State]:
@@ -72,7 +82,20 @@ def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State
         return plan, run_units(pool, plan, pool.pass_time())
 
 
-def test_records_are_those_of_local_and_nothing_is_made_twice_where_one_machine_is_lost(
+def test_another_version_is_refused(
+    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clbench.sweep.remote.__version__", "0.0.0")
+    with pytest.raises(UserError, match=r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"):
+        carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
+
+
+def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match=r"^--address 127\.0\.0\.1:1: no Ray cluster answers there"):
+        Ray(None, "127.0.0.1:1").__enter__()
+
+
+def test_a_machine_that_is_lost_costs_its_units_alone(
     machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = sweep_file(strategies=["naive", "replay"])
@@ -87,6 +110,8 @@ def test_records_are_those_of_local_and_nothing_is_made_twice_where_one_machine_
     with listening(kill):
         plan, state = carried_out(path, tmp_path / "runs", Ray(None, machines.address))
     assert killed
+    assert len(state.notes) == 1
+    assert re.fullmatch(r"machine \S+ is gone\.", state.notes[0])
     assert (state.done, dict(state.failed)) == (4, {})
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
     there, state = carried_out(path, tmp_path / "local", Local(2))
@@ -94,18 +119,7 @@ def test_records_are_those_of_local_and_nothing_is_made_twice_where_one_machine_
     for one, other in zip(plan.runs, there.runs, strict=True):
         found, expected = (clbench.read_record(run.folder) for run in (one, other))
         assert found.without_times() == expected.without_times(), str(one)
-        assert sorted(path.name for path in one.folder.iterdir()) == sorted(path.name for path in other.folder.iterdir())
+        assert sorted(path.name for path in one.folder.iterdir()) == sorted(
+            path.name for path in other.folder.iterdir()
+        )
     assert not list(machines.cache(0).glob("runs/*/*/seed-*")), "what was brought back is not kept twice"
-
-
-def test_another_version_is_refused(
-    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clbench.sweep.remote.__version__", "0.0.0")
-    with pytest.raises(UserError, match=r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"):
-        carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
-
-
-def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> None:
-    with pytest.raises(UserError, match=r"^--address 127\.0\.0\.1:1: no Ray cluster answers there"):
-        Ray(None, "127.0.0.1:1").__enter__()

@@ -108,7 +108,7 @@ class Local(Executor):
         return Over(ended)
 
     def _share_threads(self) -> None:
-        """While there is not enough to do for all, those that work take the others' threads; no result depends on it."""
+        """While there is not enough to do for all, those that work take the others' threads; no result tells."""
         busy = [worker for worker in self.workers if worker.busy]
         each, more = divmod(self.threads, max(1, len(busy)))
         for number, worker in enumerate(busy):

@@ -31,7 +31,7 @@ from clbench.sweep.remote import (
     packed_data,
     this_machine,
 )
-from clbench.sweep.units import Ended, SweepPaths, time_pass, warm_up
+from clbench.sweep.units import Ended, SweepPaths, warm_up
 from clbench.sweep.workload import PassTime, Workload, memory_of
 
 if TYPE_CHECKING:
