@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -13,8 +14,12 @@ import click
 @click.option("--out", "folder", default="runs/compare", show_default=True, type=click.Path(path_type=Path),
               help="Where comparison.png, .svg and .html go.")  # fmt: skip
 @click.option("--plot/--no-plot", default=True, help="With or without curves, in the terminal and as files.")
+@click.option("--pdf", is_flag=True, help="The curves as comparison.pdf as well, fonts embedded.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write the figures as FILE, and the tests beside it as FILE-pairs.")  # fmt: skip
+@click.option("--latex", "latex_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write the figures as a LaTeX table, bold where the tests bear it.")  # fmt: skip
+@click.option("--figures", metavar="NAMES", help="Of the LaTeX table, such as lifetime_accuracy,forgetting.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--no-check", is_flag=True, help="Trust the stored figures instead of computing them again.")
 def command(
@@ -22,7 +27,10 @@ def command(
     balanced: bool,
     folder: Path,
     plot: bool,
+    pdf: bool,
     csv_file: Path | None,
+    latex_file: Path | None,
+    figures: str | None,
     as_json: bool,
     no_check: bool,
 ) -> None:
@@ -33,8 +41,10 @@ def command(
     the same experiences.
     """
     from clbench.compare import compare, read_models, report
+    from clbench.compare.latex import latex
     from clbench.plots import overlay, overlay_page, overlay_picture
     from clbench.runtime.console import out, print_json, progress
+    from clbench.storage.writing import write_whole
 
     files: list[Path] = []
     with progress(quiet=as_json) as bars:
@@ -47,12 +57,15 @@ def command(
         if plot:
             task = bars.add_task("draw", total=None)
             drawn = overlay([(model.name, model.records) for model in models])
-            files += overlay_picture(drawn, folder / "comparison", balanced=balanced)
+            files += overlay_picture(drawn, folder / "comparison", balanced=balanced, pdf=pdf)
             page = folder / "comparison.html"
             files.append(overlay_page(drawn, page, report.page_tables(comparison), balanced=balanced))
             bars.update(task, visible=False)
         if csv_file is not None:
             files += report.write_csv(comparison, csv_file)
+        if latex_file is not None:
+            names = [one for one in (figures or "").split(",") if one]
+            files.append(write_whole(latex_file, latex(comparison, ["clbench", *sys.argv[1:]], names)))
     if as_json:
         print_json(report.as_json(comparison) | {"written": [str(file) for file in files]})
         return

@@ -125,8 +125,8 @@ def overlay(models: Sequence[tuple[str, Sequence[Record]]]) -> Overlay:
     )
 
 
-def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple[Path, Path]:
-    """Draw the models' curves as ``path``.png and ``path``.svg.
+def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False, pdf: bool = False) -> tuple[Path, ...]:
+    """Draw the models' curves as ``path``.png and ``path``.svg, and as ``path``.pdf where asked.
 
     Above, the mean over the seen domains, as accuracy and as balanced accuracy; beneath, a small panel for each domain,
     grey until the experience that trains on it (and for good where none does). Lines are means over seeds, bands their
@@ -137,6 +137,7 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
         drawn: what to draw.
         path: without suffix.
         balanced: balanced accuracy in the small panels, and as what the best are chosen by.
+        pdf: a PDF as well, its fonts embedded as TrueType, as publishers ask for.
 
     Raises:
         UserError: the files cannot be written; what was half-written is removed.
@@ -183,7 +184,8 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False) -> tuple
                 f"at the foot: each model's {measure}, mean over the seen domains, the highest lifetime first"
             )
         figure.suptitle(f"{drawn.title}\n{note}", fontsize=11, x=0.01, ha="left")
-        files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
+        kinds = [".png", ".svg", *([".pdf"] if pdf else [])]
+        files = tuple(path.with_name(path.name + kind) for kind in kinds)
         save(figure, files)
     return files
 

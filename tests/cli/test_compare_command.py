@@ -104,3 +104,38 @@ def test_what_cannot_be_compared(runs: Path) -> None:
     written(runs / "other", "kd-6l", (0,), size=60)
     with pytest.raises(UserError, match="tested on different pairs of alpha"):
         called(runs / "kd", runs / "other")
+
+
+def test_latex_is_bold_where_the_tests_bear_it(runs: Path, tmp_path: Path) -> None:
+    """Of kd, lone (one seed, not told from kd) and pkd-from-pruned (worse): the first two are bold."""
+    written(runs / "strange", "50%_{of}$", (0,), size=150, worse=0.3)
+    called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "lifetime_accuracy,forgetting")
+    text = (tmp_path / "t.tex").read_text()
+    json_text = json.loads(called(runs, "--json", "--no-plot"))
+    means = {m["name"]: m["figures"]["lifetime_accuracy"] for m in json_text["models"]}
+    rows = {line.split(" & ")[0].strip(): line.split(" & ")[1:] for line in text.splitlines() if line.endswith(r"\\")}
+    kd = means["kd-6l"]
+    assert rows["kd-6l"][0] == (
+        rf"\textbf{{{100 * kd['mean']:.1f}}} {{\scriptsize $\pm$ {50 * (kd['high'] - kd['low']):.1f}}}"
+    )
+    verdicts = {(p["first"], p["second"]): p["first_is"] for p in json_text["pairs"]}
+    top = max(means, key=lambda name: means[name]["mean"])
+    for name in means:
+        beaten = verdicts.get((top, name)) == "better" or verdicts.get((name, top)) == "worse"
+        shown = name.replace("%", r"\%").replace("_", r"\_").replace("{", r"\{").replace("}", r"\}").replace("$", r"\$")
+        assert ("textbf" in rows[shown][0]) == (not beaten), name
+        assert "textbf" not in rows[shown][1], "no test is of forgetting"
+    assert any("textbf" not in cells[0] for name, cells in rows.items() if name != "Model")
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    with pytest.raises(UserError, match=r"^--figures lifetime: no model has such a figure; did you mean"):
+        called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "lifetime")
+
+
+def test_a_pdf_has_its_fonts_in_it(runs: Path, tmp_path: Path) -> None:
+    called(runs, "--out", tmp_path / "one", "--pdf")
+    called(runs, "--out", tmp_path / "two", "--pdf")
+    content = (tmp_path / "one" / "comparison.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert b"/FontFile2" in content, "TrueType, embedded"
+    assert b"/Type3" not in content
+    assert content == (tmp_path / "two" / "comparison.pdf").read_bytes()

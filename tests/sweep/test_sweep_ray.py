@@ -95,6 +95,15 @@ def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> No
         Ray(None, "127.0.0.1:1").__enter__()
 
 
+@pytest.mark.parametrize("address", ["head", "ray://head:10001", "head:", "head:99999", ""])
+def test_an_address_of_another_form(address: str) -> None:
+    if address:
+        with pytest.raises(UserError, match=r"^--address should be auto, local or HOST:PORT"):
+            Ray.of(1, address, 1)
+    else:
+        assert Ray.of(1, None, 1).address == "auto"
+
+
 def test_a_machine_that_is_lost_costs_its_units_alone(
     machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

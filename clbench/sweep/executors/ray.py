@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from clbench.errors import UserError, first_line
+from clbench.errors import UserError, first_line, short
 from clbench.sweep.executor import Executor, Over
 from clbench.sweep.plan import SweepPlan, Unit
 from clbench.sweep.remote import (
@@ -97,7 +98,7 @@ class Ray(Executor):
             import ray  # noqa: F401
         except ImportError as error:
             raise UserError(f"--executor ray needs the package ray; {_INSTALL}.") from error
-        return cls(workers, address or "auto")
+        return cls(workers, _checked(address or "auto"))
 
     @property
     def size(self) -> int:
@@ -114,8 +115,9 @@ class Ray(Executor):
             if self.address == "local":
                 ray.init("local", num_cpus=self.workers, include_dashboard=False, **options)
             else:
+                _reach(self.address)
                 ray.init(self.address, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"--address {self.address}: no Ray cluster answers there ({first_line(error)}); start one with "
                 "'ray start --head', or give local for this machine alone."
@@ -303,6 +305,25 @@ class Ray(Executor):
                 return False
             self.put[entry] = ray.put(files)
         return True
+
+
+def _checked(address: str) -> str:
+    """``address``, where it is a form that the executor knows."""
+    host, _, port = address.rpartition(":")
+    if address in ("auto", "local") or (host and "/" not in host and port.isdigit() and int(port) < 65536):
+        return address
+    raise UserError(f"--address should be auto, local or HOST:PORT of the cluster's head, but is {short(address)}.")
+
+
+def _reach(address: str) -> None:
+    """Ray itself knocks for minutes where nobody is at home.
+
+    Raises:
+        OSError: nobody is.
+    """
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _on(node: str, cores: int, gpu: float = 0.0, returns: int = 1) -> Any:
