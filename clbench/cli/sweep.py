@@ -79,9 +79,8 @@ def command(
     from clbench.sweep.workload import about
 
     paths, began = SweepPaths.of(base), time.monotonic()
-    if ray_address is not None:
-        executor_name, address = "ray", ray_address
-    executor = EXECUTORS.get(executor_name).of(workers, address, sweep.count)
+    chosen = (executor_name, address) if ray_address is None else ("ray", ray_address)
+    executor = EXECUTORS.get(chosen[0]).of(workers, chosen[1], sweep.count)
     state, seconds = State(0, {}), 0.0
     with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, executor as pool:
         reading = bars.add_task("look at what is there", total=None)
@@ -107,13 +106,10 @@ def command(
         if as_json:
             print_json(_described(plan, seconds))
         return
-    found = summarise(plan, dict(state.failed))
     for note in state.notes:
         click.echo(note, err=True)
-    if as_json:
-        print_json(found.as_json())
-    else:
-        _tell(found, file, base)
+    found = summarise(plan, dict(state.failed))
+    _tell(found, file, base, as_json)
     sys.exit(1 if found.failed else LEFT if found.left else 0)
 
 
@@ -177,9 +173,12 @@ def _bars(bars: Progress) -> Listener:
     return listen
 
 
-def _tell(found: Summary, file: str, base: Path) -> None:
+def _tell(found: Summary, file: str, base: Path, as_json: bool) -> None:
     from clbench.sweep.summary import tables
 
+    if as_json:
+        print_json(found.as_json())
+        return
     show = out()
     for table in tables(found):
         show.print(table)
