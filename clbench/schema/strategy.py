@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic_core import to_jsonable_python as to_jsonable
@@ -49,6 +49,19 @@ class Work:
     steps: int
 
 
+class Verified(NamedTuple):
+    """Whether a strategy has been verified against its paper.
+
+    Attributes:
+        told: ``yes``: its equations and what they are taken of are the paper's, ``partly``: they are, but for what is
+            said; ``no``: nobody has looked.
+        checked: what was, and what is another than in the paper; one line.
+    """
+
+    told: Literal["yes", "partly", "no"]
+    checked: str
+
+
 class Strategy(Form):
     """What every strategy's file says; each method adds its own hyper-parameters as fields.
 
@@ -65,6 +78,9 @@ class Strategy(Form):
         rehearses: whether it trains on remembered pairs beside the new ones.
         needs_path: whether it needs the path of the weights through inception, see :meth:`observer`.
         scenarios: those that the method is defined for, see :mod:`clbench.schema.scenario`; another is refused.
+        needs_encoder: whether it changes an encoder's matrices, which a model without an encoder has none of.
+        averages: whether what is evaluated are other weights than those that go on training, see :meth:`evaluated`.
+        verified: against its paper.
         name: what ``--strategy`` is given.
         title: one line for people; empty for none.
         citation: where the method comes from, or ``none stated``.
@@ -79,6 +95,9 @@ class Strategy(Form):
     rehearses: ClassVar[bool] = False
     needs_path: ClassVar[bool] = False
     scenarios: ClassVar[tuple[Scenario, ...]] = get_args(Scenario)
+    needs_encoder: ClassVar[bool] = False
+    averages: ClassVar[bool] = False
+    verified: ClassVar[Verified] = Verified("no", "its author does not say what was checked")
 
     name: Name
     title: str = ""
@@ -116,6 +135,23 @@ class Strategy(Form):
         Raises:
             UserError: a setting does not fit the stream.
         """
+
+    def evaluated(self, state: State) -> Mapping[str, Tensor]:
+        """The values of parameters, by name, that are evaluated in place of those that go on training.
+
+        Asked inside an experience as well, so that :meth:`state` has to be there at every step, where the trait
+        ``averages`` is set; else never.
+        """
+        return {}
+
+    def epoch_pairs(self, new: int, met: int) -> int:
+        """New and remembered pairs that an epoch goes through, those apart that come beside new ones in their batches.
+
+        Args:
+            new: pairs of what the experience trains on.
+            met: pairs of all domains that the model has met, the new one included.
+        """
+        return new
 
     def observer(self) -> Observer | None:
         """What has to watch inception's last training; None where the method needs no path."""

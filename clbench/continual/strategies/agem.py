@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from clbench.errors import UserError
-from clbench.schema.strategy import Remembered, State, Strategy, Work, own_plugin
+from clbench.schema.strategy import Remembered, State, Strategy, Verified, Work, own_plugin
 
 
 class Agem(Strategy):
@@ -18,6 +18,10 @@ class Agem(Strategy):
     """
 
     rehearses: ClassVar[bool] = True
+    verified: ClassVar[Verified] = Verified(
+        "yes",
+        "the projection (equation 11) against a form written out; the sample is of equal parts of the domains",
+    )
 
     method: Literal["agem"]
     patterns_per_experience: Remembered

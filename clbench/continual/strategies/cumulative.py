@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from clbench.schema.strategy import State, Strategy
+from clbench.schema.strategy import State, Strategy, Verified
 
 
 class Cumulative(Strategy):
     """Every experience trains on all seen domains: an upper reference."""
 
     trains_on: ClassVar[Literal["new", "met", "all"]] = "met"
+    verified: ClassVar[Verified] = Verified(
+        "yes",
+        "there is no equation: every experience on all pairs met",
+    )
 
     method: Literal["cumulative"]
 

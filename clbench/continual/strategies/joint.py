@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from clbench.schema.strategy import Strategy
+from clbench.schema.strategy import Strategy, Verified
 
 
 class Joint(Strategy):
     """All domains at once, from the model at inception: an upper reference, not a continual learner."""
 
     trains_on: ClassVar[Literal["new", "met", "all"]] = "all"
+    verified: ClassVar[Verified] = Verified(
+        "yes",
+        "there is no equation: one experience on all pairs",
+    )
 
     method: Literal["joint"]
 
