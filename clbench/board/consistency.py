@@ -52,7 +52,11 @@ def _trained(
         if point.met != stage.met:
             yield f"field 'points' should have met {', '.join(stage.met)} at the end of {point.name}."
         if number:
-            pairs = sum(splits[name]["train"].size if "train" in splits[name] else 0 for name in stage.trains_on)
+            new, met = (
+                sum(splits[name]["train"].size if "train" in splits[name] else 0 for name in names_)
+                for names_ in (stage.trains_on, stage.met)
+            )
+            pairs = form.epoch_pairs(new, met)
             seen += training.epochs * pairs
             steps += training.epochs * math.ceil(pairs / training.batch_size)
         # How many steps a plug-in's loader makes of them nobody knows here.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from clbench.continual.benchmark import Experience
 from clbench.encoder.classifier import predict
@@ -79,6 +79,24 @@ def untouched(model: nn.Module) -> Iterator[None]:
         random.setstate(states[2])
         if on_device:
             torch.cuda.set_rng_state_all(on_device)
+
+
+@contextmanager
+def standing_in(model: nn.Module, values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within it the model's parameters of these names have these values, where they lie; afterwards their own."""
+    own = {name: model.get_parameter(name).detach().clone() for name in values}
+    put(model, values)
+    try:
+        yield
+    finally:
+        put(model, own)
+
+
+@torch.no_grad()
+def put(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Give the model's parameters of these names these values; they stay where they are, as graphs need it."""
+    for name, value in values.items():
+        model.get_parameter(name).copy_(value)
 
 
 def look(model: nn.Module, evaluate: Evaluate) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

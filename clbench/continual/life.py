@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from clbench.continual import checkpoint
 from clbench.continual.benchmark import Experience, benchmark
-from clbench.continual.evaluation import Evaluate, Point, look
+from clbench.continual.evaluation import Evaluate, Point, look, put, standing_in
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import NotFinite
@@ -87,7 +89,7 @@ def live(
     checkpoints: Checkpoints,
     path: Mapping[str, Tensor] | None = None,
 ) -> list[Point]:
-    """Let ``model`` live through ``experiences``; it is changed in place and ends as its last experience leaves it.
+    """Let ``model`` live through ``experiences``; it is changed in place and ends as it was evaluated last.
 
     Experience 0 is inception: the model comes trained on it, and the strategy takes what it needs of it.
 
@@ -129,19 +131,29 @@ def live(
         training = TrainingPlugin(strategy.training, judged, watch.step)
         epochs = strategy.training.epochs if number else 0
         learner = build(strategy, model, training, stream[:number], state, epochs)
+        shown = partial(_evaluated, strategy, model, learner) if strategy.averages else nullcontext
+        watch.shown = training.shown = shown
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
         watch.finish(training.validation)
         if number:
             events.end(f"live through {stage.name}")
         if checkpoints.snapshots:
-            checkpoints.snapshots.write(points[-1])
+            with shown():
+                checkpoints.snapshots.write(points[-1])
         state = strategy.state(learner)
         points[-1] = replace(points[-1], held_bytes=held_bytes(state))
         left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
         checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
+    if strategy.averages:
+        put(model, strategy.evaluated(state))
     model.zero_grad()
     model.eval()
     return points
+
+
+def _evaluated(strategy: Strategy, model: nn.Module, learner: Any) -> AbstractContextManager[None]:
+    """Within it the model has the weights that are evaluated in the place of those that train."""
+    return standing_in(model, strategy.evaluated(strategy.state(learner)))
 
 
 class _Watch:
@@ -154,6 +166,7 @@ class _Watch:
         self.evaluate = evaluation.evaluate if number or evaluation.at_inception is None else evaluation.at_inception
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
+        self.shown: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def step(self, step: int, steps: int, examples: int) -> None:
         """After an optimizer step; the last one is followed by the final point and is not looked at twice."""
@@ -170,7 +183,8 @@ class _Watch:
     def _look(self, final: bool, validation: dict[str, float]) -> None:
         stage = self.stage
         try:
-            found, likely = look(self.model, self.evaluate)
+            with self.shown():
+                found, likely = look(self.model, self.evaluate)
         except NotFinite as error:
             raise NotFinite(f"after {self.steps} steps, on {stage.name}: {error}") from error
         self.points.append(
