@@ -49,6 +49,7 @@ class Point:
         probabilities: what the model gave to the classes, by domain float16 (N, W), see
             :func:`clbench.record.probabilities.kept`; empty before its end, and where the evaluation gives none.
         held_bytes: what the strategy holds between this experience and the next; 0 before its end.
+        remembered_pairs: of which it holds the rows; None but at the end of an experience within a budget of memory.
     """
 
     experience: int
@@ -60,6 +61,7 @@ class Point:
     predictions: dict[str, np.ndarray]
     validation: dict[str, float] = field(default_factory=dict)
     held_bytes: int = 0
+    remembered_pairs: int | None = None
     probabilities: dict[str, np.ndarray] = field(default_factory=dict)
 
 

@@ -24,7 +24,8 @@ from clbench.errors import NotFinite
 from clbench.metrics.scores import accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
-from clbench.schema.strategy import Stage, Strategy, held_bytes, stages
+from clbench.schema.budget import Bounded, remembered_pairs
+from clbench.schema.strategy import Stage, State, Strategy, held_bytes, stages
 
 
 class SnapshotWriter(Protocol):
@@ -82,7 +83,7 @@ class Checkpoints:
 def live(
     model: nn.Module,
     experiences: Sequence[Experience],
-    strategy: Strategy,
+    strategy: Strategy | Bounded,
     *,
     seed: int,
     evaluation: Evaluation,
@@ -97,7 +98,7 @@ def live(
         model: ``forward(rows: int64 (B,)) -> logits (B, C)``; a deep copy of it must share its token store. Where the
             experiences open classes one after another, its attribute ``open`` is set to what they say.
         experiences: the stream in order, the first domain included.
-        strategy: how it learns.
+        strategy: how it learns, and within which budget.
         seed: the run's; every experience draws from generators seeded by a hash of it and the experience's number.
         evaluation: how it is evaluated.
         checkpoints: where it is kept.
@@ -111,6 +112,8 @@ def live(
             (:class:`~clbench.errors.NotFinite`, with domain and step); the checkpoints of the experiences before stay.
         ValueError: ``path`` is that of a model with other parameters.
     """
+    bounds = strategy if isinstance(strategy, Bounded) else Bounded(strategy)
+    strategy = bounds.form
     planned = stages(strategy, [experience.name for experience in experiences])
     by_name = {experience.name: experience for experience in experiences}
     stream = benchmark(experiences).train_stream
@@ -130,7 +133,7 @@ def live(
         judged = [by_name[name] for name in stage.trains_on]
         training = TrainingPlugin(strategy.training, judged, watch.step)
         epochs = strategy.training.epochs if number else 0
-        learner = build(strategy, model, training, stream[:number], state, epochs)
+        learner = build(strategy, model, training, stream[:number], state, epochs, bounds.steps_of(number))
         shown = partial(_evaluated, strategy, model, learner) if strategy.averages else nullcontext
         watch.shown = training.shown = shown
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
@@ -141,7 +144,7 @@ def live(
             with shown():
                 checkpoints.snapshots.write(points[-1])
         state = strategy.state(learner)
-        points[-1] = replace(points[-1], held_bytes=held_bytes(state))
+        points[-1] = _with_held(points[-1], state, bounds)
         left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
         checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
     if strategy.averages:
@@ -149,6 +152,13 @@ def live(
     model.zero_grad()
     model.eval()
     return points
+
+
+def _with_held(point: Point, state: State, bounds: Bounded) -> Point:
+    """The point with what the strategy holds; pairs are counted where there is a budget of memory."""
+    held, pairs = held_bytes(state), remembered_pairs(state)
+    bounds.check_held(held, pairs)
+    return replace(point, held_bytes=held, remembered_pairs=None if bounds.memory is None else pairs)
 
 
 def _evaluated(strategy: Strategy, model: nn.Module, learner: Any) -> AbstractContextManager[None]:

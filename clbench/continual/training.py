@@ -90,9 +90,17 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
 
 
 class RowLoaderPlugin(avalanche.SupervisedPlugin):
-    """Puts :class:`RowLoader` in front of whatever loader the strategy and its plugins chose. The last plugin."""
+    """Puts :class:`RowLoader` in front of whatever loader the strategy and its plugins chose. The last plugin.
+
+    Args:
+        most_steps: of an epoch; None for no limit.
+    """
+
+    def __init__(self, most_steps: int | None = None) -> None:
+        super().__init__()
+        self.most_steps = most_steps
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         store = getattr(strategy.model, "store", None)
         lengths = None if store is None else store.lengths
-        strategy.dataloader = RowLoader(strategy.dataloader, lengths, strategy.device)
+        strategy.dataloader = RowLoader(strategy.dataloader, lengths, strategy.device, self.most_steps)

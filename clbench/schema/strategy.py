@@ -49,6 +49,25 @@ class Work:
     steps: int
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a strategy needs at most, for :mod:`clbench.schema.budget`.
+
+    Attributes:
+        step_pairs: whose gradient a step takes, new ones and those of a memory that come beside them.
+        copies: numbers that it holds for each parameter of the model.
+        pairs: that it remembers.
+        pair_bytes: of its tensors, for each of them.
+        other_bytes: of what is left.
+    """
+
+    step_pairs: int
+    copies: int = 0
+    pairs: int = 0
+    pair_bytes: int = 0
+    other_bytes: int = 0
+
+
 class Verified(NamedTuple):
     """Whether a strategy has been verified against its paper.
 
@@ -120,7 +139,8 @@ class Strategy(Form):
     def state(self, learner: Any) -> State:
         """What the next experience needs of Avalanche's strategy ``learner``: flat tensors by name.
 
-        The plugin of :meth:`plugin` is :func:`own_plugin`.
+        The plugin of :meth:`plugin` is :func:`own_plugin`. Rows of remembered pairs are called ``rows``, or end so
+        after a slash, ``0/rows``: a budget counts them.
         """
         return {}
 
@@ -161,12 +181,29 @@ class Strategy(Form):
         """How long a step of training takes, of what one of naive training takes; for foretelling a sweep's time."""
         return 1.0
 
+    def gradients(self, work: Work) -> float:
+        """Pairs whose gradient the method takes in an experience beside those that its steps train on."""
+        return 0.0
+
     def passes(self, work: Work) -> float:
         """What the method computes in an experience beside training on its examples, in passes of one pair forward.
 
         A gradient takes three: one forward, about two backward. What has no pass of a model in it counts nothing.
         """
-        return 0.0
+        return 3.0 * self.gradients(work)
+
+    def means(self, experiences: int, classes: int) -> Means | None:
+        """What it needs at most; None where nobody has said, upon which a budget refuses it.
+
+        Args:
+            experiences: of the life.
+            classes: that the model tells apart.
+        """
+        return None
+
+    def remembering(self, pairs: int, experiences: int) -> Strategy:
+        """The same with a memory of so many pairs at the end of a life, fewer than it has."""
+        return self.model_copy(update={"memory_size": pairs})
 
     def quick(self) -> Strategy:
         """The same for ``--quick``: one epoch an experience."""

@@ -317,11 +317,42 @@ def weights_and_gradients_are_finite(world: _World) -> None:
     expect(not same_weights(lived.model, world.inceptions[0].model), "nothing was learned in a whole life")
 
 
+def what_it_needs_is_what_it_says(world: _World) -> None:
+    """Where means() says what it needs at most, it holds and trains on no more; a budget rests on that."""
+    form, sizes = world.form, [len(one.train_rows) for one in world.small.experiences]
+    means = form.means(len(sizes), 2)
+    if means is None:
+        return
+    expect(means.step_pairs >= form.training.batch_size, "step_pairs of means() should hold the new pairs of a step")
+    parameters = sum(p.numel() for p in world.inceptions[0].model.parameters())
+    before = 0
+    for point in (point for point in world.whole.points if point.final):
+        pairs = means.pairs * means.pair_bytes
+        most = 4 * means.copies * parameters + pairs + means.other_bytes
+        expect(point.held_bytes <= most, f"it holds {point.held_bytes:,} bytes, but means() says {most:,} at most")
+        before = max(before, point.held_bytes)
+    expect(before > 0 or not (means.copies or means.pairs), "means() says that it holds something, but it does not")
+    steps, examples = world.whole.points[-1].step, world.whole.points[-1].examples
+    most = steps * means.step_pairs
+    expect(examples <= most, f"{steps} steps trained on {examples} pairs, but means() says {most} at most")
+
+
+def a_smaller_memory_is_smaller(world: _World) -> None:
+    """remembering() gives a strategy that holds as many pairs as it was asked for, and no more."""
+    form = world.form
+    means = form.means(3, 2)
+    if means is None or means.pairs <= 6:
+        return
+    small_form = form.remembering(6, 3)
+    told = small_form.means(3, 2)
+    expect(told is not None and 0 < told.pairs <= 6, "remembering(6, 3) should remember 6 pairs at most by means()")
+
+
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, traits_hold, same_seed_same_bits,
     resumes_to_the_same_bits, evaluation_disturbs_nothing, state_is_tensors, state_survives_restore,
     experience_0_is_protected, weights_and_gradients_are_finite, class_incremental_where_it_claims,
-    task_incremental_where_it_claims,
+    task_incremental_where_it_claims, what_it_needs_is_what_it_says, a_smaller_memory_is_smaller,
 )  # fmt: skip
 
 

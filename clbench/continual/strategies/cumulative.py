@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from clbench.schema.strategy import State, Strategy, Verified
+from clbench.schema.strategy import Means, State, Strategy, Verified
 
 
 class Cumulative(Strategy):
@@ -29,3 +29,6 @@ class Cumulative(Strategy):
             learner.dataset = past[0].dataset
         for experience in past[1:]:
             learner.dataset = learner.dataset.concat(experience.dataset)
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size)

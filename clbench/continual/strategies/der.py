@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Remembered, State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, Work, own_plugin
 
 
 class Der(Strategy):
@@ -46,3 +46,11 @@ class Der(Strategy):
 
     def burden(self) -> float:
         return 1 + self.memory_batch_size / self.training.batch_size
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(
+            self.training.batch_size + self.memory_batch_size,
+            pairs=self.memory_size,
+            pair_bytes=16 + 5 * classes,
+            other_bytes=8,
+        )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Remembered, State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, Work, own_plugin
 
 
 class DerPlusPlus(Strategy):
@@ -48,3 +48,11 @@ class DerPlusPlus(Strategy):
 
     def burden(self) -> float:
         return 1 + (1 + (self.alpha > 0)) * self.memory_batch_size / self.training.batch_size
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(
+            self.training.batch_size + (1 + (self.alpha > 0)) * self.memory_batch_size,
+            pairs=self.memory_size,
+            pair_bytes=16 + 5 * classes,
+            other_bytes=8,
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import State, Strategy, Verified, own_plugin
+from clbench.schema.strategy import Means, State, Strategy, Verified, own_plugin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,3 +45,6 @@ class Ema(Strategy):
 
     def evaluated(self, state: State) -> Mapping[str, Tensor]:
         return {name.removeprefix("average/"): value for name, value in state.items()}
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=1)

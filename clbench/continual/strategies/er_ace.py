@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Remembered, State, Strategy, Verified, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, own_plugin
 
 
 class ErAce(Strategy):
@@ -43,3 +43,8 @@ class ErAce(Strategy):
 
     def burden(self) -> float:
         return 1 + self.memory_batch_size / self.training.batch_size
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(
+            self.training.batch_size + self.memory_batch_size, pairs=self.memory_size, pair_bytes=16, other_bytes=8
+        )

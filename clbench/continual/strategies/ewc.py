@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from clbench.schema.strategy import State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, State, Strategy, Verified, Work, own_plugin
 
 
 class Ewc(Strategy):
@@ -84,10 +84,13 @@ class Ewc(Strategy):
             value = value.to(device)
             kept[part][int(number)][name] = avalanche.ParamData(name, value.shape, init_tensor=value, device=device)
 
-    def passes(self, work: Work) -> float:
+    def gradients(self, work: Work) -> float:
         """The Fisher information of every experience takes the gradient of each of its pairs once."""
-        return 3.0 * work.pairs
+        return float(work.pairs)
 
     def burden(self) -> float:
         """The Fisher information costs about an epoch."""
         return 1 + 1 / self.training.epochs
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=2 * (1 if self.mode == "online" else experiences))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from clbench.schema.strategy import Remembered, State, Strategy, Verified, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, own_plugin
 
 
 class Gdumb(Strategy):
@@ -43,3 +43,6 @@ class Gdumb(Strategy):
     def epoch_pairs(self, new: int, met: int) -> int:
         """An epoch goes through the memory, and through nothing else."""
         return min(self.memory_size, met)
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=1, pairs=self.memory_size, pair_bytes=24)

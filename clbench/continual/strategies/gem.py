@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Remembered, State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, Work, own_plugin
 
 
 class Gem(Strategy):
@@ -46,9 +46,9 @@ class Gem(Strategy):
             {name: state[f"{number}/{name}"] for name in ("rows", "labels")} for number in range(len(past))
         ]
 
-    def passes(self, work: Work) -> float:
+    def gradients(self, work: Work) -> float:
         """Every step takes the gradient of a sample of each earlier domain's memory."""
-        return 3.0 * work.steps * work.experience * self._sample
+        return 1.0 * work.steps * work.experience * self._sample
 
     def burden(self) -> float:
         """With two domains in the memory."""
@@ -57,3 +57,9 @@ class Gem(Strategy):
     @property
     def _sample(self) -> int:
         return min(self.sample_size or self.patterns_per_experience, self.patterns_per_experience)
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, pairs=experiences * self.patterns_per_experience, pair_bytes=16)
+
+    def remembering(self, pairs: int, experiences: int) -> Strategy:
+        return self.model_copy(update={"patterns_per_experience": pairs // experiences})

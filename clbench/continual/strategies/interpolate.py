@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Strategy, Verified
+from clbench.schema.strategy import Means, Strategy, Verified
 
 
 class Interpolate(Strategy):
@@ -28,3 +28,6 @@ class Interpolate(Strategy):
         from clbench.continual.averaging import BeforeAndAfter
 
         return BeforeAndAfter(self.alpha)
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from clbench.schema.strategy import Strategy, Verified
+from clbench.schema.strategy import Means, Strategy, Verified
 
 
 class Joint(Strategy):
@@ -22,3 +22,6 @@ class Joint(Strategy):
         from clbench.continual import avalanche
 
         return avalanche.JointTraining
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size)

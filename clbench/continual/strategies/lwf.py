@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, State, Strategy, Verified, Work, own_plugin
 
 
 class Lwf(Strategy):
@@ -79,3 +79,6 @@ class Lwf(Strategy):
     def burden(self) -> float:
         """The old model is asked as well, forward only: a third of a step."""
         return 4 / 3
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=1, other_bytes=8 * classes)

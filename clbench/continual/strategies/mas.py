@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, State, Strategy, Verified, Work, own_plugin
 
 
 class Mas(Strategy):
@@ -39,10 +39,13 @@ class Mas(Strategy):
     def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
         own_plugin(learner).restore(state, next(learner.model.parameters()).device)
 
-    def passes(self, work: Work) -> float:
+    def gradients(self, work: Work) -> float:
         """The importance takes the gradient of each of the experience's pairs once."""
-        return 3.0 * work.pairs
+        return float(work.pairs)
 
     def burden(self) -> float:
         """The importance costs about an epoch."""
         return 1 + 1 / self.training.epochs
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from clbench.schema.strategy import Strategy, Verified
+from clbench.schema.strategy import Means, Strategy, Verified
 
 
 class Naive(Strategy):
@@ -16,3 +16,6 @@ class Naive(Strategy):
     )
 
     method: Literal["naive"]
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size)
