@@ -55,9 +55,9 @@ def test_the_examples_of_pieces_of_ones_own(
 ) -> None:
     place = tmp_path / "plugins"
     shutil.copytree(ROOT / "examples" / "plugins", place)
-    names = ("prune_neurons.py", "derpp.py", "stability_plasticity.py", "sqlite_pairs.py")
+    names = ("prune_neurons.py", "dark_replay.py", "stability_plasticity.py", "sqlite_pairs.py")
     clbench(
-        installed, place, "run", "--model", "./prune-neurons.yaml", "--strategy", "./derpp.yaml",
+        installed, place, "run", "--model", "./prune-neurons.yaml", "--strategy", "./dark-replay.yaml",
         "--stream", str(small_stream), "--backbone", str(small_backbone), "--quiet", "--quick", "--out", "run",
         *(word for name in names for word in ("--plugin", name)),
     )  # fmt: skip

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from clbench.board.budget import budget_problems, life_of, within
 from clbench.errors import UserError
 from clbench.record.forms import Record
 from clbench.record.parts import EvaluationPoint
+from clbench.schema.budget import Bounded
 from clbench.schema.shipped import names
-from clbench.schema.strategy import Stage, Strategy, parse_strategy, stages
+from clbench.schema.strategy import Stage, parse_strategy, stages
 
 
 def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
@@ -33,7 +35,12 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         wanted = ", ".join(stage.name for stage in planned)
         yield f"field 'points' should end the experiences {wanted}, in this order."
         return
-    yield from _trained(record, form, finals, planned)
+    bounds = within(record, form)
+    if isinstance(bounds, str):
+        yield bounds
+        return
+    yield from _trained(record, bounds, finals, planned)
+    yield from budget_problems(record, bounds, finals, planned)
     yield from _evaluated(record)
     yield from _held(record)
     for point in finals:
@@ -42,19 +49,21 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
 
 
 def _trained(
-    record: Record, form: Strategy, finals: Sequence[EvaluationPoint], planned: Sequence[Stage]
+    record: Record, bounds: Bounded, finals: Sequence[EvaluationPoint], planned: Sequence[Stage]
 ) -> Iterator[str]:
-    """Steps and pairs, from epochs, batch size and the sizes of what was trained on."""
-    splits = {domain.name: domain.splits for domain in record.data}
+    """Steps and pairs, from epochs, batch size, the sizes of what was trained on, and the budget."""
+    sizes, form = life_of(record).train, bounds.form
     training = form.training
     steps = seen = 0
     for number, (point, stage) in enumerate(zip(finals, planned, strict=True)):
         if point.met != stage.met:
             yield f"field 'points' should have met {', '.join(stage.met)} at the end of {point.name}."
         if number:
-            pairs = sum(splits[name]["train"].size if "train" in splits[name] else 0 for name in stage.trains_on)
-            seen += training.epochs * pairs
-            steps += training.epochs * math.ceil(pairs / training.batch_size)
+            pairs = form.epoch_pairs(*(sum(sizes[name] for name in some) for some in (stage.trains_on, stage.met)))
+            whole, most = math.ceil(pairs / training.batch_size), bounds.steps_of(number)
+            of_an_epoch = whole if most is None else min(whole, most)
+            seen += training.epochs * min(of_an_epoch * training.batch_size, pairs)
+            steps += training.epochs * of_an_epoch
         # How many steps a plug-in's loader makes of them nobody knows here.
         if point.step != steps and record.names[2] in names("strategy"):
             yield f"field 'points' should have taken {steps} steps by the end of {point.name}, but says {point.step}."

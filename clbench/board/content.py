@@ -108,6 +108,7 @@ def _track(track: Track, title: str, names: Sequence[str], shared: _Shared) -> d
         "stream": track.stream,
         "edition": track.edition,
         "strategy": track.strategy,
+        **({"budget": track.budget} if track.budget else {}),
         "domains": list(track.domains),
         "evaluation_only": [int(only) for only in track.evaluation_only],
         "majority": [_scores(track.majority), _scores(track.majority_balanced)],

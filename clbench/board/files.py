@@ -98,9 +98,10 @@ def contradictions(entry: Entry) -> Iterator[str]:
             ("track.stream", submission.track.stream, stream),
             ("track.edition", submission.track.edition, record.configuration.edition),
             ("track.strategy", submission.track.strategy, strategy),
+            ("track.budget", submission.track.budget, str(record.configuration.budget)),
         ):
             if told != found:
-                yield f"{file}: field '{field}' is {told}, but {entry.folder / name} has {found}."
+                yield f"{file}: field '{field}' is {told or 'empty'}, but {entry.folder / name} has {found or 'none'}."
         wanted = submission.orders[order - 1] if order else record.configuration.file_order or record.order
         if record.order != wanted or bool(order) != bool(record.configuration.file_order):
             where = f"field 'orders.{order - 1}' of {SUBMISSION_NAME}" if order else "the stream's file"

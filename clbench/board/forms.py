@@ -60,11 +60,15 @@ class Track(Part):
 
     Attributes:
         stream, edition, strategy: by name.
+        budget: what the strategy might hold and compute, as ``memory=1000000+compute=1``; left out for no limit.
     """
 
     stream: Name
     edition: Name
     strategy: Name
+    budget: Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9=+.e-]*$")] = Field(
+        default="", exclude_if=lambda told: not told
+    )
 
 
 class Mean(Part):

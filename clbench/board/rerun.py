@@ -54,7 +54,7 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
         model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
         settings=settings, quick=is_quick(configuration.edition), backbone=None if usual else backbone,
         labels=_labels(configuration.model), order=_order(configuration), eval_every=configuration.eval_every,
-        shift=configuration.shift, random_baseline=configuration.random_baseline,
+        shift=configuration.shift, random_baseline=configuration.random_baseline, budget=configuration.budget,
         data_dir=Path("FOLDER") if reads_data_dir(configuration.data_source) else None,
     )  # fmt: skip
 

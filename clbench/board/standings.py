@@ -104,6 +104,7 @@ class Track:
 
     Attributes:
         stream, edition, strategy: by name.
+        budget: what the strategy might hold and compute; empty for no limit.
         domains: the stream's, evaluation-only ones last.
         evaluation_only: a bool for each.
         experiences: their names in order.
@@ -120,11 +121,12 @@ class Track:
     majority: tuple[float, ...]
     majority_balanced: tuple[float, ...]
     rows: tuple[Row, ...]
+    budget: str = ""
 
     @property
     def name(self) -> str:
-        """As run folders have it: stream.edition.strategy."""
-        return f"{self.stream}.{self.edition}.{self.strategy}"
+        """As run folders have it: stream.edition.strategy, and the budget where there is one."""
+        return ".".join(filter(None, (self.stream, self.edition, self.strategy, self.budget)))
 
 
 def standings(entries: Sequence[Entry]) -> list[Track]:
@@ -137,7 +139,9 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
     for entry in entries:
         track = entry.submission.track
         after_naive = track.strategy != "naive"  # False sorts before True, as words too
-        key = (track.stream, track.edition, after_naive, track.strategy, entry.records[0].test_pairs)
+        key = (
+            track.stream, track.edition, after_naive, track.strategy, track.budget, entry.records[0].test_pairs,
+        )  # fmt: skip
         tables.setdefault(key, []).append(entry)
     return [_track(tables[key]) for key in sorted(tables, key=str)]
 
@@ -167,6 +171,7 @@ def _track(entries: Sequence[Entry]) -> Track:
         stream=track.stream,
         edition=track.edition,
         strategy=track.strategy,
+        budget=track.budget,
         domains=first.domains,
         evaluation_only=tuple(domain.evaluation_only for domain in first.data),
         experiences=tuple(point.name for point in first.points if point.final),

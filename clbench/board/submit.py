@@ -113,7 +113,12 @@ def form(
         "author": author,
         "link": link,
         "licence": licence if licence is not None else str(source.get("licence", "unknown")),
-        "track": {"stream": stream, "edition": first.configuration.edition, "strategy": strategy},
+        "track": {
+            "stream": stream,
+            "edition": first.configuration.edition,
+            "strategy": strategy,
+            "budget": str(first.configuration.budget),
+        },
         "model": model,
         "seeds": tuple(record.configuration.seed for record in records),
         "orders": tuple(tuple(order) for order in orders),
@@ -135,6 +140,7 @@ def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
             ("edition", first.configuration.edition, record.configuration.edition),
             ("stream", first.names[1], record.names[1]),
             ("strategy", first.names[2], record.names[2]),
+            ("budget", str(first.configuration.budget) or "none", str(record.configuration.budget) or "none"),
             ("model", first.names[0], record.names[0]),
             ("test pairs", sorted(first.test_pairs), sorted(record.test_pairs)),
         ):

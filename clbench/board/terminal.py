@@ -144,6 +144,7 @@ def as_json(tracks: Sequence[Track], names: Sequence[str]) -> dict[str, Any]:
                 "stream": track.stream,
                 "edition": track.edition,
                 "strategy": track.strategy,
+                **({"budget": track.budget} if track.budget else {}),
                 "domains": list(track.domains),
                 "evaluation_only": list(track.evaluation_only),
                 "majority": majority_figures(track),

@@ -65,7 +65,7 @@ def build_command(
 @command.command("show")
 @_SUBMISSIONS
 @_ATTESTATIONS
-@click.option("--track", help="One track only, as STREAM.EDITION.STRATEGY.")
+@click.option("--track", help="One track only, as STREAM.EDITION.STRATEGY[.BUDGET].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--plot/--no-plot", default=True, help="With or without accuracy against size.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")

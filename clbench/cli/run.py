@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="How far domains shift, 0 to 1; needs a generated edition.",
 )
+@click.option("--budget", "budgets", multiple=True, metavar="NAME=VALUE",
+              help="memory=BYTES that the strategy may hold, compute=TIMES the gradients that naive training takes; "
+              "a track of its own.")  # fmt: skip
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="The run's folder [default: in runs/].")
 @click.option("--fresh", is_flag=True, help="Begin again, whatever the folder holds of this run.")
 @click.option("--keep-models", type=click.Choice(["end", "every"]),
@@ -79,6 +82,7 @@ def command(
     eval_every: int | None,
     random_baseline: bool,
     shift: float,
+    budgets: tuple[str, ...],
     folder: Path | None,
     fresh: bool,
     keep_models: str | None,
@@ -94,6 +98,7 @@ def command(
     from clbench.runs.job import make_job
     from clbench.runs.runner import for_seeds, parse_seeds, run_seed
     from clbench.runtime.events import prefixed
+    from clbench.schema.budget import read_budget
     from clbench.schema.changes import assigned
     from clbench.schema.spec import RunSpec
 
@@ -101,7 +106,8 @@ def command(
     spec = RunSpec(
         model=model, stream=stream, edition=edition, strategy=strategy, order=order,
         settings=assigned(assignments), quick=quick, backbone=backbone, labels=_listed(labels),
-        data_dir=data_dir, eval_every=eval_every, shift=shift, random_baseline=random_baseline, **device,
+        data_dir=data_dir, eval_every=eval_every, shift=shift, random_baseline=random_baseline,
+        budget=read_budget(budgets), **device,
     )  # fmt: skip
     places, records = [], []
     with progress(quiet, json_lines=json_lines) as display:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -79,10 +80,17 @@ class RowLoader:
         loader: a DataLoader over one dataset, or one of Avalanche's loaders over several (replay, A-GEM).
         lengths: tokens of every row of the store, (R,); None leaves the batches as they are drawn.
         device: where the batches are wanted.
+        most: batches, the first of those that the loader draws; None for all.
     """
 
-    def __init__(self, loader: Any, lengths: np.ndarray | None = None, device: torch.device | None = None) -> None:
-        self.loader, self.device = loader, device or torch.device("cpu")
+    def __init__(
+        self,
+        loader: Any,
+        lengths: np.ndarray | None = None,
+        device: torch.device | None = None,
+        most: int | None = None,
+    ) -> None:
+        self.loader, self.device, self.most = loader, device or torch.device("cpu"), most
         joined = isinstance(loader, avalanche.MultiDatasetDataLoader)
         parts = [contents(data) for data in (loader.datasets if joined else [loader.dataset])]
         self.rows = torch.cat([rows for rows, _ in parts])
@@ -91,12 +99,12 @@ class RowLoader:
         self.begins = np.cumsum([len(rows) for rows, _ in parts])[:-1].tolist()
 
     def __len__(self) -> int:
-        return len(self.loader)
+        return len(self.loader) if self.most is None else min(len(self.loader), self.most)
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         """Batches as Avalanche has them: [rows, labels, task labels], int64 (B,) each."""
         loader: Any = self.loader if isinstance(self.loader, DataLoader) else self.loader._get_loader()
-        drawn = loader.batch_sampler
+        drawn = loader.batch_sampler if self.most is None else islice(loader.batch_sampler, self.most)
         for places in drawn if self.lengths is None else like_length(drawn, self.lengths, self.begins):
             at = torch.as_tensor(places)
             task = torch.zeros(len(places), dtype=torch.int64, device=self.device)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from clbench.continual.benchmark import Experience
 from clbench.encoder.classifier import predict
@@ -49,6 +49,7 @@ class Point:
         probabilities: what the model gave to the classes, by domain float16 (N, W), see
             :func:`clbench.record.probabilities.kept`; empty before its end, and where the evaluation gives none.
         held_bytes: what the strategy holds between this experience and the next; 0 before its end.
+        remembered_pairs: of which it holds the rows; None but at the end of an experience within a budget of memory.
     """
 
     experience: int
@@ -60,6 +61,7 @@ class Point:
     predictions: dict[str, np.ndarray]
     validation: dict[str, float] = field(default_factory=dict)
     held_bytes: int = 0
+    remembered_pairs: int | None = None
     probabilities: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -79,6 +81,24 @@ def untouched(model: nn.Module) -> Iterator[None]:
         random.setstate(states[2])
         if on_device:
             torch.cuda.set_rng_state_all(on_device)
+
+
+@contextmanager
+def standing_in(model: nn.Module, values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within it the model's parameters of these names have these values, where they lie; afterwards their own."""
+    own = {name: model.get_parameter(name).detach().clone() for name in values}
+    put(model, values)
+    try:
+        yield
+    finally:
+        put(model, own)
+
+
+@torch.no_grad()
+def put(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Give the model's parameters of these names these values; they stay where they are, as graphs need it."""
+    for name, value in values.items():
+        model.get_parameter(name).copy_(value)
 
 
 def look(model: nn.Module, evaluate: Evaluate) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

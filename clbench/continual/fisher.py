@@ -1,9 +1,11 @@
-"""The diagonal of the Fisher information, from the gradients of single pairs at the cost of about a batch's."""
+"""Importances from the gradients of single pairs, at the cost of about a batch's: the diagonal of the Fisher
+information, and how sensitive a model's logits are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from clbench.encoder.classifier import Classifier, full_precision
 from clbench.encoder.graphs import begin_step
+from clbench.encoder.head import told_apart
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.reference import ReferenceModel
 from clbench.encoder.tokens import on_host
@@ -22,9 +25,45 @@ _BATCH, _BATCH_ON_A_GPU = 32, 128
 # A CPU multiplies small matrices best in batches; larger ones one after the other, so that none leaves its cache.
 _SMALL = 2**15
 Sums = dict[str, Tensor]
-# (module, its inputs, gradient of its output, pairs B, sums): adds to the sums, by the parameter's name in the module,
-# the squares of its gradient for each pair.
-Rule = Callable[[Any, tuple[Any, ...], Tensor, int, Sums], None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is summed up over the pairs.
+
+    Attributes:
+        loss: from logits (B, C) and labels (B,) to the sum over pairs of what the gradient is taken of.
+        squared: the gradients' squares, or else their magnitudes.
+    """
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    squared: bool
+
+    def of(self, gradients: Tensor) -> Tensor:
+        """The same shape."""
+        gradients = full_precision(gradients)
+        return gradients.square() if self.squared else gradients.abs()
+
+    def add(self, sums: Tensor, gradient: Tensor) -> None:
+        """Add that of one pair."""
+        if self.squared:
+            sums.addcmul_(gradient, gradient)
+        else:
+            sums.add_(gradient.abs())
+
+
+# (module, its inputs, gradient of its output, pairs B, sums, measure): adds to the sums, by the parameter's name in the
+# module, the measure of its gradient for each pair.
+Rule = Callable[[Any, tuple[Any, ...], Tensor, int, Sums, Measure], None]
+
+
+def _log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels, reduction="sum")
+
+
+def _squared_norm(logits: Tensor, labels: Tensor) -> Tensor:
+    raw, known = told_apart(logits)
+    return (raw * known).square().sum()
 
 
 def fisher_diagonal(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -33,6 +72,23 @@ def fisher_diagonal(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str,
     It is the mean of *single pairs'* squared gradients (Kirkpatrick et al. 2017, arXiv:1612.00796, section 2; at the
     data's labels), so neither the order of the pairs nor a batch size has a part in it. The squared gradient of a
     batch's mean loss is another quantity: the pairs' gradients cancel in the mean before they are squared.
+    See :func:`_of_single_pairs` for how, and for the arguments.
+    """
+    return _of_single_pairs(model, rows, labels, Measure(_log_likelihood, squared=True))
+
+
+def output_sensitivity(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Omega_i = 1/N sum_n |d ||z(x_n)||^2 / d w_i|, how sensitive the logits z are to each weight.
+
+    The importance of Memory Aware Synapses (Aljundi et al. 2018, arXiv:1711.09601, equations 2 and 4): the mean of
+    single pairs' gradients' magnitudes; z are the logits of the classes that are open for a pair. The labels say
+    nothing and are not read. See :func:`_of_single_pairs`.
+    """
+    return _of_single_pairs(model, rows, labels, Measure(_squared_norm, squared=False))
+
+
+def _of_single_pairs(model: nn.Module, rows: Tensor, labels: Tensor, measure: Measure) -> dict[str, Tensor]:
+    """The mean over pairs of a measure of single pairs' gradients.
 
     Pairs of equal length go through the model together. Backpropagation gives the gradient of every module's output,
     pair by pair, and with the module's input that is the gradient of its weights for each pair: of a linear layer
@@ -56,18 +112,18 @@ def fisher_diagonal(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str,
     model.eval()
     try:
         if owners is not None and not getattr(getattr(model, "family", None), "written_out", True):
-            owners = owners if _agrees(model, sums, rows, labels.to(device)) else None
+            owners = owners if _agrees(model, sums, rows, labels.to(device), measure) else None
         for batch in _equal_lengths(model, rows):
             asked = rows[batch], labels[batch].to(device)
-            if owners is None or not _together(model, owners, *asked):
-                _pair_by_pair(model, sums, *asked)
+            if owners is None or not _together(model, owners, *asked, measure):
+                _pair_by_pair(model, sums, *asked, measure)
     finally:
         for module, mode in modes:
             module.training = mode
     return {name: value / len(rows) for name, value in sums.items()}
 
 
-def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) -> bool:
+def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor, measure: Measure) -> bool:
     """Whether two pairs of one length give the same together as each by itself.
 
     A module of transformers may read something else than tokens, as the relative positions of MPNet's are; the rules
@@ -77,9 +133,9 @@ def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) -> bool:
     asked = rows[batch], labels[batch]
     one, other = ({name: torch.zeros_like(value) for name, value in sums.items()} for _ in range(2))
     owners = _owners(model, one)
-    if owners is None or not _together(model, owners, *asked):
+    if owners is None or not _together(model, owners, *asked, measure):
         return False
-    _pair_by_pair(model, other, *asked)
+    _pair_by_pair(model, other, *asked, measure)
     # Of some gradients, such as those of keys' biases, nothing but rounding is there.
     rounding = 1e-11 * max(float(value.max()) for value in other.values())
     return all(
@@ -116,8 +172,8 @@ def _owners(model: nn.Module, sums: Sums) -> dict[nn.Module, Sums] | None:
     return owners
 
 
-def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, labels: Tensor) -> bool:
-    """Add the squares of some pairs of one length.
+def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, labels: Tensor, measure: Measure) -> bool:
+    """Add the measure of some pairs of one length.
 
     Returns:
         False, and nothing is added, where a module is called twice (the two parts of a pair's gradient would have to be
@@ -129,14 +185,16 @@ def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, lab
         called.append(module)
         # Nothing before it is trained: the graph begins here.
         output = output if output.requires_grad else output.detach().requires_grad_()
-        output.register_hook(lambda delta: RULES[type(module)](module, inputs, delta, len(rows), owners[module]))
+        output.register_hook(
+            lambda delta: RULES[type(module)](module, inputs, delta, len(rows), owners[module], measure)
+        )
         return output
 
     hooks = [module.register_forward_hook(watch) for module in owners]
     try:
         # Weights need no gradient of their own, which saves that half of the backward pass.
         with torch.enable_grad(), _frozen(model):
-            loss = F.cross_entropy(model(rows), labels, reduction="sum")
+            loss = measure.loss(model(rows), labels)
             if len(called) != len(owners) or set(called) != set(owners):
                 return False
             loss.backward()
@@ -146,7 +204,7 @@ def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, lab
     return True
 
 
-def _pair_by_pair(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) -> None:
+def _pair_by_pair(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor, measure: Measure) -> None:
     """The same for any model, at the cost of a backward pass a pair."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     ask = model.replayed if isinstance(model, Classifier) else model
@@ -157,9 +215,12 @@ def _pair_by_pair(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor) ->
                 parameter.grad = None
             begin_step(model)
             with torch.enable_grad():
-                F.cross_entropy(ask(row), label).backward()
+                measure.loss(ask(row), label).backward()
             found = {name: p.grad for name, p in trained.items() if p.grad is not None}
-            torch._foreach_addcmul_([sums[name] for name in found], list(found.values()), list(found.values()))
+            if measure.squared:
+                torch._foreach_addcmul_([sums[name] for name in found], list(found.values()), list(found.values()))
+            else:
+                torch._foreach_add_([sums[name] for name in found], torch._foreach_abs(list(found.values())))
     finally:
         for name, parameter in trained.items():
             parameter.grad = kept[name]
@@ -177,41 +238,49 @@ def _frozen(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _linear(module: nn.Linear, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+def _linear(
+    module: nn.Linear, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
+) -> None:
     """y_t = W x_t + b: for each pair sum_t delta_t x_t' and sum_t delta_t, multiplied in delta's precision."""
     x = inputs[0].detach().reshape(pairs, -1, module.in_features).to(delta.dtype)
     d = delta.reshape(pairs, -1, module.out_features)
     if "bias" in sums:
-        sums["bias"] += _squares(d.sum(1))
+        sums["bias"] += measure.of(d.sum(1)).sum(0)
     if "weight" not in sums:
         return
     if d.device.type == "cpu" and module.weight.numel() > _SMALL:
         gradient = torch.empty_like(module.weight)
         for one, other in zip(d, x, strict=True):
             torch.mm(one.t(), other, out=gradient)
-            sums["weight"].addcmul_(gradient, gradient)
+            measure.add(sums["weight"], gradient)
     else:
-        sums["weight"] += _squares(torch.bmm(d.transpose(1, 2), x))
+        sums["weight"] += measure.of(torch.bmm(d.transpose(1, 2), x)).sum(0)
 
 
-def _layer_norm(module: nn.LayerNorm, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+def _layer_norm(
+    module: nn.LayerNorm, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
+) -> None:
     """y_t = gamma xhat_t + beta: for each pair sum_t delta_t xhat_t and sum_t delta_t."""
     shape = module.normalized_shape
     xhat = F.layer_norm(full_precision(inputs[0].detach()), shape, None, None, module.eps).reshape(pairs, -1, *shape)
     d = full_precision(delta.reshape(pairs, -1, *shape))
     for name, gradients in (("weight", d * xhat), ("bias", d)):
         if name in sums:
-            sums[name] += _squares(gradients.sum(1))
+            sums[name] += measure.of(gradients.sum(1)).sum(0)
 
 
-def _embedding(module: nn.Embedding, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+def _embedding(
+    module: nn.Embedding, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
+) -> None:
     """y_t = E[id_t]: for each pair and id the sum of delta_t over the tokens with this id."""
     ids = inputs[0].reshape(pairs, -1)
     owners = torch.arange(pairs, device=ids.device)[:, None].expand_as(ids)
-    _add_to_table(module, ids.flatten(), owners.flatten(), delta.reshape(-1, module.embedding_dim), sums)
+    _add_to_table(module, ids.flatten(), owners.flatten(), delta.reshape(-1, module.embedding_dim), sums, measure)
 
 
-def _embedding_bag(module: nn.EmbeddingBag, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+def _embedding_bag(
+    module: nn.EmbeddingBag, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
+) -> None:
     """y = sum or mean of E[id] over a pair's ids: delta, shared out to them."""
     ids, offsets = inputs[0], inputs[1] if len(inputs) > 1 else None
     if offsets is None:
@@ -220,30 +289,27 @@ def _embedding_bag(module: nn.EmbeddingBag, inputs: tuple[Any, ...], delta: Tens
         counts = torch.diff(offsets, append=offsets.new_tensor([len(ids)]))
     owners = torch.repeat_interleave(torch.arange(pairs, device=ids.device), counts)
     each = delta if module.mode == "sum" else delta / counts.clamp(min=1)[:, None]
-    _add_to_table(module, ids.flatten(), owners, each[owners], sums)
+    _add_to_table(module, ids.flatten(), owners, each[owners], sums, measure)
 
 
 def _add_to_table(
-    module: nn.Embedding | nn.EmbeddingBag, ids: Tensor, owners: Tensor, delta: Tensor, sums: Sums
+    module: nn.Embedding | nn.EmbeddingBag, ids: Tensor, owners: Tensor, delta: Tensor, sums: Sums, measure: Measure
 ) -> None:
-    """``delta`` (N, H), added up over the same pair's (owner's) same id, squared, and added to the id's row."""
+    """``delta`` (N, H), added up over the same pair's (owner's) same id, measured, and added to the id's row."""
     if module.padding_idx is not None:  # its row is never trained
         kept = ids != module.padding_idx
         ids, owners, delta = ids[kept], owners[kept], delta[kept]
     keys, place = torch.unique(owners * module.num_embeddings + ids, return_inverse=True)
     delta = full_precision(delta)
     gradients = delta.new_zeros(len(keys), delta.shape[1]).index_add_(0, place, delta)
-    sums["weight"].index_add_(0, keys % module.num_embeddings, gradients.square())
+    sums["weight"].index_add_(0, keys % module.num_embeddings, measure.of(gradients))
 
 
-def _added_bias(module: ReferenceModel, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums) -> None:
+def _added_bias(
+    module: ReferenceModel, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
+) -> None:
     """z = .. + b."""
-    sums["bias"] += _squares(delta)
-
-
-def _squares(gradients: Tensor) -> Tensor:
-    """(B, ..) -> (..)."""
-    return full_precision(gradients).square().sum(0)
+    sums["bias"] += measure.of(delta).sum(0)
 
 
 RULES: dict[type[nn.Module], Rule] = {

@@ -15,7 +15,13 @@ from clbench.schema.strategy import State, Strategy
 
 
 def build(
-    form: Strategy, model: nn.Module, training: TrainingPlugin, past: Sequence[Any], state: State, epochs: int
+    form: Strategy,
+    model: nn.Module,
+    training: TrainingPlugin,
+    past: Sequence[Any],
+    state: State,
+    epochs: int,
+    most_steps: int | None = None,
 ) -> Any:
     """Avalanche's strategy that is about to train experience ``len(past)``, with its memory of the earlier ones.
 
@@ -26,6 +32,7 @@ def build(
         past: the Avalanche experiences that are over.
         state: what the form's ``state`` gave after the last of them; before the first, what its observer saw.
         epochs: 0 at inception.
+        most_steps: of an epoch; None for no limit.
     """
     plugin = form.plugin()
     with warnings.catch_warnings():
@@ -39,7 +46,7 @@ def build(
             train_epochs=epochs,
             eval_mb_size=form.training.batch_size,
             device=next(model.parameters()).device,
-            plugins=[training, *([] if plugin is None else [plugin]), RowLoaderPlugin()],
+            plugins=[training, *([] if plugin is None else [plugin]), RowLoaderPlugin(most_steps)],
             evaluator=None,
             **form.arguments(),
         )

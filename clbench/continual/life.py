@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,14 +17,15 @@ from torch import Tensor, nn
 
 from clbench.continual import checkpoint
 from clbench.continual.benchmark import Experience, benchmark
-from clbench.continual.evaluation import Evaluate, Point, look
+from clbench.continual.evaluation import Evaluate, Point, look, put, standing_in
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import NotFinite
 from clbench.metrics.scores import accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
-from clbench.schema.strategy import Stage, Strategy, held_bytes, stages
+from clbench.schema.budget import Bounded, remembered_pairs
+from clbench.schema.strategy import Stage, State, Strategy, held_bytes, stages
 
 
 class SnapshotWriter(Protocol):
@@ -80,14 +83,14 @@ class Checkpoints:
 def live(
     model: nn.Module,
     experiences: Sequence[Experience],
-    strategy: Strategy,
+    strategy: Strategy | Bounded,
     *,
     seed: int,
     evaluation: Evaluation,
     checkpoints: Checkpoints,
     path: Mapping[str, Tensor] | None = None,
 ) -> list[Point]:
-    """Let ``model`` live through ``experiences``; it is changed in place and ends as its last experience leaves it.
+    """Let ``model`` live through ``experiences``; it is changed in place and ends as it was evaluated last.
 
     Experience 0 is inception: the model comes trained on it, and the strategy takes what it needs of it.
 
@@ -95,7 +98,7 @@ def live(
         model: ``forward(rows: int64 (B,)) -> logits (B, C)``; a deep copy of it must share its token store. Where the
             experiences open classes one after another, its attribute ``open`` is set to what they say.
         experiences: the stream in order, the first domain included.
-        strategy: how it learns.
+        strategy: how it learns, and within which budget.
         seed: the run's; every experience draws from generators seeded by a hash of it and the experience's number.
         evaluation: how it is evaluated.
         checkpoints: where it is kept.
@@ -109,6 +112,8 @@ def live(
             (:class:`~clbench.errors.NotFinite`, with domain and step); the checkpoints of the experiences before stay.
         ValueError: ``path`` is that of a model with other parameters.
     """
+    bounds = strategy if isinstance(strategy, Bounded) else Bounded(strategy)
+    strategy = bounds.form
     planned = stages(strategy, [experience.name for experience in experiences])
     by_name = {experience.name: experience for experience in experiences}
     stream = benchmark(experiences).train_stream
@@ -128,20 +133,37 @@ def live(
         judged = [by_name[name] for name in stage.trains_on]
         training = TrainingPlugin(strategy.training, judged, watch.step)
         epochs = strategy.training.epochs if number else 0
-        learner = build(strategy, model, training, stream[:number], state, epochs)
+        learner = build(strategy, model, training, stream[:number], state, epochs, bounds.steps_of(number))
+        shown = partial(_evaluated, strategy, model, learner) if strategy.averages else nullcontext
+        watch.shown = training.shown = shown
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
         watch.finish(training.validation)
         if number:
             events.end(f"live through {stage.name}")
         if checkpoints.snapshots:
-            checkpoints.snapshots.write(points[-1])
+            with shown():
+                checkpoints.snapshots.write(points[-1])
         state = strategy.state(learner)
-        points[-1] = replace(points[-1], held_bytes=held_bytes(state))
+        points[-1] = _with_held(points[-1], state, bounds)
         left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
         checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
+    if strategy.averages:
+        put(model, strategy.evaluated(state))
     model.zero_grad()
     model.eval()
     return points
+
+
+def _with_held(point: Point, state: State, bounds: Bounded) -> Point:
+    """The point with what the strategy holds; pairs are counted where there is a budget of memory."""
+    held, pairs = held_bytes(state), remembered_pairs(state)
+    bounds.check_held(held, pairs)
+    return replace(point, held_bytes=held, remembered_pairs=None if bounds.memory is None else pairs)
+
+
+def _evaluated(strategy: Strategy, model: nn.Module, learner: Any) -> AbstractContextManager[None]:
+    """Within it the model has the weights that are evaluated in the place of those that train."""
+    return standing_in(model, strategy.evaluated(strategy.state(learner)))
 
 
 class _Watch:
@@ -154,6 +176,7 @@ class _Watch:
         self.evaluate = evaluation.evaluate if number or evaluation.at_inception is None else evaluation.at_inception
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
+        self.shown: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def step(self, step: int, steps: int, examples: int) -> None:
         """After an optimizer step; the last one is followed by the final point and is not looked at twice."""
@@ -170,7 +193,8 @@ class _Watch:
     def _look(self, final: bool, validation: dict[str, float]) -> None:
         stage = self.stage
         try:
-            found, likely = look(self.model, self.evaluate)
+            with self.shown():
+                found, likely = look(self.model, self.evaluate)
         except NotFinite as error:
             raise NotFinite(f"after {self.steps} steps, on {stage.name}: {error}") from error
         self.points.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import Tensor, nn
@@ -39,6 +40,10 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         self.kept: dict[str, Tensor] | None = None
         self.clip = Clipping(form.max_grad_norm)
         self.validation: dict[str, float] = {}
+        # Whether the epoch that is just over is the one whose weights are kept, as far as is known.
+        self.chosen = False
+        # Within what it gives the model has the weights that are evaluated.
+        self.shown: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
         # The loader is known only now: replay puts its own in before_training_exp.
@@ -60,11 +65,13 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         self.clip.settle()
         self.epoch += 1
         last = self.epoch == strategy.train_epochs
+        self.chosen = False
         if self.form.select == "last" and not last:
             return
-        scores = self._judge(strategy.model)
+        scores = self.judge(strategy.model)
         mean = sum(scores.values()) / len(scores)
         if self.form.select == "last" or mean >= self.best:
+            self.chosen = True
             self.best, self.validation = mean, scores
             # The last epoch's weights are in the model already.
             self.kept = None if last else {name: value.clone() for name, value in strategy.model.state_dict().items()}
@@ -74,16 +81,26 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
             strategy.model.load_state_dict(self.kept)
             self.kept = None
         if self.epoch == 0:
-            self.validation = self._judge(strategy.model)
+            self.validation = self.judge(strategy.model)
 
-    def _judge(self, model: nn.Module) -> dict[str, float]:
-        return {e.name: validate(model, e, batch_size=max(64, self.form.batch_size)) for e in self.judged}
+    def judge(self, model: nn.Module) -> dict[str, float]:
+        """Balanced accuracy on the validation pairs of each experience that is judged, by its name."""
+        with self.shown():
+            return {e.name: validate(model, e, batch_size=max(64, self.form.batch_size)) for e in self.judged}
 
 
 class RowLoaderPlugin(avalanche.SupervisedPlugin):
-    """Puts :class:`RowLoader` in front of whatever loader the strategy and its plugins chose. The last plugin."""
+    """Puts :class:`RowLoader` in front of whatever loader the strategy and its plugins chose. The last plugin.
+
+    Args:
+        most_steps: of an epoch; None for no limit.
+    """
+
+    def __init__(self, most_steps: int | None = None) -> None:
+        super().__init__()
+        self.most_steps = most_steps
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         store = getattr(strategy.model, "store", None)
         lengths = None if store is None else store.lengths
-        strategy.dataloader = RowLoader(strategy.dataloader, lengths, strategy.device)
+        strategy.dataloader = RowLoader(strategy.dataloader, lengths, strategy.device, self.most_steps)

@@ -57,6 +57,12 @@ class OpenClasses:
         return self
 
 
+def told_apart(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """A model's logits (B, C) as its head gives them, and bool (B, C), true where a class is open."""
+    raw: Tensor = getattr(logits, "unmasked", logits)
+    return raw, logits > _CLOSED / 2
+
+
 def head_parameters(model: nn.Module) -> dict[str, int]:
     """The parameters of the last layer, by name, each with its dimension that counts classes."""
     if isinstance(model, ReferenceModel):

@@ -35,6 +35,11 @@ def rows_on(device: torch.device, rows: Tensor) -> Tensor:
     return there
 
 
+def with_rows(rows: Tensor, more: Sequence[Tensor]) -> Tensor:
+    """Row numbers, int64 (B,), and behind them others that are on the host, on the device of the first."""
+    return rows_on(rows.device, torch.cat([getattr(rows, "on_host", rows), *more]))
+
+
 def on_host(rows: Tensor) -> np.ndarray:
     """Row numbers as the host has them.
 

@@ -57,6 +57,8 @@ class PointLike(Protocol):
     @property
     def held_bytes(self) -> int | None: ...
     @property
+    def remembered_pairs(self) -> int | None: ...
+    @property
     def probabilities(self) -> dict[str, np.ndarray]: ...
 
 
@@ -213,4 +215,5 @@ def _point(point: PointLike, names: Sequence[str], classes: int) -> EvaluationPo
             if name in point.probabilities
         },
         held_bytes=point.held_bytes if point.final else None,
+        remembered_pairs=point.remembered_pairs,
     )

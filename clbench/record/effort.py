@@ -22,6 +22,8 @@ class Effort:
     Attributes:
         experience, name: its number, 0 at inception, and the domain that it trained on.
         examples: that its steps trained on, those from a memory included.
+        gradients: pairs whose gradient it took, those of Fisher information and the like included, see
+            :meth:`clbench.schema.strategy.Strategy.gradients`; None as training_flops.
         training_flops: floating-point operations of its training, see :func:`efforts`; None where the strategy is of a
             plug-in that is not installed.
         held_bytes: what the strategy held when it was over; None where the record does not tell it.
@@ -30,6 +32,7 @@ class Effort:
     experience: int
     name: str
     examples: int
+    gradients: int | None
     training_flops: int | None
     held_bytes: int | None
 
@@ -49,12 +52,13 @@ def efforts(record: Record) -> list[Effort]:
     finals = [point for point in record.points if point.final]
     found, steps, examples = [], 0, 0
     for number, point in enumerate(finals):
-        flops = None
+        flops = taken = None
         if form is not None and number < len(planned):
             pairs = sum(sizes.get(name, 0) for name in planned[number].trains_on)
             work = Work(number, pairs, point.examples - examples, point.step - steps)
+            taken = work.examples + round(form.gradients(work))
             flops = round(record.cost.flops_per_pair * (_STEP * work.examples + form.passes(work)))
-        found.append(Effort(number, point.name, point.examples - examples, flops, point.held_bytes))
+        found.append(Effort(number, point.name, point.examples - examples, taken, flops, point.held_bytes))
         steps, examples = point.step, point.examples
     return found
 

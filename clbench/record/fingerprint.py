@@ -35,6 +35,7 @@ class Identity:
         device: what of the device determines a result; nothing for float32 on a CPU.
         plugins: steps, strategy and sources that are not clbench's own.
         random_baseline: whether the model with random weights is asked as well.
+        budget: of the strategy, as plain JSON values; empty for none.
         teachers: digest and learning rate of the encoders of teachers that do not start from the backbone.
         scenario: the stream's.
         classes: each domain's classes where it has not all of the label space, by its name.
@@ -57,6 +58,7 @@ class Identity:
     scenario: Scenario = DOMAIN
     classes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     random_baseline: bool = False
+    budget: Mapping[str, Any] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """sha256 over it, 64 hexadecimal digits."""
@@ -77,6 +79,8 @@ class Identity:
             content["plugins"] = [plugin.model_dump(mode="json") for plugin in self.plugins]
         if self.random_baseline:  # as long as nobody asks, fingerprints are those of before
             content["random_baseline"] = True
+        if self.budget:
+            content["budget"] = dict(self.budget)
         if self.teachers:
             content["teachers"] = [list(teacher) for teacher in self.teachers]
         if self.scenario != DOMAIN:
@@ -113,6 +117,7 @@ def identity_of(record: Record, learning_rate: float, teachers: Sequence[tuple[s
         scenario=record.scenario,
         classes={domain.name: domain.classes for domain in record.data if domain.classes},
         random_baseline=told.random_baseline,
+        budget=told.budget.model_dump(mode="json"),
     )
 
 

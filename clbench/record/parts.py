@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from clbench.record.packing import Packed, PackedPlaces
 from clbench.record.probabilities import PackedProbabilities
+from clbench.schema.budget import NO_BUDGET, Budget
 from clbench.schema.part import MOST_CLASSES, Name, Part
 
 # What a machine or a package calls itself.
@@ -59,6 +60,8 @@ class Configuration(Part):
         fingerprint: a hash of all this with the digests of data and backbone.
         file_order: the domains that are trained on, in the order of the stream's file, where the run met them in
             another, that of ``stream.domains``; left out of the file where it is the same.
+        budget: what the strategy might hold and compute, see :mod:`clbench.schema.budget`; left out where there was
+            none.
     """
 
     model: dict[str, JsonValue]
@@ -74,6 +77,7 @@ class Configuration(Part):
     data_source: str = Field(pattern=r"^[a-z][a-z0-9_-]*(\+[a-z][a-z0-9_-]*)*$", max_length=300)
     fingerprint: str
     file_order: tuple[Name, ...] = Field(default=(), exclude_if=lambda told: not told)
+    budget: Budget = Field(default=NO_BUDGET, exclude_if=lambda told: not told)
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -174,6 +178,8 @@ class EvaluationPoint(Part):
             in records of a clbench that kept none.
         held_bytes: what the strategy held when the experience was over; left out inside one, and in records of a
             clbench that did not tell it.
+        remembered_pairs: of which the strategy held the rows when the experience was over; told within a budget of
+            memory alone.
     """
 
     experience: int = Field(ge=0)
@@ -186,6 +192,7 @@ class EvaluationPoint(Part):
     predictions: dict[str, Packed]
     probabilities: dict[str, PackedProbabilities] = Field(default_factory=dict, exclude_if=lambda told: not told)
     held_bytes: int | None = Field(default=None, ge=0, le=10**15, exclude_if=_absent)
+    remembered_pairs: int | None = Field(default=None, ge=0, le=10**9, exclude_if=_absent)
 
 
 class Cost(Part):

@@ -234,6 +234,7 @@ def _title(records: Sequence[Record]) -> Text:
     model, stream, strategy = records[0].names
     title = Text.assemble((model, "bold"), " on ", (stream, "bold"), f" ({configuration.edition}), strategy ")
     title.append(strategy, style="bold")
+    title.append(f" within {configuration.budget}" if configuration.budget else "")
     seeds = ", ".join(str(record.configuration.seed) for record in records)
     title.append(records[0].other_order)
     title.append(f", backbone {configuration.backbone.name}, seed{'s' * (len(records) > 1)} {seeds}")

@@ -63,7 +63,7 @@ def job_again(record: Record, means: Means, folder: Path, draw: int | None = Non
         model=model, stream=record.names[1], order=order, edition=told.edition, strategy=means.strategy or strategy,
         settings={} if rate is None else {"training.learning_rate": repr(rate)}, backbone=backbone,
         data_dir=means.data_dir, eval_every=told.eval_every, shift=told.shift,
-        random_baseline=told.random_baseline,
+        random_baseline=told.random_baseline, budget=told.budget,
     )  # fmt: skip
     job = make_job(spec)
     if draw is None:

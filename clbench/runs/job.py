@@ -16,6 +16,7 @@ from clbench.record import RunWarning, check_beginning
 from clbench.record.fingerprint import Identity
 from clbench.runs.plugins import plugins_of
 from clbench.runtime.device import CPU, Device, choose
+from clbench.schema.budget import Life, bounded, naive_epochs
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.order import in_order, order_label
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -125,6 +126,12 @@ class Job:
         watches = self.strategy.needs_path
         return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
 
+    def life(self, parameters: int) -> Life:
+        """The sizes that a budget asks for, of a model with so many parameters."""
+        sizes = {d.name: len(d.splits["train"]) for d in self.trained}
+        classes = len(self.stream.form.label_space)
+        return Life(parameters, classes, self.max_length, sizes, naive_epochs(self.spec.quick))
+
     def plan(self, seed: int) -> Plan:
         """What the recipe will do with the stream's first domain."""
         from clbench.compress.plan import plan
@@ -150,6 +157,7 @@ class Job:
             backbone=(self.backbone.digest, self.backbone.learning_rate),
             eval_every=self.spec.eval_every,
             random_baseline=self.spec.random_baseline,
+            budget=self.spec.budget.model_dump(mode="json"),
             seed=seed,
             device=self.device.identity(),
             plugins=self.plugins,
@@ -160,7 +168,8 @@ class Job:
 
     def folder(self, base: Path = Path("runs")) -> Path:
         """Where the run's seeds lie unless told otherwise."""
-        track = f"{self.stream.form.name}.{self.edition}.{self.strategy.name}"
+        parts = self.stream.form.name, self.edition, self.strategy.name, str(self.spec.budget)
+        track = ".".join(filter(None, parts))
         name = (self.recipe.form.name, order_label(self.stream), self.fingerprint()[:8])
         return base / track / "-".join(filter(None, name))
 
@@ -186,6 +195,11 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
             f"strategy '{strategy.name}' ({strategy.method}) is not defined for {stream.form.scenario} streams such as "
             f"'{stream.form.name}'; it takes {' and '.join(strategy.scenarios)} ones."
         )
+    if strategy.needs_encoder and not recipe.form.has_encoder:
+        raise UserError(
+            f"strategy '{strategy.name}' ({strategy.method}) changes an encoder's matrices, and {recipe.form.name} "
+            "makes no encoder; name another model or another strategy."
+        )
     if spec.eval_every is not None and spec.eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
     with clock(seconds, "imports"):
@@ -209,6 +223,9 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     data = [loaded[domain.name] for domain in stream.domains]
     job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
+    if spec.budget:
+        # With the encoder's parameters alone; once the model is there its head counts as well.
+        bounded(strategy, spec.budget, job.life(job.plan(0).shape.parameters))
     return job
 
 
@@ -227,6 +244,7 @@ def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:
 
 
 def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
+    budget = {"budget": job.spec.budget.model_dump(mode="json")} if job.spec.budget else {}
     return {
         "model": job.recipe.describe(),
         "stream": job.stream.form.model_dump(mode="json"),
@@ -246,6 +264,7 @@ def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:
         "data_source": data_source(str(d.source["kind"]) for d in job.data),
         "fingerprint": fingerprint,
         "file_order": job.stream.file_order,
+        **budget,
     }
 
 

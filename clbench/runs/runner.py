@@ -21,6 +21,7 @@ from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots
 from clbench.runtime.coordinator import alone
+from clbench.schema.budget import bounded
 from clbench.schema.seeds import check_seed, seeds_of
 from clbench.schema.spec import SpecFields, spec_of
 from clbench.schema.strategy import stages
@@ -58,8 +59,8 @@ def run(
         keep_models: ``end`` writes the model at the end of its life into the run's folder, as ``models/end``, a Hugging
             Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on. The
             record is the same with and without.
-        fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every, random_baseline and shift,
-            see :class:`clbench.schema.spec.RunSpec`.
+        fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every, random_baseline, shift and
+            budget, see :class:`clbench.schema.spec.RunSpec`.
 
     Raises:
         UserError: whatever a user can mend, in one sentence.
@@ -211,8 +212,10 @@ def _life(
     first, later = (_with_anew(one, tokens) if job.anew else one for one in (inception, evaluate))
     evaluation = continual.Evaluation(later, first, job.spec.eval_every, gold)
     kept = continual.Checkpoints(folder / CHECKPOINTS, fingerprint, snapshots)
+    sizes = job.life(sum(parameter.numel() for parameter in compressed.model.parameters()))
+    strategy = bounded(job.strategy, job.spec.budget, sizes)
     points = continual.live(
-        compressed.model, _experiences(job, tokens), job.strategy, seed=seed, evaluation=evaluation, checkpoints=kept,
+        compressed.model, _experiences(job, tokens), strategy, seed=seed, evaluation=evaluation, checkpoints=kept,
         path=compressed.path,
     )  # fmt: skip
     if snapshots:

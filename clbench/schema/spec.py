@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BeforeValidator, Field
 
+from clbench.schema.budget import NO_BUDGET, Budget
 from clbench.schema.form import Frozen, parse
 
 
@@ -51,6 +52,7 @@ class RunSpec(Frozen):
         random_baseline: ask the model with random weights as well, before its life: what
             ``forward_transfer_random`` is against.
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
+        budget: what the strategy may hold and compute, see :mod:`clbench.schema.budget`; such as ``{"compute": 1}``.
         device, precision: where models compute, and how exactly, see :func:`clbench.runtime.device.choose`.
         deterministic: on a GPU, only what gives the same bits twice, which is slower; a CPU always does.
         micro_batch: pairs whose activations are held at once, ``auto`` for as many as fit; the batch stays whole.
@@ -69,6 +71,7 @@ class RunSpec(Frozen):
     eval_every: int | None = None
     random_baseline: bool = False
     shift: float = 1.0
+    budget: Budget = NO_BUDGET
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     deterministic: bool = False
@@ -105,6 +108,7 @@ class RunSpec(Frozen):
         found += [] if self.eval_every is None else ["--eval-every", str(self.eval_every)]
         found += ["--random-baseline"] if self.random_baseline else []
         found += [] if self.shift == 1.0 else ["--shift", f"{self.shift:g}"]
+        found += [word for one in self.budget.assignments() for word in ("--budget", one)]
         found += [] if self.device == "auto" else ["--device", self.device]
         found += [] if self.precision == "auto" else ["--precision", self.precision]
         found += ["--deterministic"] if self.deterministic else []
@@ -130,6 +134,7 @@ class SpecFields(TypedDict, total=False):
     eval_every: int | None
     random_baseline: bool
     shift: float
+    budget: Mapping[str, float] | Budget | None
     device: str
     precision: str
     deterministic: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic_core import to_jsonable_python as to_jsonable
@@ -49,6 +49,38 @@ class Work:
     steps: int
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a strategy needs at most, for :mod:`clbench.schema.budget`.
+
+    Attributes:
+        step_pairs: whose gradient a step takes, new ones and those of a memory that come beside them.
+        copies: numbers that it holds for each parameter of the model.
+        pairs: that it remembers.
+        pair_bytes: of its tensors, for each of them.
+        other_bytes: of what is left.
+    """
+
+    step_pairs: int
+    copies: int = 0
+    pairs: int = 0
+    pair_bytes: int = 0
+    other_bytes: int = 0
+
+
+class Verified(NamedTuple):
+    """Whether a strategy has been verified against its paper.
+
+    Attributes:
+        told: ``yes``: its equations and what they are taken of are the paper's, ``partly``: they are, but for what is
+            said; ``no``: nobody has looked.
+        checked: what was, and what is another than in the paper; one line.
+    """
+
+    told: Literal["yes", "partly", "no"]
+    checked: str
+
+
 class Strategy(Form):
     """What every strategy's file says; each method adds its own hyper-parameters as fields.
 
@@ -65,6 +97,9 @@ class Strategy(Form):
         rehearses: whether it trains on remembered pairs beside the new ones.
         needs_path: whether it needs the path of the weights through inception, see :meth:`observer`.
         scenarios: those that the method is defined for, see :mod:`clbench.schema.scenario`; another is refused.
+        needs_encoder: whether it changes an encoder's matrices, which a model without an encoder has none of.
+        averages: whether what is evaluated are other weights than those that go on training, see :meth:`evaluated`.
+        verified: against its paper.
         name: what ``--strategy`` is given.
         title: one line for people; empty for none.
         citation: where the method comes from, or ``none stated``.
@@ -79,6 +114,9 @@ class Strategy(Form):
     rehearses: ClassVar[bool] = False
     needs_path: ClassVar[bool] = False
     scenarios: ClassVar[tuple[Scenario, ...]] = get_args(Scenario)
+    needs_encoder: ClassVar[bool] = False
+    averages: ClassVar[bool] = False
+    verified: ClassVar[Verified] = Verified("no", "its author does not say what was checked")
 
     name: Name
     title: str = ""
@@ -101,7 +139,8 @@ class Strategy(Form):
     def state(self, learner: Any) -> State:
         """What the next experience needs of Avalanche's strategy ``learner``: flat tensors by name.
 
-        The plugin of :meth:`plugin` is :func:`own_plugin`.
+        The plugin of :meth:`plugin` is :func:`own_plugin`. Rows of remembered pairs are called ``rows``, or end so
+        after a slash, ``0/rows``: a budget counts them.
         """
         return {}
 
@@ -117,6 +156,23 @@ class Strategy(Form):
             UserError: a setting does not fit the stream.
         """
 
+    def evaluated(self, state: State) -> Mapping[str, Tensor]:
+        """The values of parameters, by name, that are evaluated in place of those that go on training.
+
+        Asked inside an experience as well, so that :meth:`state` has to be there at every step, where the trait
+        ``averages`` is set; else never.
+        """
+        return {}
+
+    def epoch_pairs(self, new: int, met: int) -> int:
+        """New and remembered pairs that an epoch goes through, those apart that come beside new ones in their batches.
+
+        Args:
+            new: pairs of what the experience trains on.
+            met: pairs of all domains that the model has met, the new one included.
+        """
+        return new
+
     def observer(self) -> Observer | None:
         """What has to watch inception's last training; None where the method needs no path."""
         return None
@@ -125,12 +181,29 @@ class Strategy(Form):
         """How long a step of training takes, of what one of naive training takes; for foretelling a sweep's time."""
         return 1.0
 
+    def gradients(self, work: Work) -> float:
+        """Pairs whose gradient the method takes in an experience beside those that its steps train on."""
+        return 0.0
+
     def passes(self, work: Work) -> float:
         """What the method computes in an experience beside training on its examples, in passes of one pair forward.
 
         A gradient takes three: one forward, about two backward. What has no pass of a model in it counts nothing.
         """
-        return 0.0
+        return 3.0 * self.gradients(work)
+
+    def means(self, experiences: int, classes: int) -> Means | None:
+        """What it needs at most; None where nobody has said, upon which a budget refuses it.
+
+        Args:
+            experiences: of the life.
+            classes: that the model tells apart.
+        """
+        return None
+
+    def remembering(self, pairs: int, experiences: int) -> Strategy:
+        """The same with a memory of so many pairs at the end of a life, fewer than it has."""
+        return self.model_copy(update={"memory_size": pairs})
 
     def quick(self) -> Strategy:
         """The same for ``--quick``: one epoch an experience."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from clbench.errors import UserError, nearest, short
+from clbench.schema.budget import NO_BUDGET, Budget
 from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import all_orders, orders_of
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -43,6 +44,7 @@ class Sweep(Form):
         data_dir: for real editions, a folder with the domains' files, from the file's folder.
         eval_every: optimizer steps between evaluations inside an experience; null for none.
         shift: for generated editions, 0 to 1, how far each domain is shifted from the first.
+        budget: of all strategies, ``memory`` and ``compute``, see :mod:`clbench.schema.budget`.
         settings: by strategy, the hyper-parameters that are changed, such as ``replay: {memory_size: 100}``.
     """
 
@@ -58,6 +60,7 @@ class Sweep(Form):
     data_dir: str | None = None
     eval_every: Annotated[int, Field(strict=True, ge=1)] | None = None
     shift: float = Field(default=1.0, ge=0, le=1)
+    budget: Budget = NO_BUDGET
     settings: dict[str, dict[str, Setting]] = Field(default_factory=dict)
 
     @field_validator("recipes", "streams", "strategies")
@@ -151,7 +154,7 @@ class OpenSweep:
                 yield RunSpec(
                     model=recipe, stream=stream, edition=form.edition, strategy=strategy, order=order or None,
                     settings=self.settings(strategy), backbone=form.backbone, data_dir=self.data_dir,
-                    eval_every=form.eval_every, shift=form.shift,
+                    eval_every=form.eval_every, shift=form.shift, budget=form.budget,
                 )  # fmt: skip
 
     def settings(self, strategy: str) -> dict[str, str]:

@@ -70,6 +70,7 @@ def life_work(job: Job, depth: int) -> Workload:
     passes = float(sizes[first.name][1])
     for stage in further:
         train, validation = (sum(sizes[name][side] for name in stage.trains_on) for side in (0, 1))
+        train = form.epoch_pairs(train, sum(sizes[name][0] for name in stage.met))
         passes += training.epochs * (_TRAIN * train * form.burden() + validation)
         steps = training.epochs * -(-train // training.batch_size)
         evaluations = 1 + ((steps - 1) // job.spec.eval_every if job.spec.eval_every else 0)

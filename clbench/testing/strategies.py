@@ -17,6 +17,7 @@ from clbench.compress.execute import Compressed, build
 from clbench.continual import Checkpoints, Evaluation, Point, live
 from clbench.continual import learner as learners
 from clbench.continual.benchmark import benchmark
+from clbench.continual.evaluation import put
 from clbench.continual.life import seed_everything
 from clbench.continual.training import TrainingPlugin
 from clbench.encoder.head import grow_head, spread_flat
@@ -181,14 +182,19 @@ def traits_hold(world: _World) -> None:
     """It trains on the pairs that its traits say, and asks for the path of inception only where it needs one."""
     form = world.form
     expect((form.observer() is not None) == form.needs_path, "observer() should be None unless needs_path is set")
+    own = type(form).evaluated is not Strategy.evaluated
+    expect(own == form.averages, "evaluated() should be overridden where averages is set, and nowhere else")
     domains = {one.name: set(one.train_rows.tolist()) for one in world.small.experiences[:2]}
     stage = stages(form, list(domains))[1]
     with own_cache() as folder:
         seen = world.live(folder, count=2).rows
     due = set[int]().union(*(domains[name] for name in stage.trains_on))
-    expect(due <= seen, f"it should train on all {len(due)} pairs of {', '.join(stage.trains_on)}, but left some out")
-    more = seen - due
     met = set[int]().union(*(domains[name] for name in stage.met))
+    expect(
+        form.epoch_pairs(len(due), len(met)) < len(due) or due <= seen,
+        f"it should train on all {len(due)} pairs of {', '.join(stage.trains_on)}, but left some out",
+    )
+    more = seen - due
     expect(more <= met, "it trains on pairs that are no training pairs of the seen domains")
     expect(form.rehearses or not more, "it trains on pairs of earlier domains, so its trait rehearses should be true")
     expect(bool(more) or not form.rehearses, "its trait rehearses is true, but it trains on new pairs alone")
@@ -311,11 +317,42 @@ def weights_and_gradients_are_finite(world: _World) -> None:
     expect(not same_weights(lived.model, world.inceptions[0].model), "nothing was learned in a whole life")
 
 
+def what_it_needs_is_what_it_says(world: _World) -> None:
+    """Where means() says what it needs at most, it holds and trains on no more; a budget rests on that."""
+    form, sizes = world.form, [len(one.train_rows) for one in world.small.experiences]
+    means = form.means(len(sizes), 2)
+    if means is None:
+        return
+    expect(means.step_pairs >= form.training.batch_size, "step_pairs of means() should hold the new pairs of a step")
+    parameters = sum(p.numel() for p in world.inceptions[0].model.parameters())
+    before = 0
+    for point in (point for point in world.whole.points if point.final):
+        pairs = means.pairs * means.pair_bytes
+        most = 4 * means.copies * parameters + pairs + means.other_bytes
+        expect(point.held_bytes <= most, f"it holds {point.held_bytes:,} bytes, but means() says {most:,} at most")
+        before = max(before, point.held_bytes)
+    expect(before > 0 or not (means.copies or means.pairs), "means() says that it holds something, but it does not")
+    steps, examples = world.whole.points[-1].step, world.whole.points[-1].examples
+    most = steps * means.step_pairs
+    expect(examples <= most, f"{steps} steps trained on {examples} pairs, but means() says {most} at most")
+
+
+def a_smaller_memory_is_smaller(world: _World) -> None:
+    """remembering() gives a strategy that holds as many pairs as it was asked for, and no more."""
+    form = world.form
+    means = form.means(3, 2)
+    if means is None or means.pairs <= 6:
+        return
+    small_form = form.remembering(6, 3)
+    told = small_form.means(3, 2)
+    expect(told is not None and 0 < told.pairs <= 6, "remembering(6, 3) should remember 6 pairs at most by means()")
+
+
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, traits_hold, same_seed_same_bits,
     resumes_to_the_same_bits, evaluation_disturbs_nothing, state_is_tensors, state_survives_restore,
     experience_0_is_protected, weights_and_gradients_are_finite, class_incremental_where_it_claims,
-    task_incremental_where_it_claims,
+    task_incremental_where_it_claims, what_it_needs_is_what_it_says, a_smaller_memory_is_smaller,
 )  # fmt: skip
 
 
@@ -328,7 +365,10 @@ def _second(world: _World, number: int, state: State) -> tuple[nn.Module, State]
     given = {name: value.clone() for name, value in state.items()}
     learner = world.learner(model, stream[:1], given, world.form.training.epochs)
     learner.train(stream if world.form.trains_on == "all" else stream[1], eval_streams=[])
-    return model, world.form.state(learner)
+    found = world.form.state(learner)
+    if world.form.averages:
+        put(model, world.form.evaluated(found))
+    return model, found
 
 
 def _same(one: _Lived, other: _Lived, who: str) -> None:

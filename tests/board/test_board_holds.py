@@ -107,6 +107,8 @@ RECORD_CHANGES: dict[str, Change] = {
     "configuration.random_baseline": at("configuration.random_baseline", False),
     "configuration.data_source": at("configuration.data_source", "folder"),
     "configuration.file_order": at("configuration.file_order", ["snli", "mnli", "hans"]),
+    "configuration.budget.memory": at("configuration.budget.memory", 3),
+    "configuration.budget.compute": at("configuration.budget.compute", 0.1),
     "configuration.fingerprint": at("configuration.fingerprint", "ab" * 32),
     "label_space": at("label_space", ["same", "not_same"]),
     "data.*.name": renamed,
@@ -151,6 +153,7 @@ RECORD_CHANGES: dict[str, Change] = {
     "points.*.probabilities.*.count": at("points.1.probabilities.snli.count", more),
     "points.*.probabilities.*.base64": at("points.1.probabilities.snli", surer),
     "points.*.held_bytes": at("points.1.held_bytes", 8),
+    "points.*.remembered_pairs": at("points.1.remembered_pairs", 1),
     "figures": at("figures.lifetime_accuracy", less),
     **{f"cost.{name}": at(f"cost.{name}", more) for name in Record.model_fields["cost"].annotation.model_fields},  # type: ignore[union-attr]
     "measured.started": at("measured.started", "2026-02-02T00:00:00+00:00"),
@@ -187,6 +190,7 @@ SUBMISSION_CHANGES: dict[str, Change] = {
     "track.stream": at("track.stream", "nli-shift"),
     "track.edition": at("track.edition", "lite"),
     "track.strategy": at("track.strategy", "ewc"),
+    "track.budget": at("track.budget", "compute=2"),
     "model": at("model", "pkd-skip-6l"),
     "seeds": at("seeds", [1]),
     "figures.*.mean": at("figures.lifetime_accuracy.mean", less),
@@ -225,6 +229,8 @@ def content(small_stream: Path) -> str:
     made["measured"]["held_bytes"] = 5
     for point in made["points"]:
         point["held_bytes"] = 5 if point["experience"] else 0
+        point["remembered_pairs"] = 0
+    made["configuration"]["budget"] = {"memory": 1000, "compute": 1.0}
     made["plugins"] = [{"kind": "metric", "piece": "mine", "package": "my-package", "version": "1"}]
     made["figures"]["mine"] = 0.5
     record = Record.model_validate_json(json.dumps(made))

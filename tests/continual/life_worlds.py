@@ -110,6 +110,9 @@ def strategy(name: str, **changes: Any) -> Strategy:
     small = {
         "replay": {"memory_size": "60"},
         "agem": {"patterns_per_experience": "40", "sample_size": "24"},
+        "gem": {"patterns_per_experience": "40", "sample_size": "16"},
+        "gdumb": {"memory_size": "60"},
+        **{key: {"memory_size": "60", "memory_batch_size": "16"} for key in ("der", "derpp", "er-ace")},
     }.get(name, {})
     quick = {"training.epochs": "4", "training.learning_rate": "0.01", "training.batch_size": "16"}
     return override(read_strategy(name), quick | small | {k.replace("__", "."): str(v) for k, v in changes.items()})

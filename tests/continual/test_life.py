@@ -59,13 +59,14 @@ def test_points_tell_the_whole_life(world: World, inception: Model, folder: Path
     assert all(np.array_equal(points[0].predictions[n], untrained[n]) for n in names)
     # A point every 30 steps, but none on an experience's last step, which has its final point.
     parts = {"joint": [3], "cumulative": [2, 3]}.get(method, [1, 1])
-    steps = [part * 320 // 16 * 4 for part in parts]
+    # An epoch of GDumb goes through its 60 pairs, the last of four batches having 12.
+    steps = [4 * 4] * 2 if method == "gdumb" else [part * 320 // 16 * 4 for part in parts]
     assert [len([p for p in points if p.experience == t and not p.final]) for t in range(1, len(parts) + 1)] == [
         (s - 1) // 30 for s in steps
     ]
     assert [p.step for p in finals] == np.cumsum([0, *steps]).tolist()
-    rehearsed = 2 if method == "replay" else 1
-    expected = 16 * rehearsed * sum(steps)
+    rehearsed = {"replay": 2, "der": 2, "er-ace": 2, "derpp": 3}.get(method, 1)
+    expected = 2 * 4 * 60 if method == "gdumb" else 16 * rehearsed * sum(steps)
     # The last batch from a memory of 60, or from one of two domains with 30 each, is smaller than 16.
     assert points[-1].examples == expected if method != "replay" else 0.9 * expected < points[-1].examples <= expected
     assert [a[1:] for a in seen] == [(i + 1, s) for s in steps for i in range(s)]

@@ -45,7 +45,7 @@ from clbench.testing.metrics import CHECKS as METRIC_CHECKS
 from clbench.testing.sources import CHECKS as SOURCE_CHECKS
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples" / "plugins"
-FILES = {name: str(EXAMPLES / f"{name}.py") for name in ("prune_neurons", "derpp", "stability_plasticity")}
+FILES = {name: str(EXAMPLES / f"{name}.py") for name in ("prune_neurons", "dark_replay", "stability_plasticity")}
 FILES["sqlite_pairs"] = str(EXAMPLES / "sqlite_pairs.py")
 PLUGINS = [word for file in FILES.values() for word in ("--plugin", file)]
 SETS = [word for name in ("finetune", "training") for word in ("--set", f"{name}.epochs=1")]
@@ -91,7 +91,7 @@ def lived(small_stream: Path, small_backbone: Path, tmp_path_factory: pytest.Tem
         patch.setenv(VARIABLE, "")
         patch.setenv("CLBENCH_CACHE", str(folder / "cache"))
         main(
-            ["run", "--model", str(EXAMPLES / "prune-neurons.yaml"), "--strategy", str(EXAMPLES / "derpp.yaml"),
+            ["run", "--model", str(EXAMPLES / "prune-neurons.yaml"), "--strategy", str(EXAMPLES / "dark-replay.yaml"),
              "--stream", str(small_stream), "--backbone", str(small_backbone), *PLUGINS, *SETS, "--quiet",
              "--out", str(folder / "run")]
         )  # fmt: skip
@@ -114,7 +114,7 @@ def test_a_record_names_them_with_their_versions(lived: Path) -> None:
     record = clbench.read_record(lived)
     assert [(one.kind, one.piece, one.package, one.version) for one in record.plugins] == [
         ("step", "prune_neurons", "prune_neurons.py", version("prune_neurons")),
-        ("strategy", "derpp", "derpp.py", version("derpp")),
+        ("strategy", "dark_replay", "dark_replay.py", version("dark_replay")),
         ("metric", "stability_plasticity", "stability_plasticity.py", version("stability_plasticity")),
     ]
     assert record.inception[0].details == {"neurons": 32}
@@ -146,7 +146,7 @@ def test_submit_verify_and_the_board_with_them_and_without(
     assert find_submissions(tmp_path / "submissions") == [place]
     known = verify(place, facts)
     assert known.problems == ()
-    settings = f"the settings of derpp-500: they are of the plug-in derpp.py {version('derpp')}."
+    settings = f"the settings of dark-replay-500: they are of the plug-in dark_replay.py {version('dark_replay')}."
     assert settings in known.unchecked
     assert not any("figure" in told for told in known.unchecked)
     build(tmp_path / "submissions", tmp_path / "with")
@@ -158,13 +158,15 @@ def test_submit_verify_and_the_board_with_them_and_without(
     assert (
         f"the figure stability_plasticity is of the plug-in stability_plasticity.py {missing}, which is not installed."
     ) in unknown.unchecked
-    assert any(told.startswith("the order of the experiences: ") and "derpp" in told for told in unknown.unchecked)
+    assert any(
+        told.startswith("the order of the experiences: ") and "dark_replay" in told for told in unknown.unchecked
+    )
     assert unknown.figures == known.figures - 1
     build(tmp_path / "submissions", tmp_path / "without")
     for board, told in (("with", "harmonic mean of what is kept"), ("without", "not verified")):
         assert told in (tmp_path / board / "index.html").read_text()
         rows = list(csv.DictReader((tmp_path / board / "board.csv").open()))
-        assert [row["strategy"] for row in rows] == ["derpp-500"]
+        assert [row["strategy"] for row in rows] == ["dark-replay-500"]
     # Who claims another figure is found out by those who have the plug-in.
     record = clbench.read_record(lived)
     forged = record.model_copy(update={"figures": record.figures | {"stability_plasticity": 0.99}})
@@ -194,7 +196,7 @@ def test_a_strategy_that_is_no_plugins_still_has_to_be_shipped(
 
 
 def test_on_a_shipped_stream_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    strategy = str(EXAMPLES / "derpp.yaml")
+    strategy = str(EXAMPLES / "dark-replay.yaml")
     main(
         ["run", "--model", "majority", "--stream", "paraphrase-shift", "--strategy", strategy, *PLUGINS,
          "--set", "training.epochs=1", "--quiet", "--out", str(tmp_path / "run")]
@@ -202,16 +204,16 @@ def test_on_a_shipped_stream_from_the_command_line(tmp_path: Path, capsys: pytes
     board = tmp_path / "board" / "submissions"
     main(["submit", str(tmp_path / "run"), "--name", "mine", "--author", "me", "--to", str(board), *PLUGINS])
     assert exit_code(["verify", str(board), *PLUGINS]) == 0
-    assert "the settings of derpp-500" in capsys.readouterr().out
+    assert "the settings of dark-replay-500" in capsys.readouterr().out
     main(["leaderboard", "build", "--submissions", str(board), "--out", str(board.parent), *PLUGINS])
-    assert "paraphrase-shift, embedded, derpp-500" in (board.parent / "README.md").read_text().replace(".", ", ")
+    assert "paraphrase-shift, embedded, dark-replay-500" in (board.parent / "README.md").read_text().replace(".", ", ")
 
 
 def test_to_run_it_again_strategy_and_weights_have_to_be_named(lived: Path, small_stream: Path, tmp_path: Path) -> None:
     record = clbench.read_record(lived)
-    own = {"model": str(EXAMPLES / "prune-neurons.yaml"), "strategy": str(EXAMPLES / "derpp.yaml")}
+    own = {"model": str(EXAMPLES / "prune-neurons.yaml"), "strategy": str(EXAMPLES / "dark-replay.yaml")}
     for left_out, told in (
-        ("strategy", "derpp-500 is not a shipped strategy"),
+        ("strategy", "dark-replay-500 is not a shipped strategy"),
         ("model", "are in no place that the record names"),
     ):
         with pytest.raises(UserError, match=f"{told}.*--{left_out}"):
@@ -234,7 +236,7 @@ def test_a_sweep_hands_them_to_its_processes(
 ) -> None:
     content = {
         "name": "mine", "recipes": [str(EXAMPLES / "prune-neurons.yaml")], "streams": [str(small_stream)],
-        "strategies": [str(EXAMPLES / "derpp.yaml")], "seeds": [0], "backbone": str(small_backbone),
+        "strategies": [str(EXAMPLES / "dark-replay.yaml")], "seeds": [0], "backbone": str(small_backbone),
     }  # fmt: skip
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     arguments = ["sweep", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "runs"), "--workers", "1", "--json"]
@@ -315,11 +317,11 @@ def test_another_version_of_the_code_is_another_run(
     for number in (1, 2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        for name in ("prune_neurons", "derpp"):
+        for name in ("prune_neurons", "dark_replay"):
             (folder / f"{name}.py").write_text(Path(FILES[name]).read_text() + f"# {number}\n")
         monkeypatch.setenv(VARIABLE, os.pathsep.join(str(file) for file in folder.glob("*.py")))
         spec = RunSpec(
-            model=EXAMPLES / "prune-neurons.yaml", stream=small_stream, strategy=EXAMPLES / "derpp.yaml",
+            model=EXAMPLES / "prune-neurons.yaml", stream=small_stream, strategy=EXAMPLES / "dark-replay.yaml",
             backbone=small_backbone,
         )  # fmt: skip
         job = make_job(spec)
@@ -333,7 +335,7 @@ def batteries() -> dict[str, list[Any]]:
     add_plugins(list(FILES.values()))
     return {
         "prune_neurons": step_checks("prune_neurons", EXAMPLES / "prune-neurons.yaml"),
-        "derpp": strategy_checks(EXAMPLES / "derpp.yaml"),
+        "dark_replay": strategy_checks(EXAMPLES / "dark-replay.yaml"),
         "stability_plasticity": metric_checks("stability_plasticity"),
     }
 
@@ -343,7 +345,8 @@ def batteries() -> dict[str, list[Any]]:
     [
         (piece, check.__name__)
         for piece, checks in (
-            ("prune_neurons", steps.CHECKS), ("derpp", strategies.CHECKS), ("stability_plasticity", METRIC_CHECKS),
+            ("prune_neurons", steps.CHECKS), ("dark_replay", strategies.CHECKS),
+            ("stability_plasticity", METRIC_CHECKS),
         )
         for check in checks
     ],

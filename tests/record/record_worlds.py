@@ -29,6 +29,7 @@ class Said:
     validation: dict[str, float] = field(default_factory=dict)
     probabilities: dict[str, np.ndarray] = field(default_factory=dict)
     held_bytes: int | None = None
+    remembered_pairs: int | None = None
 
 
 @dataclass(frozen=True)

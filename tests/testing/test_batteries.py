@@ -195,10 +195,10 @@ def test_a_broken_step_fails_the_right_check(piece: type[Step], check: str, told
 # Strategies -----------------------------------------------------------------------------------------------------------
 
 DERPP = {
-    "name": "example", "method": "derpp", "memory_size": 20, "memory_batch_size": 8, "alpha": 0.5, "beta": 0.5,
+    "name": "example", "method": "dark_replay", "memory_size": 20, "memory_batch_size": 8, "alpha": 0.5, "beta": 0.5,
     "training": TRAINING,
 }  # fmt: skip
-Derpp: Any = vars(plugin(str(EXAMPLES / "derpp.py"))[0])["DerPlusPlus"]
+Derpp: Any = vars(plugin(str(EXAMPLES / "dark_replay.py"))[0])["DerPlusPlus"]
 
 
 class Amnesia(Derpp):

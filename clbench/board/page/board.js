@@ -13,7 +13,7 @@
   // A submission's name without the end that its track says already; whole where two would be alike.
   const shortNames = new Map();
   for (const track of board.tracks) {
-    const said = new Set([track.stream, track.edition, track.strategy]);
+    const said = new Set([track.stream, track.edition, track.strategy, track.budget].filter(Boolean));
     const cut = track.rows.map((row) => {
       const parts = row.name.split(".");
       while (parts.length > 1 && said.has(parts[parts.length - 1])) parts.pop();
@@ -252,7 +252,7 @@
       floor, body);
     const { frame, box } = scrolling({ class: "box board", "aria-label": caption }, table);
     main.replaceChildren(
-      heading(`${track.stream} \u00b7 ${track.edition} \u00b7 ${track.strategy}`, track.title),
+      heading([track.stream, track.edition, track.strategy, track.budget].filter(Boolean).join(" \u00b7 "), track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
         + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what. \u2691: marked for a look. \u2717: farther from its accuracy on fresh test pairs than seeds and pairs explain.`),
       el("div", { class: "controls", role: "search" },

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from clbench.errors import UserError
-from clbench.schema.strategy import Remembered, State, Strategy, Work, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, Work, own_plugin
 
 
 class Agem(Strategy):
@@ -18,6 +18,10 @@ class Agem(Strategy):
     """
 
     rehearses: ClassVar[bool] = True
+    verified: ClassVar[Verified] = Verified(
+        "yes",
+        "the projection (equation 11) against a form written out; the sample is of equal parts of the domains",
+    )
 
     method: Literal["agem"]
     patterns_per_experience: Remembered
@@ -63,10 +67,16 @@ class Agem(Strategy):
         plugin.buffer_dataloader = loader
         plugin.buffer_dliter = iter(RowLoader(loader, device=device))
 
-    def passes(self, work: Work) -> float:
+    def gradients(self, work: Work) -> float:
         """After inception every step takes the gradient of a sample of the memory, the same share of each domain."""
         past = work.experience
-        return 3.0 * work.steps * past * (self.sample_size // past) if past else 0.0
+        return float(work.steps * past * (self.sample_size // past)) if past else 0.0
 
     def burden(self) -> float:
         return 1 + self.sample_size / self.training.batch_size
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, pairs=experiences * self.patterns_per_experience, pair_bytes=16)
+
+    def remembering(self, pairs: int, experiences: int) -> Strategy:
+        return self.model_copy(update={"patterns_per_experience": pairs // experiences})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from clbench.schema.strategy import State, Strategy, Work, own_plugin
+from clbench.schema.strategy import Means, State, Strategy, Verified, Work, own_plugin
 
 
 class Ewc(Strategy):
@@ -15,6 +15,12 @@ class Ewc(Strategy):
 
     ``mode`` ``separate`` keeps one penalty an experience; ``online`` keeps a single one, F = decay * F_old + F_new.
     """
+
+    verified: ClassVar[Verified] = Verified(
+        "yes",
+        "Fisher information (single pairs, at the data's labels) and penalty against forms written out; "
+        "lambda is half of the paper's",
+    )
 
     method: Literal["ewc"]
     lambda_: float = Field(alias="lambda", ge=0)
@@ -29,36 +35,27 @@ class Ewc(Strategy):
         return decay
 
     def plugin(self) -> Any:
-        import torch
-
         from clbench.continual import avalanche
         from clbench.continual.benchmark import contents
         from clbench.continual.fisher import fisher_diagonal
+        from clbench.continual.penalty import add_pull
 
         class Plugin(avalanche.EWCPlugin):
             """Avalanche's EWC with the Fisher information of single pairs, and the penalty's gradient in closed form.
 
             Avalanche squares the gradient of a batch's mean loss, in which the pairs' gradients cancel: what lambda
             means would then depend on the batch size and on the order of the pairs. And it puts the penalty into the
-            graph of the loss, which takes as long as a third of the step; the gradient of lambda F (w - w*)^2 is
-            2 lambda F (w - w*).
+            graph of the loss, see :func:`clbench.continual.penalty.add_pull`.
             """
 
             def before_backward(self, strategy: Any, **_: Any) -> None:
                 """The loss stays that of the new pairs."""
 
-            @torch.no_grad()
             def after_backward(self, strategy: Any, **_: Any) -> None:
                 for experience, fisher in self.importances.items():
                     origin = self.saved_params[experience]
-                    held = {name: p for name, p in strategy.model.named_parameters() if name in fisher}
-                    for parameter in held.values():
-                        if parameter.grad is None:  # a layer that LayerDrop left out
-                            parameter.grad = torch.zeros_like(parameter)
-                    # All of them at once: on a GPU one product a parameter takes as long as the step.
-                    moved = torch._foreach_sub(list(held.values()), [origin[name].data for name in held])
-                    gradients, fishers = [p.grad for p in held.values()], [fisher[name].data for name in held]
-                    torch._foreach_addcmul_(gradients, fishers, moved, value=2 * self.ewc_lambda)
+                    importance, weights = ({n: one[n].data for n in fisher} for one in (fisher, origin))
+                    add_pull(strategy.model, importance, weights, self.ewc_lambda)
 
             def compute_importances(self, model: Any, *others: Any, **more: Any) -> dict[str, Any]:
                 dataset = others[2]  # behind the criterion and the optimizer
@@ -87,10 +84,13 @@ class Ewc(Strategy):
             value = value.to(device)
             kept[part][int(number)][name] = avalanche.ParamData(name, value.shape, init_tensor=value, device=device)
 
-    def passes(self, work: Work) -> float:
+    def gradients(self, work: Work) -> float:
         """The Fisher information of every experience takes the gradient of each of its pairs once."""
-        return 3.0 * work.pairs
+        return float(work.pairs)
 
     def burden(self) -> float:
         """The Fisher information costs about an epoch."""
         return 1 + 1 / self.training.epochs
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=2 * (1 if self.mode == "online" else experiences))

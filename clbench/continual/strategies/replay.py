@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Remembered, State, Strategy, own_plugin
+from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, own_plugin
 
 
 class Replay(Strategy):
@@ -18,6 +18,10 @@ class Replay(Strategy):
     """
 
     rehearses: ClassVar[bool] = True
+    verified: ClassVar[Verified] = Verified(
+        "partly",
+        "a memory in equal shares beside every batch; the paper is online, one pass a domain, here there are epochs",
+    )
 
     method: Literal["replay"]
     memory_size: Remembered
@@ -63,3 +67,10 @@ class Replay(Strategy):
     def burden(self) -> float:
         new = self.training.batch_size
         return 1 + (self.memory_batch_size or new) / new
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(
+            self.training.batch_size + (self.memory_batch_size or self.training.batch_size),
+            pairs=self.memory_size,
+            pair_bytes=20,
+        )

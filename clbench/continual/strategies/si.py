@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import State, Strategy, own_plugin
+from clbench.schema.strategy import Means, State, Strategy, Verified, own_plugin
 
 if TYPE_CHECKING:
     from clbench.compress.task import Observer
@@ -20,6 +20,11 @@ class Si(Strategy):
     """
 
     needs_path: ClassVar[bool] = True
+    verified: ClassVar[Verified] = Verified(
+        "partly",
+        "importances and penalty as Avalanche has them, against forms written out; clipped at 0.001, "
+        "which the paper does not do",
+    )
 
     method: Literal["si"]
     lambda_: float = Field(alias="lambda", ge=0)
@@ -45,3 +50,6 @@ class Si(Strategy):
         from clbench.continual.synaptic import PathObserver
 
         return PathObserver(self.eps)
+
+    def means(self, experiences: int, classes: int) -> Means:
+        return Means(self.training.batch_size, copies=3)

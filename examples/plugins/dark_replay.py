@@ -1,8 +1,9 @@
-"""Strategy ``derpp``: dark experience replay, DER++ (Buzzega et al. 2020, arXiv:2004.07211, section 3).
+"""Strategy ``dark_replay``: dark experience replay, DER++ (Buzzega et al. 2020, arXiv:2004.07211, section 3).
 
 The memory is a reservoir over all pairs met (Vitter 1985): their rows in the model's token store, their labels, and the
 logits that the model had for them. The paper samples while it trains; here a domain's pairs are drawn when its
-experience is over, with the logits of the epoch that was kept, so that inception is remembered in the same way.
+experience is over, with the logits of the epoch that was kept, so that inception is remembered in the same way. It is
+written for domain-incremental streams; clbench's own ``derpp`` knows closed classes as well.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class DerPlusPlus(Strategy):
 
     rehearses: ClassVar[bool] = True
 
-    method: Literal["derpp"]
+    method: Literal["dark_replay"]
     memory_size: Remembered
     memory_batch_size: int = Field(ge=1, le=65536)
     alpha: float = Field(ge=0)
