@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.explain.cka import aligned, centred
+from clbench.explain.cka import aligned, centred, linear_cka
 from clbench.explain.material import Examples, Limits, models, open_examples
 from clbench.explain.probes import probe
 from clbench.explain.units import most_active, overlap
@@ -18,6 +18,8 @@ from clbench.record import Record
 from clbench.runtime import events
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from clbench.encoder.classifier import Classifier
     from clbench.explain.states import Seen
     from clbench.runtime.device import Device
@@ -33,6 +35,8 @@ class Inside:
         experiences, domains: their names, in order.
         met: bool (T, D), which domains had been trained on.
         drift: (T - 1, D, L), 1 - CKA between a domain's states before and after each experience but inception.
+        arising: (T - 1, D, L), what of it the layer itself adds: 1 - CKA between what the layer makes, as it was before
+            and as it is after the experience, of what it was given before; nan for domains that were not yet met.
         probes: (T, D, L), accuracy of a linear probe on a domain's test examples; nan until the domain is met.
         moved: T - 1 mappings, how far the weights of each place have moved in each experience but inception.
         overlap: (T, D, D, L), how far two domains share their most active units; nan where the family has none.
@@ -47,6 +51,7 @@ class Inside:
     domains: tuple[str, ...]
     met: np.ndarray
     drift: np.ndarray
+    arising: np.ndarray
     probes: np.ndarray
     moved: tuple[Mapping[Place, float], ...]
     overlap: np.ndarray
@@ -68,6 +73,10 @@ class Inside:
     def drift_of_earlier(self) -> np.ndarray:
         """(T - 1, L): the mean drift over the domains met before each experience but inception."""
         return np.stack([self.drift[t - 1][self.earlier(t)].mean(axis=0) for t in range(1, len(self.met))])
+
+    def arising_of_earlier(self) -> np.ndarray:
+        """(T - 1, L): as :meth:`drift_of_earlier`, of what each layer itself adds."""
+        return np.stack([self.arising[t - 1][self.earlier(t)].mean(axis=0) for t in range(1, len(self.met))])
 
     def probe_loss(self) -> np.ndarray:
         """(T - 1, L): what a probe has lost since the domain was learned, the mean over the domains met before each
@@ -110,25 +119,30 @@ def look_inside(run: Path, record: Record, data_dir: Path | None, limits: Limits
     places_of: dict[str, Place] = {}
     views: list[_View] = []
     moved: list[dict[Place, float]] = []
-    before = None
+    arising: list[np.ndarray] = []
+    before: tuple[Classifier, dict[str, Tensor]] | None = None
     for t, (model, weights) in enumerate(models(run, record, examples.store)):
         places_of = places_of or places(model)
+        asked = evaluated(model)
         if before is not None:
-            moved.append(distances(before, weights, places_of))
-        views.append(_view(record, examples, evaluated(model), t, views[-1].states if views else {}))
+            moved.append(distances(before[1], weights, places_of))
+            arising.append(_arising(record, examples, before[0], asked, t))
+        views.append(_view(record, examples, asked, t, views[-1].states if views else {}))
         if len(views) > 1:
             views[-2].states.clear()  # of the whole life they would fill the memory
-        before = weights
+        before = asked, weights
     events.end(_TASK)
     names = record.domains
 
     def examples_of(kind: str) -> dict[str, np.ndarray]:
         return {name: np.stack([getattr(view, kind)[name] for view in views]) for name in names}
 
+    none = np.zeros((0, *views[0].drift.shape))
     return Inside(
         tuple(point.name for point in finals), names, np.array([[n in point.met for n in names] for point in finals]),
-        np.stack([view.drift for view in views])[1:], np.stack([view.probes for view in views]), tuple(moved),
-        np.stack([view.overlap for view in views]), examples_of("own"), examples_of("within"), examples_of("probed"),
+        np.stack([view.drift for view in views])[1:], np.stack(arising) if arising else none,
+        np.stack([view.probes for view in views]), tuple(moved), np.stack([view.overlap for view in views]),
+        examples_of("own"), examples_of("within"), examples_of("probed"),
         float(np.mean([view.agreement for view in views])),
     )  # fmt: skip
 
@@ -175,6 +189,20 @@ def _view(record: Record, examples: Examples, model: Classifier, t: int, before:
     return _View(
         states, drift, probes, _overlaps(active, layers), own, within, probed, float(np.concatenate(agreed).mean())
     )
+
+
+def _arising(record: Record, examples: Examples, before: Classifier, after: Classifier, t: int) -> np.ndarray:
+    """(D, L): what each layer itself adds to the drift of the domains met before experience ``t``."""
+    from clbench.explain.states import side_by_side
+
+    met = [point for point in record.points if point.final][t - 1].met
+    found = np.full((len(record.domains), before.config.num_hidden_layers), np.nan)
+    for d, name in enumerate(record.domains):
+        if name in met:
+            # It takes two models' time: half of the examples are enough for a mean over domains.
+            ours, theirs = side_by_side(before, after, examples.rows[name, "test"][::2])
+            found[d] = [1 - linear_cka(a, b) for a, b in zip(ours, theirs, strict=True)]
+    return found
 
 
 def _named(seen: Seen, classes: tuple[int, ...]) -> np.ndarray:

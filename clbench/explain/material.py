@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +135,8 @@ def _check_same(run: Path, record: Record, loaded: Mapping[str, DomainData]) -> 
 
 
 def models(run: Path, record: Record, store: TokenStore) -> Iterator[tuple[Classifier, dict[str, Tensor]]]:
-    """The model after each experience, in order, one and the same object whose weights change; with its weights, on the
-    CPU, by their names in ``model.hf``.
+    """The model after each experience, in order, in evaluation mode; with its weights, on the CPU, by their names in
+    ``model.hf``.
 
     Raises:
         UserError: a folder is damaged.
@@ -153,7 +154,7 @@ def models(run: Path, record: Record, store: TokenStore) -> Iterator[tuple[Class
         except (OSError, SafetensorError, RuntimeError) as error:
             raise UserError(f"{file}: should hold the weights of the run's model, but is damaged; make the run again "
                             "with --keep-checkpoints --fresh.") from error  # fmt: skip
-        yield model, weights
+        yield copy.deepcopy(model), weights
 
 
 def _opened(folder: Path) -> Backbone:

@@ -90,6 +90,7 @@ def grids(found: Sequence[Explanation]) -> list[Grid]:
         Grid(caption, names, np.mean([values(one) for one in insides], axis=0).T, signed)
         for caption, values, signed in (
             ("drift (1 - CKA) of earlier domains", Inside.drift_of_earlier, False),
+            ("drift that the layer itself adds", Inside.arising_of_earlier, False),
             ("accuracy that probes have lost", Inside.probe_loss, True),
             ("weights moved, of their size", Inside.moved_layers, False),
         )
@@ -215,6 +216,7 @@ def _inside(inside: Inside) -> dict[str, Any]:
         "layers": inside.layers,
         "agreement": inside.agreement,
         "drift": {name: _named(domains, inside.drift[t]) for t, name in enumerate(later)},
+        "drift_of_its_own": {name: _named(domains, inside.arising[t]) for t, name in enumerate(later)},
         "probe_accuracy": {name: _named(domains, inside.probes[t]) for t, name in enumerate(inside.experiences)},
         "weights": {
             name: [

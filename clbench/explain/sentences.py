@@ -51,9 +51,9 @@ def sentences(found: Sequence[Explanation]) -> list[str]:
 def where(insides: Sequence[Inside]) -> str:
     """In which layer drift arises, and where weights have moved most."""
     drift = np.mean([one.drift_of_earlier().mean(axis=0) for one in insides], axis=0)
-    rise = np.diff(drift, prepend=0.0)
+    added = np.mean([one.arising_of_earlier().mean(axis=0) for one in insides], axis=0)
     moved = np.mean([one.moved_layers().mean(axis=0) for one in insides], axis=0)
-    layer, most = int(np.nanargmax(rise)) + 1, int(moved.argmax()) + 1
+    layer, most = int(np.nanargmax(added)) + 1, int(moved.argmax()) + 1
     kind, distance = _most_moved(insides)
     weights = (
         f"weights have moved most in layer {most} ({_share(moved[most - 1])} of their size an experience), and of all "
@@ -63,15 +63,15 @@ def where(insides: Sequence[Inside]) -> str:
         return f"Where: in no layer have the states of earlier domains drifted to speak of; {weights}."
     return (
         f"Where: the states of earlier domains drift (1 - CKA, mean over experiences) by {fixed(drift[0], 3)} in layer "
-        f"1 and {fixed(drift[-1], 3)} in layer {len(drift)}; most of it arises in layer {layer} "
-        f"({fixed(rise[layer - 1], 3, sign=True)}{_agreeing(insides, layer)}), and {weights}."
+        f"1 and {fixed(drift[-1], 3)} in layer {len(drift)}; by itself layer {layer} adds most "
+        f"({fixed(added[layer - 1], 3)}{_agreeing(insides, layer)}), and {weights}."
     )
 
 
 def _agreeing(insides: Sequence[Inside], layer: int) -> str:
     if len(insides) < 2:
         return ""
-    tops = [int(np.nanargmax(np.diff(one.drift_of_earlier().mean(axis=0), prepend=0.0))) + 1 for one in insides]
+    tops = [int(np.nanargmax(one.arising_of_earlier().mean(axis=0))) + 1 for one in insides]
     return f", so in {tops.count(layer)} of {len(tops)} seeds"
 
 

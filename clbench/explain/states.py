@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from clbench.encoder.classifier import Classifier, full_precision
+from clbench.encoder.family import Family
+from clbench.encoder.packed import packed
 from clbench.errors import UserError
 from clbench.runtime.coordinator import between_steps
 
@@ -47,12 +49,11 @@ def look(model: Classifier, rows: np.ndarray, *, units: bool) -> Seen:
         units: whether active units are looked for.
     """
     assert model.store is not None  # it has been given its tokens
-    # Of like length, as they are read together; put back in order at the end.
-    order = np.argsort(model.store.lengths[rows], kind="stable")
+    order, parts = _by_length(model, rows)
     whole = model.family.reads_all_tokens(model.config)
     states, logits = [], []
     with torch.inference_mode(), _listening(model, units) as heard:
-        for part in np.array_split(order, max(1, -(-len(order) // _BATCH))):
+        for part in parts:
             between_steps()
             asked = torch.from_numpy(rows[part])
             if units or whole:
@@ -65,10 +66,66 @@ def look(model: Classifier, rows: np.ndarray, *, units: bool) -> Seen:
             states.append(full_precision(found).cpu())
             logits.append(full_precision(said).cpu())
     back = np.argsort(order)
-    return Seen(
-        torch.cat(states, dim=1).numpy()[:, back], torch.cat(logits).numpy()[back],
-        heard.means(),
-    )  # fmt: skip
+    return Seen(torch.cat(states, dim=1).numpy()[:, back], torch.cat(logits).numpy()[back], heard.means())
+
+
+def side_by_side(model: Classifier, other: Classifier, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each layer of ``model``, and the same layer of ``other``, makes of what ``model``'s layer is given.
+
+    So the one layer alone makes the difference between the two, whatever the layers before it do.
+
+    Args:
+        model, other: of the same shape.
+        rows: int (N,), of the token store of ``model``.
+
+    Returns:
+        (L, N, H) each, float32: states as :attr:`Seen.states` has them.
+    """
+    assert model.store is not None
+    order, parts = _by_length(model, rows)
+    whole, norm = model.family.reads_all_tokens(model.config), model.family.final_norm(model.encoder)
+    made: list[tuple[Tensor, Tensor]] = []
+    found: list[Tensor] = []
+    layers = zip(model.layers, other.layers, strict=True)
+    handles = [layer.register_forward_hook(_beside(twin, made), with_kwargs=True) for layer, twin in layers]
+    try:
+        with torch.inference_mode(), packed(other.config) if model.packed else nullcontext():
+            for part in parts:
+                between_steps()
+                batch = model.store.batch(torch.from_numpy(rows[part]))
+                made.clear()
+                with model.store.device.autocast():
+                    # The way by which every family's layers are called as modules.
+                    Family.states_and_logits(model.family, model.hf, batch, packed=model.packed, used=None, every=False)
+                depth = model.config.num_hidden_layers
+                both = []
+                for side in (0, 1):
+                    tokens = [torch.cat([pair[side].flatten(0, 1) for pair in made[n::depth]]) for n in range(depth)]
+                    seen = torch.stack([_summed(batch, one) if whole else one[batch.firsts] for one in tokens])
+                    both.append(seen if norm is None else model.encoder.get_submodule(norm)(seen))
+                found.append(full_precision(torch.stack(both)).cpu())
+    finally:
+        for handle in handles:
+            handle.remove()
+    ours, theirs = torch.cat(found, dim=2).numpy()[:, :, np.argsort(order)]
+    return ours, theirs
+
+
+def _beside(twin: nn.Module, made: list[tuple[Tensor, Tensor]]) -> Any:
+    """A hook that lets ``twin`` do what a layer has just done, and notes both outcomes, (.., L, H)."""
+
+    def hook(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any], outcome: Any) -> None:
+        both = [one[0] if isinstance(one, tuple) else one for one in (outcome, twin.forward(*given, **named))]
+        made.append((both[0], both[1]))
+
+    return hook
+
+
+def _by_length(model: Classifier, rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The rows' places in the order of their lengths, and the same in batches, which are read together."""
+    assert model.store is not None
+    order = np.argsort(model.store.lengths[rows], kind="stable")
+    return order, np.array_split(order, max(1, -(-len(order) // _BATCH)))
 
 
 def _summed(batch: Batch, tokens: Tensor) -> Tensor:

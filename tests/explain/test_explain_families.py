@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from test_encoder_families import UNSEEN, small
 from transformers import PreTrainedConfig
 
 from clbench.encoder.family import FAMILIES
-from clbench.explain.states import look
+from clbench.explain.states import look, side_by_side
 from clbench.explain.weights import KINDS, OUTSIDE, Place, places
 from clbench.testing.encoders import _World, plain
 
@@ -51,6 +52,20 @@ def test_states_and_units_are_transformers(config: PreTrainedConfig) -> None:
         active = heard[layer].reshape(*mask.shape, -1)[mask].abs().mean(0)
         np.testing.assert_allclose(found.activity[layer], active.numpy(), atol=2e-4, rtol=2e-4)
     np.testing.assert_allclose(found.logits, theirs.logits.numpy()[rows], atol=2e-4, rtol=2e-4)
+    # Each layer by itself: the same model's makes the same, and another's second layer what that model's makes.
+    ours, theirs = side_by_side(model, model, rows)
+    np.testing.assert_array_equal(ours, theirs)
+    first = 0 if model.family.chained else 1  # DeBERTa v2 convolves what its first layer makes
+    np.testing.assert_allclose(ours[first:-1], found.states[first:-1], atol=2e-4, rtol=2e-4)
+    if not model.family.shares_layers:
+        other = copy.deepcopy(model)
+        with torch.no_grad():
+            for parameter in other.layers[1].parameters():
+                parameter.mul_(1.3)
+        ours, theirs = side_by_side(model, other, rows)
+        changed = [bool(np.abs(a - b).max() > 1e-4) for a, b in zip(ours, theirs, strict=True)]
+        assert changed == [number == 1 for number in range(layer_count)]
+        np.testing.assert_allclose(theirs[1], look(other, rows, units=False).states[1], atol=2e-4, rtol=2e-4)
     again = look(model, rows, units=False)
     np.testing.assert_allclose(again.states, found.states, atol=2e-4, rtol=2e-4)
     assert again.activity == ()
@@ -70,7 +85,7 @@ def test_every_matrix_has_a_kind(kind: str) -> None:
         assert kinds >= ATTENTION or kinds >= FUSED, kinds
         assert kinds >= {"feed-forward in", "feed-forward out"}, kinds
     # The parts that are named hold nearly all of a layer.
-    counted = {place: 0 for place in found.values()}
+    counted = dict.fromkeys(found.values(), 0)
     for name, place in found.items():
         counted[place] += named[name].numel()
     inside = sum(count for place, count in counted.items() if place.layer)

@@ -108,10 +108,15 @@ def test_the_layer_whose_weights_were_changed_by_hand_is_named(run: Path, tmp_pa
     assert np.abs(inside.drift[0, :, :2]).max() < 1e-5  # nothing before the third layer
     assert inside.drift[0, 0, 2] > 0.02
     assert np.abs(inside.drift[1]).max() < 1e-5  # and nothing in the last experience
+    # Later layers pass the drift on, or enlarge it; of themselves they add none.
+    own = inside.arising[0, 0]
+    assert own[2] == pytest.approx(inside.drift[0, 0, 2], abs=0.05)
+    assert np.abs(own[[0, 1, 3]]).max() < 1e-5
+    assert np.isnan(inside.arising[0, 1:]).all()  # of mnli alone, which had been met
     moved = [place for place, distance in inside.moved[0].items() if distance > 0]
     assert set(moved) == {Place(3, "feed-forward out"), Place(3, "all")}
     told = sentences([found])[0]
-    assert "most of it arises in layer 3 " in told
+    assert "by itself layer 3 adds most " in told
     assert "weights have moved most in layer 3 " in told
     assert "of all matrices in layer 3's feed-forward out" in told
     # They no longer say what the record says, and that is told.
@@ -208,7 +213,7 @@ def test_other_pairs_and_damaged_models_are_refused(run: Path, tmp_path: Path) -
     file = tmp_path / "run" / "models" / "spec.json"
     told = json.loads(file.read_text())
     file.write_text(json.dumps(told | {"shift": 0.5}))
-    with pytest.raises(UserError, match=r"the test pairs of snli are not those that the run was made on"):
+    with pytest.raises(UserError, match=r"the train pairs of snli are not those that the run was made on"):
         looked_into(tmp_path / "run")
     file.write_text(json.dumps(told))
     (tmp_path / "run" / "models" / "after-1-snli" / "model.safetensors").write_bytes(b"nothing")
