@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
     "compress": ("clbench.cli.compress", "Make a compressed model and write it as a checkpoint folder."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
+    "explain": ("clbench.cli.explain", "Why a run forgets: drift, probes, weights by layer; which examples."),
     "runs": ("clbench.cli.runs", "The runs that there are, finished or not, with their settings."),
     "sweep": ("clbench.cli.sweep", "Many runs from one file: recipes x streams x strategies x seeds."),
     "compare": ("clbench.cli.compare", "Models side by side: curves, figures, a paired test of every two."),

@@ -64,6 +64,9 @@ if TYPE_CHECKING:
 @click.option("--keep-models", type=click.Choice(["end", "every"]),
               help="Write the model at the end of its life as a Hugging Face folder, RUN/models/end; every: also after "
               "each experience, RUN/models/after-0-mnli and so on.")  # fmt: skip
+@click.option("--keep-checkpoints", is_flag=True,
+              help="Keep the model after each experience for clbench explain, as RUN/models/after-0-mnli and so on; "
+              "their size is told.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print figures and matrices as JSON instead of tables.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @json_lines_option
@@ -86,6 +89,7 @@ def command(
     folder: Path | None,
     fresh: bool,
     keep_models: str | None,
+    keep_checkpoints: bool,
     as_json: bool,
     quiet: bool,
     json_lines: bool,
@@ -103,6 +107,8 @@ def command(
     from clbench.schema.spec import RunSpec
 
     wanted = parse_seeds(seeds)
+    if keep_checkpoints:
+        keep_models = "checkpoints" if keep_models is None else "every"
     spec = RunSpec(
         model=model, stream=stream, edition=edition, strategy=strategy, order=order,
         settings=assigned(assignments), quick=quick, backbone=backbone, labels=_listed(labels),
@@ -126,6 +132,11 @@ def command(
                 raise
             raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
     _show(records, _files(places, records), as_json)
+    if keep_checkpoints and not quiet:
+        from clbench.runs.snapshots import held_on_disk
+
+        size = sum(map(held_on_disk, places)) / 1e6
+        click.echo(f"The models after each experience take {size:,.1f} MB on disk.", err=True)
 
 
 def _show(records: Sequence[Record], files: Sequence[Path], as_json: bool) -> None:

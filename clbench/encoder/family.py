@@ -50,6 +50,19 @@ class Attention:
         return self.query == self.key
 
 
+@dataclass(frozen=True)
+class FeedForward:
+    """The matrices of one layer's feed-forward part, by their names in the layer.
+
+    Attributes:
+        inner: what they make of a token's state are its units, before the activation; two where units are gated.
+        outer: what they read are the activated units; the last one's are those that are looked at.
+    """
+
+    inner: tuple[str, ...]
+    outer: tuple[str, ...]
+
+
 class Family:
     """An architecture, or several of the same make.
 
@@ -164,6 +177,25 @@ class Family:
             f"the queries, keys and values of a {type(layer).__name__} are not found, which pruning heads and "
             "distilling relations need; write an encoder family for it."
         )
+
+    def feed_forward(self, layer: nn.Module) -> FeedForward:
+        """The matrices of a layer's feed-forward part: those outside its attention, of which the last one leads back.
+
+        Raises:
+            UserError: there are fewer than two.
+        """
+        from torch import nn
+
+        blocks = [name for name, _ in layer.named_children() if "att" in name]
+        found = [
+            name for name, module in layer.named_modules()
+            if isinstance(module, nn.Linear) and not any(name.startswith(f"{block}.") for block in blocks)
+        ]  # fmt: skip
+        if len(found) < 2:
+            raise UserError(
+                f"the feed-forward part of a {type(layer).__name__} is not found; write an encoder family for it."
+            )
+        return FeedForward(tuple(found[:-1]), (found[-1],))
 
     def queries_keys_values(self, layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What a layer's projections make of its input, before positions are put in: (.., H) -> three of (.., heads d).

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from clbench.plots.curves import Curves, curves
 from clbench.plots.depths import depth_curve
+from clbench.plots.explained import Section, explained_page
+from clbench.plots.heat import Grid, heat_map
 from clbench.plots.overlay import Overlay, overlay, overlay_picture, overlay_terminal
 from clbench.plots.page import overlay_page
 from clbench.plots.picture import forgetting_curve
@@ -12,6 +14,7 @@ from clbench.plots.table import gradient_table
 from clbench.plots.terminal import terminal_curve
 
 __all__ = [
-    "Curves", "Overlay", "curves", "depth_curve", "forgetting_curve", "gradient_table", "overlay", "overlay_page",
-    "overlay_picture", "overlay_terminal", "pretraining_curve", "terminal_curve",
+    "Curves", "Grid", "Overlay", "Section", "curves", "depth_curve", "explained_page", "forgetting_curve",
+    "gradient_table", "heat_map", "overlay", "overlay_page", "overlay_picture", "overlay_terminal", "pretraining_curve",
+    "terminal_curve",
 ]  # fmt: skip

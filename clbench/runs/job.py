@@ -233,14 +233,23 @@ def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:
     """Recipe, stream, edition and strategy, with everything that the spec changes of them."""
     recipe = read_recipe(spec.model)
     recipe = recipe if spec.labels is None else recipe.labelled(spec.labels)
-    stream = in_order(read_stream(spec.stream), spec.order)
+    stream, edition = stream_of(spec)
     strategy = read_strategy(spec.strategy)
-    edition = spec.edition or stream.usual_edition(spec.data_dir)
     if spec.quick:
-        stream, edition = quick_stream(stream, edition)
         recipe, strategy = quick_recipe(recipe), strategy.quick()
     steps, others = split_settings(spec.settings)
     return change_steps(recipe, steps), stream, edition, override(strategy, others)
+
+
+def stream_of(spec: RunSpec) -> tuple[OpenStream, str]:
+    """The stream in the order that is asked for, and its edition's name; with what ``--quick`` changes of them.
+
+    Raises:
+        UserError: there is no such stream, order or edition.
+    """
+    stream = in_order(read_stream(spec.stream), spec.order)
+    edition = spec.edition or stream.usual_edition(spec.data_dir)
+    return quick_stream(stream, edition) if spec.quick else (stream, edition)
 
 
 def configuration(job: Job, seed: int, fingerprint: str) -> dict[str, Any]:

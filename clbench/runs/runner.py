@@ -19,7 +19,7 @@ from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
 from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens, opened
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
-from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots
+from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots, option
 from clbench.runtime.coordinator import alone
 from clbench.schema.budget import bounded
 from clbench.schema.seeds import check_seed, seeds_of
@@ -57,8 +57,8 @@ def run(
         out: the run's folder, ``runs/STREAM.EDITION.STRATEGY/MODEL-FINGERPRINT/seed-N`` unless given.
         fresh: forget what an earlier run left in the folder.
         keep_models: ``end`` writes the model at the end of its life into the run's folder, as ``models/end``, a Hugging
-            Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on. The
-            record is the same with and without.
+            Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on;
+            ``checkpoints`` these alone, which ``clbench explain`` reads. The record is the same with and without.
         fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every, random_baseline, shift and
             budget, see :class:`clbench.schema.spec.RunSpec`.
 
@@ -141,9 +141,10 @@ def _check_kept(record: Record, folder: Path, keep_models: str | None) -> None:
     experiences = [(point.experience, point.name) for point in record.points if point.final]
     missing = missing_snapshots(folder, keep_models, experiences, record.configuration.fingerprint)
     if missing:
+        asked = option(keep_models)
         raise UserError(
-            f"{folder} is finished and did not keep {', '.join(missing)} in {MODELS}/; give --fresh beside "
-            f"--keep-models {keep_models} to make the run again, or leave --keep-models out to see its record."
+            f"{folder} is finished and did not keep {', '.join(missing)} in {MODELS}/; give --fresh beside {asked} to "
+            f"make the run again, or leave {asked.split()[0]} out to see its record."
         )
 
 

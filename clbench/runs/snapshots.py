@@ -1,13 +1,18 @@
-"""The models of a life as Hugging Face folders: what ``clbench run --keep-models`` leaves beside the record."""
+"""The models of a life as Hugging Face folders: what ``clbench run --keep-models`` and ``--keep-checkpoints`` leave
+beside the record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
 from clbench.errors import UserError
+from clbench.schema.form import parse
+from clbench.schema.shipped import expanded, names
+from clbench.schema.spec import RunSpec
+from clbench.storage.writing import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,9 +21,11 @@ if TYPE_CHECKING:
     from clbench.continual import Point
     from clbench.runs.job import Job
 
-# What may be kept: the model at the end, or also the one after each experience.
-KEEP = ("end", "every")
+# What may be kept: the model at the end, also the one after each experience, or these alone.
+KEEP = ("end", "every", "checkpoints")
 FOLDER = "models"
+# Beside them: what the run was asked for, from which its pairs can be had again.
+SPEC = "spec.json"
 
 
 def check_snapshots(keep: str | None, job: Job) -> None:
@@ -30,12 +37,21 @@ def check_snapshots(keep: str | None, job: Job) -> None:
     if keep is None:
         return
     if keep not in KEEP:
-        raise UserError(f"--keep-models should be {' or '.join(KEEP)}, but is {keep!r}.")
+        raise UserError(f"--keep-models should be {' or '.join(KEEP[:2])}, but is {keep!r}.")
     if not job.recipe.form.has_encoder:
         raise UserError(
             f"{job.recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; "
-            "leave --keep-models out."
+            f"leave {option(keep).split()[0]} out."
         )
+
+
+def option(keep: str) -> str:
+    """The option of ``clbench run`` that asks for what is kept.
+
+    >>> option("every"), option("checkpoints")
+    ('--keep-models every', '--keep-checkpoints')
+    """
+    return "--keep-checkpoints" if keep == "checkpoints" else f"--keep-models {keep}"
 
 
 def snapshot_folders(run: Path) -> list[Path]:
@@ -53,8 +69,9 @@ def missing_snapshots(run: Path, keep: str, experiences: list[tuple[int, str]], 
         experiences: number and name of each.
         fingerprint: the run's; the models of another run count as missing.
     """
-    names = [*(_after(number, name) for number, name in experiences if keep == "every"), "end"]
-    return [name for name in names if not _holds(run / FOLDER / name, fingerprint)]
+    wanted = [_after(number, name) for number, name in experiences if keep != "end"]
+    wanted += ["end"] if keep != "checkpoints" else []
+    return [name for name in wanted if not _holds(run / FOLDER / name, fingerprint)]
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,7 @@ class SnapshotWriter:
     def has(self, point: Point) -> bool:
         """Whether nothing is missing of what should have been written after an experience."""
         name = _after(point.experience, point.name)
-        return self.keep != "every" or _holds(self.run / FOLDER / name, self.fingerprint)
+        return self.keep == "end" or _holds(self.run / FOLDER / name, self.fingerprint)
 
     def write(self, point: Point) -> None:
         """After an experience, which left ``point``.
@@ -88,12 +105,12 @@ class SnapshotWriter:
         Raises:
             UserError: the folder cannot be written.
         """
-        if self.keep == "every":
+        if self.keep != "end":
             self._write(_after(point.experience, point.name), point)
 
     def write_end(self, point: Point) -> None:
         """After the last experience, which left ``point``."""
-        if not _holds(self.run / FOLDER / "end", self.fingerprint):
+        if self.keep != "checkpoints" and not _holds(self.run / FOLDER / "end", self.fingerprint):
             self._write("end", point)
 
     def _write(self, name: str, point: Point) -> None:
@@ -104,6 +121,7 @@ class SnapshotWriter:
         hf.config.label2id = {label: number for number, label in enumerate(labels)}
         folder = self.run / FOLDER / name
         tokenizer = self.job.backbone.tokenizer()
+        write_spec(self.run, self.job)
         write_classifier(hf, tokenizer, self.job.max_length, self._card(name, point), folder)
 
     def _card(self, name: str, point: Point) -> str:
@@ -160,6 +178,44 @@ class SnapshotWriter:
         alike = len(set(known.values())) == 1
         told = next(iter(known.values())) if alike else "; ".join(f"on {d}: {names}" for d, names in known.items())
         return {"classes told apart": told}
+
+
+def write_spec(run: Path, job: Job) -> None:
+    """Write into a run's folder what it was asked for, with whole paths, so that it can be read from anywhere.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    spec = job.spec
+    paths: dict[str, Any] = {"data_dir": None if spec.data_dir is None else spec.data_dir.resolve()}
+    for name in ("model", "stream", "strategy", "backbone"):
+        value = getattr(spec, name)
+        if value is not None and value not in names(name) and expanded(value).exists():
+            paths[name] = str(expanded(value).resolve())
+    write_whole(run / FOLDER / SPEC, spec.model_copy(update=paths).model_dump_json(indent=1) + "\n")
+
+
+def read_spec(run: Path) -> RunSpec | None:
+    """What the run in ``run`` was asked for; None where that was not kept.
+
+    Raises:
+        UserError: the file is no such value.
+    """
+    from clbench.encoder.hf_folder import read_json
+
+    file = run / FOLDER / SPEC
+    return parse(read_json(file, str(run)), RunSpec, str(file)) if file.exists() else None
+
+
+def after_folders(run: Path) -> dict[int, Path]:
+    """The folders of the models after each experience, by its number; those that the run's folder holds."""
+    found = [folder for folder in snapshot_folders(run) if folder.name.startswith("after-")]
+    return {_number(folder.name): folder for folder in found}
+
+
+def held_on_disk(run: Path) -> int:
+    """Bytes that the models in a run's folder take."""
+    return sum(file.stat().st_size for folder in snapshot_folders(run) for file in folder.iterdir())
 
 
 def _after(number: int, name: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clbench.encoder.family import Family
+from clbench.encoder.family import Family, FeedForward
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 class _MobileBert(Family):
@@ -16,6 +16,16 @@ class _MobileBert(Family):
         part = layer.attention.self
         q, k, v = (project(one) for project, one in zip((part.query, part.key, part.value), read, strict=True))
         return q, k, v
+
+    def feed_forward(self, layer: nn.Module) -> FeedForward:
+        """Several parts one behind another; what leads in and out of the bottleneck is none."""
+        names = [name for name, _ in layer.named_modules()]
+        stacked = sorted(name.removesuffix(".intermediate.dense") for name in names
+                         if name.startswith("ffn.") and name.endswith(".intermediate.dense"))  # fmt: skip
+        parts = [*(f"{name}." for name in stacked), ""]
+        return FeedForward(
+            tuple(f"{part}intermediate.dense" for part in parts), tuple(f"{part}output.dense" for part in parts)
+        )
 
 
 mobilebert = _MobileBert("MobileBERT", ("mobilebert",), flat=False)

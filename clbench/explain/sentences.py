@@ -1,0 +1,180 @@
+"""Three sentences that the numbers bear: where it forgets, whether head or representation, what replay would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from clbench.explain.explanation import Explanation
+from clbench.explain.inside import Inside
+from clbench.explain.weights import Place
+from clbench.metrics import Interval, mean_interval
+from clbench.metrics.format import fixed, with_unit
+from clbench.record.effort import efforts
+
+# Drift below this is rounding and chance.
+_NOTICED = 0.005
+# Of the normal law, both sides, 95%.
+_QUANTILE = 1.959964
+_BYTES_A_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What earlier domains have lost from when they were learned to the end, means over the domains.
+
+    Attributes:
+        own: of the model's accuracy.
+        probe: of the accuracy of a probe on the last layer.
+        head: of the model's beyond the probe's, example by example.
+        apart: of the model's beyond what it would have lost if only the domain's own classes had been told apart.
+    """
+
+    own: Interval
+    probe: Interval
+    head: Interval
+    apart: Interval
+
+
+def sentences(found: Sequence[Explanation]) -> list[str]:
+    """Of the seeds of one run; where no models were kept, why there are no more."""
+    insides = [one.inside for one in found if one.inside is not None and len(one.inside.met) > 1]
+    told = [where(insides), head_or_representation(losses(insides))] if insides else []
+    told += sorted({one.why for one in found if one.why is not None})
+    replay = replay_cost(found[0])
+    return [*told, *([replay] if replay else [])]
+
+
+def where(insides: Sequence[Inside]) -> str:
+    """In which layer drift arises, and where weights have moved most."""
+    drift = np.mean([one.drift_of_earlier().mean(axis=0) for one in insides], axis=0)
+    added = np.mean([one.arising_of_earlier().mean(axis=0) for one in insides], axis=0)
+    moved = np.mean([one.moved_layers().mean(axis=0) for one in insides], axis=0)
+    layer, most = int(np.nanargmax(added)) + 1, int(moved.argmax()) + 1
+    kind, distance = _most_moved(insides)
+    weights = (
+        f"weights have moved most in layer {most} ({_share(moved[most - 1])} of their size an experience), and of all "
+        f"matrices in {_named(kind)} ({_share(distance)})"
+    )
+    if np.nanmax(drift) < _NOTICED:
+        return f"Where: in no layer have the states of earlier domains drifted to speak of; {weights}."
+    return (
+        f"Where: the states of earlier domains drift (1 - CKA, mean over experiences) by {fixed(drift[0], 3)} in layer "
+        f"1 and {fixed(drift[-1], 3)} in layer {len(drift)}; by itself layer {layer} adds most "
+        f"({fixed(added[layer - 1], 3)}{_agreeing(insides, layer)}), and {weights}."
+    )
+
+
+def _agreeing(insides: Sequence[Inside], layer: int) -> str:
+    if len(insides) < 2:
+        return ""
+    tops = [int(np.nanargmax(one.arising_of_earlier().mean(axis=0))) + 1 for one in insides]
+    return f", so in {tops.count(layer)} of {len(tops)} seeds"
+
+
+def _most_moved(insides: Sequence[Inside]) -> tuple[Place, float]:
+    """The kind of matrix of one layer that moves most in the mean over experiences and seeds."""
+    steps = [moved for one in insides for moved in one.moved]
+    means = {place: float(np.mean([step[place] for step in steps])) for place in steps[0] if place.kind != "all"}
+    place = max(means, key=means.__getitem__)
+    return place, means[place]
+
+
+def _named(place: Place) -> str:
+    return f"the {place.kind}" if place.layer == 0 else f"layer {place.layer}'s {place.kind}"
+
+
+def losses(insides: Sequence[Inside]) -> Losses:
+    """The losses with their 95% intervals: over seeds by Student's t, or over the test examples of a single one."""
+    parts = [_lost(one) for one in insides]
+    return Losses(*(_interval([seed[kind] for seed in parts]) for kind in ("own", "probe", "head", "apart")))
+
+
+def _lost(inside: Inside) -> dict[str, list[np.ndarray]]:
+    """For each domain met before the last experience and known to a probe, what each example has lost: -1, 0 or 1, or
+    the difference of two such numbers."""
+    found: dict[str, list[np.ndarray]] = {"own": [], "probe": [], "head": [], "apart": []}
+    for d in np.flatnonzero(inside.met[-2]):
+        name, learned = inside.domains[d], int(inside.met[:, d].argmax())
+        own, probe, within = (
+            seen[name][learned].astype(float) - seen[name][-1] for seen in (inside.own, inside.probed, inside.within)
+        )
+        for kind, lost in (("own", own), ("probe", probe), ("head", own - probe), ("apart", own - within)):
+            found[kind].append(lost)
+    return found
+
+
+def _interval(seeds: Sequence[Sequence[np.ndarray]]) -> Interval:
+    """Of the mean over domains, which weigh the same."""
+    means = [float(np.mean([lost.mean() for lost in domains])) for domains in seeds]
+    if len(means) > 1:
+        return mean_interval(means)
+    (domains,) = seeds
+    half = _QUANTILE * sqrt(sum(float(lost.var()) / len(lost) for lost in domains)) / len(domains)
+    return Interval(means[0], means[0] - half, means[0] + half, sum(map(len, domains)))
+
+
+def head_or_representation(lost: Losses) -> str:
+    """Whether a linear probe can still tell what the model no longer can (Davari et al. 2022, arXiv:2203.13381)."""
+    numbers = (
+        f"the model has lost {_told(lost.own)} of accuracy on earlier domains, a probe on its last layer "
+        f"{_told(lost.probe)}, and the head beyond that {_told(lost.head)}"
+    )
+    if abs(lost.apart.mean) > 1e-9:
+        numbers += f"; {_told(lost.apart)} would not be lost if only each domain's own classes were told apart"
+    return f"Head or representation: {verdict(lost)}: {numbers}."
+
+
+def verdict(lost: Losses) -> str:
+    """In a few words; an interval that holds zero decides nothing."""
+    if not _above(lost.own):
+        return "no forgetting that is more than chance"
+    if _above(lost.head):
+        if not _above(lost.probe):
+            return "the head, the representation has lost nothing that is more than chance"
+        share = lost.probe.mean / lost.own.mean
+        return f"both, {round(100 * share)}% of the loss is in the representation"
+    return "the representation" if _above(lost.probe) else "not decided"
+
+
+def _above(interval: Interval) -> bool:
+    return interval.low is not None and interval.low > 0
+
+
+def _told(interval: Interval) -> str:
+    mean, *ends = (fixed(100 * value, 1) for value in (interval.mean, interval.low, interval.high) if value is not None)
+    return f"{mean} points" + (f" ({' to '.join(ends)})" if ends else "")
+
+
+def replay_cost(one: Explanation) -> str | None:
+    """What replaying the domains that have lost accuracy would cost; None where none has, or the record cannot tell."""
+    worse = [end.domain for end in one.ends if end.accuracy[1] < end.accuracy[0]]
+    if not worse:
+        return (
+            "Replay: no earlier domain ends below where it was learned, so there is nothing to replay."
+            if one.ends
+            else None
+        )
+    record = one.record
+    sizes = {domain.name: domain.splits["train"].size for domain in record.data if "train" in domain.splits}
+    pairs = sum(sizes[name] for name in worse)
+    size = pairs * record.cost.flops_length * _BYTES_A_TOKEN
+    spent = [effort.training_flops for effort in efforts(record)[1:]]
+    known = sum(flops for flops in spent if flops is not None)
+    once = 3 * record.cost.flops_per_pair * pairs
+    beside = f", {round(100 * once / known):,}% of what training after inception took" if known else ""
+    twice = (
+        f"; one remembered example beside each new one, as the strategy replay has it, takes as much training again "
+        f"({with_unit(known)}FLOPs)" if known else ""
+    )  # fmt: skip
+    return (
+        f"Replay: going once over the {pairs:,} training examples of {', '.join(worse)}, which have lost accuracy, "
+        f"takes {with_unit(once)}FLOPs{beside}, and holding them all {size / 1e6:,.1f} MB of tokens{twice}."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{fixed(100 * value, 1)}%" if np.isfinite(value) else "beyond all measure"

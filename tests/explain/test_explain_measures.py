@@ -1,0 +1,149 @@
+"""CKA, probes, overlap, distances, forgotten examples: hand-worked cases and independent second forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from clbench.explain.cka import linear_cka
+from clbench.explain.forgotten import change_of, confusion, crossed
+from clbench.explain.probes import probe
+from clbench.explain.units import by_chance, most_active, overlap
+from clbench.explain.weights import Place, distances
+from clbench.metrics import Interval
+
+
+def hsic_form(x: np.ndarray, y: np.ndarray) -> float:
+    """HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) with K = X X', L = Y Y' and HSIC(K, L) = tr(K H L H), eq. 3."""
+    middle = np.eye(len(x)) - 1 / len(x)
+    one, other = x @ x.T, y @ y.T
+
+    def hsic(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.trace(a @ middle @ b @ middle))
+
+    return hsic(one, other) / np.sqrt(hsic(one, one) * hsic(other, other))
+
+
+@pytest.mark.parametrize(("examples", "units", "others"), [(50, 6, 9), (7, 12, 5), (4, 20, 30)])
+def test_cka_is_its_gram_form(examples: int, units: int, others: int) -> None:
+    draw = np.random.default_rng(examples)
+    x = draw.normal(3, 2, (examples, units))
+    y = np.tanh(x @ draw.normal(size=(units, others))) + draw.normal(size=(examples, others))
+    assert linear_cka(x, y) == pytest.approx(hsic_form(x, y), abs=1e-12)
+    assert linear_cka(x.astype(np.float32), y.astype(np.float32)) == pytest.approx(hsic_form(x, y), abs=1e-5)
+
+
+def test_cka_by_hand() -> None:
+    # Centred, X = (-1, 0, 1) and Y = (-1, 2, -1) / 1: X'Y = 0.
+    x, y = np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [4.0], [1.0]])
+    assert linear_cka(x, y) == pytest.approx(0, abs=1e-12)
+    # Of single units it is the squared correlation: r of (0, 1, 2) and (0, 1, 4) is 4 / sqrt(2 * 26/3).
+    assert linear_cka(x, np.array([[0.0], [1.0], [4.0]])) == pytest.approx(16 / (2 * 26 / 3))
+
+
+def test_cka_sees_neither_turns_nor_scale_nor_shift() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(40, 8))
+    turn, _ = np.linalg.qr(draw.normal(size=(8, 8)))
+    assert linear_cka(x, 3 * x @ turn + 7) == pytest.approx(1)
+    assert linear_cka(x, x * np.linspace(0.1, 4, 8)) < 0.99
+    assert np.isnan(linear_cka(x, np.full((40, 8), 0.3)))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_probe_is_the_best_logistic_regression(classes: int) -> None:
+    """The same penalised loss, minimised by torch in double precision."""
+    draw = np.random.default_rng(classes)
+    labels = draw.integers(0, classes, 300)
+    x = draw.normal(size=(300, 10)) + 0.7 * np.eye(classes, 10)[labels] * 2
+    x[:, 3] = 5.0  # a unit that never changes
+    test = draw.normal(size=(400, 10)) + 0.7 * np.eye(classes, 10)[draw.integers(0, classes, 400)] * 2
+    test[:, 3] = 5.0
+    spread = np.where(x.std(axis=0) == 0, 1, x.std(axis=0))
+    ours, theirs = ((torch.from_numpy(one - x.mean(axis=0)) / torch.from_numpy(spread)) for one in (x, test))
+    weight = torch.zeros(10, classes, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS([weight, bias], max_iter=500, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
+    # scikit-learn's two-class form has one vector w = w_1 - w_0 and the penalty |w|^2 / 2; of two that are each other's
+    # negative, as the minimum has them, |w_1 - w_0|^2 = 2 (|w_0|^2 + |w_1|^2).
+    penalty = 1.0 if classes == 2 else 0.5
+
+    def loss() -> torch.Tensor:
+        search.zero_grad()
+        value = torch.nn.functional.cross_entropy(ours @ weight + bias, torch.from_numpy(labels), reduction="sum")
+        value = value + penalty * weight.square().sum()
+        value.backward()
+        return value
+
+    search.step(loss)  # type: ignore[arg-type]
+    expected = (theirs @ weight + bias).argmax(1).numpy()
+    found = probe(x, labels, test)
+    assert (found == expected).mean() > 0.99
+    assert len(np.unique(found)) == classes
+
+
+def test_a_probe_of_one_class_names_it() -> None:
+    assert probe(np.zeros((3, 2)), np.array([4, 4, 4]), np.ones((2, 2))).tolist() == [4, 4]
+
+
+def test_overlap_is_that_of_sets() -> None:
+    draw = np.random.default_rng(1)
+    for _ in range(20):
+        one, other = draw.random((2, 50))
+        a, b = (set(np.argsort(-x)[:5].tolist()) for x in (one, other))
+        assert overlap(most_active(one), most_active(other)) == len(a & b) / len(a | b)
+    assert most_active(np.array([0.1, 0.1, 0.1])).tolist() == [True, False, False]  # at least one
+
+
+def test_overlap_by_chance_is_what_draws_give() -> None:
+    draw = np.random.default_rng(2)
+    found = [overlap(*(most_active(draw.random(2000), 0.2) for _ in range(2))) for _ in range(200)]
+    assert np.mean(found) == pytest.approx(by_chance(0.2), abs=0.005)
+
+
+def test_distances_by_hand() -> None:
+    before = {"a": torch.tensor([[3.0, 4.0]]), "b": torch.tensor([0.0]), "c": torch.tensor([12.0])}
+    after = {"a": torch.tensor([[3.0, 7.0]]), "b": torch.tensor([0.0]), "c": torch.tensor([8.0])}
+    placed = {"a": Place(1, "query"), "b": Place(1, "norm"), "c": Place(1, "key")}
+    found = distances(before, after, placed)
+    # ||(0, 3)|| / ||(3, 4)||, 0 / 0 of what stays zero, 4 / 12, and sqrt(9 + 16) / sqrt(25 + 144).
+    assert found == {
+        Place(1, "query"): pytest.approx(0.6), Place(1, "norm"): 0, Place(1, "key"): pytest.approx(1 / 3),
+        Place(1, "all"): pytest.approx(5 / 13),
+    }  # fmt: skip
+    assert distances({"b": torch.zeros(2)}, {"b": torch.ones(2)}, {"b": Place(0, "head")})[Place(0, "head")] == np.inf
+
+
+def test_forgotten_and_relearned_by_hand() -> None:
+    right = np.array(
+        [
+            # kept, forgotten now, relearned, learned for the first time, never right, forgotten before
+            [1, 1, 1, 0, 0, 1],
+            [1, 1, 0, 0, 0, 0],
+            [1, 0, 1, 1, 0, 0],
+        ],
+        dtype=bool,
+    )
+    found = change_of(right, (2, "hans"), "mnli")
+    assert found.table.tolist() == [[1, 1], [2, 2]]
+    assert (found.forgotten.tolist(), found.relearned.tolist(), found.learned.tolist()) == ([1], [2], [3])
+    assert crossed(right[0], right[1]).tolist() == [[2, 2], [0, 2]]
+    assert confusion(np.array([2, 0, 2]), np.array([1, 0, 2], dtype=np.uint8), 3).tolist() == [
+        [1, 0, 0], [0, 0, 0], [0, 1, 1],
+    ]  # fmt: skip
+
+
+def test_the_words_follow_from_the_intervals() -> None:
+    from clbench.explain.sentences import Losses, verdict
+
+    def around(mean: float, half: float) -> Interval:
+        return Interval(mean, mean - half, mean + half, 5)
+
+    nothing = around(0, 0.01)
+    assert verdict(Losses(around(0.005, 0.01), nothing, nothing, nothing)).startswith("no forgetting")
+    assert verdict(Losses(around(0.1, 0.01), nothing, around(0.1, 0.01), nothing)).startswith("the head")
+    both = verdict(Losses(around(0.1, 0.01), around(0.04, 0.01), around(0.06, 0.02), nothing))
+    assert both == "both, 40% of the loss is in the representation"
+    assert verdict(Losses(around(0.1, 0.01), around(0.1, 0.01), nothing, nothing)) == "the representation"
+    assert verdict(Losses(around(0.1, 0.05), around(0.05, 0.06), around(0.05, 0.06), nothing)) == "not decided"
