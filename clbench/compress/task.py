@@ -54,6 +54,11 @@ class TrainedLoss(Generic[Model]):
     def __call__(self, model: Model, places: Tensor, labels: Tensor) -> Tensor:
         return self.loss(model, places, labels)
 
+    def begin(self, model: Model, epoch: int) -> None:
+        """An epoch begins."""
+        if self.before_epoch is not None:
+            self.before_epoch(model, epoch)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -226,9 +231,8 @@ def fit(
     torch.manual_seed(seed)
     device = task.store.device.torch
     rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels).to(device)
-    beside = loss.beside if isinstance(loss, TrainedLoss) else None
-    before_epoch = loss.before_epoch if isinstance(loss, TrainedLoss) else None
-    trained = model if beside is None else nn.ModuleList([model, beside.to(device)])
+    loss = loss if isinstance(loss, TrainedLoss) else TrainedLoss(loss)
+    trained = model if loss.beside is None else nn.ModuleList([model, loss.beside.to(device)])
     step, clip = optimizer(trained, form), Clipping(form.max_grad_norm)
     lengths = task.store.lengths[task.train_rows]
     parts = math.ceil(len(rows) / form.batch_size)
@@ -239,8 +243,7 @@ def fit(
     if observer:
         observer.before_training(model)
     for epoch in range(form.epochs):
-        if before_epoch is not None:
-            before_epoch(model, epoch)
+        loss.begin(model, epoch)
         model.train()
         drawn = torch.randperm(len(rows)).split(form.batch_size)
         for places in map(torch.from_numpy, like_length(drawn, lengths)):

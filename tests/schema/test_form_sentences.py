@@ -51,8 +51,8 @@ def steps(*lines: str) -> str:
         (
             steps(DISTILL.format(", beta: 1, layer_map: skp")),
             "field 'steps.0.layer_map' should be a list of layers, a mapping with a rule, or the name of one "
-            "(all-to-one, attention, first, last, none, random, reverse, search, similar, skip), but is 'skp'; did you mean "
-            "skip (line 5).",
+            "(all-to-one, attention, first, last, none, random, reverse, search, similar, skip), but is 'skp'; "
+            "did you mean skip (line 5).",
         ),
         (
             steps(DISTILL.format(", beta: 1, layer_map: {rule: similar, pair: 3}")),
