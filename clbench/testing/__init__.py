@@ -1,4 +1,4 @@
-"""Batteries: what every step, strategy, metric, source of data, task type and encoder family has to do, one
+"""Batteries: what every step, layer map, strategy, metric, source of data, task type and encoder family has to do, one
 named check at a time.
 
 clbench's own pieces pass them, and a piece of one's own is right when it does::
@@ -17,6 +17,7 @@ pytest. From a shell: ``python -m clbench.testing FILE.yaml --plugin FILE.py``.
 
 from clbench.testing.battery import Check, CheckFailed
 from clbench.testing.encoders import check_encoder, encoder_checks
+from clbench.testing.layer_maps import check_layer_map, layer_map_checks
 from clbench.testing.metrics import check_metric, metric_checks
 from clbench.testing.sources import check_source, source_checks
 from clbench.testing.steps import check_step, step_checks
@@ -27,12 +28,14 @@ __all__ = [
     "Check",
     "CheckFailed",
     "check_encoder",
+    "check_layer_map",
     "check_metric",
     "check_source",
     "check_step",
     "check_strategy",
     "check_task",
     "encoder_checks",
+    "layer_map_checks",
     "metric_checks",
     "source_checks",
     "step_checks",
