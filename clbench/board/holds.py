@@ -95,6 +95,7 @@ RECORD = {
     "measured.throughput": _MACHINE,
     "measured.peak_memory_bytes": _MACHINE,
     "measured.held_bytes": "points.*.held_bytes, where these are told; else it is told",
+    "measured.choosing_seconds": _MACHINE,
     "measured.hardware.cpu": _MACHINE,
     "measured.hardware.cores": _MACHINE,
     "measured.hardware.memory_bytes": _MACHINE,

@@ -16,6 +16,7 @@ from clbench.record.forms import Record
 from clbench.record.parts import InceptionStep, Plugin
 from clbench.schema.backbone import BackboneForm
 from clbench.schema.form import parse
+from clbench.schema.layer_map import LAYER_MAPS
 from clbench.schema.recipe import OpenRecipe, Recipe
 from clbench.schema.registry import Registry
 from clbench.schema.shipped import names
@@ -65,12 +66,15 @@ def _backbone_problems(record: Record) -> Iterator[str]:
 def _plugin_problems(record: Record) -> Iterator[str]:
     """A plug-in is of a piece that takes part in the run, and that is not clbench's own."""
     used = {
-        "step": set(_steps(record.configuration.model)),
+        "step": {str(step.get("step")) for step in _steps(record.configuration.model)},
+        "layer_map": set(_layer_maps(record.configuration.model)),
         "strategy": {str(record.configuration.strategy.get("method"))},
         "source": {str(domain.source.get("kind")) for domain in record.data},
         "metric": set(record.figures),
     }
-    registries: Mapping[str, Registry[Any]] = {"step": STEPS, "strategy": STRATEGIES, "source": SOURCES}
+    registries: Mapping[str, Registry[Any]] = {
+        "step": STEPS, "layer_map": LAYER_MAPS, "strategy": STRATEGIES, "source": SOURCES,
+    }  # fmt: skip
     for number, one in enumerate(record.plugins):
         where = f"field 'plugins.{number}.piece'"
         if one.piece not in used[one.kind]:
@@ -87,12 +91,19 @@ def _is_own(registry: Registry[Any] | None, plugin: Plugin) -> bool:
     return plugin.piece in registry.all() and registry.origin(plugin.piece) is None
 
 
-def _steps(model: Mapping[str, Any]) -> Iterator[str]:
+def _layer_maps(model: Mapping[str, Any]) -> Iterator[str]:
+    """The layer maps of a recipe as a record has it: names, or mappings with a rule."""
+    for step in _steps(model):
+        found = step.get("layer_map")
+        yield str(found.get("rule") if isinstance(found, dict) else found)
+
+
+def _steps(model: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The steps of a recipe as a record has it, its teachers' included."""
     steps = model.get("steps")
     for step in steps if isinstance(steps, list) else ():
         if isinstance(step, dict):
-            yield str(step.get("step"))
+            yield step
             if isinstance(teacher := step.get("teacher"), dict):
                 yield from _steps(teacher)
 

@@ -30,6 +30,7 @@ def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]
         return
     from clbench.encoder.family import FAMILIES
     from clbench.metrics import METRICS
+    from clbench.schema.layer_map import LAYER_MAPS
     from clbench.schema.registry import Registry, add_plugins, plugin, plugins
     from clbench.schema.source import SOURCES
     from clbench.schema.step import STEPS
@@ -37,13 +38,13 @@ def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]
     from clbench.schema.task_type import TASK_TYPES
 
     add_plugins(named)
-    registries: tuple[Registry[Any], ...] = (STEPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES)
+    registries: tuple[Registry[Any], ...] = (STEPS, LAYER_MAPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES)
     for registry in registries:
         registry.all()
     for one in plugins():
         module, _ = plugin(one)
         if not any(registry.offered(module) for registry in registries):
             raise UserError(
-                f"{NAME} {one} offers no step, strategy, metric, source, task type or family of encoders; see "
-                "CONTRIBUTING."
+                f"{NAME} {one} offers no step, layer map, strategy, metric, source, task type or family of encoders; "
+                "see CONTRIBUTING."
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,9 +20,11 @@ from clbench.runtime.coordinator import between_steps
 from clbench.storage.cache import cached
 
 if TYPE_CHECKING:
+    from clbench.compress.matching import Matching
     from clbench.compress.steps.distill import Distill
 
-
+# From the student's states (B, K, H) and the teacher's (B, n, H), of unit norm, to what the former are compared with.
+Match = Callable[[Tensor, Tensor], Tensor]
 # Bytes of targets that are kept on a GPU.
 _HELD = 4 << 30
 
@@ -61,6 +63,7 @@ def distillation_loss(
     states: Tensor,
     teacher_states: Tensor,
     weights: LossWeights,
+    match: Match | None = None,
 ) -> Tensor:
     """L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT.
 
@@ -72,8 +75,10 @@ def distillation_loss(
     Args:
         logits, teacher_logits: (B, C).
         labels: int64 (B,).
-        states, teacher_states: (B, K, H); K may be 0 where ``beta`` is 0.
+        states, teacher_states: (B, K, H); where K is 0, PT is 0. With ``match`` the teacher's are (B, n, H).
         weights: alpha, T and beta.
+        match: of a layer map that chooses or mixes layers; its result, of no particular norm, stands for the teacher's
+            states / their norm.
 
     Returns:
         A scalar.
@@ -91,8 +96,9 @@ def distillation_loss(
         / logits.shape[-1]
     )
     loss = loss + alpha * temperature**2 * soft
-    if beta:
-        loss = loss + beta * F.mse_loss(F.normalize(states, dim=-1), F.normalize(teacher_states, dim=-1))
+    if beta and states.shape[1]:
+        mine, theirs = F.normalize(states, dim=-1), F.normalize(teacher_states, dim=-1)
+        loss = loss + beta * F.mse_loss(mine, theirs if match is None else match(mine, theirs))
     return loss
 
 
@@ -180,13 +186,21 @@ def projection(width: int, theirs: int, seed: int) -> nn.Linear:
 
 
 def distill_loss(
-    step: Distill, task: Task, taught: Targets, matched: int, teacher: Classifier, project: nn.Module | None = None
+    step: Distill,
+    task: Task,
+    taught: Targets,
+    matched: int,
+    teacher: Classifier,
+    project: nn.Module | None = None,
+    matching: Matching | None = None,
 ) -> Loss[Classifier]:
     """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient.
 
     Args:
         project: from the student's states to the teacher's width; None compares them as they are.
+        matching: of a layer map that is not known before; ``taught`` then has the states of all layers but the last.
     """
+    match = None if matching is None else matching.targets
     seen = nn.Identity() if project is None else project
     rows, device = torch.from_numpy(task.train_rows), task.store.device.torch
 
@@ -214,6 +228,7 @@ def distill_loss(
             seen(firsts[:matched]).transpose(0, 1),
             batch_of("states", at, places),
             LossWeights(step.alpha, step.temperature, step.beta),
+            match,
         )  # fmt: skip
         if step.cosine or step.relations:
             # Of the depths that token_depths names the first is the relations', the last the cosine's.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # A parameter of a layer, in every family that can lose some.
 _LAYER = re.compile(r"(.*\.layers?\.)(\d+)(\..*)")
+# Only in entries of steps that choose.
+_CHOOSING = "choosing_seconds.json"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Compressed:
         key: what determines the model, 64 hexadecimal digits.
         path: what an observer saw of the last step that trains; empty without one.
         task: what it was made on, by its own tokenizer.
+        choosing_seconds: wall time of what its steps and its teachers' had to find out beside the training, when they
+            were made; None where there was nothing.
     """
 
     model: Classifier | ReferenceModel
@@ -48,6 +52,7 @@ class Compressed:
     key: str
     path: dict[str, Tensor]
     task: Task
+    choosing_seconds: float | None = None
 
     @property
     def encoder(self) -> Classifier:
@@ -93,11 +98,13 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
     chain = beginning(plan.backbone, plan.task, plan.seed, plan.device)
     reports: list[dict[str, Any]] = []
     path: dict[str, Tensor] = {}
+    choosing: list[float | None] = []
     for step in plan.steps:
         form, teacher = step.form, None
         if step.place.teacher is not None:
             teacher = execute(step.place.teacher, _read_by(step.place.teacher.backbone, plan.backbone, task))
             step = _taught(step, teacher)
+            choosing.append(teacher.choosing_seconds)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.
         watch = observer if step.watched else None
         identity = form.identity(step.planned)
@@ -118,7 +125,9 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
 
             report, path = _read(cached("models", content, train), model)
         reports.append(_told(step, identity, report, teacher))
-    return Compressed(model.eval(), reports, key_of(chain), path, task)
+        choosing.append(report.choosing_seconds)
+    chosen = [seconds for seconds in choosing if seconds is not None]
+    return Compressed(model.eval(), reports, key_of(chain), path, task, sum(chosen) if chosen else None)
 
 
 def _read_by(teacher: Backbone, student: Backbone, task: Task) -> Task:
@@ -184,6 +193,8 @@ def _write(folder: Path, model: Any, report: Report, observer: Observer | None) 
     (folder / "masks.safetensors").write_bytes(save(dict(report.masks)))
     (folder / "scores.json").write_text(json.dumps(report.validation), encoding="utf-8")
     (folder / "details.json").write_text(json.dumps(report.details), encoding="utf-8")
+    if report.choosing_seconds is not None:
+        (folder / _CHOOSING).write_text(json.dumps(report.choosing_seconds), encoding="utf-8")
 
 
 def _read(folder: Path, model: Any) -> tuple[Report, dict[str, Tensor]]:
@@ -197,7 +208,9 @@ def _read(folder: Path, model: Any) -> tuple[Report, dict[str, Tensor]]:
         attach_masks(model, masks)
     path = {name: value.clone() for name, value in load_file(folder / "path.safetensors").items()}
     scores, details = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("scores", "details"))
-    return Report(tuple(scores), details=details), path
+    chosen = folder / _CHOOSING
+    seconds = json.loads(chosen.read_text("utf-8")) if chosen.is_file() else None
+    return Report(tuple(scores), details=details, choosing_seconds=seconds), path
 
 
 def _followed(path: dict[str, Tensor], model: Classifier | ReferenceModel, step: PlannedStep) -> dict[str, Tensor]:

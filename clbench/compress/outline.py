@@ -63,4 +63,7 @@ def drawing(plan: Plan) -> list[str]:
             number = str(layer).rjust(wide) if place == 0 else " " * wide
             arrow = f"{number} ── {what} ".ljust(head, "─") + "▶"
             lines.append(f"{arrow} {student(learner)}")
+    if plan.chosen_by is not None:
+        whose = "layer 1" if shape.layers == 2 else f"layers 1 to {shape.layers - 1}"
+        lines.append(f"[CLS]: {name}'s {whose}, from {teacher}'s layers by the layer map {plan.chosen_by}")
     return lines

@@ -114,9 +114,21 @@ class Plan:
 
     @property
     def taught(self) -> dict[int, int]:
-        """The teacher's layer for each of the student's layers that has one, 1-based; of the last teacher."""
+        """The teacher's layer for each of the student's layers that has one, 1-based; of the last teacher. Empty where
+        the training chooses them."""
+        found = self._layer_map
+        return dict(enumerate(found, start=1)) if isinstance(found, list) else {}
+
+    @property
+    def chosen_by(self) -> str | None:
+        """The layer map by which the last training with a teacher chooses layers; None where they are known before."""
+        found = self._layer_map
+        return str(found["rule"]) if isinstance(found, dict) else None
+
+    @property
+    def _layer_map(self) -> Any:
         maps = [step.planned.resolved["layer_map"] for step in self.steps if "layer_map" in step.planned.resolved]
-        return dict(enumerate(maps[-1], start=1)) if maps else {}
+        return maps[-1] if maps else []
 
 
 def plan(

@@ -39,18 +39,25 @@ Loss = Callable[[Model, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class TrainedLoss(Generic[Model]):
-    """A loss with parameters of its own, which are trained along and then forgotten.
+    """A loss with parameters of its own, or that changes by epoch.
 
     Attributes:
         loss: see :data:`Loss`.
-        beside: the parameters.
+        beside: the parameters, which are trained along and then forgotten; None without any.
+        before_epoch: called with the model and the epoch, 0-based, before each; None where nothing is to be done.
     """
 
     loss: Loss[Model]
-    beside: nn.Module
+    beside: nn.Module | None = None
+    before_epoch: Callable[[Model, int], None] | None = None
 
     def __call__(self, model: Model, places: Tensor, labels: Tensor) -> Tensor:
         return self.loss(model, places, labels)
+
+    def begin(self, model: Model, epoch: int) -> None:
+        """An epoch begins."""
+        if self.before_epoch is not None:
+            self.before_epoch(model, epoch)
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,8 @@ class Report:
         masks: weights that are to stay zero, by the parameter's name: 1 to keep, 0 to leave out.
         details: whatever else the record should say, plain JSON values.
         decided: what the plan could not know, see :attr:`clbench.schema.step.Planned.decided_later`.
+        choosing_seconds: wall time of what it had to find out beside the training, such as a layer map; None where
+            there was nothing.
     """
 
     validation: tuple[float, ...] = ()
@@ -145,6 +154,7 @@ class Report:
     masks: Mapping[str, Tensor] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     decided: Mapping[str, Any] = field(default_factory=dict)
+    choosing_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +217,7 @@ def fit(
         model: reads its rows from ``task.store``.
         task: what to train on.
         form: how long, how fast.
-        loss: of the model on some places of the training set; a :class:`TrainedLoss` where it has parameters.
+        loss: of the model on some places of the training set; a :class:`TrainedLoss` where it is more than that.
         seed: draws the order of pairs and the dropout masks.
         name: the task's, for those who listen.
         observer: watches every optimizer step; it changes nothing.
@@ -221,7 +231,8 @@ def fit(
     torch.manual_seed(seed)
     device = task.store.device.torch
     rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels).to(device)
-    trained = nn.ModuleList([model, loss.beside.to(device)]) if isinstance(loss, TrainedLoss) else model
+    loss = loss if isinstance(loss, TrainedLoss) else TrainedLoss(loss)
+    trained = model if loss.beside is None else nn.ModuleList([model, loss.beside.to(device)])
     step, clip = optimizer(trained, form), Clipping(form.max_grad_norm)
     lengths = task.store.lengths[task.train_rows]
     parts = math.ceil(len(rows) / form.batch_size)
@@ -232,6 +243,7 @@ def fit(
     if observer:
         observer.before_training(model)
     for epoch in range(form.epochs):
+        loss.begin(model, epoch)
         model.train()
         drawn = torch.randperm(len(rows)).split(form.batch_size)
         for places in map(torch.from_numpy, like_length(drawn, lengths)):

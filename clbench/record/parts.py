@@ -217,13 +217,13 @@ class Plugin(Part):
     """A piece that is not clbench's own.
 
     Attributes:
-        kind: ``step``, ``strategy``, ``metric``, ``source`` or ``task_type``.
+        kind: ``step``, ``layer_map``, ``strategy``, ``metric``, ``source`` or ``task_type``.
         piece: its name.
         package: the installed package, the module or the file that it comes from.
         version: of the package; of a file, the first 12 digits of its sha256.
     """
 
-    kind: Literal["step", "strategy", "metric", "source", "task_type"]
+    kind: Literal["step", "layer_map", "strategy", "metric", "source", "task_type"]
     piece: Name
     package: Name
     version: Name
@@ -264,6 +264,8 @@ class Measured(Part):
         peak_memory_bytes: the process's largest resident size.
         held_bytes: the most that the strategy held between two experiences: remembered pairs, importances, weights of
             before. None in records of version 1.
+        choosing_seconds: what the recipe's steps had to find out beside their training, such as a layer map: wall time
+            when the model was made, which may have been for an earlier run; left out where there was nothing.
         hardware: see :class:`Hardware`.
         versions: of Python and of the packages that matter.
     """
@@ -274,5 +276,6 @@ class Measured(Part):
     throughput: float | None = Field(default=None, ge=0)
     peak_memory_bytes: int | None = Field(default=None, ge=0)
     held_bytes: int | None = Field(default=None, ge=0)
+    choosing_seconds: float | None = Field(default=None, ge=0, exclude_if=_absent)
     hardware: Hardware
     versions: Annotated[dict[Told, Told], Field(max_length=100)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from clbench.record.build import plugin_of
+from clbench.schema.layer_map import LAYER_MAPS
 from clbench.schema.source import SOURCES
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES
@@ -15,16 +16,19 @@ if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
     from clbench.record.parts import Plugin
     from clbench.schema.recipe import OpenRecipe
+    from clbench.schema.step import Step
     from clbench.schema.strategy import Strategy
 
 
 def plugins_of(recipe: OpenRecipe, strategy: Strategy, data: Iterable[DomainData]) -> tuple[Plugin, ...]:
-    """The plug-ins among the recipe's steps, its teachers' included, its strategy, and its domains' sources and task
-    types; each once.
+    """The plug-ins among the recipe's steps, its teachers' included, and their layer maps, its strategy, and its
+    domains' sources and task types; each once.
 
     Metrics are not among them: they change nothing of the run, and :func:`clbench.record.make_record` adds its own.
     """
-    found = [plugin_of("step", STEPS, name) for name in _steps(recipe)]
+    steps = list(_steps(recipe))
+    found = [plugin_of("step", STEPS, step.step) for step in steps]
+    found += [plugin_of("layer_map", LAYER_MAPS, name) for step in steps for name in step.layer_maps()]
     found.append(plugin_of("strategy", STRATEGIES, strategy.method))
     domains = list(data)
     found += [plugin_of("source", SOURCES, str(domain.source["kind"])) for domain in domains]
@@ -32,8 +36,8 @@ def plugins_of(recipe: OpenRecipe, strategy: Strategy, data: Iterable[DomainData
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
-def _steps(recipe: OpenRecipe) -> Iterator[str]:
+def _steps(recipe: OpenRecipe) -> Iterator[Step]:
     for place, step in enumerate(recipe.form.steps):
         if place in recipe.teachers:
             yield from _steps(recipe.teachers[place])
-        yield step.step
+        yield step

@@ -170,6 +170,7 @@ def _carry_out(
     with clock(seconds, "data"):
         domains, warnings = _domains(job, random), _warnings(job, tokens, compressed)
     tested = np.concatenate(list(tests.values()))
+    chosen = compressed.choosing_seconds
     record = make_record(
         RunParts(
             configuration=configuration(job, seed, fingerprint),
@@ -183,6 +184,7 @@ def _carry_out(
                 "seconds": {name: round(value, 3) for name, value in seconds.items()},
                 "peak_memory_bytes": peak_memory_bytes(),
                 "held_bytes": max(point.held_bytes for point in points),
+                "choosing_seconds": None if chosen is None else round(chosen, 3),
                 "hardware": machine,
                 "versions": versions(),
                 **speed.fields(),

@@ -210,6 +210,10 @@ class Step(Form):
         """Do it: change ``model`` in place, and say what was done."""
         raise NotImplementedError
 
+    def layer_maps(self) -> tuple[str, ...]:
+        """The names of the layer maps that it matches layers by."""
+        return ()
+
     def missing(self) -> str | None:
         """What has to be installed before it can run, as a sentence; None where nothing is missing."""
         return None

@@ -1,5 +1,5 @@
-"""Batteries: what every step, strategy, metric, source of data, task type, encoder family and executor has to do, one
-named check at a time.
+"""Batteries: what every piece that can be added to clbench has to do (a step, layer map, strategy, metric, source of data,
+task type, encoder family, executor, tracker), one named check at a time.
 
 clbench's own pieces pass them, and a piece of one's own is right when it does::
 
@@ -18,6 +18,7 @@ pytest. From a shell: ``python -m clbench.testing FILE.yaml --plugin FILE.py``.
 from clbench.testing.battery import Check, CheckFailed
 from clbench.testing.encoders import check_encoder, encoder_checks
 from clbench.testing.executors import check_executor, executor_checks
+from clbench.testing.layer_maps import check_layer_map, layer_map_checks
 from clbench.testing.metrics import check_metric, metric_checks
 from clbench.testing.sources import check_source, source_checks
 from clbench.testing.steps import check_step, step_checks
@@ -29,6 +30,7 @@ __all__ = [
     "CheckFailed",
     "check_encoder",
     "check_executor",
+    "check_layer_map",
     "check_metric",
     "check_source",
     "check_step",
@@ -36,6 +38,7 @@ __all__ = [
     "check_task",
     "encoder_checks",
     "executor_checks",
+    "layer_map_checks",
     "metric_checks",
     "source_checks",
     "step_checks",

@@ -17,8 +17,8 @@ from clbench.errors import UserError
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
     """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source; of
-    a folder with the config.json of a small model, its encoder family; without FILE the metrics and task types that
-    plug-ins offer. Exit code 1 if a check fails."""
+    a folder with the config.json of a small model, its encoder family; without FILE the metrics, task types and layer
+    maps that plug-ins offer. Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
@@ -45,6 +45,7 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     from clbench.metrics import METRICS
     from clbench.schema.domain import Domain
     from clbench.schema.form import read_mapping, read_yaml
+    from clbench.schema.layer_map import LAYER_MAPS
     from clbench.schema.recipe import read_recipe
     from clbench.schema.source import Request
     from clbench.schema.step import STEPS
@@ -54,15 +55,18 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     if file is None:
         found = [name for name in METRICS.all() if METRICS.origin(name) is not None]
         types = [name for name in TASK_TYPES.all() if TASK_TYPES.origin(name) is not None]
-        if not found and not types:
+        maps = [name for name in LAYER_MAPS.all() if LAYER_MAPS.origin(name) is not None]
+        if not found and not types and not maps:
             raise UserError(
                 "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
-                "--plugin with a metric or a task type."
+                "--plugin with a metric, a task type or a layer map."
             )
         for name in found:
             yield name, testing.metric_checks(name)
         for name in types:
             yield name, testing.task_type_checks(name)
+        for name in maps:
+            yield name, testing.layer_map_checks(name)
         return
     if file.is_dir():
         yield _encoder(file)

@@ -160,7 +160,7 @@ RECORD_CHANGES: dict[str, Change] = {
     "measured.seconds": at("measured.seconds", {"life": 2.5}),
     **{
         f"measured.{name}": at(f"measured.{name}", 7)
-        for name in ("latency_ms", "throughput", "peak_memory_bytes", "held_bytes")
+        for name in ("latency_ms", "throughput", "peak_memory_bytes", "held_bytes", "choosing_seconds")
     },
     **{
         f"measured.hardware.{name}": at(f"measured.hardware.{name}", 7)
@@ -227,6 +227,7 @@ def content(small_stream: Path) -> str:
     for domain in made["data"]:
         domain["random"] = {"accuracy": 0.5, "balanced_accuracy": 0.5}
     made["measured"]["held_bytes"] = 5
+    made["measured"]["choosing_seconds"] = 2.5
     for point in made["points"]:
         point["held_bytes"] = 5 if point["experience"] else 0
         point["remembered_pairs"] = 0

@@ -228,6 +228,17 @@ def test_a_teacher_of_another_family_reads_by_its_own_tokenizer(world, small_bac
     assert not any("projection" in name for name, _ in made.model.named_parameters())
 
 
+@pytest.mark.parametrize("rule", ["attention", "search", "similar", "random"])
+def test_a_teacher_of_another_width_and_a_map_that_is_chosen(world, small_backbone, rule) -> None:
+    shutil.rmtree(world / "models" / "mine")
+    write_teacher(world / "models" / "mine", small_backbone, num_hidden_layers=6)
+    write_recipe(world, beta=10.0, layer_map=rule, projection="linear")
+    task, student = _task(world, small_backbone), open_backbone(str(small_backbone))
+    made = build(read_recipe(str(world / "student.yaml")), student, task, seed=0)
+    (choice,) = made.steps[0]["details"]["choices"]
+    assert np.array(choice["weights"]).shape == (3, 5) if rule == "attention" else len(choice["layers"]) == 3
+
+
 def test_a_projection_is_trained_along_and_forgotten(world, small_backbone) -> None:
     """PT of W s and t, by hand; W moves, and is no part of the model."""
     from clbench.compress.distillation import LossWeights, distillation_loss, projection

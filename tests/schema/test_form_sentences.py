@@ -50,8 +50,26 @@ def steps(*lines: str) -> str:
         ),
         (
             steps(DISTILL.format(", beta: 1, layer_map: skp")),
-            "field 'steps.0.layer_map' should be 'first', 'skip' or 'last' or a list, but is 'skp'; did you mean skip "
-            "(line 5).",
+            "field 'steps.0.layer_map' should be a list of layers, a mapping with a rule, or the name of one "
+            "(all-to-one, attention, first, last, none, random, reverse, search, similar, skip), but is 'skp'; "
+            "did you mean skip (line 5).",
+        ),
+        (
+            steps(DISTILL.format(", beta: 1, layer_map: {rule: similar, pair: 3}")),
+            "field 'steps.0.layer_map.pair' is not known; did you mean pairs? (line 5).",
+        ),
+        (
+            steps(DISTILL.format(", beta: 1, layer_map: {rule: similar, pairs: many}")),
+            "field 'steps.0.layer_map.pairs' should be a valid integer, but is 'many' (line 5).",
+        ),
+        (
+            steps(DISTILL.format(", beta: 1, layer_map: {rule: alike}")),
+            "field 'steps.0.layer_map.rule' should be all-to-one, attention, first, last, none, random, reverse, "
+            "search, similar or skip, but is 'alike'; one of a plug-in needs --plugin (line 5).",
+        ),
+        (
+            steps(DISTILL.format(", beta: 1, layer_map: none")),
+            "field 'steps.0': layer_map: none matches no layers, so there should be no beta above 0 (line 5).",
         ),
         (
             steps(TRAINED, "  - {step: distil}\n"),

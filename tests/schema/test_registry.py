@@ -107,7 +107,10 @@ def test_an_installed_package_offers_pieces(tmp_path: Path, monkeypatch: pytest.
         ("def (:\n", "cannot be imported: SyntaxError: "),
         ("import no_such_module_of_mine", "needs the module 'no_such_module_of_mine', which is not installed."),
         ("raise SystemExit(7)", "cannot be imported: SystemExit: 7, line 1."),
-        ("x = 1", "offers no step, strategy, metric, source, task type or family of encoders; see CONTRIBUTING."),
+        (
+            "x = 1",
+            "offers no step, layer map, strategy, metric, source, task type or family of encoders; see CONTRIBUTING.",
+        ),
         (STEP.format("finetune"), "mine.py offers a step called 'finetune', but clbench has one of that name; "),
     ],
 )

@@ -17,6 +17,7 @@ from clbench.data.sources import hub
 from clbench.metrics import METRICS
 from clbench.schema.domain import Domain
 from clbench.schema.form import read_yaml
+from clbench.schema.layer_map import LAYER_MAPS
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import FOLDERS, names
 from clbench.schema.source import SOURCES, Request
@@ -25,6 +26,8 @@ from clbench.schema.strategy import STRATEGIES, read_strategy
 from clbench.schema.task_type import TASK_TYPES
 from clbench.testing import (
     Check,
+    layer_map_checks,
+    layer_maps,
     metric_checks,
     metrics,
     source_checks,
@@ -122,6 +125,16 @@ def named(battery: list[Check], name: str) -> Check:
 @pairs_of(STEPS.all(), steps.CHECKS)
 def test_steps(piece: str, check: str) -> None:
     named(step_battery(piece), check)()
+
+
+@cache
+def layer_map_battery(name: str) -> list[Check]:
+    return layer_map_checks(name)
+
+
+@pairs_of(LAYER_MAPS.all(), layer_maps.CHECKS)
+def test_layer_maps(piece: str, check: str) -> None:
+    named(layer_map_battery(piece), check)()
 
 
 @pairs_of(STRATEGIES.all(), strategies.CHECKS)

@@ -1,0 +1,1 @@
+"""Layer maps, a file each; see :mod:`clbench.schema.layer_map`."""
