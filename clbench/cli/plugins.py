@@ -35,15 +35,16 @@ def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]
     from clbench.schema.step import STEPS
     from clbench.schema.strategy import STRATEGIES
     from clbench.schema.task_type import TASK_TYPES
+    from clbench.schema.tracker import TRACKERS
 
     add_plugins(named)
-    registries: tuple[Registry[Any], ...] = (STEPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES)
+    registries: tuple[Registry[Any], ...] = (STEPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES, TRACKERS)
     for registry in registries:
         registry.all()
     for one in plugins():
         module, _ = plugin(one)
         if not any(registry.offered(module) for registry in registries):
             raise UserError(
-                f"{NAME} {one} offers no step, strategy, metric, source, task type or family of encoders; see "
+                f"{NAME} {one} offers no step, strategy, metric, source, task type, tracker or family of encoders; see "
                 "CONTRIBUTING."
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.track import with_track
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 from clbench.runtime.events import Event, Listener
 
@@ -64,12 +65,14 @@ def command(
 
     from clbench.record import RECORD_NAME
     from clbench.runtime.device import usual_workers
+    from clbench.schema.tracker import group_as
     from clbench.sweep.local import WorkerPool
     from clbench.sweep.plan import make_plan, makespan
     from clbench.sweep.summary import summarise
     from clbench.sweep.units import SweepPaths
     from clbench.sweep.workload import about
 
+    group_as(sweep.form.name)
     paths, began = SweepPaths.of(base), time.monotonic()
     threads = workers or usual_workers()
     count = min(threads, sweep.count)
@@ -180,4 +183,4 @@ def _tell(found: Summary, file: str, base: Path) -> None:
         show.print(f"All {_counted(found.total, 'run')} are there; clbench show {base} shows them one by one.")
 
 
-with_device(command)
+with_track(with_device(command), "sweep")

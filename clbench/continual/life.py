@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from clbench.errors import NotFinite
 from clbench.metrics.scores import accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
+from clbench.runtime.steps import StepFigures
 from clbench.schema.strategy import Stage, Strategy, held_bytes, stages
 
 
@@ -126,7 +127,7 @@ def live(
             model.open = opened  # type: ignore[assignment]
         watch = _Watch(model, number, stage, points, evaluation)
         judged = [by_name[name] for name in stage.trains_on]
-        training = TrainingPlugin(strategy.training, judged, watch.step)
+        training = TrainingPlugin(strategy.training, judged, watch.step, watch.told)
         epochs = strategy.training.epochs if number else 0
         learner = build(strategy, model, training, stream[:number], state, epochs)
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
@@ -154,6 +155,12 @@ class _Watch:
         self.evaluate = evaluation.evaluate if number or evaluation.at_inception is None else evaluation.at_inception
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
+        self.figures: StepFigures | None = None
+
+    def told(self, steps: int, loss: Callable[[], float | None], rate: Callable[[], float]) -> StepFigures:
+        """What tells of the experience's training."""
+        self.figures = StepFigures(f"live through {self.stage.name}", steps, loss, rate, self.number, self.steps)
+        return self.figures
 
     def step(self, step: int, steps: int, examples: int) -> None:
         """After an optimizer step; the last one is followed by the final point and is not looked at twice."""
@@ -182,7 +189,9 @@ class _Watch:
         gold = self.evaluation.gold
         if gold is not None:
             scores = {f"accuracy/{name}": accuracy(gold[name], said) for name, said in found.items()}
-            events.figures(f"live through {stage.name}", scores, self.steps)
+            events.figures(f"live through {stage.name}", scores, self.steps, self.number)
+        if self.figures is not None:
+            self.figures.resume()
 
 
 def seed_everything(seed: int, experience: int) -> None:

@@ -1,4 +1,4 @@
-"""Batteries: what every step, strategy, metric, source of data, task type and encoder family has to do, one
+"""Batteries: what every step, strategy, metric, source of data, task type, encoder family and tracker has to do, one
 named check at a time.
 
 clbench's own pieces pass them, and a piece of one's own is right when it does::
@@ -22,6 +22,7 @@ from clbench.testing.sources import check_source, source_checks
 from clbench.testing.steps import check_step, step_checks
 from clbench.testing.strategies import check_strategy, strategy_checks
 from clbench.testing.task_types import check_task, task_type_checks
+from clbench.testing.trackers import check_tracker, tracker_checks
 
 __all__ = [
     "Check",
@@ -32,10 +33,12 @@ __all__ = [
     "check_step",
     "check_strategy",
     "check_task",
+    "check_tracker",
     "encoder_checks",
     "metric_checks",
     "source_checks",
     "step_checks",
     "strategy_checks",
     "task_type_checks",
+    "tracker_checks",
 ]

@@ -5,20 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clbench.cli.plugins import with_plugins
 from clbench.errors import UserError
 
+if TYPE_CHECKING:
+    pass
+
 
 @click.command("python -m clbench.testing")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
     """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source; of
-    a folder with the config.json of a small model, its encoder family; without FILE the metrics and task types that
-    plug-ins offer. Exit code 1 if a check fails."""
+    a folder with the config.json of a small model, its encoder family; without FILE the metrics, task types and
+    trackers that plug-ins offer. Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
