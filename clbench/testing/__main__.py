@@ -45,27 +45,15 @@ with_plugins(command)
 def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     """Each piece's name with its checks."""
     from clbench import testing
-    from clbench.metrics import METRICS
     from clbench.schema.domain import Domain
     from clbench.schema.form import read_mapping, read_yaml
     from clbench.schema.recipe import read_recipe
     from clbench.schema.source import Request
     from clbench.schema.step import STEPS
-    from clbench.schema.task_type import TASK_TYPES
     from clbench.testing.sources import SIZES
 
     if file is None:
-        found = [name for name in METRICS.all() if METRICS.origin(name) is not None]
-        types = [name for name in TASK_TYPES.all() if TASK_TYPES.origin(name) is not None]
-        if not found and not types:
-            raise UserError(
-                "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
-                "--plugin with a metric or a task type."
-            )
-        for name in found:
-            yield name, testing.metric_checks(name)
-        for name in types:
-            yield name, testing.task_type_checks(name)
+        yield from _offered()
         return
     if file.is_dir():
         yield _encoder(file)
@@ -85,6 +73,28 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     # Of a recipe with steps of a plug-in those alone.
     for name in [name for name in steps if STEPS.origin(name) is not None] or steps:
         yield name, testing.step_checks(name, file)
+
+
+def _offered() -> Iterator[tuple[str, list[Any]]]:
+    """The metrics, task types and trackers of plug-ins: what stands in no YAML file."""
+    from clbench import testing
+    from clbench.metrics import METRICS
+    from clbench.schema.task_type import TASK_TYPES
+    from clbench.schema.tracker import TRACKERS
+
+    kinds: tuple[tuple[Registry[Any], Callable[[str], list[Any]]], ...] = (
+        (METRICS, testing.metric_checks),
+        (TASK_TYPES, testing.task_type_checks),
+        (TRACKERS, testing.tracker_checks),
+    )
+    found = [(name, checks) for kind, checks in kinds for name in kind.all() if kind.origin(name) is not None]
+    if not found:
+        raise UserError(
+            "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
+            "--plugin with a metric, a task type or a tracker."
+        )
+    for name, checks in found:
+        yield name, checks(name)
 
 
 def _encoder(folder: Path) -> tuple[str, list[Any]]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from clbench.schema.registry import VARIABLE
 from clbench.schema.tracker import TRACKERS, Outcome, TrackedRun, Tracker
 from clbench.testing import CheckFailed, tracker_checks
+from clbench.testing.__main__ import command
 
+EXAMPLE = Path(__file__).resolve().parent.parent.parent / "examples" / "plugins" / "csv_tracker.py"
 CHECKS = [str(check) for check in tracker_checks("tensorboard")]
 
 
@@ -104,3 +109,10 @@ def test_a_tracker_that_is_right(check: str) -> None:
 def test_a_broken_tracker_fails_the_right_check(broken: Tracker, check: str, told: str) -> None:
     with pytest.raises(CheckFailed, match=told):
         next(one for one in tracker_checks(broken) if str(one) == check)()
+
+
+def test_the_example_passes_from_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    done = CliRunner().invoke(command, ["--plugin", str(EXAMPLE)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert [line.split()[-1] for line in done.output.splitlines()[:-1]] == CHECKS
