@@ -100,7 +100,7 @@ class Tracker:
 
     Attributes:
         name: as ``--track`` takes it.
-        package: what it imports, by :attr:`open` alone.
+        package: what it imports, by :attr:`open` alone; empty where Python itself is enough.
         open: begin a session.
         extra: what ``pip install`` is given to have ``package``; ``clbench[NAME]`` unless said.
         offline: environment variables with which it needs no network and leaves its files in one folder, whose path
@@ -117,7 +117,7 @@ class Tracker:
         """Raises:
         UserError: its package is not installed.
         """
-        if find_spec(self.package) is None:
+        if self.package and find_spec(self.package) is None:
             wanted = self.extra or f"clbench[{self.name}]"
             raise UserError(
                 f"--track {self.name} needs {self.package}, which is not installed: pip install '{wanted}'."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ import click
 
 from clbench.cli.plugins import with_plugins
 from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clbench.schema.registry import Registry
 
 if TYPE_CHECKING:
     pass

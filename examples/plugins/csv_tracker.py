@@ -31,4 +31,4 @@ class Session:
         self.file.close()
 
 
-CSV = Tracker("csv", "csv", Session)
+CSV = Tracker("csv", "", Session)

@@ -96,7 +96,6 @@ def test_a_tracker_that_is_right(check: str) -> None:
     ("broken", "check", "told"),
     [
         (tracker(Kept, name="My Tracker"), "says_what_it_is", "small letters, digits, - and _"),
-        (tracker(Kept, package=" "), "says_what_it_is", "its package should not be empty"),
         (tracker(Kept, package="pydantic"), "imports_nothing_until_it_is_opened", "pydantic is imported"),
         (tracker(NoTables), "takes_a_whole_run", "no tables, please"),
         (tracker(WantsFigures), "takes_a_run_that_failed", "lifetime_accuracy"),
