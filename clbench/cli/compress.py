@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.track import with_track
 from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 
@@ -58,12 +59,21 @@ def command(
     settings = assigned(assignments)
 
     from clbench.runs.compressed import DomainPairs, write_compressed
+    from clbench.runs.tracking import compression_of, tracked
+    from clbench.schema.tracker import Outcome, asked
 
-    with progress(quiet=as_json, json_lines=json_lines):
+    told = {
+        "model": model, "domain": domain, "stream": stream, "edition": edition, "settings": settings, "quick": quick,
+        "backbone": backbone, "seed": seed,
+    }  # fmt: skip
+    beside = folder.with_name(f"{folder.name}.tracking")  # the checkpoint's folder appears whole or not at all
+    with progress(quiet=as_json, json_lines=json_lines), tracked(lambda: compression_of(told, beside), asked()) as on:
         made = write_compressed(
             model, DomainPairs(domain, stream, edition, data_dir), folder,
             settings=settings, quick=quick, backbone=backbone, seed=seed,
         )  # fmt: skip
+        spent = {f"cost/{name}": float(value) for name, value in made.cost.items()}
+        on.finish(Outcome({**made.figures, **spent}, files=(folder / "README.md",)))
     for warning in made.warnings:
         click.echo(f"clbench: warning: {printable(warning)}", err=True)
     if as_json:
@@ -87,4 +97,4 @@ def command(
     show.print(f"model   {made.folder}\nsha256  {made.sha256}", soft_wrap=True)
 
 
-with_device(command)
+with_track(with_device(command), "compress")

@@ -30,21 +30,25 @@ def _add(context: click.Context, option: click.Parameter, named: tuple[str, ...]
         return
     from clbench.encoder.family import FAMILIES
     from clbench.metrics import METRICS
+    from clbench.schema.executor import EXECUTORS
     from clbench.schema.layer_map import LAYER_MAPS
     from clbench.schema.registry import Registry, add_plugins, plugin, plugins
     from clbench.schema.source import SOURCES
     from clbench.schema.step import STEPS
     from clbench.schema.strategy import STRATEGIES
     from clbench.schema.task_type import TASK_TYPES
+    from clbench.schema.tracker import TRACKERS
 
     add_plugins(named)
-    registries: tuple[Registry[Any], ...] = (STEPS, LAYER_MAPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES)
+    registries: tuple[Registry[Any], ...] = (
+        STEPS, LAYER_MAPS, STRATEGIES, METRICS, SOURCES, TASK_TYPES, FAMILIES, TRACKERS, EXECUTORS,
+    )  # fmt: skip
     for registry in registries:
         registry.all()
     for one in plugins():
         module, _ = plugin(one)
         if not any(registry.offered(module) for registry in registries):
             raise UserError(
-                f"{NAME} {one} offers no step, layer map, strategy, metric, source, task type or family of encoders; "
-                "see CONTRIBUTING."
+                f"{NAME} {one} offers no step, layer map, strategy, metric, source, task type, family of encoders, "
+                "tracker or executor; see CONTRIBUTING."
             )

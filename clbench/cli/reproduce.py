@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.track import with_track
 from clbench.errors import UserError
 from clbench.runtime.console import out, print_json, progress
 
@@ -192,4 +193,4 @@ def _tell(tables: Sequence[Any], answers: Sequence[Answer], files: Sequence[Path
         show.print(str(file), style="dim", soft_wrap=True)
 
 
-with_device(command)
+with_track(with_device(command), "reproduce")

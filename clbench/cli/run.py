@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.track import with_track
 from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 
@@ -191,4 +192,4 @@ def _warn(job: Job, display: Progress, quiet: bool) -> None:
         display.console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-with_device(command, exposed=True)
+with_track(with_device(command, exposed=True), "run")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.track import with_track
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 from clbench.runtime.events import Event, Listener
 
@@ -71,13 +72,15 @@ def command(
     sweep = read_sweep(file, orders)
 
     from clbench.record import RECORD_NAME
-    from clbench.sweep.executor import EXECUTORS
+    from clbench.schema.executor import EXECUTORS
+    from clbench.schema.tracker import group_as
     from clbench.sweep.plan import make_plan, makespan
     from clbench.sweep.scheduler import State, run_units
     from clbench.sweep.summary import summarise
     from clbench.sweep.units import SweepPaths
     from clbench.sweep.workload import about
 
+    group_as(sweep.form.name)
     paths, began = SweepPaths.of(base), time.monotonic()
     chosen = (executor_name, address) if ray_address is None else ("ray", ray_address)
     executor = EXECUTORS.get(chosen[0]).of(workers, chosen[1], sweep.count)
@@ -192,4 +195,4 @@ def _tell(found: Summary, file: str, base: Path, as_json: bool) -> None:
         show.print(f"All {_counted(found.total, 'run')} are there; clbench show {base} shows them one by one.")
 
 
-with_device(command)
+with_track(with_device(command), "sweep")

@@ -23,6 +23,7 @@ from clbench.metrics.scores import balanced_accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
 from clbench.runtime.device import CPU, Device
+from clbench.runtime.steps import StepFigures
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
@@ -235,16 +236,17 @@ def fit(
     trained = model if loss.beside is None else nn.ModuleList([model, loss.beside.to(device)])
     step, clip = optimizer(trained, form), Clipping(form.max_grad_norm)
     lengths = task.store.lengths[task.train_rows]
-    parts = math.ceil(len(rows) / form.batch_size)
-    steps = parts * form.epochs
+    steps = math.ceil(len(rows) / form.batch_size) * form.epochs
     scores: list[float] = []
     kept: dict[str, Tensor] | None = None
     done = seen = 0
+    told = StepFigures(name, steps, clip.loss, lambda: step.param_groups[0]["lr"])
     if observer:
         observer.before_training(model)
     for epoch in range(form.epochs):
         loss.begin(model, epoch)
         model.train()
+        told.resume()
         drawn = torch.randperm(len(rows)).split(form.batch_size)
         for places in map(torch.from_numpy, like_length(drawn, lengths)):
             schedule(step, rate(done, steps, int(form.warmup * steps)))
@@ -252,8 +254,7 @@ def fit(
             begin_step(model)
             value = loss(model, places, labels[places])
             value.backward()
-            where = f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}"
-            clip(trained, value, where)
+            clip(trained, value, f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}")
             if observer:
                 observer.before_iteration(model)
             step.step()
@@ -262,6 +263,7 @@ def fit(
             done, seen = done + 1, seen + len(places)
             between_steps()
             events.advance(name, seen, form.epochs * len(rows), "pairs")
+            told.step(done, len(places))
         clip.settle()
         last = epoch + 1 == form.epochs
         if form.select == "last" and not last:

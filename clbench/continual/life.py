@@ -24,6 +24,7 @@ from clbench.errors import NotFinite
 from clbench.metrics.scores import accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
+from clbench.runtime.steps import StepFigures
 from clbench.schema.budget import Bounded, remembered_pairs
 from clbench.schema.strategy import Stage, State, Strategy, held_bytes, stages
 
@@ -131,7 +132,7 @@ def live(
             model.open = opened  # type: ignore[assignment]
         watch = _Watch(model, number, stage, points, evaluation)
         judged = [by_name[name] for name in stage.trains_on]
-        training = TrainingPlugin(strategy.training, judged, watch.step)
+        training = TrainingPlugin(strategy.training, judged, watch.step, watch.told)
         epochs = strategy.training.epochs if number else 0
         learner = build(strategy, model, training, stream[:number], state, epochs, bounds.steps_of(number))
         shown = partial(_evaluated, strategy, model, learner) if strategy.averages else nullcontext
@@ -177,6 +178,12 @@ class _Watch:
         self.steps = points[-1].step if points else 0
         self.examples = points[-1].examples if points else 0
         self.shown: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.figures: StepFigures | None = None
+
+    def told(self, steps: int, loss: Callable[[], float | None], rate: Callable[[], float]) -> StepFigures:
+        """What tells of the experience's training."""
+        self.figures = StepFigures(f"live through {self.stage.name}", steps, loss, rate, self.number, self.steps)
+        return self.figures
 
     def step(self, step: int, steps: int, examples: int) -> None:
         """After an optimizer step; the last one is followed by the final point and is not looked at twice."""
@@ -206,7 +213,9 @@ class _Watch:
         gold = self.evaluation.gold
         if gold is not None:
             scores = {f"accuracy/{name}": accuracy(gold[name], said) for name, said in found.items()}
-            events.figures(f"live through {stage.name}", scores, self.steps)
+            events.figures(f"live through {stage.name}", scores, self.steps, self.number)
+        if self.figures is not None:
+            self.figures.resume()
 
 
 def seed_everything(seed: int, experience: int) -> None:

@@ -13,9 +13,12 @@ from clbench.continual.benchmark import Experience, RowLoader
 from clbench.continual.evaluation import validate
 from clbench.encoder.graphs import begin_step
 from clbench.encoder.optimization import Clipping, rate, schedule
+from clbench.runtime.steps import StepFigures
 from clbench.schema.training import Training
 
 OnStep = Callable[[int, int, int], None]
+# From the steps in all, the loss and the learning rate of the moment to what tells of them.
+Told = Callable[[int, Callable[[], float | None], Callable[[], float]], StepFigures]
 
 
 class TrainingPlugin(avalanche.SupervisedPlugin):
@@ -27,14 +30,17 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
         form: how to train.
         judged: the experiences on whose validation pairs an epoch is judged (the mean of their balanced accuracies).
         on_step: called after every optimizer step with the steps done, the steps in all and the step's examples.
+        told: makes what tells of loss and learning rate; None for nobody.
     """
 
-    def __init__(self, form: Training, judged: Sequence[Experience], on_step: OnStep) -> None:
+    def __init__(self, form: Training, judged: Sequence[Experience], on_step: OnStep, told: Told | None = None) -> None:
         super().__init__()
         self.form = form
         self.judged = judged
         self.on = ", ".join(experience.name for experience in judged)
         self.on_step = on_step
+        self.told = told
+        self.figures: StepFigures | None = None
         self.steps = self.step = self.epoch = 0
         self.best = -1.0
         self.kept: dict[str, Tensor] | None = None
@@ -48,6 +54,10 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
         # The loader is known only now: replay puts its own in before_training_exp.
         self.steps = len(strategy.dataloader) * strategy.train_epochs
+        if self.told is not None and self.figures is None:
+            self.figures = self.told(self.steps, self.clip.loss, lambda: strategy.optimizer.param_groups[0]["lr"])
+        if self.figures is not None:
+            self.figures.resume()
 
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
         begin_step(strategy.model)
@@ -59,6 +69,8 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         self.step += 1
+        if self.figures is not None:
+            self.figures.step(self.step, len(strategy.mb_y))
         self.on_step(self.step, self.steps, len(strategy.mb_y))
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:

@@ -83,6 +83,12 @@ class Clipping:
         self._clip, self._places = Repeated(self._clipped), Places()
         # Loss, and the sum of loss and norm, on their way from the device; when they are there; whose they are.
         self._open: tuple[Tensor, torch.cuda.Event, str] | None = None
+        self._known: Tensor | None = None
+
+    def loss(self) -> float | None:
+        """The last loss that is known without waiting for it: this step's, or on a GPU that of the step before; None
+        before there is one."""
+        return None if self._known is None else self._known.item()
 
     def __call__(self, model: nn.Module, loss: Tensor, where: str) -> None:
         """Clip.
@@ -105,7 +111,8 @@ class Clipping:
             assert norm is not None  # that is what it gives
             found = found + norm
         if found.device.type != "cuda":
-            return _check(loss.detach(), found, where)
+            self._known = loss.detach()
+            return _check(self._known, found, where)
         self.settle()
         both = torch.empty(2, pin_memory=True)
         both.copy_(torch.stack([loss.detach().reshape(()), found.reshape(())]), non_blocking=True)
@@ -128,7 +135,7 @@ class Clipping:
             return
         (loss, found), event, where = self._open
         event.synchronize()
-        self._open = None
+        self._open, self._known = None, loss
         _check(loss, found, where)
 
 

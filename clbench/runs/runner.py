@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -20,6 +21,8 @@ from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluat
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots, option
+from clbench.runs.tracking import NAME as TRACKING
+from clbench.runs.tracking import chosen, outcome_of, run_of, tell_finished, tracked
 from clbench.runtime.coordinator import alone
 from clbench.schema.budget import bounded
 from clbench.schema.seeds import check_seed, seeds_of
@@ -43,7 +46,7 @@ def run(
     out: Path | str | None = None,
     fresh: bool = False,
     keep_models: str | None = None,
-    **fields: Unpack[SpecFields],
+    **fields: Unpack[RunFields],
 ) -> Record:
     """Compress a model, take it through a stream, and return the record that this leaves.
 
@@ -60,30 +63,50 @@ def run(
             Face folder; ``every`` also the model after each experience, as ``models/after-0-mnli`` and so on;
             ``checkpoints`` these alone, which ``clbench explain`` reads. The record is the same with and without.
         fields: edition, strategy, settings, quick, backbone, labels, data_dir, eval_every, random_baseline, shift and
-            budget, see :class:`clbench.schema.spec.RunSpec`.
+            budget, see :class:`clbench.schema.spec.RunSpec`; and ``track``, who is told of the run while it takes
+            place: ``"tensorboard"``, ``["wandb", "mlflow"]``, see :mod:`clbench.schema.tracker`.
 
     Raises:
         UserError: whatever a user can mend, in one sentence.
     """
     check_seed(seed)
+    track = fields.pop("track", None)
+    chosen(track)  # what is not installed is told before anything is done
     job = make_job(spec_of(model, stream, fields))
     folder = Path(out) if out else job.folder() / f"seed-{seed}"
-    return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models)
+    return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models, track=track)
 
 
-def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_models: str | None = None) -> Record:
+class RunFields(SpecFields, total=False):
+    """The keyword arguments of :func:`run` that it does not name."""
+
+    track: str | Sequence[str] | None
+
+
+def run_seed(
+    job: Job,
+    seed: int,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    keep_models: str | None = None,
+    track: str | Sequence[str] | None = None,
+) -> Record:
     """The run of one seed, in ``folder``: read where it is finished, resumed where it was interrupted.
 
     Args:
         fresh, keep_models: as :func:`run` has them.
+        track: who is told of it; None for whom the command line or the environment names.
 
     Raises:
         UserError: as :func:`run`; or the folder holds another run, or another process works in it.
     """
     check_snapshots(keep_models, job)
+    trackers = chosen(track)
     fingerprint = job.fingerprint(seed)
     if fresh:
         forget(folder)
+    run_told = partial(run_of, job, seed, folder, fingerprint)
     with sole_use(folder):
         if (folder / "record.json").exists():
             record = read_record(folder)
@@ -92,14 +115,19 @@ def run_seed(job: Job, seed: int, folder: Path, *, fresh: bool = False, keep_mod
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             _check_kept(record, folder, keep_models)
+            tell_finished(record, run_told, trackers)
             return record
-        with _noted(job, seed, folder, fingerprint):
+        with _noted(job, seed, folder, fingerprint), tracked(run_told, trackers) as tracking:
+            tracking.keep(folder / CHECKPOINTS)
             record, _ = _carry_out(job, seed, folder, fingerprint, keep_models)
-        # The record comes last: where it is, everything is.
-        from clbench.plots import forgetting_curve
+            # The record comes last: where it is, everything is.
+            from clbench.plots import forgetting_curve
 
-        forgetting_curve([record], folder / "forgetting")
-        write_record(folder, record)
+            forgetting_curve([record], folder / "forgetting")
+            write_record(folder, record)
+            tracking.keep(folder)
+            if trackers:
+                tracking.finish(outcome_of(record, folder))
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return record
 
@@ -131,7 +159,8 @@ def forget(folder: Path) -> None:
         with sole_use(folder):
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             shutil.rmtree(folder / MODELS, ignore_errors=True)
-            (folder / "record.json").unlink(missing_ok=True)
+            for name in ("record.json", TRACKING):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _check_kept(record: Record, folder: Path, keep_models: str | None) -> None:

@@ -111,7 +111,7 @@ def _bars(display: Progress) -> Listener:
     tasks: dict[str, TaskID] = {}
 
     def listen(event: Event) -> None:
-        if event.kind == "figures":
+        if event.kind in ("figures", "training"):
             return
         if event.task not in tasks:
             tasks[event.task] = display.add_task(event.task, total=None, start=False, unit=event.unit)
@@ -131,16 +131,17 @@ def _bars(display: Progress) -> Listener:
 
 
 def _json_lines() -> Listener:
-    """Every event as a line of JSON on stderr; of a task's advances, at most one a second and the last."""
-    said: dict[str, float] = {}
+    """Every event as a line of JSON on stderr; of a task's advances, at most one a second and the last; of what its
+    training says, at most one a second."""
+    said: dict[tuple[str, str], float] = {}
 
     def listen(event: Event) -> None:
         now = time.monotonic()
         whole = event.total is not None and event.done >= event.total
-        if event.kind == "advance":
-            if not whole and now - said.get(event.task, -math.inf) < 1:
+        if event.kind in ("advance", "training"):
+            if not whole and now - said.get((event.kind, event.task), -math.inf) < 1:
                 return
-            said[event.task] = now
+            said[event.kind, event.task] = now
         content = {name: value for name, value in asdict(event).items() if value not in (None, "", {})}
         if event.kind != "advance":
             del content["done"]

@@ -28,16 +28,18 @@ class Event:
 
     Attributes:
         kind: ``start``: a task is known, though it may turn out to have been done before; ``advance``: so much of it is
-            done; ``end``: it is over; ``figures``: values at a step.
+            done; ``end``: it is over; ``figures``: values at a step; ``training``: the same of the training itself,
+            ``loss``, ``learning_rate`` and ``examples_per_second``, a few hundred times a training.
         task: the task's name; of figures, what was being done.
         done, total: how much is done, and how much there is; None where that is not known.
         unit: what is counted, such as ``pairs``.
         figures: values by name, such as ``accuracy/mnli``.
-        step: optimizer steps since the model's inception, of figures.
+        step: of figures, optimizer steps: since the model's inception in its life, before it since the task began.
         note: more for people, such as the time left.
+        experience: of figures, its number in the model's life; None before it.
     """
 
-    kind: Literal["start", "advance", "end", "figures"]
+    kind: Literal["start", "advance", "end", "figures", "training"]
     task: str
     done: int = 0
     total: int | None = None
@@ -45,6 +47,7 @@ class Event:
     figures: Mapping[str, float] = field(default_factory=dict)
     step: int | None = None
     note: str = ""
+    experience: int | None = None
 
 
 Listener = Callable[[Event], None]
@@ -72,6 +75,11 @@ def prefixed(prefix: str) -> Iterator[None]:
         _prefix.reset(token)
 
 
+def prefix() -> str:
+    """What stands before the names of tasks here, see :func:`prefixed`."""
+    return _prefix.get()
+
+
 def start(task: str, total: int | None = None, unit: str = "", note: str = "") -> None:
     """A task is known."""
     log.debug("start: %s", task)
@@ -89,10 +97,15 @@ def end(task: str) -> None:
     _tell(Event("end", task))
 
 
-def figures(task: str, values: Mapping[str, float], step: int | None = None) -> None:
+def figures(task: str, values: Mapping[str, float], step: int | None = None, experience: int | None = None) -> None:
     """Values are known at a step."""
     log.debug("%s, step %s: %s", task, step, values)
-    _tell(Event("figures", task, figures=dict(values), step=step))
+    _tell(Event("figures", task, figures=dict(values), step=step, experience=experience))
+
+
+def training(task: str, values: Mapping[str, float], step: int, experience: int | None = None) -> None:
+    """How training goes at a step; see :class:`clbench.runtime.steps.StepFigures`, which says it now and then."""
+    _tell(Event("training", task, figures=dict(values), step=step, experience=experience))
 
 
 def _tell(event: Event) -> None:

@@ -8,13 +8,11 @@ that ended.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from clbench.schema.registry import Registry
 from clbench.sweep.plan import SweepPlan
 from clbench.sweep.units import Ended, SweepPaths
 from clbench.sweep.workload import PassTime
@@ -107,13 +105,3 @@ class Executor(ABC):
     def over(self, place: int) -> None:
         """Nobody needs the entries of the plan's unit number ``place`` any more."""
         return None
-
-
-def _executors(module: ModuleType) -> Iterator[tuple[str, type[Executor]]]:
-    for one in vars(module).values():
-        own = isinstance(one, type) and issubclass(one, Executor) and one.__module__ == module.__name__
-        if own and isinstance(name := vars(one).get("name"), str):
-            yield name, one
-
-
-EXECUTORS: Registry[type[Executor]] = Registry("executor", "clbench.sweep.executors", "clbench.executors", _executors)

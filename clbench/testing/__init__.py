@@ -1,5 +1,5 @@
-"""Batteries: what every piece that can be added to clbench has to do (a step, layer map, strategy, metric, source of data,
-task type, encoder family, executor, tracker), one named check at a time.
+"""Batteries: what every piece that can be added has to do (a step, layer map, strategy, metric, source of data, task type,
+encoder family, executor, tracker), one named check at a time.
 
 clbench's own pieces pass them, and a piece of one's own is right when it does::
 
@@ -24,6 +24,7 @@ from clbench.testing.sources import check_source, source_checks
 from clbench.testing.steps import check_step, step_checks
 from clbench.testing.strategies import check_strategy, strategy_checks
 from clbench.testing.task_types import check_task, task_type_checks
+from clbench.testing.trackers import check_tracker, tracker_checks
 
 __all__ = [
     "Check",
@@ -36,6 +37,7 @@ __all__ = [
     "check_step",
     "check_strategy",
     "check_task",
+    "check_tracker",
     "encoder_checks",
     "executor_checks",
     "layer_map_checks",
@@ -44,4 +46,5 @@ __all__ = [
     "step_checks",
     "strategy_checks",
     "task_type_checks",
+    "tracker_checks",
 ]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clbench.cli.plugins import with_plugins
 from clbench.errors import UserError
 
+if TYPE_CHECKING:
+    from clbench.schema.registry import Registry
+
+if TYPE_CHECKING:
+    pass
+
 
 @click.command("python -m clbench.testing")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
     """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source; of
-    a folder with the config.json of a small model, its encoder family; without FILE the metrics, task types and layer
-    maps that plug-ins offer. Exit code 1 if a check fails."""
+    a folder with the config.json of a small model, its encoder family; without FILE the metrics, task types, layer maps
+    and trackers that plug-ins offer. Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
@@ -42,31 +48,15 @@ with_plugins(command)
 def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     """Each piece's name with its checks."""
     from clbench import testing
-    from clbench.metrics import METRICS
     from clbench.schema.domain import Domain
     from clbench.schema.form import read_mapping, read_yaml
-    from clbench.schema.layer_map import LAYER_MAPS
     from clbench.schema.recipe import read_recipe
     from clbench.schema.source import Request
     from clbench.schema.step import STEPS
-    from clbench.schema.task_type import TASK_TYPES
     from clbench.testing.sources import SIZES
 
     if file is None:
-        found = [name for name in METRICS.all() if METRICS.origin(name) is not None]
-        types = [name for name in TASK_TYPES.all() if TASK_TYPES.origin(name) is not None]
-        maps = [name for name in LAYER_MAPS.all() if LAYER_MAPS.origin(name) is not None]
-        if not found and not types and not maps:
-            raise UserError(
-                "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
-                "--plugin with a metric, a task type or a layer map."
-            )
-        for name in found:
-            yield name, testing.metric_checks(name)
-        for name in types:
-            yield name, testing.task_type_checks(name)
-        for name in maps:
-            yield name, testing.layer_map_checks(name)
+        yield from _offered()
         return
     if file.is_dir():
         yield _encoder(file)
@@ -86,6 +76,30 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     # Of a recipe with steps of a plug-in those alone.
     for name in [name for name in steps if STEPS.origin(name) is not None] or steps:
         yield name, testing.step_checks(name, file)
+
+
+def _offered() -> Iterator[tuple[str, list[Any]]]:
+    """The metrics, task types, layer maps and trackers of plug-ins: what stands in no YAML file."""
+    from clbench import testing
+    from clbench.metrics import METRICS
+    from clbench.schema.layer_map import LAYER_MAPS
+    from clbench.schema.task_type import TASK_TYPES
+    from clbench.schema.tracker import TRACKERS
+
+    kinds: tuple[tuple[Registry[Any], Callable[[str], list[Any]]], ...] = (
+        (METRICS, testing.metric_checks),
+        (TASK_TYPES, testing.task_type_checks),
+        (LAYER_MAPS, testing.layer_map_checks),
+        (TRACKERS, testing.tracker_checks),
+    )
+    found = [(name, checks) for kind, checks in kinds for name in kind.all() if kind.origin(name) is not None]
+    if not found:
+        raise UserError(
+            "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
+            "--plugin with a metric, a task type, a layer map or a tracker."
+        )
+    for name, checks in found:
+        yield name, checks(name)
 
 
 def _encoder(folder: Path) -> tuple[str, list[Any]]:

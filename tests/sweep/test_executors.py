@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clbench.errors import UserError
-from clbench.sweep.executor import EXECUTORS
+from clbench.schema.executor import EXECUTORS
 from clbench.sweep.executors.local import Local
 from clbench.testing import Check, executor_checks
 

@@ -1,0 +1,23 @@
+"""Executors by name: where a sweep's units run, see :mod:`clbench.sweep.executor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from clbench.schema.registry import Registry
+
+
+def _executors(module: ModuleType) -> Iterator[tuple[str, type[Any]]]:
+    """The subclasses of :class:`clbench.sweep.executor.Executor` that a module defines."""
+    for one in vars(module).values():
+        own = isinstance(one, type) and one.__module__ == module.__name__
+        # By its name: this room knows nothing of sweeps.
+        if own and any(f"{base.__module__}.{base.__name__}" == _BASE for base in one.__mro__[1:]):
+            yield str(vars(one)["name"]), one
+
+
+_BASE = "clbench.sweep.executor.Executor"
+
+EXECUTORS: Registry[type[Any]] = Registry("executor", "clbench.sweep.executors", "clbench.executors", _executors)
