@@ -134,10 +134,14 @@ def command(
             raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
     _show(records, _files(places, records), as_json)
     if keep_checkpoints and not quiet:
-        from clbench.runs.snapshots import held_on_disk
+        _tell_size(places)
 
-        size = sum(map(held_on_disk, places)) / 1e6
-        click.echo(f"The models after each experience take {size:,.1f} MB on disk.", err=True)
+
+def _tell_size(places: Sequence[Path]) -> None:
+    from clbench.runs.snapshots import held_on_disk
+
+    size = sum(map(held_on_disk, places)) / 1e6
+    click.echo(f"The models after each experience take {size:,.1f} MB on disk.", err=True)
 
 
 def _show(records: Sequence[Record], files: Sequence[Path], as_json: bool) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from clbench.sweep.plan import SweepPlan
-    from clbench.sweep.summary import Summary
+    from clbench.sweep.scheduler import State
 
 # What a sweep that is not over, and in which nothing failed, ends with.
 LEFT = 3
@@ -76,28 +76,27 @@ def command(
     from clbench.schema.tracker import group_as
     from clbench.sweep.plan import make_plan, makespan
     from clbench.sweep.scheduler import State, run_units
-    from clbench.sweep.summary import summarise
     from clbench.sweep.units import SweepPaths
     from clbench.sweep.workload import about
 
     group_as(sweep.form.name)
-    paths, began = SweepPaths.of(base), time.monotonic()
+    began = time.monotonic()
     chosen = (executor_name, address) if ray_address is None else ("ray", ray_address)
     executor = EXECUTORS.get(chosen[0]).of(workers, chosen[1], sweep.count)
     state, seconds = State(0, {}), 0.0
     with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, executor as pool:
-        reading = bars.add_task("look at what is there", total=None)
+        task = bars.add_task("look at what is there", total=None)
         if len(list(base.rglob(RECORD_NAME))) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work
         plan = make_plan(sweep, base)
-        bars.update(reading, total=1, completed=1)
+        bars.update(task, total=1, completed=1)
         said = _announced(plan)
         if plan.units:
-            pool.open(plan, paths)
+            pool.open(plan, SweepPaths.of(base))
             count = min(pool.size, sweep.count)
-            timing = bars.add_task("time a few steps of training", total=None)
+            task = bars.add_task("time a few steps of training", total=None)
             pass_time = pool.pass_time()
-            bars.update(timing, total=1, completed=1)
+            bars.update(task, total=1, completed=1)
             seconds = makespan(plan.units, [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units], count)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
         if not as_json:
@@ -109,11 +108,7 @@ def command(
         if as_json:
             print_json(_described(plan, seconds))
         return
-    for note in state.notes:
-        click.echo(note, err=True)
-    found = summarise(plan, dict(state.failed))
-    _tell(found, file, base, as_json)
-    sys.exit(1 if found.failed else LEFT if found.left else 0)
+    sys.exit(_tell(plan, state, file, base, as_json))
 
 
 def _announced(plan: SweepPlan) -> str:
@@ -176,12 +171,17 @@ def _bars(bars: Progress) -> Listener:
     return listen
 
 
-def _tell(found: Summary, file: str, base: Path, as_json: bool) -> None:
-    from clbench.sweep.summary import tables
+def _tell(plan: SweepPlan, state: State, file: str, base: Path, as_json: bool) -> int:
+    """Show what was found; the exit code."""
+    from clbench.sweep.summary import summarise, tables
 
+    for note in state.notes:
+        click.echo(note, err=True)
+    found = summarise(plan, dict(state.failed))
+    code = 1 if found.failed else LEFT if found.left else 0
     if as_json:
         print_json(found.as_json())
-        return
+        return code
     show = out()
     for table in tables(found):
         show.print(table)
@@ -193,6 +193,7 @@ def _tell(found: Summary, file: str, base: Path, as_json: bool) -> None:
         show.print(f"{_counted(found.left, 'run')} left; the same command resumes.")
     if not found.failed and not found.left:
         show.print(f"All {_counted(found.total, 'run')} are there; clbench show {base} shows them one by one.")
+    return code
 
 
 with_track(with_device(command), "sweep")

@@ -237,9 +237,7 @@ def fit(
     step, clip = optimizer(trained, form), Clipping(form.max_grad_norm)
     lengths = task.store.lengths[task.train_rows]
     steps = math.ceil(len(rows) / form.batch_size) * form.epochs
-    scores: list[float] = []
-    kept: dict[str, Tensor] | None = None
-    done = seen = 0
+    scores, kept, done, seen = list[float](), None, 0, 0
     told = StepFigures(name, steps, clip.loss, lambda: step.param_groups[0]["lr"])
     if observer:
         observer.before_training(model)
@@ -268,8 +266,7 @@ def fit(
         last = epoch + 1 == form.epochs
         if form.select == "last" and not last:
             continue
-        scores.append(score(model, task))
-        events.figures(name, {f"validation/{task.domain or 'domain'}": scores[-1]}, done)
+        scores.append(score(model, task, name, done))
         if form.select == "best" and scores[-1] >= max(scores):
             # The last epoch's weights are in the model already.
             kept = None if last else {key: value.clone() for key, value in model.state_dict().items()}
@@ -282,7 +279,9 @@ def fit(
     return scores
 
 
-def score(model: nn.Module, task: Task) -> float:
-    """Balanced accuracy on the validation pairs."""
+def score(model: nn.Module, task: Task, name: str, step: int) -> float:
+    """Balanced accuracy on the validation pairs, told to those who listen to the task called ``name``."""
     found = predict(model, torch.from_numpy(task.validation_rows)).argmax(-1).numpy()
-    return balanced_accuracy(task.validation_labels, found)
+    value = balanced_accuracy(task.validation_labels, found)
+    events.figures(name, {f"validation/{task.domain or 'domain'}": value}, step)
+    return value

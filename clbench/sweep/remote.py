@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
     from clbench.runs.job import Job
 
+# Of clbench's environment variables, those that each machine has for itself.
+_OWN = ("CLBENCH_CACHE", VARIABLE)
 Entry = tuple[str, str]
 # From kind and key to the files of what another machine has, by name; None where none has it.
 Fetch = Callable[[str, str], Mapping[str, bytes] | None]
@@ -138,8 +140,7 @@ def kit_of(unit: Unit) -> tuple[Kit, Job]:
     job = job_of(unit)
     bare = pickle.dumps(replace(job, data=[]))
     files = tuple((one, Path(one).read_bytes() if one.endswith(".py") else None) for one in plugins())
-    named = ("CLBENCH_DEVICE", "CLBENCH_PRECISION", "CLBENCH_DETERMINISTIC", "CLBENCH_MICRO_BATCH")
-    settings = {name: os.environ[name] for name in named if name in os.environ}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("CLBENCH_") and name not in _OWN}
     return Kit(bare, data_key(job), job.device.identity(), files, settings), job
 
 

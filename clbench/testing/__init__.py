@@ -1,5 +1,5 @@
-"""Batteries: what every piece that can be added has to do (a step, layer map, strategy, metric, source of data, task type,
-encoder family, executor, tracker), one named check at a time.
+"""Batteries: what every piece that can be added has to do (a step, layer map, strategy, metric, source of data, task
+type, encoder family, executor, tracker), one named check at a time.
 
 clbench's own pieces pass them, and a piece of one's own is right when it does::
 
