@@ -24,6 +24,7 @@ COMMANDS = {
     "runs": ("clbench.cli.runs", "The runs that there are, finished or not, with their settings."),
     "sweep": ("clbench.cli.sweep", "Many runs from one file: recipes x streams x strategies x seeds."),
     "compare": ("clbench.cli.compare", "Models side by side: curves, figures, a paired test of every two."),
+    "report": ("clbench.cli.report", "Runs as one HTML page: curves, matrix, figures, how to run them again."),
     "cite": ("clbench.cli.cite", "BibTeX of what runs stand on: recipe, strategy, backbone, data sets."),
     "submit": ("clbench.cli.submit", "Pack a run's records into a submission to the leaderboard."),
     "verify": ("clbench.cli.verify", "Check submissions: figures, test pairs, recipe, size; or run them again."),

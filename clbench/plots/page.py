@@ -46,6 +46,7 @@ class Table:
         rows: of cells; a row's first cell is its head.
         strong: (row, column) of the cells that stand out.
         note: beneath it.
+        text: columns of words, which begin at the left; the first always does.
     """
 
     caption: str
@@ -53,9 +54,29 @@ class Table:
     rows: Sequence[Sequence[str]]
     strong: frozenset[tuple[int, int]] = field(default_factory=frozenset)
     note: str = ""
+    text: frozenset[int] = frozenset()
 
 
-def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balanced: bool = False) -> Path:
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page.
+
+    Attributes:
+        caption: beneath it, and for those who cannot see it.
+        svg: its bytes in base64.
+    """
+
+    caption: str
+    svg: str
+
+
+def overlay_page(
+    drawn: Overlay,
+    path: Path,
+    tables: Sequence[Table] = (),
+    balanced: bool = False,
+    pictures: Sequence[Picture] = (),
+) -> Path:
     """Write the models' curves as ``path``, one HTML file that loads nothing.
 
     A reader chooses the measure, a domain or the mean, and which models are in colour, and sees each point's numbers;
@@ -69,6 +90,7 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
         path: the file.
         tables: shown between the chart and its numbers.
         balanced: begin with balanced accuracy.
+        pictures: shown after the tables.
 
     Raises:
         UserError: the file cannot be written.
@@ -109,6 +131,7 @@ def overlay_page(drawn: Overlay, path: Path, tables: Sequence[Table] = (), balan
         ],
         places=[MEAN, *_marked(drawn)],
         tables=tables,
+        pictures=pictures,
         numbers=[_numbers(drawn, place) for place in range(-1, len(drawn.domains))],
         balanced=balanced,
         many=bool(faded),

@@ -57,7 +57,7 @@ def print_report(
     """
     from rich.text import Text
 
-    console.print(_title(records))
+    console.print(title_of(records))
     both = matrix_table(records)
     fits = console.measure(both, options=console.options.update(width=10_000)).maximum <= console.width
     halves: tuple[Which, ...] = ("accuracy", "balanced accuracy")
@@ -79,7 +79,7 @@ def print_report(
     against = intransigence(records, others)
     if against is not None:
         console.print(Text(f"intransigence against joint {with_half(against)}"))
-    console.print(_flow([Text(part, style="dim") for part in _cost(records)], " · ", console.width))
+    console.print(_flow([Text(part, style="dim") for part in cost_parts(records)], " · ", console.width))
     print_warnings(warning_sentences(records), console)
     for file in files:
         console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
@@ -227,7 +227,8 @@ def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
     return table
 
 
-def _title(records: Sequence[Record]) -> Text:
+def title_of(records: Sequence[Record]) -> Text:
+    """What was run, in a line."""
     from rich.text import Text
 
     configuration = records[0].configuration
@@ -258,7 +259,8 @@ def _flow(pieces: Sequence[Text], between: str, width: int) -> Text:
     return flow
 
 
-def _cost(records: Sequence[Record]) -> list[str]:
+def cost_parts(records: Sequence[Record]) -> list[str]:
+    """What a model and its life cost, a few words each."""
     cost = records[0].cost
     parts = [
         f"{cost.depth} layers",

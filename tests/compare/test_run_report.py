@@ -1,0 +1,66 @@
+"""``clbench report``: one page of runs, with their numbers as the records have them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from compare_worlds import written
+
+from clbench.cli.report import command
+from clbench.errors import UserError
+from clbench.metrics import metrics
+from clbench.metrics.format import percent, with_half
+from clbench.record import summary
+
+
+def page(tmp_path: Path, *arguments: str) -> str:
+    out = tmp_path / "page.html"
+    called = [str(tmp_path / "runs"), "--out", str(out), *arguments]
+    result = CliRunner().invoke(command, called, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert str(out) in result.stdout
+    return out.read_text().replace("\u00a0", " ")
+
+
+def test_every_number_of_the_records_is_there(tmp_path: Path) -> None:
+    records = written(tmp_path / "runs" / "kd", "kd-6l", (0, 1), size=150)
+    written(tmp_path / "runs" / "other", "<b>bold", (0,), size=150)
+    text = page(tmp_path)
+    assert "<b>bold" not in text
+    assert "&lt;b&gt;bold" in text
+    for name, found in summary(records).items():
+        assert metrics()[name].title in text
+        if found is not None:
+            assert f"<td>{with_half(found)}</td>" in text, name
+    history = [record.history for record in records]
+    plain, balanced = [one.accuracy for one in history], [one.balanced for one in history]
+    for t in range(3):
+        for d in range(len(records[0].domains)):
+            mean = [
+                sum(h.accuracy[h.final][t, d] for h in history) / 2,
+                sum(h.balanced[h.final][t, d] for h in history) / 2,
+            ]
+            assert f"<td>{percent(mean[0])} / {percent(mean[1])}</td>" in text
+    assert re.search(r"clbench run --model \S+ .*--seeds 0-1\b", text)
+    sources = set(re.findall(r"""(?:src|href)=["']([^"']{0,30})""", text))
+    assert all(one.startswith(("data:", "#")) for one in sources), "it loads nothing"
+
+
+def test_the_heat_map_beside_a_record_is_shown(tmp_path: Path) -> None:
+    written(tmp_path / "runs" / "kd", "kd-6l", (0,), size=150)
+    assert "data:image/svg" not in page(tmp_path)
+    folder = next((tmp_path / "runs").rglob("record.json")).parent
+    (folder / "layers.svg").write_text("<svg/>")
+    assert 'src="data:image/svg+xml;base64,PHN2Zy8+"' in page(tmp_path)
+
+
+def test_runs_through_other_experiences_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "runs" / "kd", "kd-6l", (0,), size=150)
+    written(tmp_path / "runs" / "joint", "kd-6l", (0,), size=150, joint=True)
+    with pytest.raises(
+        UserError, match=r"^a report is of runs through the same experiences, but .* write one for each"
+    ):
+        page(tmp_path)
