@@ -36,17 +36,13 @@ def test_every_number_of_the_records_is_there(tmp_path: Path) -> None:
         if found is not None:
             assert f"<td>{with_half(found)}</td>" in text, name
     history = [record.history for record in records]
-    plain, balanced = [one.accuracy for one in history], [one.balanced for one in history]
+    both = [[one.accuracy for one in history], [one.balanced for one in history]]
     for t in range(3):
         for d in range(len(records[0].domains)):
-            mean = [
-                sum(h.accuracy[h.final][t, d] for h in history) / 2,
-                sum(h.balanced[h.final][t, d] for h in history) / 2,
-            ]
-            assert f"<td>{percent(mean[0])} / {percent(mean[1])}</td>" in text
+            means = [sum(of[h.final][t, d] for h, of in zip(history, measure, strict=True)) / 2 for measure in both]
+            assert f"<td>{percent(means[0])} / {percent(means[1])}</td>" in text
     assert re.search(r"clbench run --model \S+ .*--seeds 0-1\b", text)
-    sources = set(re.findall(r"""(?:src|href)=["']([^"']{0,30})""", text))
-    assert all(one.startswith(("data:", "#")) for one in sources), "it loads nothing"
+    assert "default-src 'none'" in text, "it loads nothing"
 
 
 def test_the_heat_map_beside_a_record_is_shown(tmp_path: Path) -> None:
