@@ -6,6 +6,7 @@ from clbench.plots.curves import Curves, curves
 from clbench.plots.depths import depth_curve
 from clbench.plots.overlay import Overlay, overlay, overlay_picture, overlay_terminal
 from clbench.plots.page import overlay_page
+from clbench.plots.pareto import pareto_picture
 from clbench.plots.picture import forgetting_curve
 from clbench.plots.pretraining import pretraining_curve
 from clbench.plots.table import gradient_table
@@ -13,5 +14,5 @@ from clbench.plots.terminal import terminal_curve
 
 __all__ = [
     "Curves", "Overlay", "curves", "depth_curve", "forgetting_curve", "gradient_table", "overlay", "overlay_page",
-    "overlay_picture", "overlay_terminal", "pretraining_curve", "terminal_curve",
+    "overlay_picture", "overlay_terminal", "pareto_picture", "pretraining_curve", "terminal_curve",
 ]  # fmt: skip
