@@ -15,6 +15,7 @@ from clbench.errors import UserError
 from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
+    from clbench.studies.layer_map_questions import Question
     from clbench.studies.verdict import Answer
 
 
@@ -172,13 +173,78 @@ def dropout_gating(
     _tell([shown], outcome.answers, room.write(outcome, plan, folder), as_json)
 
 
+@_study("layer-maps", seeds="0-4")
+@click.option("--maps", help="Layer maps, skip among them, separated by commas [default: all].")
+@click.option("--depths", default="6,3", show_default=True, help="Layers of the students.")
+@click.option("--streams", default="nli-shift,paraphrase-shift", show_default=True, help="In which they live.")
+@click.option("--strategies", default="naive,replay", show_default=True, help="How they go on learning.")
+@click.option("--backbone", help="One of 12 layers [default: the edition's own].")
+@click.option("--quick", is_flag=True, help="At most 200 pairs a domain and one epoch, to see that it works.")
+def layer_maps(
+    maps: str | None,
+    depths: str,
+    streams: str,
+    strategies: str,
+    edition: str,
+    data_dir: Path | None,
+    backbone: str | None,
+    quick: bool,
+    seeds: str,
+    workers: int | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Which of the teacher's layers to learn from, and is choosing them worth its cost?
+
+    Every layer map at inception of the streams and over lives through them, what choosing it costs, a Pareto plot, and
+    paired tests with Holm's correction. Interrupted, the same command resumes.
+    """
+    from clbench.runs.runner import parse_seeds
+    from clbench.schema.spec import RunSpec
+    from clbench.studies import layer_maps as room
+
+    spec = RunSpec(edition=edition, backbone=backbone, data_dir=data_dir, quick=quick)
+    named = _names("--maps", maps or ",".join(room.MAPS), room.MAPS)
+    if "skip" not in named:
+        raise UserError(f"--maps should list skip, with which the others are compared, but is '{maps}'.")
+    students = tuple(int(one) for one in _names("--depths", depths, ("6", "3")))
+    lives = _names("--streams", streams), _names("--strategies", strategies)
+    plan = room.Settings(spec, named, students, *lives, tuple(parse_seeds(seeds)), _workers(workers))
+    with progress(quiet=as_json):
+        outcome = room.study(plan, folder)
+    from rich.table import Table
+
+    shown = []
+    for depth in students:
+        title = f"{depth} layers, in %, mean and 95% interval; what choosing cost a student"
+        shown.append(Table(*room.HEAD, title=title, title_justify="left"))
+        shown[-1].columns[0].no_wrap = True
+        for row in room.table(outcome, depth):
+            shown[-1].add_row(*row)
+    _tell(shown, outcome.questions, room.write(outcome, plan, folder), as_json)
+
+
+def _names(option: str, text: str, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """What a user lists with commas between, each once.
+
+    Raises:
+        UserError: it lists nothing, something twice, or something that is not known.
+    """
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    wrong = [name for name in found if known and name not in known]
+    if not found or len(set(found)) < len(found) or wrong:
+        of = f" of {', '.join(known)}" if known else ""
+        raise UserError(f"{option} should list names{of}, once each and with commas between, but is '{text}'.")
+    return found
+
+
 def _workers(asked: int | None) -> int:
     from clbench.runtime.device import usual_workers
 
     return asked or usual_workers()
 
 
-def _tell(tables: Sequence[Any], answers: Sequence[Answer], files: Sequence[Path], as_json: bool) -> None:
+def _tell(tables: Sequence[Any], answers: Sequence[Answer | Question], files: Sequence[Path], as_json: bool) -> None:
     """Tables, answers and files for people; the study's own JSON file, ``study.json``, for scripts."""
     if as_json:
         (described,) = (file for file in files if file.name == "study.json")

@@ -1,0 +1,109 @@
+"""Scores against what they cost, as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clbench.plots.picture import FADED, INK, MUTED, PALETTE, STYLE, save, score_axis, score_grid
+from clbench.plots.scores import over_seeds, score_limits
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of the picture.
+
+    Attributes:
+        title: above it.
+        scores: (S,) in [0, 1] by arm, one a seed.
+        costs: by arm, 0 or more, in shares of what is ticked as 100%.
+    """
+
+    title: str
+    scores: Mapping[str, np.ndarray]
+    costs: Mapping[str, float]
+
+
+def on_front(scores: Mapping[str, float], costs: Mapping[str, float]) -> list[str]:
+    """The arms that no other beats at the same cost or less, by their cost: the Pareto front.
+
+    Of several with equal score and cost the first one stands for all.
+
+    >>> on_front({"a": 0.8, "b": 0.9, "c": 0.85}, {"a": 0.0, "b": 2.0, "c": 3.0})
+    ['a', 'b']
+    """
+    best, found = -np.inf, []
+    for arm in sorted(scores, key=lambda arm: (costs[arm], -scores[arm])):
+        if scores[arm] > best:
+            best = scores[arm]
+            found.append(arm)
+    return found
+
+
+def pareto_picture(rows: Sequence[Sequence[Panel]], axis: str, title: str, path: Path) -> tuple[Path, Path]:
+    """Draw mean scores with their 95% intervals, arms from left to right by cost, as ``path``.png and ``path``.svg.
+
+    Each arm has its place and its cost beneath; full points are on the Pareto front, which the line joins. The same
+    numbers give the same bytes.
+
+    Args:
+        rows: of panels, as many in each.
+        axis: what the costs are.
+        title: above the picture.
+        path: without suffix.
+
+    Raises:
+        UserError: the files cannot be written; what was half-written is removed.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        size = (0.6 + 5.2 * len(rows[0]), 0.6 + 3.4 * len(rows))
+        figure = Figure(figsize=size, facecolor="white", layout="constrained")
+        grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+        for panels, places in zip(rows, grid, strict=True):
+            for panel, axes in zip(panels, places, strict=True):
+                _draw(axes, panel)
+                axes.set_xlabel(axis, fontsize=9)
+        figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
+        save(figure, files)
+    return files
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    arms = sorted(panel.scores, key=lambda arm: panel.costs[arm])
+    bands = [over_seeds(panel.scores[arm][:, None]) for arm in arms]
+    means = {arm: float(band.mean[0]) for arm, band in zip(arms, bands, strict=True)}
+    front = on_front(means, panel.costs)
+    axes.set_title(panel.title, fontsize=10, loc="left", color=MUTED)
+    score_grid(axes)
+    for place, (arm, band) in enumerate(zip(arms, bands, strict=True)):
+        axes.vlines(place, band.low, band.high, color=FADED, linewidth=4, zorder=2)
+        face = PALETTE[0] if arm in front else "white"
+        axes.plot(place, means[arm], "o", color=PALETTE[0], markerfacecolor=face, markersize=7, zorder=4)
+    steps = [(arms.index(arm), means[arm]) for arm in front]
+    axes.step([*(x for x, _ in steps), len(arms) - 0.5], [*(y for _, y in steps), steps[-1][1]], where="post",
+              color=INK, linewidth=1.0, zorder=3)  # fmt: skip
+    score_axis(axes, score_limits(*(end for band in bands for end in (band.low, band.high))))
+    told = [f"{arm}\n{_cost(panel.costs[arm])}" for arm in arms]
+    axes.set_xticks(range(len(arms)), told, fontsize=7.5, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xlim(-0.5, len(arms) - 0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _cost(share: float) -> str:
+    """In percent, with two digits that count.
+
+    >>> _cost(0.0), _cost(0.00123), _cost(0.7512)
+    ('0', '0.12%', '75%')
+    """
+    return "0" if share == 0 else f"{100 * share:.2g}%"

@@ -1,0 +1,222 @@
+"""What the layer maps' scores decide: paired tests with Holm's correction, and a sentence a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from clbench.metrics import holm, mean_interval
+from clbench.metrics.format import fixed, points, short_number
+from clbench.metrics.power import seeds_to_decide
+
+AGAINST = "skip"
+LEVEL, POWER = 0.05, 0.8
+Verdict = Literal["yes", "no", "not decided"]
+Scores = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One map minus ``skip``, seed by seed.
+
+    Attributes:
+        map: which.
+        difference: the mean over the seeds, in [-1, 1].
+        low, high: its 95% interval by Student's t, without correction; None where one seed, or seeds that all differ by
+            the same, give none.
+        p: of the paired t test, two-sided; 1 where there is no interval.
+        adjusted: Holm's over the contrasts that it was made with.
+        comparisons: how many these are.
+        seeds: that were compared.
+        needed: seeds that would tell the difference from zero at 5% by the number of comparisons (Bonferroni's, which
+            Holm's is never worse than) with a power of 80%, from the variance that was seen; None where none do.
+    """
+
+    map: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+    adjusted: float
+    comparisons: int
+    seeds: int
+    needed: int | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the corrected test tells the difference from zero."""
+        return self.adjusted < LEVEL
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    def told(self) -> str:
+        """For people, in points."""
+        if self.low is None or self.high is None:
+            return f"{self.map} minus {AGAINST} {points(self.difference)} points, {self.seeds} seeds: too few to tell"
+        return (
+            f"{self.map} minus {AGAINST} {points(self.difference)} points, 95% interval {points(self.low)} to "
+            f"{points(self.high)}, p {_p(self.p)}, {_p(self.adjusted)} by Holm over {self.comparisons}, "
+            f"{self.seeds} seeds"
+        )
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the study's questions.
+
+    Attributes:
+        question: in a sentence.
+        verdict: ``not decided`` where the (corrected) test tells nothing from zero.
+        because: what was seen.
+        needed: seeds that would decide it; None where it is decided, or no number is known to.
+    """
+
+    question: str
+    verdict: Verdict
+    because: str
+    needed: int | None
+
+    def sentence(self) -> str:
+        """For people."""
+        told = f"{self.question} {self.verdict}: {self.because}"
+        if self.verdict != "not decided":
+            return f"{told}."
+        return f"{told}; {enough(self.needed)}."
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def enough(needed: int | None) -> str:
+    """How many seeds would decide, for people.
+
+    >>> enough(34)
+    '34 seeds would decide it (power 80% at 5%, from the variance seen)'
+    """
+    if needed is None:
+        return "no number of seeds is known to decide it"
+    return f"{needed:,} seeds would decide it (power 80% at 5%, from the variance seen)"
+
+
+def contrasts(cells: Sequence[Scores]) -> list[tuple[int, Contrast]]:
+    """Every map but ``skip`` against it in every cell, with the cell's place; Holm's correction is over all of them.
+
+    Args:
+        cells: for each the maps' scores, one a seed.
+    """
+    from scipy.stats import ttest_1samp
+
+    found = []
+    for number, scores in enumerate(cells):
+        for name, values in scores.items():
+            if name != AGAINST:
+                differences = np.array(values) - np.array(scores[AGAINST])
+                varied = len(differences) > 1 and float(np.ptp(differences)) > 1e-12
+                p = float(ttest_1samp(differences, 0.0).pvalue) if varied else 1.0
+                found.append((number, name, differences.tolist(), varied, p))
+    adjusted = holm([p for *_, p in found])
+    return [
+        (number, _contrast(name, differences, varied, (p, corrected, len(found))))
+        for (number, name, differences, varied, p), corrected in zip(found, adjusted, strict=True)
+    ]
+
+
+def _contrast(name: str, differences: list[float], varied: bool, tested: tuple[float, float, int]) -> Contrast:
+    p, adjusted, comparisons = tested
+    interval = mean_interval(differences)
+    low, high = (interval.low, interval.high) if varied else (None, None)
+    needed = seeds_to_decide(differences, POWER, LEVEL / comparisons) if varied else None
+    return Contrast(name, interval.mean, low, high, p, adjusted, comparisons, len(differences), needed)
+
+
+def questions(scores: Mapping[str, Scores], costs: Mapping[str, Mapping[str, float]]) -> list[Question]:
+    """The study's questions.
+
+    Args:
+        scores: by figure and map, one a seed: means over streams, depths and strategies.
+        costs: of choosing, by map.
+    """
+    inception, life = scores["inception_accuracy"], scores["lifetime_accuracy"]
+    return [
+        any_better(f"Does any map beat {AGAINST} at inception?", inception),
+        any_better(f"Does any map beat {AGAINST} over a life?", life),
+        same_best(inception, life),
+        worth_it(life, costs),
+    ]
+
+
+def any_better(question: str, scores: Scores) -> Question:
+    """``yes`` where a map is above ``skip`` after Holm's correction over all maps; ``no`` where all are below."""
+    found = [contrast for _, contrast in contrasts([scores])]
+    if not found:
+        return Question(question, "not decided", f"there is no map beside {AGAINST}", None)
+    best = max(found, key=lambda one: (one.is_decided and one.difference > 0, one.difference))
+    if best.is_decided and best.difference > 0:
+        return Question(question, "yes", best.told(), None)
+    if all(one.is_decided for one in found):
+        return Question(question, "no", f"the best of the others is {best.told()}", None)
+    return Question(question, "not decided", f"the best of the others is {best.told()}", best.needed)
+
+
+def same_best(inception: Scores, life: Scores) -> Question:
+    """Spearman's rank correlation over the maps between accuracy at inception and over a life, one a seed.
+
+    ``yes`` where the 95% interval of its mean over the seeds lies above zero, ``no`` where it lies below.
+    """
+    question = "Does the best map at inception also live best?"
+    names = list(inception)
+    if len(names) < 3:
+        return Question(question, "not decided", "fewer than 3 maps have no ranks to correlate", None)
+    seeds = range(len(inception[names[0]]))
+    ranks = [rank_correlation([inception[n][seed] for n in names], [life[n][seed] for n in names]) for seed in seeds]
+    first, last = (max(names, key=lambda name: float(np.mean(one[name]))) for one in (inception, life))
+    bests = f"best at inception is {first}, over a life {last}"
+    found, varied = mean_interval(ranks), len(ranks) > 1 and max(ranks) - min(ranks) > 1e-12
+    told = f"Spearman's rank correlation over {len(names)} maps is {fixed(found.mean, 2, sign=True)}"
+    if found.low is None or found.high is None or not varied:
+        return Question(question, "not decided", f"{bests}; {told}, {found.count} seeds: too few to tell", None)
+    told = f"{told}, 95% interval {fixed(found.low, 2, sign=True)} to {fixed(found.high, 2, sign=True)}"
+    verdict: Verdict = "yes" if found.low > 0 else "no" if found.high < 0 else "not decided"
+    needed = seeds_to_decide(ranks, POWER, LEVEL) if verdict == "not decided" else None
+    return Question(question, verdict, f"{bests}; {told}, {found.count} seeds", needed)
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Spearman's, ties at their mean rank; 0 where either side is all ties."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(spearmanr(one, other).statistic)
+
+
+def worth_it(life: Scores, costs: Mapping[str, Mapping[str, float]]) -> Question:
+    """``yes`` where a map whose choice costs anything has a better life than ``skip``, which costs nothing."""
+    question = "Is choosing worth its cost?"
+    paid = [name for name in life if costs[name]["choosing_flops"] > 0]
+    if not paid or AGAINST not in life:
+        return Question(question, "not decided", "no map that costs anything was tried", None)
+    found = [contrast for _, contrast in contrasts([{name: life[name] for name in (AGAINST, *paid)}])]
+    best = max(found, key=lambda one: (one.is_decided and one.difference > 0, one.difference))
+    cost = costs[best.map]
+    flops, seconds = short_number(cost["choosing_flops"]), fixed(cost["choosing_seconds"], 1)
+    told = (
+        f"the best of {', '.join(paid)} is {best.told()}, lifetime accuracy, for {flops} FLOPs and {seconds} s a "
+        f"student, {100 * cost['choosing_share']:.2g}% of its training's FLOPs"
+    )
+    if best.is_decided and best.difference > 0:
+        return Question(question, "yes", told, None)
+    if all(one.is_decided for one in found):
+        return Question(question, "no", told, None)
+    return Question(question, "not decided", told, best.needed)
+
+
+def _p(value: float) -> str:
+    """A p-value with two digits that count."""
+    return "below 0.0001" if value < 1e-4 else f"{value:.2g}"

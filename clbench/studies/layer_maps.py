@@ -1,0 +1,268 @@
+"""Which of a teacher's layers to learn from: every layer map at inception and over lives, and what choosing costs.
+
+Papers disagree: some find that no map matters (arXiv:2502.04499), others that a drawn (arXiv:2109.10164), mixed
+(arXiv:2012.14022) or searched one (arXiv:2012.06153) wins. Here all of them teach the same student by the same loss.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clbench.metrics import mean_interval
+from clbench.metrics.format import fixed, short_number, with_half
+from clbench.runtime.pool import finished, workers
+from clbench.schema.spec import RunSpec
+from clbench.studies.layer_map_questions import AGAINST, Question, contrasts, questions
+from clbench.studies.tables import markdown_table, write_csv
+
+# In the order of the tables; what the others are held against is `skip`.
+MAPS = ("first", "skip", "last", "none", "reverse", "all-to-one", "random", "similar", "attention", "search")
+# What is looked at, and how it reads in a table.
+FIGURES = {
+    "inception_accuracy": "accuracy at inception",
+    "lifetime_accuracy": "lifetime accuracy",
+    "lifetime_balanced_accuracy": "lifetime balanced accuracy",
+}
+# A gradient costs one pass forward and about two backward.
+_STEP = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be done.
+
+    Attributes:
+        spec: edition, pairs, backbone and the like; model, stream and strategy are the study's.
+        maps: names of layer maps, ``skip`` among them.
+        depths: of the students, of the recipes' 12 layers: 6 and 3.
+        streams, strategies: in which they live.
+        seeds: of everything random.
+        workers: processes, each with one thread.
+    """
+
+    spec: RunSpec
+    maps: tuple[str, ...]
+    depths: tuple[int, ...]
+    streams: tuple[str, ...]
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    workers: int
+
+    def run(self, layer_map: str, depth: int, stream: str, strategy: str) -> RunSpec:
+        """One life's run, but for its seed."""
+        model = f"pkd-{layer_map}-{depth}l"
+        return self.spec.model_copy(update={"model": model, "stream": stream, "strategy": strategy})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found.
+
+    Attributes:
+        lives: one a map, depth, stream, strategy and seed: :data:`FIGURES`, forgetting, what choosing the map cost
+            (``choosing_examples``, ``choosing_flops``, ``choosing_seconds``), and ``choosing_share``, its FLOPs by
+            those of the distillation's training.
+    """
+
+    lives: list[dict[str, Any]]
+
+    @property
+    def maps(self) -> list[str]:
+        return [name for name in MAPS if any(life["map"] == name for life in self.lives)]
+
+    def scores(self, layer_map: str, figure: str, **where: Any) -> list[float]:
+        """The mean over streams, depths and strategies, one a seed, seeds ascending.
+
+        Args:
+            where: of these lives alone, such as ``depth=6``.
+        """
+        wanted = {"map": layer_map, **where}
+        chosen = [life for life in self.lives if all(life[name] == value for name, value in wanted.items())]
+        seeds = sorted({life["seed"] for life in chosen})
+        return [float(np.mean([life[figure] for life in chosen if life["seed"] == seed])) for seed in seeds]
+
+    def cost(self, layer_map: str, **where: Any) -> dict[str, float]:
+        """What choosing cost in the mean over all that :meth:`scores` is of."""
+        names = ("choosing_examples", "choosing_flops", "choosing_seconds", "choosing_share")
+        return {name: float(np.mean(self.scores(layer_map, name, **where))) for name in names}
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Each depth, stream and strategy, in the order of the lives."""
+        names = ("depth", "stream", "strategy")
+        found = [tuple(life[name] for name in names) for life in self.lives]
+        return [dict(zip(names, one, strict=True)) for one in dict.fromkeys(found)]
+
+    @property
+    def questions(self) -> list[Question]:
+        """The study's, with what its numbers decide."""
+        scores = {figure: {name: self.scores(name, figure) for name in self.maps} for figure in FIGURES}
+        return questions(scores, {name: self.cost(name) for name in self.maps})
+
+    @property
+    def tests(self) -> list[dict[str, Any]]:
+        """Every map against ``skip`` in each cell, paired by the seed; Holm's correction over all of a figure."""
+        found: list[dict[str, Any]] = []
+        for figure in FIGURES:
+            cells = self.cells if figure != "inception_accuracy" else self._inceptions
+            scores = [{name: self.scores(name, figure, **cell) for name in self.maps} for cell in cells]
+            for number, contrast in contrasts(scores):
+                found.append({"figure": figure, **cells[number], **contrast.as_json()})
+        return found
+
+    @property
+    def _inceptions(self) -> list[dict[str, Any]]:
+        """The cells but for the strategy, which inception does not know."""
+        found = [(cell["depth"], cell["stream"]) for cell in self.cells]
+        return [{"depth": depth, "stream": stream} for depth, stream in dict.fromkeys(found)]
+
+
+def study(plan: Settings, folder: Path) -> Outcome:
+    """Make every student with every seed and let it live.
+
+    Teachers, their answers and students come from the cache where they are there, and finished lives are read, so that
+    a study which was interrupted resumes.
+
+    Args:
+        folder: for the runs of the lives.
+
+    Raises:
+        UserError: whatever a user can mend.
+    """
+    from clbench.runs.job import make_job
+
+    units = [(name, depth, stream) for depth in plan.depths for name in plan.maps for stream in plan.streams]
+    for name, depth, stream in units:  # a mistake is told before any work is done
+        for strategy in plan.strategies:
+            make_job(plan.run(name, depth, stream, strategy))
+    lives: list[dict[str, Any]] = []
+    with workers(plan.workers) as pool:
+        # Teachers first, lest two processes make the same one.
+        made = [pool.submit(make_teacher, plan, stream, seed) for seed in plan.seeds for stream in plan.streams]
+        list(finished(made, "teachers", "models"))
+        jobs = [pool.submit(live, plan, *unit, seed, folder / "lives") for seed in plan.seeds for unit in units]
+        for found in finished(jobs, "distil and live", "students"):
+            lives.extend(found)
+    order = {name: number for number, name in enumerate(MAPS)}
+
+    def place(life: Mapping[str, Any]) -> tuple[int, ...]:
+        named = (plan.streams.index(life["stream"]), plan.strategies.index(life["strategy"]), order[life["map"]])
+        return plan.depths.index(life["depth"]), *named, life["seed"]
+
+    return Outcome(sorted(lives, key=place))
+
+
+def make_teacher(plan: Settings, stream: str, seed: int) -> None:
+    """See to it that a stream's teacher is in the cache."""
+    from clbench.runs.inception import make_model, make_tokens
+    from clbench.runs.job import make_job
+
+    student = make_job(plan.run(AGAINST, plan.depths[0], stream, "naive"))
+    (teacher,) = student.recipe.teachers.values()
+    job = make_job(student.spec.model_copy(update={"model": teacher.form.name}))
+    make_model(job, seed, make_tokens(job))
+
+
+def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, folder: Path) -> list[dict[str, Any]]:
+    """One student's lives, a strategy each."""
+    from clbench.runs.job import make_job
+    from clbench.runs.runner import run_seed
+
+    found = []
+    for strategy in plan.strategies:
+        job = make_job(plan.run(layer_map, depth, stream, strategy))
+        place = folder / f"{job.stream.form.name}-{job.strategy.name}" / job.recipe.form.name / f"seed-{seed}"
+        record = run_seed(job, seed, place)
+        step, first = record.inception[-1], record.data[0]
+        told: Any = step.details.get("choosing")
+        spent = told or {"examples": 0, "flops": 0}
+        trained = _STEP * record.cost.flops_per_pair * first.splits["train"].size * (step.epochs or 1)
+        about = {"map": layer_map, "depth": depth, "stream": stream, "strategy": strategy, "seed": seed}
+        found.append(
+            about
+            | {
+                "inception_accuracy": float(record.accuracy_matrix().to_numpy()[0, 0]),
+                "lifetime_accuracy": record.figures["lifetime_accuracy"],
+                "lifetime_balanced_accuracy": record.figures["lifetime_balanced_accuracy"],
+                "forgetting": record.figures["forgetting"],
+                "choosing_examples": spent["examples"],
+                "choosing_flops": spent["flops"],
+                "choosing_share": spent["flops"] / trained,
+                "choosing_seconds": record.measured.choosing_seconds or 0.0,
+            }
+        )
+    return found
+
+
+def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
+    """``lives.csv``, ``tests.csv``, ``study.md``, ``study.json``, and the Pareto plot as PNG and SVG.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [write_csv(folder / "lives.csv", outcome.lives), write_csv(folder / "tests.csv", outcome.tests)]
+    (folder / "study.md").write_text(markdown(outcome, plan), encoding="utf-8")
+    described = {
+        "lives": outcome.lives,
+        "tests": outcome.tests,
+        "questions": [one.as_json() for one in outcome.questions],
+    }
+    (folder / "study.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    return [*files, folder / "study.md", folder / "study.json", *_picture(outcome, plan, folder)]
+
+
+HEAD = ("map", *FIGURES.values(), "examples", "FLOPs", "of training", "seconds")
+
+
+def table(outcome: Outcome, depth: int) -> list[list[str]]:
+    """Rows of cells at one depth: the map, each figure's mean and half width of its 95% interval over seeds in percent,
+    and what choosing cost a student, as a share of the distillation's training too."""
+    rows = []
+    for name in outcome.maps:
+        cost = outcome.cost(name, depth=depth)
+        figures = [with_half(mean_interval(outcome.scores(name, figure, depth=depth))) for figure in FIGURES]
+        counted = [f"{cost['choosing_examples']:,.0f}", short_number(cost["choosing_flops"])]
+        rows.append([name, *figures, *counted, f"{100 * cost['choosing_share']:.2g}%",
+                     fixed(cost["choosing_seconds"], 1)])  # fmt: skip
+    return rows
+
+
+def markdown(outcome: Outcome, plan: Settings) -> str:
+    """A table a depth, and the answers."""
+    spec, seeds = plan.spec, ", ".join(map(str, plan.seeds))
+    quick = ", quick" if spec.quick else ""
+    parts = [
+        f"Layer maps: {spec.edition} edition{quick}, streams {', '.join(plan.streams)}, strategies "
+        f"{', '.join(plan.strategies)}, seeds {seeds}; in %, mean over streams and strategies and 95% interval over "
+        "the seeds; what choosing the map cost a student beside its training."
+    ]
+    for depth in plan.depths:
+        parts += [f"{depth} layers:", markdown_table(HEAD, table(outcome, depth))]
+    parts.append("\n".join(f"- {one.sentence()}" for one in outcome.questions))
+    return "\n\n".join(parts) + "\n"
+
+
+def _picture(outcome: Outcome, plan: Settings, folder: Path) -> tuple[Path, Path]:
+    from clbench.plots import pareto_picture
+    from clbench.plots.pareto import Panel
+
+    rows = [
+        [
+            Panel(
+                f"{FIGURES[figure]}, {depth} layers",
+                {name: np.array(outcome.scores(name, figure, depth=depth)) for name in outcome.maps},
+                {name: outcome.cost(name, depth=depth)["choosing_share"] for name in outcome.maps},
+            )
+            for figure in ("inception_accuracy", "lifetime_accuracy")
+        ]
+        for depth in plan.depths
+    ]
+    axis = "layer map, and FLOPs of choosing it, of those of the training"
+    return pareto_picture(rows, axis, "Accuracy against what choosing the layers costs", folder / "pareto")

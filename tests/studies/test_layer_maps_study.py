@@ -1,0 +1,202 @@
+"""Layer maps: a small real study from end to end, and questions whose answers are worked by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy.stats import ttest_rel
+
+from clbench.cli.main import main
+from clbench.cli.reproduce import command
+from clbench.metrics import holm
+from clbench.metrics.power import seeds_to_decide
+from clbench.record import read_record
+from clbench.studies.layer_map_questions import any_better, contrasts, questions, rank_correlation
+from clbench.studies.layer_maps import FIGURES, MAPS, Outcome
+
+ARGUMENTS = ["layer-maps", "--maps", "skip,none,similar", "--depths", "6", "--strategies", "naive", "--seeds",
+             "3", "--workers", "1", "--quick", "--json"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny_stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("streams") / "tiny.yaml"
+    path.write_text(
+        """
+name: tiny
+label_space: [not_entailment, entailment]
+domains: [mnli, snli]
+editions:
+  embedded: {source: generated, train: 48, validation: 20, test: 40, max_length: 48, backbone: clbench-tiny-12l}
+"""
+    )
+    return path
+
+
+def test_the_study_from_end_to_end_and_again(
+    tiny_stream: Path, deep_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    arguments = [*ARGUMENTS, "--streams", str(tiny_stream), "--backbone", str(deep_backbone), "--out", str(out)]
+    told = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).output)
+    assert [(life["map"], life["seed"]) for life in told["lives"]] == [
+        (name, 3) for name in ("skip", "none", "similar")
+    ]
+    places = out / "lives" / "tiny-naive"
+    for life in told["lives"]:
+        record = read_record(places / f"pkd-{life['map']}-6l" / f"seed-{life['seed']}")
+        assert life["lifetime_accuracy"] == record.figures["lifetime_accuracy"]
+        gold, said = record.data[0].gold.array(), record.points[0].predictions["mnli"].array()
+        assert life["inception_accuracy"] == pytest.approx(float((gold == said).mean()))
+        chosen = record.inception[-1].details.get("choices")
+        assert (chosen is None) == (record.measured.choosing_seconds is None) == (life["map"] in ("skip", "none"))
+    similar = [life for life in told["lives"] if life["map"] == "similar"]
+    assert all(life["choosing_examples"] == 48 and life["choosing_seconds"] > 0 for life in similar)
+    # One epoch of 48 pairs, three passes each, against one: a third, but for the states' products and the mean length.
+    assert all(0.25 < life["choosing_share"] < 0.5 for life in similar)
+    assert len(told["questions"]) == 4
+    assert len(told["tests"]) == 3 * 2  # figures by maps, in one cell
+    for name in ("lives.csv", "tests.csv", "study.md", "study.json", "pareto.png", "pareto.svg"):
+        assert (out / name).stat().st_size > 0
+    with (out / "lives.csv").open() as file:
+        assert [row["map"] for row in csv.DictReader(file)] == [life["map"] for life in told["lives"]]
+    # Once more, records are read, what is missing is lived again, and the answer is the same.
+    before = (places / "pkd-none-6l" / "seed-3" / "record.json").read_bytes()
+    (places / "pkd-similar-6l" / "seed-3" / "record.json").unlink()
+    again = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).output)
+    assert again == told
+    assert (places / "pkd-none-6l" / "seed-3" / "record.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--maps", "first,last"], "--maps should list skip, with which the others are compared, but is 'first,last'."),
+        (["--maps", "skip,skp"], "--maps should list names of first, skip, last, none, reverse, all-to-one, random,"),
+        (["--maps", "skip,skip"], "once each and with commas between, but is 'skip,skip'."),
+        (["--depths", "4"], "--depths should list names of 6, 3, once each and with commas between, but is '4'."),
+        (["--streams", " "], "--streams should list names, once each and with commas between, but is ' '."),
+        (["--streams", "nli-shft"], "no stream is called 'nli-shft'; did you mean nli-shift"),
+    ],
+)
+def test_mistakes_end_in_a_sentence(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["reproduce", "layer-maps", *arguments, "--out", str(tmp_path / "out")])
+    assert left.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+# Worked by hand -------------------------------------------------------------------------------------------------------
+
+SKIP = [0.80, 0.81, 0.79, 0.80, 0.80]
+COSTS = {name: {"choosing_flops": cost, "choosing_seconds": 1.5, "choosing_share": cost / 4e9, "choosing_examples": 0}
+         for name, cost in {"skip": 0.0, "last": 0.0, "similar": 1e9, "search": 3e9}.items()}  # fmt: skip
+
+
+def moved(by: float, noise: float = 0.001) -> list[float]:
+    """``SKIP`` with so much more, up and down a little: a mean difference of ``by``."""
+    return [value + by + noise * step for value, step in zip(SKIP, (-2, -1, 0, 1, 2), strict=True)]
+
+
+def test_every_map_is_tested_against_skip_over_all_cells() -> None:
+    cells = [{"skip": SKIP, "last": moved(0.001), "search": moved(0.02)}, {"skip": SKIP, "last": moved(-0.01, 0.004)}]
+    found = contrasts(cells)
+    assert [(number, one.map) for number, one in found] == [(0, "last"), (0, "search"), (1, "last")]
+    p = [float(ttest_rel(cell[name], SKIP).pvalue) for cell in cells for name in cell if name != "skip"]
+    assert [one.p for _, one in found] == pytest.approx(p)
+    assert [one.adjusted for _, one in found] == pytest.approx(holm(p))
+    assert {one.comparisons for _, one in found} == {3}
+    differences = [a - b for a, b in zip(cells[0]["last"], SKIP, strict=True)]
+    assert found[0][1].needed == seeds_to_decide(differences, level=0.05 / 3)
+
+
+def test_yes_no_and_not_decided() -> None:
+    better = any_better("Does it?", {"skip": SKIP, "last": moved(0.001), "search": moved(0.02)})
+    assert better.verdict == "yes"
+    assert better.sentence().startswith("Does it? yes: search minus skip +2.00 points, 95% interval +1.80 to +2.20, p")
+    worse = any_better("Does it?", {"skip": SKIP, "last": moved(-0.03), "search": moved(-0.02)})
+    assert worse.verdict == "no"
+    assert "the best of the others is search minus skip -2.00 points" in worse.because
+    open_ = any_better("Does it?", {"skip": SKIP, "last": moved(0.0005), "search": moved(-0.02)})
+    assert open_.verdict == "not decided"
+    # d = 0.0005 / 0.00158; two comparisons, so at a level of 2.5%.
+    needed = seeds_to_decide([0.0005 + 0.001 * step for step in (-2, -1, 0, 1, 2)], level=0.025)
+    assert open_.needed == needed
+    assert open_.sentence().endswith(f"; {needed} seeds would decide it (power 80% at 5%, from the variance seen).")
+
+
+def test_what_the_interval_decides_alone_but_not_among_many_is_not_decided() -> None:
+    """0.002 with a deviation of 0.00158 over 5 seeds: t = 2.83, p = 0.047; twice that is above 5%."""
+    one = any_better("?", {"skip": SKIP, "last": moved(0.002)})
+    many = any_better("?", {"skip": SKIP, "last": moved(0.002), "search": moved(-0.0001)})
+    assert (one.verdict, many.verdict) == ("yes", "not decided")
+    assert "p 0.047, 0.095 by Holm over 2" in many.because
+
+
+def test_one_seed_and_seeds_that_differ_by_the_same_decide_nothing() -> None:
+    for skip, last in (([0.8], [0.9]), ([0.8, 0.7], [0.9, 0.8])):
+        found = any_better("?", {"skip": skip, "last": last})
+        assert found.verdict == "not decided"
+        assert found.sentence() == (
+            f"? not decided: the best of the others is last minus skip +10.00 points, {len(skip)} seeds: too few to "
+            "tell; no number of seeds is known to decide it."
+        )
+
+
+def test_whether_the_best_at_inception_lives_best() -> None:
+    names = ["skip", "last", "similar", "search"]
+    inception = {name: [0.8 + place / 100 + seed / 1000 for seed in range(3)] for place, name in enumerate(names)}
+    # The order over a life: the same; two neighbours changed for seed 1; reversed.
+    turns = {
+        "same": [names] * 3,
+        "mostly": [names, ["skip", "similar", "last", "search"], names],
+        "other": [names[::-1]] * 3,
+    }
+    for case, orders in turns.items():
+        life = {name: [0.7 + order.index(name) / 100 for order in orders] for name in names}
+        found = questions({"inception_accuracy": inception, "lifetime_accuracy": life}, COSTS)[2]
+        if case == "mostly":
+            # Spearman's 1, 1 - 6 x 2 / (4 x 15) = 0.8, 1.
+            assert "is +0.93, 95% interval +0.65 to +1.22, 3 seeds" in found.because
+            assert found.verdict == "yes"
+        else:
+            assert "too few to tell" in found.because
+    assert "best at inception is search, over a life skip" in found.because
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) == 0.0
+
+
+def test_whether_choosing_is_worth_it() -> None:
+    life = {"skip": SKIP, "last": moved(0.05), "similar": moved(0.0002), "search": moved(0.02)}
+    scores = {"inception_accuracy": life, "lifetime_accuracy": life}
+    found = questions(scores, COSTS)[3]
+    assert found.verdict == "yes"
+    assert "the best of similar, search is search minus skip +2.00 points" in found.because
+    assert found.because.endswith("for 3.00G FLOPs and 1.5 s a student, 75% of its training's FLOPs")
+    free = {name: cost | {"choosing_flops": 0.0} for name, cost in COSTS.items()}
+    assert questions(scores, free)[3].because == "no map that costs anything was tried"
+    assert questions({name: {"skip": SKIP} for name in scores}, COSTS)[0].verdict == "not decided"
+
+
+def test_tables_are_means_over_cells() -> None:
+    costs = ("choosing_examples", "choosing_flops", "choosing_share", "choosing_seconds")
+
+    def life(name: str, stream: str, seed: int, score: float) -> dict[str, Any]:
+        about = {"map": name, "depth": 6, "stream": stream, "strategy": "naive", "seed": seed, "forgetting": 0.0}
+        return about | dict.fromkeys(FIGURES, score) | dict.fromkeys(costs, 2 * score)
+
+    lives = [life(name, stream, seed, 0.5 + 0.1 * (stream == "b") + 0.01 * seed)
+             for name in MAPS for stream in ("a", "b") for seed in (1, 0)]  # fmt: skip
+    found = Outcome(lives)
+    assert found.scores("skip", "lifetime_accuracy") == pytest.approx([0.55, 0.56])
+    assert found.scores("skip", "lifetime_accuracy", stream="b") == pytest.approx([0.6, 0.61])
+    assert found.cost("skip", stream="a")["choosing_flops"] == pytest.approx(np.mean([1.0, 1.02]))
+    assert [cell["stream"] for cell in found.cells] == ["a", "b"]
+    assert found.maps == list(MAPS)
