@@ -1,11 +1,11 @@
-# Eight verbs: setup, demo, test, check, coverage, speed, gpu, board.
+# Nine verbs: setup, demo, test, check, docs, coverage, speed, gpu, board.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # One more than two cores: a test that starts processes waits for them.
 WORKERS ?= 3
 
-.PHONY: setup demo test check coverage speed gpu board generators
+.PHONY: setup demo test check docs coverage speed gpu board generators
 
 # The two set-ups differ only in the packages that tests and checks need.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -32,6 +32,9 @@ demo: $(VENV)/.demo  ## set up, and run the main job on the embedded edition
 
 test: check chromium  ## set up, and pass ruff, mypy and every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+docs: $(VENV)/.test  ## the documentation site, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 coverage: $(VENV)/.test chromium  ## every test, and which lines none of them reaches: about twice the time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term

@@ -12,7 +12,7 @@ from clbench.errors import UserError
 from clbench.runtime import console
 
 
-@click.command()
+@click.command("pretrain")
 @click.option(
     "--config", required=True, type=click.Path(path_type=Path), help="How to pre-train, e.g. baselines/pretrain/*.yaml."
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clbench.runs.job import Job
 
 
-@click.command()
+@click.command("run")
 @click.option(
     "--model",
     default="pkd-skip-6l",

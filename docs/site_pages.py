@@ -1,0 +1,53 @@
+"""What the documentation site has beyond docs/: README, CONTRIBUTING and the plug-ins' page, their links turned."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+# From a file of the repository to its page of the site.
+PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "examples/plugins/README.md": "plug-ins.md"}
+_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages that lie outside docs/."""
+    from mkdocs.structure.files import File
+
+    for source, page in PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=turned(text, source)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """A link out of docs/ becomes one of the site, or a name."""
+    return markdown if page.file.src_uri in PAGES.values() else turned(markdown, f"docs/{page.file.src_uri}")
+
+
+def turned(text: str, source: str) -> str:
+    """A page's text with links that hold in the site.
+
+    A link to a file that has no page stays as its name; one to a file that is not there is an error.
+
+    Args:
+        source: the page's file, from the repository's root.
+    """
+
+    def turn(found: re.Match[str]) -> str:
+        name, target, anchor = found[1], found[2], found[3] or ""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        if not (ROOT / path).exists():
+            raise FileNotFoundError(f"{source}: the link to {target} leads nowhere")
+        if path in PAGES:
+            return f"[{name}]({PAGES[path]}{anchor})"
+        if path.startswith("docs/") and not (ROOT / path).is_dir():
+            return f"[{name}]({path.removeprefix('docs/')}{anchor})"
+        return f"{name} (`{path}`)" if name.strip("`/") != path.strip("/") else f"`{path}`"
+
+    # Not within code.
+    parts = re.split(r"(```.*?```)", text, flags=re.DOTALL)
+    return "".join(part if part.startswith("```") else _LINK.sub(turn, part) for part in parts)
