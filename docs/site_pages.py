@@ -1,4 +1,4 @@
-"""What the documentation site has beyond docs/: README, CONTRIBUTING and the plug-ins' page, their links turned."""
+"""What the documentation site has beyond docs/: README, CONTRIBUTING and the plug-ins' page, and every command."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 # From a file of the repository to its page of the site.
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "examples/plugins/README.md": "plug-ins.md"}
+_ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):(<code>)~?")
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -20,7 +21,35 @@ def on_files(files: Any, config: Any) -> Any:
     for source, page in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=turned(text, source)))
+    files.append(File.generated(config, "commands.md", content=commands()))
     return files
+
+
+def commands() -> str:
+    """Every command's help, as it prints it."""
+    import click
+
+    from clbench.cli.main import cli
+
+    lines = ["# Commands", "", "Every command with its options, as `clbench COMMAND --help` prints them."]
+
+    def add(command: click.Command, parent: click.Context | None, name: str) -> None:
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+        level = "##" if context.parent is None or context.parent.parent is None else "###"
+        lines.extend(["", f"{level} {context.command_path}", "", "```text", command.get_help(context), "```"])
+        if isinstance(command, click.Group):
+            for below in command.list_commands(context):
+                found = command.get_command(context, below)
+                if found is not None:
+                    add(found, context, below)
+
+    add(cli, None, "clbench")
+    return "\n".join(lines) + "\n"
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Docstrings refer to each other as Sphinx has it; here the name is enough."""
+    return _ROLE.sub(r"\1", html)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

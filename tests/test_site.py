@@ -27,9 +27,11 @@ def test_it_builds_and_every_page_and_command_is_in_it(tmp_path: Path) -> None:
     assert not [page for page in pages if f" {page}.md" not in nav], "every page has a place in the menu"
     commands = (tmp_path / "commands" / "index.html").read_text()
     assert not [name for name in COMMANDS if f'id="clbench-{name}"' not in commands]
+    assert "--random-baseline" in commands
     for page in ("index.html", "python/index.html"):
         text = (tmp_path / page).read_text()
         assert "fonts.googleapis" not in text, "nothing is fetched from anywhere"
+    assert ":class:" not in (tmp_path / "python" / "index.html").read_text()
     assert "LayerMap" in (tmp_path / "python" / "index.html").read_text()
 
 
