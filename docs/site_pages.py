@@ -34,7 +34,7 @@ def commands() -> str:
     lines = ["# Commands", "", "Every command with its options, as `clbench COMMAND --help` prints them."]
 
     def add(command: click.Command, parent: click.Context | None, name: str) -> None:
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=86, max_content_width=86)
         level = "##" if context.parent is None or context.parent.parent is None else "###"
         lines.extend(["", f"{level} {context.command_path}", "", "```text", command.get_help(context), "```"])
         if isinstance(command, click.Group):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from clbench.encoder.classifier import Classifier, Held
+from clbench.encoder.classifier import Classifier, Held, hold_masks
 
 
 def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
@@ -32,10 +31,3 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     if masks:
         model.graphs.clear()
     hold_masks(model)
-
-
-def hold_masks(model: nn.Module) -> None:
-    """Set to zero once more what masks leave out, after a step that may have written weights by itself."""
-    with torch.no_grad():
-        for held in getattr(model, "held", ()):
-            held.parameter.mul_(held.kept)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from clbench.continual import checkpoint
 from clbench.continual.benchmark import Experience, benchmark
-from clbench.continual.evaluation import Evaluate, Point, look, put, standing_in
+from clbench.continual.evaluation import Evaluate, Point, look, put
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import NotFinite
@@ -135,7 +135,7 @@ def live(
         training = TrainingPlugin(strategy.training, judged, watch.step, watch.told)
         epochs = strategy.training.epochs if number else 0
         learner = build(strategy, model, training, stream[:number], state, epochs, bounds.steps_of(number))
-        shown = partial(_evaluated, strategy, model, learner) if strategy.averages else nullcontext
+        shown = partial(strategy.showing, learner) if strategy.stands_in else nullcontext
         watch.shown = training.shown = shown
         learner.train(stream if strategy.trains_on == "all" and number else stream[number], eval_streams=[])
         watch.finish(training.validation)
@@ -148,7 +148,7 @@ def live(
         points[-1] = _with_held(points[-1], state, bounds)
         left = checkpoint.Checkpoint(number, model.state_dict(), state, points)
         checkpoint.write(checkpoints.folder, left, checkpoints.fingerprint)
-    if strategy.averages:
+    if strategy.stands_in:
         put(model, strategy.evaluated(state))
     model.zero_grad()
     model.eval()
@@ -160,11 +160,6 @@ def _with_held(point: Point, state: State, bounds: Bounded) -> Point:
     held, pairs = held_bytes(state), remembered_pairs(state)
     bounds.check_held(held, pairs)
     return replace(point, held_bytes=held, remembered_pairs=None if bounds.memory is None else pairs)
-
-
-def _evaluated(strategy: Strategy, model: nn.Module, learner: Any) -> AbstractContextManager[None]:
-    """Within it the model has the weights that are evaluated in the place of those that train."""
-    return standing_in(model, strategy.evaluated(strategy.state(learner)))
 
 
 class _Watch:

@@ -252,6 +252,13 @@ def _join_read(parts: Sequence[tuple[Batch, list[Tensor], Tensor]]) -> tuple[Bat
     return join_batches(batches), [torch.cat(depth) for depth in zip(*states, strict=True)], torch.cat(logits)
 
 
+def hold_masks(model: nn.Module) -> None:
+    """Set to zero once more what masks leave out, after a step that may have written weights by itself."""
+    with torch.no_grad():
+        for held in getattr(model, "held", ()):
+            held.parameter.mul_(held.kept)
+
+
 def full_precision(x: Tensor) -> Tensor:
     """Losses and figures are computed in float32, whatever autocast has left."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,12 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
         raise UserError(
             f"strategy '{strategy.name}' ({strategy.method}) is not defined for {stream.form.scenario} streams such as "
             f"'{stream.form.name}'; it takes {' and '.join(strategy.scenarios)} ones."
+        )
+    if strategy.needs_package and find_spec(strategy.needs_package) is None:
+        package = strategy.needs_package
+        raise UserError(
+            f"strategy '{strategy.name}' ({strategy.method}) needs {package}, which is not installed: "
+            f"pip install 'clbench[{package}]'."
         )
     if strategy.needs_encoder and not recipe.form.has_encoder:
         raise UserError(

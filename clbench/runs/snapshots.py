@@ -38,6 +38,11 @@ def check_snapshots(keep: str | None, job: Job) -> None:
         return
     if keep not in KEEP:
         raise UserError(f"--keep-models should be {' or '.join(KEEP[:2])}, but is {keep!r}.")
+    if not job.strategy.one_model:
+        raise UserError(
+            f"strategy '{job.strategy.name}' ({job.strategy.method}) has no one model that answers for all domains; "
+            "leave --keep-models out."
+        )
     if not job.recipe.form.has_encoder:
         raise UserError(
             f"{job.recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; "

@@ -7,6 +7,7 @@ them; what it adds to Avalanche's loop, what of it outlives an experience, and i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
@@ -98,7 +99,10 @@ class Strategy(Form):
         needs_path: whether it needs the path of the weights through inception, see :meth:`observer`.
         scenarios: those that the method is defined for, see :mod:`clbench.schema.scenario`; another is refused.
         needs_encoder: whether it changes an encoder's matrices, which a model without an encoder has none of.
-        averages: whether what is evaluated are other weights than those that go on training, see :meth:`evaluated`.
+        needs_package: a package of an extra of clbench's, by the extra's name too; empty for none.
+        stands_in: whether what is evaluated are other weights than those that go on training, see :meth:`showing`.
+        one_model: whether one model answers for all domains, so that it can be kept.
+        holds_first: whether it holds something of experience 0 where it holds anything.
         verified: against its paper.
         name: what ``--strategy`` is given.
         title: one line for people; empty for none.
@@ -115,7 +119,10 @@ class Strategy(Form):
     needs_path: ClassVar[bool] = False
     scenarios: ClassVar[tuple[Scenario, ...]] = get_args(Scenario)
     needs_encoder: ClassVar[bool] = False
-    averages: ClassVar[bool] = False
+    needs_package: ClassVar[str] = ""
+    stands_in: ClassVar[bool] = False
+    one_model: ClassVar[bool] = True
+    holds_first: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified("no", "its author does not say what was checked")
 
     name: Name
@@ -157,12 +164,14 @@ class Strategy(Form):
         """
 
     def evaluated(self, state: State) -> Mapping[str, Tensor]:
-        """The values of parameters, by name, that are evaluated in place of those that go on training.
-
-        Asked inside an experience as well, so that :meth:`state` has to be there at every step, where the trait
-        ``averages`` is set; else never.
-        """
+        """The values of parameters, by name, that are evaluated in place of those that go on training, and that the
+        model is left with at the end of its life; asked where the trait ``stands_in`` is set."""
         return {}
+
+    def showing(self, learner: Any) -> AbstractContextManager[None]:
+        """Within it ``learner``'s model is what is evaluated; asked inside an experience as well as behind it, where
+        the trait ``stands_in`` is set."""
+        return nullcontext()
 
     def epoch_pairs(self, new: int, met: int) -> int:
         """New and remembered pairs that an epoch goes through, those apart that come beside new ones in their batches.

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from clbench.continual import Experience
 from clbench.schema.strategy import STRATEGIES, Strategy, override, read_strategy
 
-METHODS = tuple(STRATEGIES.all())
+# Those for a model without an encoder; der is derpp with one term less.
+METHODS = tuple(name for name, form in STRATEGIES.all().items() if not form.needs_encoder and name != "der")
 WORDS, LENGTH = 40, 8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -20,7 +21,7 @@ class Ema(Strategy):
     weights themselves. It chooses the epoch, and is the model that is left at the end.
     """
 
-    averages: ClassVar[bool] = True
+    stands_in: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
         "partly",
         "the average (equation 3) against a form written out, momentum and step are the paper's; there it stands on "
@@ -42,6 +43,11 @@ class Ema(Strategy):
         device = next(learner.model.parameters()).device
         average = {name: value.to(device, copy=True) for name, value in self.evaluated(state).items()}
         own_plugin(learner).average = average
+
+    def showing(self, learner: Any) -> AbstractContextManager[None]:
+        from clbench.continual.evaluation import standing_in
+
+        return standing_in(learner.model, own_plugin(learner).average)
 
     def evaluated(self, state: State) -> Mapping[str, Tensor]:
         return {name.removeprefix("average/"): value for name, value in state.items()}
