@@ -149,7 +149,7 @@ def dropout_gating(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Does dropout make a model forget less? Stability against plasticity by rate, 0 to 0.5, held through life.
+    """Does dropout make a model forget less, and does it gate? Rates 0 to 0.5, and LayerDrop, held through life.
 
     Interrupted, the same command resumes.
     """
@@ -165,7 +165,7 @@ def dropout_gating(
         outcome = room.study(plan, folder)
     from rich.table import Table
 
-    shown = Table("dropout", *room.FIGURES.values(), title="in %, mean and 95% interval", title_justify="left")
+    shown = Table("gate", *room.FIGURES.values(), title="in %, mean and 95% interval", title_justify="left")
     for row in room.table(outcome):
         shown.add_row(*row)
     _tell([shown], outcome.answers, room.write(outcome, plan, folder), as_json)
