@@ -201,6 +201,7 @@ def markdown(outcome: Outcome, plan: Settings) -> str:
         f"Stability (forgetting), plasticity (learning accuracy) and gating by dropout rate, held through life, and by "
         f"LayerDrop beside a dropout rate of 0.1: {spec.stream}, {spec.edition} edition, {spec.strategy}, seeds "
         f"{seeds}; in %, mean and 95% interval over the seeds. Shared units: the Jaccard index of the "
-        f"{round(100 * TOP)}% most active feed-forward units of two domains at the end, mean over pairs of domains and layers; two sets drawn "
-        f"at random share {percent(by_chance())}%.\n\n{markdown_table(head, table(outcome))}\n\n{answers}\n"
+        f"{round(100 * TOP)}% most active feed-forward units of two domains at the end, mean over pairs of domains and "
+        f"layers; two sets drawn at random share {percent(by_chance())}%.\n\n"
+        f"{markdown_table(head, table(outcome))}\n\n{answers}\n"
     )
