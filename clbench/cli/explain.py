@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--seed", "seeds", metavar="SEEDS", help="Of these seeds alone: one, or several: 0-2, or 0,4,7-9.")
 @click.option("--examples", type=click.IntRange(min=20), metavar="N",
-              help="Look at no more than N test examples of a domain, and as many training examples for the probes "
-              "[default: 1,000].")  # fmt: skip
+              help="Look at no more than N test examples of a domain, and train probes on twice as many others "
+              "[default: 500].")  # fmt: skip
 @click.option("--data-dir", type=click.Path(path_type=Path),
               help="Where a real edition's pairs lie, if not where the run found them.")  # fmt: skip
 @click.option("--output", "folder", type=click.Path(path_type=Path), metavar="FOLDER",
@@ -53,7 +53,7 @@ def command(
     from clbench.runtime.device import choose
     from clbench.runtime.events import prefixed
 
-    limits = Limits() if examples is None else Limits(examples, examples)
+    limits = Limits() if examples is None else Limits(examples, 2 * examples)
     chosen = _chosen(runs, seeds)
     with progress(quiet or as_json, json_lines=json_lines):
         device = choose()

@@ -16,6 +16,7 @@ from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
     from clbench.studies.layer_map_questions import Question
+    from clbench.studies.tickets import Tested
     from clbench.studies.verdict import Answer
 
 
@@ -224,6 +225,47 @@ def layer_maps(
     _tell(shown, outcome.questions, room.write(outcome, plan, folder), as_json)
 
 
+@_study("tickets", seeds="0-4")
+@click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
+@click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
+@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@click.option("--tolerance", type=click.FloatRange(0, 1), default=0.02, show_default=True,
+              help="How far validation accuracies at inception may lie from each other's aim.")  # fmt: skip
+def tickets(
+    stream: str,
+    edition: str,
+    data_dir: Path | None,
+    strategy: str,
+    backbone: str | None,
+    tolerance: float,
+    seeds: str,
+    workers: int | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Does a sub-network chosen for one task generalise worse beyond it, and forget more?
+
+    Lottery and magnitude tickets, layers pruned and a distilled student against the whole model, all brought to the
+    same validation accuracy at inception. Interrupted, the same command resumes.
+    """
+    from clbench.runs.runner import parse_seeds
+    from clbench.schema.spec import RunSpec
+    from clbench.studies import tickets as room
+
+    spec = RunSpec(
+        model=room.WHOLE, stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir
+    )
+    plan = room.Settings(spec, tuple(parse_seeds(seeds)), _workers(workers), tolerance)
+    with progress(quiet=as_json):
+        outcome = room.study(plan, folder)
+    from rich.table import Table
+
+    shown = Table(*room.HEAD, title=room.caption(plan), title_justify="left", title_style="dim")
+    for row in room.table(outcome):
+        shown.add_row(*row)
+    _tell([shown], outcome.answers, room.write(outcome, plan, folder), as_json, outcome.left_out())
+
+
 def _names(option: str, text: str, known: Sequence[str] = ()) -> tuple[str, ...]:
     """What a user lists with commas between, each once.
 
@@ -244,7 +286,13 @@ def _workers(asked: int | None) -> int:
     return asked or usual_workers()
 
 
-def _tell(tables: Sequence[Any], answers: Sequence[Answer | Question], files: Sequence[Path], as_json: bool) -> None:
+def _tell(
+    tables: Sequence[Any],
+    answers: Sequence[Answer | Question | Tested],
+    files: Sequence[Path],
+    as_json: bool,
+    more: Sequence[str] = (),
+) -> None:
     """Tables, answers and files for people; the study's own JSON file, ``study.json``, for scripts."""
     if as_json:
         (described,) = (file for file in files if file.name == "study.json")
@@ -253,10 +301,10 @@ def _tell(tables: Sequence[Any], answers: Sequence[Answer | Question], files: Se
     show = out()
     for table in tables:
         show.print(table)
-    for one in answers:
-        show.print(f"- {one.sentence()}")
+    for sentence in (*(one.sentence() for one in answers), *more):
+        show.print(f"- {sentence}")
     for file in files:
         show.print(str(file), style="dim", soft_wrap=True)
 
 
-with_track(with_device(command), "reproduce")
+with_device(command)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clbench.explain.cka import aligned, centred, linear_cka
-from clbench.explain.material import Examples, Limits, models, open_examples
+from clbench.explain.material import Examples, Limits, model_in, models, open_examples
 from clbench.explain.probes import probe
 from clbench.explain.units import most_active, overlap
 from clbench.explain.weights import Place, distances, places
 from clbench.record import Record
+from clbench.runs.snapshots import snapshot_folders
 from clbench.runtime import events
 
 if TYPE_CHECKING:
@@ -233,3 +234,27 @@ def _overlaps(active: list[list[np.ndarray]], layers: int) -> np.ndarray:
             for other in range(count):
                 found[one, other] = [overlap(a, b) for a, b in zip(active[one], active[other], strict=True)]
     return found
+
+
+def shared_units(run: Path, record: Record, limits: Limits, device: Device) -> np.ndarray:
+    """(D, D, L): how far two domains share their most active units at the end of a life, see :attr:`Inside.overlap`.
+
+    Args:
+        run: the run's folder, which holds its last model (``--keep-models``, ``--keep-checkpoints``).
+        record, limits, device: as :func:`look_inside` takes them.
+
+    Raises:
+        UserError: the pairs or the model cannot be had.
+    """
+    from clbench.encoder.quantize import evaluated
+    from clbench.explain.states import look
+
+    examples = open_examples(run, record, None, limits, device)
+    model = evaluated(model_in(snapshot_folders(run)[-1], record, examples.store))
+    active = []
+    for number, name in enumerate(record.domains):
+        events.advance("look for active units", number, len(record.domains), "domains", name)
+        seen = look(model, examples.rows[name, "test"], units=True)
+        active.append([most_active(one) for one in seen.activity])
+    events.end("look for active units")
+    return _overlaps(active, model.config.num_hidden_layers)

@@ -12,7 +12,7 @@ import numpy as np
 
 from clbench.errors import UserError
 from clbench.record import Record
-from clbench.runs.snapshots import after_folders, missing_snapshots, read_spec
+from clbench.runs.snapshots import after_folders, missing_snapshots, read_spec, snapshot_folders
 from clbench.schema.spec import RunSpec
 from clbench.schema.stream import QUICK
 
@@ -35,7 +35,7 @@ class Limits:
         train: of its training part, for training a probe.
     """
 
-    test: int = 1000
+    test: int = 500
     train: int = 1000
 
 
@@ -114,8 +114,7 @@ def open_examples(run: Path, record: Record, data_dir: Path | None, limits: Limi
             begin += len(chosen)
             if part == "test":
                 places[domain.name] = chosen
-    first = after_folders(run)[0]
-    tokenizer = _opened(first).tokenizer()
+    tokenizer = _opened(snapshot_folders(run)[0]).tokenizer()
     # Each by itself: a stream may have pairs and single sentences, whose templates differ.
     packed = [pack(tokenizer, pairs.first, pairs.second, record.configuration.max_length) for pairs in parts]
     offsets = np.concatenate([[0], np.cumsum(np.concatenate([one.lengths for one in packed]))])
@@ -145,7 +144,7 @@ def models(run: Path, record: Record, store: TokenStore) -> Iterator[tuple[Class
     from safetensors.torch import load_file
 
     folders = after_folders(run)
-    model = _opened(folders[0]).trained(record.label_space).with_tokens(store).eval()
+    model = model_in(folders[0], record, store)
     for number in sorted(folders):
         file = folders[number] / "model.safetensors"
         try:
@@ -155,6 +154,15 @@ def models(run: Path, record: Record, store: TokenStore) -> Iterator[tuple[Class
             raise UserError(f"{file}: should hold the weights of the run's model, but is damaged; make the run again "
                             "with --keep-checkpoints --fresh.") from error  # fmt: skip
         yield copy.deepcopy(model), weights
+
+
+def model_in(folder: Path, record: Record, store: TokenStore) -> Classifier:
+    """The model in one of a run's folders of models, in evaluation mode.
+
+    Raises:
+        UserError: the folder is damaged.
+    """
+    return _opened(folder).trained(record.label_space).with_tokens(store).eval()
 
 
 def _opened(folder: Path) -> Backbone:

@@ -1,33 +1,58 @@
-"""Does dropout make a model forget less? Stability against plasticity by dropout rate.
+"""Does dropout make a model forget less, and does it gate? Stability, plasticity and shared units by dropout rate.
 
 Mirzadeh, Farajtabar and Ghasemzadeh 2020, Dropout as an implicit gating mechanism for continual learning,
 arXiv:2004.11545: dropout is said to keep what was learned, as different parts of the network serve different tasks.
+Whether they do is seen in the units of the feed-forward parts that fire most for each domain. LayerDrop (Fan, Grave and
+Joulin 2020, arXiv:1909.11556) leaves out whole layers: another gate, held against the same dropout without it.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from clbench.explain.units import TOP, by_chance
 from clbench.metrics import mean_interval
-from clbench.metrics.format import with_half
+from clbench.metrics.format import percent, with_half
 from clbench.runtime.pool import finished, workers
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, answer
 
+if TYPE_CHECKING:
+    from clbench.record import Record
+
 # rate -> recipe
 RATES = {0.0: "dropout-00", 0.1: "dropout-10", 0.3: "dropout-30", 0.5: "dropout-50"}
+_DROPOUTS = {f"dropout {rate:g}": recipe for rate, recipe in RATES.items()}
+# gate -> recipe; and each gate's twin without it.
+GATES = {**_DROPOUTS, "LayerDrop 0.2": "layerdrop-12l"}
+TWINS = dict.fromkeys(list(_DROPOUTS)[1:], "dropout 0") | {"LayerDrop 0.2": "dropout 0.1"}
 # What is looked at, and how it reads in a table.
 FIGURES = {
     "balanced_forgetting": "forgetting (balanced)",
     "forgetting": "forgetting",
+    "learning_balanced_accuracy": "learning (balanced)",
     "learning_accuracy": "learning accuracy",
+    "lifetime_balanced_accuracy": "lifetime (balanced)",
     "lifetime_accuracy": "lifetime accuracy",
-    "lifetime_balanced_accuracy": "lifetime balanced accuracy",
+    "shared_units": "shared units",
 }
+# Question, its figures (balanced accuracy and accuracy), and whether less of them is more of what is asked.
+QUESTIONS = (
+    ("forget less", ("balanced_forgetting", "forgetting"), True),
+    ("learn more", ("learning_balanced_accuracy", "learning_accuracy"), False),
+    ("live better", ("lifetime_balanced_accuracy", "lifetime_accuracy"), False),
+    ("share fewer active units between domains", ("shared_units",), True),
+)
+# Beside a life's record: the share of units, since the model that it was seen in is not kept.
+SHARED = "shared-units.json"
 
 
 @dataclass(frozen=True)
@@ -50,34 +75,34 @@ class Outcome:
     """What was found.
 
     Attributes:
-        lives: one a rate and seed: rate, seed and the record's figures.
+        lives: one a gate and seed: gate, rate, seed and the record's figures; ``shared_units`` where it is known.
     """
 
     lives: list[dict[str, Any]]
 
-    def scores(self, rate: float, figure: str) -> list[float]:
-        """One a seed, seeds ascending."""
-        chosen = sorted((life["seed"], life[figure]) for life in self.lives if life["rate"] == rate)
-        return [float(value) for _, value in chosen]
+    def scores(self, gate: str, figure: str) -> list[float]:
+        """One a seed, seeds ascending; none where not every seed's is known."""
+        chosen = sorted((life["seed"], life.get(figure)) for life in self.lives if life["gate"] == gate)
+        known = [float(value) for _, value in chosen if value is not None]
+        return known if len(known) == len(chosen) else []
 
     @property
     def answers(self) -> list[Answer]:
-        """Does each rate forget less than none, learn as much, and live better? Paired by the seed."""
+        """Does each gate forget less than its twin without it, learn more, live better, gate? Paired by the seed."""
         found = []
-        for rate in list(RATES)[1:]:
-            for question, figure, less in (
-                (f"Does a dropout rate of {rate} forget less than none?", "balanced_forgetting", True),
-                (f"Does a dropout rate of {rate} learn more than none?", "learning_accuracy", False),
-                (f"Has a dropout rate of {rate} a better life than none?", "lifetime_balanced_accuracy", False),
-            ):
-                more, fewer = (0.0, rate) if less else (rate, 0.0)
-                contrast = f"{FIGURES[figure]}, rate {more} minus {fewer}"
-                found.append(answer(question, contrast, self.scores(more, figure), self.scores(fewer, figure)))
+        for gate, twin in TWINS.items():
+            for question, figures, less in QUESTIONS:
+                for figure in figures:
+                    more, fewer = (twin, gate) if less else (gate, twin)
+                    one, other = self.scores(more, figure), self.scores(fewer, figure)
+                    if one and len(one) == len(other):
+                        contrast = f"{FIGURES[figure]}, {more} minus {fewer}"
+                        found.append(answer(f"Does {gate} {question} than {twin}?", contrast, one, other))
         return found
 
 
 def study(plan: Settings, folder: Path) -> Outcome:
-    """Live with every rate and seed.
+    """Live with every gate and seed.
 
     Finished lives are read, so that a study which was interrupted resumes.
 
@@ -92,9 +117,9 @@ def study(plan: Settings, folder: Path) -> Outcome:
     make_job(plan.spec)  # a mistake is told before any work is done
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
-        jobs = [pool.submit(live, plan, rate, seed, folder / "lives") for seed in plan.seeds for rate in RATES]
+        jobs = [pool.submit(live, plan, gate, seed, folder / "lives") for seed in plan.seeds for gate in GATES]
         lives.extend(finished(jobs, "lives", "lives"))
-    lives.sort(key=lambda life: (life["rate"], life["seed"]))
+    lives.sort(key=lambda life: (list(GATES).index(life["gate"]), life["seed"]))
     return Outcome(lives)
 
 
@@ -112,31 +137,71 @@ def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
     return [written, folder / "study.md", folder / "study.json"]
 
 
-def live(plan: Settings, rate: float, seed: int, folder: Path) -> dict[str, Any]:
-    """One life with one rate: its figures."""
-    from clbench.runs.job import make_job
+def live(plan: Settings, gate: str, seed: int, folder: Path) -> dict[str, Any]:
+    """One life with one gate: its figures.
+
+    A life that an earlier clbench finished has left no model to see the units of, and says nothing of them.
+    """
+    from clbench.metrics import learning_accuracy
+    from clbench.runs.job import make_job, stream_of
     from clbench.runs.runner import run_seed
 
-    job = make_job(plan.spec.model_copy(update={"model": RATES[rate]}))
-    record = run_seed(job, seed, folder / RATES[rate] / f"seed-{seed}")
+    changed: dict[str, Any] = {"model": GATES[gate]}
+    if gate not in _DROPOUTS and plan.spec.backbone is None:
+        # The backbone of the others, though its recipe names one that was pre-trained with LayerDrop.
+        stream, edition = stream_of(plan.spec)
+        changed["backbone"] = stream.edition(edition).backbone
+    job = make_job(plan.spec.model_copy(update=changed))
+    place = folder / GATES[gate] / f"seed-{seed}"
+    record = run_seed(job, seed, place, keep_models=None if (place / "record.json").exists() else "end")
+    life = record.history.ends
     figures = {name: value for name, value in record.figures.items() if value is not None}
-    return {"rate": rate, "seed": seed} | figures
+    figures["learning_balanced_accuracy"] = learning_accuracy(life.balanced, life.met)
+    if (units := _shared(place, record)) is not None:
+        figures["shared_units"] = units
+    return {"gate": gate, "rate": float(gate.split()[1]), "seed": seed} | figures
+
+
+def _shared(place: Path, record: Record) -> float | None:
+    """How far two domains that were trained on share their most active units at the end, the mean over pairs of them
+    and layers; None where no model is left and none was seen."""
+    from clbench.explain import Limits
+    from clbench.explain.inside import shared_units
+    from clbench.runs.snapshots import FOLDER, snapshot_folders
+    from clbench.runtime.device import choose
+    from clbench.storage.writing import write_whole
+
+    file = place / SHARED
+    if not file.exists():
+        if not snapshot_folders(place):
+            return None
+        found = shared_units(place, record, Limits(), choose())
+        trained = [d for d, domain in enumerate(record.data) if not domain.evaluation_only]
+        pairs = [found[one, other].mean() for one, other in combinations(trained, 2)]
+        write_whole(file, json.dumps({"shared_units": float(np.mean(pairs)), "top": TOP}) + "\n")
+    shutil.rmtree(place / FOLDER, ignore_errors=True)
+    return float(json.loads(file.read_text(encoding="utf-8"))["shared_units"])
 
 
 def table(outcome: Outcome) -> list[list[str]]:
-    """Rows of cells: the rate, then mean and half width of the 95% interval over seeds of each figure, in percent."""
-    return [
-        [f"{rate:g}", *(with_half(mean_interval(outcome.scores(rate, figure))) for figure in FIGURES)] for rate in RATES
-    ]
+    """Rows of cells: the gate, then mean and half width of the 95% interval over seeds of each figure, in percent."""
+    return [[gate, *(_cell(outcome.scores(gate, figure)) for figure in FIGURES)] for gate in GATES]
+
+
+def _cell(scores: list[float]) -> str:
+    return with_half(mean_interval(scores)) if scores else "–"
 
 
 def markdown(outcome: Outcome, plan: Settings) -> str:
     """The table and the answers."""
-    head = ["dropout", *FIGURES.values()]
+    head = ["gate", *FIGURES.values()]
     answers = "\n".join(f"- {one.sentence()}" for one in outcome.answers)
     spec, seeds = plan.spec, ", ".join(map(str, plan.seeds))
     return (
-        f"Stability (forgetting) against plasticity (learning accuracy) by dropout rate, held through life: "
-        f"{spec.stream}, {spec.edition} edition, {spec.strategy}, seeds {seeds}; in %, mean "
-        f"and 95% interval over the seeds.\n\n{markdown_table(head, table(outcome))}\n\n{answers}\n"
+        f"Stability (forgetting), plasticity (learning accuracy) and gating by dropout rate, held through life, and by "
+        f"LayerDrop beside a dropout rate of 0.1: {spec.stream}, {spec.edition} edition, {spec.strategy}, seeds "
+        f"{seeds}; in %, mean and 95% interval over the seeds. Shared units: the Jaccard index of the "
+        f"{round(100 * TOP)}% most active feed-forward units of two domains at the end, mean over pairs of domains and "
+        f"layers; two sets drawn at random share {percent(by_chance())}%.\n\n"
+        f"{markdown_table(head, table(outcome))}\n\n{answers}\n"
     )

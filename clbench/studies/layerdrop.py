@@ -107,13 +107,13 @@ class Outcome:
             *between("Does LayerDrop in pre-training help at full depth?", "pre-training only", "neither", whole),
         ]
         if self.lives:
-            lifetimes: dict[str, list[float]] = {}
-            for life in self.lives:
-                lifetimes.setdefault(life["model"], []).append(life["lifetime_accuracy"])
             for (_, one), (_, other) in (LIVES[:2], LIVES[2:]):
                 question = f"Has {one} a better life than its plain twin?"
-                contrast = f"lifetime accuracy, {one} minus {other}"
-                found.append(answer(question, contrast, lifetimes[one], lifetimes[other]))
+                for figure in ("lifetime_accuracy", "lifetime_balanced_accuracy"):
+                    scores = {name: [life[figure] for life in self.lives if life["model"] == name]
+                              for name in (one, other)}  # fmt: skip
+                    contrast = f"{figure.replace('_', ' ')}, {one} minus {other}"
+                    found.append(answer(question, contrast, scores[one], scores[other]))
         return found
 
 

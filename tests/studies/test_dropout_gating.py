@@ -5,31 +5,45 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hearing import advances
 
 from clbench.record import read_record
 from clbench.schema.spec import RunSpec
-from clbench.studies.dropout_gating import RATES, Outcome, Settings, study, table, write
+from clbench.studies.dropout_gating import GATES, RATES, SHARED, Outcome, Settings, live, study, table, write
 
 
-def test_every_rate_lives_with_every_seed(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
+def test_every_gate_lives_with_every_seed(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     spec = RunSpec(model=RATES[0.0], stream=str(small_stream), edition="embedded", backbone=str(small_backbone))
     plan = Settings(spec, (0,), 2)
     told: list[int] = []
     with advances(lambda what, done, total: told.append(done) if what == "lives" else None):
         found = study(plan, tmp_path)
     write(found, plan, tmp_path)
-    assert told == [0, 1, 2, 3, 4]
-    assert [life["rate"] for life in found.lives] == [0.0, 0.1, 0.3, 0.5]
+    assert told == [0, 1, 2, 3, 4, 5]
+    assert [life["gate"] for life in found.lives] == list(GATES)
     record = read_record(tmp_path / "lives" / "dropout-30" / "seed-0")
-    assert found.scores(0.3, "balanced_forgetting") == [record.figures["balanced_forgetting"]]
+    assert found.scores("dropout 0.3", "balanced_forgetting") == [record.figures["balanced_forgetting"]]
+    matrix = record.accuracy_matrix(balanced=True).to_numpy()
+    assert found.scores("dropout 0.3", "learning_balanced_accuracy") == [pytest.approx(np.diag(matrix[:, :3]).mean())]
+    assert all(0 < life["shared_units"] < 1 for life in found.lives)
     assert {one.verdict for one in found.answers} == {"not decided"}  # one seed
     with (tmp_path / "lives.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 4
-    assert len(json.loads((tmp_path / "study.json").read_text())["answers"]) == 9
-    assert (tmp_path / "study.md").read_text().count("\n| 0") == 4
+        assert len(list(csv.DictReader(file))) == 5
+    # Four gates: forgetting, learning and life on both measures, and shared units.
+    assert len(json.loads((tmp_path / "study.json").read_text())["answers"]) == 4 * 7
+    assert (tmp_path / "study.md").read_text().count("\n| dropout 0") == 4
+    assert not list((tmp_path / "lives").glob("*/*/models"))  # no model is left
+    # A life of an earlier clbench has neither model nor file: it is read as it is, and its units are not known.
+    (tmp_path / "lives" / "dropout-30" / "seed-0" / SHARED).unlink()
+    again = live(plan, "dropout 0.3", 0, tmp_path / "lives")
+    assert again == {name: value for name, value in found.lives[2].items() if name != "shared_units"}
+    kept = [life if life["gate"] != "dropout 0.3" else again for life in found.lives]
+    assert table(Outcome(kept))[2][-1] == "–"
+    assert len(Outcome(kept).answers) == 4 * 7 - 1
 
 
 def test_less_forgetting_is_a_yes() -> None:
@@ -37,19 +51,23 @@ def test_less_forgetting_is_a_yes() -> None:
         """0 in the mean over five seeds: differences that are all the same would decide nothing."""
         return 0.001 * rate * (seed - 2)
 
-    def life(rate: float, seed: int, forgetting: float) -> dict[str, float]:
-        return {"rate": rate, "seed": seed, "balanced_forgetting": forgetting, "forgetting": forgetting,
-                "learning_accuracy": 0.9 - rate / 10 - 0.001 * seed + varied(rate, seed), "lifetime_accuracy": 0.8,
-                "lifetime_balanced_accuracy": 0.8 + 0.01 * (seed % 2) * (rate > 0)}  # fmt: skip
+    def life(gate: str, rate: float, seed: int) -> dict[str, Any]:
+        forgetting = 0.2 - 0.1 * rate + 0.001 * seed + varied(rate, seed)
+        learning = 0.9 - rate / 10 - 0.001 * seed + varied(rate, seed)
+        lifetime = 0.8 + 0.01 * (seed % 2) * (rate > 0)
+        return {"gate": gate, "rate": rate, "seed": seed, "balanced_forgetting": forgetting, "forgetting": forgetting,
+                "learning_accuracy": learning, "learning_balanced_accuracy": learning, "lifetime_accuracy": lifetime,
+                "lifetime_balanced_accuracy": lifetime, "shared_units": 0.3 + rate + varied(rate, seed)}  # fmt: skip
 
-    lives = [
-        life(rate, seed, 0.2 - 0.1 * rate + 0.001 * seed + varied(rate, seed)) for rate in RATES for seed in range(5)
-    ]
-    found = {(one.question.split()[0], one.contrast[-3:], one.contrast): one for one in Outcome(lives).answers}
-    said = [one.verdict for one in found.values()]
-    # For each rate: forgets less; learns less; the life is not decided.
-    assert said == ["yes", "no", "not decided"] * 3
+    rates = dict(zip(GATES, (*RATES, 0.2), strict=True))
+    lives = [life(gate, rate, seed) for gate, rate in rates.items() for seed in range(5)]
+    said = [one.verdict for one in Outcome(lives).answers]
+    # For each gate, on both measures: forgets less; learns less; the life is not decided; shares more units.
+    assert said[:21] == ["yes"] * 2 + ["no"] * 2 + ["not decided"] * 2 + ["no"] + said[:14]
+    # LayerDrop is held against the same dropout without it: both have lived alike here but for 0.1 of the rate.
+    assert said[21:25] == ["yes", "yes", "no", "no"]
     first = Outcome(lives).answers[0]
     assert first.difference == pytest.approx(0.01)
-    assert first.contrast == "forgetting (balanced), rate 0.0 minus 0.1"
-    assert table(Outcome(lives))[3][0] == "0.5"
+    assert first.contrast == "forgetting (balanced), dropout 0 minus dropout 0.1"
+    assert Outcome(lives).answers[21].contrast == "forgetting (balanced), dropout 0.1 minus LayerDrop 0.2"
+    assert table(Outcome(lives))[3][0] == "dropout 0.5"

@@ -111,7 +111,7 @@ def test_lives_are_lived_and_read_again(small_backbone, pairs, tmp_path) -> None
     write(again, asked, tmp_path)
     assert again.lives == found.lives
     assert [record.stat().st_mtime_ns for record in records] == times
-    assert [one.verdict for one in found.answers] == ["not decided"] * 10
+    assert [one.verdict for one in found.answers] == ["not decided"] * 12
     page = (tmp_path / "study.md").read_text()
     assert "| layerdrop-6l |" in page
     assert "layerdrop-6l minus finetune-prune-6l), 1 seed: too few to tell." in page

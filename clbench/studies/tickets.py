@@ -1,0 +1,349 @@
+"""Does a sub-network that was chosen for one task generalise worse beyond it, and forget more?
+
+The study behind clbench conjectures it of lottery tickets (Frankle and Carbin 2019, arXiv:1803.03635; Prasanna, Rogers
+and Rumshisky 2020, arXiv:2005.00561). A worse model forgets less simply because it has less to lose, so all models are
+brought to the same accuracy first: each one's training at inception is made shorter or longer until all validate alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clbench.metrics import holm, mean_interval
+from clbench.metrics.format import fixed, with_half
+from clbench.runtime.pool import finished, workers
+from clbench.schema.spec import RunSpec
+from clbench.studies.tables import markdown_table, write_csv
+from clbench.studies.verdict import Answer, answer
+
+if TYPE_CHECKING:
+    from clbench.runs.job import Job
+
+# The whole model, and the sub-networks that are held against it.
+WHOLE = "finetune-12l"
+SPARSER = ("lottery-50", "magnitude-50", "prune-alternate-6l", "pkd-skip-6l")
+ARMS = (WHOLE, *SPARSER)
+# How far a model's validation accuracy may lie from what all are brought to.
+TOLERANCE = 0.02
+FIGURES = {
+    "validation": "reached (validation, balanced)",
+    "in_domain_accuracy": "in domain",
+    "out_domain_accuracy": "out of domain",
+    "out_domain_balanced_accuracy": "out of domain (balanced)",
+    "forgetting": "forgetting",
+    "balanced_forgetting": "forgetting (balanced)",
+    "weights_left": "weights left",
+}
+# Question, its figures (accuracy and balanced accuracy), and whether more of them means yes.
+QUESTIONS = (
+    ("generalise worse out of domain", ("out_domain_accuracy", "out_domain_balanced_accuracy"), False),
+    ("forget more", ("forgetting", "balanced_forgetting"), True),
+)
+_SURE = 0.05
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How long a recipe's last step trains: epochs at a share of the recipe's learning rate.
+
+    A single epoch at half the rate goes about as far as half an epoch would.
+    """
+
+    epochs: int
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """For folders and tables."""
+        return f"{self.epochs}-epochs" + (f"-at-{self.share:g}" if self.share != 1 else "")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be done.
+
+    Attributes:
+        spec: the run of the whole model; the others differ in the recipe, and all in how long inception trains.
+        seeds: of everything random.
+        workers: processes, each with one thread.
+        tolerance: of validation accuracy.
+    """
+
+    spec: RunSpec
+    seeds: tuple[int, ...]
+    workers: int
+    tolerance: float = TOLERANCE
+
+
+@dataclass(frozen=True)
+class Tested:
+    """An answer, and its p-value with Holm's correction over the models that are held against the whole one.
+
+    Attributes:
+        answer: with the interval as it is.
+        p: of Student's paired test over the seeds; None where there are too few.
+        corrected: the same after Holm's correction.
+    """
+
+    answer: Answer
+    p: float | None
+    corrected: float | None
+
+    @property
+    def verdict(self) -> str:
+        """The answer's, where the corrected test bears it too; else ``not decided``."""
+        return self.answer.verdict if self.corrected is not None and self.corrected < _SURE else "not decided"
+
+    def sentence(self) -> str:
+        """For people."""
+        told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)
+        return told if self.corrected is None else f"{told[:-1]}; p = {self.corrected:.3f} after Holm."
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return self.answer.as_json() | {"p": self.p, "p_holm": self.corrected, "verdict": self.verdict}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found.
+
+    Attributes:
+        lives: one a model and seed: model, seed, rung, the aim (validation accuracy that all were brought to), what was
+            reached, whether that is within the tolerance, and the record's figures.
+    """
+
+    lives: list[dict[str, Any]]
+
+    def scores(self, model: str, figure: str) -> dict[int, float]:
+        """By the seed, of those in which it has reached the aim."""
+        chosen = [life for life in self.lives if life["model"] == model and life["equal"]]
+        return {life["seed"]: float(life[figure]) for life in sorted(chosen, key=lambda life: life["seed"])}
+
+    @property
+    def answers(self) -> list[Tested]:
+        """Each sparser model against the whole one, on the seeds in which both began alike."""
+        found: list[Tested] = []
+        for question, figures, more in QUESTIONS:
+            for figure in figures:
+                asked = [(model, self._answer(model, question, figure, more)) for model in SPARSER]
+                tests = [(said, self._p(model, figure)) for model, said in asked if said is not None]
+                known = [p for _, p in tests if p is not None]
+                corrected = iter(holm(known))
+                found += [Tested(said, p, None if p is None else next(corrected)) for said, p in tests]
+        return found
+
+    def _answer(self, model: str, question: str, figure: str, more: bool) -> Answer | None:
+        one, other = self._paired(model, figure)
+        if not one:
+            return None
+        contrast = f"{FIGURES[figure]}, {model} minus {WHOLE}" if more else f"{FIGURES[figure]}, {WHOLE} minus {model}"
+        asked = f"Does {model} {question} than {WHOLE}?"
+        return answer(asked, contrast, *((one, other) if more else (other, one)))
+
+    def _p(self, model: str, figure: str) -> float | None:
+        """Of Student's paired test; None of fewer than three seeds, or where all differ by the same."""
+        one, other = self._paired(model, figure)
+        apart = [a - b for a, b in zip(one, other, strict=True)]
+        if len(apart) < 3 or max(apart) - min(apart) < 1e-12:
+            return None
+        from scipy.stats import ttest_1samp
+
+        return float(ttest_1samp(apart, 0.0).pvalue)
+
+    def _paired(self, model: str, figure: str) -> tuple[list[float], list[float]]:
+        one, other = self.scores(model, figure), self.scores(WHOLE, figure)
+        seeds = [seed for seed in one if seed in other]
+        return [one[seed] for seed in seeds], [other[seed] for seed in seeds]
+
+    def left_out(self) -> list[str]:
+        """A sentence for each life that did not begin alike."""
+        return [
+            f"{life['model']}, seed {life['seed']}, is left out of the tests: it validates at "
+            f"{fixed(100 * life['validation'], 1)}%, where all were to begin at {fixed(100 * life['aim'], 1)}%."
+            for life in self.lives
+            if not life["equal"]
+        ]
+
+
+def ladder(epochs: int) -> list[Rung]:
+    """From the shortest training to twice the recipe's own.
+
+    >>> [rung.name for rung in ladder(2)][2:]
+    ['1-epochs-at-0.25', '1-epochs-at-0.5', '1-epochs', '2-epochs', '4-epochs']
+    """
+    short = [Rung(1, 2.0**-halved) for halved in (4, 3, 2, 1)]
+    return [*short, *(Rung(count) for count in sorted({*range(1, epochs + 1), 2 * epochs}))]
+
+
+def nearest_rung(rungs: Sequence[Rung], aim: float, validated: Callable[[Rung], float]) -> tuple[Rung, float]:
+    """The rung whose validation accuracy is nearest to ``aim``, and that accuracy.
+
+    Longer trainings are taken to validate better, so that halving finds the place where the aim lies between two rungs;
+    of all that were tried on the way the nearest is taken, the shorter one of two that are as near.
+
+    Args:
+        rungs: the shortest training first.
+        aim: validation accuracy.
+        validated: what a rung's model reaches; asked for few of them.
+    """
+    tried: dict[int, float] = {}
+    low, high = 0, len(rungs) - 1
+    while low < high:
+        middle = (low + high) // 2
+        tried[middle] = validated(rungs[middle])
+        low, high = (low, middle) if tried[middle] >= aim else (middle + 1, high)
+    for place in (low - 1, low):
+        if place >= 0 and place not in tried:
+            tried[place] = validated(rungs[place])
+    best = min(tried, key=lambda place: (abs(tried[place] - aim), place))
+    return rungs[best], tried[best]
+
+
+def study(plan: Settings, folder: Path) -> Outcome:
+    """Bring the models to the same validation accuracy, a seed at a time, and let them live.
+
+    The aim of a seed is the lowest of what its models reach with the training of their recipes, or with twice as many
+    epochs where that is better. Models come from the cache where they are there, and finished lives are read, so that a
+    study which was interrupted resumes.
+
+    Args:
+        folder: for the runs of the lives.
+
+    Raises:
+        UserError: whatever a user can mend.
+    """
+    for model in ARMS:
+        _base(plan, model)  # a mistake is told before any work is done
+    lives: list[dict[str, Any]] = []
+    with workers(plan.workers) as pool:
+        wanted = [(model, seed) for seed in plan.seeds for model in ARMS]
+        first = [pool.submit(reach, plan, model, seed) for model, seed in wanted]
+        reached: dict[int, list[float]] = {}
+        for seed, best in finished(first, "inceptions as the recipes say", "models"):
+            reached.setdefault(seed, []).append(best)
+        jobs = [pool.submit(live, plan, model, seed, min(reached[seed]), folder / "lives") for model, seed in wanted]
+        lives.extend(finished(jobs, "inceptions alike, and lives", "lives"))
+    lives.sort(key=lambda life: (ARMS.index(life["model"]), life["seed"]))
+    return Outcome(lives)
+
+
+def reach(plan: Settings, model: str, seed: int) -> tuple[int, float]:
+    """The seed, and the better validation accuracy of a recipe's own training and of twice as many epochs."""
+    base = _base(plan, model)
+    own = _epochs(base)
+    return seed, max(_validated(_trained(base, Rung(count)), seed) for count in (own, 2 * own))
+
+
+def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dict[str, Any]:
+    """One life from the inception that validates nearest to ``aim``."""
+    from clbench.metrics.scores import out_domain
+    from clbench.runs.runner import run_seed
+
+    base = _base(plan, model)
+    rung, validation = nearest_rung(ladder(_epochs(base)), aim, lambda one: _validated(_trained(base, one), seed))
+    job = _trained(base, rung)
+    record = run_seed(job, seed, folder / model / rung.name / f"seed-{seed}")
+    figures = {name: value for name, value in record.figures.items() if value is not None}
+    ends = record.history.ends
+    return {
+        "model": model, "seed": seed, "rung": rung.name, "aim": aim, "validation": validation,
+        "equal": abs(validation - aim) <= plan.tolerance, "weights_left": _weights_left(job, seed),
+        "out_domain_balanced_accuracy": out_domain(ends.balanced, ends.met),
+    } | figures  # fmt: skip
+
+
+def _base(plan: Settings, model: str) -> Job:
+    """The run of a model as its recipe says."""
+    from clbench.runs.job import make_job
+
+    return make_job(plan.spec.model_copy(update={"model": model}))
+
+
+def _trained(base: Job, rung: Rung) -> Job:
+    """The same with its recipe's last step trained as ``rung`` says."""
+    from clbench.runs.job import make_job
+
+    step = base.recipe.form.steps[-1].step
+    changed: dict[str, Any] = {f"{step}.epochs": rung.epochs}
+    if rung.share != 1:
+        changed[f"{step}.learning_rate"] = base.recipe.form.learning_rate(base.backbone.learning_rate) * rung.share
+    spec = base.spec.model_copy(update={"settings": {**base.spec.settings, **changed}})
+    return make_job(spec, data=base.data)
+
+
+def _epochs(base: Job) -> int:
+    """Of the recipe's last step, which trains."""
+    step: Any = base.recipe.form.steps[-1]
+    return int(step.training.epochs)
+
+
+def _validated(job: Job, seed: int) -> float:
+    """Balanced accuracy of a model at inception on the first domain's validation pairs."""
+    from clbench.compress.task import score
+    from clbench.runs.inception import make_model, make_tokens
+
+    made = make_model(job, seed, make_tokens(job))
+    return score(made.model, made.task)
+
+
+def _weights_left(job: Job, seed: int) -> float:
+    """The share of the weights of the whole backbone's layers that a model has left and are not zero."""
+    from clbench.runs.inception import make_model, make_tokens
+
+    layers = make_model(job, seed, make_tokens(job)).encoder.layers
+    whole = job.backbone.classifier(2, 0).layers
+    left = sum(int(parameter.count_nonzero()) for parameter in layers.parameters() if parameter.ndim > 1)
+    return left / sum(parameter.numel() for parameter in whole.parameters() if parameter.ndim > 1)
+
+
+def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
+    """``lives.csv``, ``study.md`` and ``study.json``.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_csv(folder / "lives.csv", outcome.lives)
+    (folder / "study.md").write_text(markdown(outcome, plan), encoding="utf-8")
+    described: Mapping[str, Any] = {
+        "tolerance": plan.tolerance, "lives": outcome.lives, "answers": [one.as_json() for one in outcome.answers],
+        "left_out": outcome.left_out(),
+    }  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    return [written, folder / "study.md", folder / "study.json"]
+
+
+def table(outcome: Outcome) -> list[list[str]]:
+    """Rows of cells: the model, its seeds that began alike, then mean and half width over them, in percent."""
+    rows = []
+    for model in ARMS:
+        scores = {figure: list(outcome.scores(model, figure).values()) for figure in FIGURES}
+        cells = [with_half(mean_interval(found)) if found else "–" for found in scores.values()]
+        rows.append([model, str(len(scores["validation"])), *cells])
+    return rows
+
+
+HEAD = ("model", "seeds", *FIGURES.values())
+
+
+def caption(plan: Settings) -> str:
+    """What the table shows."""
+    spec, seeds = plan.spec, ", ".join(map(str, plan.seeds))
+    return (
+        f"{spec.stream}, {spec.edition} edition, {spec.strategy}, seeds {seeds}; each model's training at inception is "
+        "shortened or doubled until its balanced accuracy on the validation pairs is nearest to what the weakest of "
+        f"the seed reaches; seeds within {fixed(100 * plan.tolerance, 1)} points of that count; in %, mean and 95% "
+        "interval over them"
+    )
+
+
+def markdown(outcome: Outcome, plan: Settings) -> str:
+    """The table and the answers."""
+    told = [*(one.sentence() for one in outcome.answers), *outcome.left_out()]
+    lines = "\n".join(f"- {sentence}" for sentence in told)
+    return f"{caption(plan)}.\n\n{markdown_table(HEAD, table(outcome))}\n\n{lines}\n"
