@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clbench.cli.device import with_device
+from clbench.cli.push import target_of, target_options, tell
 from clbench.cli.track import with_track
 from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
+
+if TYPE_CHECKING:
+    from clbench.encoder.push import Sent, Target
+    from clbench.runs.compressed import Written
 
 
 @click.command("compress")
@@ -25,6 +31,8 @@ from clbench.runtime.console import json_lines_option, out, print_json, progress
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seed", default=0, show_default=True, help="The seed of everything random.")
+@click.option("--push", metavar="OWNER/NAME", help="Send it to the Hugging Face hub, see clbench push.")
+@target_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @json_lines_option
 def command(
@@ -38,8 +46,10 @@ def command(
     data_dir: Path | None,
     backbone: str | None,
     seed: int,
+    push: str | None,
     as_json: bool,
     json_lines: bool,
+    **commit: Any,
 ) -> None:
     """Make a compressed model and write it as a Hugging Face folder.
 
@@ -49,6 +59,7 @@ def command(
 
     Pairs of your own: --domain NAME --stream MY-STREAM.yaml, or --domain MY-DOMAIN.yaml, with --data-dir FOLDER.
     """
+    from clbench.encoder.push import check_access
     from clbench.schema.changes import assigned
     from clbench.schema.recipe import read_recipe
     from clbench.schema.stream import read_alone
@@ -57,6 +68,10 @@ def command(
     read_recipe(model)
     read_alone(domain, stream)
     settings = assigned(assignments)
+
+    target = None if push is None else target_of(push, commit)
+    if target is not None:
+        check_access(target)  # before anything is trained
 
     from clbench.runs.compressed import DomainPairs, write_compressed
     from clbench.runs.tracking import compression_of, tracked
@@ -76,14 +91,27 @@ def command(
         on.finish(Outcome({**made.figures, **spent}, files=(folder / "README.md",)))
     for warning in made.warnings:
         click.echo(f"clbench: warning: {printable(warning)}", err=True)
+    sent = None if target is None else _sent(folder, target)
     if as_json:
-        print_json(
-            {
-                "folder": str(made.folder), "edition": made.edition, "sha256": made.sha256,
-                "figures": dict(made.figures), "cost": dict(made.cost),
-            }
-        )  # fmt: skip
+        content = {
+            "folder": str(made.folder), "edition": made.edition, "sha256": made.sha256,
+            "figures": dict(made.figures), "cost": dict(made.cost),
+        }  # fmt: skip
+        print_json(content if sent is None else content | {"url": sent.url, "commit": sent.commit})
         return
+    _show(made)
+    if target is not None and sent is not None:
+        tell(target, sent, as_json)
+
+
+def _sent(folder: Path, target: Target) -> Sent:
+    from clbench.encoder.push import send
+    from clbench.runs.push import package
+
+    return send(target, package(folder, target).files)
+
+
+def _show(made: Written) -> None:
     from clbench.metrics.format import percent
 
     figures, cost = made.figures, made.cost

@@ -19,6 +19,7 @@ from clbench.storage.cache import root
 COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
     "compress": ("clbench.cli.compress", "Make a compressed model and write it as a checkpoint folder."),
+    "push": ("clbench.cli.push", "Send a run's model, or a checkpoint's folder, to the Hugging Face hub."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
     "explain": ("clbench.cli.explain", "Why a run forgets: drift, probes, weights by layer; which examples."),
     "runs": ("clbench.cli.runs", "The runs that there are, finished or not, with their settings."),

@@ -307,4 +307,4 @@ def _tell(
         show.print(str(file), style="dim", soft_wrap=True)
 
 
-with_device(command)
+with_track(with_device(command), "reproduce")

@@ -9,15 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model scores on a domain's test pairs, 0 to 1."""
+    """What a model scores on a domain's test pairs, 0 to 1; ``seed`` is that of its making, None where nobody says."""
 
     domain: str
     accuracy: float
     balanced_accuracy: float
+    seed: int | None = None
 
 
 def model_card(
-    name: str, licence: str, tags: Sequence[str], body: str, scores: Sequence[Scored] = (), **fields: Any
+    name: str,
+    licence: str,
+    tags: Sequence[str],
+    body: str,
+    scores: Sequence[Scored] = (),
+    results: Sequence[Any] = (),
+    **fields: Any,
 ) -> str:
     """The card as README.md holds it.
 
@@ -27,21 +34,23 @@ def model_card(
         tags: beside ``bert`` and ``clbench``.
         body: Markdown.
         scores: become the head's model-index, which the hub shows.
+        results: more of it, :class:`huggingface_hub.EvalResult` objects.
         fields: others of the head, see :class:`huggingface_hub.ModelCardData`.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    results = [
+    found = [
         EvalResult(
             task_type="text-classification", dataset_type=scored.domain, dataset_name=scored.domain,
             dataset_split="test", metric_type=metric, metric_value=round(value, 4),
+            metric_args=None if scored.seed is None else {"seeds": [scored.seed]},
         )
         for scored in scores
         for metric, value in (("accuracy", scored.accuracy), ("balanced_accuracy", scored.balanced_accuracy))
     ]  # fmt: skip
     head = ModelCardData(
         license=licence.lower() if licence != "unknown" else "other", library_name="transformers",
-        tags=["bert", *tags, "clbench"], model_name=name, eval_results=results or None, **fields,
+        tags=["bert", *tags, "clbench"], model_name=name, eval_results=[*found, *results] or None, **fields,
     )  # fmt: skip
     return f"---\n{head.to_yaml()}\n---\n\n{body}"
 

@@ -31,9 +31,11 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
     )
 
     asked = f"hub model {hub_id}" + (f" at {revision}" if revision else "")
-    offline = "with HF_HUB_OFFLINE=1 it has to lie in the cache already" if _offline() else "the hub cannot be reached"
+    offline = (
+        "with HF_HUB_OFFLINE=1 it has to lie in the cache already" if offline_mode() else "the hub cannot be reached"
+    )
     try:
-        with _quiet():
+        with quiet():
             folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(FILES)))
     except GatedRepoError as error:
         raise UserError(f"{asked} asks for consent: accept its terms on the hub and set HF_TOKEN.") from error
@@ -71,19 +73,21 @@ def cached_folder(hub_id: str, revision: str | None) -> Path | None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Progress bars for a person at a terminal only."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+def quiet() -> Iterator[None]:
+    """Progress bars for a person at a terminal only; and no word of what is tried once more."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
 
-    if sys.stderr.isatty() or are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
+    level, bars = logging.get_verbosity(), not (sys.stderr.isatty() or are_progress_bars_disabled())
+    logging.set_verbosity_error()
+    if bars:
+        disable_progress_bars()
     try:
         yield
     finally:
-        enable_progress_bars()
+        logging.set_verbosity(level)
+        if bars:
+            enable_progress_bars()
 
 
-def _offline() -> bool:
+def offline_mode() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}

@@ -137,7 +137,7 @@ def write_compressed(
         "trained on": f"{trained}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures),
     }  # fmt: skip
     made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
-    scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"])]
+    scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"], seed)]
     card = recipe_card(folder.name, made_how, recipe, start, facts, scored, _steps(made.steps))
     write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
     told = tuple(warning.sentence for warning in warnings)

@@ -139,7 +139,7 @@ class SnapshotWriter:
         job = self.job
         parameters = sum(parameter.numel() for parameter in self.compressed.encoder.hf.parameters())
         scores = [
-            Scored(domain, accuracy(self.gold[domain], said), balanced_accuracy(self.gold[domain], said))
+            Scored(domain, accuracy(self.gold[domain], said), balanced_accuracy(self.gold[domain], said), self.seed)
             for domain, said in point.predictions.items()
         ]
         more = table(

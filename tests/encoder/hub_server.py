@@ -1,4 +1,5 @@
-"""A loopback hub: as much of the Hugging Face hub's HTTP interface as huggingface_hub asks for to fetch a model."""
+"""A loopback hub: as much of the Hugging Face hub's HTTP interface as huggingface_hub asks for to fetch a model, and,
+with :class:`hub_uploads.Uploads`, to send one."""
 
 from __future__ import annotations
 
@@ -12,13 +13,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from hub_uploads import Uploads
+
 COMMIT = "c0ffee" * 6 + "abcd"
 
 
 @contextmanager
-def serve(models: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """Serve folders as models, all at one commit named ``main``; yields the endpoint and the requests made so far."""
+def serve(models: dict[str, Path], uploads: Uploads | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Serve folders as models, all at one commit named ``main``; yields the endpoint and the requests made so far.
+
+    Args:
+        models: by their names.
+        uploads: takes others, and has their commits.
+    """
     asked: list[str] = []
+
+    def commit(name: str) -> str:
+        return COMMIT if uploads is None else uploads.commits.get(name, COMMIT)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -29,8 +40,25 @@ def serve(models: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
         def do_HEAD(self) -> None:
             self.do_GET()
 
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if uploads is None:
+                self._send(404, b"{}", {})
+                return
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            endpoint = f"http://127.0.0.1:{self.server.server_port}"  # type: ignore[attr-defined]
+            path = unquote(urlsplit(self.path).path)
+            status, told = uploads.answer(self.command, path, token, body, endpoint)
+            self._send(status, json.dumps(told).encode(), {"Content-Type": "application/json"})
+
+        do_PUT = do_POST
+
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
+            if uploads is not None and path == "/api/whoami-v2":
+                self.do_POST()
+                return
             if found := re.fullmatch(r"/api/models/([^/]+/[^/]+?|[^/]+)(?:/(revision|tree)/([^/]+))?", path):
                 self._api(*found.groups())
             elif found := re.fullmatch(r"/([^/]+/[^/]+|[^/]+)/resolve/([^/]+)/(.+)", path):
@@ -42,7 +70,7 @@ def serve(models: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
             if name not in models:
                 self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
                 return
-            if revision not in (None, "main", COMMIT):
+            if revision not in (None, "main", commit(name)):
                 self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
                 return
             files = sorted(path for path in models[name].rglob("*") if path.is_file())
@@ -61,7 +89,7 @@ def serve(models: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
                     "_id": "1",
                     "id": name,
                     "modelId": name,
-                    "sha": COMMIT,
+                    "sha": commit(name),
                     "private": False,
                     "siblings": siblings,
                 }
@@ -69,10 +97,10 @@ def serve(models: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
 
         def _file(self, name: str, revision: str, file: str) -> None:
             path = models.get(name, Path("/nonexistent")) / file
-            if revision not in ("main", COMMIT) or not path.is_file():
+            if revision not in ("main", commit(name)) or not path.is_file():
                 self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
                 return
-            self._send(200, path.read_bytes(), {"ETag": f'"{_oid(path)}"', "X-Repo-Commit": COMMIT})
+            self._send(200, path.read_bytes(), {"ETag": f'"{_oid(path)}"', "X-Repo-Commit": commit(name)})
 
         def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
