@@ -266,7 +266,7 @@ def fit(
         last = epoch + 1 == form.epochs
         if form.select == "last" and not last:
             continue
-        scores.append(score(model, task, name, done))
+        scores.append(_told_score(model, task, name, done))
         if form.select == "best" and scores[-1] >= max(scores):
             # The last epoch's weights are in the model already.
             kept = None if last else {key: value.clone() for key, value in model.state_dict().items()}
@@ -279,9 +279,13 @@ def fit(
     return scores
 
 
-def score(model: nn.Module, task: Task, name: str, step: int) -> float:
-    """Balanced accuracy on the validation pairs, told to those who listen to the task called ``name``."""
+def score(model: nn.Module, task: Task) -> float:
+    """Balanced accuracy on the validation pairs."""
     found = predict(model, torch.from_numpy(task.validation_rows)).argmax(-1).numpy()
-    value = balanced_accuracy(task.validation_labels, found)
+    return balanced_accuracy(task.validation_labels, found)
+
+
+def _told_score(model: nn.Module, task: Task, name: str, step: int) -> float:
+    value = score(model, task)
     events.figures(name, {f"validation/{task.domain or 'domain'}": value}, step)
     return value
