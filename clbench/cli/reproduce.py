@@ -179,6 +179,13 @@ def dropout_gating(
 @click.option("--depths", default="6,3", show_default=True, help="Layers of the students.")
 @click.option("--streams", default="nli-shift,paraphrase-shift", show_default=True, help="In which they live.")
 @click.option("--strategies", default="naive,replay", show_default=True, help="How they go on learning.")
+@click.option(
+    "--epochs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Of an experience; shipped strategies have 3.",
+)
 @click.option("--backbone", help="One of 12 layers [default: the edition's own].")
 @click.option("--quick", is_flag=True, help="At most 200 pairs a domain and one epoch, to see that it works.")
 def layer_maps(
@@ -186,6 +193,7 @@ def layer_maps(
     depths: str,
     streams: str,
     strategies: str,
+    epochs: int,
     edition: str,
     data_dir: Path | None,
     backbone: str | None,
@@ -204,7 +212,8 @@ def layer_maps(
     from clbench.schema.spec import RunSpec
     from clbench.studies import layer_maps as room
 
-    spec = RunSpec(edition=edition, backbone=backbone, data_dir=data_dir, quick=quick)
+    settings = {"training.epochs": epochs}
+    spec = RunSpec(edition=edition, backbone=backbone, data_dir=data_dir, quick=quick, settings=settings)
     named = _names("--maps", maps or ",".join(room.MAPS), room.MAPS)
     if "skip" not in named:
         raise UserError(f"--maps should list skip, with which the others are compared, but is '{maps}'.")

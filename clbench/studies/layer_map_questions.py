@@ -175,8 +175,7 @@ def same_best(inception: Scores, life: Scores) -> Question:
         return Question(question, "not decided", "fewer than 3 maps have no ranks to correlate", None)
     seeds = range(len(inception[names[0]]))
     ranks = [rank_correlation([inception[n][seed] for n in names], [life[n][seed] for n in names]) for seed in seeds]
-    first, last = (max(names, key=lambda name: float(np.mean(one[name]))) for one in (inception, life))
-    bests = f"best at inception is {first}, over a life {last}"
+    bests = f"best at inception {_best(inception)}, best over a life {_best(life)}"
     found, varied = mean_interval(ranks), len(ranks) > 1 and max(ranks) - min(ranks) > 1e-12
     told = f"Spearman's rank correlation over {len(names)} maps is {fixed(found.mean, 2, sign=True)}"
     if found.low is None or found.high is None or not varied:
@@ -185,6 +184,19 @@ def same_best(inception: Scores, life: Scores) -> Question:
     verdict: Verdict = "yes" if found.low > 0 else "no" if found.high < 0 else "not decided"
     needed = seeds_to_decide(ranks, POWER, LEVEL) if verdict == "not decided" else None
     return Question(question, verdict, f"{bests}; {told}, {found.count} seeds", needed)
+
+
+def _best(scores: Scores) -> str:
+    """The maps with the highest mean, for people: by name, or how many where they are many.
+
+    >>> _best({"a": [0.5], "b": [0.75], "c": [0.75]})
+    'are b and c'
+    """
+    means = {name: float(np.mean(values)) for name, values in scores.items()}
+    found = [name for name, mean in means.items() if mean > max(means.values()) - 1e-12]
+    if len(found) == 1:
+        return f"is {found[0]}"
+    return f"are {' and '.join(found)}" if len(found) < 4 else f"are {len(found)} maps alike"
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:

@@ -38,7 +38,8 @@ class Settings:
     """What is to be done.
 
     Attributes:
-        spec: edition, pairs, backbone and the like; model, stream and strategy are the study's.
+        spec: edition, pairs, backbone, the strategies' settings and the like; model, stream and strategy are the
+            study's.
         maps: names of layer maps, ``skip`` among them.
         depths: of the students, of the recipes' 12 layers: 6 and 3.
         streams, strategies: in which they live.
@@ -237,11 +238,12 @@ def table(outcome: Outcome, depth: int) -> list[list[str]]:
 def markdown(outcome: Outcome, plan: Settings) -> str:
     """A table a depth, and the answers."""
     spec, seeds = plan.spec, ", ".join(map(str, plan.seeds))
-    quick = ", quick" if spec.quick else ""
+    settings = ", ".join(f"{name} {value}" for name, value in spec.settings.items())
+    lived = f"{', '.join(plan.strategies)}{f' ({settings})' if settings else ''}"
     parts = [
-        f"Layer maps: {spec.edition} edition{quick}, streams {', '.join(plan.streams)}, strategies "
-        f"{', '.join(plan.strategies)}, seeds {seeds}; in %, mean over streams and strategies and 95% interval over "
-        "the seeds; what choosing the map cost a student beside its training."
+        f"Layer maps: {spec.edition} edition{', quick' if spec.quick else ''}, streams {', '.join(plan.streams)}, "
+        f"strategies {lived}, seeds {seeds}; in %, mean over streams and strategies and 95% interval over the seeds; "
+        "what choosing the map cost a student beside its training."
     ]
     for depth in plan.depths:
         parts += [f"{depth} layers:", markdown_table(HEAD, table(outcome, depth))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from clbench.storage.cache import root
 RECIPES = names("model")
 REFERENCES = [name for name in RECIPES if not read_recipe(name).form.has_encoder]
 ENCODERS = [name for name in RECIPES if name not in REFERENCES]
+# The two recipes of a layer map differ in depth alone: one of them is trained again.
+ONE_DEPTH = [name for name in RECIPES if not re.fullmatch(r"pkd-(?!first|skip|last|from).*-3l", name)]
 DEPTH = {name: 6 if "-6l" in name else 3 if "-3l" in name else 12 for name in ENCODERS}
 
 
@@ -163,7 +166,7 @@ def test_no_reference_teaches(name: str, tmp_path: Path) -> None:
         read_recipe(str(tmp_path / "taught.yaml"))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ONE_DEPTH)
 def test_trained_again_without_the_cache_it_is_the_same(
     name: str, deep: SmallBackbone, few: Task, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

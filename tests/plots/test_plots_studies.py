@@ -9,7 +9,8 @@ import pytest
 from matplotlib.image import imread
 
 from clbench.errors import UserError
-from clbench.plots import depth_curve, gradient_table, pretraining_curve
+from clbench.plots import depth_curve, gradient_table, pareto_picture, pretraining_curve
+from clbench.plots.pareto import Panel, on_front
 
 DEPTHS = (12, 6, 3)
 SCORES = {"neither": np.array([[0.8, 0.5, 0.4], [0.82, 0.52, 0.45]]), "both": np.array([[0.8, 0.7, 0.6]])}
@@ -28,6 +29,24 @@ def test_equal_numbers_are_equal_pictures_and_others_are_not(tmp_path: Path) -> 
     assert changed[1].read_bytes() != made[0][1].read_bytes()
     text = made[0][1].read_text()
     assert all(piece in text for piece in ("neither", "both", "layers left", "majority", "title"))
+
+
+def test_the_pareto_front_and_its_picture(tmp_path: Path) -> None:
+    """By hand: b costs nothing and is best of those; c is worse for more; d is better for more."""
+    scores = {"a": np.array([0.7, 0.72]), "b": np.array([0.8, 0.82]), "c": np.array([0.75, 0.77]),
+              "d": np.array([0.85, 0.87])}  # fmt: skip
+    costs = {"a": 0.0, "b": 0.0, "c": 0.1, "d": 0.75}
+    means = {arm: float(values.mean()) for arm, values in scores.items()}
+    assert on_front(means, costs) == ["b", "d"]
+    assert on_front(means, costs | {"d": 0.0}) == ["d"]
+    assert on_front({"a": 0.5, "b": 0.5}, {"a": 1.0, "b": 0.0}) == ["b"]
+    made = [pareto_picture([[Panel("p", scores, costs)]], "axis", "t", tmp_path / name) for name in ("a", "b")]
+    for one, other in zip(*made, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    text = made[0][1].read_text()
+    assert all(piece in text for piece in ("75%", "10%", "axis"))
+    changed = pareto_picture([[Panel("p", scores, costs | {"d": 0.05})]], "axis", "t", tmp_path / "c")
+    assert changed[1].read_bytes() != made[0][1].read_bytes()
 
 
 def test_a_pre_trainings_curve_names_its_parts_and_depths(tmp_path: Path) -> None:

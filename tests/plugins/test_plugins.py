@@ -21,6 +21,7 @@ import clbench
 from clbench.board import find_submissions, submit
 from clbench.board.edition import EditionFacts, facts_in
 from clbench.board.render import build
+from clbench.board.shipped import _plugin_problems
 from clbench.board.verify import verify
 from clbench.cli.main import main
 from clbench.data.generators import generate
@@ -106,7 +107,7 @@ def facts(small_stream: Path) -> Callable[[str, str], EditionFacts]:
 
 def test_none_is_above_80_lines() -> None:
     files = list(EXAMPLES.glob("*.py"))
-    assert {file.stem for file in files} == {*FILES, "titled_text"}
+    assert {file.stem for file in files} == {*FILES, "titled_text", "closest_layers"}
     assert all(len(file.read_text().splitlines()) <= 80 for file in files)
 
 
@@ -408,6 +409,41 @@ def test_a_task_type_of_ones_own_runs_and_stands_in_the_record(tmp_path: Path, s
     assert domain.word_overlap is None
     assert domain.baselines["title_alone"].accuracy == 1.0
     assert [(one.kind, one.piece, one.package) for one in record.plugins] == [("task_type", "titled", "titled_text.py")]
+
+
+def test_a_layer_map_of_ones_own_chooses_and_stands_in_the_record(
+    tmp_path: Path, small_backbone: Path, small_stream: Path, facts: Callable[[str, str], EditionFacts]
+) -> None:
+    file = EXAMPLES / "closest_layers.py"
+    add_plugins([str(file)])
+    record = clbench.run(
+        EXAMPLES / "pkd-closest.yaml", small_stream, backbone=str(small_backbone), out=tmp_path / "run",
+        settings={"distill.epochs": 1, "finetune.epochs": 1, "prune_layers.depth": "N/2"},
+    )  # fmt: skip
+    told = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    plugin = ("layer_map", "closest", "closest_layers.py", told)
+    assert [(one.kind, one.piece, one.package, one.version) for one in record.plugins] == [plugin]
+    details = record.inception[-1].details
+    assert details["layer_map"] == {"rule": "closest", "pairs": 200, "plugin": f"closest_layers.py {told}"}
+    assert record.configuration.model["steps"][-1]["layer_map"] == {"rule": "closest", "pairs": 200}
+    (choice,) = details["choices"]
+    assert choice["layers"] == [1 + int(row.index(max(row))) for row in choice["cosines"]]
+    assert record.measured.choosing_seconds is not None
+    place = submit([tmp_path / "run"], tmp_path / "submissions", name="mine", author="A. Person")
+    assert verify(place, facts).problems == ()
+    forged = record.model_copy(update={"plugins": (record.plugins[0].model_copy(update={"piece": "similar"}),)})
+    (problem,) = _plugin_problems(forged)
+    assert problem == "field 'plugins.0.piece' should be a layer_map that the run has, but is similar."
+
+
+def test_the_battery_of_a_layer_map_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    from clbench.testing.__main__ import command
+
+    with pytest.raises(SystemExit) as left:
+        command(["--plugin", str(EXAMPLES / "closest_layers.py")])
+    said = capsys.readouterr().out
+    assert left.value.code == 0, said
+    assert "ok     closest: goes_on_where_it_was_killed" in said
 
 
 def test_columns_that_no_task_type_has_are_refused(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 import torch
-from pydantic import field_serializer
+from pydantic import Field, field_serializer
 
 from clbench.compress.steps.finetune import Finetune
 from clbench.compress.task import Report
 from clbench.continual import avalanche
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.metrics import Life, Metric
+from clbench.schema.layer_map import LAYER_MAPS, LayerMap
 from clbench.schema.recipe import OpenRecipe, Recipe
 from clbench.schema.registry import plugin
 from clbench.schema.source import Source
@@ -30,6 +31,7 @@ from clbench.testing import (
     CheckFailed,
     check_metric,
     check_source,
+    layer_map_checks,
     metric_checks,
     source_checks,
     step_checks,
@@ -190,6 +192,82 @@ def test_a_step_that_is_right(check: str) -> None:
 )
 def test_a_broken_step_fails_the_right_check(piece: type[Step], check: str, told: str) -> None:
     assert told in fails(battery_of(piece), check)
+
+
+# Layer maps -----------------------------------------------------------------------------------------------------------
+
+
+class Middle(LayerMap):
+    """Layers from the middle: a layer map that is right."""
+
+    rises: ClassVar[bool] = True
+
+    rule: Literal["middle"]
+    shift: int = Field(default=0, ge=0, le=2)
+
+    def choose(self, choice: Any) -> list[int]:
+        first = (choice.teacher - choice.student) // 2 + 1 + self.shift
+        return list(range(first, first + choice.student))
+
+
+class HidesItsShift(Middle):
+    def identity(self) -> dict[str, Any]:
+        return {"rule": self.rule}
+
+
+class Falls(Middle):
+    def choose(self, choice: Any) -> list[int]:
+        return super().choose(choice)[::-1]
+
+
+class DrawsALayer(Middle):
+    rises: ClassVar[bool] = False
+
+    def choose(self, choice: Any) -> list[int]:
+        return [random.SystemRandom().randint(1, choice.teacher) for _ in range(choice.student)]
+
+
+class ChangesTheModel(Middle):
+    def choose(self, choice: Any) -> list[int]:
+        next(choice.model.parameters()).data.add_(0.1)
+        return super().choose(choice)
+
+
+class WeighsTooMuch(LayerMap):
+    rule: Literal["middle"]
+
+    def weights(self, states: Any, teacher: Any) -> Any:
+        return 2 * (states @ teacher.transpose(1, 2)).softmax(-1)
+
+
+@pytest.fixture
+def layer_map_battery(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[LayerMap]], list[Check]]:
+    def battery(piece: type[LayerMap]) -> list[Check]:
+        monkeypatch.setitem(LAYER_MAPS.all(), "middle", piece)
+        return layer_map_checks(piece)
+
+    return battery
+
+
+def test_a_layer_map_that_is_right(layer_map_battery: Callable[[type[LayerMap]], list[Check]]) -> None:
+    for check in layer_map_battery(Middle):
+        check()
+
+
+@pytest.mark.parametrize(
+    ("piece", "check", "told"),
+    [
+        (HidesItsShift, "identity_covers_every_field", "another value of the field shift leaves the key as it is"),
+        (Falls, "maps_what_is_there", "should rise, as its class says"),
+        (DrawsALayer, "same_seed_same_map", "two models of one seed should have the same to say"),
+        (ChangesTheModel, "leaves_the_model_as_it_is", "the same weights after a choice as before"),
+        (WeighsTooMuch, "weights_are_shares", "the weights of each of the student's layers should be 1"),
+    ],
+)
+def test_a_broken_layer_map_fails_the_right_check(
+    piece: type[LayerMap], check: str, told: str, layer_map_battery: Callable[[type[LayerMap]], list[Check]]
+) -> None:
+    assert told in fails(layer_map_battery(piece), check)
 
 
 # Strategies -----------------------------------------------------------------------------------------------------------
