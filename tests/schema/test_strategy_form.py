@@ -104,7 +104,7 @@ def test_a_file_without_a_method(tmp_path: Path) -> None:
 
 def test_the_grid_names_settings_of_the_strategies() -> None:
     """What tests/speed/tune.py would try can be tried."""
-    file = Path(__file__).resolve().parents[2] / "benchmarks" / "grids" / "strategies.yaml"
+    file = Path(__file__).resolve().parents[2] / "tests" / "speed" / "strategies-grid.yaml"
     grid = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert set(grid) <= set(STRATEGIES.all())
     for name, tried in grid.items():

@@ -1,7 +1,7 @@
 """Choose a strategy's settings on validation pairs: lifetime accuracy for each point of a grid.
 
     python tests/speed/tune.py --strategy ewc --setting lambda --values 1,10,100,1000,10000 [--seeds 0-1] [--json]
-    python tests/speed/tune.py --grid benchmarks/grids/strategies.yaml [--strategy derpp,mas] [--seeds 0-1] [--json]
+    python tests/speed/tune.py --grid tests/speed/strategies-grid.yaml [--strategy derpp,mas] [--seeds 0-1] [--json]
 
 A grid's file names for each strategy its settings and their values; all their combinations are tried. Every run is the
 usual one, but the validation pairs of each domain stand where its test pairs would: no test pair is read, let alone
