@@ -26,6 +26,8 @@ def add_pull(model: nn.Module, importance: Mapping[str, Tensor], origin: Mapping
         origin: w*, by parameter.
     """
     held = {name: p for name, p in model.named_parameters() if name in importance}
+    if not held:
+        return
     for parameter in held.values():
         if parameter.grad is None:  # a layer that LayerDrop left out
             parameter.grad = torch.zeros_like(parameter)

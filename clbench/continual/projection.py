@@ -16,8 +16,8 @@ from clbench.encoder.graphs import begin_step
 from clbench.encoder.tokens import rows_on
 from clbench.runtime.threads import one_thread
 
-# Added to the diagonal, as a share of its mean: two domains may have the same gradient.
-_RIDGE = 1e-9
+# Eigenvalues of the inner products below this share of the largest are rounding: domains may have the same gradient.
+_LEAST = 1e-9
 
 
 class EpisodicMemory(avalanche.SupervisedPlugin):
@@ -106,8 +106,9 @@ def projected(gradient: Tensor, references: Tensor, margin: float) -> Tensor | N
 def multipliers(gram: np.ndarray, along: np.ndarray, margin: float) -> np.ndarray | None:
     """v of min 1/2 v' G G' v + (G g)' v, v >= margin (Lopez-Paz and Ranzato 2017, equation 11, as their code has it).
 
-    With v = margin + u and G G' = L L' it is min |L' u + L^-1 (G g + margin G G' 1)|^2, u >= 0: non-negative least
-    squares, which is solved exactly (Lawson and Hanson 1974).
+    With v = margin + u and G G' = R' R it is min |R u + R'^+ (G g + margin G G' 1)|^2, u >= 0: non-negative least
+    squares, which is solved exactly (Lawson and Hanson 1974). R is of the eigenvalues above 0; what is multiplied by
+    its pseudo-inverse lies in the span of G.
 
     Args:
         gram: G G', (T, T).
@@ -117,12 +118,13 @@ def multipliers(gram: np.ndarray, along: np.ndarray, margin: float) -> np.ndarra
     Returns:
         float64 (T,); None where something is not finite, which is told where gradients are clipped.
     """
-    from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
 
     if not (np.isfinite(gram).all() and np.isfinite(along).all()):
         return None
-    lower = np.linalg.cholesky(gram + np.eye(len(gram)) * (_RIDGE * np.trace(gram) / len(gram)))
-    wanted = solve_triangular(lower, along + margin * gram.sum(1), lower=True)
-    found: np.ndarray = nnls(lower.T, -wanted)[0] + margin
+    values, vectors = np.linalg.eigh(gram)
+    known = values > _LEAST * values[-1]
+    sizes, ways = np.sqrt(values[known]), vectors[:, known].T
+    wanted = ways @ (along + margin * gram.sum(1)) / sizes
+    found: np.ndarray = nnls(sizes[:, None] * ways, -wanted)[0] + margin
     return found

@@ -175,10 +175,12 @@ def test_olora_adds_the_overlap_with_every_earlier_adapter(world: Small) -> None
     shares = []
     for strength in (1e-9, 50.0):
         again = copy.deepcopy(model)
-        strong = form_of("olora", **{"lambda": strength, "rank": 4, "training": TRAINING | {"epochs": 8}})
+        strong = form_of(
+            "olora", **{"lambda": strength, "rank": 4, "training": TRAINING | {"epochs": 12, "select": "last"}}
+        )
         seed_everything(0, 2)
         learner = second(world, again, strong, {k: v for k, v in state.items() if k[0] == "1"}, 2)
-        learner.train_epochs = 8
+        learner.train_epochs = 12
         learner.train(stream[2], eval_streams=[])
         end = strong.state(learner)
         pairs = [(end[f"1/{n}"], end[f"2/{n}"]) for n in adapted_matrices(model)]

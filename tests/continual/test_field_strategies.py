@@ -357,7 +357,10 @@ def test_gems_projection_by_hand() -> None:
     assert found is not None
     torch.testing.assert_close(found, torch.tensor([1.5, 0.0]), atol=1e-6, rtol=0)
     assert projected(torch.tensor([1.0, 2.0]), references, 0.5) is None
-    # Two domains with one gradient are no trouble.
+    # Two domains with one gradient are no trouble; nor are opposite ones, where nothing but standing still is left.
+    found = projected(gradient, torch.tensor([[0.0, 1.0], [0.0, -1.0]]), 0.0)
+    assert found is not None
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0)
     found = projected(gradient, torch.tensor([[0.0, 1.0], [0.0, 1.0]]), 0.0)
     assert found is not None
     torch.testing.assert_close(found, torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0)

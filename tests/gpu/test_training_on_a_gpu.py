@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.graphs import Graphs, begin_step
+from clbench.encoder.head import grow_head
 from clbench.encoder.optimization import Clipping, optimizer, schedule
 from clbench.encoder.tokens import TokenStore, rows_on
 from clbench.errors import NotFinite
 from clbench.runtime.device import choose
+from clbench.schema.scenario import DOMAIN
 from clbench.schema.shipped import names
 from clbench.schema.strategy import read_strategy
 from clbench.schema.training import Training
@@ -273,11 +276,19 @@ def lived(name: str, folder: Path, device: Any, stop: int | None = None) -> dict
     """The weights after a life of three domains; with ``stop`` it is interrupted there and resumed."""
     world, strategy = small(), read_strategy(name).model_copy(update={"training": TRAINING})
     tokens = world.store.on(device)
+    domain = DOMAIN in strategy.scenarios
+    experiences = world.experiences if domain else [
+        replace(one, opened=replace(one.opened, groups=one.opened.groups.to(device.torch),
+                                    closed=one.opened.closed.to(device.torch)))
+        for one in world.in_scenario(strategy.scenarios[0]) if one.opened is not None
+    ]  # fmt: skip
 
     def life(count: int) -> Any:
         model = world.backbone.classifier(len(LABELS), 0).with_tokens(tokens)
+        if not domain:
+            grow_head(model, (0, 1), [f"class {number}" for number in range(6)], 0)
         live(
-            model, world.experiences[:count], strategy, seed=0, evaluation=Evaluation(world.evaluate),
+            model, experiences[:count], strategy, seed=0, evaluation=Evaluation(world.evaluate),
             checkpoints=Checkpoints(folder, "a test"),
             path=None,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from clbench.compress import task as compress_task
 from clbench.compress.distillation import Targets, distill_loss, projection
 from clbench.compress.steps.finetune import finetune_loss
 from clbench.compress.task import fit
-from clbench.continual import evaluation
+from clbench.continual import dark, evaluation
 from clbench.continual.benchmark import benchmark
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
@@ -57,7 +57,7 @@ def without_numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     )  # fmt: skip
     monkeypatch.setattr(TokenStore, "batch", asked)
     monkeypatch.setattr(optimization, "_check", check)
-    for module in (compress_task, evaluation):
+    for module in (compress_task, evaluation, dark):
         monkeypatch.setattr(module, "predict", lambda model, rows, *_, **more: torch.zeros(len(rows), len(LABELS)))
     with config.patch(meta_nonzero_assume_all_nonzero=True):
         yield

@@ -15,6 +15,7 @@ import clbench
 from clbench.cli.run import command
 from clbench.errors import UserError
 from clbench.runs.runner import parse_seeds
+from clbench.schema.budget import Budget, read_budget
 from clbench.schema.changes import assigned
 from clbench.schema.spec import RunSpec, spec_of
 
@@ -33,6 +34,7 @@ def specs(draw: st.DrawFn) -> RunSpec:
         shift=draw(st.sampled_from([0.0, 0.25, 1.0])), device=draw(st.sampled_from(["auto", "cpu"])),
         precision=draw(st.sampled_from(["auto", "float32", "bfloat16"])), deterministic=draw(st.booleans()),
         micro_batch=draw(st.none() | st.sampled_from(["auto", "8"])),
+        budget=Budget(memory=draw(st.none() | st.integers(0, 99)), compute=draw(st.none() | st.floats(0.001, 1000))),
     )  # fmt: skip
 
 
@@ -45,6 +47,7 @@ def test_its_command_line_makes_it_again(spec: RunSpec, seeds: str) -> None:
     labels = told["labels"]
     again = {name: told[name] for name in RunSpec.model_fields if name in told} | {
         "labels": None if labels is None else tuple(labels.split(",")), "settings": assigned(told["assignments"]),
+        "budget": read_budget(told["budgets"]),
     }  # fmt: skip
     assert parse_seeds(told["seeds"]) == parse_seeds(seeds)
     assert RunSpec(**again).words(seeds) == words

@@ -100,3 +100,24 @@ def test_a_file_without_a_method(tmp_path: Path) -> None:
     path.write_text("name: x\n")
     with pytest.raises(UserError, match=r"bad.yaml: field 'method' is missing\."):
         read_strategy(str(path))
+
+
+def test_the_grid_names_settings_of_the_strategies() -> None:
+    """What tests/speed/tune.py would try can be tried."""
+    file = Path(__file__).resolve().parents[2] / "tests" / "speed" / "strategies-grid.yaml"
+    grid = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert set(grid) <= set(STRATEGIES.all())
+    for name, tried in grid.items():
+        form = read_strategy(name)
+        for setting, values in tried.items():
+            assert len(set(values)) == len(values)
+            for value in values:
+                override(form, {setting: value})
+
+
+def test_every_own_strategy_says_what_was_verified_and_what_it_needs() -> None:
+    for name in STRATEGIES.all():
+        form = read_strategy(name)
+        assert form.verified.told in ("yes", "partly")
+        assert len(form.verified.checked) > 40
+        assert form.means(5, 2) is not None

@@ -40,7 +40,7 @@ def test_the_boards_sweep_is_the_168_runs_that_it_says() -> None:
 
 
 def test_the_board_under_ewc_has_the_boards_models_and_streams() -> None:
-    assert names("sweep") == ["board", "board-ewc"]
+    assert names("sweep") == ["board", "board-ewc", "equal-compute", "strategies"]
     board, under_ewc = read_sweep("board").form, read_sweep("board-ewc").form
     assert (under_ewc.recipes, under_ewc.streams, under_ewc.edition) == (board.recipes, board.streams, board.edition)
     assert under_ewc.strategies == ("ewc",)
