@@ -14,7 +14,7 @@ from clbench.errors import UserError
 from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
-    from clbench.studies.tickets import Tested
+    from clbench.studies.tickets import CorrectedAnswer
     from clbench.studies.verdict import Answer
 
 
@@ -221,7 +221,7 @@ def _workers(asked: int | None) -> int:
 
 def _tell(
     tables: Sequence[Any],
-    answers: Sequence[Answer | Tested],
+    answers: Sequence[Answer | CorrectedAnswer],
     files: Sequence[Path],
     as_json: bool,
     more: Sequence[str] = (),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.explain.explanation import Explanation
-from clbench.explain.inside import Inside
+from clbench.explain.inside import Inside, known_mean
 from clbench.explain.sentences import sentences
 from clbench.explain.units import TOP, by_chance
 from clbench.explain.weights import KINDS, Place
@@ -87,7 +87,7 @@ def grids(found: Sequence[Explanation]) -> list[Grid]:
         return []
     names = insides[0].experiences[1:]
     return [
-        Grid(caption, names, np.mean([values(one) for one in insides], axis=0).T, signed)
+        Grid(caption, names, known_mean(np.stack([values(one) for one in insides])).T, signed)
         for caption, values, signed in (
             ("drift (1 - CKA) of earlier domains", Inside.drift_of_earlier, False),
             ("drift that the layer itself adds", Inside.arising_of_earlier, False),
