@@ -37,7 +37,8 @@ def print_explanation(found: Sequence[Explanation], console: Console, files: Seq
         console.print(Text(one.caption, style="dim"))
         shown = Table(pad_edge=False)
         for number, name in enumerate(one.head):
-            shown.add_column(Text(name), justify="right" if number else "left", no_wrap=True)
+            # Cells may break into lines between numbers, but not within one.
+            shown.add_column(Text(name), justify="right" if number else "left", min_width=_width(one.rows, number))
         for row in one.rows:
             shown.add_row(*map(Text, row))
         console.print(shown)
@@ -45,6 +46,11 @@ def print_explanation(found: Sequence[Explanation], console: Console, files: Seq
             console.print(Text(one.note, style="dim"))
     for file in files:
         console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
+
+
+def _width(rows: Sequence[Sequence[str]], column: int) -> int:
+    """Of a column's longest word."""
+    return max((len(word) for row in rows for word in row[column].split()), default=1)
 
 
 def title(found: Sequence[Explanation]) -> str:

@@ -60,9 +60,7 @@ def where(insides: Sequence[Inside]) -> str:
         f"matrices in {_named(kind)} ({_share(distance)})"
     )
     if not np.isfinite(drift).all() or not np.isfinite(added).any():
-        return (
-            f"Where: some layer's states are the same for all examples, and of its drift nothing is known; {weights}."
-        )
+        return f"Where: some layer's states are the same for all examples, so its drift is not known; {weights}."
     layer = int(np.nanargmax(added)) + 1
     if drift.max() < _NOTICED:
         return f"Where: in no layer have the states of earlier domains drifted to speak of; {weights}."
