@@ -16,7 +16,7 @@ from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
     from clbench.studies.layer_map_questions import Question
-    from clbench.studies.tickets import Tested
+    from clbench.studies.tickets import CorrectedAnswer
     from clbench.studies.verdict import Answer
 
 
@@ -297,7 +297,7 @@ def _workers(asked: int | None) -> int:
 
 def _tell(
     tables: Sequence[Any],
-    answers: Sequence[Answer | Question | Tested],
+    answers: Sequence[Answer | Question | CorrectedAnswer],
     files: Sequence[Path],
     as_json: bool,
     more: Sequence[str] = (),

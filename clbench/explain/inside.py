@@ -73,11 +73,11 @@ class Inside:
 
     def drift_of_earlier(self) -> np.ndarray:
         """(T - 1, L): the mean drift over the domains met before each experience but inception."""
-        return np.stack([self.drift[t - 1][self.earlier(t)].mean(axis=0) for t in range(1, len(self.met))])
+        return np.stack([known_mean(self.drift[t - 1][self.earlier(t)]) for t in range(1, len(self.met))])
 
     def arising_of_earlier(self) -> np.ndarray:
         """(T - 1, L): as :meth:`drift_of_earlier`, of what each layer itself adds."""
-        return np.stack([self.arising[t - 1][self.earlier(t)].mean(axis=0) for t in range(1, len(self.met))])
+        return np.stack([known_mean(self.arising[t - 1][self.earlier(t)]) for t in range(1, len(self.met))])
 
     def probe_loss(self) -> np.ndarray:
         """(T - 1, L): what a probe has lost since the domain was learned, the mean over the domains met before each
@@ -86,7 +86,7 @@ class Inside:
         rows = []
         for t in range(1, len(self.met)):
             known = [d for d in np.flatnonzero(self.earlier(t)) if not np.isnan(self.probes[t, d]).all()]
-            rows.append(np.mean([self.probes[learned[d], d] - self.probes[t, d] for d in known], axis=0))
+            rows.append(known_mean(np.stack([self.probes[learned[d], d] - self.probes[t, d] for d in known])))
         return np.stack(rows)
 
     def moved_layers(self) -> np.ndarray:
@@ -98,6 +98,18 @@ class Inside:
                 for moved in self.moved
             ]
         )
+
+
+def known_mean(values: np.ndarray) -> np.ndarray:
+    """The mean over the first axis of what is known; nan where nothing is.
+
+    >>> known_mean(np.array([[1.0, np.nan], [3.0, np.nan]])).tolist()
+    [2.0, nan]
+    """
+    count = np.isfinite(values).sum(axis=0)
+    total = np.where(np.isfinite(values), values, 0.0).sum(axis=0)
+    mean: np.ndarray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean
 
 
 def look_inside(run: Path, record: Record, data_dir: Path | None, limits: Limits, device: Device) -> Inside:

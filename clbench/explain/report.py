@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.explain.explanation import Explanation
-from clbench.explain.inside import Inside
+from clbench.explain.inside import Inside, known_mean
 from clbench.explain.sentences import sentences
 from clbench.explain.units import TOP, by_chance
 from clbench.explain.weights import KINDS, Place
@@ -37,7 +37,8 @@ def print_explanation(found: Sequence[Explanation], console: Console, files: Seq
         console.print(Text(one.caption, style="dim"))
         shown = Table(pad_edge=False)
         for number, name in enumerate(one.head):
-            shown.add_column(Text(name), justify="right" if number else "left", no_wrap=True)
+            # Cells may break into lines between numbers, but not within one.
+            shown.add_column(Text(name), justify="right" if number else "left", min_width=_width(one.rows, number))
         for row in one.rows:
             shown.add_row(*map(Text, row))
         console.print(shown)
@@ -45,6 +46,11 @@ def print_explanation(found: Sequence[Explanation], console: Console, files: Seq
             console.print(Text(one.note, style="dim"))
     for file in files:
         console.print(Text(f"  {file}", style="cyan"), soft_wrap=True)
+
+
+def _width(rows: Sequence[Sequence[str]], column: int) -> int:
+    """Of a column's longest word."""
+    return max((len(word) for row in rows for word in row[column].split()), default=1)
 
 
 def title(found: Sequence[Explanation]) -> str:
@@ -87,7 +93,7 @@ def grids(found: Sequence[Explanation]) -> list[Grid]:
         return []
     names = insides[0].experiences[1:]
     return [
-        Grid(caption, names, np.mean([values(one) for one in insides], axis=0).T, signed)
+        Grid(caption, names, known_mean(np.stack([values(one) for one in insides])).T, signed)
         for caption, values, signed in (
             ("drift (1 - CKA) of earlier domains", Inside.drift_of_earlier, False),
             ("drift that the layer itself adds", Inside.arising_of_earlier, False),

@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 
 from clbench.explain.explanation import Explanation
-from clbench.explain.inside import Inside
+from clbench.explain.inside import Inside, known_mean
 from clbench.explain.weights import Place
 from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import fixed, with_unit
@@ -50,16 +50,19 @@ def sentences(found: Sequence[Explanation]) -> list[str]:
 
 def where(insides: Sequence[Inside]) -> str:
     """In which layer drift arises, and where weights have moved most."""
-    drift = np.mean([one.drift_of_earlier().mean(axis=0) for one in insides], axis=0)
-    added = np.mean([one.arising_of_earlier().mean(axis=0) for one in insides], axis=0)
+    drift = known_mean(np.stack([known_mean(one.drift_of_earlier()) for one in insides]))
+    added = known_mean(np.stack([known_mean(one.arising_of_earlier()) for one in insides]))
     moved = np.mean([one.moved_layers().mean(axis=0) for one in insides], axis=0)
-    layer, most = int(np.nanargmax(added)) + 1, int(moved.argmax()) + 1
+    most = int(moved.argmax()) + 1
     kind, distance = _most_moved(insides)
     weights = (
         f"weights have moved most in layer {most} ({_share(moved[most - 1])} of their size an experience), and of all "
         f"matrices in {_named(kind)} ({_share(distance)})"
     )
-    if np.nanmax(drift) < _NOTICED:
+    if not np.isfinite(drift).all() or not np.isfinite(added).any():
+        return f"Where: some layer's states are the same for all examples, so its drift is not known; {weights}."
+    layer = int(np.nanargmax(added)) + 1
+    if drift.max() < _NOTICED:
         return f"Where: in no layer have the states of earlier domains drifted to speak of; {weights}."
     return (
         f"Where: the states of earlier domains drift (1 - CKA, mean over experiences) by {fixed(drift[0], 3)} in layer "
@@ -71,7 +74,8 @@ def where(insides: Sequence[Inside]) -> str:
 def _agreeing(insides: Sequence[Inside], layer: int) -> str:
     if len(insides) < 2:
         return ""
-    tops = [int(np.nanargmax(one.arising_of_earlier().mean(axis=0))) + 1 for one in insides]
+    added = [known_mean(one.arising_of_earlier()) for one in insides]
+    tops = [int(np.nanargmax(one)) + 1 for one in added if np.isfinite(one).any()]
     return f", so in {tops.count(layer)} of {len(tops)} seeds"
 
 

@@ -80,7 +80,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Tested:
+class CorrectedAnswer:
     """An answer, and its p-value with Holm's correction over the models that are held against the whole one.
 
     Attributes:
@@ -125,16 +125,16 @@ class Outcome:
         return {life["seed"]: float(life[figure]) for life in sorted(chosen, key=lambda life: life["seed"])}
 
     @property
-    def answers(self) -> list[Tested]:
+    def answers(self) -> list[CorrectedAnswer]:
         """Each sparser model against the whole one, on the seeds in which both began alike."""
-        found: list[Tested] = []
+        found: list[CorrectedAnswer] = []
         for question, figures, more in QUESTIONS:
             for figure in figures:
                 asked = [(model, self._answer(model, question, figure, more)) for model in SPARSER]
                 tests = [(said, self._p(model, figure)) for model, said in asked if said is not None]
                 known = [p for _, p in tests if p is not None]
                 corrected = iter(holm(known))
-                found += [Tested(said, p, None if p is None else next(corrected)) for said, p in tests]
+                found += [CorrectedAnswer(said, p, None if p is None else next(corrected)) for said, p in tests]
         return found
 
     def _answer(self, model: str, question: str, figure: str, more: bool) -> Answer | None:

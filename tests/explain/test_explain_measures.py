@@ -8,6 +8,7 @@ import torch
 
 from clbench.explain.cka import linear_cka
 from clbench.explain.forgotten import change_of, confusion, crossed
+from clbench.explain.inside import Inside
 from clbench.explain.probes import probe
 from clbench.explain.units import by_chance, most_active, overlap
 from clbench.explain.weights import Place, distances
@@ -147,3 +148,48 @@ def test_the_words_follow_from_the_intervals() -> None:
     assert both == "both, 40% of the loss is in the representation"
     assert verdict(Losses(around(0.1, 0.01), around(0.1, 0.01), nothing, nothing)) == "the representation"
     assert verdict(Losses(around(0.1, 0.05), around(0.05, 0.06), around(0.05, 0.06), nothing)) == "not decided"
+
+
+def made_up(drift: np.ndarray, arising: np.ndarray) -> Inside:
+    """Two experiences and two domains; the model forgets a tenth of the first one, and its probe nothing."""
+    layers = drift.shape[-1]
+    met = np.array([[True, False], [True, True]])
+    own = np.arange(100) < np.array([[80], [70]])
+    moved = {Place(layer, kind): 0.1 * layer for layer in range(1, layers + 1) for kind in ("all", "query")}
+    probes = np.stack([np.stack([np.full(layers, 0.8), np.full(layers, np.nan)]), np.full((2, layers), 0.8)])
+    seen = {"mnli": own, "snli": own}
+    probed = {name: np.broadcast_to(own[:1], own.shape) for name in seen}
+    shared = np.ones((2, 2, 2, layers))
+    return Inside(
+        ("mnli", "snli"), ("mnli", "snli"), met, drift, arising, probes, (moved,), shared, seen, seen, probed, 1.0
+    )
+
+
+def test_where_by_hand() -> None:
+    from clbench.explain.sentences import losses, where
+
+    drift = np.array([[[0.01, 0.2, 0.4], [0.9, 0.9, 0.9]]])
+    arising = np.array([[[0.01, 0.15, 0.05], [np.nan] * 3]])
+    one = made_up(drift, arising)
+    assert where([one]) == (
+        "Where: the states of earlier domains drift (1 - CKA, mean over experiences) by 0.010 in layer 1 and 0.400 in "
+        "layer 3; by itself layer 2 adds most (0.150), and weights have moved most in layer 3 (30.0% of their size an "
+        "experience), and of all matrices in layer 3's query (30.0%)."
+    )
+    other = made_up(drift, arising[:, :, ::-1])
+    # Means: 0.03, 0.15, 0.03; each of the two has its most in layer 2.
+    assert "by itself layer 2 adds most (0.150, so in 2 of 2 seeds)" in where([one, other])
+    lost = losses([one])
+    assert (lost.own.mean, lost.probe.mean, lost.head.mean) == pytest.approx((0.1, 0, 0.1))
+    # 10 of 100 lost: a mean of 0.1, a variance of 0.09, 1.96 sqrt(0.09 / 100) to either side.
+    assert lost.own.high == pytest.approx(0.1 + 1.959964 * 0.03)
+    assert losses([one, one, other]).own.count == 3  # over seeds
+
+
+def test_of_states_that_are_all_the_same_nothing_is_said() -> None:
+    from clbench.explain.sentences import where
+
+    unknown = np.full((1, 2, 2), np.nan)
+    assert where([made_up(unknown, unknown)]).startswith("Where: some layer's states are the same for all")
+    still = np.zeros((1, 2, 2))
+    assert "have the states of earlier domains drifted to speak of" in where([made_up(still, still)])
