@@ -359,7 +359,7 @@ def test_a_search_leaves_the_training_as_that_of_the_map_it_finds(deep: SmallBac
     (choice,) = told["choices"]
     assert same(found, made(with_map(choice["layers"]), deep, task))
     assert [one["pairs"] for one in choice["trials"]] == [12] * 4 + [24] * 2
-    trained, read = 4 * 12 + 2 * 24, 6 * 2 * len(task.validation_rows)
+    trained, read = 4 * 12 + 2 * 24, 6 * (1 + len(task.validation_rows))
     flops = (3 * trained + read) * encoder_flops(found.encoder.hf, length)
     assert told["choosing"] == {"examples": trained + read, "flops": flops}
 
