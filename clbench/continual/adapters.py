@@ -20,6 +20,7 @@ from clbench.continual.evaluation import put, standing_in
 from clbench.encoder.classifier import Classifier, hold_masks
 from clbench.encoder.head import head_parameters
 from clbench.encoder.optimization import optimizer
+from clbench.errors import UserError
 from clbench.schema.training import Training
 
 _NAME = "domain"
@@ -245,24 +246,24 @@ def _head(model: Classifier) -> Adapter:
 def answering(model: Classifier, adapters: Mapping[int, Adapter], scale: float) -> Iterator[None]:
     """Within it a model answers rows with their domain's adapter, whose product is added to its matrices in place.
 
-    A batch has rows of one domain, by its first. Rows of a domain without an adapter are answered with none.
+    The rows of a batch are answered domain by domain, those of a domain without an adapter with none.
 
     Args:
         model: with ``open``, which knows the domain of each row; an adapter in it adds nothing.
         adapters: by the domain's number.
+
+    Raises:
+        UserError: the model is evaluated as a copy in int8, whose matrices nothing can be added to.
     """
+    if getattr(model.config, "int8", False):
+        raise UserError("adapters that are kept apart cannot be evaluated in int8; leave the step quantize out.")
     matrices = {name: _weight(model, name) for name in adapted_matrices_of(adapters)}
     plain = {name: parameter.detach().clone() for name, parameter in matrices.items()}
     heads = {name: model.get_parameter(name).detach().clone() for name in head_parameters(model)}
-    now: list[int | None] = [None]
+    asked = model.forward
 
-    def choose(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        rows = inputs[0]
-        assert model.open is not None  # a task-incremental stream says which domain a row is of
-        number = int(model.open.groups[rows[:1]])
-        if now[0] == number:
-            return
-        now[0], adapter = number, adapters.get(number, {})
+    def put_in(number: int) -> None:
+        adapter = adapters.get(number, {})
         with torch.no_grad():
             for name, parameter in matrices.items():
                 parameter.copy_(plain[name])
@@ -271,12 +272,22 @@ def answering(model: Classifier, adapters: Mapping[int, Adapter], scale: float) 
         put(model, {name: adapter.get(f"head/{name}", value) for name, value in heads.items()})
         hold_masks(model)
 
-    handle = model.register_forward_pre_hook(choose)
+    def forward(rows: Tensor) -> Tensor:
+        assert model.open is not None  # a task-incremental stream says which domain a row is of
+        numbers = model.open.groups[rows].cpu()
+        places, said = [], []
+        for number in numbers.unique().tolist():
+            put_in(number)
+            places.append((numbers == number).nonzero().flatten())
+            said.append(asked(rows[places[-1].to(rows.device)]))
+        return torch.cat(said)[torch.cat(places).argsort().to(said[0].device)]
+
+    vars(model)["forward"] = forward
     try:
         with standing_in(model, heads):
             yield
     finally:
-        handle.remove()
+        del vars(model)["forward"]
         with torch.no_grad():
             for name, parameter in matrices.items():
                 parameter.copy_(plain[name])

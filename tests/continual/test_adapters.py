@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -271,6 +272,20 @@ def test_adapters_apart_answer_with_the_domains_own(world: Small, tmp_path: Path
         wanted = predict(by_hand, torch.from_numpy(world.tests[name]))
         torch.testing.assert_close(seen[-1][name], wanted, rtol=1e-4, atol=1e-5)
     assert points[0].held_bytes < points[1].held_bytes < points[2].held_bytes
+    # A batch may have rows of several domains, in any order.
+    adapters: dict[int, dict[str, Tensor]] = {}
+    for key, value in left.strategy.items():
+        number_of, _, part = key.partition("/")
+        adapters.setdefault(int(number_of), {})[part] = value
+    model.open = experiences[2].opened
+    rows = torch.from_numpy(np.concatenate(list(world.tests.values())))
+    mixed = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
+    with answering(model, adapters, form.alpha / form.rank):
+        said = predict(model, rows[mixed])
+    torch.testing.assert_close(said, torch.cat(list(seen[-1].values()))[mixed], rtol=1e-4, atol=1e-5)
+    assert same_weights(model, start)
+    assert "forward" not in vars(model)
+    model.open = experiences[0].opened
     with answering(model, {}, 1.0):
         torch.testing.assert_close(predict(model, torch.from_numpy(world.tests["mnli"])), seen[0]["mnli"])
 
@@ -291,3 +306,13 @@ def test_without_peft_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("clbench.runs.job.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs peft, which is not installed: pip install 'clbench\[peft\]'\."):
         make_job(RunSpec(model="finetune-6l", stream="nli-shift", strategy="lora"))
+
+
+def test_adapters_apart_refuse_int8(world: Small) -> None:
+    model = model_of(world)
+    model.config.int8 = True
+    with (
+        pytest.raises(UserError, match="cannot be evaluated in int8; leave the step quantize out"),
+        answering(model, {}, 1.0),
+    ):
+        pass

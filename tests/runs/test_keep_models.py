@@ -73,6 +73,25 @@ def test_the_models_kept_say_what_the_record_says(small_stream: Path, small_back
     assert names(tmp_path / "b") == []
 
 
+@pytest.mark.parametrize(
+    ("strategy", "settings"), [("ema", {"momentum": "0.5"}), ("interpolate", {}), ("lora", {}), ("olora", {})]
+)
+def test_the_models_kept_are_those_that_were_evaluated(
+    strategy: str, settings: dict[str, str], small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    """Of an average the average, and adapters are in the weights."""
+    changed = settings | {"training.epochs": "2", "training.learning_rate": "0.003"}
+    record = lived(small_stream, small_backbone, tmp_path, keep_models="every", strategy=strategy, settings=changed)
+    assert names(tmp_path) == NAMES
+    frame = record.predictions()
+    for number, name in enumerate(NAMES):
+        rows = frame[(frame.experience == min(number, 2)) & frame.final & (frame.domain == "snli")]
+        said = said_by_transformers(tmp_path / "models" / name, "snli")
+        np.testing.assert_array_equal(said, rows.predicted.to_numpy())
+    shapes = AutoModelForSequenceClassification.from_pretrained(tmp_path / "models" / "end").state_dict()
+    assert sum(value.numel() for value in shapes.values()) == record.cost.parameters
+
+
 class Killed(BaseException):
     pass
 

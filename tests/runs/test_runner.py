@@ -100,7 +100,10 @@ def test_a_recipes_backbone_stands_in_for_the_editions_own_and_yields_to_the_use
     assert job.backbone.name == str(small_backbone)
 
 
-@pytest.mark.parametrize("strategy", ["naive", "replay", "ewc", "lwf", "agem", "si", "joint", "cumulative"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["naive", "replay", "ewc", "lwf", "agem", "si", "joint", "cumulative", "derpp", "gem", "ema", "lora", "olora"],
+)
 def test_every_strategy_runs_to_the_end(
     strategy: str, small_stream: Path, small_backbone: Path, tmp_path: Path, inceptions: Path,
     monkeypatch: pytest.MonkeyPatch,

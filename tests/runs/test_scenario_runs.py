@@ -12,6 +12,7 @@ import pytest
 
 import clbench
 from clbench.cli.main import main
+from clbench.errors import UserError
 from clbench.record import Record, read_record
 from clbench.record.packing import Packed
 
@@ -98,6 +99,22 @@ def test_a_life_in_each_scenario(scenario: str, model: str, small_backbone: Path
         ValueError, match=r"points\.0\.predictions of .* should name classes that are told apart by then"
     ):
         Record.model_validate(forged)
+
+
+def test_adapters_apart_never_forget(small_backbone: Path, tmp_path: Path) -> None:
+    stream = own_stream(tmp_path, "task", small_backbone)
+    given: dict[str, Any] = {"strategy": "lora-apart", "backbone": str(small_backbone)}
+    settings = {"training.epochs": 2, "training.learning_rate": 0.003, "finetune.epochs": 1}
+    record = clbench.run("finetune-6l", stream, settings=settings, out=tmp_path / "run", **given)
+    matrix = record.accuracy_matrix().to_numpy()
+    for t in range(1, 3):
+        assert (matrix[t, :t] == matrix[t - 1, :t]).all()
+    assert record.figures["backward_transfer"] == 0
+    assert record.cost.parameters == sum_of_parameters(record.cost.depth, small_backbone, len(record.label_space))
+    held = [point.held_bytes or 0 for point in record.points if point.final]
+    assert held == sorted(held)
+    with pytest.raises(UserError, match="has no one model that answers for all domains; leave --keep-models out"):
+        clbench.run("finetune-6l", stream, settings=settings, out=tmp_path / "two", keep_models="end", **given)
 
 
 def sum_of_parameters(depth: int, backbone: Path, classes: int) -> int:
