@@ -20,6 +20,8 @@ COMMANDS = {
     "run": ("clbench.cli.run", "Compress a model, take it through a stream, write the record."),
     "compress": ("clbench.cli.compress", "Make a compressed model and write it as a checkpoint folder."),
     "push": ("clbench.cli.push", "Send a run's model, or a checkpoint's folder, to the Hugging Face hub."),
+    "export": ("clbench.cli.export", "Write a model as ONNX, and compare its predictions with the model's."),
+    "measure": ("clbench.cli.measure", "How fast a model answers on this machine: latency, memory, energy."),
     "show": ("clbench.cli.show", "Show a run's record again: matrix, figures, cost."),
     "explain": ("clbench.cli.explain", "Why a run forgets: drift, probes, weights by layer; which examples."),
     "runs": ("clbench.cli.runs", "The runs that there are, finished or not, with their settings."),

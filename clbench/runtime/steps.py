@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 from clbench.runtime import events
 
-# So often a training is told of at most, however long it is.
-MOST = 200
+# So often a training is told of at most, however long it is; and so many seconds lie between two times at least: some
+# trackers take a millisecond, as long as a step on a GPU.
+MOST, APART = 200, 0.2
 
 
 class StepFigures:
-    """Tells those who listen how a training goes, at most :data:`MOST` times, at even distances and at its last step.
+    """Tells those who listen how a training goes: at its first step, its last, and between them at most :data:`MOST`
+    times and once in :data:`APART` seconds.
 
     It asks for nothing that a device would have to be waited for: the loss is one that the loop has read anyway.
 
@@ -39,6 +42,7 @@ class StepFigures:
         self.every = -(-steps // MOST) or 1
         self.examples = 0
         self.began = time.perf_counter()
+        self.told = -math.inf
 
     def resume(self) -> None:
         """Training goes on after something else, such as an evaluation, whose time is not training's."""
@@ -54,7 +58,10 @@ class StepFigures:
         self.examples += examples
         if step % self.every and step != self.steps:
             return
-        seconds = time.perf_counter() - self.began
+        now = time.perf_counter()
+        if now - self.told < APART and step != self.steps:
+            return
+        self.told, seconds = now, now - self.began
         values = {"learning_rate": self.rate(), "examples_per_second": self.examples / max(seconds, 1e-9)}
         loss = self.loss()
         if loss is not None:

@@ -17,7 +17,7 @@ from clbench.encoder.optimization import Clipping
 from clbench.errors import UserError
 from clbench.record import Record
 from clbench.runs import tracking
-from clbench.runtime import events
+from clbench.runtime import events, steps
 from clbench.runtime.events import Event, listening
 from clbench.runtime.steps import MOST, StepFigures
 from clbench.schema import registry, tracker
@@ -75,6 +75,7 @@ def inceptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _environment(inceptions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLBENCH_CACHE", str(inceptions))
+    monkeypatch.setattr(steps, "APART", 0.0)  # the steps of a small model take a few milliseconds
     for name in (tracker.VARIABLE, tracker.GROUP, tracker.JOB, "FAILS"):
         monkeypatch.setenv(name, "")  # so that what a command leaves there is gone after the test
     (tmp_path / "lines.py").write_text(PLUGIN)
@@ -260,17 +261,32 @@ print(sorted(name for name in sys.modules if name.startswith("clbench.trackers")
     assert done.stdout == "set()\n[]\n"
 
 
-@pytest.mark.parametrize(("steps", "told"), [(1, 1), (7, 7), (200, 200), (201, 101), (1000, 200), (1001, 167)])
-def test_a_training_is_told_of_at_even_distances(steps: int, told: int) -> None:
+@pytest.mark.parametrize(("count", "told"), [(1, 1), (7, 7), (200, 200), (201, 101), (1000, 200), (1001, 167)])
+def test_a_training_is_told_of_at_even_distances(count: int, told: int) -> None:
     heard: list[Event] = []
-    figures = StepFigures("teach", steps, lambda: 0.5, lambda: 1e-4, experience=2, before=10)
+    figures = StepFigures("teach", count, lambda: 0.5, lambda: 1e-4, experience=2, before=10)
     with listening(heard.append):
-        for step in range(1, steps + 1):
+        for step in range(1, count + 1):
             figures.step(step, 4)
     assert len(heard) == told <= MOST
-    assert (heard[-1].step, heard[-1].experience, heard[-1].kind) == (10 + steps, 2, "training")
+    assert (heard[-1].step, heard[-1].experience, heard[-1].kind) == (10 + count, 2, "training")
     gaps = {one.step - other.step for one, other in zip(heard[1:-1], heard, strict=False)}  # type: ignore[operator]
     assert len(gaps) <= 1
+
+
+def test_fast_steps_are_told_of_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("clbench.runtime.steps.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(steps, "APART", 0.2)
+    heard: list[Event] = []
+    figures = StepFigures("teach", 100, lambda: 0.5, lambda: 1e-4)
+    with listening(heard.append):
+        for step in range(1, 101):
+            now[0] += 1 / 128
+            figures.step(step, 4)
+    # 26 steps of 1/128 s are the first to last 0.2 s.
+    assert [event.step for event in heard] == [1, 27, 53, 79, 100]
+    assert {event.figures["examples_per_second"] for event in heard} == {512.0}
 
 
 def test_the_rate_counts_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
