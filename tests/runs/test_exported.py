@@ -58,7 +58,9 @@ def test_every_test_example_is_compared(
             theirs.append(running.run(["logits"], {name: value.numpy() for name, value in given.items()})[0][0])
         one, other = np.array(ours), np.array(theirs)
         found = told["domains"][domain]
-        assert found["largest"] == pytest.approx(np.abs(one - other).max(), rel=0.2, abs=1e-6)
+        # int8 scales the activations of a whole batch alike, so that its error tells who else was in it.
+        rough = 0.05 if kind == "onnx" else 0.5
+        assert found["largest"] == pytest.approx(np.abs(one - other).max(), rel=rough, abs=2e-6)
         assert found["accuracy"] == pytest.approx((one.argmax(-1) == part.labels).mean())
         if kind == "onnx":
             assert found["largest"] < 1e-4
