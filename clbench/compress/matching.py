@@ -100,6 +100,11 @@ class Choice:
         return int(self.setting.taught.states.shape[1])
 
     @property
+    def epochs(self) -> int:
+        """Of the training that it chooses for."""
+        return self.setting.training.epochs
+
+    @property
     def pairs(self) -> int:
         return len(self.setting.task.train_rows)
 

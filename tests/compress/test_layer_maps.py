@@ -302,7 +302,7 @@ def test_the_record_has_attentions_mean_by_epoch(deep: SmallBackbone, task: Task
 class _Trials:
     """A choice whose trials say what they are told to."""
 
-    student, teacher, pairs = 2, 6, 800
+    student, teacher, pairs, epochs = 2, 6, 800, 4
 
     def __init__(self, score: Any) -> None:
         self.draw, self.score = np.random.default_rng(0), score
@@ -325,7 +325,7 @@ def test_half_of_the_maps_go_on_with_twice_the_pairs() -> None:
     """By hand: 8 maps on 100 pairs, the 4 with the largest layers on 200, 2 on 400: 14 trials."""
     trials = _Trials(lambda layers: (sum(layers) / 100, 0.0))
     chosen = Search(rule="search").choose(trials)  # type: ignore[arg-type]
-    assert [(pairs, epochs) for _, pairs, epochs in trials.tried] == [(100, 1)] * 8 + [(200, 1)] * 4 + [(400, 1)] * 2
+    assert [(pairs, epochs) for _, pairs, epochs in trials.tried] == [(100, 4)] * 8 + [(200, 4)] * 4 + [(400, 4)] * 2
     first = [layers for layers, *_ in trials.tried[:8]]
     assert first[:3] == [[1, 2], [2, 4], [5, 6]]
     ranked = sorted(first, key=lambda layers: (-sum(layers), first.index(layers)))
@@ -359,7 +359,7 @@ def test_a_search_leaves_the_training_as_that_of_the_map_it_finds(deep: SmallBac
     (choice,) = told["choices"]
     assert same(found, made(with_map(choice["layers"]), deep, task))
     assert [one["pairs"] for one in choice["trials"]] == [12] * 4 + [24] * 2
-    trained, read = 4 * 12 + 2 * 24, 6 * (1 + len(task.validation_rows))
+    trained, read = 3 * (4 * 12 + 2 * 24), 6 * (1 + len(task.validation_rows))
     flops = (3 * trained + read) * encoder_flops(found.encoder.hf, length)
     assert told["choosing"] == {"examples": trained + read, "flops": flops}
 

@@ -28,28 +28,30 @@ class Search(LayerMap):
         maps: that are tried: those of ``first``, ``skip`` and ``last``, and others drawn; all that there are, where
             these are fewer.
         share: of the training pairs, in the first round.
-        epochs: of each trial.
+        epochs: of each trial; null for as many as the step has. With fewer, a small encoder on a share of the pairs has
+            learned nothing yet that could tell maps apart.
     """
 
     rises: ClassVar[bool] = True
-    # With the settings as they are, the trials come to 3 epochs of the whole training set.
-    trainings: ClassVar[int] = 2
+    # With the settings as they are, the trials come to three times the training itself.
+    trainings: ClassVar[int] = 4
 
     rule: Literal["search"]
     maps: int = Field(default=8, ge=2, le=256)
     share: float = Field(default=0.125, gt=0, le=1)
-    epochs: int = Field(default=1, ge=1, le=100)
+    epochs: int | None = Field(default=None, ge=1, le=100)
 
     def quick(self) -> Self:
         return self.model_copy(update={"maps": 2})
 
     def choose(self, choice: Choice) -> list[int]:
+        epochs = choice.epochs if self.epochs is None else self.epochs
         left, share, trials = candidates(choice.draw, choice.student, choice.teacher, self.maps), self.share, []
         while len(left) > 1:
             places = choice.sample(max(1, round(min(1.0, share) * choice.pairs)))
             scored = []
             for number, layers in enumerate(left):
-                accuracy, loss = choice.trial(layers, places, self.epochs)
+                accuracy, loss = choice.trial(layers, places, epochs)
                 scored.append((-accuracy, loss, number))
                 trials.append({"layers": list(layers), "pairs": len(places), "balanced_accuracy": accuracy})
             best = sorted(scored)[: (len(left) + 1) // 2]
