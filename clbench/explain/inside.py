@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.explain.cka import aligned, centred, linear_cka
+from clbench.metrics.cka import aligned, centred, linear_cka
 from clbench.explain.material import Examples, Limits, model_in, models, open_examples
 from clbench.explain.probes import probe
 from clbench.explain.units import most_active, overlap

@@ -1,30 +1,8 @@
-"""How alike two layers' states are, and which layers of one network fit those of another."""
+"""Which layers of one network fit those of another, in order."""
 
 from __future__ import annotations
 
 import numpy as np
-
-
-def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """Linear centred kernel alignment of two sets of states of the same examples.
-
-    CKA(X, Y) = |Y' X|_F^2 / (|X' X|_F |Y' Y|_F), X and Y centred by column (Kornblith et al. 2019, arXiv:1905.00414,
-    section 3). It is 1 where Y is X turned and scaled, and does not ask for equal widths.
-
-    Args:
-        x, y: (P, A) and (P, B), a row an example.
-
-    Returns:
-        In [0, 1]; 0 where either side is the same for all examples.
-
-    >>> turned = np.array([[1.0, 2.0], [3.0, -1.0], [0.0, 5.0]]) @ np.array([[0.0, 2.0], [-2.0, 0.0]])
-    >>> round(linear_cka(np.array([[1.0, 2.0], [3.0, -1.0], [0.0, 5.0]]), turned), 12)
-    1.0
-    """
-    a, b = (np.asarray(one, dtype=np.float64) for one in (x, y))
-    a, b = a - a.mean(0), b - b.mean(0)
-    scale = float(np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))
-    return float(np.linalg.norm(b.T @ a) ** 2) / scale if scale > 0.0 else 0.0
 
 
 def best_rising_map(similarity: np.ndarray) -> list[int]:

@@ -28,7 +28,7 @@ from clbench.compress.steps.distill import layer_map
 from clbench.compress.task import Task
 from clbench.encoder.measure import encoder_flops
 from clbench.errors import UserError
-from clbench.metrics.similarity import linear_cka
+from clbench.metrics.cka import linear_cka
 from clbench.schema.layer_map import LAYER_MAPS, LayerMap
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.testing import layer_map_checks

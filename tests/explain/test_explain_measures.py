@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from clbench.explain.cka import linear_cka
+from clbench.metrics.cka import linear_cka
 from clbench.explain.forgotten import change_of, confusion, crossed
 from clbench.explain.inside import Inside
 from clbench.explain.probes import probe

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from clbench.metrics.similarity import best_rising_map, linear_cka
+from clbench.metrics.cka import aligned, centred
+from clbench.metrics.similarity import best_rising_map
 from clbench.schema.layer_map import LayerMap
 
 if TYPE_CHECKING:
@@ -37,16 +38,15 @@ class Similar(LayerMap):
 
     def choose(self, choice: Choice) -> list[int]:
         places = choice.sample(self.pairs)
-        mine, theirs = choice.student_states(places), choice.teacher_states(places)
-        found = np.array(
-            [
-                [linear_cka(mine[:, j], theirs[:, k]) for k in range(choice.teacher)]
-                for j in range(choice.student)
-            ]
-        )  # fmt: skip
+        mine, theirs = (
+            [centred(states[:, layer].astype(np.float64)) for layer in range(states.shape[1])]
+            for states in (choice.student_states(places), choice.teacher_states(places))
+        )
+        # Of states that are all the same nothing can be said: they fit nowhere better than elsewhere.
+        found = np.nan_to_num([[aligned(one, other) for other in theirs] for one in mine])
         m, n, count = choice.student, choice.teacher, len(places)
         # Of each two layers one product of their states, and of each layer one with itself.
-        a, b = mine.shape[2], theirs.shape[2]
+        a, b = mine[0].shape[1], theirs[0].shape[1]
         choice.count_flops(2 * count * (m * n * a * b + m * a * a + n * b * b))
         choice.tell(similarity=[[round(float(one), 4) for one in row] for row in found])
         return [layer + 1 for layer in best_rising_map(found)]
