@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 OPSET = 18
 KINDS = ("onnx", "onnx-int8")
-# Rows that onnxruntime reads at once where it is asked for all.
-_BATCH = 32
 
 
 def check_installed(*packages: str) -> None:
@@ -102,7 +100,7 @@ def write_int8(source: Path, path: Path) -> None:
         root.level = level
 
 
-def onnx_logits(path: Path, hf: PreTrainedModel, store: TokenStore, rows: np.ndarray, threads: int = 0) -> np.ndarray:
+def onnx_logits(path: Path, hf: PreTrainedModel, store: TokenStore, rows: np.ndarray, at_once: int = 32) -> np.ndarray:
     """The logits (N, C) of rows of a token store, in padded batches of like length.
 
     Args:
@@ -110,13 +108,15 @@ def onnx_logits(path: Path, hf: PreTrainedModel, store: TokenStore, rows: np.nda
         hf: says what inputs there are.
         store: with the rows, on the CPU.
         rows: int64 (N,).
+        at_once: rows a batch. In int8 the scale of what goes into a product is that of the whole batch, so that an
+            answer depends on the others in it: there 1, as on a device.
     """
-    running = session(path, threads)
+    running = session(path)
     names = {one.name for one in running.get_inputs()}
     order = np.argsort(store.lengths[rows], kind="stable")
     parts = []
-    for begin in range(0, len(rows), _BATCH):
-        given = inputs_of(hf, store, rows[order[begin : begin + _BATCH]])
+    for begin in range(0, len(rows), at_once):
+        given = inputs_of(hf, store, rows[order[begin : begin + at_once]])
         parts.append(running.run(["logits"], {name: value for name, value in given.items() if name in names})[0])
     return np.asarray(np.concatenate(parts)[np.argsort(order)])
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.metrics.cka import aligned, centred, linear_cka
 from clbench.explain.material import Examples, Limits, model_in, models, open_examples
 from clbench.explain.probes import probe
 from clbench.explain.units import most_active, overlap
 from clbench.explain.weights import Place, distances, places
+from clbench.metrics.cka import aligned, centred, linear_cka
 from clbench.record import Record
 from clbench.runs.snapshots import snapshot_folders
 from clbench.runtime import events

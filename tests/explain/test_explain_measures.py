@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from clbench.metrics.cka import linear_cka
 from clbench.explain.forgotten import change_of, confusion, crossed
 from clbench.explain.inside import Inside
 from clbench.explain.probes import probe
 from clbench.explain.units import by_chance, most_active, overlap
 from clbench.explain.weights import Place, distances
 from clbench.metrics import Interval
+from clbench.metrics.cka import linear_cka
 
 
 def hsic_form(x: np.ndarray, y: np.ndarray) -> float:

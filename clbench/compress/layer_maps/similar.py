@@ -38,15 +38,13 @@ class Similar(LayerMap):
 
     def choose(self, choice: Choice) -> list[int]:
         places = choice.sample(self.pairs)
-        mine, theirs = (
-            [centred(states[:, layer].astype(np.float64)) for layer in range(states.shape[1])]
-            for states in (choice.student_states(places), choice.teacher_states(places))
-        )
+        states = choice.student_states(places), choice.teacher_states(places)
+        mine, theirs = ([centred(one[:, layer].astype(np.float64)) for layer in range(one.shape[1])] for one in states)
         # Of states that are all the same nothing can be said: they fit nowhere better than elsewhere.
         found = np.nan_to_num([[aligned(one, other) for other in theirs] for one in mine])
         m, n, count = choice.student, choice.teacher, len(places)
         # Of each two layers one product of their states, and of each layer one with itself.
-        a, b = mine[0].shape[1], theirs[0].shape[1]
+        a, b = (one.shape[2] for one in states)
         choice.count_flops(2 * count * (m * n * a * b + m * a * a + n * b * b))
         choice.tell(similarity=[[round(float(one), 4) for one in row] for row in found])
         return [layer + 1 for layer in best_rising_map(found)]
