@@ -26,6 +26,8 @@ def centred(x: np.ndarray) -> np.ndarray:
 
     CKA does not see the scale, and products of float32 stay in range.
     """
+    # Of half precision what is no difference would be what little there is.
+    x = x.astype(np.float32) if x.dtype == np.float16 else x
     moved = x - x.mean(axis=0, dtype=np.float64).astype(x.dtype)
     size = float(np.linalg.norm(moved))
     # What rounding leaves of equal states is no difference between them.
