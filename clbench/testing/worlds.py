@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -121,9 +123,8 @@ def backbone_folder(layers: int, width: int) -> Path:
     from clbench.data.generators import generate
 
     folder = _folder()
-    tokenizer = BertWordPieceTokenizer(lowercase=True)
     pairs = generate("mnli", sizes=dict.fromkeys(SIZES, 200))["train"]
-    tokenizer.train_from_iterator([text for side in pairs.sides for text in side], vocab_size=400, show_progress=False)
+    tokenizer = BertWordPieceTokenizer(_vocabulary([text for side in pairs.sides for text in side]), lowercase=True)
     tokenizer.post_processor = BertProcessing(*[(one, tokenizer.token_to_id(one)) for one in ("[SEP]", "[CLS]")])
     tokenizer.save(str(folder / "tokenizer.json"))
     with torch.random.fork_rng():
@@ -135,6 +136,16 @@ def backbone_folder(layers: int, width: int) -> Path:
         )  # fmt: skip
         BertModel(config).save_pretrained(folder)
     return folder
+
+
+def _vocabulary(texts: Sequence[str], size: int = 400) -> dict[str, int]:
+    """The commonest words, and every character, which spell the others. To train a WordPiece would not do: of pairs
+    that are equally common, which comes first differs from process to process."""
+    counts = Counter(word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower()))
+    characters = sorted({character for word in counts for character in word})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{one}" for one in characters)]
+    words = sorted((word for word in counts if len(word) > 1), key=lambda word: (-counts[word], word))
+    return {piece: number for number, piece in enumerate([*pieces, *words[: size - len(pieces)]])}
 
 
 @cache

@@ -109,7 +109,8 @@ def test_an_installed_package_offers_pieces(tmp_path: Path, monkeypatch: pytest.
         ("raise SystemExit(7)", "cannot be imported: SystemExit: 7, line 1."),
         (
             "x = 1",
-            "offers no step, layer map, strategy, metric, source, task type or family of encoders; see CONTRIBUTING.",
+            "offers no step, layer map, strategy, metric, source, task type, family of encoders, tracker or executor; "
+            "see CONTRIBUTING.",
         ),
         (STEP.format("finetune"), "mine.py offers a step called 'finetune', but clbench has one of that name; "),
     ],

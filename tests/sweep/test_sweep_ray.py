@@ -24,8 +24,7 @@ ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 
 from clbench.sweep.executors.ray import Ray  # noqa: E402
-from clbench.testing import executor_checks  # noqa: E402
-from clbench.testing.executors import CHECKS  # noqa: E402
+from clbench.testing import check_executor  # noqa: E402
 
 
 class Machines:
@@ -54,25 +53,12 @@ class Machines:
             process.kill()
 
 
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    found = Machines(tmp_path_factory.mktemp("machines"), 3)
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    found = Machines(tmp_path / "machines", 3)
     yield found
     ray.shutdown()
     found.cluster.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def _apart() -> Iterator[None]:
-    """No test leaves this process in the cluster."""
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=[check.__name__ for check in CHECKS])
-def test_battery(machines: Machines, number: int) -> None:
-    options = ["--ray", machines.address, "--workers", "2"]
-    executor_checks(lambda: Ray(2, machines.address), options)[number]()
 
 
 def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State]:
@@ -80,14 +66,6 @@ def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State
     with executor as pool:
         pool.open(plan, units.SweepPaths.of(base))
         return plan, run_units(pool, plan, pool.pass_time())
-
-
-def test_another_version_is_refused(
-    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clbench.sweep.remote.__version__", "0.0.0")
-    with pytest.raises(UserError, match=r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"):
-        carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
 
 
 def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> None:
@@ -104,14 +82,29 @@ def test_an_address_of_another_form(address: str) -> None:
         assert Ray.of(1, None, 1).address == "auto"
 
 
-def test_a_machine_that_is_lost_costs_its_units_alone(
+def test_three_machines(
+    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One test, since it would take each of the processes that run tests three machines of its own to share it out."""
+    check_executor(lambda: Ray(2, machines.address), ["--ray", machines.address, "--workers", "2"])
+    ray.shutdown()
+    with monkeypatch.context() as older:
+        older.setattr("clbench.sweep.remote.__version__", "0.0.0")
+        said = r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"
+        with pytest.raises(UserError, match=said):
+            carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
+    ray.shutdown()
+    a_machine_that_is_lost_costs_its_units_alone(machines, sweep_file, tmp_path, monkeypatch)
+
+
+def a_machine_that_is_lost_costs_its_units_alone(
     machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = sweep_file(strategies=["naive", "replay"])
     killed: list[str] = []
 
     def kill(event: Event) -> None:
-        # The third run that begins: by then there is something to lose.
+        # The first run that begins: by then there are inceptions to lose.
         if event.kind == "start" and " on small, " in event.task and not killed:
             killed.append(event.task)
             machines.end(2)
