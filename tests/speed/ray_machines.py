@@ -116,7 +116,11 @@ def timed(command: list[str], cache: Path, log: Path) -> tuple[float, dict[str, 
     seconds = time.perf_counter() - began
     if found.returncode:
         print(f"exit code {found.returncode}: {log.read_text()}")
-    return seconds, json.loads(found.stdout or b"{}")
+    try:
+        return seconds, json.loads(found.stdout or b"{}")
+    except ValueError:
+        print(f"this is no JSON: {found.stdout[:500]!r}")
+        return seconds, {}
 
 
 def main() -> None:
@@ -125,6 +129,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=400, help="to train on, a domain")
     parser.add_argument("--kill", action="store_true")
     given = parser.parse_args()
+    # Ray's token lies in the home directory, which these machines share, and each would write its own.
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     with ExitStack() as stack:
         # Not below /tmp, which every machine has of its own.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp")))

@@ -69,7 +69,9 @@ def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State
 
 
 def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> None:
-    with pytest.raises(UserError, match=r"^--address 127\.0\.0\.1:1: no Ray cluster answers there"):
+    with pytest.raises(
+        UserError, match=r"^--address 127\.0\.0\.1:1: no Ray cluster answers there, or not without its token"
+    ):
         Ray(None, "127.0.0.1:1").__enter__()
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import os
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -108,6 +109,9 @@ class Ray(Executor):
     def __enter__(self) -> Self:
         import ray
 
+        # What Ray prints of machines that are lost would stand in the way of what scripts read.
+        self.aside = redirect_stdout(sys.stderr)
+        self.aside.__enter__()
         # Its own sentences come as exceptions; a task's output is no business of the terminal.
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -118,9 +122,10 @@ class Ray(Executor):
                 _reach(self.address)
                 ray.init(self.address, **options)
         except (OSError, ValueError, RuntimeError) as error:
+            self.aside.__exit__(None, None, None)
             raise UserError(
-                f"--address {self.address}: no Ray cluster answers there ({first_line(error)}); start one with "
-                "'ray start --head', or give local for this machine alone."
+                f"--address {self.address}: no Ray cluster answers there, or not without its token "
+                f"({first_line(error)}); start one with 'ray start --head', or give local for this machine alone."
             ) from error
         return self
 
@@ -131,6 +136,7 @@ class Ray(Executor):
             with suppress(Exception):  # a task that has ended meanwhile, a machine that is gone
                 ray.cancel(started.task, force=True)
         ray.shutdown()
+        self.aside.__exit__(None, None, None)
 
     def warm(self) -> None:
         import ray
