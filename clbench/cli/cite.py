@@ -17,10 +17,10 @@ def command(runs: tuple[Path, ...], out: Path | None) -> None:
     """
     from clbench.record import read_record
     from clbench.record.bibtex import bibtex
-    from clbench.runs.folders import find_runs
+    from clbench.runs.folders import finished_runs
     from clbench.storage.writing import write_whole
 
-    files = list(dict.fromkeys(file.resolve() for run in runs for file in find_runs(run)[0]))
+    files = finished_runs(runs)
     # Figures are no matter here.
     text = bibtex([read_record(file, check=False) for file in files])
     if out is None:

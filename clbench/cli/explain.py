@@ -77,11 +77,11 @@ def _chosen(runs: Sequence[Path], seeds: str | None) -> list[tuple[Path, Record]
     """The finished runs that are meant, each once."""
     from clbench.errors import UserError
     from clbench.record import read_record
-    from clbench.runs.folders import find_runs
+    from clbench.runs.folders import finished_runs
     from clbench.runs.runner import parse_seeds
 
     wanted = None if seeds is None else parse_seeds(seeds)
-    files = list(dict.fromkeys(file.resolve() for run in runs for file in find_runs(run)[0]))
+    files = finished_runs(runs)
     found = [(file.parent, read_record(file)) for file in files]
     found = [(run, record) for run, record in found if wanted is None or record.configuration.seed in wanted]
     if not found:

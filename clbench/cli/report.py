@@ -20,10 +20,10 @@ def command(runs: tuple[Path, ...], out: Path, no_check: bool) -> None:
     """
     from clbench.compare.run_report import run_report
     from clbench.record import grouped, read_record
-    from clbench.runs.folders import find_runs
+    from clbench.runs.folders import finished_runs
     from clbench.runtime.console import progress
 
-    files = list(dict.fromkeys(file.resolve() for run in runs for file in find_runs(run)[0]))
+    files = finished_runs(runs)
     with progress(quiet=False) as bars:
         task = bars.add_task("read the records", total=None)
         records = [read_record(file, check=not no_check) for file in files]

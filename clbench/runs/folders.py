@@ -88,6 +88,16 @@ def has_lived(folder: Path) -> bool:
     return any((folder / CHECKPOINTS).glob("experience-*.safetensors"))
 
 
+def finished_runs(places: Sequence[Path]) -> list[Path]:
+    """The records that a user means by ``places``, see :func:`find_runs`, each once, in the order given.
+
+    Raises:
+        UserError: nothing is in one of them.
+    """
+    # dict, not set: what is named twice is read once.
+    return list(dict.fromkeys(file.resolve() for place in places for file in find_runs(place)[0]))
+
+
 def find_runs(place: Path) -> tuple[list[Path], list[Unfinished]]:
     """The records and the unfinished runs that a user means by ``place``: a record, a run's folder, or a folder of runs
     (seeds, a track, all of ``runs/``); in the order of their names.

@@ -19,7 +19,7 @@ from clbench.sweep.workload import PassTime
 
 
 @dataclass(frozen=True)
-class Over:
+class UnitEnd:
     """How a unit ended, and what that means for others.
 
     Attributes:
@@ -99,9 +99,9 @@ class Executor(ABC):
         """Begin the plan's unit number ``place``, whose needs are done; None where there is no room at the moment."""
 
     @abstractmethod
-    def end(self, place: int, future: Future[Any]) -> Over:
+    def end(self, place: int, future: Future[Any]) -> UnitEnd:
         """How the unit whose future is done ended; what it made is where :attr:`Run.folder` says, and its room free."""
 
-    def over(self, place: int) -> None:
+    def release(self, place: int) -> None:
         """Nobody needs the entries of the plan's unit number ``place`` any more."""
         return None

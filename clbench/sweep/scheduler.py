@@ -135,13 +135,14 @@ class _Scheduler:
                     self._ready(follower)
             for before in {place, *self.plan.units[place].needs}:
                 if all(self._is_over(follower) for follower in self.followers[before]):
-                    self.executor.over(before)
+                    self.executor.release(before)
         elif over.again and self.tries[place] < _TRIES:
             self.blocked[place] = set()
             self._ready(place)
         else:
             self._fail(place, over.ended.sentence)
-        self._redo(over.lost)
+        if over.lost:
+            self._redo(over.lost)
 
     def _ready(self, place: int) -> None:
         if not self.blocked[place]:

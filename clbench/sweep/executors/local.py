@@ -19,7 +19,7 @@ from clbench.errors import UserError
 from clbench.runtime.device import usual_workers, visible_gpus
 from clbench.runtime.pool import context
 from clbench.runtime.pool import workers as spawned
-from clbench.sweep.executor import Executor, Over
+from clbench.sweep.executor import Executor, UnitEnd
 from clbench.sweep.plan import SweepPlan, Unit
 from clbench.sweep.units import Ended, SweepPaths, do_unit, enter, time_pass, warm_up
 from clbench.sweep.workload import PassTime, Workload
@@ -97,7 +97,7 @@ class Local(Executor):
         self._share_threads()
         return future
 
-    def end(self, place: int, future: Future[Any]) -> Over:
+    def end(self, place: int, future: Future[Any]) -> UnitEnd:
         worker = next(one for one in self.workers if one.future is future)
         try:
             ended = future.result()
@@ -105,7 +105,7 @@ class Local(Executor):
             ended = Ended("its process was killed, or ran out of memory.")
         worker.free()
         self._share_threads()
-        return Over(ended)
+        return UnitEnd(ended)
 
     def _share_threads(self) -> None:
         """While there is not enough to do for all, those that work take the others' threads; no result tells."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from clbench.errors import UserError, first_line, short
-from clbench.sweep.executor import Executor, Over
+from clbench.sweep.executor import Executor, UnitEnd
 from clbench.sweep.plan import SweepPlan, Unit
 from clbench.sweep.remote import (
     BACKBONES,
@@ -208,7 +208,7 @@ class Ray(Executor):
         future: Future[Any] = task.future()
         return future
 
-    def end(self, place: int, future: Future[Any]) -> Over:
+    def end(self, place: int, future: Future[Any]) -> UnitEnd:
         started, unit = self.started.pop(place), self.plan.units[place]
         if started.node in self.nodes:
             self.nodes[started.node].busy.discard(place)
@@ -226,16 +226,16 @@ class Ray(Executor):
             # A full disk: it would refuse whatever came next.
             host = self.nodes[started.node].machine.host
             note = f"machine {host} is left out from now on: {ended.sentence}"
-            return Over(ended, again=True, lost=self._forget(started.node), note=note)
+            return UnitEnd(ended, again=True, lost=self._forget(started.node), note=note)
         if ended.sentence is None:
             self.made[place] = started.node, started.content, returned.entries
-        return Over(ended)
+        return UnitEnd(ended)
 
-    def over(self, place: int) -> None:
+    def release(self, place: int) -> None:
         # Ray frees what nobody refers to.
         self.made.pop(place, None)
 
-    def _lost(self, key: str, error: Exception) -> Over:
+    def _lost(self, key: str, error: Exception) -> UnitEnd:
         """A task's process has died, or its machine has."""
         import ray
 
@@ -244,11 +244,11 @@ class Ray(Executor):
             told = f"machine {self.nodes[key].machine.host} is gone" if key in self.nodes else ""
             lost = self._forget(key)
             if not self.nodes:
-                return Over(Ended("all machines of the Ray cluster are gone."))
-            return Over(Ended("its machine is gone."), again=True, lost=lost, note=f"{told}." if told else "")
+                return UnitEnd(Ended("all machines of the Ray cluster are gone."))
+            return UnitEnd(Ended("its machine is gone."), again=True, lost=lost, note=f"{told}." if told else "")
         again = isinstance(error, ray.exceptions.RayError) and not isinstance(error, ray.exceptions.RayTaskError)
         sentence = "its process was killed, or ran out of memory." if again else f"{_reason(error)}."
-        return Over(Ended(sentence), again=again)
+        return UnitEnd(Ended(sentence), again=again)
 
     def _forget(self, key: str) -> Sequence[int]:
         """Give a machine nothing more; the units whose entries went with it."""
@@ -273,8 +273,8 @@ class Ray(Executor):
 
     def _given(self, unit: Unit) -> tuple[Any, dict[Entry, Any], list[tuple[list[Entry], Any]]]:
         """A unit's kit, what this machine has put down for it, and the entries of the units that it needs."""
-        _, kit, job = self._kit(unit)
-        mine = [(DATA, self._kit(unit)[0].data)]
+        bare, kit, job = self._kit(unit)
+        mine = [(DATA, bare.data)]
         mine += [(BACKBONES, backbone.digest) for backbone in (job.backbone, *job.teachers)]
         mine += [(entry.kind, entry.key) for entry in job.plan(unit.seed).artifacts]
         here = {entry: self.put[entry] for entry in mine if self._put(entry, job)}
@@ -287,9 +287,6 @@ class Ray(Executor):
         key = unit.spec.model_dump_json()
         if key not in self.kits:
             kit, job = kit_of(unit)
-            self._put((DATA, kit.data), job)
-            for backbone in (job.backbone, *job.teachers):
-                self._put((BACKBONES, backbone.digest), job)
             self.kits[key] = kit, ray.put(kit), job
         return self.kits[key]
 
