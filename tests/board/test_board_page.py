@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any
 
 import pytest
 from board_worlds import submission
-from playwright.sync_api import Browser, Page, sync_playwright
+from browsing import chromium, until
+from playwright.sync_api import Browser, Page
 
 from clbench.board import standings
 from clbench.board.render import build, page, read_all
@@ -26,14 +25,8 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail("the board's page is tested in Chromium, which is missing; install it: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, as whom containers run.
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
@@ -152,14 +145,14 @@ def test_sorting_is_right_and_told(opened: Open, board: Path) -> None:
         assert tab.locator(".board thead th[aria-sort=ascending], .board thead th[aria-sort=descending]").count() == 1
     tab.get_by_role("button", name="submission").click()
     assert names(tab) == sorted(start)
-    tab.wait_for_function("document.getElementById('live').textContent.includes('ascending')")
+    until(tab, "document.getElementById('live').textContent.includes('ascending')")
 
 
 def test_filters(opened: Open, board: Path) -> None:
     tab = opened(board)
     tab.get_by_label("Filter").fill("TWIN")
     assert sorted(names(tab)) == ["twin-a", "twin-b"]
-    tab.wait_for_function("document.getElementById('live').textContent === '2 of 5 submissions shown.'")
+    until(tab, "document.getElementById('live').textContent === '2 of 5 submissions shown.'")
     tab.get_by_label("Filter").fill("twin kd-6l person")
     assert sorted(names(tab)) == ["twin-a", "twin-b"]
     tab.get_by_label("Filter").fill("nobody")
@@ -175,9 +168,9 @@ def test_rows_that_are_chosen_are_the_curves(opened: Open, board: Path) -> None:
     drawn(tab, "curves")
     assert lines(tab, "curves") == 3
     tab.get_by_label("compare tiny").check()
-    tab.wait_for_function("document.querySelectorAll('[aria-labelledby=curves] svg .mark-line path').length === 4")
+    until(tab, "document.querySelectorAll('[aria-labelledby=curves] svg .mark-line path').length === 4")
     tab.get_by_label("compare big-12l").uncheck()
-    tab.wait_for_function("document.querySelectorAll('[aria-labelledby=curves] svg .mark-line path').length === 3")
+    until(tab, "document.querySelectorAll('[aria-labelledby=curves] svg .mark-line path').length === 3")
     listed = tab.locator("section[aria-labelledby=curves] .picked-list li").all_inner_texts()
     assert set(listed) == {"twin-a", "twin-b", "tiny"}
     described = tab.locator("section[aria-labelledby=curves] [role=img]").get_attribute("aria-label")
@@ -185,7 +178,7 @@ def test_rows_that_are_chosen_are_the_curves(opened: Open, board: Path) -> None:
     assert "tiny" in described
     tab.get_by_label(re.compile("^of ")).select_option("beta")
     # A domain's points before its training are hollow: one of the three for each line.
-    tab.wait_for_function("document.querySelectorAll('[aria-labelledby=curves] svg .mark-symbol path').length === 9")
+    until(tab, "document.querySelectorAll('[aria-labelledby=curves] svg .mark-symbol path').length === 9")
     point = tab.locator("section[aria-labelledby=curves] svg .mark-symbol path").first
     point.hover(force=True)  # another point may lie on it
     tip = tab.locator("#vg-tooltip-element.visible")
@@ -240,7 +233,7 @@ def test_a_submissions_page(opened: Open, board: Path, submissions: Path) -> Non
     # alpha and beta (trained next) are solid all along, gamma is dashed first, delta always; and the mean.
     assert lines(tab, "curve") == 1 + 1 + 2 + 1 + 1
     tab.get_by_role("button", name="Copy: Run it again").click()
-    tab.wait_for_function("/Copied|Selected/.test(document.getElementById('live').textContent)")
+    until(tab, "/Copied|Selected/.test(document.getElementById('live').textContent)")
 
 
 def test_warnings_are_a_mark_in_the_table_and_sentences_on_the_page(opened: Open, tmp_path: Path) -> None:
@@ -268,23 +261,23 @@ def test_warnings_are_a_mark_in_the_table_and_sentences_on_the_page(opened: Open
 def test_routes(opened: Open, board: Path) -> None:
     tab = opened(board)
     tab.locator("nav").get_by_text("replay", exact=True).click()
-    tab.wait_for_function("document.title.startsWith('greek.embedded.replay')")
+    until(tab, "document.title.startsWith('greek.embedded.replay')")
     assert names(tab) == ["one-seed"]
     assert tab.locator("nav a[aria-current=page]").inner_text() == "replay"
     assert tab.evaluate("document.activeElement.tagName") == "H1"
     tab.locator(".board").get_by_role("link", name="one-seed").click()
-    tab.wait_for_function("document.querySelector('h1').textContent === 'one-seed'")
+    until(tab, "document.querySelector('h1').textContent === 'one-seed'")
     assert "±" not in tab.locator(".heat").inner_text()
     tab.go_back()
-    tab.wait_for_function("document.title.startsWith('greek.embedded.replay')")
+    until(tab, "document.title.startsWith('greek.embedded.replay')")
     for route, shown in (
         ("#/submission/nobody", "No such submission"),
         ("#/submission/%E0%A4%A", "No such submission"),
     ):
         tab.evaluate(f"location.hash = {json.dumps(route)}")
-        tab.wait_for_function(f"document.querySelector('h1').textContent === {json.dumps(shown)}")
+        until(tab, f"document.querySelector('h1').textContent === {json.dumps(shown)}")
     tab.evaluate("location.hash = '#/track/nothing'")
-    tab.wait_for_function("document.querySelector('h1').textContent.includes('naive')")
+    until(tab, "document.querySelector('h1').textContent.includes('naive')")
 
 
 def test_hostile_strings_do_not_run(opened: Open, hostile: Path) -> None:
@@ -297,7 +290,7 @@ def test_hostile_strings_do_not_run(opened: Open, hostile: Path) -> None:
         tab.mouse.move(1, 1)
     assert HOSTILE in tab.locator(".board").inner_text()
     tab.evaluate("location.hash = '#/submission/hostile'")
-    tab.wait_for_function("document.querySelector('h1').textContent === 'hostile'")
+    until(tab, "document.querySelector('h1').textContent === 'hostile'")
     drawn(tab, "curve")
     card = tab.locator("section[aria-labelledby=card]").inner_text()
     assert card.count(HOSTILE) >= 7
@@ -444,7 +437,7 @@ def test_everything_by_keyboard(opened: Open, board: Path) -> None:
     assert tab.evaluate("document.activeElement.checked") != before
     tab_until(lambda: focused() == "twin-b")
     tab.keyboard.press("Enter")
-    tab.wait_for_function("document.querySelector('h1').textContent === 'twin-b'")
+    until(tab, "document.querySelector('h1').textContent === 'twin-b'")
     assert tab.evaluate("document.activeElement.tagName") == "H1"
 
 
@@ -465,7 +458,7 @@ def test_a_screen_reader_finds_names(opened: Open, board: Path) -> None:
     ):
         assert said in tree, said
     tab.evaluate("location.hash = '#/submission/twin-a'")
-    tab.wait_for_function("document.querySelector('h1').textContent === 'twin-a'")
+    until(tab, "document.querySelector('h1').textContent === 'twin-a'")
     tree = tab.locator("body").aria_snapshot()
     for said in (
         'table "accuracy in % on each domain',
@@ -530,7 +523,7 @@ def test_names_leave_out_what_their_track_says(opened: Open, long_names: Path) -
     drawn(tab, "curves")
     assert not any("greek" in text and "kd-6l" not in text for text in tab.locator(".picked-list li").all_inner_texts())
     link.click()
-    tab.wait_for_function("document.querySelector('h1').textContent === 'finetune-12l.greek.naive'")
+    until(tab, "document.querySelector('h1').textContent === 'finetune-12l.greek.naive'")
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280, 1600])
@@ -540,7 +533,7 @@ def test_tables_fit_or_say_that_they_go_on(opened: Open, long_names: Path, width
     tab = opened(long_names, width=width)
     shade = "getComputedStyle(document.querySelector('.scroller:has(.board)'), '::after').opacity"
     assert scrolls(tab, ".board") == (width < 1280)
-    tab.wait_for_function(f"{shade} === '{int(width < 1280)}'")
+    until(tab, f"{shade} === '{int(width < 1280)}'")
     row = tab.locator(".board tbody:not(.floor) tr").first
     seen = tab.locator(".board").evaluate("(box) => box.getBoundingClientRect().right")
     cells = [cell.bounding_box() for cell in row.locator("td").all()]
@@ -548,7 +541,7 @@ def test_tables_fit_or_say_that_they_go_on(opened: Open, long_names: Path, width
     assert sum(cell is not None and cell["x"] + cell["width"] <= seen for cell in cells[2:]) >= 2
     for end in ("box.scrollWidth", "0"):
         tab.locator(".board").evaluate(f"(box) => {{ box.scrollLeft = {end}; }}")
-        tab.wait_for_function(f"{shade} === '{int(width < 1280 and end == '0')}'")
+        until(tab, f"{shade} === '{int(width < 1280 and end == '0')}'")
         before = tab.locator(".scroller:has(.board)").get_attribute("data-before") is not None
         assert before == (width < 1280 and end != "0")
 
@@ -610,10 +603,10 @@ def test_a_name_in_the_legend_brings_its_line_forward(opened: Open, board: Path)
         return sorted(path.get_attribute("opacity") or "1" for path in paths.all())
 
     tab.locator("section[aria-labelledby=curves] .picked-list li").first.hover()
-    tab.wait_for_function("document.querySelector('[aria-labelledby=curves] svg .mark-line path[opacity=\"0.15\"]')")
+    until(tab, "document.querySelector('[aria-labelledby=curves] svg .mark-line path[opacity=\"0.15\"]')")
     assert opacities() == ["0.15", "0.15", "1"]
     tab.mouse.move(1, 1)
-    tab.wait_for_function("!document.querySelector('[aria-labelledby=curves] svg .mark-line path[opacity=\"0.15\"]')")
+    until(tab, "!document.querySelector('[aria-labelledby=curves] svg .mark-line path[opacity=\"0.15\"]')")
 
 
 def test_of_twelve_domains_six_are_in_colour(opened: Open, board: Path, tmp_path: Path) -> None:
@@ -649,7 +642,7 @@ def test_of_twelve_domains_six_are_in_colour(opened: Open, board: Path, tmp_path
 
     assert colours() == 6
     tab.get_by_role("button", name="alpha-2").click()
-    tab.wait_for_function("document.getElementById('live').textContent.startsWith('At most 6')")
+    until(tab, "document.getElementById('live').textContent.startsWith('At most 6')")
     tab.get_by_role("button", name="beta-0").click()
     assert pressed.count() == 5
     tab.get_by_role("button", name="alpha-2").click()

@@ -172,7 +172,9 @@ def test_every_scenario_pruned_and_quantised(scenario: str, model: str, small_ba
     record = lived(stream, small_backbone, tmp_path / "run", model=model)
     inside = looked_into(tmp_path / "run").inside
     assert inside is not None
-    assert inside.agreement == 1
+    # int8 rounds what layers are given: the last digit of a sum, another one in other batches, can become a step of
+    # 1/127, and an example on the edge gets another class. In full precision none has been seen to.
+    assert inside.agreement >= (0.99 if model.endswith("int8") else 1)
     assert np.isfinite(inside.drift).all()
     # Only classes that come later keep the model from saying what it would say of a domain's own classes.
     alike = all((inside.own[name] == inside.within[name]).all() for name in record.domains)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import chromium, until
 from compare_worlds import life_of
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from clbench.plots import overlay, overlay_page
 from clbench.plots.page import Table
@@ -17,14 +16,8 @@ from clbench.plots.page import Table
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail("pages are tested in Chromium, which is missing; install it: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, as whom containers run.
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +48,7 @@ def test_the_page_never_scrolls_sideways_and_tables_say_that_they_go_on(
     shade = "getComputedStyle(document.querySelector('.scroller'), '::{}').opacity"
     assert [tab.evaluate(shade.format(end)) for end in ("before", "after")] == ["0", "1"]
     tab.evaluate("document.querySelector('.wide').scrollLeft = 100000")
-    tab.wait_for_function(f"{shade.format('after')} === '0' && {shade.format('before')} === '1'")
+    until(tab, f"{shade.format('after')} === '0' && {shade.format('before')} === '1'")
 
 
 def test_six_of_nine_models_are_in_colour_and_pointing_brings_one_forward(browser: Browser, nine: Path) -> None:
@@ -71,12 +64,12 @@ def test_six_of_nine_models_are_in_colour_and_pointing_brings_one_forward(browse
     assert len({colour for colour, _ in strokes()}) == 6 + 1
     faded = tab.locator(".models input:not(:checked)").first
     faded.locator("xpath=..").hover()
-    tab.wait_for_function("document.querySelectorAll('#chart svg .mark-line path[stroke-width=\"3.5\"]').length === 1")
+    until(tab, "document.querySelectorAll('#chart svg .mark-line path[stroke-width=\"3.5\"]').length === 1")
     tab.mouse.move(1, 1)
-    tab.wait_for_function("document.querySelectorAll('#chart svg .mark-line path[stroke-width=\"3.5\"]').length === 0")
+    until(tab, "document.querySelectorAll('#chart svg .mark-line path[stroke-width=\"3.5\"]').length === 0")
     tab.get_by_label("show the others in grey").uncheck()
-    tab.wait_for_function("document.querySelectorAll('#chart svg .mark-line path').length === 7")
+    until(tab, "document.querySelectorAll('#chart svg .mark-line path').length === 7")
     tab.get_by_role("button", name="all").click()
-    tab.wait_for_function("document.querySelectorAll('#chart svg .mark-line path').length === 10")
+    until(tab, "document.querySelectorAll('#chart svg .mark-line path').length === 10")
     tab.get_by_role("button", name="none").click()
-    tab.wait_for_function("document.querySelectorAll('#chart svg .mark-line path').length === 1")
+    until(tab, "document.querySelectorAll('#chart svg .mark-line path').length === 1")

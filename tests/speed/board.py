@@ -101,7 +101,7 @@ def look(page: Path) -> None:
         took = 1000 * (time.perf_counter() - began)
         print(f"first table: {took:,.0f} ms, {tab.locator('.board tbody tr').count() - 1} rows")
         tab.evaluate("document.querySelector('#pareto').scrollIntoView()")
-        tab.wait_for_function("document.querySelectorAll('.chart[data-state=drawn]').length === 2")
+        tab.locator(".chart[data-state=drawn]").nth(1).wait_for()
         print(f"both charts: {1000 * (time.perf_counter() - began):,.0f} ms after opening")
         took = tab.evaluate(
             """async () => {
