@@ -12,12 +12,10 @@ from pydantic import Field, model_validator
 
 from clbench.metrics import (
     Life,
-    accuracy,
-    balanced_accuracy,
     calibration_error,
+    class_scores,
     figures,
     intransigence,
-    macro_f1,
     metrics,
     recalls,
 )
@@ -170,13 +168,7 @@ class Record(Part):
         gold = {domain.name: domain.gold.array() for domain in self.data}
         random = [domain.random.accuracy for domain in self.data if domain.random is not None]
         scores = np.array(
-            [
-                [
-                    (accuracy(gold[n], found), balanced_accuracy(gold[n], found), macro_f1(gold[n], found))
-                    for n, found in ((n, point.predictions[n].array()) for n in self.domains)
-                ]
-                for point in self.points
-            ]
+            [[class_scores(gold[n], point.predictions[n].array()) for n in self.domains] for point in self.points]
         )
         return Life(
             accuracy=scores[..., 0],

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -100,6 +101,7 @@ class Life:
         return TOKEN_BYTES * self.max_length
 
 
+@cache
 def naive_epochs(quick: bool) -> int:
     """Epochs that the shipped ``naive`` takes."""
     form = read_strategy("naive")
