@@ -15,7 +15,7 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
 # Folders and files whose tests take long, each a good part of a minute.
 _LONG = (
-    "sweep", "studies", "pretrain", "plugins", "test_wheel.py", "test_sweep_command.py", "test_encoder_hub.py",
+    "sweeps", "studies", "pretrain", "plugins", "test_wheel.py", "test_sweep_command.py", "test_encoder_hub.py",
     "test_board_render.py", "test_board_end_to_end.py", "test_runner.py",
 )  # fmt: skip
 

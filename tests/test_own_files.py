@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from clbench.cli.main import main
-from clbench.compress.steps.load import Load
+from clbench.compression.steps.load import Load
 from clbench.data.sources.folder import Folder
 from clbench.data.sources.hub import Hub
 from clbench.runs.job import make_job

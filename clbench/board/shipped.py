@@ -25,7 +25,7 @@ from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES
 
 if TYPE_CHECKING:
-    from clbench.compress.plan import Plan
+    from clbench.compression.plan import Plan
 
 # As long as clbench.schema.recipe lets a chain of teachers be.
 _MOST_TEACHERS = 8
@@ -169,7 +169,7 @@ def plan_of(record: Record) -> Plan | None:
 
 @cache
 def _planned(model: str, backbone: str) -> Plan:
-    from clbench.compress.plan import plan
+    from clbench.compression.plan import plan
     from clbench.encoder.backbone import open_backbone
 
     return plan(shipped_recipe(model), open_backbone(backbone))
@@ -177,7 +177,7 @@ def _planned(model: str, backbone: str) -> Plan:
 
 @lru_cache(maxsize=1000)
 def _planned_own(told: str, backbone: str) -> Plan:
-    from clbench.compress.plan import plan
+    from clbench.compression.plan import plan
     from clbench.encoder.backbone import open_backbone
 
     return plan(_opened(json.loads(told), 0), open_backbone(backbone))

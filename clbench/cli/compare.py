@@ -40,8 +40,8 @@ def command(
     of submissions. Runs that differ only in their seed are one model. All must have been tested on the same pairs after
     the same experiences.
     """
-    from clbench.compare import compare, read_models, report
-    from clbench.compare.latex import latex
+    from clbench.comparison import compare, read_models, report
+    from clbench.comparison.latex import latex
     from clbench.plots import overlay, overlay_page, overlay_picture
     from clbench.runtime.console import out, print_json, progress
     from clbench.storage.writing import write_whole

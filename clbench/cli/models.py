@@ -10,7 +10,7 @@ import click
 from clbench.runtime.console import out, print_json
 
 if TYPE_CHECKING:
-    from clbench.compress.plan import Plan
+    from clbench.compression.plan import Plan
     from clbench.encoder.backbone import Backbone
 
 
@@ -33,8 +33,8 @@ def command(model: str | None, backbone: str | None, as_json: bool) -> None:
     # Before torch is imported: a name mistyped is told at once.
     recipes = [read_recipe(name) for name in ([model] if model is not None else names("model"))]
 
-    from clbench.compress.outline import depth_note
-    from clbench.compress.plan import plan
+    from clbench.compression.outline import depth_note
+    from clbench.compression.plan import plan
     from clbench.encoder.backbone import open_backbone, starting_name
 
     shown: list[dict[str, Any]] = []
@@ -106,7 +106,7 @@ def _source(citation: str, authors: bool) -> str:
 def _one(one: dict[str, Any], found: Plan) -> None:
     from rich.text import Text
 
-    from clbench.compress.outline import drawing
+    from clbench.compression.outline import drawing
 
     show = out()
     show.print(Text.assemble((one["name"], "bold"), f": {one['title']}" if one["title"] else ""))

@@ -18,7 +18,7 @@ def command(runs: tuple[Path, ...], out: Path, no_check: bool) -> None:
     The page loads nothing from anywhere. RUN is the folder of a run, its record.json, or a folder of runs; runs that
     differ only in their seed are shown as one. A heat map that `clbench explain RUN --output RUN` has left is in it.
     """
-    from clbench.compare.run_report import run_report
+    from clbench.comparison.run_report import run_report
     from clbench.record import grouped, read_record
     from clbench.runs.folders import finished_runs
     from clbench.runtime.console import progress

@@ -184,7 +184,7 @@ def _files(places: Sequence[Path], records: Sequence[Record]) -> list[Path]:
 
 def _warn(job: Job, display: Progress, quiet: bool) -> None:
     """What should be known before anything is trained; the report tells it again, with what was seen on the way."""
-    from clbench.compress.outline import depth_note
+    from clbench.compression.outline import depth_note
     from clbench.record import report
 
     for warning in job.warnings:

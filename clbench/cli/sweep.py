@@ -17,8 +17,8 @@ from clbench.runtime.events import Event, Listener
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from clbench.sweep.plan import SweepPlan
-    from clbench.sweep.scheduler import State
+    from clbench.sweeps.plan import SweepPlan
+    from clbench.sweeps.scheduler import State
 
 # What a sweep that is not over, and in which nothing failed, ends with.
 LEFT = 3
@@ -74,10 +74,10 @@ def command(
     from clbench.record import RECORD_NAME
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.tracker import group_as
-    from clbench.sweep.plan import make_plan, makespan
-    from clbench.sweep.scheduler import State, run_units
-    from clbench.sweep.units import SweepPaths
-    from clbench.sweep.workload import about
+    from clbench.sweeps.plan import make_plan, makespan
+    from clbench.sweeps.scheduler import State, run_units
+    from clbench.sweeps.units import SweepPaths
+    from clbench.sweeps.workload import about
 
     group_as(sweep.form.name)
     began = time.monotonic()
@@ -138,7 +138,7 @@ def _described(plan: SweepPlan, seconds: float) -> dict[str, object]:
 
 def _bars(bars: Progress) -> Listener:
     """A bar for all runs, and a line for each worker; where nobody watches, a line whenever a run is over."""
-    from clbench.sweep.scheduler import RUNS
+    from clbench.sweeps.scheduler import RUNS
 
     whole: list[TaskID] = []
     lines: list[TaskID] = []
@@ -173,7 +173,7 @@ def _bars(bars: Progress) -> Listener:
 
 def _tell(plan: SweepPlan, state: State, file: str, base: Path, as_json: bool) -> int:
     """Show what was found; the exit code."""
-    from clbench.sweep.summary import summarise, tables
+    from clbench.sweeps.summary import summarise, tables
 
     for note in state.notes:
         click.echo(note, err=True)

@@ -65,7 +65,7 @@ class Classifier(nn.Module):
         self._parts: MicroBatches | None = None
         # Which classes are told apart for which row; all of them where nobody says.
         self.open: OpenClasses | None = None
-        # Weights that stay zero: see clbench.compress.masks.
+        # Weights that stay zero: see clbench.compression.masks.
         self.held: list[Held] = []
         if not self.family.written_out:
             for module in hf.modules():

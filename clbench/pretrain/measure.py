@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
+from clbench.compression.steps.prune_layers import PruneLayers, kept_layers
 from clbench.encoder.bert import encode
 from clbench.pretrain.matching import Pupil, losses, words
 from clbench.pretrain.setting import Setting, ask, taught_of

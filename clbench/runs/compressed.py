@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from clbench import __version__
-from clbench.compress.checks import check_recipe, head_warnings
-from clbench.compress.execute import execute
-from clbench.compress.outline import depth_note
-from clbench.compress.plan import plan
-from clbench.compress.task import task_of
+from clbench.compression.checks import check_recipe, head_warnings
+from clbench.compression.execute import execute
+from clbench.compression.outline import depth_note
+from clbench.compression.plan import plan
+from clbench.compression.task import task_of
 from clbench.data.baselines import majority
 from clbench.data.load import load
 from clbench.data.pairs import DomainData
@@ -47,7 +47,7 @@ class Written:
         figures: accuracy, balanced_accuracy and majority on the domain's test pairs, 0 to 1.
         cost: as a record has it, at the mean length of the test pairs.
         edition: of the domain's stream, the pairs' size.
-        note: see :func:`clbench.compress.outline.depth_note`.
+        note: see :func:`clbench.compression.outline.depth_note`.
         warnings: sentences about a checkpoint's head, the model's or a teacher's.
     """
 

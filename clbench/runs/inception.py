@@ -19,7 +19,7 @@ from clbench.storage.cache import cached
 if TYPE_CHECKING:
     from torch import nn
 
-    from clbench.compress.execute import Compressed
+    from clbench.compression.execute import Compressed
     from clbench.continual.evaluation import Answers
     from clbench.encoder.head import OpenClasses
     from clbench.encoder.tokens import TokenStore
@@ -94,8 +94,8 @@ def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
 
     The recipe knows the first domain's classes; then the head grows to those of the whole stream.
     """
-    from clbench.compress.execute import execute
-    from clbench.compress.task import Task
+    from clbench.compression.execute import execute
+    from clbench.compression.task import Task
 
     first, labels = job.first, job.first_labels
     task = Task(

@@ -28,7 +28,7 @@ from clbench.schema.strategy import Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
 if TYPE_CHECKING:
-    from clbench.compress.plan import Plan
+    from clbench.compression.plan import Plan
     from clbench.data.pairs import DomainData, Pairs
     from clbench.encoder.backbone import Backbone
     from clbench.record.parts import Plugin
@@ -115,8 +115,8 @@ class Job:
 
     @property
     def task_digest(self) -> str:
-        """What determines the task of inception; see :func:`clbench.compress.task.task_digest`."""
-        from clbench.compress.task import task_digest
+        """What determines the task of inception; see :func:`clbench.compression.task.task_digest`."""
+        from clbench.compression.task import task_digest
 
         splits = self.first.splits
         return task_digest(splits["train"], splits["validation"], len(self.first_labels), self.max_length)
@@ -135,7 +135,7 @@ class Job:
 
     def plan(self, seed: int) -> Plan:
         """What the recipe will do with the stream's first domain."""
-        from clbench.compress.plan import plan
+        from clbench.compression.plan import plan
 
         return plan(
             self.recipe, self.backbone, self.task_digest, seed=seed, observed=self.observed,
@@ -210,7 +210,7 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if spec.eval_every is not None and spec.eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
     with clock(seconds, "imports"):
-        from clbench.compress.checks import check_recipe, teachers_of
+        from clbench.compression.checks import check_recipe, teachers_of
         from clbench.data.load import check_asked, first_labels, load
         from clbench.encoder.backbone import starting_backbone
     if data is None:

@@ -32,7 +32,7 @@ from clbench.storage.writing import cannot_write, made, remove_leftovers, remove
 
 if TYPE_CHECKING:
     from clbench import continual
-    from clbench.compress.execute import Compressed
+    from clbench.compression.execute import Compressed
     from clbench.continual import Experience, Point
     from clbench.record.build import ScoreLike
     from clbench.schema.warning import RunWarning
@@ -307,7 +307,7 @@ def _domains(job: Job, random: Mapping[str, ScoreLike]) -> list[DomainInfo]:
 
 def _warnings(job: Job, tokens: Tokens, compressed: Compressed) -> list[RunWarning]:
     """What a reader of the figures should know."""
-    from clbench.compress.checks import head_warnings
+    from clbench.compression.checks import head_warnings
     from clbench.encoder.cut import cut_warnings
 
     checked = head_warnings(compressed.steps, job.trained[0].name, job.recipe.form.name)

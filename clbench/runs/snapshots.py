@@ -17,7 +17,7 @@ from clbench.storage.writing import write_whole
 if TYPE_CHECKING:
     import numpy as np
 
-    from clbench.compress.execute import Compressed
+    from clbench.compression.execute import Compressed
     from clbench.continual import Point
     from clbench.runs.job import Job
 

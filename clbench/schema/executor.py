@@ -1,4 +1,4 @@
-"""Executors by name: where a sweep's units run, see :mod:`clbench.sweep.executor`."""
+"""Executors by name: where a sweep's units run, see :mod:`clbench.sweeps.executor`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clbench.schema.registry import Registry
 
 
 def _executors(module: ModuleType) -> Iterator[tuple[str, type[Any]]]:
-    """The subclasses of :class:`clbench.sweep.executor.Executor` that a module defines."""
+    """The subclasses of :class:`clbench.sweeps.executor.Executor` that a module defines."""
     for one in vars(module).values():
         own = isinstance(one, type) and one.__module__ == module.__name__
         # By its name: this room knows nothing of sweeps.
@@ -18,6 +18,6 @@ def _executors(module: ModuleType) -> Iterator[tuple[str, type[Any]]]:
             yield str(vars(one)["name"]), one
 
 
-_BASE = "clbench.sweep.executor.Executor"
+_BASE = "clbench.sweeps.executor.Executor"
 
-EXECUTORS: Registry[type[Any]] = Registry("executor", "clbench.sweep.executors", "clbench.executors", _executors)
+EXECUTORS: Registry[type[Any]] = Registry("executor", "clbench.sweeps.executors", "clbench.executors", _executors)

@@ -1,8 +1,8 @@
 """Layer maps: which of a teacher's layers each of a student's learns from (``layer_map`` of the step ``distill``).
 
-A layer map is one class in one file, see ``clbench/compress/layer_maps/``: its fields are its settings, as a recipe's
-YAML spells them, and one of three methods says what it does. The student's k layers but the last, which the logits
-teach, are matched with the teacher's N layers but the last.
+A layer map is one class in one file, see ``clbench/compression/layer_maps/``: its fields are its settings, as a
+recipe's YAML spells them, and one of three methods says what it does. The student's k layers but the last, which the
+logits teach, are matched with the teacher's N layers but the last.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clbench.schema.registry import Chosen, Registry, forms
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clbench.compress.matching import Choice
+    from clbench.compression.matching import Choice
 
 
 class LayerMap(Form):
@@ -105,7 +105,10 @@ class LayerMap(Form):
 
 
 LAYER_MAPS: Registry[type[LayerMap]] = Registry(
-    "layer map", "clbench.compress.layer_maps", "clbench.layer_maps", forms("clbench.schema.layer_map:LayerMap", "rule")
+    "layer map",
+    "clbench.compression.layer_maps",
+    "clbench.layer_maps",
+    forms("clbench.schema.layer_map:LayerMap", "rule"),
 )
 
 

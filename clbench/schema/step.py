@@ -1,8 +1,8 @@
 """What a compression step is: its form, what it makes of a model's shape, and how it runs.
 
-A step is one class in one file, see ``clbench/compress/steps/``. Its fields are its settings, as a recipe's YAML spells
-them. All that clbench knows of a recipe before it trains anything (parameters, keys of the cache, what a sweep has to
-do) follows from :meth:`Step.plan`; :meth:`Step.run` does it.
+A step is one class in one file, see ``clbench/compression/steps/``. Its fields are its settings, as a recipe's YAML
+spells them. All that clbench knows of a recipe before it trains anything (parameters, keys of the cache, what a sweep
+has to do) follows from :meth:`Step.plan`; :meth:`Step.run` does it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from clbench.schema.registry import Registry, forms
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
-    from clbench.compress.plan import Plan
-    from clbench.compress.task import Report, StepContext, Task
+    from clbench.compression.plan import Plan
+    from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
     from clbench.schema.backbone import BertShape, EncoderShape
 
@@ -104,7 +104,7 @@ class Planned:
     Attributes:
         shape: of the model afterwards.
         resolved: what some of its fields mean here, such as the layers that a rule keeps; plain JSON values.
-        decided_later: names of what only training decides, which :class:`clbench.compress.task.Report` then tells.
+        decided_later: names of what only training decides, which :class:`clbench.compression.task.Report` then tells.
         trainings: how often ``training.epochs`` epochs are gone through.
         targets: what determines the cache's entry of the teacher's targets; None where no such entry is made.
         tasks: what progress will show, in order, the teacher's own apart; None for the step's and the recipe's name,
@@ -305,5 +305,5 @@ def check_steps(steps: Sequence[Step]) -> None:
 
 
 STEPS: Registry[type[Step]] = Registry(
-    "step", "clbench.compress.steps", "clbench.steps", forms("clbench.schema.step:Step", "step")
+    "step", "clbench.compression.steps", "clbench.steps", forms("clbench.schema.step:Step", "step")
 )

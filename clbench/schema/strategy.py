@@ -26,7 +26,7 @@ from clbench.schema.training import Training
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clbench.compress.task import Observer
+    from clbench.compression.task import Observer
 
 # Pairs in a memory: more than the largest data set has would be reserved for nothing.
 Remembered = Annotated[int, Field(ge=1, le=100_000_000)]

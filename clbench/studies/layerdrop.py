@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
+from clbench.compression.steps.prune_layers import PruneLayers, kept_layers
 from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half
 from clbench.runtime.pool import finished, workers
@@ -171,8 +171,8 @@ def measure_arm(plan: Settings, arm: str, stream: OpenStream, data: DomainData, 
     """One model, fine-tuned on one domain, then read at every depth, "every other" layer left out."""
     import torch
 
-    from clbench.compress.execute import build
-    from clbench.compress.task import task_of
+    from clbench.compression.execute import build
+    from clbench.compression.task import task_of
     from clbench.data.baselines import majority
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.classifier import keep_layers, predict

@@ -118,7 +118,7 @@ def study(plan: Settings) -> Outcome:
     Raises:
         UserError: whatever a user can mend.
     """
-    from clbench.compress.plan import plan as planned
+    from clbench.compression.plan import plan as planned
     from clbench.data.baselines import majority
     from clbench.data.load import load_domain
     from clbench.encoder.backbone import open_backbone
@@ -157,8 +157,8 @@ def measure(
     accuracy, cost."""
     import torch
 
-    from clbench.compress.execute import build
-    from clbench.compress.task import task_of
+    from clbench.compression.execute import build
+    from clbench.compression.task import task_of
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.classifier import predict
     from clbench.encoder.measure import cost

@@ -284,7 +284,7 @@ def _epochs(base: Job) -> int:
 
 def _validated(job: Job, seed: int) -> float:
     """Balanced accuracy of a model at inception on the first domain's validation pairs."""
-    from clbench.compress.task import score
+    from clbench.compression.task import score
     from clbench.runs.inception import make_model, make_tokens
 
     made = make_model(job, seed, make_tokens(job))

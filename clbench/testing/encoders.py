@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench.compress.masks import attach_masks
-from clbench.compress.steps.prune_heads import head_masks
+from clbench.compression.masks import attach_masks
+from clbench.compression.steps.prune_heads import head_masks
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.classifier import Classifier, keep_layers, predict
 from clbench.encoder.export import write_classifier

@@ -20,10 +20,10 @@ from clbench.record import RECORD_NAME, read_record
 from clbench.runtime.events import Event, listening
 from clbench.schema.registry import VARIABLE, add_plugins
 from clbench.schema.sweep import read_sweep
-from clbench.sweep.executor import Executor
-from clbench.sweep.plan import SweepPlan, make_plan
-from clbench.sweep.scheduler import State, run_units
-from clbench.sweep.units import SweepPaths
+from clbench.sweeps.executor import Executor
+from clbench.sweeps.plan import SweepPlan, make_plan
+from clbench.sweeps.scheduler import State, run_units
+from clbench.sweeps.units import SweepPaths
 from clbench.testing.battery import Check, checks_of, expect, own_cache, run_all
 from clbench.testing.worlds import LABELS, LENGTH, SIZES, backbone_folder
 

@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 import torch
 
-from clbench.compress.execute import Compressed, build
-from clbench.compress.matching import Choice
-from clbench.compress.plan import plan
-from clbench.compress.steps.distill import layer_map
+from clbench.compression.execute import Compressed, build
+from clbench.compression.matching import Choice
+from clbench.compression.plan import plan
+from clbench.compression.steps.distill import layer_map
 from clbench.encoder.optimization import Clipping
 from clbench.schema.changes import quick_recipe
 from clbench.schema.layer_map import LAYER_MAPS, LayerMap

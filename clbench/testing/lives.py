@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clbench.compress.execute import Compressed, build
+from clbench.compression.execute import Compressed, build
 from clbench.continual import Checkpoints, Evaluation, Point, live
 from clbench.continual import learner as learners
 from clbench.continual.benchmark import Experience, benchmark

@@ -15,10 +15,10 @@ from unittest.mock import patch
 import torch
 from torch.nn.functional import cross_entropy
 
-from clbench.compress.execute import Compressed, build
-from clbench.compress.plan import Plan, plan
-from clbench.compress.steps.prune_heads import PruneHeads
-from clbench.compress.task import Report, Task
+from clbench.compression.execute import Compressed, build
+from clbench.compression.plan import Plan, plan
+from clbench.compression.steps.prune_heads import PruneHeads
+from clbench.compression.task import Report, Task
 from clbench.continual import Checkpoints, Evaluation, live
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.classifier import predict

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from clbench.compress.task import Task
+from clbench.compression.task import Task
 from clbench.continual import Experience
 from clbench.data.pairs import joined
 from clbench.encoder.backbone import Backbone, open_backbone

@@ -14,7 +14,7 @@ from pydantic import Field
 from clbench.schema.layer_map import LayerMap
 
 if TYPE_CHECKING:
-    from clbench.compress.matching import Choice
+    from clbench.compression.matching import Choice
 
 
 class Closest(LayerMap):

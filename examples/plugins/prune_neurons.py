@@ -15,7 +15,7 @@ from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Report, StepContext
+    from clbench.compression.task import Report, StepContext
 
 
 class PruneNeurons(Step):
@@ -32,7 +32,7 @@ class PruneNeurons(Step):
         return Planned(replace(before, inner=max(1, round(self.keep * before.inner))))
 
     def run(self, model: Any, context: StepContext) -> Report:
-        from clbench.compress.task import Report
+        from clbench.compression.task import Report
 
         if getattr(model.config, "masked", False):
             raise UserError(

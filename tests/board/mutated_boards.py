@@ -25,8 +25,8 @@ from clbench.board.standings import Row, Track, standings
 from clbench.board.submit import form
 from clbench.board.terminal import as_json, print_track
 from clbench.board.verify import verify
-from clbench.compare import compare, read_models
-from clbench.compare.report import as_json as compared_as_json
+from clbench.comparison import compare, read_models
+from clbench.comparison.report import as_json as compared_as_json
 from clbench.errors import UserError
 from clbench.record import grouped, report
 from clbench.record.packing import Packed

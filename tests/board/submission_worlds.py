@@ -14,7 +14,7 @@ from clbench import __version__
 from clbench.board import submit
 from clbench.board.again import Lived, Rerunning
 from clbench.board.edition import EditionFacts, facts_in
-from clbench.compress.plan import Plan, plan
+from clbench.compression.plan import Plan, plan
 from clbench.data.baselines import majority, word_overlap
 from clbench.data.load import draw_anew, load
 from clbench.data.pairs import DomainData

@@ -26,7 +26,7 @@ from clbench.board.render import board_csv, read_all, readme
 from clbench.board.standings import Track, standings
 from clbench.board.terminal import as_json, track_table
 from clbench.board.verify import Verdict, verify
-from clbench.compare import read_models
+from clbench.comparison import read_models
 from clbench.errors import UserError
 from clbench.metrics import mean_interval
 from clbench.record import Record, write_record

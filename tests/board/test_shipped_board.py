@@ -13,7 +13,7 @@ from clbench.board.files import read_submission
 from clbench.board.render import CSV_NAME, README_NAME, build
 from clbench.board.standings import standings
 from clbench.board.verify import verify
-from clbench.compare import Comparison, read_models, report
+from clbench.comparison import Comparison, read_models, report
 from clbench.metrics import metrics
 from clbench.metrics.format import with_half
 from clbench.record import summary

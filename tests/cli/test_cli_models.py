@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from clbench.cli.main import main
 from clbench.cli.models import command
-from clbench.compress.outline import drawing
-from clbench.compress.plan import Plan, plan
+from clbench.compression.outline import drawing
+from clbench.compression.plan import Plan, plan
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import keep_layers
 from clbench.metrics.cost import parameters

@@ -12,8 +12,8 @@ import pytest
 import clbench
 from clbench.board.rerun import run_command
 from clbench.cli.main import main
-from clbench.compress.outline import depth_note
-from clbench.compress.plan import plan
+from clbench.compression.outline import depth_note
+from clbench.compression.plan import plan
 from clbench.data.generators import generate
 from clbench.encoder.backbone import open_backbone
 from clbench.record import grouped

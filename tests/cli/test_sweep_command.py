@@ -71,7 +71,7 @@ def test_a_failure_ends_in_code_1_and_a_sentence(
     file, out = written(strategies=["naive"], settings={}), ["--out", str(tmp_path / "runs"), "--quiet"]
     # The record of a run that is damaged is no run of this call, and is told all the same.
     from clbench.schema.sweep import read_sweep
-    from clbench.sweep.plan import make_plan
+    from clbench.sweeps.plan import make_plan
 
     (run,) = make_plan(read_sweep(file), tmp_path / "runs").runs
     run.folder.mkdir(parents=True)

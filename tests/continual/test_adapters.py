@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clbench.compress.masks import attach_masks
+from clbench.compression.masks import attach_masks
 from clbench.continual import Checkpoints, Evaluation, live
 from clbench.continual.adapters import Injected, Merging, Rank, adapted_matrices, answering, delta, overlap
 from clbench.continual.benchmark import benchmark

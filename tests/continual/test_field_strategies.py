@@ -16,7 +16,7 @@ from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from clbench.compress.masks import attach_masks
+from clbench.compression.masks import attach_masks
 from clbench.continual import Checkpoints, Evaluation, live
 from clbench.continual.asymmetric import asymmetric_loss
 from clbench.continual.benchmark import benchmark

@@ -15,7 +15,7 @@ from life_worlds import World
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification
 
-from clbench.compress.masks import attach_masks
+from clbench.compression.masks import attach_masks
 from clbench.continual import fisher as room
 from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.classifier import Classifier

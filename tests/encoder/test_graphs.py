@@ -14,7 +14,7 @@ from encoder_worlds import config, random_store
 from torch import Tensor
 from transformers import BertForSequenceClassification
 
-from clbench.compress.masks import attach_masks
+from clbench.compression.masks import attach_masks
 from clbench.encoder.classifier import Classifier, keep_layers
 from clbench.encoder.graphs import Graph, Graphs, Places, begin_step
 from clbench.encoder.padded_step import BUCKET, PaddedStep, padded_length

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from clbench.compress.steps.finetune import finetune_loss
-from clbench.compress.task import Task, fit, task_of
+from clbench.compression.steps.finetune import finetune_loss
+from clbench.compression.task import Task, fit, task_of
 from clbench.data.generators import generate
 from clbench.data.pairs import DomainData
 from clbench.encoder import measure

@@ -18,7 +18,7 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
-from clbench.compress.masks import attach_masks, hold_masks
+from clbench.compression.masks import attach_masks, hold_masks
 from clbench.continual import Checkpoints, Evaluation, live
 from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.classifier import Classifier, predict

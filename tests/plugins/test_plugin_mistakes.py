@@ -20,11 +20,13 @@ from clbench.schema.step import Planned, Step, TrainingStep
 from clbench.schema.training import Training
 
 """
-RUN = "    def run(self, model, context):\n        from clbench.compress.task import Report\n        return Report()\n"
+RUN = (
+    "    def run(self, model, context):\n        from clbench.compression.task import Report\n        return Report()\n"
+)
 NAMED = 'class Mine(Step):\n    step: Literal["mine"]\n'
 PLAN = "    def plan(self, before, place):\n        return "
 HALVED = """    def run(self, model, context):
-        from clbench.compress.task import Report
+        from clbench.compression.task import Report
         for layer in model.hf.bert.encoder.layer:
             part = layer.intermediate.dense
             part.weight.data, part.bias.data = part.weight.data[:8], part.bias.data[:8]
@@ -117,7 +119,7 @@ def test_a_training_step_may_leave_what_it_resolves_to_its_kind(
     file.write_text(
         HEAD + 'class Mine(TrainingStep):\n    step: Literal["mine"]\n' + PLAN + "Planned(before)\n"
         "    def run(self, model, context):\n"
-        "        from clbench.compress.steps.finetune import finetune_loss\n"
+        "        from clbench.compression.steps.finetune import finetune_loss\n"
         "        return context.fit(model, finetune_loss(context.task))\n",
         encoding="utf-8",
     )

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import clbench
 from clbench.cli.compress import command
 from clbench.cli.main import main
-from clbench.compress.task import task_of
+from clbench.compression.task import task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import predict
@@ -130,9 +130,9 @@ def test_a_head_with_its_labels_in_another_order_is_turned(written, tmp_path) ->
 
 @pytest.mark.parametrize("recipe", ["magnitude-50", "prune-heads-50"])
 def test_pruned_weights_stay_zero_when_the_checkpoint_lives_on(recipe, pairs, small_backbone, tmp_path) -> None:
-    from clbench.compress.execute import build
-    from clbench.compress.steps.finetune import finetune_loss
-    from clbench.compress.task import fit
+    from clbench.compression.execute import build
+    from clbench.compression.steps.finetune import finetune_loss
+    from clbench.compression.task import fit
     from clbench.schema.recipe import read_recipe
     from clbench.schema.training import Training
 

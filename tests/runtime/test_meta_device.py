@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.fx.experimental import _config as config
 
-from clbench.compress import task as compress_task
-from clbench.compress.distillation import Targets, distill_loss, projection
-from clbench.compress.steps.finetune import finetune_loss
-from clbench.compress.task import fit
+from clbench.compression import task as compress_task
+from clbench.compression.distillation import Targets, distill_loss, projection
+from clbench.compression.steps.finetune import finetune_loss
+from clbench.compression.task import fit
 from clbench.continual import dark, evaluation
 from clbench.continual.benchmark import benchmark
 from clbench.continual.learner import build
@@ -76,7 +76,7 @@ def test_the_model_follows_its_tokens() -> None:
 
 @pytest.mark.parametrize("kind", ["finetune", "logits", "patient", "tokens"])
 def test_a_recipe_s_training_stays_on_the_device(kind: str) -> None:
-    from clbench.compress.steps.distill import Distill
+    from clbench.compression.steps.distill import Distill
 
     world = small()
     task = replace(world.task(), store=world.store.on(META))

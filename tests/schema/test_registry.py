@@ -66,7 +66,8 @@ def test_a_path_is_meant_from_where_the_user_stood_and_counts_once(
 
 def test_a_piece_that_a_plugin_has_only_imported_stays_whose_it_is(tmp_path: Path) -> None:
     text = (
-        "from clbench.metrics.library.lifetime import LIFETIME\nfrom clbench.compress.steps.finetune import Finetune\n"
+        "from clbench.metrics.library.lifetime import LIFETIME\n"
+        "from clbench.compression.steps.finetune import Finetune\n"
     )
     add_plugins([written(tmp_path, text + STEP.format("wait"))])
     assert METRICS.origin(LIFETIME := "lifetime_accuracy") is None

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from clbench.compress.steps.finetune import finetune_loss
-from clbench.compress.task import fit, task_of
+from clbench.compression.steps.finetune import finetune_loss
+from clbench.compression.task import fit, task_of
 from clbench.data.baselines import bag_of_words, majority, word_overlap
 from clbench.data.load import load_domain
 from clbench.data.pairs import DomainData

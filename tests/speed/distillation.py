@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 
-from clbench.compress.distillation import Targets, distill_loss, targets
-from clbench.compress.steps.distill import Distill, layer_map
-from clbench.compress.steps.prune_layers import PruneLayers, kept_layers
-from clbench.compress.task import Loss, Task, fit, task_of
+from clbench.compression.distillation import Targets, distill_loss, targets
+from clbench.compression.steps.distill import Distill, layer_map
+from clbench.compression.steps.prune_layers import PruneLayers, kept_layers
+from clbench.compression.task import Loss, Task, fit, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import Classifier, keep_layers

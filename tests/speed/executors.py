@@ -17,12 +17,12 @@ from typing import Any
 
 from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import read_sweep
-from clbench.sweep.executors import local, ray
-from clbench.sweep.plan import SweepPlan, Unit
-from clbench.sweep.remote import Returned
-from clbench.sweep.scheduler import run_units
-from clbench.sweep.units import Ended, SweepPaths
-from clbench.sweep.workload import PassTime, Workload
+from clbench.sweeps.executors import local, ray
+from clbench.sweeps.plan import SweepPlan, Unit
+from clbench.sweeps.remote import Returned
+from clbench.sweeps.scheduler import run_units
+from clbench.sweeps.units import Ended, SweepPaths
+from clbench.sweeps.workload import PassTime, Workload
 
 
 def nothing(*_: Any) -> Ended:

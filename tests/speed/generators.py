@@ -197,8 +197,8 @@ def finetuned(data: DomainData, backbone: str, dropout: float | None = None, see
     """
     import torch
 
-    from clbench.compress.steps.finetune import finetune_loss
-    from clbench.compress.task import fit, task_of
+    from clbench.compression.steps.finetune import finetune_loss
+    from clbench.compression.task import fit, task_of
     from clbench.encoder.backbone import open_backbone
     from clbench.encoder.classifier import predict
     from clbench.metrics.scores import balanced_accuracy

@@ -42,9 +42,9 @@ warnings.simplefilter("ignore")
 
 from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 
-from clbench.compress.distillation import Targets, distill_loss  # noqa: E402
-from clbench.compress.steps.distill import Distill  # noqa: E402
-from clbench.compress.task import Task, fit  # noqa: E402
+from clbench.compression.distillation import Targets, distill_loss  # noqa: E402
+from clbench.compression.steps.distill import Distill  # noqa: E402
+from clbench.compression.task import Task, fit  # noqa: E402
 from clbench.continual import Experience, avalanche  # noqa: E402
 from clbench.continual.benchmark import benchmark  # noqa: E402
 from clbench.continual.learner import build  # noqa: E402

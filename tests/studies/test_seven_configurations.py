@@ -14,8 +14,8 @@ from hearing import advances
 
 from clbench.cli.main import main
 from clbench.cli.reproduce import command
-from clbench.compress.execute import build
-from clbench.compress.task import task_of
+from clbench.compression.execute import build
+from clbench.compression.task import task_of
 from clbench.data.generators import generate
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone

@@ -15,8 +15,8 @@ import pytest
 import torch
 from pydantic import Field, field_serializer
 
-from clbench.compress.steps.finetune import Finetune
-from clbench.compress.task import Report
+from clbench.compression.steps.finetune import Finetune
+from clbench.compression.task import Report
 from clbench.continual import avalanche
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.metrics import Life, Metric

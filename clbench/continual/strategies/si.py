@@ -10,7 +10,7 @@ from pydantic import Field
 from clbench.schema.strategy import Means, State, Strategy, Verified, own_plugin
 
 if TYPE_CHECKING:
-    from clbench.compress.task import Observer
+    from clbench.compression.task import Observer
 
 
 class Si(Strategy):

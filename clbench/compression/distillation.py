@@ -1,0 +1,245 @@
+"""A teacher's targets and the losses that distil them: vanilla (Hinton et al. 2015), patient (Sun et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clbench.compression.task import Loss, Task, TrainedLoss
+from clbench.encoder.classifier import Classifier
+from clbench.encoder.relations import relations
+from clbench.runtime import events
+from clbench.runtime.coordinator import between_steps
+from clbench.storage.cache import cached
+
+if TYPE_CHECKING:
+    from clbench.compression.matching import Matching
+    from clbench.compression.steps.distill import Distill
+
+# From the student's states (B, K, H) and the teacher's (B, n, H), of unit norm, to what the former are compared with.
+Match = Callable[[Tensor, Tensor], Tensor]
+# Bytes of targets that are kept on a GPU.
+_HELD = 4 << 30
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a teacher, without dropout, says of every training pair; computed once, read in every epoch.
+
+    Attributes:
+        logits: float32 (N, C).
+        states: float16 (N, K, H), memory-mapped: the [CLS] hidden states of the K layers that are taught, each scaled
+            to unit L2 norm.
+        tokens: float16 (T, D, H), memory-mapped: every token's hidden states at D depths, one pair after another; D is
+            0 where no token is taught.
+        starts: int64 (N,), where each pair's tokens begin.
+    """
+
+    logits: np.ndarray
+    states: np.ndarray
+    tokens: np.ndarray
+    starts: np.ndarray
+
+
+class LossWeights(NamedTuple):
+    """What the parts of the loss count, and the temperature at which logits are compared."""
+
+    alpha: float
+    temperature: float
+    beta: float
+
+
+def distillation_loss(
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    states: Tensor,
+    teacher_states: Tensor,
+    weights: LossWeights,
+    match: Match | None = None,
+) -> Tensor:
+    """L = (1 - alpha) CE(labels) + alpha T^2 KL(teacher / T, student / T) + beta PT.
+
+    PT = 1/(B K H) sum_{b,k,h} (s_bkh / |s_bk| - t_bkh / |t_bk|)^2, over the [CLS] states of matched layers (eq. 7, 8).
+    KL = 1/(B C) sum_{b,c} q_bc (log q_bc - log p_bc), q and p the softened teacher and student (eq. 4).
+
+    The paper writes both as sums; its published code takes these means, and its grid of weights is meant for them.
+
+    Args:
+        logits, teacher_logits: (B, C).
+        labels: int64 (B,).
+        states, teacher_states: (B, K, H); where K is 0, PT is 0. With ``match`` the teacher's are (B, n, H).
+        weights: alpha, T and beta.
+        match: of a layer map that chooses or mixes layers; its result, of no particular norm, stands for the teacher's
+            states / their norm.
+
+    Returns:
+        A scalar.
+    """
+    alpha, temperature, beta = weights
+    loss = (1 - alpha) * F.cross_entropy(logits, labels)
+    # "batchmean" divides by B alone, as torch's own "mean" will do in its next major release.
+    soft = (
+        F.kl_div(
+            F.log_softmax(logits / temperature, -1),
+            F.log_softmax(teacher_logits / temperature, -1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        / logits.shape[-1]
+    )
+    loss = loss + alpha * temperature**2 * soft
+    if beta and states.shape[1]:
+        mine, theirs = F.normalize(states, dim=-1), F.normalize(teacher_states, dim=-1)
+        loss = loss + beta * F.mse_loss(mine, theirs if match is None else match(mine, theirs))
+    return loss
+
+
+def targets(
+    teacher: Classifier,
+    key: str,
+    task: Task,
+    layers: Sequence[int],
+    batch_size: int | None = None,
+    depths: Sequence[int] = (),
+    name: str = "targets",
+) -> Targets:
+    """The teacher's targets for the whole training set, from the cache where they are.
+
+    Args:
+        teacher: reads its rows from ``task.store``.
+        key: what determines the teacher.
+        task: the training set.
+        layers: the 1-based teacher layers that are taught.
+        batch_size: pairs that the teacher reads at once; by default 64 on a CPU, and 1,024 on a GPU.
+        depths: at which every token's states are kept, 0 for the embeddings.
+        name: the task's, for those who listen.
+    """
+    count, width = len(task.train_rows), teacher.config.hidden_size
+    size = batch_size or (64 if task.store.device.kind == "cpu" else 1024)
+    none = np.zeros((count, 0, width), np.float16)
+    lengths = task.store.lengths[task.train_rows]
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if count else np.zeros(0, np.int64)
+    nothing = np.zeros((int(lengths.sum()), 0, width), np.float16)
+
+    def build(folder: Path) -> None:
+        logits = np.lib.format.open_memmap(folder / "logits.npy", "w+", np.float32, (count, task.classes))
+        # An empty file cannot be mapped.
+        shape = (count, len(layers), width)
+        states = np.lib.format.open_memmap(folder / "states.npy", "w+", np.float16, shape) if layers else none
+        shape = (len(nothing), len(depths), width)
+        tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.float16, shape) if depths else nothing
+        teacher.eval()
+        # Pairs of like length together: they are computed without padding, and in few products.
+        order = lengths.argsort(kind="stable")
+        with torch.inference_mode():
+            for begin in range(0, count, size):
+                part = order[begin : begin + size]
+                asked = torch.from_numpy(task.train_rows[part])
+                if depths:
+                    batch, hidden, said = teacher.read(asked)
+                    firsts = torch.stack([state[batch.firsts] for state in hidden[1:]])
+                else:
+                    firsts, said = teacher.states_and_logits(asked)
+                logits[part] = said.cpu().numpy()
+                if layers:
+                    cls = firsts[[layer - 1 for layer in layers]]
+                    states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().cpu().numpy()
+                if depths:
+                    at = starts[part][batch.places[0]] + batch.places[1]
+                    tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
+                between_steps()
+                events.advance(name, min(begin + size, count), count, "pairs")
+        # Deleting a map writes it out.
+        del logits, states, tokens
+
+    content: dict[str, Any] = {"teacher": key, "task": task.digest, "layers": list(layers)}
+    folder = cached("targets", content | ({"depths": list(depths)} if depths else {}), build)
+    states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
+    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
+
+
+def last_projections(model: Classifier, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The last layer's queries, keys and values of its input: (N, H) -> three of (N, width)."""
+    return model.family.queries_keys_values(model.layers[-1], x)
+
+
+def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:
+    """DistilBERT's L_cos = 1 - cos(s, t), the mean over the tokens of ``mask``, bool (N,): (N, H) twice -> a scalar."""
+    return 1 - F.cosine_similarity(s[mask], t[mask], dim=-1).mean()
+
+
+def projection(width: int, theirs: int, seed: int) -> nn.Linear:
+    """W of ``projection: linear``, from states of ``width`` to those of the teacher: N(0, 1 / width), from ``seed``."""
+    made = nn.Linear(width, theirs, bias=False)
+    with torch.no_grad():
+        made.weight.normal_(0.0, width**-0.5, generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def distill_loss(
+    step: Distill,
+    task: Task,
+    taught: Targets,
+    matched: int,
+    teacher: Classifier,
+    project: nn.Module | None = None,
+    matching: Matching | None = None,
+) -> Loss[Classifier]:
+    """The loss of a step on places of the training set; the student's layers 1..``matched`` are patient.
+
+    Args:
+        project: from the student's states to the teacher's width; None compares them as they are.
+        matching: of a layer map that is not known before; ``taught`` then has the states of all layers but the last.
+    """
+    match = None if matching is None else matching.targets
+    seen = nn.Identity() if project is None else project
+    rows, device = torch.from_numpy(task.train_rows), task.store.device.torch
+
+    def given(found: np.ndarray) -> Tensor:
+        return torch.from_numpy(found).to(device).float()
+
+    # Where a GPU has room for them, they lie there, and a batch of them is gathered there.
+    there: dict[str, Tensor] = {}
+    if device.type == "cuda" and taught.logits.nbytes + taught.states.nbytes < _HELD:
+        there = {name: torch.from_numpy(np.array(getattr(taught, name))).to(device) for name in ("logits", "states")}
+
+    def batch_of(name: str, at: np.ndarray, places: Tensor) -> Tensor:
+        return there[name][places.to(device)].float() if there else given(getattr(taught, name)[at])
+
+    def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
+        at = places.numpy()
+        if step.cosine or step.relations:
+            batch, states, logits = model.read(rows[places])
+            firsts = torch.stack([state[batch.firsts] for state in states[1:]])
+        else:
+            firsts, logits = model.states_and_logits(rows[places])
+        found = distillation_loss(
+            logits, labels,
+            batch_of("logits", at, places),
+            seen(firsts[:matched]).transpose(0, 1),
+            batch_of("states", at, places),
+            LossWeights(step.alpha, step.temperature, step.beta),
+            match,
+        )  # fmt: skip
+        if step.cosine or step.relations:
+            # Of the depths that token_depths names the first is the relations', the last the cosine's.
+            tokens = taught.tokens[taught.starts[at][batch.places[0]] + batch.places[1]]
+            if step.cosine:
+                found = found + step.cosine * cosine_loss(seen(states[-1]), given(tokens[:, -1]), batch.mask)
+            if step.relations and step.relation_heads:
+                with torch.no_grad():
+                    theirs = last_projections(teacher, given(tokens[:, 0]))
+                apart = relations(theirs, last_projections(model, states[-2]), batch, step.relation_heads)
+                found = found + step.relations * apart
+        return found
+
+    return loss if project is None else TrainedLoss(loss, project)

@@ -1,0 +1,77 @@
+"""Step ``load``: a fine-tuned checkpoint as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from clbench.schema.step import Place, Planned, Shape, Step
+
+if TYPE_CHECKING:
+    from clbench.compression.task import Report, StepContext, Task
+    from clbench.encoder.backbone import Backbone
+
+# Validation pairs on which a checkpoint's head is looked at.
+_LOOKED_AT = 500
+
+
+class Load(Step):
+    """A checkpoint folder as it is, head included: what ``--model FOLDER`` stands for.
+
+    Attributes:
+        labels: the labels of the head's rows in their order, where the checkpoint's config.json does not name them.
+    """
+
+    takes_checkpoint: ClassVar[bool] = True
+    alone: ClassVar[str] = "a checkpoint is taken as it is"
+
+    step: Literal["load"]
+    labels: tuple[str, ...] | None = None
+
+    @model_serializer(mode="wrap")
+    def _labels_only_if_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        return {name: value for name, value in content.items() if value is not None}
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        """Which row of the head is which label is part of what it is."""
+        if not place.label_space:
+            return Planned(before)
+        return Planned(before, {"order": list(place.backbone.head(place.label_space, self.labels).order)})
+
+    def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
+        """The checkpoint with its own head; weights of a pruned one that are zero stay so."""
+        from clbench.compression.masks import attach_masks
+
+        model = backbone.trained(task.label_space, self.labels).with_tokens(task.store)
+        if getattr(model.config, "masked", False):
+            named, layers = model.named_parameters(), f"{model.layers_path}."
+            matrices = {name: value for name, value in named if name.startswith(layers) and value.ndim == 2}
+            attach_masks(model, {name: value != 0 for name, value in matrices.items()})
+        return model
+
+    def run(self, model: Any, context: StepContext) -> Report:
+        from clbench.compression.task import Report
+
+        details: dict[str, Any] = {"sha256": context.backbone.digest, "validation": _agreement(model, context.task)}
+        if self.labels is not None:
+            details["labels"] = list(self.labels)
+        return Report(details=details)
+
+
+def _agreement(model: Any, task: Task) -> dict[str, Any]:
+    """How well a head that nobody has trained here agrees with the labels, on the first validation pairs.
+
+    ``expected`` is how many it would have right if it named its classes as often, but without having read the pairs.
+    """
+    import numpy as np
+    import torch
+
+    from clbench.encoder.classifier import predict
+
+    rows, labels = task.validation_rows[:_LOOKED_AT], task.validation_labels[:_LOOKED_AT]
+    said = predict(model, torch.from_numpy(rows)).argmax(-1).numpy()
+    counts = [np.bincount(part, minlength=task.classes) for part in (said, labels)]
+    expected = float(counts[0] @ counts[1]) / len(rows)
+    return {"pairs": len(rows), "right": int((said == labels).sum()), "expected": round(expected, 6)}

@@ -1,0 +1,155 @@
+"""Step ``prune_heads``: heads removed by gradient importance (Michel, Levy and Neubig 2019, arXiv:1905.10650)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from clbench.schema.step import Place, Planned, Shape, Step
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from clbench.compression.task import Report, StepContext, Task
+    from clbench.encoder.classifier import Classifier
+
+# Pairs on which importance is measured.
+_SAMPLE = 512
+_BATCH = 32
+
+
+class PruneHeads(Step):
+    """The attention heads of the least gradient importance removed (Michel et al. 2019, arXiv:1905.10650).
+
+    Attributes:
+        share: of all heads, those that go; one in every layer stays.
+    """
+
+    step: Literal["prune_heads"]
+    share: float = Field(gt=0, lt=1)
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        return Planned(before, decided_later=("heads",))
+
+    def run(self, model: Any, context: StepContext) -> Report:
+        from clbench.compression.masks import attach_masks
+        from clbench.compression.task import Report
+
+        pruned = heads_to_prune(head_importance(model, context.task), self.share)
+        attach_masks(model, head_masks(model, pruned))
+        # 1-based, as layers are.
+        heads = [[head + 1 for head in part] for part in pruned]
+        return Report(details={"share": self.share, "heads": heads}, decided={"heads": heads})
+
+
+def head_importance(model: Classifier, task: Task) -> Tensor:
+    """I_h = E_x |Att_h(x)^T dL(x)/dAtt_h(x)|, divided by the L2 norm of its layer's (section 4.1, equation 2).
+
+    Att_h is a head's output before the output projection; the expectation is the mean over the first 512 training
+    pairs, L the cross-entropy of one pair, in evaluation mode. Weights and gradients are left as they were.
+
+    Returns:
+        (layers, heads), float32.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from clbench.encoder.classifier import full_precision
+
+    layers, family = model.layers, model.family
+    heads, depth = model.config.num_attention_heads, model.config.num_hidden_layers
+    rows, labels = torch.from_numpy(task.train_rows[:_SAMPLE]), torch.from_numpy(task.train_labels[:_SAMPLE])
+    total = torch.zeros(len(layers), heads)
+    # In the order in which they are computed: chunk by chunk, where tokens are padded, and in each layer by layer.
+    seen: list[Tensor] = []
+
+    def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        inputs[0].retain_grad()
+        seen.append(inputs[0])
+
+    handles = [
+        layer.get_submodule(family.attention(layer).output).register_forward_pre_hook(remember) for layer in layers
+    ]
+    was = model.training
+    model.eval()
+    try:
+        with torch.enable_grad():
+            for places in torch.arange(len(rows)).split(_BATCH):
+                seen.clear()
+                batch = task.store.batch(rows[places])
+                # A head counts by all its tokens, so every layer is asked for them.
+                _, _, logits = model.read(rows[places])
+                loss = cross_entropy(logits, labels[places].to(logits.device), reduction="sum")
+                gradients = torch.autograd.grad(loss, seen)
+                by_pair = torch.zeros(len(layers), len(places), heads, device=logits.device)
+                for number in range(depth):
+                    parts = zip(seen[number::depth], gradients[number::depth], strict=True)
+                    moved = torch.cat(
+                        [full_precision(c * g).detach().reshape(-1, heads, c.shape[-1] // heads) for c, g in parts]
+                    )
+                    moved = moved.sum(-1) * batch.mask[:, None]
+                    # Where all layers are one, so are their heads.
+                    by_pair[number % len(layers)].index_add_(0, batch.owners, moved)
+                total += by_pair.abs().sum(1).cpu()
+    finally:
+        for handle in handles:
+            handle.remove()
+        model.train(was)
+    mean = total / len(rows)
+    return mean / mean.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+def heads_to_prune(importance: Tensor, share: float) -> list[list[int]]:
+    """The least important heads of all layers, as many as ``share`` of them, one in each layer kept.
+
+    Args:
+        importance: (layers, heads).
+        share: of all heads, 0 to 1; rounded to a whole number.
+
+    Returns:
+        For each layer the 0-based heads that go, ascending.
+    """
+    layers, heads = importance.shape
+    count = round(share * layers * heads)
+    found: list[list[int]] = [[] for _ in range(layers)]
+    for place in importance.flatten().argsort(stable=True).tolist():
+        layer, head = divmod(place, heads)
+        if sum(map(len, found)) == count:
+            break
+        if len(found[layer]) < heads - 1:
+            found[layer].append(head)
+    return [sorted(part) for part in found]
+
+
+def head_masks(model: Classifier, pruned: list[list[int]]) -> dict[str, Tensor]:
+    """Masks that leave out everything of the heads: queries, keys, values, and their part of the output projection.
+
+    A head without output is a head that is not there: the other heads' outputs, and so the logits, are those of a model
+    built without it. The matrices keep their shape, since transformers 5 reads no model whose layers differ in heads.
+    """
+    import torch
+
+    count, family = model.config.num_attention_heads, model.family
+    masks: dict[str, Tensor] = {}
+    for number, (layer, heads) in enumerate(zip(model.layers, pruned, strict=True)):
+        if not heads:
+            continue
+        parts, name = family.attention(layer), f"{model.layers_path}.{number}"
+        output: Any = layer.get_submodule(parts.output)
+        width = output.in_features // count
+        kept = torch.ones_like(output.weight, dtype=torch.bool)
+        for head in heads:
+            kept[:, head * width : (head + 1) * width] = False
+        masks[f"{name}.{parts.output}.weight"] = kept
+        for part in ("query", "key", "value"):
+            projection: Any = layer.get_submodule(getattr(parts, part))
+            if not parts.fused and projection.out_features != count * width:
+                continue  # keys and values that several heads share
+            for kind, parameter in projection.named_parameters():
+                mask = masks.setdefault(
+                    f"{name}.{getattr(parts, part)}.{kind}", torch.ones_like(parameter, dtype=torch.bool)
+                )
+                for head in heads:
+                    mask[family.head_rows(parts, part, head, count, width)] = False
+    return masks

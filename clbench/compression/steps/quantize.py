@@ -1,0 +1,29 @@
+"""Step ``quantize``: int8 wherever the model is evaluated."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from clbench.schema.step import Step
+
+if TYPE_CHECKING:
+    from clbench.compression.task import Report, StepContext
+
+
+class Quantize(Step):
+    """Linear layers in int8, weights and inputs, wherever the model is evaluated; it is trained in full precision."""
+
+    step: Literal["quantize"]
+
+    def missing(self) -> str | None:
+        if find_spec("torchao") is not None:
+            return None
+        return "the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'."
+
+    def run(self, model: Any, context: StepContext) -> Report:
+        from clbench.compression.task import Report
+        from clbench.encoder.quantize import set_int8
+
+        set_int8(model)
+        return Report()

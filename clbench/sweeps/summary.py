@@ -1,0 +1,192 @@
+"""What a sweep has found: a table for each stream and strategy, over its orders, and what has not come to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import UserError
+from clbench.metrics import Interval, OverOrders
+from clbench.metrics.format import percent, with_half
+from clbench.record import RECORD_NAME, Record, read_record, summary, summary_over_orders
+from clbench.sweeps.plan import Run, SweepPlan
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FIGURES = {
+    "lifetime_accuracy": "lifetime accuracy",
+    "lifetime_balanced_accuracy": "lifetime balanced accuracy",
+    "forgetting": "forgetting",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe on one stream in one order under one strategy.
+
+    Attributes:
+        names: recipe, stream, strategy.
+        order: of the stream, in a word; empty for its file's own.
+        domains: that are trained on, in that order.
+        seeds: of the runs that are finished.
+        figures: the means over them with their 95% intervals; None where a life is too short for one.
+    """
+
+    names: tuple[str, str, str]
+    order: str
+    domains: tuple[str, ...]
+    seeds: tuple[int, ...]
+    figures: Mapping[str, Interval | None]
+
+
+@dataclass(frozen=True)
+class OrdersRow:
+    """One recipe on one stream under one strategy, over two orders or more that have a finished run.
+
+    Attributes:
+        names: recipe, stream, strategy.
+        orders: in a word each.
+        figures: see :func:`clbench.metrics.over_orders`; None where a life is too short for one.
+    """
+
+    names: tuple[str, str, str]
+    orders: tuple[str, ...]
+    figures: Mapping[str, OverOrders | None]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Attributes:
+    sweep, edition: what was asked for.
+    rows: streams, strategies, recipes and orders as the file has them; those without a finished run are left out.
+    over_orders: of those with several orders.
+    total: runs of the sweep.
+    failed: with the sentence that says why.
+    left: runs that have neither finished nor failed.
+    """
+
+    sweep: str
+    edition: str
+    rows: tuple[Row, ...]
+    over_orders: tuple[OrdersRow, ...]
+    total: int
+    failed: tuple[tuple[Run, str], ...]
+    left: int
+
+    @property
+    def finished(self) -> int:
+        return self.total - len(self.failed) - self.left
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            "sweep": self.sweep, "edition": self.edition,
+            "runs": {
+                "total": self.total, "finished": self.finished, "failed": len(self.failed), "left": self.left,
+            },
+            "rows": [
+                dict(zip(("model", "stream", "strategy"), row.names, strict=True))
+                | {"order": row.order or "0", "domains": list(row.domains), "seeds": list(row.seeds)}
+                | {"figures": {name: _interval(found) for name, found in row.figures.items()}}
+                for row in self.rows
+            ],
+            "over_orders": [
+                dict(zip(("model", "stream", "strategy"), row.names, strict=True))
+                | {"orders": [order or "0" for order in row.orders]}
+                | {"figures": {name: found and asdict(found) for name, found in row.figures.items()}}
+                for row in self.over_orders
+            ],
+            "failed": [
+                dict(zip(("model", "stream", "strategy"), run.names, strict=True))
+                | {"order": run.order or "0", "seed": run.seed, "folder": str(run.folder), "reason": reason}
+                for run, reason in self.failed
+            ],
+        }  # fmt: skip
+
+
+def summarise(plan: SweepPlan, failed: Mapping[int, str]) -> Summary:
+    """Read the records of a sweep.
+
+    Args:
+        failed: by the place of a run in the plan, why it could not be done.
+    """
+    groups: dict[tuple[str, str, str], dict[str, list[Record]]] = {}
+    lost: list[tuple[Run, str]] = []
+    left = 0
+    for place, run in enumerate(plan.runs):
+        if place in failed:
+            lost.append((run, failed[place]))
+            continue
+        if not (run.folder / RECORD_NAME).is_file():
+            left += 1
+            continue
+        try:
+            # The figures are not computed again here; `clbench show` does so for whoever doubts them.
+            record = read_record(run.folder, check=False)
+        except UserError as error:
+            lost.append((run, str(error)))
+        else:
+            orders = groups.setdefault((run.spec.model, run.spec.stream, run.spec.strategy), {})
+            orders.setdefault(run.order, []).append(record)
+    rows = [_row(records, order) for orders in groups.values() for order, records in orders.items()]
+    over = [_over_orders(orders) for orders in groups.values() if len(orders) > 1]
+    form = plan.sweep.form
+    return Summary(form.name, form.edition, tuple(rows), tuple(over), len(plan.runs), tuple(lost), left)
+
+
+def _row(records: Sequence[Record], order: str) -> Row:
+    found = summary(records)
+    seeds = tuple(record.configuration.seed for record in records)
+    return Row(records[0].names, order, records[0].order, seeds, {name: found[name] for name in FIGURES})
+
+
+def _over_orders(orders: Mapping[str, Sequence[Record]]) -> OrdersRow:
+    found = summary_over_orders(list(orders.values()))
+    first = next(iter(orders.values()))[0]
+    return OrdersRow(first.names, tuple(orders), {name: found[name] for name in FIGURES})
+
+
+def tables(found: Summary) -> list[Table]:
+    """A table for each stream and strategy: recipe, order where there are several, seeds, figures in percent; beneath a
+    recipe's orders the mean over them."""
+    shown: dict[tuple[str, ...], Table] = {}
+    over = {row.names: row for row in found.over_orders}
+    several = {row.names[1:] for row in found.rows if row.order}
+    last = {row.names: place for place, row in enumerate(found.rows)}
+    for place, row in enumerate(found.rows):
+        model = row.names[0]
+        ordered = row.names[1:] in several
+        table = shown.setdefault(row.names[1:], _table(found, row.names, ordered))
+        cells = ["not defined" if value is None else with_half(value) for value in row.figures.values()]
+        table.add_row(model, *([row.order or "0"] if ordered else []), str(len(row.seeds)), *cells)
+        if row.names in over and last[row.names] == place:
+            table.add_row(model, f"all {len(over[row.names].orders)}", "", *_means(over[row.names]), end_section=True)
+    return list(shown.values())
+
+
+def _table(found: Summary, names: tuple[str, str, str], ordered: bool) -> Table:
+    from rich.table import Table
+
+    told = "mean and 95% interval over seeds"
+    if ordered:
+        told += "; all: over orders, with the standard deviation over them"
+    _, stream, strategy = names
+    title = f"{stream} ({found.edition}), {strategy}: in %, {told}"
+    table = Table("recipe", *(["order"] if ordered else []), "seeds", title=title, title_justify="left")
+    table.columns[0].no_wrap = True
+    for name in FIGURES.values():
+        table.add_column(name, justify="right")
+    return table
+
+
+def _means(row: OrdersRow) -> list[str]:
+    return [
+        "not defined" if one is None else f"{with_half(one.mean)}, sd {percent(one.deviation or 0.0)}"
+        for one in row.figures.values()
+    ]
+
+
+def _interval(found: Interval | None) -> dict[str, float | int | None] | None:
+    return None if found is None else vars(found)

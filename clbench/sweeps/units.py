@@ -1,0 +1,174 @@
+"""What a worker of a sweep does: one unit of the plan at a time, each told in a sentence where it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import parent_process
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clbench.errors import CannotWrite, UserError
+from clbench.runtime.threads import one_thread
+from clbench.storage.cache import root
+from clbench.sweeps.plan import Unit
+from clbench.sweeps.workload import PassTime
+
+if TYPE_CHECKING:
+    from clbench.data.pairs import DomainData
+    from clbench.runs.job import Job
+
+# A run's folder keeps here what its developers want to know of an error that is no user's mistake.
+TRACE_NAME = "error.txt"
+
+
+@dataclass(frozen=True)
+class SweepPaths:
+    """What is the same for all units of a sweep, and goes to every process.
+
+    Attributes:
+        base: the folder of all runs.
+        lock: see :class:`clbench.runtime.coordinator.Coordinator`.
+    """
+
+    base: Path
+    lock: Path
+
+    @classmethod
+    def of(cls, base: Path) -> SweepPaths:
+        """Those of the sweeps that share this machine's cache."""
+        return cls(base, root() / "measuring.lock")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a unit ended.
+
+    Attributes:
+        sentence: why it failed; None where it is done.
+        elsewhere: whether another machine may do what this one could not: its disk is full, say.
+    """
+
+    sentence: str | None = None
+    elsewhere: bool = False
+
+
+# A process's own; None in the one that gives out the units.
+_threads: Synchronized[int] | None = None
+
+
+def enter(threads: Synchronized[int], gpu: str | None = None) -> None:
+    """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep.
+
+    Args:
+        threads: that it may compute with at the moment.
+        gpu: the only one that it sees, as CUDA calls it; None for whatever there is.
+    """
+    global _threads
+    _threads = threads
+    if gpu is not None:
+        # CUDA reads it when it is first asked, which in this process is later.
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def warm_up() -> None:
+    import clbench.compression
+    import clbench.continual.life  # noqa: F401
+
+
+def _interrupt(*_: object) -> None:
+    # A second Ctrl-C must not interrupt the tidying that the first one begins.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def do_unit(unit: Unit, paths: SweepPaths, job: Job | None = None) -> Ended:
+    """Do a unit.
+
+    Args:
+        unit: one of the plan.
+        paths: where.
+        job: the unit's, where another machine has read it; by default it is read here.
+    """
+    folder: Path | None = None
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        from clbench.runs.inception import make_inception, make_tokens
+        from clbench.runs.runner import run_seed
+        from clbench.runtime.coordinator import Coordinator, coordinated
+
+        job = job or job_of(unit)
+        folder = job.folder(paths.base) / f"seed-{unit.seed}"
+        shared = _threads
+        coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value)
+        paths.lock.parent.mkdir(parents=True, exist_ok=True)
+        with coordinated(coordinator):
+            if unit.kind == "tokens":
+                make_tokens(job)
+            elif unit.kind == "inception":
+                make_inception(job, unit.seed)
+            else:
+                run_seed(job, unit.seed, folder)
+                (folder / TRACE_NAME).unlink(missing_ok=True)
+    except UserError as error:
+        return Ended(str(error), isinstance(error, CannotWrite))
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Ended(f"{said}{_traced(folder)}.")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return Ended()
+
+
+def _traced(folder: Path | None) -> str:
+    """Write the traceback of the exception at hand into the run's folder; the end of the sentence that says so."""
+    try:
+        if folder is None:
+            return ""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / TRACE_NAME).write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError:
+        return ""
+    return f" (see {folder / TRACE_NAME})"
+
+
+def time_pass(unit: Unit, paths: SweepPaths) -> PassTime:
+    from clbench.sweeps.workload import measure_pass_time
+
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        with one_thread():
+            return measure_pass_time(job_of(unit))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def job_of(unit: Unit) -> Job:
+    """What the unit's spec says, read and checked."""
+    from clbench.runs.job import make_job
+
+    spec = unit.spec
+    return make_job(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
+
+
+@lru_cache(maxsize=2)
+def _data(stream: str, edition: str, data_dir: Path | None, shift: float) -> list[DomainData]:
+    """A stream's domains, read once a process and not once a run."""
+    from clbench.data.load import load
+    from clbench.schema.stream import read_stream
+
+    return load(read_stream(stream), edition, data_dir=data_dir, shift=shift)

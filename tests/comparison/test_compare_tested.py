@@ -1,0 +1,110 @@
+"""The tests of every two models: figures that are the records', corrections, seeds, and what may be said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compare_worlds import life_of, written
+
+from clbench.comparison import Comparison, Model, compare, read_models, report
+from clbench.metrics import holm, mcnemar
+from clbench.record import Record
+from clbench.record.packing import Packed
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("compared")
+    written(place / "kd", "kd-6l", (0, 1, 2), size=200)
+    written(place / "worse", "worse-6l", (0, 2, 3), size=200, worse=0.15)
+    written(place / "lone", "lone-6l", (7,), size=200)
+    return place
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Comparison:
+    return compare(read_models([folder / name for name in ("kd", "worse", "lone")]), resamples=2000)
+
+
+def test_differences_are_those_of_the_figures(found: Comparison, folder: Path) -> None:
+    for balanced, name in ((False, "lifetime_accuracy"), (True, "lifetime_balanced_accuracy")):
+        again = compare(found.models, balanced=balanced, resamples=50)
+        for pair in again.pairs:
+            means = [again.figures[place][name].mean for place in (pair.first, pair.second)]  # type: ignore[union-attr]
+            assert pair.difference.value == pytest.approx(means[0] - means[1], abs=1e-12)
+            assert pair.by_t.value == pytest.approx(means[0] - means[1], abs=1e-12)
+    for model, figures in zip(found.models, found.figures, strict=True):
+        told = [record.figures["forgetting"] for record in model.records]
+        assert figures["forgetting"].mean == pytest.approx(np.mean(told))  # type: ignore[union-attr, arg-type]
+
+
+def test_what_is_worse_is_found_worse(found: Comparison) -> None:
+    words = {(pair.first, pair.second): pair.word for pair in found.pairs}
+    assert words == {(0, 1): "better", (0, 2): "not decided", (1, 2): "worse"}
+
+
+def test_each_test_is_corrected_over_all_pairs(found: Comparison) -> None:
+    assert [pair.adjusted for pair in found.pairs] == holm([pair.difference.p for pair in found.pairs])
+    assert [pair.by_t_adjusted for pair in found.pairs] == holm([pair.by_t.p for pair in found.pairs])
+    assert [pair.mcnemar_adjusted for pair in found.pairs] == holm([pair.mcnemar[0].p_mid for pair in found.pairs])
+
+
+def test_mcnemar_is_seed_by_seed_on_the_last_predictions(found: Comparison) -> None:
+    assert [pair.seeds for pair in found.pairs] == [((0, 0), (2, 2)), ((0, 7),), ((0, 7),)]
+    one, other = found.models[0].records[2], found.models[1].records[1]  # seed 2 of both
+    rows = []
+    for domain in ("alpha", "beta", "gamma"):  # delta is never met
+        frames = [record.predictions() for record in (one, other)]
+        last = [f[(f["domain"] == domain) & (f["step"] == f["step"].max())] for f in frames]
+        rows.append(np.stack([last[0]["gold"], last[0]["predicted"], last[1]["predicted"]]))
+    gold, mine, theirs = np.concatenate(rows, axis=1)
+    assert found.pairs[0].mcnemar[1] == mcnemar(gold, mine, theirs)
+
+
+def test_resamples_grow_with_the_comparisons(found: Comparison) -> None:
+    """No p is below 2 / (B + 1), so that times the number of comparisons has to stay far below the level."""
+    one = found.models[0]
+    assert compare([one, found.models[2]]).resamples == 10_000
+    many = compare([one] * 6)
+    assert many.resamples == 15_000
+    assert all(pair.word == "not decided" for pair in many.pairs)
+
+
+def test_the_order_of_models_turns_the_words(found: Comparison) -> None:
+    turned = compare(found.models[1::-1], resamples=500)
+    (pair,) = turned.pairs
+    assert pair.word == "worse"
+    assert pair.difference.value == pytest.approx(-found.pairs[0].difference.value)
+
+
+def few_apart(tmp_path: Path, turned: int) -> Comparison:
+    """A model against itself with so many of alpha's last answers, all right, turned wrong."""
+    record = life_of("kd-6l", 0, size=200)
+    content = record.model_dump(mode="json")
+    gold = record.data[0].gold.array()
+    said = record.points[-1].predictions["alpha"].array().copy()
+    said[np.flatnonzero(said == gold)[:turned]] ^= 1
+    content["points"][-1]["predictions"]["alpha"] = Packed.of(said, 2).model_dump()
+    content["configuration"]["model"]["name"] = "other-6l"
+    other = Record.model_validate(content)
+    models = [Model(name, (one,), (tmp_path,)) for name, one in (("kd-6l", record), ("other-6l", other))]
+    return compare(models, resamples=2000)
+
+
+@pytest.mark.parametrize("turned", [0, 1, 5, 6])
+def test_too_few_pairs_decide_nothing(tmp_path: Path, turned: int) -> None:
+    found = few_apart(tmp_path, turned)
+    (pair,) = found.pairs
+    assert pair.difference.pairs == turned
+    # All differing pairs are of one sign: 2^(1 - m), and 1 where there are none.
+    assert pair.adjusted == pytest.approx(2.0 ** -max(0, turned - 1))
+    assert pair.word == ("better" if turned == 6 else "not decided")
+    assert pair.too_few == (turned < 6)
+    (row,) = report.page_tables(found)[1].rows
+    told = f"not decided: too few pairs, they differ on {turned}" if turned < 6 else "better"
+    assert row[-1] == told
+    json_pair = report.as_json(found)["pairs"][0]
+    assert (json_pair["first_is"], json_pair["too_few_pairs"]) == (pair.word, turned < 6)
+    assert ("fewer than 6" in report.page_tables(found)[1].note) == (turned < 6)

@@ -1,0 +1,256 @@
+"""Heads by importance, weights by magnitude, and masks that hold whatever trains the model."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from compress_worlds import SmallBackbone
+from hearing import advances
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from clbench.compression.execute import build
+from clbench.compression.masks import attach_masks
+from clbench.compression.steps.finetune import finetune_loss
+from clbench.compression.steps.prune_heads import head_importance, head_masks, heads_to_prune
+from clbench.compression.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
+from clbench.compression.task import Task, fit
+from clbench.encoder.classifier import Classifier, predict
+from clbench.schema.recipe import read_recipe
+from clbench.schema.training import Training
+
+TRAINING = {"epochs": 2, "learning_rate": None, "batch_size": 16}
+
+
+@pytest.fixture
+def model(backbone: SmallBackbone, task: Task) -> Classifier:
+    return backbone.classifier(2, 0).with_tokens(task.store)
+
+
+def recipe(folder: Path, *steps: dict):
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", "title": "t", "citation": "c", "steps": list(steps)}))
+    return read_recipe(str(path))
+
+
+def test_importance_is_the_gradient_of_a_head_mask(model: Classifier, task: Task) -> None:
+    """The paper's other form: I_h = E_x |dL(x)/dxi_h|, xi_h a factor of the head's output, by finite differences."""
+    few = Task(task.store, task.train_rows[:6], task.train_labels[:6], *[task.validation_rows] * 2, 2, "few")
+    found = head_importance(model, few)
+    assert model.training
+    assert all(p.grad is None for p in model.parameters())
+    model.eval().double()
+    width = 8
+    expected = torch.zeros(4, 2, dtype=torch.float64)
+    for layer in range(4):
+        dense = model.hf.bert.encoder.layer[layer].attention.output.dense
+        for head in range(2):
+            losses = []
+            for factor in (1 + 1e-5, 1 - 1e-5):
+
+                def scale(_, inputs, head=head, factor=factor):
+                    changed = inputs[0].clone()
+                    changed[:, head * width : (head + 1) * width] *= factor
+                    return (changed,)
+
+                handle = dense.register_forward_pre_hook(scale)
+                with torch.no_grad():
+                    rows = torch.from_numpy(few.train_rows)
+                    logits = torch.cat([model(rows[n : n + 1]) for n in range(6)])
+                    losses.append(torch.nn.functional.cross_entropy(
+                        logits, torch.from_numpy(few.train_labels), reduction="none"))  # fmt: skip
+                handle.remove()
+            expected[layer, head] = ((losses[0] - losses[1]) / 2e-5).abs().mean()
+    expected = expected / expected.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(found.double(), expected, atol=2e-3, rtol=2e-3)
+
+
+@given(
+    layers=st.integers(1, 6), heads=st.integers(1, 6), share=st.floats(0.01, 0.99), seed=st.integers(0, 1000)
+)  # fmt: skip
+def test_the_least_important_go_and_one_in_every_layer_stays(layers: int, heads: int, share: float, seed: int) -> None:
+    importance = torch.from_numpy(np.random.default_rng(seed).random((layers, heads)))
+    gone = heads_to_prune(importance, share)
+    assert all(len(part) < heads for part in gone)
+    assert sum(map(len, gone)) == min(round(share * layers * heads), layers * (heads - 1))
+    for layer, part in enumerate(gone):
+        stay = [head for head in range(heads) if head not in part]
+        # Within a layer those that go are less important than those that stay.
+        assert not part or importance[layer, part].max() <= importance[layer, stay].min()
+
+
+def test_heads_by_hand() -> None:
+    importance = torch.tensor([[0.9, 0.1, 0.2], [0.3, 0.25, 0.01]])
+    # A half of six: 0.01, 0.1, 0.2; and after these 0.25.
+    assert heads_to_prune(importance, 0.5) == [[1, 2], [2]]
+    assert heads_to_prune(importance, 0.67) == [[1, 2], [1, 2]]
+    assert heads_to_prune(importance, 0.99) == [[1, 2], [1, 2]]
+
+
+def test_a_masked_head_is_a_head_that_is_not_there(model: Classifier, task: Task) -> None:
+    """Against transformers' own forward pass with the head's part of the context cut out of both products."""
+    model.eval()
+    reference = copy.deepcopy(model.hf)
+    attach_masks(model, head_masks(model, [[1], [], [0], []]))
+    for layer, head in ((0, 1), (2, 0)):
+        dense = reference.bert.encoder.layer[layer].attention.output.dense
+        cut = slice(8, 16) if head == 1 else slice(0, 8)
+
+        def without(module, inputs, output, cut=cut):
+            return output - inputs[0][..., cut] @ module.weight[:, cut].T
+
+        dense.register_forward_hook(without)
+    rows = task.validation_rows[:8]
+    found = predict(model, torch.from_numpy(rows))
+    for place, row in enumerate(rows.tolist()):
+        begin, end = int(task.store.offsets[row]), int(task.store.offsets[row + 1])
+        types = (torch.arange(end - begin) >= int(task.store.seconds[row])).long()[None]
+        with torch.no_grad():
+            expected = reference(task.store.ids[begin:end][None], token_type_ids=types).logits[0]
+        torch.testing.assert_close(found[place], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.9])
+def test_magnitude_masks_keep_the_largest_of_all_matrices_together(model: Classifier, sparsity: float) -> None:
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    masks = magnitude_masks(model, sparsity)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert set(masks) == {f"{name}.weight" for name in prunable(model)}
+    assert len(masks) == 4 * 6
+    sizes = np.concatenate([before[name].abs().flatten().numpy() for name in masks])
+    kept = np.concatenate([mask.flatten().numpy() for mask in masks.values()])
+    count = round(sparsity * len(sizes))
+    assert (~kept).sum() == count
+    assert sizes[~kept].max() <= np.sort(sizes)[count]
+
+
+@given(target=st.floats(0.01, 0.99), rounds=st.integers(1, 20))
+def test_every_round_takes_the_same_share_of_what_is_left(target: float, rounds: int) -> None:
+    left = [1 - sparsity_of_round(target, number, rounds) for number in range(rounds + 1)]
+    ratios = [b / a for a, b in pairwise(left)]
+    assert left[-1] == pytest.approx(1 - target)
+    assert ratios == pytest.approx([ratios[0]] * rounds)
+
+
+def test_masks_hold_through_training_with_decay_and_momentum(model: Classifier, task: Task) -> None:
+    masks = magnitude_masks(model, 0.6)
+    attach_masks(model, masks)
+    form = Training(epochs=2, learning_rate=3e-3, batch_size=16, weight_decay=0.1)
+    dense = {name: value.clone() for name, value in model.state_dict().items()}
+    fit(model, task, form, finetune_loss(task), seed=0, name="x")
+    after = model.state_dict()
+    assert all(bool((after[name][~mask] == 0).all()) for name, mask in masks.items())
+    assert all(not torch.equal(after[name][mask], dense[name][mask]) for name, mask in masks.items())
+
+
+def test_one_shot_and_from_the_cache_the_same(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:
+    mine = recipe(tmp_path, {"step": "prune_weights", "sparsity": 0.5, "training": TRAINING})
+    told: list[str] = []
+    with advances(lambda name, *_: told.append(name)):
+        made = build(mine, backbone, task, seed=0)
+    assert list(dict.fromkeys(told)) == ["prune_weights mine, round 1", "prune_weights mine, pruned"]
+    weights = torch.cat([module.weight.flatten() for module in prunable(made.model).values()])
+    assert float((weights == 0).float().mean()) == pytest.approx(0.5, abs=0.002)
+    with advances(lambda *_: pytest.fail("it is in the cache")):
+        again = build(mine, backbone, task, seed=0)
+    assert all(torch.equal(a, b) for a, b in zip(made.model.parameters(), again.model.parameters(), strict=True))
+    # From the cache as well, the masks hold in what follows.
+    zero = {name: value == 0 for name, value in again.model.state_dict().items() if name.endswith("dense.weight")}
+    fit(
+        again.model,
+        task,
+        Training(epochs=1, learning_rate=1e-2, batch_size=16),
+        finetune_loss(task),
+        seed=1,
+        name="life",
+    )
+    assert all(bool((again.model.state_dict()[name][mask] == 0).all()) for name, mask in zero.items())
+    assert made.steps[0]["details"]["sparsity"] == 0.5
+
+
+@pytest.mark.parametrize("rewind", [0.0, 0.5])
+def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monkeypatch, rewind: float) -> None:
+    from clbench.compression import task as task_module
+
+    starts: list[dict[str, torch.Tensor]] = []
+    real = task_module.fit
+
+    def spy(model, task, form, loss, **given):
+        starts.append({name: value.clone() for name, value in model.state_dict().items()})
+        return real(model, task, form, loss, **given)
+
+    monkeypatch.setattr(task_module, "fit", spy)
+    steps = {"step": "prune_weights", "sparsity": 0.75, "rounds": 2, "rewind": rewind, "training": TRAINING}
+    build(recipe(tmp_path, steps), backbone, task, seed=0)
+    assert len(starts) == 3
+    # Early: the same training, stopped after so many of its steps of 16 pairs.
+    early = backbone.classifier(2, 0).with_tokens(task.store)
+    if rewind:
+
+        class Stop(Exception):
+            pass
+
+        def stop(name: str, seen: int, count: int) -> None:
+            if seen >= rewind * len(task.train_rows):
+                raise Stop
+
+        from clbench.compression.plan import _seed
+
+        form = Training(epochs=2, learning_rate=backbone.learning_rate, batch_size=16)
+        with pytest.raises(Stop), advances(stop):
+            fit(early, task, form, finetune_loss(task), seed=_seed(0, 0), name="x")
+    for start, sparsity in ((starts[1], 0.5), (starts[2], 0.75)):
+        masks = {name: start[f"{name}.weight"] != 0 for name in prunable(early)}
+        total = torch.cat([mask.flatten() for mask in masks.values()])
+        assert 1 - float(total.float().mean()) == pytest.approx(sparsity, abs=0.002)
+        for name, value in early.state_dict().items():
+            kept = masks.get(name.removesuffix(".weight"), torch.ones_like(value, dtype=torch.bool))
+            assert torch.equal(start[name][kept], value[kept]), name
+    # A ticket's mask is within the earlier one's.
+    for name in prunable(early):
+        assert not ((starts[1][f"{name}.weight"] == 0) & (starts[2][f"{name}.weight"] != 0)).any()
+
+
+def test_heads_are_pruned_in_a_recipe_and_stay_pruned(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:
+    mine = recipe(
+        tmp_path, {"step": "finetune", "training": TRAINING}, {"step": "prune_heads", "share": 0.375},
+        {"step": "finetune", "training": TRAINING},
+    )  # fmt: skip
+    made = build(mine, backbone, task, seed=0)
+    heads = made.steps[1]["details"]["heads"]
+    assert sum(map(len, heads)) == 3
+    for number, part in enumerate(heads):
+        dense = made.model.hf.bert.encoder.layer[number].attention.output.dense.weight
+        for head in (1, 2):
+            assert bool((dense[:, 8 * (head - 1) : 8 * head] == 0).all()) == (head in part)
+
+
+def test_forms_that_say_nothing_sensible(tmp_path: Path) -> None:
+    from clbench.errors import UserError
+
+    for step, message in (
+        ({"step": "prune_weights", "sparsity": 1.0, "training": TRAINING}, "sparsity"),
+        (
+            {"step": "prune_weights", "sparsity": 0.5, "rewind": 3, "training": TRAINING},
+            "rewind should be at most the 2",
+        ),
+        ({"step": "prune_heads", "share": 0.5}, "one step has to train"),
+    ):
+        with pytest.raises(UserError, match=message):
+            recipe(tmp_path, step)
+
+
+def test_what_the_cache_keeps_of_masks_is_what_the_model_holds(backbone, task, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    steps = {"step": "prune_weights", "sparsity": 0.3, "training": TRAINING}
+    made = build(recipe(tmp_path, steps), backbone, task, seed=0)
+    (file,) = (tmp_path / "cache" / "models").rglob("masks.safetensors")
+    for name, mask in load_file(file).items():
+        assert torch.equal(made.model.state_dict()[name] != 0, mask.bool()), name

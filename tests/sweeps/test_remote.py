@@ -1,0 +1,140 @@
+"""A unit on another machine: what it fetches is not made again, what is damaged or lost is, and what comes back."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import clbench
+from clbench.encoder.backbone import open_backbone, opened_elsewhere
+from clbench.errors import UserError
+from clbench.schema.sweep import read_sweep
+from clbench.storage.cache import Shared, cached, entry_files, key_of, root, sharing
+from clbench.sweeps.plan import SweepPlan, Unit, make_plan
+from clbench.sweeps.remote import BACKBONES, DATA, Kit, deliver, do_remote_unit, kit_of, packed_backbone, packed_data
+from clbench.sweeps.units import Ended
+
+
+def none(kind: str, key: str) -> None:
+    return None
+
+
+def build(folder: Path) -> None:
+    (folder / "a.txt").write_text("made")
+
+
+def test_an_entry_of_another_machine_is_taken_and_a_damaged_one_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"what": 1}
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "one"))
+    cached("models", content, build)
+    entry = "models", key_of(content)
+    files = entry_files(*entry)
+    assert set(files) == {"a.txt", "manifest.json"}
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "two"))
+    assert entry_files(*entry) == {}
+    shared = Shared(lambda kind, key: files if (kind, key) == entry else None)
+    with sharing(shared):
+        folder = cached("models", content, lambda _: pytest.fail("it was made again"))
+    assert (folder / "a.txt").read_text() == "made"
+    assert list(shared.used) == [entry]
+    # One byte off, on the way here: as if nobody had it.
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "three"))
+    with sharing(Shared(lambda *_: {**files, "a.txt": b"Made"})):
+        assert (cached("models", content, build) / "a.txt").read_text() == "made"
+    assert sorted(path.name for path in (root() / "models" / entry[1]).iterdir()) == ["a.txt", "manifest.json"]
+    # A name that leads out of the entry's folder does not.
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "four"))
+    with sharing(Shared(lambda *_: {**files, "../../escaped": b""})):
+        cached("models", content, build)
+    assert not list(tmp_path.rglob("four/escaped"))
+
+
+class Machines:
+    """Caches of several machines, and what they have told each other."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.monkeypatch = folder, monkeypatch
+        self.known: dict[tuple[str, str], Mapping[str, bytes]] = {}
+        self.asked: list[str] = []
+
+    def fetch(self, kind: str, key: str) -> Mapping[str, bytes] | None:
+        self.asked.append(kind)
+        return self.known.get((kind, key))
+
+    def do(self, unit: Unit, kit: Kit, machine: str) -> Ended:
+        self.monkeypatch.setenv("CLBENCH_CACHE", str(self.folder / machine))
+        self.returned, entries = do_remote_unit(unit, kit, self.fetch)
+        self.known |= entries
+        return self.returned.ended
+
+
+@pytest.fixture
+def planned(sweep_file: Callable[..., Path], tmp_path: Path) -> SweepPlan:
+    return make_plan(read_sweep(str(sweep_file(recipes=["finetune-6l"], strategies=["naive"]))), tmp_path / "runs")
+
+
+def test_a_run_is_done_where_nothing_of_it_is(
+    planned: SweepPlan, tmp_path: Path, small_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = Machines(tmp_path, monkeypatch)
+    inception = next(unit for unit in planned.units if unit.kind == "inception")
+    run = next(unit for unit in planned.units if unit.kind == "run")
+    kit, job = kit_of(run)
+    # Elsewhere there is no such folder.
+    lost = replace(job.backbone, folder=tmp_path / "gone")
+    kit = replace(kit, job=pickle.dumps(replace(job, data=[], backbone=lost)))
+    machines.known[DATA, kit.data] = packed_data(job)
+    machines.known[BACKBONES, job.backbone.digest] = packed_backbone(job.backbone)
+    assert machines.do(inception, kit, "one").sentence is None
+    assert {kind for kind, _ in machines.returned.entries} >= {"tokens", "models", "predictions"}
+    with monkeypatch.context() as patched:
+        patched.setattr("clbench.compression.task.fit", lambda *_, **__: pytest.fail("inception was trained again"))
+        assert machines.do(run, kit, "two").sentence is None
+    assert "models" in machines.asked
+    assert set(machines.returned.files) >= {"record.json", "forgetting.png"}
+    assert not list((tmp_path / "two" / "runs").rglob("record.json")), "what is brought back is not kept"
+    folder = planned.runs[0].folder
+    assert deliver(machines.returned, folder) == Ended()
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "single"))
+    spec = planned.runs[0].spec
+    single = clbench.run(
+        spec.model, spec.stream, strategy=spec.strategy, settings=spec.settings, backbone=str(small_backbone),
+        out=tmp_path / "other",
+    )  # fmt: skip
+    assert clbench.read_record(folder).without_times() == single.without_times()
+
+
+def test_what_is_lost_or_unlike_is_told(planned: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = next(unit for unit in planned.units if unit.kind == "run")
+    kit, job = kit_of(run)
+    monkeypatch.setattr("clbench.sweeps.remote._DATA", {})
+    machines = Machines(tmp_path, monkeypatch)
+    assert machines.do(run, kit, "one").sentence == (
+        "the sweep's data are lost, since the machine that began it is gone; begin it again."
+    )
+    machines.known[DATA, kit.data] = packed_data(job)
+    other = replace(kit, device={"device": "cuda", "precision": "bfloat16"})
+    said = machines.do(run, other, "one").sentence
+    assert said is not None
+    assert "would compute on cpu float32, but the sweep is planned for cuda bfloat16" in said
+    gone = replace(kit, job=pickle.dumps(replace(job, data=[], backbone=replace(job.backbone, folder=tmp_path / "x"))))
+    said = machines.do(run, gone, "one").sentence
+    assert said is not None
+    assert said.endswith("is lost, since the machine that began the sweep is gone.")
+
+
+def test_a_name_means_what_another_machine_has_opened(small_backbone: Path, tmp_path: Path) -> None:
+    opened = open_backbone(small_backbone)
+    shutil.copytree(small_backbone, tmp_path / "here")
+    here = replace(opened, name="elsewhere/on/its/disk", folder=tmp_path / "here")
+    with opened_elsewhere({here.name: here}):
+        assert open_backbone(here.name) is here
+    with pytest.raises(UserError):
+        open_backbone(here.name)

@@ -1,0 +1,129 @@
+"""A sweep on three machines of a Ray cluster: processes of this one, each machine with a cache of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import clbench
+from clbench.errors import UserError
+from clbench.runtime.events import Event, listening
+from clbench.schema.sweep import read_sweep
+from clbench.sweeps import units
+from clbench.sweeps.executors.local import Local
+from clbench.sweeps.plan import SweepPlan, make_plan
+from clbench.sweeps.scheduler import State, run_units
+
+ray = pytest.importorskip("ray")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from clbench.sweeps.executors.ray import Ray  # noqa: E402
+from clbench.testing import check_executor  # noqa: E402
+
+
+class Machines:
+    """A cluster whose machines can be ended."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.cluster = Cluster()
+        self.nodes = [
+            self.cluster.add_node(num_cpus=1, env_vars={"CLBENCH_CACHE": str(folder / f"cache-{number}")})
+            for number in range(count)
+        ]
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def cache(self, number: int) -> Path:
+        return self.folder / f"cache-{number}"
+
+    def end(self, number: int) -> None:
+        """As if somebody had pulled the plug: the raylet and all that it has started."""
+        raylet = self.nodes[number].all_processes["raylet"][0].process
+        everybody = [*psutil.Process(raylet.pid).children(recursive=True), psutil.Process(raylet.pid)]
+        for process in everybody:
+            process.kill()
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    found = Machines(tmp_path / "machines", 3)
+    yield found
+    ray.shutdown()
+    found.cluster.shutdown()
+
+
+def carried_out(path: Path, base: Path, executor: Any) -> tuple[SweepPlan, State]:
+    plan = make_plan(read_sweep(str(path)), base)
+    with executor as pool:
+        pool.open(plan, units.SweepPaths.of(base))
+        return plan, run_units(pool, plan, pool.pass_time())
+
+
+def test_no_cluster_there(tmp_path: Path, sweep_file: Callable[..., Path]) -> None:
+    with pytest.raises(
+        UserError, match=r"^--address 127\.0\.0\.1:1: no Ray cluster answers there, or not without its token"
+    ):
+        Ray(None, "127.0.0.1:1").__enter__()
+
+
+@pytest.mark.parametrize("address", ["head", "ray://head:10001", "head:", "head:99999", ""])
+def test_an_address_of_another_form(address: str) -> None:
+    if address:
+        with pytest.raises(UserError, match=r"^--address should be auto, local or HOST:PORT"):
+            Ray.of(1, address, 1)
+    else:
+        assert Ray.of(1, None, 1).address == "auto"
+
+
+def test_three_machines(
+    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One test, since it would take each of the processes that run tests three machines of its own to share it out."""
+    check_executor(lambda: Ray(2, machines.address), ["--ray", machines.address, "--workers", "2"])
+    ray.shutdown()
+    with monkeypatch.context() as older:
+        older.setattr("clbench.sweeps.remote.__version__", "0.0.0")
+        said = r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"
+        with pytest.raises(UserError, match=said):
+            carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
+    ray.shutdown()
+    a_machine_that_is_lost_costs_its_units_alone(machines, sweep_file, tmp_path, monkeypatch)
+
+
+def a_machine_that_is_lost_costs_its_units_alone(
+    machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sweep_file(strategies=["naive", "replay"])
+    killed: list[str] = []
+
+    def kill(event: Event) -> None:
+        # The first run that begins: by then there are inceptions to lose.
+        if event.kind == "start" and " on small, " in event.task and not killed:
+            killed.append(event.task)
+            machines.end(2)
+
+    with listening(kill):
+        plan, state = carried_out(path, tmp_path / "runs", Ray(None, machines.address))
+    assert killed
+    assert len(state.notes) == 1
+    assert re.fullmatch(r"machine \S+ is gone\.", state.notes[0])
+    assert (state.done, dict(state.failed)) == (4, {})
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "other"))
+    there, state = carried_out(path, tmp_path / "local", Local(2))
+    assert state.done == 4
+    for one, other in zip(plan.runs, there.runs, strict=True):
+        found, expected = (clbench.read_record(run.folder) for run in (one, other))
+        assert found.without_times() == expected.without_times(), str(one)
+        assert sorted(path.name for path in one.folder.iterdir()) == sorted(
+            path.name for path in other.folder.iterdir()
+        )
+    assert not list(machines.cache(0).glob("runs/*/*/seed-*")), "what was brought back is not kept twice"
