@@ -1,10 +1,11 @@
 """clbench: lifelong evaluation of compressed encoders.
 
-The whole of it is one verb::
+The verbs of the command line are functions, and what they return shows itself in a notebook::
 
     import clbench
     record = clbench.run(model="pkd-skip-6l", stream="nli-shift")
     record.accuracy_matrix()
+    record.plot()
 
 Importing this package loads neither torch nor Avalanche.
 """
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from clbench.errors import UserError
 
 if TYPE_CHECKING:
+    from clbench.api.listing import models, streams
+    from clbench.api.verbs import compare, compress, leaderboard, run, submit, sweep
+    from clbench.api.verify import verify
     from clbench.record import Record, read_record
-    from clbench.runs.runner import run
     from clbench.runtime.events import listening
 
 __version__ = "0.1.0"
@@ -27,12 +30,16 @@ __version__ = "0.1.0"
 # numerical reproducibility); it reads this once, at its first product.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
-__all__ = ["Record", "UserError", "__version__", "listening", "read_record", "run"]
+__all__ = [
+    "Record", "UserError", "__version__", "compare", "compress", "leaderboard", "listening", "models", "read_record",
+    "run", "streams", "submit", "sweep", "verify",
+]  # fmt: skip
 
 _LAZY = {
-    "run": "clbench.runs.runner",
-    "Record": "clbench.record",
-    "read_record": "clbench.record",
+    **dict.fromkeys(("compare", "compress", "leaderboard", "run", "submit", "sweep"), "clbench.api.verbs"),
+    **dict.fromkeys(("models", "streams"), "clbench.api.listing"),
+    "verify": "clbench.api.verify",
+    **dict.fromkeys(("Record", "read_record"), "clbench.record"),
     "listening": "clbench.runtime.events",
 }
 

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.api.listing import USUAL_BACKBONE
 from clbench.runtime.console import out, print_json
 
 if TYPE_CHECKING:
     from clbench.compression.plan import Plan
-    from clbench.encoder.backbone import Backbone
-
-
-_USUAL = "clbench-tiny-12l"
 
 
 @click.command("models")
 @click.argument("model", required=False)
-@click.option("--backbone", help=f"A name, a YAML file or a folder [default: the recipe's own, or {_USUAL}].")
+@click.option("--backbone", help=f"A name, a YAML file or a folder [default: the recipe's own, or {USUAL_BACKBONE}].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str | None, backbone: str | None, as_json: bool) -> None:
     """Show MODEL (a recipe's name, its YAML file, or a checkpoint's folder): its steps, its source, and which of its
@@ -33,39 +30,17 @@ def command(model: str | None, backbone: str | None, as_json: bool) -> None:
     # Before torch is imported: a name mistyped is told at once.
     recipes = [read_recipe(name) for name in ([model] if model is not None else names("model"))]
 
-    from clbench.compression.outline import depth_note
-    from clbench.compression.plan import plan
-    from clbench.encoder.backbone import open_backbone, starting_name
+    from clbench.api.listing import planned
 
-    shown: list[dict[str, Any]] = []
-    opened: dict[str, Backbone] = {}
-    for recipe in recipes:
-        start = starting_name(recipe, backbone, _USUAL)
-        if start not in opened:
-            opened[start] = open_backbone(start)
-        found = plan(recipe, opened[start])
-        shape, teacher = found.shape, found.teacher
-        shown.append(
-            {
-                "name": recipe.form.name,
-                "title": recipe.form.title,
-                "citation": recipe.form.citation,
-                "depth": shape.layers,
-                "note": depth_note(found),
-                "parameters": found.parameters,
-                "layers": None if shape.origin is None else list(shape.origin),
-                "teacher": None if teacher is None else teacher.recipe.form.name,
-                "layer_map": {str(student): taught for student, taught in found.taught.items()},
-                "steps": [step.model_dump(mode="json") for step in recipe.form.steps],
-            }
-        )
+    found = planned(recipes, backbone)
+    shown = found.described()
     if as_json:
         print_json(shown if model is None else shown[0])
         return
     if model is None:
-        _list(shown, backbone or _USUAL)
+        _list(shown, found.backbone)
     else:
-        _one(shown[0], found)
+        _one(shown[0], found.plans[0])
 
 
 def _list(shown: list[dict[str, Any]], backbone: str) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from clbench.api.listing import streams
 from clbench.errors import listed
 from clbench.runtime import console
 from clbench.schema.shipped import names
-from clbench.schema.stream import OpenStream, read_stream
-
-if TYPE_CHECKING:
-    from clbench.record import RunWarning
+from clbench.schema.stream import read_stream
 
 # Of a domain with more classes no shares are listed one by one.
 _LISTED = 4
@@ -49,10 +48,8 @@ def command(
         asked = [read_stream(name) for name in ([stream] if stream is not None else names("stream"))]
         check_streams([(one, edition or one.usual_edition(data_dir)) for one in asked], data_dir, backbone, as_json)
         return
-    shown = []
-    for name in [stream] if stream is not None else names("stream"):
-        opened = read_stream(name)
-        shown.append(_measure(opened, edition or opened.usual_edition(data_dir), data_dir, backbone, as_json))
+    with console.progress(quiet=as_json):
+        shown = streams(stream, edition=edition, data_dir=data_dir, backbone=backbone).overviews
     if as_json:
         console.print_json(shown if stream is None else shown[0])
         return
@@ -60,34 +57,7 @@ def command(
         _print(content, looked_up=backbone is None)
 
 
-def _measure(
-    stream: OpenStream, edition: str, data_dir: Path | None, backbone: str | None, quiet: bool
-) -> dict[str, Any]:
-    from clbench.data.load import load
-    from clbench.data.overview import overview
-    from clbench.encoder.located import check_edition
-    from clbench.runtime.events import prefixed
-
-    # Before the pairs, which may take a while.
-    positions = opened = None
-    if backbone is None:
-        positions = check_edition(stream, edition)
-    else:
-        from clbench.encoder.backbone import open_backbone
-
-        opened = open_backbone(backbone)
-        opened.check_length(stream.edition(edition).max_length, f"the edition {edition} of {stream.form.name}")
-    with console.progress(quiet), prefixed(f"{stream.form.name}: "):
-        loaded = load(stream, edition, data_dir=data_dir)
-    cut: list[RunWarning] = []
-    if opened is not None:
-        from clbench.encoder.cut import cut_warnings
-
-        cut += cut_warnings(loaded, opened.tokenizer(), stream.edition(edition).max_length)
-    return overview(stream, edition, loaded, cut, positions)
-
-
-def _print(content: dict[str, Any], looked_up: bool) -> None:
+def _print(content: Mapping[str, Any], looked_up: bool) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text

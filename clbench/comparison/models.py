@@ -54,11 +54,12 @@ class _Found:
         return self.orders[0].records
 
 
-def read_models(paths: Sequence[Path], check: bool = True) -> list[Model]:
+def read_models(paths: Sequence[Path | Record], check: bool = True) -> list[Model]:
     """The models that a user means by ``paths``, in their order.
 
     Args:
-        paths: runs' folders or their record.json, folders of runs, submissions' folders, or folders of submissions.
+        paths: runs' folders or their record.json, folders of runs, submissions' folders, or folders of submissions; or
+            records themselves, whose ``files`` are then what they tell of, not where they lie.
         check: compute every figure again on the way, see :func:`clbench.record.read_record`.
 
     Raises:
@@ -69,22 +70,27 @@ def read_models(paths: Sequence[Path], check: bool = True) -> list[Model]:
     files: dict[Path, None] = {}
     found: list[_Found] = []
     submissions: dict[Path, None] = {}
+    given: dict[Path, Record] = {}
     for path in paths:
-        if _is_submission(path):
+        if isinstance(path, Record):
+            model, _, strategy = path.names
+            given[Path(f"{model}, {strategy}", f"seed-{path.configuration.seed}", str(len(given)))] = path
+        elif _is_submission(path):
             submissions |= dict.fromkeys([path.resolve()])
         elif _holds_submissions(path):
             submissions |= dict.fromkeys(one.resolve() for one in find_submissions(path))
         else:
             files |= dict.fromkeys(file.resolve() for file in _record_files(path))
-    records = [read_record(file, check=check) for file in files]
-    names = list(files)
+    records = [*(read_record(file, check=check) for file in files), *given.values()]
+    names = [*files, *given]
     lives = [_life([records[i] for i in group], [names[i] for i in group]) for group in grouped(records)]
     found += [_Found(_place(orders[0]), orders) for orders in of_one_model(lives)]
     found += [_submitted(folder, check) for folder in submissions]
     if len(found) < 2 and len(found[0].orders) < 2:
         seeds = len(found[0].records)
         told = f"{seeds} seeds of one model" if seeds > 1 else "one model"
-        raise UserError(f"{', '.join(map(str, paths))}: this is {told}; give two models or more to compare.")
+        asked = [str(one) if isinstance(one, Path) else " on ".join(one.names[:2]) for one in paths]
+        raise UserError(f"{', '.join(asked)}: this is {told}; give two models or more to compare.")
     kept = in_common([(one.place, one.orders) for one in found])
     found = [replace(one, orders=orders, left_out=told) for one, (orders, told) in zip(found, kept, strict=True)]
     for other in found[1:]:

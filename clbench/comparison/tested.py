@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from clbench.metrics import (
     mcnemar,
 )
 from clbench.record import Record, pair_shares, summary, summary_over_orders
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from clbench.plots import Overlay, Page
 
 # The chance of one wrong "better" or "worse" among all comparisons.
 LEVEL = 0.05
@@ -87,6 +93,60 @@ class Comparison:
     pairs: tuple[Tested, ...]
     balanced: bool
     resamples: int
+
+    def table(self) -> pd.DataFrame:
+        """A row for each figure by its name, and for each model three columns: ``mean``, ``low`` and ``high``, the ends
+        of the 95% interval; missing where it is not defined."""
+        import pandas as pd
+
+        ends = ("mean", "low", "high")
+        columns = pd.MultiIndex.from_product([[model.name for model in self.models], ends], names=["model", None])
+        names = list(dict.fromkeys(name for figures in self.figures for name in figures))
+        rows = [
+            [None if (one := figures.get(name)) is None else getattr(one, end) for figures in self.figures
+             for end in ends]
+            for name in names
+        ]  # fmt: skip
+        return pd.DataFrame(rows, index=pd.Index(names, name="figure"), columns=columns, dtype=float)
+
+    def tests(self) -> pd.DataFrame:
+        """A row for every two models: the difference in lifetime (balanced) accuracy with its 95% interval, Holm's p of
+        it and of McNemar's test, and what the first ``is`` against the second."""
+        import pandas as pd
+
+        rows = [
+            {
+                "first": self.models[pair.first].name, "second": self.models[pair.second].name,
+                "difference": pair.difference.value, "low": pair.difference.low, "high": pair.difference.high,
+                "p_holm": pair.adjusted, "mcnemar_p_holm": pair.mcnemar_adjusted, "is": pair.word,
+            }
+            for pair in self.pairs
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Figure:
+        """The models' forgetting curves over each other."""
+        from clbench.plots import overlay_figure
+
+        return overlay_figure(self._drawn(), self.balanced)
+
+    def page(self) -> Page:
+        """The curves to look into: models, domains and measures to choose."""
+        from clbench.plots import curves_page
+
+        return curves_page(self._drawn(), self.balanced)
+
+    def _drawn(self) -> Overlay:
+        from clbench.plots import overlay
+
+        return overlay([(model.name, model.records) for model in self.models])
+
+    def _repr_html_(self) -> str:
+        from clbench.comparison.report import page_tables
+        from clbench.plots import html_tables
+
+        tables = page_tables(self)
+        return html_tables(self._drawn().title, [(one.caption, one) for one in tables], [one.note for one in tables])
 
 
 def compare(

@@ -17,6 +17,7 @@ from clbench.plots.picture import (
     MARKERS,
     PALETTE,
     STYLE,
+    blank,
     majority_line,
     name_experiences,
     save,
@@ -126,24 +127,38 @@ def overlay(models: Sequence[tuple[str, Sequence[Record]]]) -> Overlay:
 
 
 def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False, pdf: bool = False) -> tuple[Path, ...]:
-    """Draw the models' curves as ``path``.png and ``path``.svg, and as ``path``.pdf where asked.
-
-    Above, the mean over the seen domains, as accuracy and as balanced accuracy; beneath, a small panel for each domain,
-    grey until the experience that trains on it (and for good where none does). Lines are means over seeds, bands their
-    95% intervals. Of more than six models the six of the best lifetime accuracy keep their colours, the others are
-    grey, and a panel for each model follows at the foot, the best first. The same records give the same bytes.
+    """Draw :func:`overlay_figure` as ``path``.png and ``path``.svg, and as ``path``.pdf where asked.
 
     Args:
-        drawn: what to draw.
+        drawn: what to draw; the same gives the same bytes.
         path: without suffix.
-        balanced: balanced accuracy in the small panels, and as what the best are chosen by.
+        balanced: see :func:`overlay_figure`.
         pdf: a PDF as well, its fonts embedded as TrueType, as publishers ask for.
 
     Raises:
         UserError: the files cannot be written; what was half-written is removed.
     """
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
+
+    files = tuple(path.with_name(path.name + kind) for kind in (".png", ".svg", *([".pdf"] if pdf else [])))
+    with rc_context(STYLE):
+        save(overlay_figure(drawn, balanced), files)
+    return files
+
+
+def overlay_figure(drawn: Overlay, balanced: bool = False) -> Figure:
+    """The models' curves.
+
+    Above, the mean over the seen domains, as accuracy and as balanced accuracy; beneath, a small panel for each domain,
+    grey until the experience that trains on it (and for good where none does). Lines are means over seeds, bands their
+    95% intervals. Of more than six models the six of the best lifetime accuracy keep their colours, the others are
+    grey, and a panel for each model follows at the foot, the best first.
+
+    Args:
+        drawn: what to draw.
+        balanced: balanced accuracy in the small panels, and as what the best are chosen by.
+    """
+    from matplotlib import rc_context
 
     worth = drawn.lifetimes(balanced)
     coloured = standing_out(worth)
@@ -162,7 +177,7 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False, pdf: boo
         lines_in_title = -(-longest // _title_width(beside)) if beside else 1
         model_height = 1.5 + 0.14 * (lines_in_title - 1)
         size = (11.0, 4.3 + 2.5 * down + model_height * models_down + 0.22 * legend_rows)
-        figure = Figure(figsize=size, facecolor="white", layout="constrained")
+        figure = blank(*size)
         heights = [4.3, 2.5 * down, *([model_height * models_down] if beside else [])]
         blocks = figure.add_gridspec(len(heights), 1, height_ratios=heights)
         large = _mean_panels(figure, blocks[0].subgridspec(1, 2), drawn, styles)
@@ -184,10 +199,7 @@ def overlay_picture(drawn: Overlay, path: Path, balanced: bool = False, pdf: boo
                 f"at the foot: each model's {measure}, mean over the seen domains, the highest lifetime first"
             )
         figure.suptitle(f"{drawn.title}\n{note}", fontsize=11, x=0.01, ha="left")
-        kinds = [".png", ".svg", *([".pdf"] if pdf else [])]
-        files = tuple(path.with_name(path.name + kind) for kind in kinds)
-        save(figure, files)
-    return files
+    return figure
 
 
 def _mean_panels(figure: Figure, grid: GridSpecBase, drawn: Overlay, styles: Mapping[int, LineStyle]) -> list[Axes]:

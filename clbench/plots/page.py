@@ -77,7 +77,18 @@ def overlay_page(
     balanced: bool = False,
     pictures: Sequence[Picture] = (),
 ) -> Path:
-    """Write the models' curves as ``path``, one HTML file that loads nothing.
+    """Write :func:`overlay_html` as ``path``.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    return write_whole(path, overlay_html(drawn, tables, balanced, pictures))
+
+
+def overlay_html(
+    drawn: Overlay, tables: Sequence[Table] = (), balanced: bool = False, pictures: Sequence[Picture] = ()
+) -> str:
+    """The models' curves as one page that loads nothing.
 
     A reader chooses the measure, a domain or the mean, and which models are in colour, and sees each point's numbers;
     the same numbers stand in tables beneath. Of more than six models the six of the best lifetime accuracy begin in
@@ -87,13 +98,9 @@ def overlay_page(
 
     Args:
         drawn: what to draw.
-        path: the file.
         tables: shown between the chart and its numbers.
         balanced: begin with balanced accuracy.
         pictures: shown after the tables.
-
-    Raises:
-        UserError: the file cannot be written.
     """
     import vl_convert
     from jinja2 import Environment, PackageLoader
@@ -106,7 +113,7 @@ def overlay_page(
     coloured = standing_out(drawn.lifetimes(balanced))
     faded = [number for number in range(len(drawn.names)) if number not in coloured]
     styles = _styles(coloured, faded)
-    text = template.get_template("overlay.html").render(
+    return template.get_template("overlay.html").render(
         title=drawn.title,
         policy=" ".join(f"'sha256-{_sha256(script)}'" for script in (library, program)),
         library=library,
@@ -137,7 +144,6 @@ def overlay_page(
         many=bool(faded),
         most=MOST,
     )
-    return write_whole(path, text)
 
 
 def specification(drawn: Overlay, balanced: bool = False) -> dict[str, Any]:

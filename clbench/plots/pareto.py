@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.plots.picture import FADED, INK, MUTED, PALETTE, STYLE, save, score_axis, score_grid
+from clbench.plots.picture import FADED, INK, MUTED, PALETTE, STYLE, blank, save, score_axis, score_grid
 from clbench.plots.scores import over_seeds, score_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -48,35 +49,44 @@ def on_front(scores: Mapping[str, float], costs: Mapping[str, float]) -> list[st
 
 
 def pareto_picture(rows: Sequence[Sequence[Panel]], axis: str, title: str, path: Path) -> tuple[Path, Path]:
-    """Draw mean scores with their 95% intervals, arms from left to right by cost, as ``path``.png and ``path``.svg.
-
-    Each arm has its place and its cost beneath; full points are on the Pareto front, which the line joins. The same
-    numbers give the same bytes.
+    """Draw :func:`pareto_figure` as ``path``.png and ``path``.svg; the same numbers give the same bytes.
 
     Args:
-        rows: of panels, as many in each.
-        axis: what the costs are.
-        title: above the picture.
+        rows, axis, title: see there.
         path: without suffix.
 
     Raises:
         UserError: the files cannot be written; what was half-written is removed.
     """
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
+
+    files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
+    with rc_context(STYLE):
+        save(pareto_figure(rows, axis, title), files)
+    return files
+
+
+def pareto_figure(rows: Sequence[Sequence[Panel]], axis: str, title: str) -> Figure:
+    """Mean scores with their 95% intervals, arms from left to right by cost.
+
+    Each arm has its place and its cost beneath; full points are on the Pareto front, which the line joins.
+
+    Args:
+        rows: of panels, as many in each.
+        axis: what the costs are.
+        title: above the picture.
+    """
+    from matplotlib import rc_context
 
     with rc_context(STYLE):
-        size = (0.6 + 5.2 * len(rows[0]), 0.6 + 3.4 * len(rows))
-        figure = Figure(figsize=size, facecolor="white", layout="constrained")
+        figure = blank(0.6 + 5.2 * len(rows[0]), 0.6 + 3.4 * len(rows))
         grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
         for panels, places in zip(rows, grid, strict=True):
             for panel, axes in zip(panels, places, strict=True):
                 _draw(axes, panel)
                 axes.set_xlabel(axis, fontsize=9)
         figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
-        files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
-        save(figure, files)
-    return files
+    return figure
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
@@ -101,9 +111,11 @@ def _draw(axes: Axes, panel: Panel) -> None:
 
 
 def _cost(share: float) -> str:
-    """In percent, with two digits that count.
+    """In percent, with two digits that count, or all before the point.
 
-    >>> _cost(0.0), _cost(0.00123), _cost(0.7512)
-    ('0', '0.12%', '75%')
+    >>> _cost(0.0), _cost(0.00123), _cost(0.7512), _cost(1.0), _cost(3.14e-7)
+    ('0', '0.12%', '75%', '100%', '0.000031%')
     """
-    return "0" if share == 0 else f"{100 * share:.2g}%"
+    if share == 0:
+        return "0"
+    return f"{np.format_float_positional(100 * share, precision=2, fractional=False, trim='-')}%"

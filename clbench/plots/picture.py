@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from clbench.storage.writing import cannot_write, unfinished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from clbench.record import Record
 
@@ -26,6 +29,8 @@ INK = "#222222"
 MUTED, FADED = "#777777", "#C9C9C9"
 DASHED: Any = (0, (4, 2.5))
 DPI = 160
+# In a notebook, where a picture of 10 inches is as wide as the page.
+SHOWN_DPI = 90
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same everywhere
     "font.size": 10,
@@ -43,13 +48,7 @@ STYLE: dict[Any, Any] = {
 
 
 def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]:
-    """Draw accuracy and balanced accuracy of each domain along a life, as ``path``.png and ``path``.svg.
-
-    A line is solid from the moment its domain was trained on, dashed before (and always for evaluation-only domains);
-    vertical lines are the ends of experiences; the black line is the mean over seen domains, and the dashed grey one
-    what naming the majority class gets there. More than six domains are grey beside that mean, and each has a small
-    panel of its own beneath. With several records, seeds of one run, lines are means and bands their 95% intervals. The
-    same records give the same bytes.
+    """Draw :func:`forgetting_figure` as ``path``.png and ``path``.svg; the same records give the same bytes.
 
     Args:
         records: of one run, or of its seeds.
@@ -60,14 +59,32 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
         ValueError: the records are not seeds of one run.
     """
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
+
+    files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
+    with rc_context(STYLE):
+        save(forgetting_figure(records), files)
+    return files
+
+
+def forgetting_figure(records: Sequence[Record]) -> Figure:
+    """Accuracy and balanced accuracy of each domain along a life.
+
+    A line is solid from the moment its domain was trained on, dashed before (and always for evaluation-only domains);
+    vertical lines are the ends of experiences; the black line is the mean over seen domains, and the dashed grey one
+    what naming the majority class gets there. More than six domains are grey beside that mean, and each has a small
+    panel of its own beneath. With several records, seeds of one run, lines are means and bands their 95% intervals.
+
+    Raises:
+        ValueError: the records are not seeds of one run.
+    """
+    from matplotlib import rc_context
 
     drawn = curves(records)
     each = len(drawn.domains) > MOST
     down = -(-len(drawn.domains) // 4) if each else 0
     with rc_context(STYLE):
         width = 10.5 + 0.9 * max(0, len(drawn.experiences) - 5)
-        figure = Figure(figsize=(width, 4.9 + 2.2 * down), facecolor="white", layout="constrained")
+        figure = blank(width, 4.9 + 2.2 * down)
         blocks = figure.add_gridspec(2, 1, height_ratios=[4.9, 2.2 * down]) if each else figure.add_gridspec(1, 1)
         halves = blocks[0].subgridspec(1, 2)
         left = figure.add_subplot(halves[0])
@@ -96,9 +113,27 @@ def forgetting_curve(records: Sequence[Record], path: Path) -> tuple[Path, Path]
         columns = max(1, min(len(labels), int(14 * width) // (max(map(len, labels)) + 8)))
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         figure.suptitle(drawn.title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-        files = (path.with_name(path.name + ".png"), path.with_name(path.name + ".svg"))
-        save(figure, files)
-    return files
+    return figure
+
+
+def blank(width: float, height: float) -> Figure:
+    """A white figure of so many inches; a notebook shows it, whether pyplot is there or not."""
+    return _figure()(figsize=(width, height), facecolor="white", layout="constrained")
+
+
+@cache
+def _figure() -> type[Figure]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            held = BytesIO()
+            with rc_context(STYLE):
+                self.savefig(held, format="png", dpi=SHOWN_DPI)
+            return held.getvalue()
+
+    return Shown
 
 
 def score_axis(axes: Axes, limits: tuple[float, float]) -> None:

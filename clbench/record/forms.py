@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -17,8 +16,8 @@ from clbench.metrics import (
     figures,
     intransigence,
     metrics,
-    recalls,
 )
+from clbench.record import frames
 from clbench.record.parts import (
     Configuration,
     Cost,
@@ -28,13 +27,16 @@ from clbench.record.parts import (
     Measured,
     Plugin,
 )
-from clbench.record.points import check_follows, check_open, check_probabilities, confidence
+from clbench.record.points import check_follows, check_open, check_probabilities
 from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.scenario import DOMAIN, Scenario, open_classes
 from clbench.schema.warning import MEASURED, RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
+
+    from clbench.plots import Page
 
 SCHEMA_VERSION = 2
 # What a record of version 1 holds, no more and no less.
@@ -281,33 +283,11 @@ class Record(Part):
 
     def anytime_curve(self) -> pd.DataFrame:
         """A row for each evaluation point and domain: when it was, the two accuracies, and whether it was met."""
-        import pandas as pd
-
-        history = self.history
-        rows = [
-            {
-                "step": point.step,
-                "examples": point.examples,
-                "experience": point.experience,
-                "name": point.name,
-                "final": point.final,
-                "domain": name,
-                "accuracy": float(history.accuracy[p, d]),
-                "balanced_accuracy": float(history.balanced[p, d]),
-                "met": bool(history.met[p, d]),
-            }
-            for p, point in enumerate(self.points)
-            for d, name in enumerate(self.domains)
-        ]
-        return pd.DataFrame(rows)
+        return frames.anytime_curve(self)
 
     def strategy_cost(self) -> pd.DataFrame:
         """A row for each experience: what the strategy held and computed, see :class:`clbench.record.effort.Effort`."""
-        import pandas as pd
-
-        from clbench.record.effort import efforts
-
-        return pd.DataFrame([asdict(one) for one in efforts(self)])
+        return frames.strategy_cost(self)
 
     def per_class(self) -> pd.DataFrame:
         """A row for each experience, domain and class that occurs among the domain's test pairs: recall and support.
@@ -315,21 +295,7 @@ class Record(Part):
         ``experience`` is its number, ``name`` that of its domain; ``class`` is the class's name, ``recall`` the share
         of its pairs that the model finds at the end of the experience, ``support`` their number.
         """
-        import pandas as pd
-
-        rows = [
-            {
-                "experience": point.experience, "name": point.name, "domain": domain.name,
-                "class": self.label_space[label], "recall": float(recall), "support": int(support),
-            }
-            for point in self.points
-            if point.final
-            for domain in self.data
-            for label, recall, support in zip(
-                *recalls(domain.gold.array(), point.predictions[domain.name].array()), strict=True
-            )
-        ]  # fmt: skip
-        return pd.DataFrame(rows)
+        return frames.per_class(self)
 
     def predictions(self) -> pd.DataFrame:
         """A row for each evaluation point and test pair.
@@ -339,30 +305,27 @@ class Record(Part):
         file (its last, where a field holds line breaks), or its row in a Parquet file or a set of the hub, from 1; not
         available for generated pairs.
         """
-        import pandas as pd
+        return frames.predictions(self)
 
-        parts = []
-        for point in self.points:
-            for domain in self.data:
-                count = domain.gold.count
-                places = [None] * count if domain.places is None else domain.places.array()
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "experience": point.experience,
-                            "name": point.name,
-                            "step": point.step,
-                            "final": point.final,
-                            "domain": domain.name,
-                            "pair": np.arange(count),
-                            "place": pd.array(places, dtype="Int64"),
-                            "gold": domain.gold.array(),
-                            "predicted": (named := point.predictions[domain.name].array()),
-                            "confidence": confidence(point, domain.name, named),
-                        }
-                    )
-                )
-        return pd.concat(parts, ignore_index=True)
+    def table(self) -> pd.DataFrame:
+        """A row for each figure by its name: ``title``, ``value`` (missing where a life is too short for it), which is
+        ``better``, and its ``meaning``."""
+        return frames.figures_frame(self)
+
+    def plot(self) -> Figure:
+        """The forgetting curve, accuracy beside balanced accuracy."""
+        from clbench.plots import forgetting_figure
+
+        return forgetting_figure([self])
+
+    def page(self) -> Page:
+        """The forgetting curve to look into: domain by domain, each point with its numbers."""
+        from clbench.plots import curves_page, overlay
+
+        return curves_page(overlay([(self.names[0], [self])]))
+
+    def _repr_html_(self) -> str:
+        return frames.html_of(self)
 
     def without_times(self) -> dict[str, Any]:
         """What must be equal between a run and its repetition, interrupted in between or not: all but measurements.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,6 +36,10 @@ from clbench.schema.recipe import read_recipe
 from clbench.schema.seeds import check_seed
 from clbench.schema.stream import read_alone
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class Written:
@@ -58,6 +62,27 @@ class Written:
     edition: str
     note: str | None
     warnings: tuple[str, ...] = ()
+
+    def table(self) -> pd.DataFrame:
+        """A row for each figure on the domain's test pairs and each part of the cost: its ``value``."""
+        import pandas as pd
+
+        rows = [*self.figures.items(), *self.cost.items()]
+        return pd.DataFrame(rows, columns=["what", "value"]).set_index("what")
+
+    def plot(self) -> Figure:
+        """Its accuracy and balanced accuracy beside the majority class's."""
+        from clbench.plots import Dots, dots_figure
+
+        rows = {name.replace("_", " "): value for name, value in self.figures.items()}
+        panel = Dots(str(self.folder), list(rows), {"score": list(rows.values())})
+        return dots_figure([panel], "on the domain's test pairs", "Right after compression")
+
+    def _repr_html_(self) -> str:
+        from clbench.plots import html_tables
+
+        told = [f"sha256 {self.sha256}", *([self.note] if self.note else []), *self.warnings]
+        return html_tables(str(self.folder), [("", self.table())], told)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,11 @@ def listening(*listeners: Listener) -> Iterator[None]:
         _listeners.reset(token)
 
 
+def heard() -> bool:
+    """Whether anybody listens."""
+    return bool(_listeners.get())
+
+
 @contextmanager
 def prefixed(prefix: str) -> Iterator[None]:
     """Tasks within the ``with`` block have ``prefix`` before their names, such as a run's seed."""

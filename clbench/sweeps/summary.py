@@ -13,6 +13,8 @@ from clbench.record import RECORD_NAME, Record, read_record, summary, summary_ov
 from clbench.sweeps.plan import Run, SweepPlan
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
     from rich.table import Table
 
 FIGURES = {
@@ -78,6 +80,50 @@ class Summary:
     @property
     def finished(self) -> int:
         return self.total - len(self.failed) - self.left
+
+    def table(self) -> pd.DataFrame:
+        """A row for each recipe, stream, order and strategy: its seeds, and each figure's mean with the ends of its 95%
+        interval (``_low``, ``_high``)."""
+        import pandas as pd
+
+        rows = []
+        for row in self.rows:
+            cells: dict[str, Any] = dict(zip(("model", "stream", "strategy"), row.names, strict=True))
+            cells |= {"order": row.order or "0", "seeds": len(row.seeds)}
+            for name, found in row.figures.items():
+                cells |= {name: found and found.mean, f"{name}_low": found and found.low}
+                cells |= {f"{name}_high": found and found.high}
+            rows.append(cells)
+        keys = ["stream", "strategy", "model", "order"]
+        return pd.DataFrame(rows).set_index(keys) if rows else pd.DataFrame(columns=[*keys, "seeds"]).set_index(keys)
+
+    def plot(self) -> Figure:
+        """Lifetime accuracy with its 95% interval, a panel for each stream and strategy.
+
+        Raises:
+            UserError: no run is finished.
+        """
+        from clbench.plots import Dots, dots_figure
+
+        if not self.rows:
+            raise UserError(f"{self.sweep}: no run is finished; there is nothing to draw.")
+        panels: dict[tuple[str, str], dict[str, Interval | None]] = {}
+        for row in self.rows:
+            model, stream, strategy = row.names
+            name = f"{model}, order {row.order}" if row.order else model
+            panels.setdefault((stream, strategy), {})[name] = row.figures["lifetime_accuracy"]
+        drawn = [
+            Dots(f"{stream} ({self.edition}), {strategy}", list(found), {"lifetime accuracy": list(found.values())})
+            for (stream, strategy), found in panels.items()
+        ]
+        return dots_figure(drawn, "lifetime accuracy", self.sweep)
+
+    def _repr_html_(self) -> str:
+        from clbench.plots import html_tables
+
+        told = f"{self.finished} of {self.total} runs are there; {len(self.failed)} have failed, {self.left} are left"
+        failed = [f"failed: {run}: {reason}" for run, reason in self.failed]
+        return html_tables(f"{self.sweep}: {told}", [(str(one.title), one) for one in tables(self)], failed)
 
     def as_json(self) -> dict[str, Any]:
         """What ``--json`` prints."""
