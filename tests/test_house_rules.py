@@ -41,9 +41,12 @@ def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """How many there are, self and cls apart; 0 of click's commands, whose parameters are the command's options."""
+    """How many there are, self and cls apart; 0 of click's commands, whose parameters are the command's options, and of
+    the verbs of clbench.api, whose parameters are the same."""
     decorators = map(ast.unparse, function.decorator_list)
-    if any(".command(" in decorator or decorator.startswith("click.option(") for decorator in decorators):
+    if any(
+        ".command(" in decorator or decorator.startswith(("click.option(", "with_bars")) for decorator in decorators
+    ):
         return 0
     found = function.args
     names = [one.arg for one in (*found.posonlyargs, *found.args, *found.kwonlyargs)]
@@ -76,6 +79,7 @@ def test_no_function_has_many_parameters() -> None:
         ("def f(self, a, *, b=1):\n    return a", 2, 2),
         ('def f(a, *rest, **more):\n    """Two\n    lines."""\n    return a', 2, 3),
         ("@click.command()\ndef f(a, b):\n    pass", 2, 0),
+        ("@with_bars\ndef f(a, b):\n    pass", 2, 0),
     ],
 )
 def test_what_is_counted(source: str, lines: int, parameters: int) -> None:

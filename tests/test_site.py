@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,22 @@ import pytest
 from clbench.cli.main import COMMANDS
 
 pytest.importorskip("mkdocs")
+pytest.importorskip("nbclient")
 ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_typed_and_hold_no_outcomes(notebook: Path, tmp_path: Path) -> None:
+    from mypy import api
+
+    cells = json.loads(notebook.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    (tmp_path / "notebook.py").write_text("\n".join("".join(cell["source"]) for cell in code) + "\n")
+    config = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    told, wrong, status = api.run([*config, "--ignore-missing-imports", str(tmp_path / "notebook.py")])
+    assert status == 0, told + wrong
 
 
 def test_it_builds_and_every_page_and_command_is_in_it(tmp_path: Path) -> None:
@@ -22,6 +38,7 @@ def test_it_builds_and_every_page_and_command_is_in_it(tmp_path: Path) -> None:
     found = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     pages = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"contributing", "plug-ins"}
+    pages |= {f"notebooks/{path.stem}" for path in NOTEBOOKS}
     assert all((tmp_path / page / "index.html").is_file() for page in pages)
     nav = (ROOT / "mkdocs.yml").read_text()
     assert not [page for page in pages if f" {page}.md" not in nav], "every page has a place in the menu"
@@ -32,6 +49,13 @@ def test_it_builds_and_every_page_and_command_is_in_it(tmp_path: Path) -> None:
         text = (tmp_path / page).read_text()
         assert "fonts.googleapis" not in text, "nothing is fetched from anywhere"
     assert ":class:" not in (tmp_path / "python" / "index.html").read_text()
+    for notebook in NOTEBOOKS:
+        # Each was carried out, shows tables and at least one picture.
+        text = (tmp_path / "notebooks" / notebook.stem / "index.html").read_text()
+        assert "<table" in text
+        pictures = list((tmp_path / "notebooks").glob(f"{notebook.stem}_*.png"))
+        assert pictures
+        assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert "LayerMap" in (tmp_path / "python" / "index.html").read_text()
 
 
@@ -47,6 +71,9 @@ def test_links_are_turned() -> None:
     )
     assert turned("[c](../Makefile) [`Makefile`](../Makefile)", "docs/sweep.md") == "c (`Makefile`) `Makefile`"
     assert turned("[d](https://x.org) ![e](pictures/y.png)", "docs/x.md") == "[d](https://x.org) ![e](pictures/y.png)"
+    notebook = "[i](../examples/notebooks/first-run.ipynb)"
+    assert turned(notebook, "docs/x.md") == "[i](notebooks/first-run.md)"
+    assert turned("[j](../../docs/figures.md#x)", "examples/notebooks/y", "notebooks/y.md") == "[j](../figures.md#x)"
     assert turned("```\n[f](nowhere)\n```", "docs/x.md") == "```\n[f](nowhere)\n```"
     with pytest.raises(FileNotFoundError, match=r"docs/x\.md: the link to \.\./gone leads nowhere"):
         turned("[g](../gone)", "docs/x.md")

@@ -111,7 +111,7 @@ def verify(
         rerun=again, fresh=fresh is not None, attest=attest is not None,
     )  # fmt: skip
     if fresh is not None and not (fresh.isprintable() and 0 < len(fresh) <= 300):
-        raise UserError("--fresh should be 1 to 300 printable characters.")
+        raise UserError("fresh should be 1 to 300 printable characters.")
     asked = [Path(path) for path in paths]
     for path in asked:
         if not os.path.lexists(path):
