@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,7 @@ def submit(
     author: str,
     link: str | None = None,
     licence: str | None = None,
+    measurements: Sequence[str | Path] = (),
     to: str | Path = "leaderboard/submissions",
 ) -> Submitted:
     """Pack the records of a run, one a seed, into ``to/name``, a folder to be handed in by a pull request.
@@ -173,6 +174,7 @@ def submit(
         author: its author.
         link: a page about the model: http or https.
         licence: of the model; the backbone's unless given.
+        measurements: files that ``clbench measure --json`` wrote of the model on devices.
         to: the folder of all submissions.
 
     Raises:
@@ -183,7 +185,10 @@ def submit(
     from clbench.record import find_records
 
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
-    folder = pack(files, Path(to), name=name, author=author, link=link, licence=licence, shipped=True)
+    folder = pack(
+        files, Path(to), name=name, author=author, link=link, licence=licence,
+        measurements=[Path(one) for one in measurements], shipped=True,
+    )  # fmt: skip
     return Submitted(folder, tuple(read_submission(folder, check=False).all_records))
 
 

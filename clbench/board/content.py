@@ -14,6 +14,7 @@ import numpy as np
 
 from clbench.board.attestation import LEVELS
 from clbench.board.divisions import DIVISIONS
+from clbench.board.measurement import SubmittedMeasurement
 from clbench.board.rerun import run_command, seed_list, shipped_backbone
 from clbench.board.standings import Row, Track
 from clbench.metrics import Interval, Life, mean_interval, metrics
@@ -170,8 +171,25 @@ def _row(row: Row, names: Sequence[str], shared: _Shared) -> dict[str, Any]:
         "balanced": _matrix([record.history.balanced[record.history.final] for record in records], met),
         "warnings": [shared.place(sentence) for sentence in row.warnings],
         "marks": list(row.marks),
+        **({"measurements": found} if (found := [_measurement(one) for one in submission.measurements]) else {}),
         "command": command,
         "needs": list(needs),
+    }  # fmt: skip
+
+
+def _measurement(one: SubmittedMeasurement) -> dict[str, Any]:
+    """A measurement of a submission: where, and for each number of threads milliseconds, bytes and joules."""
+    lengths = one.lengths
+    return {
+        "where": f"{one.runtime}, {_machine(one.machine)}",
+        "what": f"one example at a time of {lengths['least']} to {lengths['most']} tokens, median {lengths['median']}",
+        "disk": one.disk_bytes,
+        "versions": ", ".join(f"{_told(name)} {_told(version)}" for name, version in sorted(one.versions.items())),
+        "times": [
+            [timed.threads, timed.p50_ms, timed.p95_ms, timed.p99_ms, timed.first_ms, timed.model_bytes,
+             timed.peak_bytes, timed.joules]
+            for timed in one.times
+        ],
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from clbench.board.measurement import MOST_MEASUREMENTS, SubmittedMeasurement
 from clbench.metrics import Interval
 from clbench.record.forms import VERSION_1, FigureName
 from clbench.schema.part import Name, Part
@@ -108,6 +109,7 @@ class Submission(Part):
             none.
         figures: over the seeds, in the order of the stream's file, by name; null where the records do not define one.
         records: sha256 of each record's file, by the file's name.
+        measurements: of the model on devices of the submitter; left out where there is none.
     """
 
     schema_version: Literal[1, 2]
@@ -122,6 +124,9 @@ class Submission(Part):
     orders: tuple[Order, ...] = Field(default=(), max_length=MOST_RECORDS, exclude_if=lambda told: not told)
     figures: Annotated[dict[FigureName, Mean | None], Field(max_length=200)]
     records: dict[str, Sha256]
+    measurements: tuple[SubmittedMeasurement, ...] = Field(
+        default=(), max_length=MOST_MEASUREMENTS, exclude_if=lambda told: not told
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -136,6 +141,8 @@ class Submission(Part):
         wanted = [record_name(seed, order) for order in range(1 + len(self.orders)) for seed in self.seeds]
         if list(self.records) != wanted:
             raise ValueError(f"records should name {', '.join(wanted)}, in this order")
+        if any((one.stream, one.edition) != (self.track.stream, self.track.edition) for one in self.measurements):
+            raise ValueError("measurements should be of the track's stream and edition")
         if self.schema_version == 1 and list(self.figures) != list(VERSION_1):
             raise ValueError(f"figures should be {', '.join(VERSION_1)}, in this order")
         return self

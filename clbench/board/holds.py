@@ -137,7 +137,25 @@ SUBMISSION = {
     "figures.*.low": "computed from the records",
     "figures.*.high": "computed from the records",
     "records": "sha256 of the files",
-}
+    "measurements.*.runtime": _MACHINE,
+    "measurements.*.stream": "the records",
+    "measurements.*.edition": "the records",
+    "measurements.*.lengths": _MACHINE,
+    "measurements.*.disk_bytes": _MACHINE,
+    **{
+        f"measurements.*.times.*.{name}": _MACHINE
+        for name in (
+            "threads", "p50_ms", "p95_ms", "p99_ms", "answers", "first_ms", "model_bytes", "peak_bytes", "joules"
+        )
+    },
+    **{
+        f"measurements.*.machine.{name}": _MACHINE
+        for name in (
+            "cpu", "cores", "memory_bytes", "threads", "device", "precision", "card", "deterministic", "micro_batch"
+        )
+    },
+    "measurements.*.versions": _MACHINE,
+}  # fmt: skip
 
 
 def fields(model: type[BaseModel]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from clbench.board.consistency import copy_problem
 from clbench.board.content import content, figure_names, fresh_figure, majority_figures, seen_domains, titles
 from clbench.board.divisions import DIVISIONS
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
+from clbench.board.forms import Submission
 from clbench.board.lookalikes import name_problems
 from clbench.board.standings import Row, Track, standings
 from clbench.errors import UserError
@@ -247,6 +248,8 @@ def board_csv(tracks: Sequence[Track]) -> str:
     }  # fmt: skip
     ordered = any(map(_in_orders, tracks))
     named |= dict.fromkeys(_ORDERS_CELLS, 0) if ordered else {}
+    measured = any(row.entry.submission.measurements for track in tracks for row in track.rows)
+    named |= {"measured_p50_ms": 0, "measured_p99_ms": 0, "measured_on": ""} if measured else {}
     head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
     text = io.StringIO()
     writer = csv.DictWriter(text, head, lineterminator="\n")
@@ -288,6 +291,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
                 "fresh_explained": "" if fresh is None else int(fresh[1]),
             }
             cells |= _orders_cells(row) if ordered else {}
+            cells |= _measured_cells(submission) if measured else {}
             for name, interval in row.figures.items():
                 for end, value in _ends(interval):
                     cells[f"{name}{end}"] = _digits(value)
@@ -307,6 +311,16 @@ def _orders_cells(row: Row) -> dict[str, Any]:
     values = [found.mean.mean, found.mean.low, found.mean.high, found.deviation] if found else [None] * 4
     count = len(row.entry.others) + 1 if row.over_orders else ""
     return dict(zip(_ORDERS_CELLS, [count, *map(_digits, values)], strict=True))
+
+
+def _measured_cells(submission: Submission) -> dict[str, Any]:
+    """Of the first measurement, with the fewest threads; empty cells where there is none."""
+    if not submission.measurements:
+        return dict.fromkeys(("measured_p50_ms", "measured_p99_ms", "measured_on"), "")
+    first = submission.measurements[0]
+    least = min(first.times, key=lambda timed: timed.threads)
+    where = f"{first.runtime}, {least.threads} thread{'s' * (least.threads > 1)}, {first.machine.cpu}"
+    return {"measured_p50_ms": _digits(least.p50_ms), "measured_p99_ms": _digits(least.p99_ms), "measured_on": where}
 
 
 def cell_text(text: str) -> str:

@@ -14,6 +14,7 @@ from clbench import __version__
 from clbench.board.files import written
 from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Mean, Submission, record_name
 from clbench.board.lookalikes import name_problems
+from clbench.board.measurement import SubmittedMeasurement, read_measurement
 from clbench.board.rules import configuration_problems
 from clbench.errors import UserError
 from clbench.record.files import read_record, write_record
@@ -34,6 +35,7 @@ def submit(
     author: str,
     link: str | None = None,
     licence: str | None = None,
+    measurements: Sequence[Path] = (),
     shipped: bool = False,
 ) -> Path:
     """Pack the records of one run's seeds, in one order of the stream or in several, into ``folder``/``name``.
@@ -45,6 +47,7 @@ def submit(
         folder: of all submissions.
         name, author, link, licence: see :class:`~clbench.board.forms.Submission`; the licence is the backbone's
             unless given.
+        measurements: files that ``clbench measure --json`` has written.
         shipped: refuse a stream, edition or strategy that is not shipped, as ``clbench verify`` does.
 
     Raises:
@@ -52,6 +55,7 @@ def submit(
             order of the stream's file, or an order has other seeds; the name is taken; a field is wrong; or the folder
             cannot be written.
     """
+    measured = tuple(read_measurement(file) for file in measurements)
     records = [read_record(file) for file in files]
     _one_run(files, records)
     if shipped:
@@ -69,7 +73,8 @@ def submit(
                 file.rename(named)
                 digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
             further = tuple(lives[0].order for lives in orders[1:])
-            submission = form(records, digests, further, name=name, author=author, link=link, licence=licence)
+            told = {"name": name, "author": author, "link": link, "licence": licence}
+            submission = form(records, digests, further, measured, **told)
             if problem := next(name_problems(submission, records[0]), None):
                 raise UserError(f"the submission: {problem}")
             (temporary / SUBMISSION_NAME).write_text(written(submission), encoding="utf-8", newline="\n")
@@ -86,11 +91,8 @@ def form(
     records: Sequence[Record],
     digests: dict[str, str],
     orders: Sequence[Sequence[str]] = (),
-    *,
-    name: str,
-    author: str,
-    link: str | None,
-    licence: str | None,
+    measurements: Sequence[SubmittedMeasurement] = (),
+    **told: str | None,
 ) -> Submission:
     """What ``submission.json`` says of these records, which are ascending by their seeds.
 
@@ -98,7 +100,8 @@ def form(
         records: in the order of the stream's file.
         digests: of all records, further orders' included.
         orders: the further orders.
-        name, author, link, licence: as :func:`submit` has them.
+        measurements: of the model.
+        told: name, author, link and licence, as :func:`submit` has them.
 
     Raises:
         UserError: a field is wrong, in the command line's words.
@@ -109,10 +112,8 @@ def form(
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "clbench": __version__,
-        "name": name,
-        "author": author,
-        "link": link,
-        "licence": licence if licence is not None else str(source.get("licence", "unknown")),
+        **told,
+        "licence": licence if (licence := told.get("licence")) is not None else str(source.get("licence", "unknown")),
         "track": {
             "stream": stream,
             "edition": first.configuration.edition,
@@ -124,6 +125,7 @@ def form(
         "orders": tuple(tuple(order) for order in orders),
         "figures": {key: None if found is None else Mean.of(found) for key, found in summary(records).items()},
         "records": digests,
+        "measurements": tuple(measurements),
     }
     try:
         return Submission.model_validate(content)

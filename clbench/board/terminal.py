@@ -170,6 +170,7 @@ def _row(row: Row) -> dict[str, Any]:
         "model": submission.model,
         "author": submission.author,
         "seeds": list(submission.seeds),
+        "measurements": [one.model_dump(mode="json") for one in submission.measurements],
         "figures": {
             name: None if found is None else {"mean": found.mean, "low": found.low, "high": found.high}
             for name, found in row.figures.items()

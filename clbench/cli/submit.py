@@ -15,6 +15,8 @@ from clbench.cli.own_streams import own_streams
 @click.option("--author", required=True, help="The submission's author.")
 @click.option("--link", help="A page about the model: http or https.")
 @click.option("--licence", help="Of the model [default: the backbone's].")
+@click.option("--measurement", "measurements", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+              help="What clbench measure --json wrote of the model on a device; may be repeated.")  # fmt: skip
 @click.option("--to", "folder", default="leaderboard/submissions", show_default=True,
               type=click.Path(path_type=Path), help="The folder of all submissions.")  # fmt: skip
 @own_streams
@@ -25,6 +27,7 @@ def command(
     author: str,
     link: str | None,
     licence: str | None,
+    measurements: tuple[Path, ...],
     folder: Path,
     as_json: bool,
 ) -> None:
@@ -39,7 +42,9 @@ def command(
     from clbench.runtime.console import out, print_json
 
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
-    place = submit(files, folder, name=name, author=author, link=link, licence=licence, shipped=True)
+    place = submit(
+        files, folder, name=name, author=author, link=link, licence=licence, measurements=measurements, shipped=True
+    )
     written = sorted(place.iterdir())
     if as_json:
         print_json({"name": name, "folder": str(place), "files": [str(file) for file in written]})

@@ -40,6 +40,7 @@ def submission(
     link: str | None = "https://example.org/model",
     licence: str = "Apache-2.0",
     change: Callable[[dict[str, Any]], None] | None = None,
+    measurements: Sequence[Path] = (),
 ) -> Path:
     """Hand in a life through alpha, beta and gamma (delta is for evaluation only) into ``folder``/``name``.
 
@@ -53,6 +54,7 @@ def submission(
         size: test pairs of alpha; beta has 3 more, and so on.
         author, link, licence: of the submission.
         change: last word on what each record is made of.
+        measurements: as ``clbench measure --json`` writes them.
     """
     files = []
     for seed in seeds:
@@ -71,7 +73,23 @@ def submission(
         if change is not None:
             change(made)
         files.append(write_record(folder.parent / f".runs-{name}" / f"seed-{seed}", make_record(RunParts(**made))))
-    return submit(files, folder, name=name, author=author, link=link, licence=licence)
+    return submit(files, folder, name=name, author=author, link=link, licence=licence, measurements=measurements)
+
+
+def measurement(**changed: Any) -> dict[str, Any]:
+    """What ``clbench measure --json`` prints of a model of the small board, with one thread and with four."""
+    times = {
+        "threads": 1, "p50_ms": 4.25, "p95_ms": 6.5, "p99_ms": 8.75, "answers": 200, "first_ms": 31.5, "load_s": 0.5,
+        "import_s": 1.5, "model_bytes": 30_000_000, "peak_bytes": 400_000_000, "joules": 0.0125, "share": 0.99,
+    }  # fmt: skip
+    told = {
+        "folder": "model", "runtime": "onnxruntime", "stream": "greek", "edition": "embedded",
+        "lengths": {"least": 5, "median": 20, "p95": 40, "most": 64}, "disk_bytes": 20_000_000,
+        "times": [times, times | {"threads": 4, "p50_ms": 2.5, "joules": None, "share": None}],
+        "machine": {"cpu": "A phone's CPU", "cores": 8, "memory_bytes": 2**32, "threads": 1},
+        "versions": {"python": "3.11", "clbench": "0.1.0", "onnxruntime": "1.30"}, "no_energy": None, "busy": False,
+    }  # fmt: skip
+    return told | changed
 
 
 def small_board(folder: Path) -> Path:

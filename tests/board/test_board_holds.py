@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from board_worlds import measurement
 from pydantic import ValidationError
 from submission_worlds import facts, handed_in, honest, refitted
 
@@ -180,6 +181,24 @@ RECORD_CHANGES: dict[str, Change] = {
     **{f"warnings.*.{name}": at(f"warnings.0.{name}", 7) for name in ("count", "total", "limit", "experience")},
     "warnings.*.names": at("warnings.0.names", ["hans", "entailment"]),
 }  # fmt: skip
+
+
+def measured(path: str, value: Any) -> Change:
+    """A measurement of the submission's model, with another value at a place."""
+
+    def change(content: dict[str, Any]) -> None:
+        whole = measurement(stream=content["track"]["stream"], edition=content["track"]["edition"])
+        for name in ("folder", "busy", "no_energy"):
+            del whole[name]
+        for one in whole["times"]:
+            for name in ("load_s", "import_s", "share"):
+                del one[name]
+        at(path, value)(whole)
+        content["measurements"] = [whole]
+
+    return change
+
+
 SUBMISSION_CHANGES: dict[str, Change] = {
     "schema_version": lambda content: content.update(schema_version=2),
     "clbench": at("clbench", "0.0.9"),
@@ -198,7 +217,28 @@ SUBMISSION_CHANGES: dict[str, Change] = {
     "figures.*.high": at("figures.lifetime_accuracy.high", 0.99),
     "orders": at("orders", [["snli", "mnli", "hans"]]),
     "records": at("records", {"record-0.json": "ab" * 32}),
-}
+    "measurements.*.runtime": measured("runtime", "torch"),
+    "measurements.*.stream": measured("stream", "nli-shift"),
+    "measurements.*.edition": measured("edition", "full"),
+    "measurements.*.lengths": measured("lengths.most", 65),
+    "measurements.*.disk_bytes": measured("disk_bytes", 7),
+    **{
+        f"measurements.*.times.*.{name}": measured(f"times.0.{name}", value)
+        for name, value in (
+            ("threads", 2), ("p50_ms", 1.0), ("p95_ms", 7.0), ("p99_ms", 9.0), ("answers", 7), ("first_ms", 7.0),
+            ("model_bytes", 7), ("peak_bytes", 7), ("joules", 7.0),
+        )
+    },
+    **{
+        f"measurements.*.machine.{name}": measured(f"machine.{name}", 7)
+        for name in ("cores", "memory_bytes", "threads")
+    },
+    **{
+        f"measurements.*.machine.{name}": measured(f"machine.{name}", "another")
+        for name in ("cpu", "device", "precision", "card", "deterministic", "micro_batch")
+    },
+    "measurements.*.versions": measured("versions.clbench", "0.0.9"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

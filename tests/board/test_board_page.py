@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_worlds import submission
+from board_worlds import measurement, submission
 from browsing import chromium, until
 from playwright.sync_api import Browser, Page
 
@@ -234,6 +234,25 @@ def test_a_submissions_page(opened: Open, board: Path, submissions: Path) -> Non
     assert lines(tab, "curve") == 1 + 1 + 2 + 1 + 1
     tab.get_by_role("button", name="Copy: Run it again").click()
     until(tab, "/Copied|Selected/.test(document.getElementById('live').textContent)")
+
+
+def test_measurements_on_devices_stand_apart(opened: Open, tmp_path: Path) -> None:
+    told = tmp_path / "phone.json"
+    told.write_text(json.dumps(measurement(machine={"cpu": HOSTILE[:300], "cores": 8})))
+    submission(tmp_path / "s", "measured", seeds=(0, 1), measurements=[told])
+    submission(tmp_path / "s", "plain", seeds=(0, 1))
+    build(tmp_path / "s", tmp_path)
+    tab = opened(tmp_path / "index.html", "#/submission/measured", width=390)
+    panel = tab.locator("section[aria-labelledby=measured-0]")
+    assert HOSTILE in panel.locator("h2").inner_text()
+    rows = [row.all_inner_texts() for row in (panel.locator("tbody tr").nth(n).locator("th, td") for n in (0, 1))]
+    assert rows == [
+        ["1", "4.25", "6.50", "8.75", "31.5", "30.0MB", "400MB", "12.5"],
+        ["4", "2.50", "6.50", "8.75", "31.5", "30.0MB", "400MB", "\u2013"],
+    ]
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert tab.evaluate("window.hacked") is None
+    assert opened(tmp_path / "index.html", "#/submission/plain").locator("text=Measured:").count() == 0
 
 
 def test_warnings_are_a_mark_in_the_table_and_sentences_on_the_page(opened: Open, tmp_path: Path) -> None:
