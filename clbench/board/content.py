@@ -181,7 +181,7 @@ def _measurement(one: SubmittedMeasurement) -> dict[str, Any]:
     """A measurement of a submission: where, and for each number of threads milliseconds, bytes and joules."""
     lengths = one.lengths
     return {
-        "where": f"{one.runtime}, {_machine(one.machine)}",
+        "where": ", ".join([one.runtime, _told(one.machine.cpu), *one.machine.size]),
         "what": f"one example at a time of {lengths['least']} to {lengths['most']} tokens, median {lengths['median']}",
         "disk": one.disk_bytes,
         "versions": ", ".join(f"{_told(name)} {_told(version)}" for name, version in sorted(one.versions.items())),

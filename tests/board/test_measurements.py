@@ -36,7 +36,7 @@ def test_a_submission_carries_them_and_the_board_shows_them_apart(tmp_path: Path
     rows = {row["name"]: row for row in content(tracks)["tracks"][0]["rows"]}
     assert "measurements" not in rows["plain"]
     shown = rows["measured"]["measurements"]
-    assert shown[0]["where"] == "onnxruntime, A phone's CPU, 8 cores, 4 GiB, 1 thread"
+    assert shown[0]["where"] == "onnxruntime, A phone's CPU, 8 cores, 4 GiB"
     assert shown[0]["times"] == [
         [1, 4.25, 6.5, 8.75, 31.5, 30_000_000, 400_000_000, 0.0125],
         [4, 2.5, 6.5, 8.75, 31.5, 30_000_000, 400_000_000, None],
