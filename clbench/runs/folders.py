@@ -92,10 +92,17 @@ def finished_runs(places: Sequence[Path]) -> list[Path]:
     """The records that a user means by ``places``, see :func:`find_runs`, each once, in the order given.
 
     Raises:
-        UserError: nothing is in one of them.
+        UserError: nothing is in one of them, or nothing that is finished.
     """
     # dict, not set: what is named twice is read once.
-    return list(dict.fromkeys(file.resolve() for place in places for file in find_runs(place)[0]))
+    found: dict[Path, None] = {}
+    for place in places:
+        files, unfinished = find_runs(place)
+        if not files:
+            told = f"the run in {unfinished[0].folder} is not finished ({unfinished[0].how_far})"
+            raise UserError(f"{place} holds no finished run: {told}; the same clbench run resumes it.")
+        found |= dict.fromkeys(file.resolve() for file in files)
+    return list(found)
 
 
 def find_runs(place: Path) -> tuple[list[Path], list[Unfinished]]:

@@ -56,6 +56,19 @@ def test_what_there_is(runs: Path) -> None:
         find_runs(TRACK / "empty")
 
 
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("command", ["report", "cite", "explain"])
+def test_runs_that_are_not_finished_are_no_runs_to_read(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = TRACK / "kd-6l-0123" / "seed-2"
+    with pytest.raises(SystemExit) as ended:
+        main([command, str(broken)])
+    assert ended.value.code == 2
+    told = f"the run in {broken} is not finished (interrupted, 2 of 3 experiences over, the last one beta)"
+    assert capsys.readouterr().err == (
+        f"clbench: {broken} holds no finished run: {told}; the same clbench run resumes it.\n"
+    )
+
+
 def test_where_nothing_has_run_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
