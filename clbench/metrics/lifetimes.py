@@ -57,7 +57,7 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     Raises:
         ValueError: a share is not finite, or a domain has no pair.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtr
 
     count = len(shares)
     for model in shares:
@@ -82,7 +82,8 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         freedom = variance**2 / (lost[:, None] + lost[None, :])
     # No variance at all: what equal models differ by is nothing, and of others the pairs' signs decide.
     score = np.where(np.isnan(score), 0.0, score)
-    p = np.where(np.isfinite(freedom), 2 * t.sf(score, np.where(np.isfinite(freedom), freedom, 1)), 2 * norm.sf(score))
+    welch = stdtr(np.where(np.isfinite(freedom), freedom, 1), -score)
+    p = 2 * np.where(np.isfinite(freedom), welch, ndtr(-score))
     for a, b in _few(shares):
         p[a, b] = p[b, a] = guarded(float(p[a, b]), signs_of(shares[a], shares[b]))
     np.fill_diagonal(p, 1.0)
