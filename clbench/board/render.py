@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +12,10 @@ from typing import Any
 
 from clbench.board.attestation import FOLDER_NAME, LEVELS, digest_of, read_attestation
 from clbench.board.consistency import copy_problem
-from clbench.board.content import content, figure_names, fresh_figure, majority_figures, seen_domains, titles
+from clbench.board.content import content, fresh_figure, majority_figures, seen_domains, titles
+from clbench.board.csv_file import board_csv, in_orders
 from clbench.board.divisions import DIVISIONS
 from clbench.board.files import Entry, contradictions, find_submissions, read_submission
-from clbench.board.forms import Submission
 from clbench.board.lookalikes import name_problems
 from clbench.board.standings import Row, Track, standings
 from clbench.errors import UserError
@@ -144,13 +142,13 @@ def readme(tracks: Sequence[Track]) -> str:
     shown = ("lifetime_accuracy", "lifetime_balanced_accuracy", "final_accuracy", "forgetting", "out_domain_accuracy")
     meanings = {
         "levels": "; ".join(f"*{name}*: {meaning}" for name, meaning in LEVELS.items()) + _FRESH_TOLD,
-        "orders": _ORDERS_TOLD if any(map(_in_orders, tracks)) else "",
+        "orders": _ORDERS_TOLD if any(map(in_orders, tracks)) else "",
         "divisions": "; ".join(f"*{name}*: {meaning}" for name, meaning in DIVISIONS.items()) + ".",
     }
     parts = ["\n".join(_wrapped(line.format(**meanings)) for line in _README.split("\n"))]
     for track, title in zip(tracks, titles(tracks), strict=True):
         floor = majority_figures(track)
-        ordered = _in_orders(track)
+        ordered = in_orders(track)
         rows = [["", "*majority class*", *[""] * 7, *(_plain(floor[name]) for name in shown), "", *[""] * ordered]]
         for row in track.rows:
             submission = row.entry.submission
@@ -194,11 +192,6 @@ def readme(tracks: Sequence[Track]) -> str:
     return "\n".join(parts)
 
 
-def _in_orders(track: Track) -> bool:
-    """Whether any of its rows has several orders."""
-    return any(row.over_orders for row in track.rows)
-
-
 def _over_orders(row: Row) -> str:
     found = row.lifetime_over_orders
     return "–" if found is None else with_deviation(found)
@@ -231,106 +224,6 @@ def markdown_text(text: str) -> str:
         else:
             kept.append(f"&#{ord(c)};")
     return "".join(kept).strip()
-
-
-def board_csv(tracks: Sequence[Track]) -> str:
-    """A line for each submission; every figure as a share of 1 with the ends of its 95% interval, six digits."""
-    named = {
-        "stream": "", "edition": "", "strategy": "", "track": "", "rank": 0, "rank_worst": 0, "pareto_front": 0,
-        "submission": "", "level": "", "seeds_rerun": 0, "refuted": 0, "division": "", "model": "", "author": "",
-        "link": "", "licence": "",
-        "backbone": "", "seen_domains": "",
-        "seeds": "",
-        "layers": 0, "parameters": 0, "parameters_without_embeddings": 0, "flops_per_pair": 0, "flops_length": 0,
-        "disk_bytes": 0, "latency_ms": 0, "throughput": 0, "warnings": "", "marks": "",
-        "majority_lifetime_accuracy": 0,
-        "majority_lifetime_balanced_accuracy": 0, "fresh_lifetime_accuracy": 0, "fresh_explained": 0,
-    }  # fmt: skip
-    ordered = any(map(_in_orders, tracks))
-    named |= dict.fromkeys(_ORDERS_CELLS, 0) if ordered else {}
-    measured = any(row.entry.submission.measurements for track in tracks for row in track.rows)
-    named |= {"measured_p50_ms": 0, "measured_p99_ms": 0, "measured_on": ""} if measured else {}
-    head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, head, lineterminator="\n")
-    writer.writeheader()
-    for track, title in zip(tracks, titles(tracks), strict=True):
-        floor = majority_figures(track)
-        for row in track.rows:
-            submission, cost = row.entry.submission, row.cost
-            cells: dict[str, Any] = {
-                "stream": track.stream,
-                "edition": track.edition,
-                "strategy": track.strategy,
-                "track": title,
-                "rank": "" if row.rank is None else row.rank,
-                "rank_worst": "" if row.last is None else row.last,
-                "pareto_front": int(row.front),
-                "submission": submission.name,
-                "level": row.level,
-                "seeds_rerun": row.reruns,
-                "refuted": int(row.refuted),
-                "division": row.division,
-                "model": submission.model,
-                "author": submission.author,
-                "link": submission.link or "",
-                "licence": submission.licence,
-                "backbone": row.entry.records[0].configuration.backbone.name,
-                "seen_domains": " ".join(seen_domains(row, track) or ()),
-                # Not 0-2, which a spreadsheet takes for a date.
-                "seeds": " ".join(map(str, submission.seeds)),
-                "layers": cost.depth,
-                **cost.model_dump(exclude={"depth"}),
-                "latency_ms": _digits(row.latency_ms),
-                "throughput": _digits(row.throughput),
-                "warnings": " ".join(row.warnings),
-                "marks": " ".join(row.marks),
-                "majority_lifetime_accuracy": _digits(floor["lifetime_accuracy"]),
-                "majority_lifetime_balanced_accuracy": _digits(floor["lifetime_balanced_accuracy"]),
-                "fresh_lifetime_accuracy": "" if (fresh := fresh_figure(row)) is None else _digits(fresh[0]),
-                "fresh_explained": "" if fresh is None else int(fresh[1]),
-            }
-            cells |= _orders_cells(row) if ordered else {}
-            cells |= _measured_cells(submission) if measured else {}
-            for name, interval in row.figures.items():
-                for end, value in _ends(interval):
-                    cells[f"{name}{end}"] = _digits(value)
-            writer.writerow({key: cell_text(value) if named.get(key) == "" else value for key, value in cells.items()})
-    return text.getvalue()
-
-
-_ORDERS_CELLS = (
-    "orders", "over_orders_lifetime_accuracy", "over_orders_lifetime_accuracy_low",
-    "over_orders_lifetime_accuracy_high", "over_orders_lifetime_accuracy_sd",
-)  # fmt: skip
-
-
-def _orders_cells(row: Row) -> dict[str, Any]:
-    """Lifetime accuracy over orders; empty cells where the records are of one."""
-    found = row.lifetime_over_orders
-    values = [found.mean.mean, found.mean.low, found.mean.high, found.deviation] if found else [None] * 4
-    count = len(row.entry.others) + 1 if row.over_orders else ""
-    return dict(zip(_ORDERS_CELLS, [count, *map(_digits, values)], strict=True))
-
-
-def _measured_cells(submission: Submission) -> dict[str, Any]:
-    """Of the first measurement, with the fewest threads; empty cells where there is none."""
-    if not submission.measurements:
-        return dict.fromkeys(("measured_p50_ms", "measured_p99_ms", "measured_on"), "")
-    first = submission.measurements[0]
-    least = min(first.times, key=lambda timed: timed.threads)
-    where = f"{first.runtime}, {least.threads} thread{'s' * (least.threads > 1)}, {first.machine.cpu}"
-    return {"measured_p50_ms": _digits(least.p50_ms), "measured_p99_ms": _digits(least.p99_ms), "measured_on": where}
-
-
-def cell_text(text: str) -> str:
-    """A stranger's text for a cell that a spreadsheet must not take for a formula: an apostrophe goes before it.
-
-    >>> cell_text("=1+1"), cell_text("kd-6l")
-    ("'=1+1", 'kd-6l')
-    """
-    line = "".join(c if c.isprintable() else " " for c in text)
-    return f"'{line}" if line.lstrip()[:1] in tuple("=+-@＝＋－＠") else line
 
 
 def page(tracks: Sequence[Track]) -> str:
@@ -387,14 +280,3 @@ def _fresh(row: Row) -> str:
 
 def _figure(interval: Interval | None) -> str:
     return "–" if interval is None else with_half(interval)
-
-
-def _ends(interval: Interval | None) -> list[tuple[str, float | None]]:
-    if interval is None:
-        return [("", None), ("_low", None), ("_high", None)]
-    return [("", interval.mean), ("_low", interval.low), ("_high", interval.high)]
-
-
-def _digits(value: float | None) -> str:
-    """Six digits: the last ones of a float may differ between machines."""
-    return "" if value is None else f"{value:.6f}".replace("-0.000000", "0.000000")

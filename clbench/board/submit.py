@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from pydantic import ValidationError
 
@@ -27,16 +27,22 @@ from clbench.schema.stream import read_stream
 from clbench.storage.writing import cannot_write, made, unfinished
 
 
+class Told(TypedDict):
+    """What a submitter says, see :class:`~clbench.board.forms.Submission`; the licence: the backbone's unless given."""
+
+    name: str
+    author: str
+    link: NotRequired[str | None]
+    licence: NotRequired[str | None]
+
+
 def submit(
     files: Sequence[Path],
     folder: Path,
     *,
-    name: str,
-    author: str,
-    link: str | None = None,
-    licence: str | None = None,
     measurements: Sequence[Path] = (),
     shipped: bool = False,
+    **told: Unpack[Told],
 ) -> Path:
     """Pack the records of one run's seeds, in one order of the stream or in several, into ``folder``/``name``.
 
@@ -45,10 +51,9 @@ def submit(
     Args:
         files: one or more records, or runs' folders, that differ in nothing but their seed and their order.
         folder: of all submissions.
-        name, author, link, licence: see :class:`~clbench.board.forms.Submission`; the licence is the backbone's
-            unless given.
         measurements: files that ``clbench measure --json`` has written.
         shipped: refuse a stream, edition or strategy that is not shipped, as ``clbench verify`` does.
+        told: see :class:`Told`.
 
     Raises:
         UserError: a record is damaged, forged or incomplete; two of them are not seeds of one run; there is none in the
@@ -63,6 +68,7 @@ def submit(
             _is_shipped(file, record)
     orders = _by_order(files, records)
     records = orders[0]
+    name = told["name"]
     place = folder / name
     try:
         with made(folder), unfinished(folder) as temporary:
@@ -73,7 +79,6 @@ def submit(
                 file.rename(named)
                 digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
             further = tuple(lives[0].order for lives in orders[1:])
-            told = {"name": name, "author": author, "link": link, "licence": licence}
             submission = form(records, digests, further, measured, **told)
             if problem := next(name_problems(submission, records[0]), None):
                 raise UserError(f"the submission: {problem}")
@@ -92,7 +97,7 @@ def form(
     digests: dict[str, str],
     orders: Sequence[Sequence[str]] = (),
     measurements: Sequence[SubmittedMeasurement] = (),
-    **told: str | None,
+    **told: Unpack[Told],
 ) -> Submission:
     """What ``submission.json`` says of these records, which are ascending by their seeds.
 
@@ -101,7 +106,7 @@ def form(
         digests: of all records, further orders' included.
         orders: the further orders.
         measurements: of the model.
-        told: name, author, link and licence, as :func:`submit` has them.
+        told: see :class:`Told`.
 
     Raises:
         UserError: a field is wrong, in the command line's words.
@@ -112,7 +117,9 @@ def form(
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "clbench": __version__,
-        **told,
+        "name": told["name"],
+        "author": told["author"],
+        "link": told.get("link"),
         "licence": licence if (licence := told.get("licence")) is not None else str(source.get("licence", "unknown")),
         "track": {
             "stream": stream,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -86,7 +87,8 @@ def command(
     state, seconds = State(0, {}), 0.0
     with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, executor as pool:
         task = bars.add_task("look at what is there", total=None)
-        if len(list(base.rglob(RECORD_NAME))) < sweep.count:
+        # os.walk passes over folders that others remove meanwhile.
+        if sum(RECORD_NAME in names for _, _, names in os.walk(base)) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work
         plan = make_plan(sweep, base)
         bars.update(task, total=1, completed=1)

@@ -84,6 +84,15 @@ def progress(
             unit = task.fields.get("unit", "")
             return Text(f"{speed:,.0f} {unit}/s" if speed else "", style="cyan")
 
+    class Display(Progress):
+        """Of which nothing is left where nothing was shown: rich ends every display that nobody watches with a line."""
+
+        def stop(self) -> None:
+            if self.tasks:
+                super().stop()
+            else:
+                self.live.stop()
+
     class Count(ProgressColumn):
         """Units done of those in all, once it is known how many there are."""
 
@@ -101,7 +110,7 @@ def progress(
     if not times:
         columns = columns[:4]
     console = _console()(stderr=True, markup=False)
-    display = Progress(*columns, console=console, disable=quiet or json_lines, transient=False)
+    display = Display(*columns, console=console, disable=quiet or json_lines, transient=False)
     with display, listening(_json_lines() if json_lines else (shown or _bars)(display)):
         yield display
 

@@ -18,10 +18,11 @@ from mutations import Files, changed
 from rich.console import Console
 
 from clbench.board.content import content, titles
+from clbench.board.csv_file import board_csv
 from clbench.board.edition import EditionFacts, facts_of
 from clbench.board.files import Entry, read_submission, written
 from clbench.board.measurement import SubmittedMeasurement
-from clbench.board.render import board_csv, build, read_all, readme
+from clbench.board.render import build, read_all, readme
 from clbench.board.standings import Row, Track, standings
 from clbench.board.submit import form
 from clbench.board.terminal import as_json, print_track

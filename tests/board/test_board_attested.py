@@ -15,15 +15,16 @@ import pytest
 from board_worlds import submission
 from submission_worlds import facts, handed_in, honest, rerunning, turned
 
+from clbench.api.verify import _attest
 from clbench.board.again import MOST_APART, MOST_DIFFER, MOST_UNLIKE, Lived, Rerunning, carried_out, here
 from clbench.board.attestation import Attestation, digest_of, read_attestation, write_attestation
 from clbench.board.content import content
+from clbench.board.csv_file import board_csv
 from clbench.board.divisions import division
-from clbench.board.render import board_csv, read_all, readme
+from clbench.board.render import read_all, readme
 from clbench.board.standings import standings
 from clbench.board.terminal import as_json
 from clbench.board.verify import Verdict, verify
-from clbench.cli.verify import _attest
 from clbench.errors import UserError
 from clbench.record import Record, write_record
 from clbench.record.packing import Packed

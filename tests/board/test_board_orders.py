@@ -20,9 +20,10 @@ from submission_worlds import facts, handed_in, honest, refitted, rerunning
 
 from clbench.board import read_submission, submit
 from clbench.board.content import content
+from clbench.board.csv_file import board_csv
 from clbench.board.files import written
 from clbench.board.forms import Submission, record_name
-from clbench.board.render import board_csv, read_all, readme
+from clbench.board.render import read_all, readme
 from clbench.board.standings import Track, standings
 from clbench.board.terminal import as_json, track_table
 from clbench.board.verify import Verdict, verify

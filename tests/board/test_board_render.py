@@ -24,10 +24,9 @@ from markdown_it import MarkdownIt
 
 from clbench.board import read_submission, standings
 from clbench.board.content import content, majority_figures, ten_thousandths, titles
+from clbench.board.csv_file import board_csv, cell_text
 from clbench.board.render import (
-    board_csv,
     build,
-    cell_text,
     markdown_text,
     page,
     read_all,

@@ -13,8 +13,9 @@ from board_worlds import measurement, submission
 
 from clbench.board import read_submission, standings
 from clbench.board.content import content
+from clbench.board.csv_file import board_csv
 from clbench.board.measurement import read_measurement
-from clbench.board.render import board_csv, read_all
+from clbench.board.render import read_all
 from clbench.board.terminal import as_json
 from clbench.errors import UserError
 
