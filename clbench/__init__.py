@@ -19,9 +19,10 @@ from clbench.errors import UserError
 
 if TYPE_CHECKING:
     from clbench.api.listing import models, streams
-    from clbench.api.verbs import compare, compress, leaderboard, run, submit, sweep
+    from clbench.api.verbs import compare, compress, leaderboard, submit, sweep
     from clbench.api.verify import verify
     from clbench.record import Record, read_record
+    from clbench.runs.runner import run
     from clbench.runtime.events import listening
 
 __version__ = "0.1.0"
@@ -36,9 +37,10 @@ __all__ = [
 ]  # fmt: skip
 
 _LAZY = {
-    **dict.fromkeys(("compare", "compress", "leaderboard", "run", "submit", "sweep"), "clbench.api.verbs"),
+    **dict.fromkeys(("compare", "compress", "leaderboard", "submit", "sweep"), "clbench.api.verbs"),
     **dict.fromkeys(("models", "streams"), "clbench.api.listing"),
     "verify": "clbench.api.verify",
+    "run": "clbench.runs.runner",
     **dict.fromkeys(("Record", "read_record"), "clbench.record"),
     "listening": "clbench.runtime.events",
 }

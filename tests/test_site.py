@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import clbench
 from clbench.cli.main import COMMANDS
 
 pytest.importorskip("mkdocs")
@@ -56,6 +57,9 @@ def test_it_builds_and_every_page_and_command_is_in_it(tmp_path: Path) -> None:
         pictures = list((tmp_path / "notebooks").glob(f"{notebook.stem}_*.png"))
         assert pictures
         assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    python = (tmp_path / "python" / "index.html").read_text()
+    first = [getattr(clbench, name).__doc__.splitlines()[0] for name in ("run", "compare", "sweep", "verify")]
+    assert not [sentence for sentence in first if sentence.rstrip(".") not in python], "what every verb does is told"
     assert "LayerMap" in (tmp_path / "python" / "index.html").read_text()
 
 

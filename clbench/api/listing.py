@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.api.notebook import with_bars
+from clbench.runtime.notebook import with_bars
 from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import names
 from clbench.schema.stream import OpenStream, read_stream

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.api.notebook import with_bars
-from clbench.runs.runner import run as run_one
+from clbench.runtime.notebook import with_bars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from clbench.record import Record
     from clbench.runs.compressed import Written
     from clbench.sweeps.summary import Summary
-
-
-run = with_bars(run_one)
 
 
 @with_bars

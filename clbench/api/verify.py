@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.api.notebook import with_bars
 from clbench.errors import UserError, printable
 from clbench.runtime import events
+from clbench.runtime.notebook import with_bars
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,6 +24,7 @@ from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snap
 from clbench.runs.tracking import NAME as TRACKING
 from clbench.runs.tracking import chosen, outcome_of, run_of, tell_finished, tracked
 from clbench.runtime.coordinator import alone
+from clbench.runtime.notebook import with_bars
 from clbench.schema.budget import bounded
 from clbench.schema.seeds import check_seed, seeds_of
 from clbench.schema.spec import SpecFields, spec_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from clbench.schema.warning import RunWarning
 
 
+@with_bars
 def run(
     model: str | Path = "pkd-skip-6l",
     stream: str | Path = "nli-shift",

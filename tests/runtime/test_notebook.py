@@ -8,9 +8,8 @@ import sys
 import pytest
 
 import clbench
-from clbench.api import notebook
-from clbench.api.notebook import in_notebook, with_bars
-from clbench.runtime import events
+from clbench.runtime import events, notebook
+from clbench.runtime.notebook import in_notebook, with_bars
 
 
 @with_bars
