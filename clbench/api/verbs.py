@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clbench.runtime.events import log
 from clbench.runtime.notebook import with_bars
 
 if TYPE_CHECKING:
@@ -104,18 +105,15 @@ def sweep(
     """
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.sweep import read_sweep
-    from clbench.sweeps.plan import make_plan
-    from clbench.sweeps.scheduler import State, run_units
+    from clbench.sweeps.scheduler import carry_out
     from clbench.sweeps.summary import summarise
-    from clbench.sweeps.units import SweepPaths
 
-    asked, base, state = read_sweep(str(file), orders), Path(out), State(0, {})
+    asked = read_sweep(str(file), orders)
+    seconds = None if stop_after is None else 60 * stop_after
     with EXECUTORS.get(executor).of(workers, address, asked.count) as pool:
-        plan = make_plan(asked, base)
-        if plan.units:
-            pool.open(plan, SweepPaths.of(base))
-            seconds = None if stop_after is None else 60 * stop_after
-            state = run_units(pool, plan, pool.pass_time(), stop_after=seconds)
+        plan, state = carry_out(pool, asked, Path(out), stop_after=seconds)
+    for note in state.notes:
+        log.warning("%s", note)
     return summarise(plan, dict(state.failed))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 from clbench.errors import UserError, first_line
 from clbench.record.parts import Hardware
@@ -98,7 +99,7 @@ def read_measurement(path: Path) -> SubmittedMeasurement:
         UserError: it is no such file, or other processes had the processor meanwhile.
     """
     try:
-        told: Any = json.loads(path.read_text(encoding="utf-8"))
+        told: Any = from_json(path.read_text(encoding="utf-8"))  # within bounds: json falls over deep nesting
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else first_line(error)
         raise UserError(f"{path} should hold what clbench measure --json prints, but: {why}.") from error
@@ -113,7 +114,5 @@ def read_measurement(path: Path) -> SubmittedMeasurement:
     ]
     try:
         return SubmittedMeasurement.model_validate_json(json.dumps(content))
-    except (ValidationError, ValueError) as error:
-        if isinstance(error, ValidationError):
-            raise UserError(f"{path}: {explain(error, SubmittedMeasurement)}") from error
-        raise UserError(f"{path} should hold what clbench measure --json prints, but: {first_line(error)}.") from error
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain(error, SubmittedMeasurement)}") from error

@@ -27,7 +27,7 @@ from clbench.schema.stream import read_stream
 from clbench.storage.writing import cannot_write, made, unfinished
 
 
-class Told(TypedDict):
+class SubmissionFields(TypedDict):
     """What a submitter says, see :class:`~clbench.board.forms.Submission`; the licence: the backbone's unless given."""
 
     name: str
@@ -42,7 +42,7 @@ def submit(
     *,
     measurements: Sequence[Path] = (),
     shipped: bool = False,
-    **told: Unpack[Told],
+    **told: Unpack[SubmissionFields],
 ) -> Path:
     """Pack the records of one run's seeds, in one order of the stream or in several, into ``folder``/``name``.
 
@@ -53,7 +53,7 @@ def submit(
         folder: of all submissions.
         measurements: files that ``clbench measure --json`` has written.
         shipped: refuse a stream, edition or strategy that is not shipped, as ``clbench verify`` does.
-        told: see :class:`Told`.
+        told: see :class:`SubmissionFields`.
 
     Raises:
         UserError: a record is damaged, forged or incomplete; two of them are not seeds of one run; there is none in the
@@ -97,7 +97,7 @@ def form(
     digests: dict[str, str],
     orders: Sequence[Sequence[str]] = (),
     measurements: Sequence[SubmittedMeasurement] = (),
-    **told: Unpack[Told],
+    **told: Unpack[SubmissionFields],
 ) -> Submission:
     """What ``submission.json`` says of these records, which are ascending by their seeds.
 
@@ -106,7 +106,7 @@ def form(
         digests: of all records, further orders' included.
         orders: the further orders.
         measurements: of the model.
-        told: see :class:`Told`.
+        told: see :class:`SubmissionFields`.
 
     Raises:
         UserError: a field is wrong, in the command line's words.

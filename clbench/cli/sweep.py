@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -72,7 +71,7 @@ def command(
     # Before torch is imported: a name mistyped is told at once.
     sweep = read_sweep(file, orders)
 
-    from clbench.record import RECORD_NAME
+    from clbench.record import count_records
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.tracker import group_as
     from clbench.sweeps.plan import make_plan, makespan
@@ -87,8 +86,7 @@ def command(
     state, seconds = State(0, {}), 0.0
     with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, executor as pool:
         task = bars.add_task("look at what is there", total=None)
-        # os.walk passes over folders that others remove meanwhile.
-        if sum(RECORD_NAME in names for _, _, names in os.walk(base)) < sweep.count:
+        if count_records(base) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work
         plan = make_plan(sweep, base)
         bars.update(task, total=1, completed=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,11 @@ def find_records(path: Path | str) -> list[Path]:
             f"{place} holds no {RECORD_NAME}, nor does any folder in it; give the folder of a finished run."
         )
     return found
+
+
+def count_records(base: Path) -> int:
+    """How many finished runs lie below a folder; what a run removes meanwhile is passed over."""
+    return sum(RECORD_NAME in names for _, _, names in os.walk(base))
 
 
 def json_schema() -> dict[str, Any]:

@@ -65,7 +65,7 @@ def listening(*listeners: Listener) -> Iterator[None]:
         _listeners.reset(token)
 
 
-def heard() -> bool:
+def has_listeners() -> bool:
     """Whether anybody listens."""
     return bool(_listeners.get())
 

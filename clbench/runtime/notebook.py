@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from clbench.runtime.events import Event, heard, listening
+from clbench.runtime.events import Event, has_listeners, listening
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -19,7 +19,7 @@ def with_bars(verb: Callable[Given, Found]) -> Callable[Given, Found]:
 
     @wraps(verb)
     def shown(*args: Given.args, **kwargs: Given.kwargs) -> Found:
-        if heard() or not in_notebook():
+        if has_listeners() or not in_notebook():
             return verb(*args, **kwargs)
         with bars():
             return verb(*args, **kwargs)
@@ -36,7 +36,7 @@ def in_notebook() -> bool:
 
 @contextmanager
 def bars() -> Iterator[None]:
-    """tqdm's bar for each task within the ``with`` block; gone when it is over, but for what it has cost."""
+    """tqdm's bar for each task within the ``with`` block; it goes when the task is over."""
     from tqdm.auto import tqdm
 
     open_bars: dict[str, Any] = {}

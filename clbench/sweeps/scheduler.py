@@ -7,11 +7,14 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clbench.runtime import events
+from clbench.schema.sweep import OpenSweep
 from clbench.sweeps.executor import Executor
-from clbench.sweeps.plan import SweepPlan, makespan, priority_order
+from clbench.sweeps.plan import SweepPlan, make_plan, makespan, priority_order
+from clbench.sweeps.units import SweepPaths
 from clbench.sweeps.workload import PassTime, about
 
 # The task of a sweep whose units are tasks too.
@@ -55,6 +58,25 @@ def run_units(
         stop_after: seconds after which no further unit is begun.
     """
     return _Scheduler(executor, plan, pass_time, stop_after).run_units()
+
+
+def carry_out(
+    executor: Executor, sweep: OpenSweep, base: Path, *, stop_after: float | None = None
+) -> tuple[SweepPlan, State]:
+    """Do what is left of a sweep, see :func:`run_units`; the executor is within its ``with`` block.
+
+    Args:
+        base: the folder of all runs.
+        stop_after: seconds from now after which no further unit is begun.
+    """
+    began = time.monotonic()
+    plan = make_plan(sweep, base)
+    if not plan.units:
+        return plan, State(0, {})
+    executor.open(plan, SweepPaths.of(base))
+    pass_time = executor.pass_time()
+    left = None if stop_after is None else max(0.0, stop_after - (time.monotonic() - began))
+    return plan, run_units(executor, plan, pass_time, stop_after=left)
 
 
 class _Scheduler:

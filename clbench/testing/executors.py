@@ -16,14 +16,13 @@ from typing import Any
 
 import yaml
 
-from clbench.record import RECORD_NAME, read_record
+from clbench.record import RECORD_NAME, count_records, read_record
 from clbench.runtime.events import Event, listening
 from clbench.schema.registry import VARIABLE, add_plugins
 from clbench.schema.sweep import read_sweep
 from clbench.sweeps.executor import Executor
-from clbench.sweeps.plan import SweepPlan, make_plan
-from clbench.sweeps.scheduler import State, run_units
-from clbench.sweeps.units import SweepPaths
+from clbench.sweeps.plan import SweepPlan
+from clbench.sweeps.scheduler import State, carry_out
 from clbench.testing.battery import Check, checks_of, expect, own_cache, run_all
 from clbench.testing.worlds import LABELS, LENGTH, SIZES, backbone_folder
 
@@ -153,12 +152,12 @@ def a_killed_driver_resumes(world: _World) -> None:
         with (file.parent / "told.txt").open("w") as told:
             driver = subprocess.Popen(command, stdout=told, stderr=told, start_new_session=True)
             end = time.monotonic() + 600
-            while driver.poll() is None and time.monotonic() < end and not _has_record(_base(file)):
+            while driver.poll() is None and time.monotonic() < end and not count_records(_base(file)):
                 time.sleep(0.01)
             with suppress(ProcessLookupError):
                 os.kill(driver.pid, signal.SIGKILL)
             driver.wait()
-        expect(_has_record(_base(file)), f"it made no record: {(file.parent / 'told.txt').read_text()}")
+        expect(count_records(_base(file)) > 0, f"it made no record: {(file.parent / 'told.txt').read_text()}")
         plan, state = _carried_out(world, file)
         expect(not state.failed, f"no run should fail after a kill, but {state.failed}")
         expect(all((run.folder / RECORD_NAME).is_file() for run in plan.runs), "every run should have its record")
@@ -188,16 +187,7 @@ def _once_wrong(world: _World, fault: str, sentence: str) -> None:
 
 def _carried_out(world: _World, file: Path) -> tuple[SweepPlan, State]:
     with world.make() as executor:
-        plan = make_plan(read_sweep(str(file)), _base(file))
-        if not plan.units:
-            return plan, State(0, {})
-        executor.open(plan, SweepPaths.of(_base(file)))
-        return plan, run_units(executor, plan, executor.pass_time())
-
-
-def _has_record(base: Path) -> bool:
-    """Whether any run is finished; os.walk passes over folders that a run removes meanwhile."""
-    return any(RECORD_NAME in names for _, _, names in os.walk(base))
+        return carry_out(executor, read_sweep(str(file)), _base(file))
 
 
 def _base(file: Path) -> Path:

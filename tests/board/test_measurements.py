@@ -85,7 +85,7 @@ def test_what_is_no_measurement_is_refused(changed: dict[str, Any], said: str, t
     assert not (tmp_path / "s" / "wrong").exists()
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"times": ', "\ufeff{}", "nothing"])
+@pytest.mark.parametrize("text", ["", "[1]", '{"times": ', "\ufeff{}", "nothing", "[" * 100_000])
 def test_what_is_no_json_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"m\.json should hold what clbench measure --json prints"):

@@ -39,7 +39,7 @@ def test_a_bar_for_each_task(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().err
     assert "count" in told
     assert "sheep" in told
-    assert not events.heard()
+    assert not events.has_listeners()
 
 
 @pytest.mark.usefixtures("as_in_a_notebook")
@@ -60,7 +60,7 @@ def test_bars_are_closed_when_a_verb_fails() -> None:
 
     with pytest.raises(ValueError, match="no"):
         failing()
-    assert not events.heard()
+    assert not events.has_listeners()
 
 
 def test_the_verbs_keep_their_names_and_docstrings() -> None:

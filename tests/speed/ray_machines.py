@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 import yaml
 
-from clbench.record import read_record
+from clbench.record import count_records, read_record
 
 BRIDGE, NET = "clbench0", "10.77.0"
 SWEEP: dict[str, Any] = {
@@ -159,7 +159,7 @@ def killed(machine: subprocess.Popen[bytes], runs: Path) -> Iterator[None]:
     import threading
 
     def watch() -> None:
-        while sum("record.json" in names for _, _, names in os.walk(runs)) < 2:
+        while count_records(runs) < 2:
             time.sleep(0.1)
         print("one machine is ended", flush=True)
         end(machine)
