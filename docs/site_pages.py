@@ -1,5 +1,5 @@
 """What the documentation site has beyond docs/: README, CONTRIBUTING and the plug-ins' page, every command, and the
-notebooks, which are carried out for it."""
+notebooks, which are executed for it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def on_files(files: Any, config: Any) -> Any:
     files.append(File.generated(config, "commands.md", content=commands()))
     for notebook in sorted((ROOT / NOTEBOOKS).glob("*.ipynb")):
         page = f"notebooks/{notebook.stem}.md"
-        text, pictures = carried_out(notebook, page)
+        text, pictures = executed(notebook, page)
         files.append(File.generated(config, page, content=text))
         for name, content in pictures.items():
             files.append(File.generated(config, f"notebooks/{name}", content=content))
     return files
 
 
-def carried_out(notebook: Path, page: str) -> tuple[str, dict[str, bytes]]:
+def executed(notebook: Path, page: str) -> tuple[str, dict[str, bytes]]:
     """A notebook run from top to bottom in a folder of its own, as Markdown with the links of its page, and its
     pictures by name; a cell that raises is an error."""
     import nbformat
@@ -52,7 +52,7 @@ def carried_out(notebook: Path, page: str) -> tuple[str, dict[str, bytes]]:
             found, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(beside)}}
         ).execute()
     for cell in found.cells:
-        # Bars and warnings are of the machine that carried it out.
+        # Bars and warnings are of the machine that executed it.
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if one.output_type != "stream"]
         elif cell.cell_type == "markdown":

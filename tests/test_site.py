@@ -51,7 +51,7 @@ def test_it_builds_and_every_page_and_command_is_in_it(tmp_path: Path) -> None:
         assert "fonts.googleapis" not in text, "nothing is fetched from anywhere"
     assert ":class:" not in (tmp_path / "python" / "index.html").read_text()
     for notebook in NOTEBOOKS:
-        # Each was carried out, shows tables and at least one picture.
+        # Each was executed, shows tables and at least one picture.
         text = (tmp_path / "notebooks" / notebook.stem / "index.html").read_text()
         assert "<table" in text
         pictures = list((tmp_path / "notebooks").glob(f"{notebook.stem}_*.png"))
