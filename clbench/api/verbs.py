@@ -87,6 +87,7 @@ def sweep(
     executor: str = "local",
     address: str | None = None,
     orders: str | None = None,
+    budget: Mapping[str, float] | None = None,
     stop_after: float | None = None,
 ) -> Summary:
     """Many runs from one file: recipes x streams x strategies x orders x seeds. Called again, it resumes.
@@ -98,17 +99,20 @@ def sweep(
         executor: ``local``, ``ray``, or a plug-in's.
         address: of the executor's machines.
         orders: of each stream, instead of the file's: ``all``, ``0-2``, ``0,reversed``.
+        budget: of every strategy, instead of the file's, such as ``{"compute": 1}``.
         stop_after: minutes after which no further run is begun.
 
     Raises:
         UserError: whatever a user can mend, in one sentence; a run that fails is told in what is returned.
     """
+    from clbench.schema.budget import Budget
     from clbench.schema.executor import EXECUTORS
+    from clbench.schema.form import parse
     from clbench.schema.sweep import read_sweep
     from clbench.sweeps.scheduler import carry_out
     from clbench.sweeps.summary import summarise
 
-    asked = read_sweep(str(file), orders)
+    asked = read_sweep(str(file), orders, parse(dict(budget or {}), Budget, "budget"))
     seconds = None if stop_after is None else 60 * stop_after
     with EXECUTORS.get(executor).of(workers, address, asked.count) as pool:
         plan, state = carry_out(pool, asked, Path(out), stop_after=seconds)

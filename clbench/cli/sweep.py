@@ -40,6 +40,8 @@ LEFT = 3
               help="The folder of all runs; finished ones are reused.")  # fmt: skip
 @click.option("--orders", metavar="ORDERS",
               help="Of each stream, instead of the file's: all of its file, 0-2, or 0,reversed.")  # fmt: skip
+@click.option("--budget", "budgets", multiple=True, metavar="NAME=VALUE",
+              help="Of every strategy, instead of the file's: memory=BYTES, compute=TIMES.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be run and about how long it takes.")
 @click.option("--stop-after", type=click.FloatRange(0, min_open=True), metavar="MINUTES",
               help="Start no run after so many minutes; the same command resumes.")  # fmt: skip
@@ -54,6 +56,7 @@ def command(
     ray_address: str | None,
     base: Path,
     orders: str | None,
+    budgets: tuple[str, ...],
     dry_run: bool,
     stop_after: float | None,
     as_json: bool,
@@ -66,10 +69,11 @@ def command(
 
     Exit code 0: all runs are there; 1: some have failed; 3: some are left.
     """
+    from clbench.schema.budget import read_budget
     from clbench.schema.sweep import read_sweep
 
     # Before torch is imported: a name mistyped is told at once.
-    sweep = read_sweep(file, orders)
+    sweep = read_sweep(file, orders, read_budget(budgets))
 
     from clbench.record import count_records
     from clbench.schema.executor import EXECUTORS

@@ -164,11 +164,12 @@ class OpenSweep:
         return {name: json.dumps(value) for name, value in changed.items()}
 
 
-def read_sweep(name: str | Path, orders: str | None = None) -> OpenSweep:
+def read_sweep(name: str | Path, orders: str | None = None, budget: Budget = NO_BUDGET) -> OpenSweep:
     """The sweep that a user means by ``name``: a shipped name, or the path of a YAML file.
 
     Args:
         orders: instead of the file's, as ``--orders`` takes them.
+        budget: instead of the file's; none for that of the file.
 
     Raises:
         UserError: no such sweep; its file breaks the form; or a recipe, stream, edition, strategy or setting of it is
@@ -176,6 +177,8 @@ def read_sweep(name: str | Path, orders: str | None = None) -> OpenSweep:
     """
     path = find("sweep", name)
     form = read_yaml(path, Sweep)
+    if budget:
+        form = form.model_copy(update={"budget": budget})
 
     def opened(field: str, kind: str, names: tuple[str, ...], read: Callable[[str], Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -102,3 +102,17 @@ def test_mistakes_are_told_before_anything_runs(
     assert sentence in err
     assert err.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_budget_on_the_command_line(
+    written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "runs"), "--workers", "1", "--quiet"]
+    file = written(strategies=["replay"], settings={"replay": {"training.epochs": 1, "memory_size": 60}})
+    assert called(file, *out, "--budget", "compute=0.5") == 0
+    [path] = (tmp_path / "runs").rglob("record.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["configuration"]["budget"] == {"compute": 0.5}
+    capsys.readouterr()
+    assert called(file, *out, "--budget", "time=3") == 2
+    assert "--budget should be memory=BYTES or compute=TIMES, but is time=3" in capsys.readouterr().err

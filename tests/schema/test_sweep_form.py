@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.errors import UserError
+from clbench.schema.budget import Budget
 from clbench.schema.form import parse
 from clbench.schema.seeds import seeds_of
 from clbench.schema.shipped import FOLDERS, names
@@ -53,6 +54,14 @@ def test_settings_come_as_a_run_takes_them(tmp_path: Path) -> None:
         "memory_size": "60", "memory_batch_size": "null", "training.select": '"last"'
     }  # fmt: skip
     assert sweep.settings("naive") == {}
+
+
+def test_a_budget_given_goes_before_the_files(tmp_path: Path) -> None:
+    of_file = {"memory": 10**6}
+    path = written(tmp_path, budget=of_file)
+    assert {spec.budget for spec in read_sweep(path).specs()} == {Budget(memory=10**6)}
+    given = read_sweep(path, budget=Budget(compute=1.5))
+    assert {spec.budget for spec in given.specs()} == {Budget(compute=1.5)}
 
 
 def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
