@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.family import family_of
-from clbench.encoder.hf_folder import read_json
-from clbench.encoder.same_tokens import silence
+from clbench.encoder.hf_folder import read_json, silence
 from clbench.encoder.weights import stored_numbers
 from clbench.errors import UserError, first_line
 from clbench.runtime import torchvision_ops

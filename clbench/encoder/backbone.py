@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clbench.encoder.architecture import fresh_head, load_model, read_architecture
 from clbench.encoder.hf_folder import FILES, check_files, digest_of, is_bert, read_bert_shape
 from clbench.encoder.located import Located, check_length, locate
-from clbench.encoder.same_tokens import check_tokenizer
-from clbench.encoder.tokenizer import is_wordpiece, read_tokenizer
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
     POOLER,
@@ -79,11 +78,14 @@ class Backbone:
         """A fresh tokenizer with a template for pairs; it neither pads nor cuts.
 
         Raises:
-            UserError: its file is missing, damaged, does not fit the encoder, or transformers reads it otherwise.
+            UserError: its file is missing, damaged, or does not fit the encoder.
         """
-        if isinstance(self.shape, BertShape) and is_wordpiece(self.folder, f"backbone {self.name}"):
-            check_tokenizer(self.folder, self.shape, self.digest, f"backbone {self.name}")
-        return read_tokenizer(self.folder, self.shape, f"backbone {self.name}")
+        if self.source["kind"] == "packaged":
+            # transformers reads the same (a test sees to that), but takes seconds to be imported.
+            from tokenizers import Tokenizer
+
+            return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        return read_tokenizer(self.folder, self.shape.vocab_size, f"backbone {self.name}")
 
     def classifier(self, num_labels: int, seed: int) -> Classifier:
         """The encoder with a fresh head, fp32, in training mode; dropout as in its configuration.
@@ -330,11 +332,7 @@ def _checked(
     # Width times rate is about the same for the rates that suit widths 128 and 768.
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
     if digest != packaged:
-        # A packaged one is compared with transformers when it is first used: to list it needs no torch.
-        if isinstance(shape, BertShape) and is_wordpiece(folder, origin):
-            check_tokenizer(folder, shape, digest, origin)
-        else:
-            read_tokenizer(folder, shape, origin)
+        read_tokenizer(folder, shape.vocab_size, origin)
     return Backbone(name, folder, digest, source, chosen, shape)
 
 

@@ -11,44 +11,43 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clbench.encoder.hf_folder import FILES
-from clbench.encoder.same_tokens import AS_IT_IS, BY_SETTINGS, bert_settings
-from clbench.encoder.tokenizer import template_of
-from clbench.encoder.wordpiece import SPECIAL
+from clbench.encoder.hf_folder import FILES, read_json
+from clbench.encoder.tokenizer import read_tokenizer
 from clbench.storage.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from transformers import BertModel, PreTrainedConfig, PreTrainedModel
+    from transformers import BertModel, PreTrainedModel
 
 SUMS = "SHA256SUMS"
+# Of the files, those that are not copied from where the tokenizer is.
+_WRITTEN = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
-def write_backbone(bert: BertModel, tokenizer: Tokenizer, card: str, folder: Path) -> None:
+def write_backbone(bert: BertModel, source: Path, card: str, folder: Path) -> None:
     """Write ``bert``, its pooler included, in fp16 into ``folder``; see :func:`write_classifier`."""
     longest = bert.config.max_position_embeddings
-    _write(bert, torch.float16, "BertModel", tokenizer, longest, card, folder)
+    _write(bert, torch.float16, "BertModel", source, longest, card, folder)
 
 
-def write_classifier(model: PreTrainedModel, tokenizer: Tokenizer, max_length: int, card: str, folder: Path) -> None:
+def write_classifier(model: PreTrainedModel, source: Path, max_length: int, card: str, folder: Path) -> None:
     """Write a classifier, head included, in fp32 into ``folder``, which appears whole or not at all; one that is there
     already is replaced.
 
     Args:
         model: of any family.
-        tokenizer: its tokenizer, as :func:`~clbench.encoder.tokenizer.read_tokenizer` returns it.
+        source: the checked folder of the encoder that it was made from, whose tokenizer it keeps.
         max_length: tokens a pair that the model was trained with at most; transformers will cut there.
         card: the model card, Markdown.
         folder: where to.
     """
-    _write(model, torch.float32, type(model).__name__, tokenizer, max_length, card, folder)
+    _write(model, torch.float32, type(model).__name__, source, max_length, card, folder)
 
 
 def _write(
     model: PreTrainedModel,
     dtype: torch.dtype,
     architecture: str,
-    tokenizer: Tokenizer,
+    source: Path,
     max_length: int,
     card: str,
     folder: Path,
@@ -66,13 +65,7 @@ def _write(
             config.pop("_name_or_path", None)
             config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
-            tokenizer.no_padding()
-            tokenizer.no_truncation()
-            tokenizer.save(str(place / "tokenizer.json"))
-            if config["model_type"] == "bert":
-                _write_vocabulary(place / "vocab.txt", tokenizer)
-            settings = {**_tokenizer_settings(tokenizer, model.config), "model_max_length": max_length}
-            _write_json(place / "tokenizer_config.json", settings)
+            _write_tokenizer(source, model.config.vocab_size, max_length, place)
             (place / "README.md").write_text(card, encoding="utf-8")
             lines = [f"{sha256(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
             (place / SUMS).write_text("".join(lines), encoding="utf-8")
@@ -82,39 +75,21 @@ def _write(
         raise cannot_write(folder, error) from error
 
 
-def _tokenizer_settings(tokenizer: Tokenizer, config: PreTrainedConfig) -> dict[str, Any]:
-    """What ``tokenizer_config.json`` must say for transformers to read as ``tokenizer`` does."""
-    found, template = bert_settings(tokenizer) if config.model_type == "bert" else None, template_of(tokenizer)
-    if found is None:
-        # transformers takes tokenizer.json as it is, but no longer knows whether token types are wanted.
-        typed = template.typed and (getattr(config, "type_vocab_size", 0) or 0) > 1
-        names = ["input_ids", *(["token_type_ids"] if typed else []), "attention_mask"]
-        content: dict[str, Any] = {"tokenizer_class": AS_IT_IS[0], "model_input_names": names}
-    else:
-        content = {"tokenizer_class": BY_SETTINGS[0], "do_lower_case": found["do_lower_case"]}
-        # Written where they are not what transformers takes without them.
-        if found["strip_accents"] != found["do_lower_case"]:
-            content["strip_accents"] = found["strip_accents"]
-        if not found["tokenize_chinese_chars"]:
-            content["tokenize_chinese_chars"] = False
-    said = {"cls": tokenizer.id_to_token(template.before[0]), "sep": tokenizer.id_to_token(template.between[-1])}
-    if isinstance(unknown := getattr(tokenizer.model, "unk_token", None), str):
-        said["unk"] = unknown
-    if config.pad_token_id is not None and (padding := tokenizer.id_to_token(config.pad_token_id)) is not None:
-        said["pad"] = padding
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-    for kind in SPECIAL:
-        # null where there is none: transformers would add its own, with a number beyond the embeddings.
-        usual = (name for name in (f"[{kind.upper()}]", f"<{kind}>") if name in special)
-        content[f"{kind}_token"] = said.get(kind) or next(usual, None)
-    return content
+def _write_tokenizer(source: Path, tokens: int, max_length: int, place: Path) -> None:
+    """The tokenizer's files as they are, but for the length at which transformers cuts."""
+    from tokenizers import Tokenizer
 
-
-def _write_vocabulary(path: Path, tokenizer: Tokenizer) -> None:
-    """One token a line, for those who ask for it; not where numbers are left out or a token would not come back."""
-    words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    if all(number == line and word == word.strip() != "" for line, (word, number) in enumerate(words)):
-        path.write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
+    for name in FILES:
+        if name not in _WRITTEN and (source / name).is_file():
+            shutil.copyfile(source / name, place / name)
+    there = source / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(there)) if there.is_file() else read_tokenizer(source, tokens, str(source))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(place / there.name))
+    told = source / "tokenizer_config.json"
+    settings = read_json(told, str(source)) if told.is_file() else {}
+    _write_json(place / told.name, settings | {"model_max_length": max_length})
 
 
 def sha256(path: Path) -> str:

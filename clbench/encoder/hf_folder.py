@@ -6,6 +6,8 @@ import codecs
 import hashlib
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from clbench.schema.form import parse, shown
 FILES = (
     "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
     "vocab.json", "merges.txt", "spm.model", "spiece.model", "sentencepiece.bpe.model",
+    "special_tokens_map.json", "added_tokens.json",
 )  # fmt: skip
 # Bytes that a file may have. The largest tokenizers have a quarter of a million tokens, in some 20 MB.
 _LARGEST = {"config.json": 2**20, "model.safetensors": 16 * 2**30}
@@ -147,3 +150,19 @@ def _depth_exceeds(content: Any, limit: int) -> bool:
         if not level:
             return False
     return True
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """transformers without its warnings and bars."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.encoder.hf_folder import read_json
-from clbench.encoder.wordpiece import read_settings, read_wordpiece
+from clbench.encoder.hf_folder import read_json, silence
 from clbench.errors import UserError, first_line
 from clbench.runtime import torchvision_ops
-from clbench.schema.backbone import BertShape, EncoderShape
+from clbench.schema.form import shown
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,6 +23,11 @@ _PROBES = (
 )
 # Texts on which a template is read off: their tokens are ordinary ones.
 _ONE, _OTHER = "one", "two"
+# Fields of tokenizer_config.json that would make transformers run code or open other files.
+_FOREIGN = ("auto_map", "fast_tokenizer_files", "gguf_file", "init_inputs", "merges", "tokenizer_object", "vocab")
+_SPECIAL = "special_tokens_map.json"
+# One of these a tokenizer has.
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "sentencepiece.bpe.model")
 
 
 @dataclass(frozen=True)
@@ -74,70 +78,34 @@ def template_of(tokenizer: Tokenizer) -> Template:
     return Template(before, between, after, tuple(single.ids[body[-1] + 1 :]), typed=1 in types)
 
 
-def read_tokenizer(folder: Path, shape: BertShape | EncoderShape, origin: str) -> Tokenizer:
-    """The tokenizer of a folder; it never pads or cuts by itself.
-
-    BERT's own kind is read with care for every component, see :mod:`clbench.encoder.wordpiece`; any other is what
-    transformers makes of the folder, from tokenizer.json, from a sentencepiece model, or from a vocabulary and merges.
+def read_tokenizer(folder: Path, vocab_size: int, origin: str) -> Tokenizer:
+    """The tokenizer that plain transformers makes of a folder; it never pads or cuts by itself. No code of the folder's
+    runs.
 
     Args:
         folder: a checkpoint's, its files checked to be ordinary ones.
-        shape: the encoder's sizes.
+        vocab_size: how many word embeddings the encoder has.
         origin: opens the sentence of an error.
 
     Raises:
-        UserError: no tokenizer, a damaged one, one that is not a fast one, more tokens than word embeddings, or no
-            template for pairs.
+        UserError: no tokenizer, a damaged one, one that is not a fast one, more tokens than word embeddings, no
+            template for pairs, or token types that transformers would leave out.
     """
-    if isinstance(shape, BertShape) and is_wordpiece(folder, origin):
-        return read_wordpiece(folder, shape, origin)
-    tokenizer: Tokenizer = transformers_tokenizer(folder, origin).backend_tokenizer
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    largest = max(tokenizer.get_vocab().values(), default=-1)
-    if largest >= shape.vocab_size:
-        raise UserError(
-            f"{origin}: the tokenizer should have at most the {shape.vocab_size} tokens of config.json, "
-            f"but has a token of number {largest}."
-        )
-    try:
-        template_of(tokenizer)
-    except Exception as error:  # tokenizers knows no class of error of its own
-        raise UserError(
-            f"{origin}: the tokenizer has no template that joins a pair of texts behind a first special token, as "
-            f"[CLS] first [SEP] second [SEP] does: {first_line(error)}."
-        ) from error
-    return tokenizer
-
-
-def is_wordpiece(folder: Path, origin: str) -> bool:
-    """Whether a folder's tokenizer is of BERT's kind: a vocabulary alone, or tokenizer.json with a WordPiece model."""
-    path = folder / "tokenizer.json"
-    if not path.exists():
-        return not any((folder / name).exists() for name in ("spm.model", "spiece.model", "sentencepiece.bpe.model"))
-    model = read_json(path, origin).get("model")
-    return not isinstance(model, dict) or model.get("type", "WordPiece") not in ("BPE", "Unigram", "WordLevel")
-
-
-def transformers_tokenizer(folder: Path, origin: str) -> Any:
-    """The tokenizer that transformers reads from a folder, a fast one; no code of the folder's runs.
-
-    Raises:
-        UserError: there is none, or it cannot be read.
-    """
-    read_settings(folder, origin)
+    _check_settings(folder, origin)
     torchvision_ops.define()
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
-    from clbench.encoder.same_tokens import silence
-
+    told = read_json(folder / "config.json", origin)
     with silence():
         try:
-            found = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except Exception as error:
-            raise UserError(
-                f"{origin}: transformers cannot read the tokenizer ({first_line(error)}); save it again with its "
-                "save_pretrained, which writes tokenizer.json."
+            # Which tokenizer it is, is all that is asked of a configuration.
+            config = AutoConfig.for_model(told["model_type"], tokenizer_class=told.get("tokenizer_class"))
+            found: Any = AutoTokenizer.from_pretrained(
+                folder, config=config, local_files_only=True, trust_remote_code=False
+            )
+        except BaseException as error:
+            raise _refused(
+                error, f"{origin}: transformers cannot read the tokenizer", "save it again with its save_pretrained"
             ) from error
     if not isinstance(found, PreTrainedTokenizerFast):
         raise UserError(
@@ -145,8 +113,64 @@ def transformers_tokenizer(folder: Path, origin: str) -> Any:
         )
     for name in ("padding_side", "truncation_side"):
         if (side := getattr(found, name)) != "right":
-            raise UserError(f"{origin}: '{name}' should be 'right', but is {str(side)[:40]!r} by its tokenizer files.")
-    return found
+            raise UserError(f"{origin}: '{name}' should be 'right', but is {shown(side)} by its tokenizer files.")
+    tokenizer: Tokenizer = found.backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= vocab_size:
+        raise UserError(
+            f"{origin}: the tokenizer should have at most the {vocab_size} tokens of config.json, "
+            f"but has a token of number {largest}."
+        )
+    try:
+        template = template_of(tokenizer)
+    except BaseException as error:
+        raise _refused(
+            error, f"{origin}: the tokenizer has no template that joins a pair of texts behind a first special token",
+            "[CLS] first [SEP] second [SEP] is one",
+        ) from error  # fmt: skip
+    _check_special(tokenizer, template, folder, origin)
+    if told["model_type"] == "bert" and template.typed and "token_type_ids" not in found.model_input_names:
+        raise UserError(
+            f"{origin}: tokenizer_config.json: 'model_input_names' should hold token_type_ids, which tell a pair's "
+            "sentences apart."
+        )
+    return tokenizer
+
+
+def _refused(error: BaseException, what: str, mend: str) -> UserError:
+    """The sentence for whatever tokenizers raises; it knows no class of error of its own, and panics as well."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+    return UserError(f"{what} ({first_line(error)[:200]}); {mend}.")
+
+
+def _check_special(tokenizer: Tokenizer, template: Template, folder: Path, origin: str) -> None:
+    """Refuse a vocabulary that lacks the special tokens of a pair: transformers would add them, at any number."""
+    if (folder / "tokenizer.json").exists() or not (folder / "vocab.txt").exists():
+        return
+    words = set(tokenizer.get_vocab(with_added_tokens=False).values())
+    for number in (*template.before, *template.between):
+        if number not in words:
+            raise UserError(f"{origin}: vocab.txt should have the token {tokenizer.id_to_token(number)}, but lacks it.")
+
+
+def _check_settings(folder: Path, origin: str) -> None:
+    """Refuse settings that would make transformers run code or open other files, and a folder without a tokenizer, of
+    which it would make an empty one.
+    """
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise UserError(f"{origin}: a tokenizer is needed, but none of {', '.join(_VOCABULARIES)} is there.")
+    for name in (name for name in ("tokenizer_config.json", "tokenizer.json") if (folder / name).exists()):
+        content = read_json(folder / name, origin)
+        for field in _FOREIGN if name == "tokenizer_config.json" else ():
+            if content.get(field):
+                raise UserError(f"{origin}: {name}: field '{field}' is not supported; take it out.")
+    for field in read_json(folder / _SPECIAL, origin) if (folder / _SPECIAL).is_file() else ():
+        # Whatever else is there would be taken as a setting, a path included.
+        if not field.endswith(("_token", "special_tokens")):
+            raise UserError(f"{origin}: {_SPECIAL} should name special tokens alone, but has {shown(field)}.")
 
 
 def tokens_apart(one: Tokenizer, other: Tokenizer) -> str | None:

@@ -79,7 +79,7 @@ def pretrain(
         pretraining_curve(progress.curve, f"{form.name}: {form.steps} steps", folder / "curve")
         with written(folder):
             card = pretraining_card(facts, held_out, progress.seconds)
-            write_backbone(progress.pupil.bert, source.tokenizer(), card, model)
+            write_backbone(progress.pupil.bert, source.folder, card, model)
     setting.accelerator.wait_for_everyone()
     return {
         "model": str(model),

@@ -164,7 +164,7 @@ def write_compressed(
     made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
     scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"], seed)]
     card = recipe_card(folder.name, made_how, recipe, start, facts, scored, _steps(made.steps))
-    write_classifier(made.encoder.hf, start.tokenizer(), form.max_length, card, folder)
+    write_classifier(made.encoder.hf, start.folder, form.max_length, card, folder)
     told = tuple(warning.sentence for warning in warnings)
     return Written(folder, digest_of(folder), figures, spent, edition, depth_note(planned), told)
 

@@ -10,8 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from clbench.runs.exported import Examples, Loaded, loaded
 from clbench.storage.cache import installed
 
 if TYPE_CHECKING:
-    from clbench.schema.backbone import EncoderShape
+    pass
 
 RUNTIMES = ("torch", "onnxruntime")
 # Examples that are timed, evenly from all in the order of their lengths.
@@ -173,17 +172,13 @@ def _write_examples(asked: Loaded, exported: bool, path: Path) -> dict[str, int]
 
 def _tokenizer(folder: Path, exported: bool) -> Any:
     from clbench.encoder.backbone import open_backbone
-    from clbench.encoder.hf_folder import is_bert, read_bert_shape, read_json
+    from clbench.encoder.hf_folder import read_json
     from clbench.encoder.tokenizer import read_tokenizer
 
     if not exported:
         return open_backbone(str(folder)).tokenizer()
-    origin = str(folder)
-    if is_bert(folder, origin):
-        return read_tokenizer(folder, read_bert_shape(folder, origin), origin)
-    size = read_json(folder / "config.json", origin).get("vocab_size")
-    # Of another family the tokenizer's reader asks for nothing else, and the weights that would tell it are not there.
-    return read_tokenizer(folder, cast("EncoderShape", SimpleNamespace(vocab_size=size)), origin)
+    config = read_json(folder / "config.json", str(folder))
+    return read_tokenizer(folder, config["vocab_size"], str(folder))
 
 
 def _input_names(folder: Path, exported: bool) -> tuple[str, ...]:

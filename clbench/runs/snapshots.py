@@ -125,9 +125,8 @@ class SnapshotWriter:
         hf.config.id2label = dict(enumerate(labels))
         hf.config.label2id = {label: number for number, label in enumerate(labels)}
         folder = self.run / FOLDER / name
-        tokenizer = self.job.backbone.tokenizer()
         write_spec(self.run, self.job)
-        write_classifier(hf, tokenizer, self.job.max_length, self._card(name, point), folder)
+        write_classifier(hf, self.job.backbone.folder, self.job.max_length, self._card(name, point), folder)
 
     def _card(self, name: str, point: Point) -> str:
         """Markdown; that of a model which is evaluated in int8 says so."""

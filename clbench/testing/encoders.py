@@ -30,7 +30,6 @@ from clbench.schema.step import Shape
 from clbench.testing.battery import Check, checks_of, expect, run_all
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
     from transformers import PreTrainedConfig, PreTrainedModel
 
 LABELS = ("no", "yes", "perhaps")
@@ -70,9 +69,10 @@ class _World:
         return folder
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """Words of one letter each, joined as BERT joins pairs; the padding's number is the configuration's."""
+    def tokenizer(self) -> Path:
+        """A folder: words of one letter, joined as BERT joins pairs; the padding's number is the configuration's."""
         from tokenizers import Tokenizer, models, pre_tokenizers, processors
+        from transformers import PreTrainedTokenizerFast
 
         names = [f"w{number}" for number in range(self.config.vocab_size - len(_WORDS))]
         padding = self.config.pad_token_id or 0
@@ -87,7 +87,11 @@ class _World:
             special_tokens=[(name, numbers[name]) for name in ("[CLS]", "[SEP]")],
         )  # fmt: skip
         made.add_special_tokens(list(_WORDS))
-        return made
+        inputs = ["input_ids", *(["token_type_ids"] if typed else []), "attention_mask"]
+        special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        folder = Path(self.place.name) / "tokenizer"
+        PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=inputs, **special).save_pretrained(folder)
+        return folder
 
     @property
     def longest(self) -> int:
@@ -113,11 +117,11 @@ class _World:
 
     @cached_property
     def pairs(self) -> TokenStore:
-        return pack(self.tokenizer, self.texts(1), self.texts(2)[::-1], self.longest)
+        return pack(self.backbone.tokenizer(), self.texts(1), self.texts(2)[::-1], self.longest)
 
     @cached_property
     def singles(self) -> TokenStore:
-        return pack(self.tokenizer, self.texts(1), None, self.longest)
+        return pack(self.backbone.tokenizer(), self.texts(1), None, self.longest)
 
 
 def encoder_checks(config: PreTrainedConfig) -> list[Check]:

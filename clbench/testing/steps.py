@@ -296,7 +296,7 @@ def survives_as_a_folder(world: _World) -> None:
         labels = world.task.label_space
         hf.config.id2label = dict(enumerate(labels))
         hf.config.label2id = {label: number for number, label in enumerate(labels)}
-        write_classifier(hf, world.backbone.tokenizer(), LENGTH, "", folder)
+        write_classifier(hf, world.backbone.folder, LENGTH, "", folder)
         again = open_backbone(folder).trained(labels).with_tokens(world.task.store)
         said, found = predict(model, rows), predict(again, rows)
     apart = float((said - found).abs().max())

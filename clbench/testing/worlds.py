@@ -158,7 +158,7 @@ def checkpoint_folder(layers: int, width: int) -> Path:
     hf = world.backbone.classifier(len(LABELS), seed=1).hf
     hf.config.id2label = dict(enumerate(LABELS))
     hf.config.label2id = {label: number for number, label in enumerate(LABELS)}
-    write_classifier(hf, world.backbone.tokenizer(), LENGTH, "", folder)
+    write_classifier(hf, world.backbone.folder, LENGTH, "", folder)
     return folder
 
 

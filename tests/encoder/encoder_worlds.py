@@ -41,6 +41,8 @@ def write_vocabulary(folder: Path, lower_case: bool = True) -> None:
     (folder / "vocab.txt").write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
     settings = {"do_lower_case": lower_case, "tokenizer_class": "BertTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    if not (folder / "config.json").exists():
+        config().save_pretrained(folder)
 
 
 def write_model(folder: Path, seed: int = 0, head: bool = False, **changes: Any) -> BertModel | Any:

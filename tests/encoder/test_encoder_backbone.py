@@ -324,11 +324,15 @@ def test_a_broken_folder_is_refused_in_one_sentence(folder: Path, change: Change
 
 
 BAD_TOKENIZERS: list[tuple[str, Change, str]] = [
-    ("none", _both_tokenizers_gone, r"neither tokenizer.json nor vocab.txt"),
+    ("none", _both_tokenizers_gone, r"a tokenizer is needed, but none of tokenizer.json, vocab.txt"),
     ("damaged", _text("tokenizer.json", "{"), r"tokenizer.json cannot be read as JSON"),
     ("no CLS", _text("vocab.txt", "[UNK]\n[SEP]\nthe\n"), r"should have the token \[CLS\], but lacks it"),
     ("too many", _text("vocab.txt", "\n".join([*TOKENS, "more", "words"])), r"at most the \d+ tokens of config.json"),
-    ("no text", lambda f: (f / "vocab.txt").write_bytes(b"\xff\xfe\xff"), r"vocab.txt should be UTF-8 text"),
+    (
+        "no text",
+        lambda f: (f / "vocab.txt").write_bytes(b"\xff\xfe\xff"),
+        r"transformers cannot read the tokenizer \(.*valid UTF-8",
+    ),
 ]
 
 
@@ -347,7 +351,10 @@ def test_a_tokenizer_without_berts_template_is_refused(folder: Path) -> None:
     tokenizer = open_backbone(str(folder)).tokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B", special_tokens=[])
     tokenizer.save(str(folder / "tokenizer.json"))
-    with pytest.raises(UserError, match=r"join a pair as \[CLS\] first \[SEP\] second \[SEP\]"):
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    with pytest.raises(
+        UserError, match=r"no template that joins a pair of texts.*; \[CLS\] first \[SEP\] second \[SEP\]"
+    ):
         open_backbone(str(folder)).tokenizer()
 
 

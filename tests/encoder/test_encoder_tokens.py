@@ -22,7 +22,6 @@ from clbench.encoder.bert import encode
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.tokens import TokenStore, pack
 from clbench.errors import UserError
-from clbench.schema.backbone import BertShape
 
 
 @st.composite
@@ -105,7 +104,7 @@ def test_a_deep_copy_shares_the_tokens() -> None:
 @pytest.fixture
 def tokenizer(tmp_path):
     write_vocabulary(tmp_path)
-    return read_tokenizer(tmp_path, BertShape.model_validate(config().to_dict()), "test")
+    return read_tokenizer(tmp_path, config().vocab_size, "test")
 
 
 def test_pack_joins_pairs_with_token_types(tokenizer) -> None:

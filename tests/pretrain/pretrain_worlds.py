@@ -14,7 +14,6 @@ from transformers import BertModel
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.pretrain.corpus import Corpus
 from clbench.pretrain.targets import Teacher
-from clbench.schema.backbone import BertShape
 from clbench.schema.pretrain import Pretraining
 
 # Every part of the loss.
@@ -66,7 +65,7 @@ def corpus(lines: int = 80) -> Corpus:
     """Sentences with words of one and of two tokens."""
     with tempfile.TemporaryDirectory() as folder:
         write_vocabulary(Path(folder))
-        tokenizer = read_tokenizer(Path(folder), BertShape.model_validate(config().to_dict()), "test")
+        tokenizer = read_tokenizer(Path(folder), config().vocab_size, "test")
     rng = np.random.default_rng(0)
     return Corpus.of([f"{sentence(rng)} dogs {sentence(rng, 1, 3)}" for _ in range(lines)], tokenizer, 30)
 

@@ -103,7 +103,7 @@ def test_it_comes_back_as_a_model(written, small_stream, tmp_path) -> None:
 def relabelled(folder: Path, to: Path, labels: dict[str, str], turned: bool = False) -> Path:
     """The same checkpoint with other names for its labels, and its head's rows turned with them."""
     to.mkdir()
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
         (to / name).write_bytes((folder / name).read_bytes())
     config = json.loads((folder / "config.json").read_text())
     config["id2label"] = labels

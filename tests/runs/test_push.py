@@ -131,7 +131,7 @@ def test_a_run_is_sent_with_its_figures_and_comes_back(world: World, small_strea
     }
     assert sorted(there) == [
         "README.md", "config.json", "model.safetensors", "records/seed-0.json", "records/seed-1.json",
-        "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+        "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
     assert {path.stat().st_size < LARGE for path in there.values()} == {True, False}
     assert world.uploads.batches
@@ -174,7 +174,7 @@ def test_a_name_that_is_taken_is_told_and_may_be_updated(world: World) -> None:
     before = world.uploads.commits["our-lab/twice"]
     told = world.refused("push", world.run, "our-lab/twice")
     assert told.startswith(
-        "clbench: push our-lab/twice: the hub has a model of that name, with 6 files; choose another"
+        "clbench: push our-lab/twice: the hub has a model of that name, with 5 files; choose another"
     )
     done = world.clbench("push", world.run, "our-lab/twice", "--update")
     assert done.returncode == 0, done.stderr

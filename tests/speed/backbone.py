@@ -39,7 +39,7 @@ def random_start(backbone: Backbone, folder: Path) -> Backbone:
 
     torch.manual_seed(0)
     model = BertModel(BertConfig.from_pretrained(backbone.folder))
-    write_backbone(model, backbone.tokenizer(), "random\n", folder / "random")
+    write_backbone(model, backbone.folder, "random\n", folder / "random")
     return replace(open_backbone(str(folder / "random")), learning_rate=backbone.learning_rate)
 
 
