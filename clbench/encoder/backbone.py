@@ -30,6 +30,7 @@ from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.shipped import FOLDERS, expanded
+from clbench.storage.cache import cached, installed
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -332,8 +333,19 @@ def _checked(
     # Width times rate is about the same for the rates that suit widths 128 and 768.
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
     if digest != packaged:
-        read_tokenizer(folder, shape.vocab_size, origin)
+        _check_tokenizer(folder, shape.vocab_size, digest, origin)
     return Backbone(name, folder, digest, source, chosen, shape)
+
+
+def _check_tokenizer(folder: Path, vocab_size: int, digest: str, origin: str) -> None:
+    """Read the tokenizer once: that takes transformers' import, so that what has passed is kept in the cache."""
+
+    def read(entry: Path) -> None:
+        read_tokenizer(folder, vocab_size, origin)
+        (entry / "passed").write_bytes(b"")
+
+    versions = {name: installed(name) for name in ("tokenizers", "transformers")}
+    cached("tokenizers", {"backbone": digest, "versions": versions}, read)
 
 
 # Shapes and digests of folders that have been read through, by the state of their files: a sweep opens the same

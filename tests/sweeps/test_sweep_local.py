@@ -72,7 +72,7 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     kinds = [line.split(":")[0] for line in made]
     # The teacher, its student, and both of them watched; one set of targets; two models' answers; 4 domains' splits.
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "models": 4, "targets": 1, "predictions": 2, "tokens": 11,
+        "models": 4, "targets": 1, "predictions": 2, "tokens": 11, "tokenizers": 1,
     }  # fmt: skip
     over = [event.done for event in told if (event.kind, event.task) == ("advance", RUNS)]
     assert (over[0], over[-1]) == (0, 6)
