@@ -123,7 +123,8 @@ def head_of(model: PreTrainedModel) -> str:
 def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
     """The class for classifying sequences, and the checked configuration."""
     content = read_json(folder / "config.json", origin)
-    if content.get("auto_map"):
+    model_type = content.get("model_type")
+    if content.get("auto_map") and not family_of(str(model_type)).taken_in:
         raise UserError(
             f"{origin}: config.json has code of its own (auto_map), which is never run; give a checkpoint of an "
             "architecture that transformers has."
@@ -136,7 +137,6 @@ def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
     torchvision_ops.define()
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
 
-    model_type = content.get("model_type")
     try:
         with silence():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -62,7 +62,8 @@ def _write(
             save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
             (place / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
             config = model.config.to_dict()
-            config.pop("_name_or_path", None)
+            for name in ("_name_or_path", "auto_map"):  # code of its own is not written beside it
+                config.pop(name, None)
             config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
             _write_tokenizer(source, model.config.vocab_size, max_length, place)

@@ -75,11 +75,14 @@ class Family:
         written_out: whether the packed forward pass is the family's own, in place of transformers'.
         bfloat16: whether transformers' modules can be computed so, by torch's autocast.
         chained: whether each layer reads just what the one before it gives.
+        taken_in: whether its checkpoints name code of their own (``auto_map``) that transformers has taken in since,
+            with the same settings; transformers' is used.
     """
 
     written_out: bool = False
     bfloat16: bool = True
     chained: bool = True
+    taken_in: bool = False
 
     def __init__(
         self, title: str, model_types: tuple[str, ...], *, shares_layers: bool = False, flat: bool = True

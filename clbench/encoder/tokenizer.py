@@ -24,7 +24,7 @@ _PROBES = (
 # Texts on which a template is read off: their tokens are ordinary ones.
 _ONE, _OTHER = "one", "two"
 # Fields of tokenizer_config.json that would make transformers run code or open other files.
-_FOREIGN = ("auto_map", "fast_tokenizer_files", "gguf_file", "init_inputs", "merges", "tokenizer_object", "vocab")
+_FOREIGN = ("fast_tokenizer_files", "gguf_file", "init_inputs", "merges", "tokenizer_object", "vocab")
 _SPECIAL = "special_tokens_map.json"
 # One of these a tokenizer has.
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "sentencepiece.bpe.model")

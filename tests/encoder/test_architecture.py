@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import keep_layers, predict
+from clbench.encoder.export import write_classifier
 from clbench.encoder.tokenizer import template_of
 from clbench.encoder.tokens import pack
 from clbench.errors import UserError
@@ -150,6 +151,28 @@ def test_labels_of_a_head_are_turned(tmp_path: Path) -> None:
     one, other = (backbone.trained(labels).with_tokens(store) for labels in (LABELS, LABELS[::-1]))
     torch.testing.assert_close(predict(one, torch.arange(1)), predict(other, torch.arange(1)).flip(1))
     assert other.config.id2label == {0: "yes", 1: "no"}
+
+
+def test_code_that_transformers_has_taken_in_is_used_from_there(tmp_path: Path) -> None:
+    """EuroBERT's checkpoints name code of their own, which the folder may even hold: it is never run."""
+    config = CONFIG_MAPPING["eurobert"](
+        vocab_size=264, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=24, max_position_embeddings=66, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+        id2label=dict(enumerate(LABELS)), label2id={name: number for number, name in enumerate(LABELS)},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    byte_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    plain = open_backbone(tmp_path).trained(LABELS).hf.state_dict()
+    _config(
+        auto_map={"AutoConfig": "modeling_eurobert.EuroBertConfig", "AutoModel": "modeling_eurobert.EuroBertModel"}
+    )(tmp_path)
+    (tmp_path / "modeling_eurobert.py").write_text("raise RuntimeError('code of the checkpoint was run')\n")
+    backbone = open_backbone(tmp_path)
+    again = backbone.trained(LABELS)
+    assert all(torch.equal(value, plain[name]) for name, value in again.hf.state_dict().items())
+    write_classifier(again.hf, backbone.folder, 40, "", tmp_path / "written")
+    assert "auto_map" not in json.loads((tmp_path / "written" / "config.json").read_text())
 
 
 def test_half_precision_is_read_and_eight_bits_are_refused(tmp_path: Path) -> None:

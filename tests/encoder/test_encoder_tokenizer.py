@@ -123,7 +123,6 @@ def test_a_damaged_tokenizer_is_refused_when_the_backbone_is_opened(folder: Path
         ("tokenizer.json", b"[]", r"tokenizer.json should hold a JSON object, but holds list"),
         ("tokenizer.json", b"\xff\xfe{}", r"tokenizer.json"),
         ("tokenizer_config.json", b"[]", r"tokenizer_config.json should hold a JSON object"),
-        ("tokenizer_config.json", b'{"auto_map": {"AutoTokenizer": ["a.B", null]}}', r"'auto_map' is not supported"),
         ("tokenizer_config.json", b'{"fast_tokenizer_files": ["a"]}', r"field 'fast_tokenizer_files' is not supported"),
         ("tokenizer_config.json", b'{"vocab": "/dev/zero"}', r"field 'vocab' is not supported"),
         ("special_tokens_map.json", b'{"vocab": "/dev/zero"}', r"should name special tokens alone, but has 'vocab'"),

@@ -104,7 +104,9 @@ def test_the_shipped_streams_are_the_designs(name: str) -> None:
     assert list(editions) == ["embedded", "lite", "full"]
     assert [editions[e].source for e in editions] == ["generated", "real", "real"]
     embedded = editions["embedded"].caps()
-    least = {"train": 2000, "validation": 400, "test": 1000}
+    # Of many domains, or long texts, fewer: the main recipe lives through any of them in minutes.
+    train = 1500 if name in ("glue-shift", "topics-shift") else 2000
+    least = {"train": train, "validation": 400, "test": 1000}
     assert all((embedded[split] or 0) >= size for split, size in least.items())
     assert editions["lite"].caps()["train"] == 8000
     # As its papers have it; all of the others.

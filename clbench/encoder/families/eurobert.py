@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 
 class _EuroBert(Family):
+    taken_in = True
+
     def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
         read: Tensor = layer.get_submodule("input_layernorm")(x)
         return read
