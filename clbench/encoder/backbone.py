@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.architecture import fresh_head, load_model, read_architecture
-from clbench.encoder.hf_folder import FILES, check_files, digest_of, is_bert, read_bert_shape
+from clbench.encoder.hf_folder import FILES, PICKLED, check_files, digest_of, is_bert, read_bert_shape
 from clbench.encoder.located import Located, check_length, locate
+from clbench.encoder.pickled import as_safetensors
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
@@ -223,7 +224,7 @@ def open_backbone(name: str | Path) -> Backbone:
         name: a shipped name, the path of a YAML file, a local Hugging Face folder, or a hub id.
 
     Raises:
-        UserError: nothing of that name, no network, or files that are damaged, pickled, of another architecture, or
+        UserError: nothing of that name, no network, or files that are damaged, of another architecture, or
             not those that the YAML's sha256 promises; one sentence says which, and what would be right.
     """
     return _named_in(None, os.fspath(name))
@@ -329,7 +330,7 @@ def _checked(
             f"{origin}: the path or name should be at most {_LONGEST_NAME} printable characters; rename the folder."
         )
     check_files(folder, origin)
-    shape, digest = _read_through(folder, origin)
+    folder, shape, digest = _read_through(folder, origin)
     # Width times rate is about the same for the rates that suit widths 128 and 768.
     chosen = rate if rate is not None else float(f"{0.023 / shape.hidden_size:.1e}")
     if digest != packaged:
@@ -348,17 +349,19 @@ def _check_tokenizer(folder: Path, vocab_size: int, digest: str, origin: str) ->
     cached("tokenizers", {"backbone": digest, "versions": versions}, read)
 
 
-# Shapes and digests of folders that have been read through, by the state of their files: a sweep opens the same
-# backbone for every run.
-_READ: dict[tuple[Any, ...], tuple[BertShape | EncoderShape, str]] = {}
+# What has been read of folders, by the state of their files: a sweep opens the same backbone for every run.
+_READ: dict[tuple[Any, ...], tuple[Path, BertShape | EncoderShape, str]] = {}
 
 
-def _read_through(folder: Path, origin: str) -> tuple[BertShape | EncoderShape, str]:
-    """The folder's shape and digest, after a look at every weight of its encoder; once for each state of its files."""
-    found = [(folder / name).stat() for name in FILES if (folder / name).exists()]
+def _read_through(folder: Path, origin: str) -> tuple[Path, BertShape | EncoderShape, str]:
+    """The folder with its weights in safetensors, its shape and digest, after a look at every weight of its encoder;
+    once for each state of its files.
+    """
+    found = [(folder / name).stat() for name in (*FILES, PICKLED) if (folder / name).exists()]
     state = (folder.resolve(), *((s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
-    if state not in _READ:
+    if state not in _READ or not _READ[state][0].exists():
         shape: BertShape | EncoderShape
+        folder = as_safetensors(folder, origin)
         if is_bert(folder, origin):
             shape, digest = read_bert_shape(folder, origin), digest_of(folder)
             check_weights(folder, shape, origin)
@@ -368,7 +371,7 @@ def _read_through(folder: Path, origin: str) -> tuple[BertShape | EncoderShape, 
             check_finite(folder, stored_names(folder, origin), origin)
             digest = digest_of(folder)
             shape = read_architecture(folder, digest, origin)
-        _READ[state] = (shape, digest)
+        _READ[state] = (folder, shape, digest)
     return _READ[state]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ import torch
 
 from clbench.encoder.hf_folder import FILES, read_json
 from clbench.encoder.tokenizer import read_tokenizer
+from clbench.storage.cache import sha256_of
 from clbench.storage.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _write(
             _write_json(place / "config.json", config)
             _write_tokenizer(source, model.config.vocab_size, max_length, place)
             (place / "README.md").write_text(card, encoding="utf-8")
-            lines = [f"{sha256(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
+            lines = [f"{sha256_of(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
             (place / SUMS).write_text("".join(lines), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             os.rename(place, folder)
@@ -91,12 +91,6 @@ def _write_tokenizer(source: Path, tokens: int, max_length: int, place: Path) ->
     told = source / "tokenizer_config.json"
     settings = read_json(told, str(source)) if told.is_file() else {}
     _write_json(place / told.name, settings | {"model_max_length": max_length})
-
-
-def sha256(path: Path) -> str:
-    """The file's sha256, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from clbench.errors import UserError
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import parse, shown
+from clbench.storage.cache import sha256_of
 
 # What a backbone is made of; nothing else is downloaded, read or hashed.
 FILES = (
@@ -21,14 +22,16 @@ FILES = (
     "vocab.json", "merges.txt", "spm.model", "spiece.model", "sentencepiece.bpe.model",
     "special_tokens_map.json", "added_tokens.json",
 )  # fmt: skip
+# But this, where model.safetensors is not there.
+PICKLED = "pytorch_model.bin"
 # Bytes that a file may have. The largest tokenizers have a quarter of a million tokens, in some 20 MB.
-_LARGEST = {"config.json": 2**20, "model.safetensors": 16 * 2**30}
+_LARGEST = {"config.json": 2**20, "model.safetensors": 16 * 2**30, PICKLED: 16 * 2**30}
 _LARGEST_OTHER = 64 * 2**20
 _DEEPEST = 50
 
 
-def check_files(folder: Path, origin: str) -> None:
-    """Check that each of :data:`FILES` which is there is an ordinary file of a sensible size, before any is opened.
+def check_files(folder: Path, origin: str, names: Sequence[str] = FILES) -> None:
+    """Check that each of ``names`` which is there is an ordinary file of a sensible size, before any is opened.
 
     Args:
         folder: a checkpoint's.
@@ -37,7 +40,7 @@ def check_files(folder: Path, origin: str) -> None:
     Raises:
         UserError: one is a folder, a pipe or a device, or is too large.
     """
-    for name in FILES:
+    for name in names:
         try:
             found = (folder / name).stat()
         except FileNotFoundError:
@@ -90,8 +93,7 @@ def digest_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in FILES:
         if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{name} {sha256_of(folder / name)}\n".encode())
     return digest.hexdigest()
 
 

@@ -8,20 +8,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from clbench.encoder.hf_folder import FILES
+from clbench.encoder.hf_folder import FILES, PICKLED
 from clbench.errors import UserError, first_line
 
 
 def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
-    """Download what a backbone is made of (no pickles, no code) and return its folder and the commit.
+    """Download what a backbone is made of (no code, no pickles where there are safetensors); its folder and the commit.
 
     ``HF_ENDPOINT``, ``HF_HOME`` and ``HF_HUB_OFFLINE`` are respected; what the cache holds is not downloaded again.
 
     Raises:
         UserError: no such model or revision, one that asks for a licence or login, or no network and no cached copy.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import (
+        EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
@@ -37,6 +38,8 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
     try:
         with quiet():
             folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(FILES)))
+            if not (folder / "model.safetensors").exists():
+                hf_hub_download(hub_id, PICKLED, revision=folder.name)
     except GatedRepoError as error:
         raise UserError(f"{asked} asks for consent: accept its terms on the hub and set HF_TOKEN.") from error
     except RevisionNotFoundError as error:
@@ -50,6 +53,8 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
             f"{asked} is not in the cache, and {offline}; go on with a copy in HF_HOME and HF_HUB_OFFLINE=1, "
             "or name a local folder."
         ) from error
+    except EntryNotFoundError as error:
+        raise UserError(f"{asked} has neither model.safetensors nor {PICKLED}; give one that has.") from error
     except (HfHubHTTPError, ConnectionError, TimeoutError) as error:
         raise UserError(f"{asked} could not be downloaded ({first_line(error)}); try again later.") from error
     return folder, folder.name

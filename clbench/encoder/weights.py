@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.encoder.hf_folder import read_json
+from clbench.encoder.hf_folder import PICKLED, read_json
 from clbench.errors import UserError, listed
 from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.form import shown
@@ -97,7 +97,7 @@ def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
     The pooler may be missing, but not half of it. A head is not looked at: see :func:`read_head`.
 
     Raises:
-        UserError: no such file (pickled weights are never loaded), a damaged one; a weight that is missing, of another
+        UserError: no such file, a damaged one; a weight that is missing, of another
             shape, not floating, or that no BERT encoder of this configuration has.
     """
     found = _stored(folder, origin)
@@ -374,10 +374,10 @@ def _instead(folder: Path) -> str:
         return "its weights lie in several files; save them as one model.safetensors."
     if pickled:
         return (
-            f"only pickled weights are there ({pickled[0]}), and those are never loaded, since they can run code; "
-            "convert them to model.safetensors (save_pretrained of transformers writes it)."
+            f"only pickled weights are there ({pickled[0]}), which can run code; convert them to model.safetensors "
+            "(save_pretrained of transformers writes it)."
         )
-    return "model.safetensors is missing; weights are loaded from safetensors only."
+    return f"its weights are missing; a model.safetensors, or a {PICKLED}, is needed."
 
 
 def _plain(name: str) -> str:

@@ -104,7 +104,7 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
         with unfinished(folder.parent, own=True) as place:
             if shared is None or not _fetched(shared, kind, folder.name, place):
                 build(place)
-                files = {path.name: _sha256(path) for path in sorted(place.iterdir())}
+                files = {path.name: sha256_of(path) for path in sorted(place.iterdir())}
                 manifest = {"content": dict(content), "sha256": files}
                 (place / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
             try:
@@ -138,11 +138,12 @@ def _whole(folder: Path) -> bool:
     """Whether every file of the entry is there, with the content that was written."""
     try:
         files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sha256"]
-        return all(_sha256(folder / name) == digest for name, digest in files.items())
+        return all(sha256_of(folder / name) == digest for name, digest in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The file's sha256, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -236,7 +236,7 @@ def _drop_weights(folder: Path) -> None:
 
 
 def _pickle_only(folder: Path) -> None:
-    torch.save({"a": torch.ones(1)}, folder / "pytorch_model.bin")
+    torch.save({"a": torch.ones(1)}, folder / "model.pt")
     _drop_weights(folder)
 
 
@@ -268,8 +268,8 @@ def _both_tokenizers_gone(folder: Path) -> None:
 
 
 BROKEN: list[tuple[str, Change, str]] = [
-    ("no weights", _drop_weights, r"model.safetensors is missing"),
-    ("pickled", _pickle_only, r"pickled weights .*pytorch_model.bin.* never loaded.*convert them to model.safetensors"),
+    ("no weights", _drop_weights, r"its weights are missing; a model.safetensors, or a pytorch_model.bin, is needed"),
+    ("pickled", _pickle_only, r"pickled weights .*model.pt.* can run code; convert them to model.safetensors"),
     ("sharded", _sharded, r"several files; save them as one model.safetensors"),
     ("cut short", _truncate, r"damaged or cut short"),
     ("garbage", _text("model.safetensors", "no safetensors"), r"damaged or cut short"),

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from encoder_worlds import write_model
 from hub_server import COMMIT, serve
+from safetensors.torch import load_file
 
 from clbench.encoder.hf_folder import digest_of
 
@@ -106,9 +108,18 @@ def world(ask: Ask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, objec
     (pickled / "pytorch_model.bin").write_bytes(TRAP % str(base / "ran").encode())
     (pickled / "model.safetensors").unlink()
     write_model(shipped, seed=1)
-    models = {"someone/tiny": good, "someone/old": pickled, "bert-base-uncased": shipped}
+    others = {name: base / name for name in ("state", "none")}
+    for place in others.values():
+        write_model(place)
+    torch.save(load_file(others["state"] / "model.safetensors"), others["state"] / "pytorch_model.bin")
+    for place in others.values():
+        (place / "model.safetensors").unlink()
+    models = {
+        "someone/tiny": good, "someone/old": pickled, "bert-base-uncased": shipped, "someone/pickled": others["state"],
+        "someone/none": others["none"],
+    }  # fmt: skip
     with serve(models) as (endpoint, asked):
-        names = ["someone/tiny", "someone/old", "bert-base-uncased", "someone/nothing", str(base / "rev.yaml")]
+        names = [*models, "someone/nothing", str(base / "rev.yaml")]
         (base / "rev.yaml").write_text(
             "name: r\ntitle: t\nlicence: MIT\ncitation: c\nlearning_rate: 1.0e-4\nhub: someone/tiny\nrevision: v9\n"
         )
@@ -116,10 +127,11 @@ def world(ask: Ask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, objec
         requests = list(asked)
         again = ask(base / "home", endpoint, "someone/tiny")
         downloads = [line for line in asked[len(requests) :] if line.startswith("GET") and "/resolve/" in line]
+    [offline] = ask(base / "home", None, "someone/pickled", offline=True)
     weight = float(model.encoder.layer[0].output.dense.weight.detach().sum())
     return {
         "base": base, "endpoint": endpoint, "answers": dict(zip(names, answers, strict=True)), "requests": requests,
-        "again": again[0], "downloads_again": downloads, "good": good, "weight": weight,
+        "offline": offline, "again": again[0], "downloads_again": downloads, "good": good, "weight": weight,
     }  # fmt: skip
 
 
@@ -134,7 +146,7 @@ def test_neither_pickles_nor_code_are_downloaded(world) -> None:
     assert world["answers"]["someone/tiny"]["files"] == [
         "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt",
     ]  # fmt: skip
-    fetched = [line for line in world["requests"] if "/resolve/" in line]
+    fetched = [line for line in world["requests"] if "/resolve/" in line and "someone/tiny" in line]
     assert not [line for line in fetched if line.endswith((".bin", ".py"))]
     assert not (world["base"] / "ran").exists()
 
@@ -144,8 +156,17 @@ def test_what_the_cache_holds_is_not_downloaded_again(world) -> None:
     assert world["downloads_again"] == []
 
 
-def test_pickled_weights_only_are_refused(world) -> None:
-    assert "safetensors only" in world["answers"]["someone/old"]["error"]
+def test_pickled_weights_are_downloaded_where_there_are_no_other(world) -> None:
+    assert world["answers"]["someone/pickled"]["sum"] == pytest.approx(world["weight"])
+    assert world["offline"] == world["answers"]["someone/pickled"]
+    assert (
+        "someone/none has neither model.safetensors nor pytorch_model.bin" in world["answers"]["someone/none"]["error"]
+    )
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not(world) -> None:
+    assert "pytorch_model.bin cannot be read without running code" in world["answers"]["someone/old"]["error"]
+    assert not (world["base"] / "ran").exists()
 
 
 def test_a_shipped_yaml_names_a_hub_id(world) -> None:

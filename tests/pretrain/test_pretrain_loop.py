@@ -368,7 +368,7 @@ def _truncated(folder: Path, text: Path) -> Path:
         ("no share", "field 'mixture': at least one share should be above 0"),
         ("depth", "field 'student' should have a multiple of the teacher's 2 layers"),
         ("width", "at most its width of 24"),
-        ("pickled teacher", "pickled weights"),
+        ("pickled teacher", "pytorch_model.bin cannot be read"),
         ("no teacher", "no backbone is called 'nobody'"),
         ("no layer", "field 'matched' should list layers 1 to 2 of the teacher, but lists 3"),
         ("unmatched", "weights.hidden above 0 and matched, the teacher's layers to match, go together"),
