@@ -19,6 +19,9 @@ VARIABLES = {
 }  # fmt: skip
 # Without it cuBLAS may split a product differently each time; it is read when the first one is computed.
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+# oneDNN, which multiplies bfloat16 on a CPU, keeps what it has compiled for so many shapes, in a megabyte or more each;
+# here almost every batch is of a new one. It is read at the first product.
+_KEPT_SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ def choose(
     held = kind == "cuda" and (deterministic or os.environ.get(VARIABLES["deterministic"]) == "1")
     if kind == "cuda":
         _prepare(held)
+    elif low:
+        os.environ.setdefault(*_KEPT_SHAPES)
     return Device(name, "bfloat16" if low else "float32", card, held, parts)
 
 
