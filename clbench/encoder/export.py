@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedModel
 
 SUMS = "SHA256SUMS"
+# Where a checkpoint names code of its own, which is not written beside it.
+_OWN_CODE = "auto_map"
 # Of the files, those that are not copied from where the tokenizer is.
 _WRITTEN = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -62,7 +64,7 @@ def _write(
             save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
             (place / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
             config = model.config.to_dict()
-            for name in ("_name_or_path", "auto_map"):  # code of its own is not written beside it
+            for name in ("_name_or_path", _OWN_CODE):
                 config.pop(name, None)
             config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
@@ -90,6 +92,7 @@ def _write_tokenizer(source: Path, tokens: int, max_length: int, place: Path) ->
     tokenizer.save(str(place / there.name))
     told = source / "tokenizer_config.json"
     settings = read_json(told, str(source)) if told.is_file() else {}
+    settings.pop(_OWN_CODE, None)
     _write_json(place / told.name, settings | {"model_max_length": max_length})
 
 

@@ -97,8 +97,8 @@ def check_weights(folder: Path, shape: BertShape, origin: str) -> None:
     The pooler may be missing, but not half of it. A head is not looked at: see :func:`read_head`.
 
     Raises:
-        UserError: no such file, a damaged one; a weight that is missing, of another
-            shape, not floating, or that no BERT encoder of this configuration has.
+        UserError: no such file, a damaged one; a weight that is missing, of another shape, not floating, or that no
+            BERT encoder of this configuration has.
     """
     found = _stored(folder, origin)
     expected = expected_weights(shape)

@@ -10,17 +10,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from clbench.errors import UserError, first_line
 from clbench.record.provenance import hardware, versions
 from clbench.runs.exported import Examples, Loaded, loaded
+from clbench.schema.form import shown
 from clbench.storage.cache import installed
-
-if TYPE_CHECKING:
-    pass
 
 RUNTIMES = ("torch", "onnxruntime")
 # Examples that are timed, evenly from all in the order of their lengths.
@@ -177,8 +175,10 @@ def _tokenizer(folder: Path, exported: bool) -> Any:
 
     if not exported:
         return open_backbone(str(folder)).tokenizer()
-    config = read_json(folder / "config.json", str(folder))
-    return read_tokenizer(folder, config["vocab_size"], str(folder))
+    size = read_json(folder / "config.json", str(folder)).get("vocab_size")
+    if not isinstance(size, int):
+        raise UserError(f"{folder}: config.json: 'vocab_size' should be a number of tokens, but is {shown(size)}.")
+    return read_tokenizer(folder, size, str(folder))
 
 
 def _input_names(folder: Path, exported: bool) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
     """The folder of an entry; ``build`` fills it where there is none, or where it is damaged.
 
     Args:
-        kind: ``tokens``, ``models``, ``targets``, ``predictions``, ``tokenizers``: a folder of the cache.
+        kind: ``tokens``, ``models``, ``targets``, ``predictions``, ``converted``, ..: a folder of the cache.
         content: everything that determines the entry, as plain JSON values.
         build: writes the entry's files into the empty folder that it is given.
 

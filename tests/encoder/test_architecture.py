@@ -167,12 +167,15 @@ def test_code_that_transformers_has_taken_in_is_used_from_there(tmp_path: Path) 
     _config(
         auto_map={"AutoConfig": "modeling_eurobert.EuroBertConfig", "AutoModel": "modeling_eurobert.EuroBertModel"}
     )(tmp_path)
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "auto_map": {"AutoTokenizer": [None, "modeling_x.Y"]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     (tmp_path / "modeling_eurobert.py").write_text("raise RuntimeError('code of the checkpoint was run')\n")
     backbone = open_backbone(tmp_path)
     again = backbone.trained(LABELS)
     assert all(torch.equal(value, plain[name]) for name, value in again.hf.state_dict().items())
     write_classifier(again.hf, backbone.folder, 40, "", tmp_path / "written")
-    assert "auto_map" not in json.loads((tmp_path / "written" / "config.json").read_text())
+    for name in ("config.json", "tokenizer_config.json"):
+        assert "auto_map" not in json.loads((tmp_path / "written" / name).read_text())
 
 
 def test_half_precision_is_read_and_eight_bits_are_refused(tmp_path: Path) -> None:
