@@ -17,6 +17,7 @@ from clbench.encoder.classifier import Classifier
 from clbench.encoder.relations import relations
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
+from clbench.runtime.device import sent
 from clbench.storage.cache import cached
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def distill_loss(
     rows, device = torch.from_numpy(task.train_rows), task.store.device.torch
 
     def given(found: np.ndarray) -> Tensor:
-        return torch.from_numpy(found).to(device).float()
+        return sent(torch.from_numpy(found), device).float()
 
     # Where a GPU has room for them, they lie there, and a batch of them is gathered there.
     there: dict[str, Tensor] = {}
@@ -213,7 +214,7 @@ def distill_loss(
         there = {name: torch.from_numpy(np.array(getattr(taught, name))).to(device) for name in ("logits", "states")}
 
     def batch_of(name: str, at: np.ndarray, places: Tensor) -> Tensor:
-        return there[name][places.to(device)].float() if there else given(getattr(taught, name)[at])
+        return there[name][sent(places, device)].float() if there else given(getattr(taught, name)[at])
 
     def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
         at = places.numpy()

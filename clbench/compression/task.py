@@ -22,7 +22,7 @@ from clbench.encoder.tokens import TokenStore, pack
 from clbench.metrics.scores import balanced_accuracy
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
-from clbench.runtime.device import CPU, Device
+from clbench.runtime.device import CPU, Device, sent
 from clbench.runtime.steps import StepFigures
 from clbench.schema.training import Training
 
@@ -231,7 +231,7 @@ def fit(
     """
     torch.manual_seed(seed)
     device = task.store.device.torch
-    rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels).to(device)
+    rows, labels = torch.from_numpy(task.train_rows), torch.from_numpy(task.train_labels)
     loss = loss if isinstance(loss, TrainedLoss) else TrainedLoss(loss)
     trained = model if loss.beside is None else nn.ModuleList([model, loss.beside.to(device)])
     step, clip = optimizer(trained, form), Clipping(form.max_grad_norm)
@@ -250,7 +250,7 @@ def fit(
             schedule(step, rate(done, steps, int(form.warmup * steps)))
             step.zero_grad()
             begin_step(model)
-            value = loss(model, places, labels[places])
+            value = loss(model, places, sent(labels[places], device))
             value.backward()
             clip(trained, value, f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}")
             if observer:

@@ -16,6 +16,7 @@ from clbench.continual import avalanche
 from clbench.encoder.batches import like_length
 from clbench.encoder.head import OpenClasses
 from clbench.encoder.tokens import rows_on
+from clbench.runtime.device import sent
 
 
 @dataclass(frozen=True)
@@ -108,4 +109,4 @@ class RowLoader:
         for places in drawn if self.lengths is None else like_length(drawn, self.lengths, self.begins):
             at = torch.as_tensor(places)
             task = torch.zeros(len(places), dtype=torch.int64, device=self.device)
-            yield [rows_on(self.device, self.rows[at]), self.labels[at].to(self.device), task]
+            yield [rows_on(self.device, self.rows[at]), sent(self.labels[at], self.device), task]

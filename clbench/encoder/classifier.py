@@ -19,6 +19,7 @@ from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore, join_batches, on_host
 from clbench.errors import NotFinite, UserError
+from clbench.runtime.device import sent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -211,13 +212,13 @@ class Classifier(nn.Module):
         place, length = self.store.device.torch, padded_length(self.store, rows)
         kind = (len(rows), length, states, used is None)
         if used is None:
-            found = self.graphs(kind, PaddedStep(self.hf, self.store, length, states), rows.to(place))
+            found = self.graphs(kind, PaddedStep(self.hf, self.store, length, states), sent(rows, place))
         elif self.family.shares_layers or not self.family.chained or not any(used):
             return None
         else:
             step = PaddedStep(self.hf, self.store, length, states, list(self.layers))
             left = [p for layer, use in zip(self.layers, used, strict=True) if not use for p in layer.parameters()]
-            found = self.graphs(kind, step, rows.to(place), torch.tensor(used).to(place), without=left)
+            found = self.graphs(kind, step, sent(rows, place), sent(torch.tensor(used), place), without=left)
         return None if found is None else (found[0] if states else None, found[-1])
 
     def _has_graphs(self, rows: Tensor) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clbench.encoder.tokenizer import Template, template_of
 from clbench.errors import UserError
-from clbench.runtime.device import CPU, Device
+from clbench.runtime.device import CPU, Device, sent
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,7 +29,7 @@ _SPACE = re.compile(r"[ \t\r\n]")
 
 def rows_on(device: torch.device, rows: Tensor) -> Tensor:
     """Row numbers, int64 (B,), on a device, with those on the host beside them: see :func:`on_host`."""
-    there = rows.to(device)
+    there = sent(rows, device)
     if there is not rows:
         there.on_host = rows  # type: ignore[attr-defined]
     return there
@@ -95,11 +95,11 @@ class Batch:
         if self.ids.device == device:
             return self
         moved = {
-            name: getattr(self, name).to(device)
+            name: sent(getattr(self, name), device)
             for name in ("ids", "positions", "types", "firsts", "mask", "owners", "sources")
         }
         chunks = tuple(
-            chunk if chunk.bias is None else replace(chunk, bias=chunk.bias.to(device)) for chunk in self.chunks
+            chunk if chunk.bias is None else replace(chunk, bias=sent(chunk.bias, device)) for chunk in self.chunks
         )
         return Batch(chunks=chunks, places=self.places, **moved)
 

@@ -21,6 +21,7 @@ from clbench.pretrain.corpus import Corpus, read_lines
 from clbench.pretrain.examples import Examples, make_examples
 from clbench.pretrain.matching import Asked, Pupil, initial_pupil, new_student
 from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk
+from clbench.runtime.device import sent
 from clbench.schema.pretrain import Pretraining
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def ask(
         other = rng.choice(setting.ordinary, len(ids))
         seen = np.where(drawn & (fate < 0.8), setting.mask, np.where(drawn & (fate < 0.9), other, ids))
         batch = replace(batch, ids=torch.from_numpy(seen))
-    paired, shared, masked, words = (part.to(device) for part in (paired, shared[paired], masked, words))
+    paired, shared, masked, words = (sent(part, device) for part in (paired, shared[paired], masked, words))
     return Asked(batch.to(device), paired, shared, masked, words, used)
 
 

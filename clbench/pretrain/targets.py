@@ -16,6 +16,7 @@ from clbench.encoder.bert import encode
 from clbench.encoder.tokens import Batch
 from clbench.pretrain.examples import Examples
 from clbench.runtime import events
+from clbench.runtime.device import sent
 from clbench.storage import cache
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Targets:
             owners = batch.owners.cpu().numpy()
             hidden = hidden[batch.sources.cpu().numpy() - store.offsets[rows][owners] + starts[owners]]
         return Taught(
-            torch.from_numpy(hidden).to(device).float(), torch.from_numpy(np.array(sentences)).to(device).float()
+            sent(torch.from_numpy(hidden), device).float(), sent(torch.from_numpy(np.array(sentences)), device).float()
         )
 
 

@@ -76,6 +76,13 @@ class Device:
 CPU = Device()
 
 
+def sent(part: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on a device; a GPU fetches it from pinned memory when it comes to it, and the host goes on."""
+    if device.type != "cuda" or part.device.type != "cpu":
+        return part.to(device)
+    return part.pin_memory().to(device, non_blocking=True)
+
+
 def ask(option: str, value: str) -> None:
     """Let ``auto`` mean something else from now on, in this process and in those that it starts.
 
