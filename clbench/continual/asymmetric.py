@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -54,7 +55,7 @@ class AsymmetricReplay(avalanche.SupervisedPlugin):
     def state(self) -> dict[str, Tensor]:
         return self.memory | {"seen": torch.tensor(self.seen)}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
         self.memory = {name: value for name, value in state.items() if name != "seen"}
         self.seen = int(state["seen"])
 

@@ -144,15 +144,18 @@ class Strategy(Form):
         return None
 
     def state(self, learner: Any) -> State:
-        """What the next experience needs of Avalanche's strategy ``learner``: flat tensors by name.
+        """What the next experience needs of Avalanche's strategy ``learner``: flat tensors by name; by default what the
+        plugin's own ``state()`` gives, where it has one.
 
         The plugin of :meth:`plugin` is :func:`own_plugin`. Rows of remembered pairs are called ``rows``, or end so
         after a slash, ``0/rows``: a budget counts them.
         """
-        return {}
+        told = getattr(own_plugin(learner), "state", None)
+        return {} if told is None else told()
 
     def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
-        """Put into a fresh ``learner`` what :meth:`state` gave after the last experience.
+        """Put into a fresh ``learner`` what :meth:`state` gave after the last experience; by default by the plugin's
+        own ``restore(state, device)``, where it has one.
 
         Args:
             learner: Avalanche's strategy, with the model as that experience left it.
@@ -162,6 +165,9 @@ class Strategy(Form):
         Raises:
             UserError: a setting does not fit the stream.
         """
+        put = getattr(own_plugin(learner), "restore", None)
+        if put is not None:
+            put(state, next(learner.model.parameters()).device)
 
     def evaluated(self, state: State) -> Mapping[str, Tensor]:
         """The values of parameters, by name, that are evaluated in place of those that go on training, and that the

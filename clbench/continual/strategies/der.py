@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, Remembered, Strategy, Verified, Work
 
 
 class Der(Strategy):
@@ -32,13 +31,6 @@ class Der(Strategy):
         from clbench.continual.dark import DarkReplay
 
         return DarkReplay(self.memory_size, self.memory_batch_size, self.alpha, 0.0)
-
-    def state(self, learner: Any) -> State:
-        found: State = own_plugin(learner).state()
-        return found
-
-    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
-        own_plugin(learner).restore(state)
 
     def passes(self, work: Work) -> float:
         """The model is asked of the pairs that are remembered anew, at most as many as the memory holds."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified, own_plugin
+from clbench.schema.strategy import Means, Remembered, Strategy, Verified
 
 
 class ErAce(Strategy):
@@ -33,13 +32,6 @@ class ErAce(Strategy):
         from clbench.continual.asymmetric import AsymmetricReplay
 
         return AsymmetricReplay(self.memory_size, self.memory_batch_size)
-
-    def state(self, learner: Any) -> State:
-        found: State = own_plugin(learner).state()
-        return found
-
-    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
-        own_plugin(learner).restore(state)
 
     def burden(self) -> float:
         return 1 + self.memory_batch_size / self.training.batch_size

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Means, State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, Strategy, Verified, Work
 
 
 class Mas(Strategy):
@@ -31,13 +30,6 @@ class Mas(Strategy):
         from clbench.continual.penalty import Anchor
 
         return Anchor(output_sensitivity, self.lambda_, decay=1.0)
-
-    def state(self, learner: Any) -> State:
-        found: State = own_plugin(learner).state()
-        return found
-
-    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
-        own_plugin(learner).restore(state, next(learner.model.parameters()).device)
 
     def gradients(self, work: Work) -> float:
         """The importance takes the gradient of each of the experience's pairs once."""

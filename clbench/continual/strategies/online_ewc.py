@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.schema.strategy import Means, State, Strategy, Verified, Work, own_plugin
+from clbench.schema.strategy import Means, Strategy, Verified, Work
 
 
 class OnlineEwc(Strategy):
@@ -31,13 +30,6 @@ class OnlineEwc(Strategy):
         from clbench.continual.penalty import Anchor
 
         return Anchor(fisher_diagonal, self.lambda_, self.decay)
-
-    def state(self, learner: Any) -> State:
-        found: State = own_plugin(learner).state()
-        return found
-
-    def restore(self, learner: Any, state: State, past: Sequence[Any]) -> None:
-        own_plugin(learner).restore(state, next(learner.model.parameters()).device)
 
     def gradients(self, work: Work) -> float:
         """The Fisher information of every experience takes the gradient of each of its pairs once."""
