@@ -24,6 +24,8 @@ from clbench.data.load import load
 from clbench.runs.job import make_job
 from clbench.runs.runner import parse_seeds, run_seed
 from clbench.runtime.console import progress
+from clbench.runtime.device import usual_workers
+from clbench.runtime.pool import finished, workers
 from clbench.schema.spec import RunSpec
 from clbench.schema.stream import read_stream
 
@@ -58,6 +60,17 @@ def chosen(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {strategy: json.loads(max(found, key=lambda key: found[key])) for strategy, found in means.items()}
 
 
+def live(
+    asked: argparse.Namespace, stream: str, model: str, strategy: str, settings: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """The figures of one life in which validation pairs stand where test pairs would."""
+    loaded = load(read_stream(stream), asked.edition, data_dir=asked.data_dir)
+    data = [replace(d, splits=d.splits | {"test": d.splits["validation"]}) for d in loaded]
+    spec = RunSpec(model=model, stream=stream, edition=asked.edition, strategy=strategy, settings=settings)
+    job = make_job(spec, data=data)
+    return dict(run_seed(job, seed, job.folder(asked.out) / f"seed-{seed}").figures)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--grid", type=Path, help="a file of grids")
@@ -70,26 +83,27 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--out", type=Path, default=Path("runs/tune"))
+    parser.add_argument("--workers", type=int, help="processes of one thread each; one a core")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
 
-    rows = []
     tried, seeds = points(asked), parse_seeds(asked.seeds)
-    streams, models = asked.streams.split(","), asked.models.split(",")
-    with progress(asked.json) as bars:
-        task = bars.add_task("lives", total=len(streams) * len(models) * len(tried) * len(seeds), unit="lives")
-        for stream in streams:
-            loaded = load(read_stream(stream), asked.edition, data_dir=asked.data_dir)
-            data = [replace(d, splits=d.splits | {"test": d.splits["validation"]}) for d in loaded]
-            for model, (strategy, settings) in itertools.product(models, tried):
-                spec = RunSpec(model=model, stream=stream, edition=asked.edition, strategy=strategy, settings=settings)
-                job = make_job(spec, data=data)
-                found = []
-                for seed in seeds:
-                    found.append(run_seed(job, seed, job.folder(asked.out) / f"seed-{seed}").figures)
-                    bars.advance(task)
-                means = {name: mean(figures[name] or 0.0 for figures in found) for name in FIGURES}
-                rows.append({"stream": stream, "model": model, "strategy": strategy, "settings": settings, **means})
+    names = list(itertools.product(asked.streams.split(","), asked.models.split(","), tried))
+    jobs = {}
+    with progress(asked.json), workers(asked.workers or usual_workers()) as pool:
+        # All points of a stream and a model share its inception: one makes it before the others need it.
+        places = dict.fromkeys((stream, model, seed) for stream, model, _ in names for seed in seeds)
+        begun = [pool.submit(live, asked, stream, model, "naive", {}, seed) for stream, model, seed in places]
+        list(finished(begun, "naive lives", "lives"))
+        for (stream, model, (strategy, settings)), seed in itertools.product(names, seeds):
+            key = (stream, model, strategy, json.dumps(settings), seed)
+            jobs[key] = pool.submit(live, asked, stream, model, strategy, settings, seed)
+        list(finished(list(jobs.values()), "lives", "lives"))
+    rows = []
+    for stream, model, (strategy, settings) in names:
+        found = [jobs[stream, model, strategy, json.dumps(settings), seed].result() for seed in seeds]
+        means = {name: mean(figures[name] or 0.0 for figures in found) for name in FIGURES}
+        rows.append({"stream": stream, "model": model, "strategy": strategy, "settings": settings, **means})
     if asked.json:
         print(json.dumps({"rows": rows, "chosen": chosen(rows)}, indent=1))
         return
