@@ -38,7 +38,8 @@ def majority_figures(track: Track) -> dict[str, float | None]:
 
     Its macro-F1 would need its class, which a record does not name; what is computed from it is None.
     """
-    first = track.rows[0].entry.records[0].history.ends
+    record = track.rows[0].entry.records[0]
+    first = record.history.ends
     count = len(first.met)
     life = Life(
         accuracy=np.tile(np.array(track.majority), (count, 1)),
@@ -49,6 +50,7 @@ def majority_figures(track: Track) -> dict[str, float | None]:
         final=np.full(count, True),
         majority=np.array(track.majority),
         examples=first.examples,
+        scenario=record.scenario,
     )
     found = {name: metric.compute(life) for name, metric in metrics().items()}
     return {name: None if value is None or np.isnan(value) else float(value) for name, value in found.items()}

@@ -109,7 +109,10 @@ def facts_of(stream: str, edition: str, data_dir: Path | None = None) -> Edition
         UserError: no shipped stream or edition of that name, or pairs that cannot be had.
     """
     if stream not in names("stream"):
-        raise UserError(f"no shipped stream is called {stream!r}; {nearest(stream, names('stream'))}")
+        raise UserError(
+            f"no shipped stream is called {stream!r}; name its file with --stream if it is your own; "
+            f"{nearest(stream, names('stream'))}"
+        )
     return facts_in(read_stream(stream), edition, data_dir)
 
 

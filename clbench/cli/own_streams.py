@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+# Where the context of such a command keeps the files.
+OWN_STREAMS = "clbench.own_streams"
+
 
 def own_streams(command: Any) -> Any:
     """Add the option; what it names is known by name from then on."""
@@ -15,6 +18,7 @@ def own_streams(command: Any) -> Any:
         from clbench.schema.shipped import add_streams
         from clbench.schema.stream import read_stream
 
+        context.meta[OWN_STREAMS] = paths
         streams = [read_stream(path) for path in paths]
         add_streams({stream.form.name: stream.path for stream in streams})
 

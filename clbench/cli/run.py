@@ -100,8 +100,9 @@ def command(
 
     Killed at any moment, the same command resumes where it stood; finished runs are only shown again.
     """
+    from clbench.runs.folders import for_seeds
     from clbench.runs.job import make_job
-    from clbench.runs.runner import for_seeds, parse_seeds, run_seed
+    from clbench.runs.runner import parse_seeds, run_seed
     from clbench.runtime.events import prefixed
     from clbench.schema.budget import read_budget
     from clbench.schema.changes import assigned
@@ -116,25 +117,24 @@ def command(
         data_dir=data_dir, eval_every=eval_every, shift=shift, random_baseline=random_baseline,
         budget=read_budget(budgets), **device,
     )  # fmt: skip
-    places, records = [], []
+    records = []
     with progress(quiet, json_lines=json_lines) as display:
         job = make_job(spec)
         _warn(job, display, quiet or json_lines)
-        wanted_places = for_seeds(job, wanted, folder)
+        places = for_seeds(job, wanted, folder)
         if fresh:
-            _forget(job, wanted_places.values(), keep_models)
+            _forget(job, places.values(), keep_models)
         try:
-            for seed, place in wanted_places.items():
+            for seed, place in places.items():
                 with prefixed(f"seed {seed}: " if len(wanted) > 1 else ""):
                     records.append(run_seed(job, seed, place, keep_models=keep_models))
-                places.append(place)
         except KeyboardInterrupt:
             if not fresh:
                 raise
             raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
-    _show(records, _files(places, records), as_json)
+    _show(records, _files(list(places.values()), records), as_json)
     if keep_checkpoints and not quiet:
-        _tell_size(places)
+        _tell_size(list(places.values()))
 
 
 def _tell_size(places: Sequence[Path]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from clbench.cli.own_streams import own_streams
+from clbench.cli.own_streams import OWN_STREAMS, own_streams
 
 
 @click.command("submit")
@@ -51,8 +52,12 @@ def command(
         return
     show = out()
     show.print(f"{place}: {len(files)} record{'s' * (len(files) > 1)}", highlight=False, markup=False)
-    show.print(f"Check it with: clbench verify {place}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    own = click.get_current_context().meta.get(OWN_STREAMS, ())
+    command = shlex.join(["clbench", "verify", str(place), *(word for path in own for word in ("--stream", str(path)))])
+    show.print(f"Check it with: {command}", style="dim", highlight=False, markup=False, soft_wrap=True)
     told = "Then clbench leaderboard build, and a pull request with this folder and what that writes."
+    if own:
+        told = f"Real pairs are read with --data-dir. Then clbench leaderboard build --submissions {folder}."
     show.print(told, style="dim", soft_wrap=True)
     configuration = read_record(files[0], check=False).configuration
     if not weights_are_known(configuration):

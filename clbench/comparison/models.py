@@ -183,17 +183,18 @@ def _names(found: Sequence[_Found]) -> list[str]:
         for key in dict.fromkeys(key for settings in described for key in settings):
             if len(set(map(tuple, told))) == len(same):
                 break
-            values = [settings.get(key, "none") for settings in described]
-            if len(set(values)) == 1:
-                continue
             plain = key in ("strategy.name", "edition", "backbone.name")
-            for parts, value in zip(told, values, strict=True):
-                parts.append(value if plain else f"{key.removeprefix('strategy.')} {value}")
+            said = "" if plain else f"{key.removeprefix('strategy.')} "
+            # A strategy that has no such setting says nothing of it.
+            values = [f"{said}{settings[key]}" if key in settings else "" for settings in described]
+            with_it = [[*parts, value] for parts, value in zip(told, values, strict=True)]
+            if len(set(map(tuple, with_it))) > len(set(map(tuple, told))):
+                told = with_it
         if len(set(map(tuple, told))) < len(same):
             for parts, place in zip(told, _short([found[i].place for i in same]), strict=True):
                 parts.append(place)
         for parts, i in zip(told, same, strict=True):
-            names[i] = f"{recipe} ({', '.join(parts)})"
+            names[i] = f"{recipe} ({', '.join(filter(None, parts))})"
     # Long values are cut, and a stranger may call a recipe what another one is called here.
     unique: list[str] = []
     for name in names:
@@ -217,8 +218,13 @@ def _settings(record: Record) -> Iterator[tuple[str, str]]:
     content = record.configuration.model_dump(mode="json", exclude={"seed", "fingerprint"})
     content["backbone"].pop("learning_rate", None)  # not every version of clbench has told it
     first = ("strategy.name", "edition", "backbone.name", "eval_every", "shift")
-    leaves = {key: value for key, value in _leaves(content) if key != "model.name"}
-    for key in (*(key for key in first if key in leaves), *(key for key in leaves if key not in first)):
+    # What describes a run decides nothing of it.
+    described = ("model.name", "model.title", "model.citation", "strategy.title", "strategy.citation", "stream.title",
+                 "stream.description")  # fmt: skip
+    leaves = {key: value for key, value in _leaves(content) if key not in described}
+    last = ("strategy.method",)  # its settings say more
+    between = [key for key in leaves if key not in first + last]
+    for key in (key for key in (*first, *between, *last) if key in leaves):
         text = printable(leaves[key])
         yield key, text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 

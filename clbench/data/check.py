@@ -33,7 +33,7 @@ class Finding:
 
     Attributes:
         kind: one of the keys of :data:`KINDS`.
-        domain: its name.
+        domain: its name; empty for the whole stream.
         part: the part that it is about; None for the whole domain.
         count, total: how many examples, or classes, of how many; ``total`` is 0 where that is not known.
         limit: tokens an example of ``longer``; how many examples the rarest class has of ``unbalanced``.
@@ -74,6 +74,7 @@ KINDS: dict[str, Callable[[Finding], str]] = {
         if found.part is None
         else f"without a class that the domain has: {_few(found.names)}"
     ),
+    "nowhere": lambda found: f"classes of the label space that no domain has: {_few(found.names)}",
     "unbalanced": lambda found: f"of class {found.names[0]}, where class {found.names[1]} has {found.limit:,}",
     "longer": lambda found: f"longer than {found.limit} tokens, cut there",
 }
@@ -114,6 +115,7 @@ def check(
         events.advance(task, number, len(loaded), "domains", data.name)
         for find in finders:
             found += find(data)
+    found += _nowhere(loaded, label_space)
     events.advance(task, len(loaded), len(loaded), "domains")
     events.end(task)
     return tuple(found)
@@ -202,6 +204,12 @@ def _missing(data: DomainData, label_space: Sequence[str], classes: Mapping[str,
     for part, known in has.items():
         if known != whole:
             yield Finding("missing", data.name, part, len(whole - known), len(whole), names=named(whole - known))
+
+
+def _nowhere(loaded: Sequence[DomainData], label_space: Sequence[str]) -> Iterator[Finding]:
+    known = {number for data in loaded for pairs in data.splits.values() for number in np.unique(pairs.labels).tolist()}
+    if lost := set(range(len(label_space))) - known:
+        yield Finding("nowhere", "", None, len(lost), len(label_space), names=_class_names(label_space, lost))
 
 
 def _class_names(label_space: Sequence[str], classes: Iterable[int]) -> tuple[str, ...]:

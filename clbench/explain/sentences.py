@@ -135,7 +135,7 @@ def head_or_representation(lost: Losses) -> str:
 def verdict(lost: Losses) -> str:
     """In a few words; an interval that holds zero decides nothing."""
     if not _above(lost.own):
-        return "no forgetting that is more than chance"
+        return "no forgetting" if lost.own.mean <= 0 else "not decided, the loss is not told from chance"
     if _above(lost.head):
         if not _above(lost.probe):
             return "the head, the representation has lost nothing that is more than chance"
@@ -176,7 +176,7 @@ def replay_cost(one: Explanation) -> str | None:
     )  # fmt: skip
     return (
         f"Replay: going once over the {pairs:,} training examples of {', '.join(worse)}, which have lost accuracy, "
-        f"takes {with_unit(once)}FLOPs{beside}, and holding them all {size / 1e6:,.1f} MB of tokens{twice}."
+        f"takes {with_unit(once)}FLOPs{beside}, and holding them all {with_unit(size)}B of tokens{twice}."
     )
 
 

@@ -43,7 +43,7 @@ def terminal_curve(
     """
     drawn = curves(records)
     lines = Lines(
-        title=f"{'balanced ' * balanced}accuracy after each experience",
+        title=f"{'balanced ' * balanced}accuracy {'after each experience' if drawn.final.all() else 'along the life'}",
         names=[f"{name}*" if only else name for name, only in zip(drawn.domains, drawn.evaluation_only, strict=True)],
         experiences=drawn.experiences,
         x=drawn.x,

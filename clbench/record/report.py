@@ -282,7 +282,7 @@ def cost_parts(records: Sequence[Record]) -> list[str]:
     if peak:
         parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
     if held:
-        parts.append(f"the strategy holds {max(held) / 1e6:,.1f} MB")
+        parts.append(f"the strategy holds {with_unit(max(held))}B")
     flops = [one.training_flops for one in efforts(records[0])]
     if sum(known := [one for one in flops if one is not None]):
         parts.append(f"{with_unit(sum(known))}FLOPs of training after inception")

@@ -7,15 +7,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from clbench.errors import UserError
-from clbench.record import RECORD_NAME, find_records
+from clbench.record import RECORD_NAME, find_records, read_record
 from clbench.record.parts import Configuration
 from clbench.schema.part import Name, Part
 from clbench.storage.writing import write_whole
+
+if TYPE_CHECKING:
+    from clbench.runs.job import Job
 
 # Held by the process that works in a run's folder.
 LOCK_NAME = ".lock"
@@ -71,6 +74,30 @@ class Unfinished:
         names = self.note.experiences
         last = f", the last one {names[self.over - 1]}" if self.over <= len(names) else ""
         return f"{state}, {self.over} of {len(names)} experiences over{last}"
+
+
+def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Path]:
+    """The folder of each seed: in ``out`` (``out`` itself for a single seed, unless it holds others already), or where
+    :meth:`Job.folder` says.
+
+    Raises:
+        UserError: ``out`` is the folder of a single seed where several are wanted, or holds seeds of another run.
+    """
+    if out is None:
+        return {seed: job.folder() / f"seed-{seed}" for seed in seeds}
+    beside = list(out.glob(f"seed-*/{RECORD_NAME}"))
+    if len(seeds) == 1 and not beside:
+        return {seeds[0]: out}
+    if (out / RECORD_NAME).is_file():
+        raise UserError(f"{out} holds the run of a single seed; choose another --out for several.")
+    found = {seed: out / f"seed-{seed}" for seed in seeds}
+    for file in beside:
+        if file.parent in found.values():
+            continue  # read, or begun anew
+        told = read_record(file, check=False).configuration
+        if told.fingerprint != job.fingerprint(told.seed):
+            raise UserError(f"{out} holds seed {told.seed} of another run; choose another --out.")
+    return found
 
 
 def write_note(folder: Path, configuration: Mapping[str, Any], experiences: Sequence[str], started: str) -> None:

@@ -231,9 +231,17 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
     if spec.budget:
-        # With the encoder's parameters alone; once the model is there its head counts as well.
-        bounded(strategy, spec.budget, job.life(job.plan(0).shape.parameters))
+        bounded(strategy, spec.budget, job.life(_parameters(job)))
     return job
+
+
+def _parameters(job: Job) -> int:
+    """Of the whole model, before it is there."""
+    found, classes = job.plan(0).shape.parameters, len(job.stream.form.label_space)
+    if not job.recipe.form.has_encoder:
+        return found // 2 * classes  # it was planned for two
+    head = job.backbone.shape
+    return found + head.head_besides + classes * (head.head_width + 1)
 
 
 def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:

@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from clbench.errors import UserError
-from clbench.record import DomainInfo, Record, RunParts, hardware, make_record, read_record, versions, write_record
-from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, has_lived, write_note
+from clbench.errors import UserError, nearest, short
+from clbench.record import (
+    RECORD_NAME,
+    DomainInfo,
+    Record,
+    RunParts,
+    hardware,
+    make_record,
+    read_record,
+    versions,
+    write_record,
+)
+from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, for_seeds, has_lived, write_note
 from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens, opened
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
@@ -27,7 +37,7 @@ from clbench.runtime.coordinator import alone
 from clbench.runtime.notebook import with_bars
 from clbench.schema.budget import bounded
 from clbench.schema.seeds import check_seed, seeds_of
-from clbench.schema.spec import SpecFields, spec_of
+from clbench.schema.spec import RunSpec, SpecFields, spec_of
 from clbench.schema.strategy import stages
 from clbench.storage.writing import cannot_write, made, remove_leftovers, remove_lock
 
@@ -72,10 +82,13 @@ def run(
         UserError: whatever a user can mend, in one sentence.
     """
     check_seed(seed)
+    if unknown := sorted(set(fields) - {"track", *RunSpec.model_fields}):
+        known = {*RunSpec.model_fields, "seed", "out", "fresh", "keep_models", "track"}
+        raise UserError(f"run: field '{short(unknown[0])}' is not known; {nearest(unknown[0], known)}")
     track = fields.pop("track", None)
     chosen(track)  # what is not installed is told before anything is done
     job = make_job(spec_of(model, stream, fields))
-    folder = Path(out) if out else job.folder() / f"seed-{seed}"
+    folder = for_seeds(job, [seed], Path(out) if out else None)[seed]
     return run_seed(job, seed, folder, fresh=fresh, keep_models=keep_models, track=track)
 
 
@@ -110,7 +123,7 @@ def run_seed(
         forget(folder)
     run_told = partial(run_of, job, seed, folder, fingerprint)
     with sole_use(folder):
-        if (folder / "record.json").exists():
+        if (folder / RECORD_NAME).exists():
             record = read_record(folder)
             told = record.configuration
             if (told.fingerprint, told.edition) != (fingerprint, job.edition):
@@ -331,14 +344,6 @@ def parse_seeds(text: str) -> list[int]:
         return seeds_of(text)
     except ValueError as error:
         raise UserError(f"--seeds {error}.") from error
-
-
-def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Path]:
-    """The folder of each seed: in ``out`` (``out`` itself for a single seed), or where :meth:`Job.folder` says."""
-    if out is not None and len(seeds) == 1:
-        return {seeds[0]: out}
-    base = out or job.folder()
-    return {seed: base / f"seed-{seed}" for seed in seeds}
 
 
 @contextmanager

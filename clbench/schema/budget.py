@@ -170,9 +170,10 @@ def _within_memory(form: Strategy, means: Means, memory: int, life: Life) -> Str
     room = (memory - fixed) // each if memory >= fixed else -1
     if room < least:
         pairs = f" and {least} pairs of {each:,} bytes, one a domain" if least else ""
+        numbers = f"{means.copies} number{'s' * (means.copies != 1)} a parameter"
         raise UserError(
-            f"{refused} needs {fixed + least * each:,} bytes or more, for {means.copies} numbers a parameter of "
-            f"{life.parameters:,}{pairs}; give as much, or another strategy."
+            f"{refused} needs {fixed + least * each:,} bytes or more, for {numbers} of {life.parameters:,}{pairs}; "
+            "give as much, or another strategy."
         )
     return form.remembering(room, len(life.train)) if means.pairs > room else form
 

@@ -106,7 +106,9 @@ def in_order(stream: OpenStream, order: str | None, where: str = "--order") -> O
         wanted = names[::-1]
     else:
         wanted = [name.strip() for name in text.split(",")]
-    places = _places(wanted, stream.form.domains, names, where)
+    last = len(stream.orders or (names,)) - 1
+    others = f", or be 0{f' to {last}' if last else ''} or {REVERSED}"
+    places = _places(wanted, stream.form.domains, names, where, others)
     written = tuple(stream.form.domains[place] for place in places)
     domains = tuple(stream.domains[place] for place in places)
     form = stream.form.model_copy(update={"domains": written})
@@ -129,15 +131,18 @@ def order_label(stream: OpenStream) -> str:
     return name and f"order-{name}"[:_LONGEST].rstrip("-._")
 
 
-def _places(wanted: Sequence[str], written: Sequence[str], names: Sequence[str], where: str) -> list[int]:
+def _places(
+    wanted: Sequence[str], written: Sequence[str], names: Sequence[str], where: str, others: str = ""
+) -> list[int]:
     """Where in the file's order each of the ``wanted`` domains stands.
 
     Args:
         written: the domains as the stream's file names them, names or paths.
         names: the same by their own names.
         where: how the sentence begins.
+        others: what else would be right.
     """
-    should = f"should name each of the domains {', '.join(names)} once"
+    should = f"should name each of the domains {', '.join(names)} once{others}"
     found: list[int] = []
     for one in wanted:
         place = next((at for at, both in enumerate(zip(names, written, strict=True)) if one in both), None)

@@ -82,6 +82,8 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
         known = {*names(kind), *alike(name, there, 0.7)}
         lost = kind == "model" and not alike(name, known)
         hint = "give a checkpoint's folder as a path, such as ./my-model; " if lost else ""
+        if beside is not None and not alike(name, known):
+            hint = f"one of your own is a file {short(name)}.yaml beside it; "
         raise UserError(f"no {kind} is called '{short(name)}'; {hint}{nearest(name, known)}")
     return _own(kind).get(name, FOLDERS[kind] / f"{name}.yaml")
 

@@ -39,7 +39,8 @@ class Sweep(Form):
         seeds: ``0-2``, ``0,4,7-9``, a number or a list of numbers.
         orders: of each stream: ``all`` of its file, ``0-2``, ``reversed``, or a list of these and of lists of domains,
             see :func:`clbench.schema.order.in_order`; the file's own unless given.
-        edition: of all streams.
+        edition: of all streams; each stream's usual one unless given, see
+            :meth:`clbench.schema.stream.OpenStream.usual_edition`.
         backbone: instead of the recipes' and the edition's own.
         data_dir: for real editions, a folder with the domains' files, from the file's folder.
         eval_every: optimizer steps between evaluations inside an experience; null for none.
@@ -55,7 +56,7 @@ class Sweep(Form):
     strategies: Names
     seeds: tuple[int, ...]
     orders: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = ("0",)
-    edition: str = "embedded"
+    edition: str | None = None
     backbone: str | None = None
     data_dir: str | None = None
     eval_every: Annotated[int, Field(strict=True, ge=1)] | None = None
@@ -152,10 +153,14 @@ class OpenSweep:
         for stream, strategy, order in lives:
             for recipe in self.recipes:
                 yield RunSpec(
-                    model=recipe, stream=stream, edition=form.edition, strategy=strategy, order=order or None,
+                    model=recipe, stream=stream, edition=self.edition(stream), strategy=strategy, order=order or None,
                     settings=self.settings(strategy), backbone=form.backbone, data_dir=self.data_dir,
                     eval_every=form.eval_every, shift=form.shift, budget=form.budget,
                 )  # fmt: skip
+
+    def edition(self, stream: str) -> str:
+        """Of a stream, a key of ``streams``."""
+        return self.form.edition or self.streams[stream].usual_edition(self.data_dir)
 
     def settings(self, strategy: str) -> dict[str, str]:
         """What is changed of a strategy (a key of ``strategies``), as :class:`clbench.schema.spec.RunSpec` takes it."""
@@ -201,9 +206,9 @@ def read_sweep(name: str | Path, orders: str | None = None, budget: Budget = NO_
         data_dir = path.parent / form.data_dir
         data_dir = data_dir if os.path.isdir(data_dir) else expanded(form.data_dir)
     sweep = OpenSweep(form, path, recipes, streams, strategies, _orders(form, streams, path, orders), data_dir)
-    for stream in streams.values():
+    for given, stream in streams.items():
         try:
-            stream.edition(form.edition)
+            stream.edition(sweep.edition(given))
         except UserError as error:
             raise UserError(f"{path}: field 'edition': {error}") from error
     for given, wanted in zip(strategies, form.strategies, strict=True):

@@ -179,7 +179,8 @@ def summarise(plan: SweepPlan, failed: Mapping[int, str]) -> Summary:
     rows = [_row(records, order) for orders in groups.values() for order, records in orders.items()]
     over = [_over_orders(orders) for orders in groups.values() if len(orders) > 1]
     form = plan.sweep.form
-    return Summary(form.name, form.edition, tuple(rows), tuple(over), len(plan.runs), tuple(lost), left)
+    editions = ", ".join(dict.fromkeys(map(plan.sweep.edition, plan.sweep.streams)))
+    return Summary(form.name, editions, tuple(rows), tuple(over), len(plan.runs), tuple(lost), left)
 
 
 def _row(records: Sequence[Record], order: str) -> Row:

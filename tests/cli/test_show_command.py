@@ -25,14 +25,14 @@ def test_a_run_as_tables(runs: Path, capsys: pytest.CaptureFixture[str], monkeyp
     text = capsys.readouterr().out
     assert "kd-6l on greek (embedded), strategy naive, backbone small, seed 0" in text
     assert "majority" in text
-    assert "balanced accuracy after each experience" in text
+    assert "balanced accuracy along the life" in text
     assert str(runs / "seed-0" / "record.json") in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("  /")) <= 100
 
 
 def test_without_the_plot(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["show", "--no-plot", str(runs / "seed-0")])
-    assert "after each experience" not in capsys.readouterr().out
+    assert "along the life" not in capsys.readouterr().out
 
 
 def test_seeds_are_shown_as_one_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

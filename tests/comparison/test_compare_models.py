@@ -52,6 +52,17 @@ def test_what_differs_tells_models_of_one_recipe_apart(
     assert [model.name for model in models] == [*names, "pkd-6l"]
 
 
+def test_settings_tell_models_apart_and_what_describes_them_does_not(tmp_path: Path) -> None:
+    replay = {f"strategy.{field}": "replay" for field in ("name", "method", "title", "citation")}
+    written(tmp_path / "one", "kd-6l", (0,))
+    written(tmp_path / "two", "kd-6l", (0,), change=replay | {"strategy.memory_size": 200})
+    written(tmp_path / "three", "kd-6l", (0,), change=replay | {"strategy.memory_size": 10})
+    models = read_models([tmp_path / name for name in ("one", "two", "three")])
+    assert [model.name for model in models] == [
+        "kd-6l (naive)", "kd-6l (replay, memory_size 200)", "kd-6l (replay, memory_size 10)"
+    ]  # fmt: skip
+
+
 def test_equal_runs_are_told_apart_by_where_they_lie(tmp_path: Path) -> None:
     for folder in ("one/kd", "two/kd", "two/other"):
         written(tmp_path / folder, "kd-6l", (0,))

@@ -180,6 +180,15 @@ def test_every_kind_has_a_sentence_and_is_json() -> None:
     assert Finding("missing", "one", None, 6, 9, names=tuple("abcdef")).sentence.endswith("a, b, c, d, e and 1 more")
 
 
+def test_a_class_that_no_domain_has() -> None:
+    loaded = [made("one", test=letters("abcd")), made("two", test=letters("efgh"))]
+    told = {"one": set(SPACE), "two": set(SPACE)}
+    found = check(loaded, (*SPACE, "cooking"), classes=told)
+    assert found == (Finding("nowhere", "", None, 1, 3, names=("cooking",)),)
+    assert found[0].sentence == "classes of the label space that no domain has: cooking"
+    assert check(loaded, SPACE, classes=told) == ()
+
+
 def test_it_says_how_far_it_is() -> None:
     heard: list[Event] = []
     with listening(heard.append):

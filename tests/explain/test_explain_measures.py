@@ -142,7 +142,10 @@ def test_the_words_follow_from_the_intervals() -> None:
         return Interval(mean, mean - half, mean + half, 5)
 
     nothing = around(0, 0.01)
-    assert verdict(Losses(around(0.005, 0.01), nothing, nothing, nothing)).startswith("no forgetting")
+    assert verdict(Losses(around(-0.005, 0.01), nothing, nothing, nothing)) == "no forgetting"
+    # Of two seeds, whose interval holds zero however much both have lost, nothing follows.
+    lost = Losses(around(0.6, 1.8), nothing, nothing, nothing)
+    assert verdict(lost) == "not decided, the loss is not told from chance"
     assert verdict(Losses(around(0.1, 0.01), nothing, around(0.1, 0.01), nothing)).startswith("the head")
     both = verdict(Losses(around(0.1, 0.01), around(0.04, 0.01), around(0.06, 0.02), nothing))
     assert both == "both, 40% of the loss is in the representation"

@@ -134,13 +134,13 @@ def test_a_short_life_says_what_is_not_defined() -> None:
 
 
 def test_the_plot_is_left_out_where_it_cannot_be_shown() -> None:
-    assert "after each experience" in printed([record()])
-    assert "after each experience" not in printed([record()], plot=False)
+    assert "along the life" in printed([record()])
+    assert "along the life" not in printed([record()], plot=False)
     latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", write_through=True)
     report.print_report([record()], Console(file=latin, width=120))
     latin.seek(0)
     text = latin.read()
-    assert "after each experience" not in text
+    assert "along the life" not in text
     assert "majority" in text
 
 

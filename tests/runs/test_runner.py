@@ -20,7 +20,7 @@ from clbench import continual
 from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
-from clbench.record import Record
+from clbench.record import Record, find_records
 from clbench.runs.job import Job
 from clbench.runs.job import make_job as job_of
 from clbench.runs.runner import parse_seeds
@@ -135,6 +135,23 @@ def test_si_is_given_the_path_of_inception(
     lived(small_stream, small_backbone, tmp_path, model="finetune-6l", strategy=strategy)
     importance = [value.abs().sum().item() for name, value in paths[0].items() if name.startswith("importance/")]
     assert (sum(importance) > 0) == (strategy == "si")
+
+
+def test_a_seed_is_added_beside_those_that_are_there(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--stream", str(small_stream), "--backbone", str(small_backbone), "--quiet", "--out"]
+    for seeds in ("0-1", "2"):
+        main(["run", "--model", "majority", *given, str(tmp_path / "mine"), "--seeds", seeds])
+    one = {"stream": small_stream, "backbone": str(small_backbone)}
+    clbench.run("majority", seed=3, out=tmp_path / "mine", **one)
+    assert [file.parent.name for file in find_records(tmp_path / "mine")] == ["seed-0", "seed-1", "seed-2", "seed-3"]
+    with pytest.raises(UserError, match=r"mine holds seed [0-3] of another run; choose another --out\."):
+        clbench.run("bow", seed=4, out=tmp_path / "mine", **one)
+    clbench.run("majority", seed=0, out=tmp_path / "single", **one)
+    with pytest.raises(SystemExit):
+        main(["run", "--model", "majority", *given, str(tmp_path / "single"), "--seeds", "0-1"])
+    assert "holds the run of a single seed; choose another --out for several." in capsys.readouterr().err
 
 
 def test_a_finished_run_is_only_read(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:

@@ -101,6 +101,23 @@ def test_a_life_in_each_scenario(scenario: str, model: str, small_backbone: Path
         Record.model_validate(forged)
 
 
+@pytest.mark.parametrize("model", ["finetune-6l", "bow"])
+@pytest.mark.parametrize("scenario", ["domain", "class", "task"])
+def test_what_a_budget_of_memory_needs_is_known_before_the_model_is(
+    scenario: str, model: str, small_backbone: Path, tmp_path: Path
+) -> None:
+    stream = own_stream(tmp_path, scenario, small_backbone)
+    settings = {"training.epochs": 1} | ({"finetune.epochs": 1} if model == "finetune-6l" else {})
+    given: dict[str, Any] = {"strategy": "lwf", "settings": settings, "backbone": str(small_backbone)}
+    with pytest.raises(UserError, match=r"needs [0-9,]+ bytes or more, for 1 number a parameter of") as refused:
+        clbench.run(model, stream, budget={"memory": 1}, out=tmp_path / "none", **given)
+    needed = int(str(refused.value).partition("needs ")[2].partition(" bytes")[0].replace(",", ""))
+    record = clbench.run(model, stream, budget={"memory": needed}, out=tmp_path / "run", **given)
+    assert max(point.held_bytes or 0 for point in record.points) <= needed
+    with pytest.raises(UserError, match=f"needs {needed:,} bytes or more"):
+        clbench.run(model, stream, budget={"memory": needed - 1}, out=tmp_path / "less", **given)
+
+
 def test_adapters_apart_never_forget(small_backbone: Path, tmp_path: Path) -> None:
     stream = own_stream(tmp_path, "task", small_backbone)
     given: dict[str, Any] = {"strategy": "lora-apart", "backbone": str(small_backbone)}
@@ -157,10 +174,16 @@ def test_a_run_in_a_scenario_is_submitted_verified_and_run_again(
     assert done(submit) == 2
     assert "For a board of your own, name its file with --stream." in capsys.readouterr().err.replace("\n", " ")
     assert done([*submit, "--stream", stream]) == 0
+    assert f"Check it with: clbench verify {boards}/mine --stream {stream}" in capsys.readouterr().out
     assert done(["verify", boards, "--stream", stream, "--rerun", "--every-seed"]) == 0
     assert "is the same" in capsys.readouterr().out
     assert done(["leaderboard", "build", "--submissions", boards, "--out", str(tmp_path / "board"), "--quiet"]) == 0
-    assert "mine.embedded.naive" in (tmp_path / "board" / "README.md").read_text()
+    page = (tmp_path / "board" / "README.md").read_text()
+    assert "mine.embedded.naive" in page
+    # What a model has no classes or no head for says nothing of what carries over, the majority class's neither.
+    (floor,) = (line for line in page.splitlines() if "*majority class*" in line)
+    row = next(line for line in page.splitlines() if "[mine]" in line)
+    assert [cell.strip() for cell in floor.split("|")][-3] == [cell.strip() for cell in row.split("|")][-3] != ""
 
 
 def test_five_classes_of_single_sentences_from_csv_files_go_all_the_way(

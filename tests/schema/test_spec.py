@@ -58,6 +58,8 @@ def test_its_command_line_makes_it_again(spec: RunSpec, seeds: str) -> None:
 def test_keyword_arguments_that_are_wrong_are_told() -> None:
     with pytest.raises(UserError, match=r"^run: field 'epochs' is not known"):
         clbench.run("pkd-skip-6l", epochs=1)  # type: ignore[call-arg]
+    with pytest.raises(UserError, match=r"^run: field 'seeds' is not known; did you mean seed"):
+        clbench.run("pkd-skip-6l", seeds="0-1")  # type: ignore[call-arg]
     with pytest.raises(UserError, match=r"^run: field 'eval_every' should be a valid integer"):
         spec_of("m", "s", {"eval_every": "often"})
     assert spec_of(Path("m"), Path("s"), {"edition": None, "labels": ["a", "b"]}) == RunSpec(

@@ -205,6 +205,7 @@ def test_a_domain_by_path(tmp_path: Path) -> None:
         ("domains", ["mine", "mine"], "domain 'mine' should come once, but comes twice"),
         ("evaluation_only", ["mine"], "domain 'mine' should come once, but comes twice"),
         ("domains", ["mnlii"], "no domain is called 'mnlii'; did you mean mnli or snli"),
+        ("domains", ["newspaper"], "'newspaper'; one of your own is a file newspaper.yaml beside it; the nearest of"),
         ("domains", ["mein"], "no domain is called 'mein'; did you mean mine"),
         ("domains", ["Snli"], "no domain is called 'Snli'; did you mean snli"),
         ("domains", ["a" * 10_000], f"no domain is called '{'a' * 200} [..]'"),

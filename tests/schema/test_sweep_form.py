@@ -56,6 +56,21 @@ def test_settings_come_as_a_run_takes_them(tmp_path: Path) -> None:
     assert sweep.settings("naive") == {}
 
 
+def test_each_stream_has_its_usual_edition_where_the_file_names_none(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "name: own\nlabel_space: [not_entailment, entailment]\ndomains: [mnli]\n"
+        "editions: {real: {source: real, max_length: 32, backbone: clbench-tiny-12l}}\n"
+    )
+    streams = ["nli-shift", "./own.yaml"]
+    sweep = read_sweep(written(tmp_path, streams=streams, edition=...))
+    assert [sweep.edition(name) for name in sweep.streams] == ["embedded", "real"]
+    assert {spec.edition for spec in sweep.specs()} == {"embedded", "real"}
+    with_data = read_sweep(written(tmp_path, streams=streams, edition=..., data_dir="data"))
+    assert [with_data.edition(name) for name in with_data.streams] == ["lite", "real"]
+    with pytest.raises(UserError, match="field 'edition': stream 'own' has no edition 'embedded'"):
+        read_sweep(written(tmp_path, streams=streams, edition="embedded"))
+
+
 def test_a_budget_given_goes_before_the_files(tmp_path: Path) -> None:
     of_file = {"memory": 10**6}
     path = written(tmp_path, budget=of_file)
