@@ -80,10 +80,11 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
         # Of files that lie beside, whatever they hold, those alone that are meant most likely.
         there = [] if beside is None else [path.stem for path in beside.glob("*.yaml")]
         known = {*names(kind), *alike(name, there, 0.7)}
-        lost = kind == "model" and not alike(name, known)
-        hint = "give a checkpoint's folder as a path, such as ./my-model; " if lost else ""
-        if beside is not None and not alike(name, known):
+        hint, lost = "", not alike(name, known)
+        if lost and beside is not None:
             hint = f"one of your own is a file {short(name)}.yaml beside it; "
+        elif lost and kind == "model":
+            hint = "give a checkpoint's folder as a path, such as ./my-model; "
         raise UserError(f"no {kind} is called '{short(name)}'; {hint}{nearest(name, known)}")
     return _own(kind).get(name, FOLDERS[kind] / f"{name}.yaml")
 
