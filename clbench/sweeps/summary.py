@@ -30,6 +30,7 @@ class Row:
 
     Attributes:
         names: recipe, stream, strategy.
+        edition: of the stream.
         order: of the stream, in a word; empty for its file's own.
         domains: that are trained on, in that order.
         seeds: of the runs that are finished.
@@ -37,6 +38,7 @@ class Row:
     """
 
     names: tuple[str, str, str]
+    edition: str
     order: str
     domains: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -61,7 +63,8 @@ class OrdersRow:
 @dataclass(frozen=True)
 class Summary:
     """Attributes:
-    sweep, edition: what was asked for.
+    sweep: what was asked for.
+    edition: its streams'; their names, between them a comma, where they are several.
     rows: streams, strategies, recipes and orders as the file has them; those without a finished run are left out.
     over_orders: of those with several orders.
     total: runs of the sweep.
@@ -107,14 +110,14 @@ class Summary:
 
         if not self.rows:
             raise UserError(f"{self.sweep}: no run is finished; there is nothing to draw.")
-        panels: dict[tuple[str, str], dict[str, Interval | None]] = {}
+        panels: dict[tuple[str, str, str], dict[str, Interval | None]] = {}
         for row in self.rows:
             model, stream, strategy = row.names
             name = f"{model}, order {row.order}" if row.order else model
-            panels.setdefault((stream, strategy), {})[name] = row.figures["lifetime_accuracy"]
+            panels.setdefault((stream, row.edition, strategy), {})[name] = row.figures["lifetime_accuracy"]
         drawn = [
-            Dots(f"{stream} ({self.edition}), {strategy}", list(found), {"lifetime accuracy": list(found.values())})
-            for (stream, strategy), found in panels.items()
+            Dots(f"{stream} ({edition}), {strategy}", list(found), {"lifetime accuracy": list(found.values())})
+            for (stream, edition, strategy), found in panels.items()
         ]
         return dots_figure(drawn, "lifetime accuracy", self.sweep)
 
@@ -134,7 +137,8 @@ class Summary:
             },
             "rows": [
                 dict(zip(("model", "stream", "strategy"), row.names, strict=True))
-                | {"order": row.order or "0", "domains": list(row.domains), "seeds": list(row.seeds)}
+                | {"edition": row.edition, "order": row.order or "0"}
+                | {"domains": list(row.domains), "seeds": list(row.seeds)}
                 | {"figures": {name: _interval(found) for name, found in row.figures.items()}}
                 for row in self.rows
             ],
@@ -186,7 +190,9 @@ def summarise(plan: SweepPlan, failed: Mapping[int, str]) -> Summary:
 def _row(records: Sequence[Record], order: str) -> Row:
     found = summary(records)
     seeds = tuple(record.configuration.seed for record in records)
-    return Row(records[0].names, order, records[0].order, seeds, {name: found[name] for name in FIGURES})
+    first = records[0]
+    figures = {name: found[name] for name in FIGURES}
+    return Row(first.names, first.configuration.edition, order, first.order, seeds, figures)
 
 
 def _over_orders(orders: Mapping[str, Sequence[Record]]) -> OrdersRow:
@@ -205,7 +211,7 @@ def tables(found: Summary) -> list[Table]:
     for place, row in enumerate(found.rows):
         model = row.names[0]
         ordered = row.names[1:] in several
-        table = shown.setdefault(row.names[1:], _table(found, row.names, ordered))
+        table = shown.setdefault(row.names[1:], _table(row, ordered))
         cells = ["not defined" if value is None else with_half(value) for value in row.figures.values()]
         table.add_row(model, *([row.order or "0"] if ordered else []), str(len(row.seeds)), *cells)
         if row.names in over and last[row.names] == place:
@@ -213,14 +219,14 @@ def tables(found: Summary) -> list[Table]:
     return list(shown.values())
 
 
-def _table(found: Summary, names: tuple[str, str, str], ordered: bool) -> Table:
+def _table(row: Row, ordered: bool) -> Table:
     from rich.table import Table
 
     told = "mean and 95% interval over seeds"
     if ordered:
         told += "; all: over orders, with the standard deviation over them"
-    _, stream, strategy = names
-    title = f"{stream} ({found.edition}), {strategy}: in %, {told}"
+    _, stream, strategy = row.names
+    title = f"{stream} ({row.edition}), {strategy}: in %, {told}"
     table = Table("recipe", *(["order"] if ordered else []), "seeds", title=title, title_justify="left")
     table.columns[0].no_wrap = True
     for name in FIGURES.values():

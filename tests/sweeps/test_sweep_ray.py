@@ -33,14 +33,18 @@ class Machines:
     def __init__(self, folder: Path, count: int) -> None:
         self.folder = folder
         self.cluster = Cluster()
-        self.nodes = [
-            self.cluster.add_node(num_cpus=1, env_vars={"CLBENCH_CACHE": str(folder / f"cache-{number}")})
-            for number in range(count)
-        ]
+        self.nodes: list[Any] = []
+        for _ in range(count):
+            self.add()
 
     @property
     def address(self) -> str:
         return str(self.cluster.address)
+
+    def add(self) -> None:
+        """One more machine, which stays empty until somebody connects."""
+        cache = str(self.cache(len(self.nodes)))
+        self.nodes.append(self.cluster.add_node(num_cpus=1, env_vars={"CLBENCH_CACHE": cache}))
 
     def cache(self, number: int) -> Path:
         return self.folder / f"cache-{number}"
@@ -55,7 +59,7 @@ class Machines:
 
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[Machines]:
-    found = Machines(tmp_path / "machines", 3)
+    found = Machines(tmp_path / "machines", 2)
     yield found
     ray.shutdown()
     found.cluster.shutdown()
@@ -96,6 +100,8 @@ def test_three_machines(
         with pytest.raises(UserError, match=said):
             carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", Ray(None, machines.address))
     ray.shutdown()
+    # Every sweep begins with new processes on every machine: the third comes when it is needed.
+    machines.add()
     a_machine_that_is_lost_costs_its_units_alone(machines, sweep_file, tmp_path, monkeypatch)
 
 

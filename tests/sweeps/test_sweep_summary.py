@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def test_means_and_intervals_by_hand(found: Summary) -> None:
     with console.capture() as shown:
         console.print(table)
     assert "70.0 ± 24.8" in shown.get()
+
+
+def test_each_table_names_the_edition_of_its_stream(found: Summary) -> None:
+    (row,) = found.rows
+    real = dataclasses.replace(row, names=("kd-6l", "latin", "naive"), edition="full")
+    both = dataclasses.replace(found, edition="embedded, full", rows=(row, real))
+    assert [str(table.title).partition(":")[0] for table in tables(both)] == [
+        "greek (embedded), naive", "latin (full), naive",
+    ]  # fmt: skip
+    assert [told["edition"] for told in both.as_json()["rows"]] == ["embedded", "full"]
+    assert [panel.get_title(loc="left") for panel in both.plot().axes] == [
+        "greek (embedded), naive", "latin (full), naive",
+    ]  # fmt: skip
 
 
 def test_what_failed_and_what_is_left(found: Summary) -> None:
