@@ -207,6 +207,11 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
             f"strategy '{strategy.name}' ({strategy.method}) changes an encoder's matrices, and {recipe.form.name} "
             "makes no encoder; name another model or another strategy."
         )
+    if spec.random_baseline and stream.form.scenario != DOMAIN:
+        raise UserError(
+            f"--random-baseline is for forward transfer, which {stream.form.scenario} streams such as "
+            f"'{stream.form.name}' do not have; leave it out."
+        )
     if spec.eval_every is not None and spec.eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
     with clock(seconds, "imports"):

@@ -273,6 +273,7 @@ def test_the_command_line(
         (["--set", "training.epochs"], "--set should be like NAME=VALUE"),
         (["--set", "lamda=1", "--strategy", "ewc"], "did you mean lambda?"),
         (["--eval-every", "0"], "--eval-every should be a number of optimizer steps"),
+        (["--random-baseline", "--stream", "glue-shift"], "--random-baseline is for forward transfer, which task-inc"),
         (["--shift", "2"], "the shift should be from 0 to 1"),
         (["--edition", "lite", "--data-dir", "nowhere"], "--data-dir nowhere is not a folder"),
         (["--model", "nowhere/x.yaml"], "model file nowhere/x.yaml does not exist"),
