@@ -66,6 +66,19 @@ def points(difference: float, digits: int = 2) -> str:
     return fixed(100 * difference, digits, sign=True)
 
 
+def share(value: float) -> str:
+    """A share in percent, with two digits that count, or all before the point.
+
+    >>> share(0.0), share(0.00123), share(0.0999), share(0.7512), share(3.984), share(3.14e-7)
+    ('0%', '0.12%', '10%', '75%', '398%', '0.000031%')
+
+    Args:
+        value: 0 or more.
+    """
+    part = 100 * value
+    return f"{fixed(part, 0) if part >= 9.95 else format(Decimal(f'{part:.2g}'), 'f')}%"
+
+
 def short_number(value: float) -> str:
     """Three digits and a unit.
 

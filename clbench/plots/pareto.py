@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clbench.metrics.format import share
 from clbench.plots.picture import FADED, INK, MUTED, PALETTE, STYLE, blank, save, score_axis, score_grid
 from clbench.plots.scores import over_seeds, score_limits
 
@@ -104,18 +105,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.step([*(x for x, _ in steps), len(arms) - 0.5], [*(y for _, y in steps), steps[-1][1]], where="post",
               color=INK, linewidth=1.0, zorder=3)  # fmt: skip
     score_axis(axes, score_limits(*(end for band in bands for end in (band.low, band.high))))
-    told = [f"{arm}\n{_cost(panel.costs[arm])}" for arm in arms]
+    told = [f"{arm}\n{share(panel.costs[arm])}" for arm in arms]
     axes.set_xticks(range(len(arms)), told, fontsize=7.5, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.5, len(arms) - 0.5)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _cost(share: float) -> str:
-    """In percent, with two digits that count, or all before the point.
-
-    >>> _cost(0.0), _cost(0.00123), _cost(0.7512), _cost(1.0), _cost(3.14e-7)
-    ('0', '0.12%', '75%', '100%', '0.000031%')
-    """
-    if share == 0:
-        return "0"
-    return f"{np.format_float_positional(100 * share, precision=2, fractional=False, trim='-')}%"

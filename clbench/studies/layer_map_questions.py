@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from clbench.metrics import holm, mean_interval
-from clbench.metrics.format import fixed, points, short_number
+from clbench.metrics.format import fixed, points, share, short_number
 from clbench.metrics.power import seeds_to_decide
 
 AGAINST = "skip"
@@ -220,7 +220,7 @@ def worth_it(life: Scores, costs: Mapping[str, Mapping[str, float]]) -> Question
     flops, seconds = short_number(cost["choosing_flops"]), fixed(cost["choosing_seconds"], 1)
     told = (
         f"the best of {', '.join(paid)} is {best.told()}, lifetime accuracy, for {flops} FLOPs and {seconds} s a "
-        f"student, {100 * cost['choosing_share']:.2g}% of its training's FLOPs"
+        f"student, {share(cost['choosing_share'])} of its training's FLOPs"
     )
     if best.is_decided and best.difference > 0:
         return Question(question, "yes", told, None)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from clbench.metrics import mean_interval
-from clbench.metrics.format import fixed, short_number, with_half
+from clbench.metrics.format import fixed, share, short_number, with_half
 from clbench.runtime.pool import finished, workers
 from clbench.schema.spec import RunSpec
 from clbench.studies.layer_map_questions import AGAINST, Question, contrasts, questions
@@ -230,8 +230,7 @@ def table(outcome: Outcome, depth: int) -> list[list[str]]:
         cost = outcome.cost(name, depth=depth)
         figures = [with_half(mean_interval(outcome.scores(name, figure, depth=depth))) for figure in FIGURES]
         counted = [f"{cost['choosing_examples']:,.0f}", short_number(cost["choosing_flops"])]
-        rows.append([name, *figures, *counted, f"{100 * cost['choosing_share']:.2g}%",
-                     fixed(cost["choosing_seconds"], 1)])  # fmt: skip
+        rows.append([name, *figures, *counted, share(cost["choosing_share"]), fixed(cost["choosing_seconds"], 1)])
     return rows
 
 
