@@ -46,6 +46,7 @@ class Measure:
 
     def add(self, sums: Tensor, gradient: Tensor) -> None:
         """Add that of one pair."""
+        gradient = full_precision(gradient)
         if self.squared:
             sums.addcmul_(gradient, gradient)
         else:
@@ -249,7 +250,7 @@ def _linear(
     if "weight" not in sums:
         return
     if d.device.type == "cpu" and module.weight.numel() > _SMALL:
-        gradient = torch.empty_like(module.weight)
+        gradient = torch.empty_like(module.weight, dtype=d.dtype)
         for one, other in zip(d, x, strict=True):
             torch.mm(one.t(), other, out=gradient)
             measure.add(sums["weight"], gradient)
