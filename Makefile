@@ -45,7 +45,7 @@ check: $(VENV)/.test  ## ruff (lint, format), types, and who may import whom
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted (DATA=FOLDER: on real pairs)
+speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted (DATA=FOLDER: on real examples)
 	$(BIN)/python tests/speed/training.py $(if $(DATA),--data-dir $(DATA))
 
 # With the Python that has a torch with CUDA: the one of $(VENV) has what pip gives.

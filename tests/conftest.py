@@ -40,10 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real pairs (``<domain>/{train,validation,test}.jsonl.gz``), or a skip where there is none."""
+    """The folder of real examples (``<domain>/{train,validation,test}.jsonl.gz``), or a skip where there is none."""
     folder = Path(os.environ.get("CLBENCH_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip("no folder of real pairs; set CLBENCH_TEST_DATA")
+        pytest.skip("no folder of real examples; set CLBENCH_TEST_DATA")
     return folder
 
 
@@ -55,7 +55,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Hugging Face folder: a real BERT of 4 layers x 32, random weights, a WordPiece trained on generated pairs."""
+    """A Hugging Face folder: a real BERT of 4 layers x 32, random weights, a WordPiece of generated examples."""
     return _backbone(tmp_path_factory.mktemp("backbone"), 4)
 
 
@@ -72,13 +72,13 @@ def _backbone(folder: Path, layers: int) -> Path:
 
     from clbench.data.generators import generate
     from clbench.runtime import torchvision_ops
+    from clbench.testing.worlds import vocabulary
 
     torchvision_ops.define()
     from transformers import BertConfig, BertModel
 
-    tokenizer = BertWordPieceTokenizer(lowercase=True)
     pairs = generate("mnli", sizes={"train": 300, "validation": 20, "test": 20})["train"]
-    tokenizer.train_from_iterator([*pairs.first, *pairs.second], vocab_size=600, show_progress=False)
+    tokenizer = BertWordPieceTokenizer(vocabulary([*pairs.first, *pairs.second], size=600), lowercase=True)
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
     tokenizer.post_processor = BertProcessing(*ends)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -86,7 +86,7 @@ def _backbone(folder: Path, layers: int) -> Path:
     config = BertConfig(
         vocab_size=600, hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=128,
-        initializer_range=0.3,  # large, so that even a model that has learned little tells pairs apart
+        initializer_range=0.3,  # large, so that even a model that has learned little tells examples apart
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
     return folder
@@ -94,7 +94,7 @@ def _backbone(folder: Path, layers: int) -> Path:
 
 @pytest.fixture(scope="session")
 def small_stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stream of three generated domains and one for evaluation only, with few pairs each."""
+    """A stream of three generated domains and one for evaluation only, with few examples each."""
     path = tmp_path_factory.mktemp("streams") / "small.yaml"
     path.write_text(
         """

@@ -75,7 +75,7 @@ def test_fields_are_required_or_optional_as_the_table_says(row: str) -> None:
 
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example's files as they stand in the text, and pairs for them."""
+    """The example's files as they stand in the text, and examples for them."""
     monkeypatch.chdir(tmp_path)
     for name, text in re.findall(r"```yaml\n# ([\w-]+\.yaml).*\n((?:.*\n)*?)```", TEXT):
         Path(name).write_text(text, encoding="utf-8")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def compare(*runs: str | Path | Record, balanced: bool = False, check: bool = True) -> Comparison:
     """Compare models: figures side by side, and a paired test of every two.
 
-    Runs that differ only in their seed are one model. All must have been tested on the same pairs after the same
+    Runs that differ only in their seed are one model. All must have been tested on the same examples after the same
     experiences.
 
     Args:
@@ -202,7 +202,7 @@ class Board:
 
     def table(self, track: str | None = None) -> pd.DataFrame:
         """A row for each submission of a track, or of all: rank, level of trust, seeds, cost, lifetime accuracy on
-        fresh pairs where they were drawn, and the figures' means.
+        fresh examples where they were drawn, and the figures' means.
 
         Raises:
             UserError: no such track.

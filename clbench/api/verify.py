@@ -87,7 +87,7 @@ def verify(
     commit: str | None = None,
     only_submissions: bool = False,
 ) -> Verdicts:
-    """Check submissions: form, figures, test pairs, recipe, strategy, size.
+    """Check submissions: form, figures, test examples, recipe, strategy, size.
 
     Args:
         paths: submissions' folders, folders of submissions, or runs before they are submitted.
@@ -95,7 +95,7 @@ def verify(
         checkpoint: the compressed model's folder or safetensors: its header against the claimed size.
         rerun: run one seed of each again, which its digest and ``fresh`` choose.
         every_seed: with ``rerun``, all of them.
-        fresh: judge the model, made again, on test pairs drawn by this text and the submission's digest.
+        fresh: judge the model, made again, on test examples drawn by this text and the submission's digest.
         other_seeds: with ``fresh``, so many runs with other seeds as well [default: 1 if the division is open].
         model, strategy: with ``rerun``, where recipe or weights and the strategy's file are, if they are not shipped.
         attest: a folder; a file a submission says there what was seen to hold.

@@ -1,4 +1,4 @@
-"""Runs of a submission carried out again: held against its records, and judged on pairs drawn for it."""
+"""Runs of a submission carried out again: held against its records, and judged on examples drawn for it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_DIFFER, MOST_APART = 0.10, 0.02
 # The same of what two runs' probabilities differ by in the mean.
 MOST_UNLIKE = 0.05
 _RUNS = "the runs themselves"
-_REAL = "fresh pairs, of which a real edition has none."
+_REAL = "fresh examples, of which a real edition has none."
 _EQUAL = (
     "it should be all of them with the same CPU, device and versions, and with others at most "
     f"{MOST_DIFFER:.0%} may differ, with lifetime accuracies at most {100 * MOST_APART:g} points apart."
@@ -49,7 +49,7 @@ class Lived:
 
     Attributes:
         record: what it left.
-        labels: of the fresh test pairs, for each domain int (M,); empty where none were drawn.
+        labels: of the fresh test examples, for each domain int (M,); empty where none were drawn.
         said: for the end of each experience, for each domain the classes that the model named for them.
     """
 
@@ -62,10 +62,11 @@ class Live(Protocol):
     """Carries a record's run out again."""
 
     def __call__(self, record: Record, seed: int, pairs: int | None) -> Lived:
-        """The run with ``seed``, the record's own or another, judged on the fresh pairs of the seed ``pairs`` as well.
+        """The run with ``seed``, the record's own or another, judged on the fresh examples of the seed ``pairs`` as
+        well.
 
         Raises:
-            UserError: its weights or its pairs cannot be had.
+            UserError: its weights or its examples cannot be had.
         """
 
 
@@ -77,7 +78,7 @@ class Rerunning:
         live: how.
         commit: of clbench's repository, for the attestation.
         every_seed: all of them; otherwise one, which the digest and the text choose.
-        text: what fresh test pairs are drawn by; None for none.
+        text: what fresh test examples are drawn by; None for none.
         others: runs with seeds that are not the submission's; None for one in the open division, whose own
             were chosen.
         must: whether weights that cannot be had are a problem, or only told.
@@ -112,7 +113,7 @@ def carried_out(
         records: its seeds.
         how: see :class:`Rerunning`.
         others: its seeds in each further order; one of all these records is drawn beside the seed, and judged on no
-            fresh pairs.
+            fresh examples.
     """
     by_seed = {record.configuration.seed: record for record in records}
     digest = digest_of(path)
@@ -145,7 +146,7 @@ def carried_out(
 
 
 def _judged(records: Sequence[Record], lived: Lived, drawn: Draw, how: Rerunning) -> FreshDraw:
-    """The gaps between what is claimed and what fresh pairs say."""
+    """The gaps between what is claimed and what fresh examples say."""
     record = next(one for one in records if one.configuration.seed == drawn.chosen)
     gap = same_model_gap(shares_of(record), fresh_shares(lived.record, lived.labels, lived.said))
     others = None

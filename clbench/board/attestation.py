@@ -24,11 +24,11 @@ from clbench.storage.writing import write_whole
 FOLDER_NAME = "attestations"
 # The levels of trust, the lowest first, and what each means in a line.
 LEVELS = {
-    "claimed": "form and figures hold; the verifier had not all of its weights, pairs or settings",
+    "claimed": "form and figures hold; the verifier had not all of its weights, examples or settings",
     "checked": "everything that can be computed without running it holds",
     "rerun": "the board's workflow carried a whole run out again, a seed of its own choice, and it left the same "
     "record, or one that another CPU's rounding explains",
-    "fresh": "the model, made again, does as well on test pairs that were drawn after the submission",
+    "fresh": "the model, made again, does as well on test examples that were drawn after the submission",
 }
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -93,10 +93,10 @@ class Rerun(Part):
 
 
 class TestedGap(Part):
-    """A claimed lifetime accuracy against that on fresh pairs, see :mod:`clbench.board.fresh`.
+    """A claimed lifetime accuracy against that on fresh examples, see :mod:`clbench.board.fresh`.
 
     Attributes:
-        seeds: of the models that answered the fresh pairs.
+        seeds: of the models that answered the fresh examples.
         claimed, fresh: the two.
         standard_error: of their difference.
         p: one-sided.
@@ -110,13 +110,13 @@ class TestedGap(Part):
 
 
 class FreshDraw(Part):
-    """A submission judged on pairs that were drawn after it.
+    """A submission judged on examples that were drawn after it.
 
     Attributes:
         text: what the draw is made of, beside the submission's digest.
         where: see :class:`Where`.
         error_rate: of both tests together: so many honest submissions show a gap by chance, at most.
-        same_model: of a seed of the submission's: training on the public test pairs shows here.
+        same_model: of a seed of the submission's: training on the public test examples shows here.
         other_seeds: of seeds that are not the submission's: the best of many shows here; null where none were run.
     """
 
@@ -133,7 +133,7 @@ class FreshDraw(Part):
 
     @property
     def explained(self) -> bool:
-        """Whether seeds and pairs explain the gaps, each at its part of the error rate (Bonferroni)."""
+        """Whether seeds and examples explain the gaps, each at its part of the error rate (Bonferroni)."""
         return all(gap.p >= self.error_rate / len(self.gaps) for gap in self.gaps)
 
     @property
@@ -144,8 +144,8 @@ class FreshDraw(Part):
             for what, gap in (("the same model", self.same_model), ("other seeds", self.other_seeds))
             if gap is not None
         ]
-        verdict = "within what seeds and pairs explain" if self.explained else "more than seeds and pairs explain"
-        return f"on fresh test pairs, {'; '.join(told)}: {verdict}, at an error rate of {self.error_rate:.0%}."
+        verdict = "within what seeds and examples explain" if self.explained else "more than seeds and examples explain"
+        return f"on fresh test examples, {'; '.join(told)}: {verdict}, at an error rate of {self.error_rate:.0%}."
 
 
 class Attestation(Part):

@@ -33,7 +33,7 @@ def within(record: Record, form: Strategy) -> Bounded | str:
 def budget_problems(
     record: Record, bounds: Bounded, finals: Sequence[EvaluationPoint], planned: Sequence[Stage]
 ) -> Iterator[str]:
-    """What was held and computed, against the budget; remembered pairs are told where it has a memory alone."""
+    """What was held and computed, against the budget; remembered examples are told where it has a memory alone."""
     budget = record.configuration.budget
     for point in record.points:
         told = point.final and budget.memory is not None
@@ -58,7 +58,7 @@ def _memory(bounds: Bounded, finals: Sequence[EvaluationPoint], memory: int) -> 
         found = point.held_bytes + (point.remembered_pairs or 0) * bounds.pair_bytes
         if found > memory:
             yield (
-                f"field 'points' holds {found} bytes after {point.name}, each remembered pair counted with "
+                f"field 'points' holds {found} bytes after {point.name}, each remembered example counted with "
                 f"{bounds.pair_bytes} for its tokens, more than configuration.budget.memory of {memory}."
             )
 

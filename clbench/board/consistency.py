@@ -51,7 +51,7 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
 def _trained(
     record: Record, bounds: Bounded, finals: Sequence[EvaluationPoint], planned: Sequence[Stage]
 ) -> Iterator[str]:
-    """Steps and pairs, from epochs, batch size, the sizes of what was trained on, and the budget."""
+    """Steps and examples, from epochs, batch size, the sizes of what was trained on, and the budget."""
     sizes, form = life_of(record).train, bounds.form
     training = form.training
     steps = seen = 0
@@ -70,7 +70,7 @@ def _trained(
         if point.examples < seen or (point.examples > seen and not form.rehearses):
             more = " or more, with those from its memory" if form.rehearses else ""
             yield (
-                f"field 'points' should have trained on {seen}{more} pairs by the end of {point.name}, but says "
+                f"field 'points' should have trained on {seen}{more} examples by the end of {point.name}, but says "
                 f"{point.examples}."
             )
 
@@ -129,7 +129,7 @@ def inception_problems(record: Record) -> Iterator[str]:
 
 
 def reference_problems(record: Record) -> Iterator[str]:
-    """That a model without weights but a bias for each class names one class for every pair, of those told apart."""
+    """That a model without weights but a bias for each class names one class for every example, of those told apart."""
     if record.cost.parameters > len(record.label_space):
         return
     for number, point in enumerate(record.points):
@@ -139,16 +139,17 @@ def reference_problems(record: Record) -> Iterator[str]:
             named.setdefault(opened, set()).update(np.unique(packed.array()).tolist())
         if any(len(found) > 1 for found in named.values()):
             yield (
-                f"field 'points.{number}.predictions' should name one class for every pair: {record.cost.parameters} "
+                f"field 'points.{number}.predictions' should name one class for every example: "
+                f"{record.cost.parameters} "
                 "parameters can do nothing else."
             )
 
 
 def answers_digest(record: Record) -> bytes | None:
-    """A hash of the test pairs and of what an encoder answers to each of them at every point.
+    """A hash of the test examples and of what an encoder answers to each of them at every point.
 
     Returns:
-        None for a model without an encoder, or one that names one class for every pair: others may do so too.
+        None for a model without an encoder, or one that names one class for every example: others may do so too.
     """
     return _digest(record, record.domains, record.test_pairs)
 
@@ -185,7 +186,7 @@ def copy_problem(seen: dict[bytes, tuple[Path, int]], records: Sequence[Record],
 
 
 def seed_problems(records: Sequence[Record]) -> Iterator[str]:
-    """That no two seeds of an encoder answer everything alike, unless with one class for every pair; nor two orders."""
+    """That no two seeds of an encoder answer everything alike, unless with one class throughout; nor two orders."""
     seen: dict[bytes, str] = {}
     for record in records:
         if (answers := _digest(record, sorted(record.domains), sorted(record.test_pairs))) is None:

@@ -57,7 +57,7 @@ def majority_figures(track: Track) -> dict[str, float | None]:
 
 
 def titles(tracks: Sequence[Track]) -> list[str]:
-    """What each table is called; tables of one track that were measured on different pairs are numbered."""
+    """What each table is called; tables of one track that were measured on different examples are numbered."""
     seen: dict[str, int] = {}
     found = []
     for track in tracks:
@@ -213,7 +213,7 @@ def _orders(row: Row) -> dict[str, Any]:
 
 
 def fresh_figure(row: Row) -> tuple[float, bool] | None:
-    """Lifetime accuracy of a submission's own model on fresh pairs, and whether seeds and pairs explain the gaps."""
+    """Lifetime accuracy of a submission's own model on fresh examples; whether seeds and examples explain the gaps."""
     draw = row.fresh
     return None if draw is None else (draw.same_model.fresh, draw.explained)
 
@@ -234,7 +234,7 @@ def checked_sentences(row: Row) -> list[str]:
 
 
 def seen_domains(row: Row, track: Track) -> list[str] | None:
-    """The track's domains on whose pairs a submission's encoder was trained before; None where nobody says.
+    """The track's domains on whose examples a submission's encoder was trained before; None where nobody says.
 
     Records of before name them not; of a shipped backbone its file does.
     """

@@ -1,4 +1,4 @@
-"""What an edition of a shipped stream really is: the pairs that a submission says it was tested on."""
+"""What an edition of a shipped stream really is: the examples that a submission says it was tested on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EditionFacts:
-    """An edition of a stream with its pairs' digests and reference labels.
+    """An edition of a stream with its examples' digests and reference labels.
 
     Attributes:
         stream: the shipped stream.
@@ -33,10 +33,10 @@ class EditionFacts:
         gold: each domain's reference labels, int (N,).
         baselines: accuracy and balanced accuracy of each domain's baselines, by name, ``majority`` among them.
         kinds: each domain's task type and classes, as a record has them.
-        tests: each domain's test pairs.
-        sources: where each domain's pairs came from, as a record has it.
-        warnings: what is odd about the pairs, see :func:`clbench.data.warnings.data_warnings`.
-        data_dir: a folder with the pairs of a real edition, instead of the hub.
+        tests: each domain's test examples.
+        sources: where each domain's examples came from, as a record has it.
+        warnings: what is odd about the examples, see :func:`clbench.data.warnings.data_warnings`.
+        data_dir: a folder with the examples of a real edition, instead of the hub.
     """
 
     stream: OpenStream
@@ -53,8 +53,8 @@ class EditionFacts:
     def in_order(self, order: tuple[str, ...]) -> EditionFacts:
         """The same of the stream with its domains in another order; itself where that is no order of them.
 
-        The pairs are the same in every order. What is told of them may be another: a domain without pairs to fit a
-        baseline on takes those of the first, and warnings name domains in the stream's order.
+        The examples are the same in every order. What is told of them may be another: a domain without examples to fit
+        a baseline on takes those of the first, and warnings name domains in the stream's order.
         """
         if order == self.stream.order or sorted(order) != sorted(self.stream.order):
             return self
@@ -63,11 +63,11 @@ class EditionFacts:
         return self._orders[order]
 
     def mean_length(self, backbone: Backbone) -> int:
-        """Tokens of a test pair, special ones included, in the mean over all of them, rounded."""
+        """Tokens of a test example, special ones included, in the mean over all of them, rounded."""
         return round(float(np.mean(self._tokens(backbone).lengths)))
 
     def mean_features(self, backbone: Backbone, buckets: int) -> float:
-        """What a linear model with so many buckets reads of a test pair, see
+        """What a linear model with so many buckets reads of a test example, see
         :func:`clbench.encoder.reference.features`: how many features, in the mean over all of them."""
         from clbench.encoder.reference import features
 
@@ -106,7 +106,7 @@ def facts_of(stream: str, edition: str, data_dir: Path | None = None) -> Edition
     """What an edition of a shipped stream is; a stranger's submission names both, and no file is opened for it.
 
     Raises:
-        UserError: no shipped stream or edition of that name, or pairs that cannot be had.
+        UserError: no shipped stream or edition of that name, or examples that cannot be had.
     """
     if stream not in names("stream"):
         raise UserError(
@@ -117,14 +117,14 @@ def facts_of(stream: str, edition: str, data_dir: Path | None = None) -> Edition
 
 
 def facts_in(stream: OpenStream, edition: str, data_dir: Path | None = None) -> EditionFacts:
-    """Generate or fetch an edition's pairs.
+    """Generate or fetch an edition's examples.
 
     Args:
         stream, edition: which.
         data_dir: real editions: a folder with the domains' files instead of the hub.
 
     Raises:
-        UserError: no such edition, or pairs that cannot be had.
+        UserError: no such edition, or examples that cannot be had.
     """
     from clbench.data.baselines import fittable, majority, of_task_type
     from clbench.data.load import load

@@ -1,8 +1,8 @@
-"""Fresh draws: a submission's model made again and judged on test pairs that nobody could have known.
+"""Fresh draws: a submission's model made again and judged on test examples that nobody could have known.
 
 The seed of the draw is a hash of a text, which is made public only after the submission, and of the submission's own
 digest. Two gaps between the claimed and the fresh lifetime accuracy are tested, each one-sided: a model that was
-trained on the public test pairs shows in the first, the best of many seeds in the second.
+trained on the public test examples shows in the first, the best of many seeds in the second.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Draw:
     """What a text and a submission's digest give.
 
     Attributes:
-        pairs: the seed of the test pairs, 0 to 2^63 - 1.
+        pairs: the seed of the test examples, 0 to 2^63 - 1.
         chosen: the one of the submission's seeds that is run again.
         others: seeds of training that are none of the submission's.
     """
@@ -41,7 +41,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Gap:
-    """A claimed lifetime accuracy against the one on fresh pairs.
+    """A claimed lifetime accuracy against the one on fresh examples.
 
     Attributes:
         claimed, fresh: the two.
@@ -60,7 +60,7 @@ def draw(text: str, digest: str, seeds: Sequence[int], others: int = 0) -> Draw:
 
     Args:
         text: what nobody could know before the submission, such as the commit that merged it.
-        digest: of the submission, so that no two are judged on the same pairs.
+        digest: of the submission, so that no two are judged on the same examples.
         seeds: its own.
         others: how many seeds besides.
 
@@ -88,14 +88,14 @@ def draw_place(text: str, digest: str, count: int) -> int:
 
 
 def shares_of(record: Record) -> list[np.ndarray]:
-    """What each of the edition's test pairs gives to the record's lifetime accuracy, for each domain float (1, N)."""
+    """What each test example of the edition gives to the record's lifetime accuracy, for each domain float (1, N)."""
     return _shares(record, record.right())
 
 
 def fresh_shares(
     record: Record, labels: Mapping[str, np.ndarray], said: Sequence[Mapping[str, np.ndarray]]
 ) -> list[np.ndarray]:
-    """What each fresh pair gives to the lifetime accuracy on fresh pairs, for each domain float (1, N).
+    """What each fresh example gives to the lifetime accuracy on fresh examples, for each domain float (1, N).
 
     Args:
         record: of the run that answered them.
@@ -107,23 +107,23 @@ def fresh_shares(
 
 
 def same_model_gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray]) -> Gap:
-    """One trained model on the public and on fresh pairs.
+    """One trained model on the public and on fresh examples.
 
-    Both sets of pairs are samples of one generator, so that the difference of a model that knows neither has the
-    variance sum_d Var_i(g_di) / N_d + sum_d Var_i(h_di) / M_d, g and h being the pairs' shares of lifetime accuracy
+    Both sets of examples are samples of one generator, so that the difference of a model that knows neither has the
+    variance sum_d Var_i(g_di) / N_d + sum_d Var_i(h_di) / M_d, g and h being the examples' shares of lifetime accuracy
     (:func:`clbench.metrics.lifetime_shares`); it is held against the normal distribution.
 
     Args:
-        claimed: the public pairs' shares, for each of D domains float (1, N_d).
-        fresh: the fresh pairs', float (1, M_d).
+        claimed: the public examples' shares, for each of D domains float (1, N_d).
+        fresh: the fresh examples', float (1, M_d).
     """
     return _gap(claimed, fresh, 0.0, 0)
 
 
 def other_seeds_gap(claimed: Sequence[np.ndarray], fresh: Sequence[np.ndarray]) -> Gap:
-    """The submission's S seeds on the public pairs against F seeds, none of them its own, on fresh ones.
+    """The submission's S seeds on the public examples against F seeds, none of them its own, on fresh ones.
 
-    To v, the variance of the pairs of :func:`same_model_gap`, comes that of the seeds, sigma^2 (1 / S + 1 / F), of
+    To v, the variance of the examples of :func:`same_model_gap`, comes that of the seeds, sigma^2 (1 / S + 1 / F), of
     which s^2, pooled over both with f = S + F - 2 degrees of freedom, tells little where seeds are few. The p-value is
     Tsui and Weerahandi's (1989, JASA 84, 602-607), the mean over c of chi square with f degrees of freedom of
 
@@ -173,7 +173,7 @@ def _chi_squares(freedom: int) -> np.ndarray:
 
 
 def _pair_variance(shares: Sequence[np.ndarray]) -> float:
-    """Of lifetime accuracy, the pairs being a sample: sum_d Var_i / N_d of the shares' mean over the seeds."""
+    """Of lifetime accuracy, the examples being a sample: sum_d Var_i / N_d of the shares' mean over the seeds."""
     means = [part.mean(axis=0) for part in shares]
     return float(sum(np.var(part, ddof=1) / len(part) for part in means if len(part) > 1))
 

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 _FORM = "its form"
-_PAIRS = "the edition's pairs"
+_PAIRS = "the edition's examples"
 _RECIPE = "the recipe and the encoder, where steps and encoder are clbench's own"
 _LIFE = "the strategy and the sizes of the domains"
 _MACHINE = "told by the submitter's machine"
-_WARNED = "the pairs and the predictions, where they say it; else it is told"
+_WARNED = "the examples and the predictions, where they say it; else it is told"
 
 RECORD = {
     "schema_version": "told; records of either version are read by the same rules",
@@ -43,25 +43,25 @@ RECORD = {
     "label_space": "the stream",
     "data.*.name": "the stream's domains, in its order or another of those that are trained on",
     "data.*.evaluation_only": "the stream",
-    "data.*.source": "the edition's generators; files and revisions of real pairs are told",
+    "data.*.source": "the edition's generators; files and revisions of real examples are told",
     "data.*.splits.*.digest": _PAIRS,
     "data.*.splits.*.size": _PAIRS,
     "data.*.gold.classes": "the label space",
     "data.*.gold.count": _PAIRS,
     "data.*.gold.base64": _PAIRS,
     "data.*.label_shares": "computed from the reference labels",
-    "data.*.majority.accuracy": "computed from the edition's pairs",
-    "data.*.majority.balanced_accuracy": "computed from the edition's pairs",
-    "data.*.word_overlap.accuracy": "computed from the edition's pairs",
-    "data.*.word_overlap.balanced_accuracy": "computed from the edition's pairs",
+    "data.*.majority.accuracy": "computed from the edition's examples",
+    "data.*.majority.balanced_accuracy": "computed from the edition's examples",
+    "data.*.word_overlap.accuracy": "computed from the edition's examples",
+    "data.*.word_overlap.balanced_accuracy": "computed from the edition's examples",
     "data.*.random.accuracy": "told; --rerun makes it again",
     "data.*.random.balanced_accuracy": "told; --rerun makes it again",
-    "data.*.baselines.*.accuracy": "computed from the edition's pairs",
-    "data.*.baselines.*.balanced_accuracy": "computed from the edition's pairs",
+    "data.*.baselines.*.accuracy": "computed from the edition's examples",
+    "data.*.baselines.*.balanced_accuracy": "computed from the edition's examples",
     "data.*.task_type": "the edition",
     "data.*.classes": "the edition",
-    "data.*.places.unit": "left out of generated editions; of real pairs it is told",
-    "data.*.places.ranges": "left out of generated editions; of real pairs it is told, one for each test pair",
+    "data.*.places.unit": "left out of generated editions; of real examples it is told",
+    "data.*.places.ranges": "left out of generated editions; of real examples it is told, one for each test example",
     "inception.*.name": "the recipe's steps",
     "inception.*.epochs": _RECIPE,
     "inception.*.validation": "told; scores from 0 to 1, one for each epoch or for the last",
@@ -86,8 +86,8 @@ RECORD = {
     "cost.depth": _RECIPE,
     "cost.parameters": f"{_RECIPE}; --checkpoint",
     "cost.parameters_without_embeddings": f"{_RECIPE}; --checkpoint",
-    "cost.flops_per_pair": f"{_RECIPE}, and the edition's test pairs",
-    "cost.flops_length": f"{_RECIPE}, and the edition's test pairs",
+    "cost.flops_per_pair": f"{_RECIPE}, and the edition's test examples",
+    "cost.flops_length": f"{_RECIPE}, and the edition's test examples",
     "cost.disk_bytes": _RECIPE,
     "measured.started": _MACHINE,
     "measured.seconds": _MACHINE,

@@ -40,8 +40,8 @@ def implausible(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
       learning accuracy. Only what lies *above* is told: what is worse than all others gives nobody an advantage, and
       new recipes often are;
     - for each domain with a validation score at the end of an experience, that score less the balanced accuracy on the
-      test pairs then; and the same of the score that the last step of inception ended with. These lie around 0 however
-      good a model is, so both sides are told.
+      test examples then; and the same of the score that the last step of inception ended with. These lie around 0
+      however good a model is, so both sides are told.
 
     The kind is the sequence of the recipe's steps and the share of the backbone's layers that is left. Where fewer than
     :data:`FEWEST` others of a kind have a point, all other encoders of the track take their place; where these are too
@@ -53,10 +53,11 @@ def implausible(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
 
         V = s^2 / S + p (1 - p) w,    s^2 the mean of the rest of s_j^2
 
-    where, for accuracy on N test pairs, p is the end of the range and w = 1 / N; for a validation score of N_v pairs,
-    w = (1/N + 1/N_v) sum_c (1 / q_c) / C^2 with q_c the share of class c, and p the submission's balanced accuracy or
-    the median of the others', whichever has the larger error. p is moved by (p + w) / (1 + 2 w), so that 0 and 1 have
-    an error, too. The test pairs are the same for all seeds, so their part is not divided by S. A mean x is outside if
+    where, for accuracy on N test examples, p is the end of the range and w = 1 / N; for a validation score of N_v
+    examples, w = (1/N + 1/N_v) sum_c (1 / q_c) / C^2 with q_c the share of class c, and p the submission's balanced
+    accuracy or the median of the others', whichever has the larger error. p is moved by (p + w) / (1 + 2 w), so that 0
+    and 1 have an error, too. The test examples are the same for all seeds, so their part is not divided by S. A mean x
+    is outside if
 
         P(t_f > (x - end) / sqrt(V)) < 1 / (2 m P ONE_IN),    f = V^2 / ((s^2 / S)^2 / f_s)
 
@@ -73,10 +74,10 @@ def implausible(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
         nothing is told.
 
     Raises:
-        ValueError: the entries are not of one track, or were not tested on the same pairs.
+        ValueError: the entries are not of one track, or were not tested on the same examples.
     """
     if len({(entry.submission.track, entry.records[0].test_pairs) for entry in entries}) > 1:
-        raise ValueError("a range is of one track, and of the same test pairs")
+        raise ValueError("a range is of one track, and of the same test examples")
     ordered = sorted(entries, key=lambda entry: entry.submission.name)
     told = [[_points(record) for record in entry.records] for entry in ordered]
     keys = sorted({key for records in told for found in records for key in found})
@@ -122,11 +123,11 @@ def _points(record: Record) -> dict[_Key, tuple[float, float, float]]:
 
 
 def _gap_weight(record: Record, place: int) -> float | None:
-    """w of a validation score less the balanced accuracy on the test pairs; None where there are no such pairs.
+    """w of a validation score less the balanced accuracy on the test examples; None where there are no such examples.
 
-    Balanced accuracy is the mean over C classes of the share q_c N of pairs that is right, so with the same chance p
-    for all classes its variance is p (1 - p) sum_c 1 / (q_c N) / C^2. Of the validation pairs the shares are not told;
-    those of the test pairs stand for them.
+    Balanced accuracy is the mean over C classes of the share q_c N of examples that is right, so with the same chance p
+    for all classes its variance is p (1 - p) sum_c 1 / (q_c N) / C^2. Of the validation examples the shares are not
+    told; those of the test examples stand for them.
     """
     domain = record.data[place]
     shares = [share for share in domain.label_shares if share > 0]
@@ -341,7 +342,7 @@ def _chances(ranges: _Ranges, both: np.ndarray) -> np.ndarray:
 
 
 def _error(p: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """p (1 - p) w, with p moved towards a half by as much as one pair more of right and of wrong ones."""
+    """p (1 - p) w, with p moved towards a half by as much as one example more of right and of wrong ones."""
     moved = (np.clip(p, 0, 1) + weight) / (1 + 2 * weight)
     error: np.ndarray = moved * (1 - moved) * weight
     return error
@@ -366,7 +367,7 @@ def _subject(entry: Entry, told: Sequence[dict[_Key, tuple[float, float, float]]
     if what == "accuracy":
         return f"accuracy on {domain} {when} is {percent(one.value)} %{only}"
     whose = "the validation score" if what == "validation" else "inception's last validation score"
-    return f"{whose} on {domain} {when} is {points(one.value, 1)} points from the test pairs'{only}"
+    return f"{whose} on {domain} {when} is {points(one.value, 1)} points from the test examples'{only}"
 
 
 def _reference(ranges: _Ranges, row: int, one: _Outside, kind: tuple[str, ...], what: str) -> str:

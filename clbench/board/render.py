@@ -40,7 +40,7 @@ a page for each submission; [board.csv](board.csv) holds every figure with its i
 **How to read it.** Accuracies in %, means over seeds ± half of a 95% interval. *Lifetime* is the accuracy on the
 seen domains, averaged over the whole life, and the order of the table; *balanced* is the same of mean recall. A
 rank is the best and the worst that the tests allow: 2–4 is behind one that is significantly better (p < 0.05 over test
-pairs and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
+examples and seeds), ahead of all that are significantly worse, and with the rest not decided. *Majority class* is what
 naming the commonest class gets. ◆ marks the Pareto front: no other, references without an encoder included, is as small
 and better. ⚠ marks a submission whose records warn of something; the list
 below the table says of what. ⚑ marks one for a look: something of it lies outside the range in which the others of its
@@ -58,7 +58,7 @@ request with the new folder in `submissions/`, this page and `board.csv`. Change
 
 _FRESH_TOLD = (
     ". *Rerun* 1/3 is one of three seeds. *Fresh* in the tables is the lifetime accuracy of the submission's own "
-    "model, made again, on pairs drawn after it; ✗ marks a gap to the claimed one that neither seeds nor pairs "
+    "model, made again, on examples drawn after it; ✗ marks a gap to the claimed one that neither seeds nor examples "
     "explain, and beside a level a run that, carried out again, was another than its record says."
 )
 _ORDERS_TOLD = (
@@ -124,7 +124,9 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
         told = [domain.gold.base64 for domain in first.data]
         gold, where = labels.setdefault(first.test_pairs, (told, folder))
         if gold != told:
-            raise UserError(f"{folder}: its records' gold labels are others than in {where}, for the same test pairs.")
+            raise UserError(
+                f"{folder}: its records' gold labels are others than in {where}, for the same test examples."
+            )
         beside = attestations or folder.parent.parent / FOLDER_NAME
         attestation = read_attestation(beside, entry.submission.name, digest_of(folder))
         own, *others = (tuple(shared(one, seen) for one in lives) for lives in (entry.records, *entry.others))
@@ -198,7 +200,7 @@ def _over_orders(row: Row) -> str:
 
 
 def _seen_before(row: Row, track: Track) -> str:
-    """The track's domains on whose pairs the encoder was trained before."""
+    """The track's domains on whose examples the encoder was trained before."""
     seen = seen_domains(row, track)
     return "–" if seen is None else markdown_text(", ".join(seen)) or "none"
 
@@ -273,7 +275,7 @@ def _plain(score: float | None) -> str:
 
 
 def _fresh(row: Row) -> str:
-    """Lifetime accuracy on fresh pairs; marked where it lies farther from the claimed one than chance explains."""
+    """Lifetime accuracy on fresh examples; marked where it lies farther from the claimed one than chance explains."""
     found = fresh_figure(row)
     return "–" if found is None else f"{percent(found[0])}{'' if found[1] else ' ✗'}"
 

@@ -89,7 +89,7 @@ def _needs(configuration: Configuration) -> Iterator[str]:
     if own is None and backbone != _usual_backbone(configuration) and backbone not in _names("backbone"):
         yield f"the backbone {backbone}, a folder or a hub id, with the digest that the records name"
     if reads_data_dir(configuration.data_source):
-        yield "the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl"
+        yield "the examples as files: FOLDER/DOMAIN/{train,validation,test}.jsonl"
 
 
 def _hub_checkpoint(configuration: Configuration) -> str | None:

@@ -1,4 +1,4 @@
-"""What a record has to be to stand in a track: the shipped stream, strategy and pairs."""
+"""What a record has to be to stand in a track: the shipped stream, strategy and examples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from clbench.schema.stream import OpenStream
 _LAST_DIGIT = 4e-15
 # An interval's ends go through Student's quantile, which libraries compute to about so many digits.
 QUANTILE = 1e-10
-# A baseline is fitted, and the fit may name another class for a pair in a thousand on another machine.
+# A baseline is fitted, and the fit may name another class for an example in a thousand on another machine.
 _FITTED = 0.002
 _ABSENT = "absent"
 
@@ -127,7 +127,7 @@ def first_difference(wanted: Any, found: Any, at: str = "") -> str:
 
 
 def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
-    """That the domains are the edition's, pair for pair."""
+    """That the domains are the edition's, example for example."""
     form = facts.stream.form
     expected = [domain.name for domain in facts.stream.domains]
     named = data_source(str(domain.source.get("kind")) for domain in record.data)
@@ -148,8 +148,8 @@ def data_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
             told = domain.splits[split]
             if (told.digest, told.size) != (digest, size):
                 yield (
-                    f"{where}.splits.{split}' of {domain.name} should be {size} pairs of digest {digest[:12]}.., the "
-                    f"{facts.edition} edition's, but is {told.size} of {told.digest[:12]}..: other pairs."
+                    f"{where}.splits.{split}' of {domain.name} should be {size} examples of digest {digest[:12]}.., "
+                    f"the {facts.edition} edition's, but is {told.size} of {told.digest[:12]}..: other examples."
                 )
         yield from _told_of_pairs(domain, facts, where)
         gold = facts.gold[domain.name]
@@ -181,14 +181,14 @@ def _told_of_kind(domain: Domain, facts: EditionFacts, where: str) -> Iterator[s
 
 
 def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[str]:
-    """Where the pairs came from, and where each test pair stood in its file."""
+    """Where the examples came from, and where each test example stood in its file."""
     source = facts.sources[domain.name]
     if facts.stream.edition(facts.edition).generated:
         wanted = dict(source)
         if domain.places is not None:
-            yield f"{where}.places' of {domain.name} should be left out: generated pairs stand in no file."
+            yield f"{where}.places' of {domain.name} should be left out: generated examples stand in no file."
     else:
-        # From which files or commit is the submitter's business; how many were met before follows from the pairs.
+        # From which files or commit is the submitter's business; how many were met before follows from the examples.
         met = "test_pairs_met_before"
         wanted = {**domain.source, **({met: source[met]} if met in source and met in domain.source else {})}
     if apart_in(wanted, domain.source):
@@ -196,15 +196,15 @@ def _told_of_pairs(domain: Domain, facts: EditionFacts, where: str) -> Iterator[
         yield f"{where}.source' of {domain.name} should be the {facts.edition} edition's; {apart}"
 
 
-# What these say follows from the edition's pairs.
+# What these say follows from the edition's examples.
 _OF_PAIRS = ("met_in_training", "one_class", "empty_texts", "label_conflict")
 
 
 def warning_problems(record: Record, facts: EditionFacts) -> Iterator[str]:
-    """That what a record warns of is so, where the pairs or the predictions say it."""
+    """That what a record warns of is so, where the examples or the predictions say it."""
     known = [*facts.warnings, *(one for one in record.warnings_again() if one.kind == "predicts_one_class")]
     for number, told in enumerate(record.warnings):
         if told.domain is not None and told.domain not in record.domains:
             yield f"field 'warnings.{number}.domain' should be one of {', '.join(record.domains)}."
         elif told.kind in (*_OF_PAIRS, "predicts_one_class") and told not in known:
-            yield f"field 'warnings.{number}' is {told.kind}, which neither pairs nor predictions bear out as it is."
+            yield f"field 'warnings.{number}' is {told.kind}, which neither examples nor predictions bear out as it is."

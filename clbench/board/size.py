@@ -67,12 +67,12 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
     if known is not None:
         length = known.mean_length(backbone)
         if cost.flops_length != length:
-            yield f"field 'cost.flops_length' should be {length}, the test pairs' mean, but is {cost.flops_length}."
+            yield f"field 'cost.flops_length' should be {length}, the test examples' mean, but is {cost.flops_length}."
             return
     if table is None:
         flops = pair_flops(cost.depth, shape.hidden_size, shape.intermediate_size, cost.flops_length, classes)
     elif known is not None:
-        # A reference's products depend on how many words its pairs have.
+        # A reference's products depend on how many words its examples have.
         flops = linear_flops(known.mean_features(backbone, table), classes) if table else 0
     else:
         return

@@ -82,7 +82,7 @@ class Row:
 
     @property
     def fresh(self) -> FreshDraw | None:
-        """What it is worth on pairs drawn after it; None where none were."""
+        """What it is worth on examples drawn after it; None where none were."""
         return None if self.entry.attestation is None else self.entry.attestation.fresh
 
     @property
@@ -132,8 +132,9 @@ class Track:
 def standings(entries: Sequence[Entry]) -> list[Track]:
     """Every track that has a submission, in the order of their names, but ``naive``, which learns plainly, first.
 
-    Submissions whose test pairs differ stand in different tables, whatever their track is called: nothing is compared
-    that was not measured on the same pairs. :func:`clbench.board.verify.verify` refuses all but one of them.
+    Submissions whose test examples differ stand in different tables, whatever their track is called: nothing is
+        compared
+    that was not measured on the same examples. :func:`clbench.board.verify.verify` refuses all but one of them.
     """
     tables: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:

@@ -151,10 +151,10 @@ def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
             ("strategy", first.names[2], record.names[2]),
             ("budget", str(first.configuration.budget) or "none", str(record.configuration.budget) or "none"),
             ("model", first.names[0], record.names[0]),
-            ("test pairs", sorted(first.test_pairs), sorted(record.test_pairs)),
+            ("test examples", sorted(first.test_pairs), sorted(record.test_pairs)),
         ):
             if one != other:
-                told = "are others" if what == "test pairs" else f"is {other} and not {one}"
+                told = "are others" if what == "test examples" else f"is {other} and not {one}"
                 raise UserError(f"{file}: its {what} {told}, as in {files[0]}; a submission holds seeds of one run.")
         if alike_in_any_order(record, "seed") != alike_in_any_order(first, "seed"):
             raise UserError(f"{file} has another configuration than {files[0]}; a submission holds seeds of one run.")
@@ -198,7 +198,7 @@ def _by_order(files: Sequence[Path], records: Sequence[Record]) -> list[list[Rec
 
 
 def _is_shipped(file: Path, record: Record) -> None:
-    """Raise for what ``clbench verify`` would refuse before it has looked at a single pair."""
+    """Raise for what ``clbench verify`` would refuse before it has looked at a single example."""
     edition, stream = record.configuration.edition, record.names[1]
     if is_quick(edition):
         raise UserError(

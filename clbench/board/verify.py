@@ -1,4 +1,4 @@
-"""What a submission claims, held against its own predictions, the edition's pairs, and what clbench ships."""
+"""What a submission claims, held against its own predictions, the edition's examples, and what clbench ships."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Verdict:
         unchecked: a sentence for each check that could not be made.
         figures: how many figures were computed again.
         reruns: the runs that were carried out again and left the same.
-        fresh: what the model, made again, is worth on test pairs that were drawn for this; None where none were.
+        fresh: what the model, made again, is worth on test examples that were drawn for this; None where none were.
         refuted: of the problems, those of runs that were carried out again, without the path.
     """
 

@@ -37,8 +37,8 @@ def command(
     """Compare models: curves overlaid, figures side by side, and a paired test of every two.
 
     RUN_OR_SUBMISSION is the folder of a run, its record.json, a folder of runs, the folder of a submission, or a folder
-    of submissions. Runs that differ only in their seed are one model. All must have been tested on the same pairs after
-    the same experiences.
+    of submissions. Runs that differ only in their seed are one model. All must have been tested on the same examples
+    after the same experiences.
     """
     from clbench.comparison import compare, read_models, report
     from clbench.comparison.latex import latex

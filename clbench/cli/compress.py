@@ -27,8 +27,8 @@ if TYPE_CHECKING:
                                 "the first real one].")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="STEP.NAME=VALUE",
               help="Change a setting of the recipe's steps, its teachers' included: finetune.epochs=1.")  # fmt: skip
-@click.option("--quick", is_flag=True, help="A small run, to see that it works: at most 200 pairs, one epoch.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
+@click.option("--quick", is_flag=True, help="A small run, to see that it works: at most 200 examples, one epoch.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Real examples: DOMAIN/{train,validation,test}.*")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seed", default=0, show_default=True, help="The seed of everything random.")
 @click.option("--push", metavar="OWNER/NAME", help="Send it to the Hugging Face hub, see clbench push.")
@@ -57,7 +57,7 @@ def command(
 
     clbench compress --model pkd-skip-6l --domain mrpc --out my-model
 
-    Pairs of your own: --domain NAME --stream MY-STREAM.yaml, or --domain MY-DOMAIN.yaml, with --data-dir FOLDER.
+    Examples of your own: --domain NAME --stream MY-STREAM.yaml, or --domain MY-DOMAIN.yaml, with --data-dir FOLDER.
     """
     from clbench.encoder.push import check_access
     from clbench.schema.changes import assigned

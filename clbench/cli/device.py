@@ -19,7 +19,7 @@ def with_device(command: click.Command, exposed: bool = False) -> click.Command:
         return command
     told = "Where models compute: cpu, cuda, cuda:N or mps [default: a GPU if there is one]."
     exact = "float32, or bfloat16: products in it, weights in float32 [default: bfloat16 on a GPU that has it]."
-    parts = "Hold activations of N pairs at once and compute the others again; auto: halved until they fit."
+    parts = "Hold activations of N examples at once and compute the others again; auto: halved until they fit."
     same = "On a GPU: the same bits twice, somewhat slower; a CPU gives them anyway."
     known = click.Choice(["auto", "float32", "bfloat16"])
     for option in (

@@ -19,7 +19,8 @@ from clbench.schema.stream import read_stream
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(domain: str | None, as_json: bool) -> None:
     """Show DOMAIN (a name or a YAML file; all that are shipped unless given): what it is, its licence, its published
-    sizes, where its pairs come from, and the streams that name it. No pair is read; `clbench streams` measures them."""
+    sizes, where its examples come from, and the streams that name it. No example is read; `clbench streams` measures
+    them."""
     streams = [read_stream(name).form for name in names("stream")]
     shown = []
     for name in [domain] if domain is not None else names("domain"):
@@ -65,7 +66,7 @@ def _reads_files(domain: Domain) -> bool:
 
 
 def _sources(domain: Domain) -> list[Source]:
-    """All that its pairs may come from, published ones first, generated ones last."""
+    """All that its examples may come from, published ones first, generated ones last."""
     ways = ((False, False), (False, True), (True, False))
     found = [domain.source_for(generated=generated, data_dir=data_dir) for generated, data_dir in ways]
     return list({source.kind: source for source in found if source is not None}.values())
@@ -82,7 +83,7 @@ def _print(shown: list[dict[str, Any]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("domain", no_wrap=True)
     table.add_column("in", no_wrap=True)
-    table.add_column("pairs", justify="right", no_wrap=True)
+    table.add_column("examples", justify="right", no_wrap=True)
     for column in ("what it is", "licence"):
         table.add_column(column)
     if wide:
@@ -103,6 +104,6 @@ def _print(shown: list[dict[str, Any]]) -> None:
         return
     (one,) = shown
     told = [source["told"] for source in one["sources"]]
-    for line in ("", one["citation"], f"Its pairs come from {' or '.join(told)}.", one["obtain"]):
+    for line in ("", one["citation"], f"Its examples come from {' or '.join(told)}.", one["obtain"]):
         if line is not None:
             out.print(Text(line))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
               help="Look at no more than N test examples of a domain, and train probes on twice as many others "
               "[default: 500].")  # fmt: skip
 @click.option("--data-dir", type=click.Path(path_type=Path),
-              help="Where a real edition's pairs lie, if not where the run found them.")  # fmt: skip
+              help="Where a real edition's examples lie, if not where the run found them.")  # fmt: skip
 @click.option("--output", "folder", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write explanation.html, .json, and heat maps, layers x experiences, as .png and .svg.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")

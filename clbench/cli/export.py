@@ -12,7 +12,7 @@ from clbench.runtime.console import out, print_json, progress
 
 def examples_options(command: Any) -> Any:
     """The options that say whose test examples a model is asked."""
-    real = "Real pairs: DOMAIN/{train,validation,test}.*"
+    real = "Real examples: DOMAIN/{train,validation,test}.*"
     size = "embedded, lite, full [default: the run's, or the stream's usual one]."
     whose = "Whose test examples are asked [default: the run's, or the first shipped one with the model's labels]."
     for option in (

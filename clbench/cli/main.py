@@ -30,7 +30,7 @@ COMMANDS = {
     "report": ("clbench.cli.report", "Runs as one HTML page: curves, matrix, figures, how to run them again."),
     "cite": ("clbench.cli.cite", "BibTeX of what runs stand on: recipe, strategy, backbone, data sets."),
     "submit": ("clbench.cli.submit", "Pack a run's records into a submission to the leaderboard."),
-    "verify": ("clbench.cli.verify", "Check submissions: figures, test pairs, recipe, size; or run them again."),
+    "verify": ("clbench.cli.verify", "Check submissions: figures, test examples, recipe, size; or run them again."),
     "leaderboard": ("clbench.cli.leaderboard", "Build the board from its submissions, show it, serve it."),
     "streams": ("clbench.cli.streams", "The streams and their domains: sizes, licences, baselines."),
     "domains": ("clbench.cli.domains", "The data sets that streams are made of: titles, licences, sources."),

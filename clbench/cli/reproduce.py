@@ -29,7 +29,9 @@ def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Comma
     """A study's command with the options that all of them have."""
     options = [
         click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full."),
-        click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs, DOMAIN/{train,validation,test}"),
+        click.option(
+            "--data-dir", type=click.Path(path_type=Path), help="Real examples: DOMAIN/{train,validation,test}.*"
+        ),
         click.option("--seeds", default=seeds, show_default=True, help="One seed, or several: 0-2, or 0,4,7-9."),
         click.option(
             "--workers", type=click.IntRange(1),
@@ -187,7 +189,7 @@ def dropout_gating(
     help="Of an experience; shipped strategies have 3.",
 )
 @click.option("--backbone", help="One of 12 layers [default: the edition's own].")
-@click.option("--quick", is_flag=True, help="At most 200 pairs a domain and one epoch, to see that it works.")
+@click.option("--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works.")
 def layer_maps(
     maps: str | None,
     depths: str,

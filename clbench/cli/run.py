@@ -39,14 +39,14 @@ if TYPE_CHECKING:
                    "its teachers' included (finetune.epochs=1, distill.alpha=0.2; finetune.2.epochs=1 for the second "
                    "finetune of each recipe).")  # fmt: skip
 @click.option("--quick", is_flag=True,
-              help="A small run, to see that it works: at most 200/50/100 pairs, one epoch; "
+              help="A small run, to see that it works: at most 200/50/100 examples, one epoch; "
                    "the record says so.")  # fmt: skip
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option(
     "--labels", metavar="A,B", help="The labels of a checkpoint's head, in order, where its config.json names none."
 )
 @click.option("--seeds", default="0", show_default=True, help="One seed, or several: 0-2, or 0,4,7-9.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Real pairs: DOMAIN/{train,validation,test}.*")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Real examples: DOMAIN/{train,validation,test}.*")
 @click.option("--eval-every", type=int, help="Evaluate every N optimizer steps inside an experience, too.")
 @click.option("--random-baseline", is_flag=True,
               help="Ask the model with random weights, too, for forward transfer against it.")  # fmt: skip

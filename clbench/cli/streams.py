@@ -26,14 +26,14 @@ _LISTED = 4
     type=click.Path(path_type=Path),
     help="A folder with <domain>/{train,validation,test} files, instead of the hub.",
 )
-@click.option("--backbone", help="Count the pairs that its tokenizer would have cut; one on the hub is downloaded.")
+@click.option("--backbone", help="Count the examples that its tokenizer would have cut; one on the hub is downloaded.")
 @click.option("--check", "checked", is_flag=True, help="Tell all that is odd about the examples, and where it stands.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     stream: str | None, edition: str | None, data_dir: Path | None, backbone: str | None, checked: bool, as_json: bool
 ) -> None:
     """Show STREAM (a name or a YAML file; all that are shipped unless given) and its domains: sizes, licences, label
-    balance, what two classifiers that read no meaning reach on the test part, and what is odd about the pairs.
+    balance, what two classifiers that read no meaning reach on the test part, and what is odd about the examples.
 
     The edition's backbone, unless --backbone gives another, has to be there and to have max_length positions or more.
     One on the hub is looked up in the hub's cache on this machine, not downloaded. Weights are for a run to check.
@@ -78,7 +78,7 @@ def _print(content: Mapping[str, Any], looked_up: bool) -> None:
     out.print(
         Text(
             f"Edition {content['edition']} (of {', '.join(content['editions'])}): {content['source']} data, at most "
-            f"{content['max_length']} tokens a pair, from {content['backbone']}{seen}. "
+            f"{content['max_length']} tokens an example, from {content['backbone']}{seen}. "
             f"{content['scenario'].capitalize()}. Classes: {listed(content['label_space'])}."
         )
     )

@@ -35,7 +35,7 @@ def command(
     """Pack the records of a run, one a seed, into leaderboard/submissions/NAME.
 
     RUN is the folder of a run, its record.json, or the folder of its seeds. Every figure is computed again on the way;
-    clbench verify then checks the pairs, the recipe and the size as well.
+    clbench verify then checks the examples, the recipe and the size as well.
     """
     from clbench.board import submit
     from clbench.board.rerun import weights_are_known
@@ -57,7 +57,7 @@ def command(
     show.print(f"Check it with: {command}", style="dim", highlight=False, markup=False, soft_wrap=True)
     told = "Then clbench leaderboard build, and a pull request with this folder and what that writes."
     if own:
-        told = f"Real pairs are read with --data-dir. Then clbench leaderboard build --submissions {folder}."
+        told = f"Real examples are read with --data-dir. Then clbench leaderboard build --submissions {folder}."
     show.print(told, style="dim", soft_wrap=True)
     configuration = read_record(files[0], check=False).configuration
     if not weights_are_known(configuration):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--rerun", is_flag=True, help="Run one seed of each again, which its digest and --fresh choose.")
 @click.option("--every-seed", is_flag=True, help="With --rerun: all of them.")
 @click.option("--fresh", metavar="TEXT",
-              help="Judge the model, made again, on test pairs drawn by TEXT and the submission's digest.")  # fmt: skip
+              help="Judge the model, made again, on test examples drawn by TEXT and the files' digest.")  # fmt: skip
 @click.option("--other-seeds", type=click.IntRange(0, 100), metavar="N",
               help="With --fresh: N runs with other seeds as well [default: 1 if division is open].")  # fmt: skip
 @click.option("--model", help="With --rerun: where recipe or weights are, if the record does not say.")
@@ -49,11 +49,11 @@ def command(
     only_submissions: bool,
     as_json: bool,
 ) -> None:
-    """Check submissions: form, figures, test pairs, recipe, strategy, size. Exit code 1 if anything is wrong.
+    """Check submissions: form, figures, test examples, recipe, strategy, size. Exit code 1 if anything is wrong.
 
     PATH is a submission's folder, a folder of submissions, or a run before it is submitted. Every figure is computed
     again from the predictions and the reference labels, which are generated or fetched anew. --rerun carries a whole
-    run out again; --fresh does so, too, and judges its model on pairs that nobody could have known.
+    run out again; --fresh does so, too, and judges its model on examples that nobody could have known.
     """
     from clbench.api.verify import check_together, verify
     from clbench.runtime.console import progress

@@ -64,7 +64,7 @@ def read_models(paths: Sequence[Path | Record], check: bool = True) -> list[Mode
 
     Raises:
         UserError: nothing is there, or it is damaged or forged; fewer than two models, and no model in two orders; or
-            two that were not tested on the same pairs after the same experiences. The sentence says which, and why.
+            two that were not tested on the same examples after the same experiences. The sentence says which, and why.
     """
     # dict, not set: what is named twice is read once, in the order given.
     files: dict[Path, None] = {}
@@ -141,7 +141,7 @@ def _submitted(folder: Path, check: bool) -> _Found:
 
 
 def _may_be_compared(first: _Found, other: _Found) -> None:
-    """Raise unless both were tested on the same pairs after the same experiences."""
+    """Raise unless both were tested on the same examples after the same experiences."""
     one, two = first.records[0], other.records[0]
 
     def refuse(what: str) -> UserError:
@@ -157,7 +157,7 @@ def _may_be_compared(first: _Found, other: _Found) -> None:
         if here.splits["test"].digest != there.splits["test"].digest or here.gold != there.gold:
             editions = {one.configuration.edition, two.configuration.edition}
             why = f" (editions {' and '.join(sorted(editions))})" if len(editions) > 1 else ""
-            raise refuse(f"the two were tested on different pairs of {there.name}{why}")
+            raise refuse(f"the two were tested on different examples of {there.name}{why}")
     mine, theirs = _experiences(one), _experiences(two)
     if mine != theirs:
         told = [", ".join(name for name, _ in lived) for lived in (theirs, mine)]

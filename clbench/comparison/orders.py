@@ -105,10 +105,10 @@ def in_common(models: Sequence[tuple[str, Sequence[InOrder]]]) -> list[tuple[tup
 
 
 def mean_shares(orders: Sequence[InOrder]) -> list[np.ndarray]:
-    """What each test pair gives to each seed's lifetime accuracy, in the mean over the orders.
+    """What each test example gives to each seed's lifetime accuracy, in the mean over the orders.
 
     Lifetime accuracy over orders is (1/K) sum_o sum_d mean_i g_odi, see :func:`clbench.metrics.lifetime_shares`, so the
-    shares of a pair are averaged over the orders, and orders are no sample but those that are there.
+    shares of an example are averaged over the orders, and orders are no sample but those that are there.
 
     Args:
         orders: of one model, each with the same S seeds.

@@ -261,7 +261,7 @@ def _lines(comparison: Comparison) -> list[_Line]:
         ("parameters", parameters, [with_unit(value).strip() for value in parameters], False),
         ("without embeddings", without, [with_unit(value).strip() for value in without], False),
         (
-            f"FLOPs a pair of {lengths[0]} tokens" if len(lengths) == 1 else "FLOPs a pair",
+            f"FLOPs an example of {lengths[0]} tokens" if len(lengths) == 1 else "FLOPs an example",
             [cost.flops_per_pair for cost in costs] if len(lengths) == 1 else [None] * len(costs),
             [
                 with_unit(cost.flops_per_pair).strip() + (f" ({cost.flops_length} tokens)" * (len(lengths) > 1))
@@ -271,7 +271,7 @@ def _lines(comparison: Comparison) -> list[_Line]:
         ),
         ("MB on disk", [cost.disk_bytes for cost in costs], [f"{cost.disk_bytes / 1e6:,.1f}" for cost in costs], False),
         ("latency in ms", latency, ["not measured" if v is None else f"{v:,.1f}" for v in latency], False),
-        ("pairs a second", throughput, ["not measured" if v is None else f"{v:,.0f}" for v in throughput], True),
+        ("examples a second", throughput, ["not measured" if v is None else f"{v:,.0f}" for v in throughput], True),
     ]
     lines += [_Line(title, tuple(texts), _best(values, higher)) for title, values, texts, higher in rows]
     return lines
@@ -300,7 +300,7 @@ def _word(pair: Tested) -> str:
     if not pair.too_few:
         return pair.word
     count = pair.difference.pairs
-    return f"{pair.word}: too few pairs, they differ on {count}"
+    return f"{pair.word}: too few examples, they differ on {count}"
 
 
 def _versus(comparison: Comparison, pair: Tested) -> str:
@@ -313,23 +313,23 @@ def _figures_note(comparison: Comparison) -> str:
     if comparison.over_orders:
         told = f"Means over {len(comparison.models[0].orders)} orders and over seeds, 95% intervals over the orders."
     if len(machines) > 1:
-        told += " Latency and pairs a second were measured on different machines."
+        told += " Latency and examples a second were measured on different machines."
     return told.strip() or "One seed each."
 
 
 def _pairs_note(comparison: Comparison) -> str:
     single = [model for model in comparison.models if len(model.seeds) == 1]
-    over = "the test pairs" if len(single) == len(comparison.models) else "test pairs and seeds"
+    over = "the test examples" if len(single) == len(comparison.models) else "test examples and seeds"
     told = (
         f"Differences in {_measure(comparison)} in points, first minus second: paired bootstrap over {over}, "
         f"{comparison.resamples:,} resamples; p after Holm's correction over {len(comparison.pairs)} "
-        f"comparison{'s' * (len(comparison.pairs) > 1)}, intervals without it. McNemar on the last predictions, pairs "
-        f"that one model alone has right, {_seeds_told(comparison)}, mid-p. "
+        f"comparison{'s' * (len(comparison.pairs) > 1)}, intervals without it. McNemar on the last predictions, "
+        f"examples that one model alone has right, {_seeds_told(comparison)}, mid-p. "
     )
     if single:
         told += "A model with one seed is that one trained model: nothing is said of its recipe. "
     if any(pair.too_few for pair in comparison.pairs):
-        told += "Too few pairs: with fewer than 6 on which two models differ, no test of them has a p below 5%. "
+        told += "Too few examples: with fewer than 6 on which two models differ, no test of them has a p below 5%. "
     if comparison.over_orders:
         first = ", ".join(comparison.models[0].records[0].order)
         told += (

@@ -69,7 +69,7 @@ class Tested:
 
     @property
     def too_few(self) -> bool:
-        """Whether nothing is decided because the two models differ on too few pairs for anything to be."""
+        """Whether nothing is decided because the two models differ on too few examples for anything to be."""
         return self.word == "not decided" and self.difference.too_few
 
 
@@ -158,9 +158,9 @@ def compare(
 ) -> Comparison:
     """Test every two models on the same predictions.
 
-    Lifetime accuracy by :func:`clbench.metrics.lifetime_bootstrap`, which takes test pairs for a sample and, where a
+    Lifetime accuracy by :func:`clbench.metrics.lifetime_bootstrap`, which takes test examples for a sample and, where a
     model has several, seeds as well. The last predictions by McNemar's test, pooled over the seen domains, a seed at a
-    time: answers of several seeds to one pair are not independent and must not be added up; what is corrected and
+    time: answers of several seeds to one example are not independent and must not be added up; what is corrected and
     shown is the result of the lowest seed which both have. Holm's correction is over all pairs of models, by test.
 
     Of models that have several orders of the stream, the figures are means over orders, and what is tested is lifetime
@@ -168,9 +168,9 @@ def compare(
     McNemar's test is of the first order.
 
     Args:
-        models: one with several orders, or two or more, tested on the same pairs, see
+        models: one with several orders, or two or more, tested on the same examples, see
             :func:`clbench.comparison.read_models`.
-        balanced: lifetime *balanced* accuracy instead; pairs are then resampled within each class of each domain, of
+        balanced: lifetime *balanced* accuracy instead; examples are then resampled within each class of each domain, of
             whose mean it is the mean.
         resamples: of the bootstrap; by default 10,000, or 1,000 times the number of comparisons where that is more.
         on_done: called with the share of the work that is done.
@@ -200,7 +200,7 @@ def compare(
 
 
 def _shares(model: Model, balanced: bool) -> list[np.ndarray]:
-    """For each domain, or each class of each domain, (S, N): the pairs' shares of each seed's lifetime accuracy."""
+    """For each domain, or each class of each domain, (S, N): the examples' shares of each seed's lifetime accuracy."""
     domains = mean_shares(model.orders) if model.orders else pair_shares(model.records)
     if not balanced:
         return domains

@@ -29,7 +29,7 @@ def check_recipe(
     Args:
         recipe, backbone: as for :func:`clbench.compression.plan.plan`.
         label_space: the labels that a checkpoint's head should tell apart.
-        max_length: tokens a pair.
+        max_length: tokens an example.
         asked: who asks for so many, for the sentence.
 
     Returns:
@@ -80,11 +80,11 @@ def teachers_of(recipe: OpenRecipe, backbone: Backbone) -> tuple[Backbone, ...]:
 
 
 def head_warnings(steps: Sequence[dict[str, Any]], domain: str, name: str) -> Iterator[RunWarning]:
-    """A warning for each checkpoint, teachers included, whose head is far below chance on the validation pairs.
+    """A warning for each checkpoint, teachers included, whose head is far below chance on the validation examples.
 
     Args:
         steps: of :class:`clbench.compression.Compressed`.
-        domain: whose validation pairs they are.
+        domain: whose validation examples they are.
         name: of the recipe.
     """
     for step in steps:

@@ -32,15 +32,15 @@ _HELD = 4 << 30
 
 @dataclass(frozen=True)
 class Targets:
-    """What a teacher, without dropout, says of every training pair; computed once, read in every epoch.
+    """What a teacher, without dropout, says of every training example; computed once, read in every epoch.
 
     Attributes:
         logits: float32 (N, C).
         states: float16 (N, K, H), memory-mapped: the [CLS] hidden states of the K layers that are taught, each scaled
             to unit L2 norm.
-        tokens: float16 (T, D, H), memory-mapped: every token's hidden states at D depths, one pair after another; D is
-            0 where no token is taught.
-        starts: int64 (N,), where each pair's tokens begin.
+        tokens: float16 (T, D, H), memory-mapped: every token's hidden states at D depths, one example after another; D
+            is 0 where no token is taught.
+        starts: int64 (N,), where each example's tokens begin.
     """
 
     logits: np.ndarray
@@ -119,7 +119,7 @@ def targets(
         key: what determines the teacher.
         task: the training set.
         layers: the 1-based teacher layers that are taught.
-        batch_size: pairs that the teacher reads at once; by default 64 on a CPU, and 1,024 on a GPU.
+        batch_size: examples that the teacher reads at once; by default 64 on a CPU, and 1,024 on a GPU.
         depths: at which every token's states are kept, 0 for the embeddings.
         name: the task's, for those who listen.
     """
@@ -138,7 +138,7 @@ def targets(
         shape = (len(nothing), len(depths), width)
         tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.float16, shape) if depths else nothing
         teacher.eval()
-        # Pairs of like length together: they are computed without padding, and in few products.
+        # Examples of like length together: they are computed without padding, and in few products.
         order = lengths.argsort(kind="stable")
         with torch.inference_mode():
             for begin in range(0, count, size):
@@ -157,7 +157,7 @@ def targets(
                     at = starts[part][batch.places[0]] + batch.places[1]
                     tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
                 between_steps()
-                events.advance(name, min(begin + size, count), count, "pairs")
+                events.advance(name, min(begin + size, count), count, "examples")
         # Deleting a map writes it out.
         del logits, states, tokens
 

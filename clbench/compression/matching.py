@@ -24,7 +24,7 @@ from clbench.schema.training import Training
 if TYPE_CHECKING:
     from clbench.compression.task import Report
 
-# Pairs of which states are read at once, on a CPU and elsewhere.
+# Examples of which states are read at once, on a CPU and elsewhere.
 _BATCH, _BATCH_ON_A_GPU = 64, 1024
 # A gradient costs one pass forward and about two backward.
 _STEP = 3
@@ -61,9 +61,9 @@ class Spent:
     """What choosing has cost beside the training.
 
     Attributes:
-        examples: pairs that the student has read for it, each as often as it was read.
-        flops: floating-point operations of that: F of a pass forward over a pair of mean length, 3 F of a gradient; and
-            of what was computed of the states.
+        examples: examples that the student has read for it, each as often as it was read.
+        flops: floating-point operations of that: F of a pass forward over an example of mean length, 3 F of a gradient;
+            and of what was computed of the states.
         seconds: wall time.
     """
 
@@ -109,7 +109,7 @@ class Choice:
         return len(self.setting.task.train_rows)
 
     def sample(self, count: int) -> np.ndarray:
-        """int64, ascending: places of so many pairs of the training set, or of all. The same in every epoch, and a
+        """int64, ascending: places of so many examples of the training set, or of all. The same in every epoch, and a
         larger sample holds a smaller one."""
         order = np.random.default_rng([self.setting.seed, 0]).permutation(self.pairs)
         return np.sort(order[:count])
@@ -119,7 +119,7 @@ class Choice:
         task, model = self.setting.task, self.model
         size = _BATCH if task.store.device.kind == "cpu" else _BATCH_ON_A_GPU
         found = np.empty((len(places), self.student, model.config.hidden_size), np.float32)
-        # Pairs of like length together, as everywhere.
+        # Examples of like length together, as everywhere.
         order = task.store.lengths[task.train_rows[places]].argsort(kind="stable")
         was = model.training
         model.eval()
@@ -137,13 +137,13 @@ class Choice:
         return np.asarray(self.setting.taught.states[places], dtype=np.float32)
 
     def trial(self, layers: Sequence[int], places: np.ndarray, epochs: int) -> tuple[float, float]:
-        """Train the student anew with one map on some pairs, and put its weights back.
+        """Train the student anew with one map on some examples, and put its weights back.
 
         Returns:
-            Balanced accuracy and mean cross-entropy on the validation pairs.
+            Balanced accuracy and mean cross-entropy on the validation examples.
         """
         setting, task, taught = self.setting, self.setting.task, self.setting.taught
-        # fit scores its last epoch; that costs one pair here, and the score that counts is computed once, below.
+        # fit scores its last epoch; that costs one example here, and the score that counts is computed once, below.
         part = replace(
             task, train_rows=task.train_rows[places], train_labels=task.train_labels[places],
             validation_rows=task.validation_rows[:1], validation_labels=task.validation_labels[:1],

@@ -24,7 +24,7 @@ class Artifact:
     Attributes:
         kind, key: where it lies, see :func:`clbench.storage.cache.cached`.
         layers: of the model that works on it.
-        epochs: passes over the training pairs with gradients; 0 for a teacher's targets, which take one without.
+        epochs: passes over the training examples with gradients; 0 for a teacher's targets, which take one without.
         serves: of a teacher's targets, the key of the model that they are for; once it is there, it needs them no more.
     """
 
@@ -143,14 +143,14 @@ def plan(
 ) -> Plan:
     """Plan a recipe; nothing is loaded, trained or written.
 
-    Equal seeds draw equal heads, orders of pairs and dropout masks for every recipe, so that recipes are compared on
+    Equal seeds draw equal heads, orders of examples and dropout masks for every recipe, so that recipes are compared on
     common random numbers.
 
     Args:
         recipe: the steps.
         backbone: what everything starts from, the teachers too that have no encoder of their own.
-        task: digest of the pairs that it is made on, see :func:`clbench.compression.task.task_digest`; empty for a look
-            at the recipe alone.
+        task: digest of the examples that it is made on, see :func:`clbench.compression.task.task_digest`; empty for a
+            look at the recipe alone.
         seed: the run's.
         observed: what determines the state of a strategy that watches the last step that trains, as plain JSON values;
             None without one.

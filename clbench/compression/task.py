@@ -70,11 +70,12 @@ class Task:
         train_rows, train_labels: int64 (N,).
         validation_rows, validation_labels: int64 (M,); they choose the epoch.
         classes: C, the size of the label space.
-        digest: a digest of the pairs and of how they were tokenised.
+        digest: a digest of the examples and of how they were tokenised.
         label_space: the classes' names; empty where nobody asks for them.
         domain: its name, for messages.
-        pairs: its training and validation pairs, for a teacher with another tokenizer; None where there are no texts.
-        max_length: tokens a pair at most.
+        pairs: its training and validation examples, for a teacher with another tokenizer; None where there are no
+            texts.
+        max_length: tokens an example at most.
     """
 
     store: TokenStore
@@ -103,7 +104,7 @@ class Task:
 def task_of(
     data: DomainData, tokenizer: Tokenizer, label_space: Sequence[str], max_length: int, device: Device = CPU
 ) -> tuple[Task, np.ndarray]:
-    """A domain by itself as a task, and the rows of its test pairs in the task's store."""
+    """A domain by itself as a task, and the rows of its test examples in the task's store."""
     parts = [data.splits[split] for split in SPLITS]
     first, second = joined(parts)
     store = pack(tokenizer, first, second, max_length).on(device)
@@ -117,7 +118,7 @@ def task_of(
 
 
 def task_digest(train: Pairs, validation: Pairs, classes: int, max_length: int) -> str:
-    """What determines a task as a recipe sees it: pairs, label space, tokens' length."""
+    """What determines a task as a recipe sees it: examples, label space, tokens' length."""
     content = [[train.digest(), validation.digest()], classes, max_length]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -141,7 +142,7 @@ class Report:
     """What a step did.
 
     Attributes:
-        validation: balanced accuracy on the validation pairs, an epoch each.
+        validation: balanced accuracy on the validation examples, an epoch each.
         layers: those that were kept, 1-based; None where none were taken away.
         masks: weights that are to stay zero, by the parameter's name: 1 to keep, 0 to leave out.
         details: whatever else the record should say, plain JSON values.
@@ -219,15 +220,16 @@ def fit(
         task: what to train on.
         form: how long, how fast.
         loss: of the model on some places of the training set; a :class:`TrainedLoss` where it is more than that.
-        seed: draws the order of pairs and the dropout masks.
+        seed: draws the order of examples and the dropout masks.
         name: the task's, for those who listen.
         observer: watches every optimizer step; it changes nothing.
 
     Returns:
-        The balanced accuracy on the validation pairs after each epoch (after the last one only, with ``select: last``).
+        The balanced accuracy on the validation examples after each epoch (after the last one only, with ``select:
+        last``).
 
     Raises:
-        NotFinite: the loss, its gradient, or a logit on the validation pairs is nan or infinite.
+        NotFinite: the loss, its gradient, or a logit on the validation examples is nan or infinite.
     """
     torch.manual_seed(seed)
     device = task.store.device.torch
@@ -260,7 +262,7 @@ def fit(
                 observer.after_iteration(model)
             done, seen = done + 1, seen + len(places)
             between_steps()
-            events.advance(name, seen, form.epochs * len(rows), "pairs")
+            events.advance(name, seen, form.epochs * len(rows), "examples")
             told.step(done, len(places))
         clip.settle()
         last = epoch + 1 == form.epochs
@@ -280,7 +282,7 @@ def fit(
 
 
 def score(model: nn.Module, task: Task) -> float:
-    """Balanced accuracy on the validation pairs."""
+    """Balanced accuracy on the validation examples."""
     found = predict(model, torch.from_numpy(task.validation_rows)).argmax(-1).numpy()
     return balanced_accuracy(task.validation_labels, found)
 

@@ -1,4 +1,4 @@
-"""Replay with asymmetric cross-entropy: new pairs do not push the classes of before (arXiv:2104.05025)."""
+"""Replay with asymmetric cross-entropy: new examples do not push the classes of before (arXiv:2104.05025)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from clbench.continual.memory import Columns, drawn, joined, picked, rehearse, r
 
 
 class AsymmetricReplay(avalanche.SupervisedPlugin):
-    """CE(new pairs; classes of their batch) + CE(remembered pairs; all open classes), each the mean of its pairs.
+    """CE(new examples; classes of their batch) + CE(remembered examples; all open classes), each the mean of its
+    examples.
 
     Args:
-        size: pairs that are remembered, a reservoir.
+        size: examples that are remembered, a reservoir.
         batch: of them in every step.
 
     Attributes:
         memory: rows and labels, int64 (M,).
-        seen: pairs that the model has met, those of the experience that is trained included.
+        seen: examples that the model has met, those of the experience that is trained included.
     """
 
     def __init__(self, size: int, batch: int) -> None:
@@ -61,7 +62,7 @@ class AsymmetricReplay(avalanche.SupervisedPlugin):
 
 
 def asymmetric_loss(logits: Tensor, labels: Tensor, new: int) -> Tensor:
-    """The loss of ``new`` pairs and of remembered ones behind them.
+    """The loss of ``new`` examples and of remembered ones behind them.
 
     Args:
         logits: (B, C).

@@ -1,4 +1,4 @@
-"""Dark experience replay: a reservoir of pairs with the logits that the model had for them (arXiv:2004.07211)."""
+"""Dark experience replay: a reservoir of examples with the logits that the model had for them (arXiv:2004.07211)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from clbench.encoder.head import told_apart
 class DarkReplay(avalanche.SupervisedPlugin):
     """loss + alpha MSE(logits now, logits then) + beta CE(labels), each mean over a draw of its own from the memory.
 
-    MSE is the mean over pairs and over the classes that were told apart when a pair was remembered. Avalanche's DER
-    takes both terms over the same draw and has a class-balanced memory; its loss is else the same.
+    MSE is the mean over examples and over the classes that were told apart when an example was remembered. Avalanche's
+    DER takes both terms over the same draw and has a class-balanced memory; its loss is else the same.
 
     Args:
-        size: pairs that are remembered.
-        batch: pairs of each draw.
+        size: examples that are remembered.
+        batch: examples of each draw.
         alpha, beta: weights of the two terms; a term with weight 0 draws nothing.
 
     Attributes:
         memory: rows, labels, logits (M, C) and, where classes are closed, ``known`` (M, C); empty before the first.
-        seen: pairs that the model has met.
+        seen: examples that the model has met.
     """
 
     def __init__(self, size: int, batch: int, alpha: float, beta: float) -> None:
@@ -88,7 +88,7 @@ def distance(found: Tensor, then: Columns) -> Tensor:
 
 
 def remembered(model: Any, rows: Tensor, labels: Tensor) -> Columns:
-    """What is remembered of pairs: rows and labels, int64 (N,), and the model's logits, float32 (N, C) on the CPU."""
+    """What is remembered: rows and labels, int64 (N,), and the model's logits, float32 (N, C) on the CPU."""
     # A row at least, so that its classes are known; and a copy, since autograd refuses what inference has made.
     asked = rows if len(rows) else torch.zeros(1, dtype=torch.int64)
     logits = predict(model, asked)[: len(rows)].clone()

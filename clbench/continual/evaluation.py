@@ -18,7 +18,7 @@ from clbench.metrics.scores import balanced_accuracy
 
 
 class Answers(NamedTuple):
-    """What a model says of N test pairs.
+    """What a model says of N test examples.
 
     Attributes:
         classes: int (N,).
@@ -29,7 +29,7 @@ class Answers(NamedTuple):
     probabilities: np.ndarray
 
 
-# From a model to the class of every test pair by domain, with or without the probabilities.
+# From a model to the class of every test example by domain, with or without the probabilities.
 Evaluate = Callable[[nn.Module], Mapping[str, np.ndarray | Answers]]
 
 
@@ -41,11 +41,12 @@ class Point:
         experience: the number of the experience, 0 at inception.
         name: the domain it trained on; ``joint`` for the one experience of joint training.
         step: optimizer steps since inception.
-        examples: pairs that these steps trained on, pairs from a memory included.
+        examples: examples that these steps trained on, examples from a memory included.
         final: whether the experience is over; if so, the model is the one that goes on living.
         met: the domains trained on so far, the current one included.
-        predictions: for every domain of the stream, the class of each test pair, uint8 or uint16 arrays.
-        validation: balanced accuracy on the validation pairs of what the experience trained on; empty before its end.
+        predictions: for every domain of the stream, the class of each test example, uint8 or uint16 arrays.
+        validation: balanced accuracy on the validation examples of what the experience trained on; empty before its
+            end.
         probabilities: what the model gave to the classes, by domain float16 (N, W), see
             :func:`clbench.record.probabilities.kept`; empty before its end, and where the evaluation gives none.
         held_bytes: what the strategy holds between this experience and the next; 0 before its end.
@@ -105,7 +106,7 @@ def look(model: nn.Module, evaluate: Evaluate) -> tuple[dict[str, np.ndarray], d
     """What ``evaluate`` finds, with the model and all randomness left as they were.
 
     Returns:
-        By domain the class of each test pair, uint8 (N,), or uint16 where one is above 255; and the probabilities,
+        By domain the class of each test example, uint8 (N,), or uint16 where one is above 255; and the probabilities,
         where ``evaluate`` gives them.
     """
     with untouched(model):
@@ -120,7 +121,7 @@ def _smallest(classes: np.ndarray) -> np.ndarray:
 
 
 def validate(model: nn.Module, experience: Experience, batch_size: int) -> float:
-    """Balanced accuracy on an experience's validation pairs, in evaluation mode.
+    """Balanced accuracy on an experience's validation examples, in evaluation mode.
 
     Raises:
         NotFinite: a logit is nan or infinite.

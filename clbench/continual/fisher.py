@@ -1,4 +1,4 @@
-"""Importances from the gradients of single pairs, at the cost of about a batch's: the diagonal of the Fisher
+"""Importances from the gradients of single examples, at the cost of about a batch's: the diagonal of the Fisher
 information, and how sensitive a model's logits are."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.reference import ReferenceModel
 from clbench.encoder.tokens import on_host
 
-# Pairs that go through the model at once, on a CPU and elsewhere.
+# Examples that go through the model at once, on a CPU and elsewhere.
 _BATCH, _BATCH_ON_A_GPU = 32, 128
 # A CPU multiplies small matrices best in batches; larger ones one after the other, so that none leaves its cache.
 _SMALL = 2**15
@@ -29,10 +29,10 @@ Sums = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Measure:
-    """What is summed up over the pairs.
+    """What is summed up over the examples.
 
     Attributes:
-        loss: from logits (B, C) and labels (B,) to the sum over pairs of what the gradient is taken of.
+        loss: from logits (B, C) and labels (B,) to the sum over examples of what the gradient is taken of.
         squared: the gradients' squares, or else their magnitudes.
     """
 
@@ -45,7 +45,7 @@ class Measure:
         return gradients.square() if self.squared else gradients.abs()
 
     def add(self, sums: Tensor, gradient: Tensor) -> None:
-        """Add that of one pair."""
+        """Add that of one example."""
         gradient = full_precision(gradient)
         if self.squared:
             sums.addcmul_(gradient, gradient)
@@ -53,8 +53,8 @@ class Measure:
             sums.add_(gradient.abs())
 
 
-# (module, its inputs, gradient of its output, pairs B, sums, measure): adds to the sums, by the parameter's name in the
-# module, the measure of its gradient for each pair.
+# (module, its inputs, gradient of its output, examples B, sums, measure): adds to the sums, by the parameter's name in
+# the module, the measure of its gradient for each example.
 Rule = Callable[[Any, tuple[Any, ...], Tensor, int, Sums, Measure], None]
 
 
@@ -70,9 +70,9 @@ def _squared_norm(logits: Tensor, labels: Tensor) -> Tensor:
 def fisher_diagonal(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """F_i = 1/N sum_n (d log p(y_n | x_n) / d w_i)^2, the empirical Fisher information's diagonal.
 
-    It is the mean of *single pairs'* squared gradients (Kirkpatrick et al. 2017, arXiv:1612.00796, section 2; at the
-    data's labels), so neither the order of the pairs nor a batch size has a part in it. The squared gradient of a
-    batch's mean loss is another quantity: the pairs' gradients cancel in the mean before they are squared.
+    It is the mean of *single examples'* squared gradients (Kirkpatrick et al. 2017, arXiv:1612.00796, section 2; at the
+    data's labels), so neither the order of the examples nor a batch size has a part in it. The squared gradient of a
+    batch's mean loss is another quantity: the examples' gradients cancel in the mean before they are squared.
     See :func:`_of_single_pairs` for how, and for the arguments.
     """
     return _of_single_pairs(model, rows, labels, Measure(_log_likelihood, squared=True))
@@ -82,22 +82,23 @@ def output_sensitivity(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[s
     """Omega_i = 1/N sum_n |d ||z(x_n)||^2 / d w_i|, how sensitive the logits z are to each weight.
 
     The importance of Memory Aware Synapses (Aljundi et al. 2018, arXiv:1711.09601, equations 2 and 4): the mean of
-    single pairs' gradients' magnitudes; z are the logits of the classes that are open for a pair. The labels say
+    single examples' gradients' magnitudes; z are the logits of the classes that are open for an example. The labels say
     nothing and are not read. See :func:`_of_single_pairs`.
     """
     return _of_single_pairs(model, rows, labels, Measure(_squared_norm, squared=False))
 
 
 def _of_single_pairs(model: nn.Module, rows: Tensor, labels: Tensor, measure: Measure) -> dict[str, Tensor]:
-    """The mean over pairs of a measure of single pairs' gradients.
+    """The mean over examples of a measure of single examples' gradients.
 
-    Pairs of equal length go through the model together. Backpropagation gives the gradient of every module's output,
-    pair by pair, and with the module's input that is the gradient of its weights for each pair: of a linear layer
-    sum_t delta_t x_t' over the pair's tokens t, one batched product. A model with parameters that are not understood
-    this way (see :data:`RULES`; or shared by two modules, or in a module that is called twice) is asked pair by pair.
+    Examples of equal length go through the model together. Backpropagation gives the gradient of every module's output,
+    pair by pair, and with the module's input that is the gradient of its weights for each example: of a linear layer
+    sum_t delta_t x_t' over the example's tokens t, one batched product. A model with parameters that are not understood
+    this way (see :data:`RULES`; or shared by two modules, or in a module that is called twice) is asked example by
+    example.
 
     Args:
-        model: ``forward(rows (B,)) -> logits (B, C)``; where it has a ``store``, pairs of one length lie one after
+        model: ``forward(rows (B,)) -> logits (B, C)``; where it has a ``store``, examples of one length lie one after
             another in its activations. It is asked in evaluation mode; mode, gradients and weights are left as they
             were.
         rows: int64 (N,), N >= 1.
@@ -125,7 +126,7 @@ def _of_single_pairs(model: nn.Module, rows: Tensor, labels: Tensor, measure: Me
 
 
 def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor, measure: Measure) -> bool:
-    """Whether two pairs of one length give the same together as each by itself.
+    """Whether two examples of one length give the same together as each by itself.
 
     A module of transformers may read something else than tokens, as the relative positions of MPNet's are; the rules
     would take these for tokens.
@@ -146,7 +147,7 @@ def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor, measure:
 
 
 def _equal_lengths(model: nn.Module, rows: Tensor) -> Iterator[Tensor]:
-    """Places in 0..N-1, some at a time, whose pairs have the same number of tokens."""
+    """Places in 0..N-1, some at a time, whose examples have the same number of tokens."""
     store = getattr(model, "store", None)
     lengths = np.zeros(len(rows), dtype=np.int64) if store is None else store.lengths[on_host(rows)]
     order = np.argsort(lengths, kind="stable")
@@ -174,11 +175,11 @@ def _owners(model: nn.Module, sums: Sums) -> dict[nn.Module, Sums] | None:
 
 
 def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, labels: Tensor, measure: Measure) -> bool:
-    """Add the measure of some pairs of one length.
+    """Add the measure of some examples of one length.
 
     Returns:
-        False, and nothing is added, where a module is called twice (the two parts of a pair's gradient would have to be
-        added before they are squared) or not at all (its parameters are then used in another way).
+        False, and nothing is added, where a module is called twice (the two parts of an example's gradient would have
+        to be added before they are squared) or not at all (its parameters are then used in another way).
     """
     called: list[nn.Module] = []
 
@@ -206,7 +207,7 @@ def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, lab
 
 
 def _pair_by_pair(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor, measure: Measure) -> None:
-    """The same for any model, at the cost of a backward pass a pair."""
+    """The same for any model, at the cost of a backward pass an example."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     ask = model.replayed if isinstance(model, Classifier) else model
     kept = {name: p.grad for name, p in trained.items()}
@@ -242,7 +243,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 def _linear(
     module: nn.Linear, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
 ) -> None:
-    """y_t = W x_t + b: for each pair sum_t delta_t x_t' and sum_t delta_t, multiplied in delta's precision."""
+    """y_t = W x_t + b: for each example sum_t delta_t x_t' and sum_t delta_t, multiplied in delta's precision."""
     x = inputs[0].detach().reshape(pairs, -1, module.in_features).to(delta.dtype)
     d = delta.reshape(pairs, -1, module.out_features)
     if "bias" in sums:
@@ -261,7 +262,7 @@ def _linear(
 def _layer_norm(
     module: nn.LayerNorm, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
 ) -> None:
-    """y_t = gamma xhat_t + beta: for each pair sum_t delta_t xhat_t and sum_t delta_t."""
+    """y_t = gamma xhat_t + beta: for each example sum_t delta_t xhat_t and sum_t delta_t."""
     shape = module.normalized_shape
     xhat = F.layer_norm(full_precision(inputs[0].detach()), shape, None, None, module.eps).reshape(pairs, -1, *shape)
     d = full_precision(delta.reshape(pairs, -1, *shape))
@@ -273,7 +274,7 @@ def _layer_norm(
 def _embedding(
     module: nn.Embedding, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
 ) -> None:
-    """y_t = E[id_t]: for each pair and id the sum of delta_t over the tokens with this id."""
+    """y_t = E[id_t]: for each example and id the sum of delta_t over the tokens with this id."""
     ids = inputs[0].reshape(pairs, -1)
     owners = torch.arange(pairs, device=ids.device)[:, None].expand_as(ids)
     _add_to_table(module, ids.flatten(), owners.flatten(), delta.reshape(-1, module.embedding_dim), sums, measure)
@@ -282,7 +283,7 @@ def _embedding(
 def _embedding_bag(
     module: nn.EmbeddingBag, inputs: tuple[Any, ...], delta: Tensor, pairs: int, sums: Sums, measure: Measure
 ) -> None:
-    """y = sum or mean of E[id] over a pair's ids: delta, shared out to them."""
+    """y = sum or mean of E[id] over an example's ids: delta, shared out to them."""
     ids, offsets = inputs[0], inputs[1] if len(inputs) > 1 else None
     if offsets is None:
         counts = torch.full((pairs,), ids.shape[1], device=ids.device)
@@ -296,7 +297,7 @@ def _embedding_bag(
 def _add_to_table(
     module: nn.Embedding | nn.EmbeddingBag, ids: Tensor, owners: Tensor, delta: Tensor, sums: Sums, measure: Measure
 ) -> None:
-    """``delta`` (N, H), added up over the same pair's (owner's) same id, measured, and added to the id's row."""
+    """``delta`` (N, H), added up over the same example's (owner's) same id, measured, and added to the id's row."""
     if module.padding_idx is not None:  # its row is never trained
         kept = ids != module.padding_idx
         ids, owners, delta = ids[kept], owners[kept], delta[kept]

@@ -18,13 +18,14 @@ _CLASSES = 1 << 32
 
 
 class GreedyMemory(avalanche.SupervisedPlugin):
-    """Before an experience its pairs are sampled into the memory, which then is all that is trained on, from ``start``.
+    """Before an experience its examples are sampled into the memory, which then is all that is trained on, from
+    ``start``.
 
     Avalanche's plugin puts another model into the strategy, which no optimizer knows; this one gives the model its
     first weights back.
 
     Args:
-        size: pairs that are remembered, in equal shares of the classes of each domain.
+        size: examples that are remembered, in equal shares of the classes of each domain.
 
     Attributes:
         memory: rows, labels and the number of the domain, int64 (M,).

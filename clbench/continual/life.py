@@ -44,12 +44,12 @@ class Evaluation:
     """How a life is looked at.
 
     Attributes:
-        evaluate: from the model to the predicted classes of every domain's test pairs; called at inception, after every
-            experience and every ``every`` optimizer steps inside one. What it does to the model's modes and to random
-            generators is undone.
+        evaluate: from the model to the predicted classes of every domain's test examples; called at inception, after
+            every experience and every ``every`` optimizer steps inside one. What it does to the model's modes and to
+            random generators is undone.
         at_inception: what stands in for ``evaluate`` at inception, where others have asked the same before.
         every: optimizer steps between evaluations inside an experience; None for none.
-        gold: the reference labels of each domain's test pairs, int64, so that listeners hear how good the model is;
+        gold: the reference labels of each domain's test examples, int64, so that listeners hear how good the model is;
             None where nobody asks.
     """
 
@@ -156,7 +156,7 @@ def live(
 
 
 def _with_held(point: Point, state: State, bounds: Bounded) -> Point:
-    """The point with what the strategy holds; pairs are counted where there is a budget of memory."""
+    """The point with what the strategy holds; examples are counted where there is a budget of memory."""
     held, pairs = held_bytes(state), remembered_pairs(state)
     bounds.check_held(held, pairs)
     return replace(point, held_bytes=held, remembered_pairs=None if bounds.memory is None else pairs)

@@ -1,4 +1,4 @@
-"""What a strategy remembers of pairs: which are drawn, and how a batch is joined with some of them."""
+"""What a strategy remembers of examples: which are drawn, and how a batch is joined with some of them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import Tensor
 
 from clbench.encoder.tokens import with_rows
 
-# The columns of a memory, a tensor with an entry for each remembered pair.
+# The columns of a memory, a tensor with an entry for each remembered example.
 Columns = dict[str, Tensor]
 
 
 def reservoir(seen: int, held: int, fresh: int, size: int) -> tuple[Tensor, Tensor]:
-    """Which pairs a reservoir holds once ``fresh`` more have come: every pair ever met with the same chance.
+    """Which examples a reservoir holds once ``fresh`` more have come: every example ever met with the same chance.
 
-    It is what Vitter's algorithm R (1985) leaves, drawn at once: of a uniform sample of ``size`` of all pairs the new
-    ones are hypergeometrically many, and which they are, and which of the old ones stay, is uniform.
+    It is what Vitter's algorithm R (1985) leaves, drawn at once: of a uniform sample of ``size`` of all examples the
+    new ones are hypergeometrically many, and which they are, and which of the old ones stay, is uniform.
 
     Args:
-        seen: pairs that came before; ``held`` of them, min(seen, size), are remembered.
+        seen: examples that came before; ``held`` of them, min(seen, size), are remembered.
         held: see there.
-        fresh: pairs that come now.
+        fresh: examples that come now.
         size: of the memory.
 
     Returns:
-        Places in the memory and among the new pairs, int64, ascending.
+        Places in the memory and among the new examples, int64, ascending.
     """
     if seen + fresh <= size:
         return torch.arange(held), torch.arange(fresh)
@@ -55,14 +55,14 @@ def equal_shares(sizes: Sequence[int], total: int) -> list[int]:
 
 
 def balanced(groups: Tensor, size: int) -> Tensor:
-    """Places of ``size`` pairs, int64 ascending, in equal shares of the groups, int64 (N,); which ones is random."""
+    """Places of ``size`` examples, int64 ascending, in equal shares of the groups, int64 (N,); which ones is random."""
     places = [(groups == group).nonzero().flatten() for group in groups.unique()]
     shares = equal_shares([len(one) for one in places], size)
     return torch.cat([one[_chosen(len(one), share)] for one, share in zip(places, shares, strict=True)]).sort().values
 
 
 def drawn(memory: Mapping[str, Tensor], count: int) -> Tensor:
-    """Places of ``count`` different remembered pairs, or of all where there are no more: int64."""
+    """Places of ``count`` different remembered examples, or of all where there are no more: int64."""
     return torch.randperm(len(memory["rows"]))[:count]
 
 
@@ -77,7 +77,7 @@ def joined(*parts: Mapping[str, Tensor]) -> Columns:
 
 
 def rehearse(strategy: Any, parts: Sequence[Mapping[str, Tensor]]) -> None:
-    """Put remembered pairs behind the new ones of Avalanche's ``strategy``'s batch, so that one pass reads them all."""
+    """Put remembered examples behind the new ones of Avalanche's ``strategy``'s batch: one pass reads them all."""
     rows, labels = strategy.mbatch[0], strategy.mbatch[1]
     labels = torch.cat([labels, *(part["labels"].to(labels.device) for part in parts)])
     strategy.mbatch = [with_rows(rows, [part["rows"] for part in parts]), labels, torch.zeros_like(labels)]

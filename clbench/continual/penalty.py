@@ -44,7 +44,7 @@ class Anchor(avalanche.SupervisedPlugin):
     Omega = decay Omega_before + importance of the experience that is over.
 
     Args:
-        importance: of an experience's pairs, for the weights that it has left.
+        importance: of an experience's examples, for the weights that it has left.
         strength: lambda.
         decay: what is left of earlier experiences' importance.
 

@@ -26,7 +26,7 @@ class EpisodicMemory(avalanche.SupervisedPlugin):
     Avalanche's plugin needs a solver that it does not bring along, and takes every gradient to the host.
 
     Args:
-        size: pairs of a domain that are remembered.
+        size: examples of a domain that are remembered.
         sample: of them, those that a step takes the gradient of; None for all.
         margin: see :func:`multipliers`.
 

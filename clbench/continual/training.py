@@ -28,7 +28,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
 
     Args:
         form: how to train.
-        judged: the experiences on whose validation pairs an epoch is judged (the mean of their balanced accuracies).
+        judged: the experiences on whose validation examples an epoch is judged (the mean of their balanced accuracies).
         on_step: called after every optimizer step with the steps done, the steps in all and the step's examples.
         told: makes what tells of loss and learning rate; None for nobody.
     """
@@ -96,7 +96,7 @@ class TrainingPlugin(avalanche.SupervisedPlugin):
             self.validation = self.judge(strategy.model)
 
     def judge(self, model: nn.Module) -> dict[str, float]:
-        """Balanced accuracy on the validation pairs of each experience that is judged, by its name."""
+        """Balanced accuracy on the validation examples of each experience that is judged, by its name."""
         with self.shown():
             return {e.name: validate(model, e, batch_size=max(64, self.form.batch_size)) for e in self.judged}
 

@@ -1,1 +1,1 @@
-"""From a domain to pairs, and from pairs to packed tokens."""
+"""From a domain to examples, and from examples to packed tokens."""

@@ -28,7 +28,7 @@ class BaselineScore:
     """A baseline on a domain's test part.
 
     Attributes:
-        accuracy: share of pairs labelled right, 0 to 1.
+        accuracy: share of examples labelled right, 0 to 1.
         balanced_accuracy: mean recall over the classes that occur in the test part, 0 to 1.
     """
 
@@ -37,7 +37,7 @@ class BaselineScore:
 
 
 def majority(data: DomainData, classes: int) -> BaselineScore:
-    """The commonest class of the fitting part (the lower number where two are equal), named for every pair.
+    """The commonest class of the fitting part (the lower number where two are equal), named for every example.
 
     Args:
         data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
@@ -49,7 +49,7 @@ def majority(data: DomainData, classes: int) -> BaselineScore:
 
 
 def word_overlap(data: DomainData, classes: int) -> BaselineScore:
-    """Logistic regression, its classes weighted alike, on one feature of pairs: :func:`overlap`.
+    """Logistic regression, its classes weighted alike, on one feature of sentence pairs: :func:`overlap`.
 
     Args:
         data: the domain; fitted on ``train``, or on ``validation`` where the domain is evaluation-only.
@@ -123,7 +123,7 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
 
 
 def _placed_words(pairs: Pairs) -> list[list[str]]:
-    """Every pair's distinct words in lower case, each with where it occurs: 1, 2 or 12."""
+    """Every example's distinct words in lower case, each with where it occurs: 1, 2 or 12."""
     found = []
     for first, *second in pairs.texts():
         one, two = (set(_WORD.findall(text.lower())) for text in (first, *(second or [""])))
@@ -138,7 +138,7 @@ def _seconds(pairs: Pairs) -> tuple[str, ...]:
 
 
 def _linear(data: DomainData, classes: int, words: CountVectorizer, read: Callable[[Pairs], Any]) -> BaselineScore:
-    """Logistic regression on the counts of ``words`` in what ``read`` makes of the pairs."""
+    """Logistic regression on the counts of ``words`` in what ``read`` makes of the examples."""
     fit, test = cap(_fitted_on(data), _MOST, f"{data.name}/baselines"), data.splits["test"]
     if len(np.unique(fit.labels)) < 2:
         return majority(data, classes)

@@ -1,4 +1,4 @@
-"""Files of pairs, a split each: JSON lines, Parquet, CSV or TSV."""
+"""Files of examples, a split each: JSON lines, Parquet, CSV or TSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published rows to labelled pairs: the label map, and what is wrong with a row told in one sentence."""
+"""Published rows to labelled examples: the label map, and what is wrong with a row told in one sentence."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Labelled:
 
 
 def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[Pairs, int]:
-    """Labelled pairs in the rows' order, and how many rows were dropped; see :func:`labelled`."""
+    """Labelled examples in the rows' order, and how many rows were dropped; see :func:`labelled`."""
     found = labelled(rows, reading, label_space)
     return found.pairs, found.dropped
 
 
 def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labelled:
-    """Rows as labelled pairs.
+    """Rows as labelled examples.
 
     A label of -1, ``-``, NaN or nothing at all says that nobody labelled the row, which is dropped unless the map names
     that label; so is one whose score is ``-``, NaN or nothing.
@@ -189,8 +189,8 @@ def _remedy(rows: Rows, column: str, key: str, known: dict[str, str | None]) -> 
         return "its fields are in quotes: give 'quoting: minimal' under 'folder' in the domain's file."
     if key.lower() in _UNLABELLED:
         return (
-            f"known are {', '.join(sorted(known))}; if it means that a pair has no label, map it to null to drop "
-            f"such pairs (\"{key}\": null under 'labels')."
+            f"known are {', '.join(sorted(known))}; if it means that an example has no label, map it to null to drop "
+            f"such examples (\"{key}\": null under 'labels')."
         )
     return nearest(key, known)
 

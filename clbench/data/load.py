@@ -1,4 +1,4 @@
-"""A stream's edition as pairs, from wherever its domains say, see :mod:`clbench.schema.source`."""
+"""A stream's edition as examples, from wherever its domains say, see :mod:`clbench.schema.source`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load(
 ) -> list[DomainData]:
     """Every domain of a stream's edition, in the stream's order, those for evaluation only (without ``train``) last.
 
-    The same edition of the same sources gives the same pairs for every run and seed.
+    The same edition of the same sources gives the same examples for every run and seed.
 
     Args:
         stream: the stream.
@@ -55,7 +55,7 @@ def load(
         shift: generated editions only: 0 (all domains speak like the first) to 1 (as their real counterparts differ).
 
     Raises:
-        UserError: an unknown edition, pairs that cannot be had, or pairs that break the domain's form.
+        UserError: an unknown edition, examples that cannot be had, or examples that break the domain's form.
     """
     form = stream.edition(edition)
     check_asked(stream, edition, data_dir=data_dir, shift=shift)
@@ -77,24 +77,24 @@ def load(
 def draw_anew(
     stream: OpenStream, edition: str, seed: int, known: Sequence[DomainData], shift: float = 1.0
 ) -> dict[str, Pairs]:
-    """Test pairs of every domain that nobody can have seen: a generated edition's, drawn from another seed.
+    """Test examples of every domain that nobody can have seen: a generated edition's, drawn from another seed.
 
     Args:
         stream, edition, shift: as :func:`load` has them.
         seed: 0 to 2^63 - 1, of all domains; known to nobody before there is a model to be judged.
-        known: what :func:`load` gave; none of its pairs comes again.
+        known: what :func:`load` gave; none of its examples comes again.
 
     Returns:
         By domain, as many as the edition's test part has.
 
     Raises:
-        UserError: the edition is not generated, or a source draws no pairs anew.
+        UserError: the edition is not generated, or a source draws no examples anew.
     """
     form = stream.edition(edition)
     if not form.generated:
-        raise UserError(f"edition '{edition}' of {stream.form.name} is real data, of which no pairs can be drawn anew.")
+        raise UserError(f"edition '{edition}' of {stream.form.name} is real: no examples of it can be drawn anew.")
     found = {}
-    task = "draw test pairs"
+    task = "draw test examples"
     for number, (domain, data) in enumerate(zip(stream.domains, known, strict=True)):
         events.advance(task, number, len(known), "domains", domain.name)
         request = _request(stream, edition, domain, shift)
@@ -126,7 +126,7 @@ def _request(stream: OpenStream, edition: str, domain: Domain, shift: float, fol
 
 
 def _source(domain: Domain, generated: bool, data_dir: bool) -> Source:
-    """Where the domain's pairs come from in such an edition, with or without ``--data-dir``.
+    """Where the domain's examples come from in such an edition, with or without ``--data-dir``.
 
     Raises:
         UserError: from nowhere.
@@ -151,7 +151,7 @@ def _finish(form: Source, data: DomainData, request: Request) -> DomainData:
         if split in data.splits and (request.trained_on or split != "train"):
             splits[split] = cap(data.splits[split], request.sizes[split], f"{name}/{split}/cap")
             if not len(splits[split]):
-                raise UserError(f"domain '{name}' has no pair in its {split} part; every part needs some.")
+                raise UserError(f"domain '{name}' has no example in its {split} part; every part needs some.")
     source = {"kind": form.kind} | data.source | {"kind": form.kind}
     if not form.generated:
         source["test_pairs_met_before"] = _met_before(splits)
@@ -166,7 +166,7 @@ def first_labels(stream: OpenStream, edition: str, *, data_dir: bool) -> tuple[s
     Args:
         stream: the stream.
         edition: the edition's name.
-        data_dir: whether the pairs come from a folder of files.
+        data_dir: whether the examples come from a folder of files.
     """
     domain = stream.domains[0]
     space, start = stream.own_space(domain.name)
@@ -217,10 +217,10 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
                 raise UserError(f"{gave} a {type(text).__name__} in its {split} part where text should be.")
         wanted = request.sizes[split]
         if form.generated and len(pairs) != wanted:
-            raise UserError(f"{gave} {len(pairs):,} {split} pairs, where {wanted:,} are asked for.")
+            raise UserError(f"{gave} {len(pairs):,} {split} examples, where {wanted:,} are asked for.")
 
 
 def _met_before(splits: dict[str, Pairs]) -> int:
-    """Test pairs that stand in another part as well: kept, since they are published so, but counted."""
+    """Test examples that stand in another part as well: kept, since they are published so, but counted."""
     others = {texts for split in ("train", "validation") if split in splits for texts in splits[split].texts()}
     return sum(texts in others for texts in splits["test"].texts())

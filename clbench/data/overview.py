@@ -28,15 +28,15 @@ def overview(
 ) -> dict[str, Any]:
     """A stream's edition and its domains.
 
-    A domain's ``classes`` are those that its source can give; its ``splits`` give ``pairs``, ``labels`` (pairs a class)
-    and ``words`` (a pair, on the mean, cut at white space); its baselines are measured on ``test``, and null where
-    there is nothing to fit them on.
+    A domain's ``classes`` are those that its source can give; its ``splits`` give ``pairs``, ``labels`` (examples a
+    class) and ``words`` (an example, on the mean, cut at white space); its baselines are measured on ``test``, and null
+    where there is nothing to fit them on.
 
     Args:
         stream: the stream.
         edition: the edition's name.
-        loaded: its domains' pairs, in the stream's order.
-        more: warnings beside those that the pairs themselves give.
+        loaded: its domains' examples, in the stream's order.
+        more: warnings beside those that the examples themselves give.
         positions: of the edition's backbone; None where they have not been looked up.
     """
     form = stream.form

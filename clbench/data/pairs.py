@@ -39,7 +39,7 @@ class Pairs:
         first: N sentences (premise, question, post).
         second: N sentences (hypothesis, other question, other post); None for single sentences.
         labels: int64 array of shape (N,), 0-based class numbers.
-        places: where each pair stood in its file; None for generated pairs. No part of :meth:`digest`.
+        places: where each example stood in its file; None for generated examples. No part of :meth:`digest`.
     """
 
     first: tuple[str, ...]
@@ -55,7 +55,7 @@ class Pairs:
         labels: Iterable[int],
         places: Places | None = None,
     ) -> Pairs:
-        """Pairs from any three iterables of one length, single sentences from two."""
+        """Examples from any three iterables of one length, single sentences from two."""
         texts = tuple(first), None if second is None else tuple(second)
         pairs = cls(*texts, np.asarray(list(labels), dtype=np.int64), places)
         if any(len(side) != len(pairs.labels) for side in pairs.sides):
@@ -75,7 +75,7 @@ class Pairs:
         return zip(*self.sides, strict=True)
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Pairs:
-        """The pairs at ``rows``, in that order."""
+        """The examples at ``rows``, in that order."""
         places = self.places and replace(self.places, numbers=self.places.numbers[list(rows)])
         first, *second = (tuple(side[r] for r in rows) for side in self.sides)
         return Pairs.of(first, second[0] if second else None, self.labels[list(rows)], places)
@@ -92,7 +92,7 @@ class Pairs:
 
     @cached_property
     def _digest(self) -> str:
-        # No pair's digest begins so: its first text would be too long.
+        # No example's digest begins so: its first text would be too long.
         digest = hashlib.sha256(b"\xff\xff\xff\xff single" if self.second is None else b"")
         for texts, label in zip(self.texts(), self.labels.tolist(), strict=True):
             for text in texts:
@@ -114,7 +114,7 @@ def joined(parts: Iterable[Pairs]) -> tuple[list[str], list[str] | None]:
     if all(part.second is None for part in known):
         return first, None
     if any(part.second is None for part in known):
-        raise ValueError("pairs and single sentences should not be joined")
+        raise ValueError("examples and single sentences should not be joined")
     return first, [text for part in known for text in part.second or ()]
 
 
@@ -125,7 +125,7 @@ class DomainData:
     Attributes:
         name: the domain's name.
         splits: ``validation`` and ``test``, and ``train`` unless the domain is evaluation-only.
-        source: where the pairs came from, for the record (source kind, revision resolved, folder, generator seed).
+        source: where the examples came from, for the record (source kind, revision resolved, folder, generator seed).
         warnings: what was odd about the files that they were read from.
         task_type: the name of what its examples are, see :mod:`clbench.schema.task_type`.
         classes: the classes that it has, as places in the label space, ascending; empty for all of them.

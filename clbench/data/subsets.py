@@ -24,19 +24,19 @@ def ranking(name: str, length: int) -> list[int]:
 
 
 def cap(pairs: Pairs, most: int | None, name: str) -> Pairs:
-    """At most ``most`` pairs, drawn by ``name``, in their order. A smaller cap's pairs are among a larger one's."""
+    """At most ``most`` examples, drawn by ``name``, in their order; those of a smaller cap are among a larger one's."""
     if most is None or len(pairs) <= most:
         return pairs
     return pairs.select(sorted(ranking(name, len(pairs))[:most]))
 
 
 def carve(pairs: Pairs, shares: Sequence[float | None], name: str) -> list[Pairs]:
-    """Disjoint parts drawn by ``name``, each in the pairs' order.
+    """Disjoint parts drawn by ``name``, each in the examples' order.
 
     Args:
-        pairs: N pairs.
+        pairs: N examples.
         shares: one a part: 0 to 1 for that share of N, rounded; None for what the other parts leave.
-        name: draws which pairs go where.
+        name: draws which examples go where.
     """
     if list(shares) == [None]:
         return [pairs]

@@ -1,4 +1,4 @@
-"""What is odd about the pairs that a run would use, found before anything is trained on them."""
+"""What is odd about the examples that a run would use, found before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from clbench.schema.warning import RunWarning
 
 
 def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> tuple[RunWarning, ...]:
-    """Warnings about a stream's pairs, domain by domain: what their reading told, test pairs that were met in training,
-    parts of one class, empty texts, texts with two labels.
+    """Warnings about a stream's examples, domain by domain: what their reading told, test examples that were met in
+    training, parts of one class, empty texts, texts with two labels.
 
     Args:
         loaded: the domains in the stream's order.

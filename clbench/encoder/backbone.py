@@ -186,10 +186,10 @@ class Backbone:
         return model.eval().requires_grad_(False)
 
     def check_length(self, max_length: int, asked: str) -> None:
-        """Check that there is a position for each token of the longest pair.
+        """Check that there is a position for each token of the longest example.
 
         Args:
-            max_length: tokens a pair, special ones included.
+            max_length: tokens an example, special ones included.
             asked: who asks for them, for the sentence.
 
         Raises:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-# Batches that trade pairs with one another: enough for like lengths, few enough to leave most of the order to chance.
+# Batches that trade examples with one another: enough for like lengths, few enough to leave most of the order to
+# chance.
 WINDOW = 32
 
 
@@ -18,8 +19,8 @@ def like_length(
     """Let batches trade examples so that each holds examples of like length; then put the batches in random order.
 
     Within every ``window`` batches, each part's examples are sorted by length and dealt out again. Every example comes
-    as often as before, every batch keeps its size and its number of examples from each part (new pairs and remembered
-    ones, say). Draws from torch's global generator.
+    as often as before, every batch keeps its size and its number of examples from each part (new examples and
+    remembered ones, say). Draws from torch's global generator.
 
     Args:
         batches: places in 0..N-1, as a sampler gives them.

@@ -79,7 +79,8 @@ def encode(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) ->
 def encode_firsts(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) -> Tensor:
     """The rows' [CLS] states after every layer, (layers, B, H), in the order in which the rows were asked for.
 
-    Whoever classifies a pair reads no other token of the last layer, so this one computes keys and values alone for the
+    Whoever classifies an example reads no other token of the last layer, so this one computes keys and values alone for
+    the
     others: five sixths of a layer's products are saved.
     """
     used = used or [True] * len(bert.encoder.layer)

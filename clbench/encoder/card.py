@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model scores on a domain's test pairs, 0 to 1; ``seed`` is that of its making, None where nobody says."""
+    """What a model scores on a domain's test examples, 0 to 1; ``seed`` is of its making, None where nobody says."""
 
     domain: str
     accuracy: float

@@ -119,7 +119,7 @@ class Classifier(nn.Module):
         return f"hf.{self.hf.base_model_prefix}.{self.family.layers_path(self.encoder)}"
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
+        """Logits (B, C) of the examples at ``rows``, int64 (B,)."""
         return self._said(rows, states=False)[1]
 
     def replayed(self, rows: Tensor) -> Tensor:
@@ -274,7 +274,7 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_
         on_a_cpu: see there.
 
     Raises:
-        NotFinite: a logit is nan or infinite; argmax would name class 0 for such a pair.
+        NotFinite: a logit is nan or infinite; argmax would name class 0 for such an example.
     """
     was = model.training
     model.eval()
@@ -293,7 +293,7 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_
     broken = int((~torch.isfinite(logits)).any(-1).sum())
     if broken:
         raise NotFinite(
-            f"the model's logits are not finite (nan or infinite) for {broken} of {len(logits)} pairs: it has "
+            f"the model's logits are not finite (nan or infinite) for {broken} of {len(logits)} examples: it has "
             "diverged, or its weights are broken."
         )
     return logits if order is None else logits[order.argsort()]

@@ -1,4 +1,4 @@
-"""How many pairs are longer than the rows of tokens that a run gives them."""
+"""How many examples are longer than the rows of tokens that a run gives them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # So many are tokenised at a time.
 _CHUNK = 4096
-# The share of a domain's pairs from which their being cut is told.
+# The share of a domain's examples from which their being cut is told.
 _NOTICED = 0.01
 
 
@@ -27,14 +27,15 @@ def cut_warnings(
     max_length: int,
     lengths: Mapping[tuple[str, str], np.ndarray] | None = None,
 ) -> Iterator[RunWarning]:
-    """A warning for each domain of which 1% or more of the pairs, all parts together, are longer than ``max_length``.
+    """A warning for each domain of which 1% or more of the examples, all parts together, are longer than
+    ``max_length``.
 
     Args:
         loaded: the domains.
         tokenizer: the backbone's.
-        max_length: tokens a pair, special tokens included.
-        lengths: by domain and part, int (N,), the tokens of each pair once cut, where they are known: only pairs that
-            fill their row are then tokenised again.
+        max_length: tokens an example, special tokens included.
+        lengths: by domain and part, int (N,), the tokens of each example once cut, where they are known: only examples
+            that fill their row are then tokenised again.
     """
     for domain in loaded:
         cut = total = 0

@@ -38,7 +38,7 @@ def write_classifier(model: PreTrainedModel, source: Path, max_length: int, card
     Args:
         model: of any family.
         source: the checked folder of the encoder that it was made from, whose tokenizer it keeps.
-        max_length: tokens a pair that the model was trained with at most; transformers will cut there.
+        max_length: tokens an example that the model was trained with at most; transformers will cut there.
         card: the model card, Markdown.
         folder: where to.
     """

@@ -1,6 +1,6 @@
 """CUDA graphs of a step of training: forward and backward pass, and what is done to gradients and weights behind it.
 
-At 32 pairs a GPU spends more time on being told what to do than on doing it. A graph is told once and replayed. What
+At 32 examples a GPU spends more time on being told what to do than on doing it. A graph is told once and replayed. What
 stands between and behind graphs (losses, penalties) stays as it is, so that every recipe and strategy has the gain. A
 graph's buffers are its own until its backward pass is over; a second forward pass before that runs eagerly, through the
 same products.

@@ -81,7 +81,7 @@ def _of_form(name: str, path: Path) -> Located:
 
 
 def check_edition(stream: OpenStream, edition: str) -> int | None:
-    """Check that the backbone of a stream's edition is there and has a position for each token of its longest pair.
+    """Check that the backbone of a stream's edition is there and has a position for each token of its longest example.
 
     Nothing is downloaded, and weights and tokenizer are not opened: a run checks them.
 
@@ -103,12 +103,12 @@ def check_edition(stream: OpenStream, edition: str) -> int | None:
 
 
 def check_length(name: str, positions: int, max_length: int, asked: str) -> None:
-    """Check that a backbone has a position for each token of the longest pair.
+    """Check that a backbone has a position for each token of the longest example.
 
     Args:
         name: the backbone's.
         positions: that it has.
-        max_length: tokens a pair, special ones included.
+        max_length: tokens an example, special ones included.
         asked: who asks for them, for the sentence.
 
     Raises:
@@ -116,7 +116,7 @@ def check_length(name: str, positions: int, max_length: int, asked: str) -> None
     """
     if positions < max_length:
         raise UserError(
-            f"backbone {name} has {positions} positions, but {asked} asks for pairs of up to {max_length} tokens; "
+            f"backbone {name} has {positions} positions, but {asked} asks for examples of up to {max_length} tokens; "
             f"choose a backbone with {max_length} positions or more, or a max_length of {positions}."
         )
 

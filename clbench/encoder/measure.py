@@ -45,8 +45,8 @@ class Speed:
     """How fast a model answers, on this machine with the threads that torch has.
 
     Attributes:
-        latency_ms: median time of one forward pass over one pair, milliseconds.
-        throughput: pairs a second, in batches.
+        latency_ms: median time of one forward pass over one example, milliseconds.
+        throughput: examples a second, in batches.
         share: 0 to 1, of the time that it took, the part in which the measuring thread had a processor.
     """
 
@@ -66,19 +66,19 @@ def busy_warnings(speed: Speed) -> Iterator[RunWarning]:
 
 
 def measure(model: nn.Module, rows: np.ndarray, batch_size: int = 64, budget: float = 2.0) -> Speed:
-    """Time ``model`` on real pairs, in evaluation mode; its mode and all weights are left as they were.
+    """Time ``model`` on real examples, in evaluation mode; its mode and all weights are left as they were.
 
     Both times stop when their half of the budget is spent, but never before one pass; so a small model takes ``budget``
     seconds at most, and a large one a handful of passes.
 
     Args:
         model: with its token store.
-        rows: int (N,), pairs to time it on, 1 or more; the real lengths count, as no padding is computed.
-        batch_size: pairs a batch, for throughput.
+        rows: int (N,), examples to time it on, 1 or more; the real lengths count, as no padding is computed.
+        batch_size: examples a batch, for throughput.
         budget: seconds.
     """
     if len(rows) == 0:
-        raise ValueError("there are no pairs to time the model on")
+        raise ValueError("there are no examples to time the model on")
     asked = torch.from_numpy(np.asarray(rows, dtype=np.int64))
     single = [asked[i : i + 1] for i in np.linspace(0, len(asked) - 1, min(30, len(asked))).astype(int)]
     predict(model, asked[:batch_size], batch_size)  # warm-up: allocations, kernels chosen
@@ -92,12 +92,14 @@ def measure(model: nn.Module, rows: np.ndarray, batch_size: int = 64, budget: fl
 
 
 def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | None = None) -> dict[str, int]:
-    """The fields of a record's cost; they depend on the model's shapes alone, a reference's FLOPs on the pairs too.
+    """The fields of a record's cost; they depend on the model's shapes alone, a reference's FLOPs on the examples too.
 
     Args:
         model: the compressed model.
-        length: tokens a pair, for an encoder's FLOPs; the mean over real pairs, or the most that a pair may have.
-        rows: int (N,), the pairs that a reference's features are counted on, for its FLOPs; no encoder asks for them.
+        length: tokens an example, for an encoder's FLOPs; the mean over real examples, or the most that an example may
+            have.
+        rows: int (N,), the examples that a reference's features are counted on, for its FLOPs; no encoder asks for
+            them.
     """
     shapes = parameter_shapes(model)
     if isinstance(model, ReferenceModel):
@@ -116,13 +118,13 @@ def cost(model: Classifier | ReferenceModel, length: int, rows: np.ndarray | Non
 
 
 def encoder_flops(hf: PreTrainedModel, length: int) -> int:
-    """Floating-point operations of one forward pass over one pair, matrix products only.
+    """Floating-point operations of one forward pass over one example, matrix products only.
 
     Of a BERT by formula, see :func:`clbench.metrics.cost.pair_flops`; of any other family torch counts them in one.
 
     Args:
         hf: the model.
-        length: L, tokens of the pair, special ones included.
+        length: L, tokens of the example, special ones included.
     """
     config = hf.config
     if config.model_type == "bert":
@@ -151,9 +153,9 @@ def counted_flops(hf: PreTrainedModel, length: int) -> int:
 
 
 def _reference_flops(model: ReferenceModel, rows: np.ndarray | None) -> int:
-    """At the mean number of features of the pairs."""
+    """At the mean number of features of the examples."""
     if rows is None or len(rows) == 0:
-        raise ValueError("a reference's FLOPs are those of real pairs, but there are no rows")
+        raise ValueError("a reference's FLOPs are those of real examples, but there are no rows")
     parts = torch.from_numpy(np.asarray(rows, dtype=np.int64)).split(1024)
     active = sum(int(model.features(part)[1].sum()) for part in parts)
     return linear_flops(active / len(rows), len(model.bias))

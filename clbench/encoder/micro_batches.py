@@ -55,7 +55,7 @@ class MicroBatches:
                 if not self.halves or least == 1:
                     raise
                 self.size = least // 2
-                _LOG.warning("out of memory: %s pairs of a batch are computed at once from now on.", self.size)
+                _LOG.warning("out of memory: %s examples of a batch are computed at once from now on.", self.size)
             else:
                 return join(parts)
             # After the exception is gone, and with it what its frames held.

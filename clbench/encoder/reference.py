@@ -20,7 +20,7 @@ _LOWER = np.uint64(2**32 - 1)
 
 
 class ReferenceModel(nn.Module):
-    """Logits z = W x / |x| + b of a pair, x its :func:`features`, 0 or 1 each; without a table z = b.
+    """Logits z = W x / |x| + b of an example, x its :func:`features`, 0 or 1 each; without a table z = b.
 
     Everything starts at zero. The bias alone is best at the classes' log-odds and names the majority class; the linear
     model reads which words stand in which sentence and which could stand for each other, and knows no order.
@@ -50,7 +50,7 @@ class ReferenceModel(nn.Module):
         return self.to(store.device.torch)
 
     def features(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the pairs at ``rows``, int64 (B,): see :func:`features`; none without a table."""
+        """Of the examples at ``rows``, int64 (B,): see :func:`features`; none without a table."""
         if self.store is None:
             raise ValueError("the reference has no token store; call with_tokens(store) first")
         if self.pair_embeddings is None:
@@ -59,7 +59,7 @@ class ReferenceModel(nn.Module):
         return torch.from_numpy(buckets), torch.from_numpy(counts)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Logits (B, C) of the pairs at ``rows``, int64 (B,)."""
+        """Logits (B, C) of the examples at ``rows``, int64 (B,)."""
         logits = self._computed(rows)
         return logits if self.open is None else self.open(logits, rows)
 
@@ -72,7 +72,7 @@ class ReferenceModel(nn.Module):
 
 
 def features(store: TokenStore, rows: np.ndarray | Sequence[int], buckets: int) -> tuple[np.ndarray, np.ndarray]:
-    """What of some pairs a linear model reads, hashed: where each word stands, and which words stand for each other.
+    """What of some examples a linear model reads, hashed: where each word stands, and which words stand for each other.
 
     Of a single sentence these are its words. Of a pair, with A the words of the first sentence alone, B those of the
     second alone and C those of both, they are
@@ -89,7 +89,7 @@ def features(store: TokenStore, rows: np.ndarray | Sequence[int], buckets: int) 
     measured holds all that an answer needs.
 
     Args:
-        store: rows of pairs.
+        store: rows of examples.
         rows: int (B,).
         buckets: how many there are.
 

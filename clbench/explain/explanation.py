@@ -43,12 +43,12 @@ def explain(
     Args:
         run: its folder.
         record: its record.
-        data_dir: where the pairs of a real edition lie, where that is elsewhere than at the run's time.
+        data_dir: where the examples of a real edition lie, where that is elsewhere than at the run's time.
         limits: of examples; by default :class:`Limits`'.
         device: where its models compute.
 
     Raises:
-        UserError: it has kept its models, but these or its pairs cannot be read.
+        UserError: it has kept its models, but these or its examples cannot be read.
     """
     begin = time.perf_counter()
     why = why_not(run, record)

@@ -118,12 +118,12 @@ def look_inside(run: Path, record: Record, data_dir: Path | None, limits: Limits
     Args:
         run: its folder, which holds the models: see :func:`clbench.explain.material.why_not`.
         record: its record.
-        data_dir: where the pairs of a real edition lie, where that is elsewhere than at the run's time.
+        data_dir: where the examples of a real edition lie, where that is elsewhere than at the run's time.
         limits: of examples.
         device: where the models compute.
 
     Raises:
-        UserError: the pairs or the models cannot be had.
+        UserError: the examples or the models cannot be had.
     """
     from clbench.encoder.quantize import evaluated
 
@@ -256,7 +256,7 @@ def shared_units(run: Path, record: Record, limits: Limits, device: Device) -> n
         record, limits, device: as :func:`look_inside` takes them.
 
     Raises:
-        UserError: the pairs or the model cannot be had.
+        UserError: the examples or the model cannot be had.
     """
     from clbench.encoder.quantize import evaluated
     from clbench.explain.states import look

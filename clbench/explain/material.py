@@ -73,7 +73,7 @@ def spec_of_run(run: Path, record: Record, data_dir: Path | None) -> RunSpec:
     """What the run was asked for: as it was kept beside its models, or else as its record tells it.
 
     Args:
-        data_dir: where the pairs of a real edition lie now, where that is elsewhere.
+        data_dir: where the examples of a real edition lie now, where that is elsewhere.
     """
     found = read_spec(run)
     if found is None:
@@ -128,8 +128,8 @@ def _check_same(run: Path, record: Record, loaded: Mapping[str, DomainData]) -> 
             found = loaded[domain.name].splits.get(part) if domain.name in loaded else None
             if found is None or found.digest() != told.digest:
                 raise UserError(
-                    f"{run}: the {part} pairs of {domain.name} are not those that the run was made on; name the folder "
-                    "that has them with --data-dir, or make the run again."
+                    f"{run}: the {part} examples of {domain.name} are not those that the run was made on; name the "
+                    "folder that has them with --data-dir, or make the run again."
                 )
 
 

@@ -4,7 +4,7 @@
 - :mod:`~clbench.metrics.metric`: what a metric is; clbench's own lie in ``library/``, one family a file.
 - :mod:`~clbench.metrics.intervals`: a mean over seeds with its 95% interval.
 - :mod:`~clbench.metrics.orders`: a mean over the orders of a stream, with seeds inside.
-- :mod:`~clbench.metrics.paired`: two models compared on the same pairs.
+- :mod:`~clbench.metrics.paired`: two models compared on the same examples.
 - :mod:`~clbench.metrics.lifetimes`: many models' lifetime accuracies compared.
 - :mod:`~clbench.metrics.cost`: parameters, FLOPs, disk.
 """

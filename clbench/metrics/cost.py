@@ -33,7 +33,7 @@ def parameters_without_embeddings(shapes: Mapping[str, Sequence[int]]) -> int:
 
 
 def pair_flops(layers: int, hidden: int, intermediate: int, length: int, classes: int) -> int:
-    """Floating-point operations of one forward pass of a BERT classifier over one pair, matrix products only.
+    """Floating-point operations of one forward pass of a BERT classifier over one example, matrix products only.
 
     A product of (m, k) by (k, n) counts 2 m k n, as everywhere in the field; embeddings, softmax, LayerNorm and
     activations are left out (under 1% at BERT's sizes). A layer has four projections, 4 * 2 L H^2, scores and mixing,
@@ -44,7 +44,7 @@ def pair_flops(layers: int, hidden: int, intermediate: int, length: int, classes
         layers: number of transformer layers.
         hidden: H, the hidden width.
         intermediate: I, the feed-forward width.
-        length: L, tokens of the pair, special ones included.
+        length: L, tokens of the example, special ones included.
         classes: C.
 
     >>> pair_flops(12, 768, 3072, 128, 2) / 1e9  # BERT-base on 128 tokens: about 22 GFLOPs
@@ -56,7 +56,7 @@ def pair_flops(layers: int, hidden: int, intermediate: int, length: int, classes
 
 
 def linear_flops(features: float, classes: int) -> int:
-    """Floating-point operations of a linear classifier over one pair with so many active features: 2 F C, rounded.
+    """Floating-point operations of a linear classifier over one example with so many active features: 2 F C, rounded.
 
     It is the product of (1, F) by (F, C); looking features up is left out, as everywhere.
 

@@ -1,4 +1,4 @@
-"""Lifetime accuracies of many models compared on the same pairs, test pairs and seeds both taken for samples."""
+"""Lifetime accuracies of many models compared on the same examples, test examples and seeds both taken for samples."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from clbench.metrics.signs import FEW, guarded, signs_of
 
 
 def lifetime_shares(right: Sequence[np.ndarray], met: np.ndarray) -> list[np.ndarray]:
-    """What each test pair gives to the lifetime accuracy.
+    """What each test example gives to the lifetime accuracy.
 
-    Lifetime accuracy is 1/T sum_t 1/|M_t| sum_{d in M_t} 1/N_d sum_i right[t, d, i], so pair i of domain d gives
+    Lifetime accuracy is 1/T sum_t 1/|M_t| sum_{d in M_t} 1/N_d sum_i right[t, d, i], so example i of domain d gives
     g_di = sum_t [d in M_t] right[t, d, i] / (T |M_t|), and lifetime accuracy is sum_d mean_i g_di.
 
     Args:
-        right: for each of D domains bool (T, N_d): whether the pair's class was found after each experience.
+        right: for each of D domains bool (T, N_d): whether the example's class was found after each experience.
         met: bool (T, D), what had been trained on by then.
 
     Returns:
@@ -31,21 +31,21 @@ def lifetime_shares(right: Sequence[np.ndarray], met: np.ndarray) -> list[np.nda
 
 
 def lifetime_of(shares: Sequence[np.ndarray]) -> float:
-    """Lifetime accuracy, the mean over the seeds, from the pairs' shares of it: for each domain float (S, N_d)."""
+    """Lifetime accuracy, the mean over the seeds, from the examples' shares of it: for each domain float (S, N_d)."""
     return sum(float(part.mean()) for part in shares)
 
 
 def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Two-sided p-values of every two models' difference in lifetime accuracy.
 
-    With g_di a model's share of pair i, averaged over its S seeds, the difference of models a and b has the variance
+    With g_di a model's share of example i, averaged over its S seeds, the difference of models a and b has the variance
 
         V = sum_d Var_i(g^a_di - g^b_di) / N_d + s_a^2 / S_a + s_b^2 / S_b
 
-    Var_i over the N_d pairs of a domain, which the two models share, and s^2 over a model's seeds. difference / sqrt(V)
-    is held against Student's t with Welch and Satterthwaite's degrees of freedom, V^2 / sum (s^2 / S)^2 / (S - 1), the
-    pairs' part having as good as infinitely many. A model with one seed adds no variance of seeds: its part of the
-    answer speaks of that one trained model. Where two models differ on few pairs, p is at least that of the
+    Var_i over the N_d examples of a domain, which the two models share, and s^2 over a model's seeds. difference /
+    sqrt(V) is held against Student's t with Welch and Satterthwaite's degrees of freedom, V^2 / sum (s^2 / S)^2 / (S -
+    1), the examples' part having as good as infinitely many. A model with one seed adds no variance of seeds: its part
+    of the answer speaks of that one trained model. Where two models differ on few examples, p is at least that of the
     randomisation test (:mod:`clbench.metrics.signs`).
 
     Args:
@@ -55,14 +55,14 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         float (K, K) in (0, 1], symmetric, 1 on the diagonal.
 
     Raises:
-        ValueError: a share is not finite, or a domain has no pair.
+        ValueError: a share is not finite, or a domain has no example.
     """
     from scipy.special import ndtr, stdtr
 
     count = len(shares)
     for model in shares:
         if not all(part.size and np.isfinite(part).all() for part in model):
-            raise ValueError("the pairs' shares should be finite, and every domain should have a pair")
+            raise ValueError("the examples' shares should be finite, and every domain should have an example")
     lifetime = np.array([lifetime_of(model) for model in shares])
     covariance = np.zeros((count, count))
     for d in range(len(shares[0])):
@@ -80,7 +80,7 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.abs(lifetime[:, None] - lifetime[None, :]) / np.sqrt(variance)
         freedom = variance**2 / (lost[:, None] + lost[None, :])
-    # No variance at all: what equal models differ by is nothing, and of others the pairs' signs decide.
+    # No variance at all: what equal models differ by is nothing, and of others the examples' signs decide.
     score = np.where(np.isnan(score), 0.0, score)
     welch = stdtr(np.where(np.isfinite(freedom), freedom, 1), -score)
     p = 2 * np.where(np.isfinite(freedom), welch, ndtr(-score))
@@ -91,9 +91,9 @@ def lifetime_p_values(shares: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def _few(shares: Sequence[Sequence[np.ndarray]]) -> list[tuple[int, int]]:
-    """Every two models that may differ on few pairs, by sums over all pairs of (a - b)^2 and (a - b)^4.
+    """Every two models that may differ on few examples, by sums over all examples of (a - b)^2 and (a - b)^4.
 
-    Multiplied out, so that hundreds of models take some products of matrices; twice as many pairs as are few are let
+    Multiplied out, so that hundreds of models take some products of matrices; twice as many examples as are few are let
     through, since what is left of such sums is not exact.
     """
     most = max(part.shape[1] for part in shares[0])

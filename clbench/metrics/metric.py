@@ -32,7 +32,7 @@ class Life:
         majority: (D,) accuracy of each domain's majority class.
         sizes: (D,) test examples of each domain; None where nobody counts them.
         scenario: which classes are told apart, and when, see :mod:`clbench.schema.scenario`.
-        examples: (P,) pairs trained on since inception, those from a memory included; None where nobody says.
+        examples: (P,) examples trained on since inception, those from a memory included; None where nobody says.
         calibration: (P, D) expected calibration error, nan where no probabilities were kept; None where none were.
         random: (D,) accuracy of the model with random weights; None where it was not asked.
     """

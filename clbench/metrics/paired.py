@@ -1,4 +1,4 @@
-"""Two models compared on the same pairs, and many comparisons held to one error rate."""
+"""Two models compared on the same examples, and many comparisons held to one error rate."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class McNemar:
     """McNemar's test.
 
     Attributes:
-        only_one: pairs that only the first model has right.
-        only_other: pairs that only the second model has right.
+        only_one: examples that only the first model has right.
+        only_other: examples that only the second model has right.
         p_exact: two-sided p of the exact conditional test.
         p_mid: its mid-p version, less conservative; the one to report.
     """
@@ -29,7 +29,8 @@ class McNemar:
 
 
 def mcnemar(gold: np.ndarray, one: np.ndarray, other: np.ndarray) -> McNemar:
-    """Do two models differ in accuracy? Under the null each pair that one alone has right is either's with chance 1/2.
+    """Do two models differ in accuracy? Under the null each example that one alone has right is either's with chance
+    1/2.
 
     Exact: P(|X - n/2| >= |b - n/2|), X ~ Binomial(n, 1/2), with b and n - b the discordant pairs. Mid-p counts half of
     the probability of outcomes exactly as extreme as the observed one (Fagerland, Lydersen & Laake 2013).
@@ -51,13 +52,13 @@ def mcnemar(gold: np.ndarray, one: np.ndarray, other: np.ndarray) -> McNemar:
 
 @dataclass(frozen=True)
 class _OnPairs:
-    """A difference between two models that rests on the pairs on which they differ.
+    """A difference between two models that rests on the examples on which they differ.
 
     Attributes:
         value: the difference, first model minus second, in [-1, 1].
         low, high: its confidence interval.
-        pairs: on how many pairs the two differ.
-        effective_pairs: to how many pairs of equal weight these come, see
+        pairs: on how many examples the two differ.
+        effective_pairs: to how many examples of equal weight these come, see
             :attr:`clbench.metrics.signs.Signs.effective`.
     """
 
@@ -69,7 +70,7 @@ class _OnPairs:
 
     @property
     def too_few(self) -> bool:
-        """Whether the two differ on fewer than 6 pairs (of equal weight), of which none could be decided at 5%."""
+        """Whether the two differ on fewer than 6 examples (of equal weight), of which none could be decided at 5%."""
         return self.effective_pairs < LEAST
 
 
@@ -88,26 +89,27 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Difference:
-    """Percentile interval of the difference in (balanced) accuracy over resampled pairs (Efron & Tibshirani 1993).
+    """Percentile interval of the difference in (balanced) accuracy over resampled examples (Efron & Tibshirani 1993).
 
-    A resample draws N pairs with replacement, both models' answers together. Only the number of pairs of each kind
-    matters (gold class, and whether one, the other, both or none is right), so a resample is one multinomial draw of
-    these counts: the same distribution as drawing pairs, at a cost that does not grow with N.
+    A resample draws N examples with replacement, both models' answers together. Only the number of examples of each
+    kind matters (gold class, and whether one, the other, both or none is right), so a resample is one multinomial draw
+    of
+    these counts: the same distribution as drawing examples, at a cost that does not grow with N.
 
-    Where the models differ on few pairs (at most 16, if they weigh the same), resamples understate what chance does: of
-    4 pairs to 0 among 1,000 their interval leaves out 0, while four tosses of a coin come out alike one time in eight.
-    There the interval is widened by that of the pairs' signs (:mod:`clbench.metrics.signs`), and so holds 0 wherever
-    McNemar's exact test decides nothing.
+    Where the models differ on few examples (at most 16, if they weigh the same), resamples understate what chance does:
+    of 4 examples to 0 among 1,000 their interval leaves out 0, while four tosses of a coin come out alike one time in
+    eight. There the interval is widened by that of the examples' signs (:mod:`clbench.metrics.signs`), and so holds 0
+    wherever McNemar's exact test decides nothing.
 
     Args:
         gold, one, other: (N,) classes.
-        balanced: of balanced accuracy instead; a class that a resample has no pair of is left out of its mean.
+        balanced: of balanced accuracy instead; a class that a resample has no example of is left out of its mean.
         confidence: in (0, 1).
         resamples: how many.
         seed: of the draws; the same arguments give the same interval.
 
     Raises:
-        ValueError: there is no pair.
+        ValueError: there is no example.
     """
     _some(len(gold))
     labels, place = np.unique(gold, return_inverse=True)
@@ -124,21 +126,21 @@ def paired_bootstrap(
 def seeds_bootstrap(
     one: np.ndarray, other: np.ndarray, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Difference:
-    """The difference in accuracy of two models, each trained with several seeds, over resampled pairs.
+    """The difference in accuracy of two models, each trained with several seeds, over resampled examples.
 
-    With g_i the mean over the seeds of (first right on pair i) - (second right on it), a resample is the mean of N
-    draws of g_i with replacement: all seeds' answers to a pair stay together, since they are not independent. The
-    interval is the percentile one, wider where the models differ on few pairs (:func:`paired_bootstrap`); it speaks of
-    these seeds.
+    With g_i the mean over the seeds of (first right on example i) - (second right on it), a resample is the mean of N
+    draws of g_i with replacement: all seeds' answers to an example stay together, since they are not independent. The
+    interval is the percentile one, wider where the models differ on few examples (:func:`paired_bootstrap`); it speaks
+    of these seeds.
 
     Args:
-        one, other: bool (S, N), whether each seed's model is right on each pair.
+        one, other: bool (S, N), whether each seed's model is right on each example.
         confidence: in (0, 1).
         resamples: how many.
         seed: of the draws; the same arguments give the same interval.
 
     Raises:
-        ValueError: there is no pair, or no seed.
+        ValueError: there is no example, or no seed.
     """
     _some(one.size)
     gains = one.astype(np.int64).sum(0) - other.astype(np.int64).sum(0)
@@ -152,11 +154,11 @@ def seeds_bootstrap(
 
 def _some(count: int) -> None:
     if not count:
-        raise ValueError("there should be a pair at least")
+        raise ValueError("there should be an example at least")
 
 
 def _difference(value: float, low: float, high: float, parts: np.ndarray, confidence: float) -> Difference:
-    """With the interval that its pairs allow; ``parts`` is what each of them gives to the difference."""
+    """With the interval that its examples allow; ``parts`` is what each of them gives to the difference."""
     signs = Signs(parts[parts != 0])
     low, high = widened(low, high, signs, confidence)
     return Difference(value, max(-1.0, low), min(1.0, high), signs.count, signs.effective)
@@ -167,7 +169,7 @@ class LifetimeDifference(_OnPairs):
     """A difference in lifetime accuracy, first model minus second, with its interval, not cut off at -1 or 1, and test.
 
     Attributes:
-        p: two-sided p of no difference, in (0, 1]; not below what the pairs on which the models differ can give.
+        p: two-sided p of no difference, in (0, 1]; not below what the examples on which the models differ can give.
     """
 
     p: float
@@ -176,19 +178,19 @@ class LifetimeDifference(_OnPairs):
 def lifetime_difference(
     one: Sequence[np.ndarray], other: Sequence[np.ndarray], *, confidence: float = 0.95
 ) -> LifetimeDifference:
-    """The difference in lifetime accuracy by Student's t, test pairs and seeds both taken for samples.
+    """The difference in lifetime accuracy by Student's t, test examples and seeds both taken for samples.
 
     The interval that belongs to :func:`~clbench.metrics.lifetimes.lifetime_p_values`, which has variance and degrees of
     freedom: difference +- t_{(1 + confidence)/2, df} sqrt(V), the normal quantile where no model has several seeds. Few
-    pairs on which the models differ widen it and raise p as in :func:`lifetime_bootstrap`.
+    examples on which the models differ widen it and raise p as in :func:`lifetime_bootstrap`.
 
     Args:
-        one, other: for each domain float (S, N_d), the pairs' shares of each seed's lifetime accuracy, see
-            :func:`~clbench.metrics.lifetimes.lifetime_shares`; S may differ between the models, the pairs may not.
+        one, other: for each domain float (S, N_d), the examples' shares of each seed's lifetime accuracy, see
+            :func:`~clbench.metrics.lifetimes.lifetime_shares`; S may differ between the models, the examples may not.
         confidence: in (0, 1).
 
     Raises:
-        ValueError: a share is not finite, or a domain has no pair.
+        ValueError: a share is not finite, or a domain has no example.
     """
     from scipy.stats import norm, t
 
@@ -217,28 +219,30 @@ def lifetime_bootstrap(
     seed: int = 0,
     on_done: Callable[[float], None] | None = None,
 ) -> dict[tuple[int, int], LifetimeDifference]:
-    """Paired bootstrap of every two models' difference in lifetime accuracy, over test pairs and, where known, seeds.
+    """Paired bootstrap of every two models' difference in lifetime accuracy, over test examples and, where known,
+    seeds.
 
-    Lifetime accuracy is L = sum_d mean_i g_di, g_di a pair's share of it averaged over the model's S seeds. A resample
-    draws N_d of each domain's pairs with replacement (the domains are the stream's and no sample), a pair with all
-    models', seeds' and experiences' answers to it, since these are not independent. The difference of models a and b,
-    which is L_a - L_b on all pairs, is then
+    Lifetime accuracy is L = sum_d mean_i g_di, g_di an example's share of it averaged over the model's S seeds. A
+    resample draws N_d of each domain's examples with replacement (the domains are the stream's and no sample), an
+    example with all models', seeds' and experiences' answers to it, since these are not independent. The difference of
+    models a and b, which is L_a - L_b on all examples, is then
 
         L_a - L_b + (L_a* - L_b* - (L_a - L_b) + sqrt(s_a^2 / S_a + s_b^2 / S_b) z) / sqrt(c / df)
 
-    L* over the drawn pairs, s the seeds' standard deviations of L. Two to five seeds are too few to resample: with
+    L* over the drawn examples, s the seeds' standard deviations of L. Two to five seeds are too few to resample: with
     replacement they show (S - 1) / S of their variance and none of its uncertainty. So their part is drawn: z is
     standard normal and c is chi-squared with the degrees of freedom df of :func:`lifetime_difference`, which is how
     Student's t allows for variances that a few seeds tell badly. A model with one seed has no part in it, and two such
-    models are compared over pairs alone: the answer speaks of those trained models. What pairs and seeds do together is
+    models are compared over examples alone: the answer speaks of those trained models. What examples and seeds do
+        together is
     in both parts, so with several seeds the interval errs on the wide side (Owen 2007, of resampling rows and columns).
 
     The interval is the percentile one; p = min(1, 2 (1 + least) / (B + 1)), least the number of the B differences that
     are <= 0 or >= 0, whichever are fewer (Davison & Hinkley 1997, section 4.2, for the added ones): no p is smaller
     than 2 / (B + 1). All pairs of models share the resamples, so a hundred comparisons cost no more than one.
 
-    Where two models differ on few pairs (at most 16, if they weigh the same), resamples understate what chance does.
-    There p is at least that of the randomisation test of the pairs' signs, which is 2^(1 - m) where all m are of one
+    Where two models differ on few examples (at most 16, if they weigh the same), resamples understate what chance does.
+    There p is at least that of the randomisation test of the examples' signs, which is 2^(1 - m) where all m are of one
     sign and never less, and the interval is at least that of the signs (:mod:`clbench.metrics.signs`).
 
     Args:
@@ -252,7 +256,7 @@ def lifetime_bootstrap(
         first minus second for each (first, second), first < second.
 
     Raises:
-        ValueError: a share is not finite, or a domain has no pair.
+        ValueError: a share is not finite, or a domain has no example.
     """
     signs = {
         (first, second): signs_of(models[first], models[second])
@@ -297,7 +301,7 @@ def lifetime_bootstrap(
 def _variance(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> tuple[float, float, float | None]:
     """Of a difference in lifetime accuracy: its variance, the seeds' part of that, and the degrees of freedom.
 
-    The freedom is Welch and Satterthwaite's, V^2 / sum (s^2 / S)^2 / (S - 1), the pairs' part having as good as
+    The freedom is Welch and Satterthwaite's, V^2 / sum (s^2 / S)^2 / (S - 1), the examples' part having as good as
     infinitely many; None where no model has several seeds, or they do not differ.
     """
     of_pairs = sum(

@@ -15,7 +15,7 @@ import numpy as np
 
 
 def accuracy(gold: np.ndarray, found: np.ndarray) -> float:
-    """Share of the pairs whose class is found: 1/N sum_i [found_i = gold_i].
+    """Share of the examples whose class is found: 1/N sum_i [found_i = gold_i].
 
     >>> accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.75
@@ -36,7 +36,7 @@ def recalls(gold: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Recall of each class that occurs in ``gold``, P(found = c | gold = c).
 
     Returns:
-        Of K classes, ascending: the class, its recall and its support, the number of its pairs; (K,) each.
+        Of K classes, ascending: the class, its recall and its support, the number of its examples; (K,) each.
 
     >>> classes, recall, support = recalls(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     >>> classes.tolist(), recall.round(3).tolist(), support.tolist()
@@ -99,12 +99,13 @@ BINS = 15
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
     """Expected calibration error, ECE (Guo et al. 2017, arXiv:1706.04599, eq. 3).
 
-    sum_m |B_m|/N |acc(B_m) - conf(B_m)|: B_m holds the pairs whose confidence lies in ((m - 1)/M, m/M], acc is the
-    share of them that is right and conf their mean confidence. In [0, 1]; a pair of confidence 0 is in the first bin.
+    sum_m |B_m|/N |acc(B_m) - conf(B_m)|: B_m holds the examples whose confidence lies in ((m - 1)/M, m/M], acc is the
+    share of them that is right and conf their mean confidence. In [0, 1]; an example of confidence 0 is in the first
+    bin.
 
     Args:
         confidence: (N,) in [0, 1], N > 0, the probability of the class that is named.
-        right: (N,) bool, whether it is the pair's.
+        right: (N,) bool, whether it is the example's.
         bins: M.
 
     >>> found = calibration_error(np.array([0.9, 0.9, 0.6, 0.6]), np.array([1, 1, 1, 0]))
@@ -184,10 +185,10 @@ def lifetime_accuracy(matrix: np.ndarray, met: np.ndarray) -> float:
 
 
 def incremental_accuracy(matrix: np.ndarray, met: np.ndarray, sizes: np.ndarray) -> float:
-    """Mean over experiences of the accuracy on all test pairs of the seen domains, taken together.
+    """Mean over experiences of the accuracy on all test examples of the seen domains, taken together.
 
-    1/T sum_t (sum_{d in M_t} n_d A[t, d]) / (sum_{d in M_t} n_d), n_d the test pairs of d (the average incremental
-    accuracy of Rebuffi et al. 2017, iCaRL): pairs weigh the same, where in lifetime accuracy domains do.
+    1/T sum_t (sum_{d in M_t} n_d A[t, d]) / (sum_{d in M_t} n_d), n_d the test examples of d (the average incremental
+    accuracy of Rebuffi et al. 2017, iCaRL): examples weigh the same, where in lifetime accuracy domains do.
 
     >>> a = np.array([[0.9, 0.5], [0.7, 0.8]])
     >>> met = np.array([[True, False], [True, True]])

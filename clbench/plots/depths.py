@@ -40,7 +40,7 @@ def depth_curve(
         figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
         axes = figure.subplots(1, 2)
         for panel, scores, name, base in (
-            (axes[0], accuracy, "accuracy on the test pairs", floor),
+            (axes[0], accuracy, "accuracy on the test examples", floor),
             (axes[1], balanced, "balanced accuracy (mean recall)", 0.5),
         ):
             panel.set_title(name, fontsize=10, loc="left", color="#555555")

@@ -90,7 +90,7 @@ def forgetting_figure(records: Sequence[Record]) -> Figure:
         left = figure.add_subplot(halves[0])
         right = figure.add_subplot(halves[1], sharey=left)
         right.tick_params(labelleft=False)
-        _panel(left, drawn, drawn.accuracy, drawn.majority, "accuracy on the test pairs", faded=each)
+        _panel(left, drawn, drawn.accuracy, drawn.majority, "accuracy on the test examples", faded=each)
         _panel(right, drawn, drawn.balanced, drawn.majority_balanced, "balanced accuracy (mean recall)", faded=each)
         # One scale for all, which ends where scores end, so that two runs' pictures are alike above.
         bands = [band for one in (drawn.accuracy, drawn.balanced) for band in _bands(drawn, one)]

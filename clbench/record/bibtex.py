@@ -149,7 +149,7 @@ def _citations(record: Record) -> Iterator[tuple[str, str]]:
         except UserError:
             continue  # a user's own, whose file is not here
         generated = dict(domain.source).get("kind") == "generator"
-        yield f"{'pairs made after' if generated else 'data'} {domain.name}", citation
+        yield f"{'examples made after' if generated else 'data'} {domain.name}", citation
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -73,7 +73,7 @@ class ScoreLike(Protocol):
 
 @dataclass(frozen=True)
 class DomainInfo:
-    """One domain as the run saw it: its pairs, its place in the stream, its baselines."""
+    """One domain as the run saw it: its examples, its place in the stream, its baselines."""
 
     data: DomainData
     evaluation_only: bool

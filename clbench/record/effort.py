@@ -22,7 +22,7 @@ class Effort:
     Attributes:
         experience, name: its number, 0 at inception, and the domain that it trained on.
         examples: that its steps trained on, those from a memory included.
-        gradients: pairs whose gradient it took, those of Fisher information and the like included, see
+        gradients: examples whose gradient it took, those of Fisher information and the like included, see
             :meth:`clbench.schema.strategy.Strategy.gradients`; None as training_flops.
         training_flops: floating-point operations of its training, see :func:`efforts`; None where the strategy is of a
             plug-in that is not installed.
@@ -40,9 +40,9 @@ class Effort:
 def efforts(record: Record) -> list[Effort]:
     """Of every experience, in order.
 
-    Training takes F (3 E + P) floating-point operations: F those of one forward pass over a pair
-    (``cost.flops_per_pair``, of a test pair of mean length), E the examples that the steps trained on, each forward and
-    about twice that backward, and P the passes that the method adds, see
+    Training takes F (3 E + P) floating-point operations: F those of one forward pass over an example
+    (``cost.flops_per_pair``, of a test example of mean length), E the examples that the steps trained on, each forward
+    and about twice that backward, and P the passes that the method adds, see
     :meth:`clbench.schema.strategy.Strategy.passes`. Validation and evaluation are left out, and at inception so is the
     recipe, which is no part of the strategy.
     """

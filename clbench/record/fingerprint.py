@@ -27,7 +27,7 @@ class Identity:
         model, strategy: the forms as they are used, as plain JSON values.
         stream: its name.
         label_space: the class names.
-        max_length: tokens a pair at most.
+        max_length: tokens an example at most.
         data: each domain's name with the digest of each of its splits, in stream order.
         backbone: its digest and its learning rate.
         eval_every: optimizer steps between evaluations inside an experience; None for none.

@@ -94,19 +94,21 @@ class Record(Part):
             size = domain.splits["test"].size if "test" in domain.splits else 0
             if domain.gold.classes != len(self.label_space) or not domain.gold.count == size > 0:
                 raise ValueError(
-                    f"data: gold of {domain.name} should hold a class of the label space for each test pair"
+                    f"data: gold of {domain.name} should hold a class of the label space for each test example"
                 )
             if list(domain.classes) != sorted({*domain.classes} & {*range(len(self.label_space))}):
                 raise ValueError(f"data: classes of {domain.name} should be places in the label space, ascending")
             if domain.places is not None and domain.places.count != size:
-                raise ValueError(f"data: places of {domain.name} should be one for each test pair")
+                raise ValueError(f"data: places of {domain.name} should be one for each test example")
         trained = {domain.name for domain in self.data if not domain.evaluation_only}
         sizes = [(domain.name, domain.gold.classes, domain.gold.count) for domain in self.data]
         before = None
         for number, point in enumerate(self.points):
             where = f"points.{number}"
             if [(n, p.classes, p.count) for n, p in point.predictions.items()] != sizes:
-                raise ValueError(f"{where}.predictions should answer every test pair of each domain, in stream order")
+                raise ValueError(
+                    f"{where}.predictions should answer every test example of each domain, in stream order"
+                )
             check_probabilities(point, sizes, where)
             if not point.met or not set(point.met) <= trained or len(set(point.met)) != len(point.met):
                 raise ValueError(f"{where}.met should name domains that are trained on, each once")
@@ -156,7 +158,7 @@ class Record(Part):
 
     @property
     def test_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Each domain with the digest of its test pairs; equal for records that can be compared pair by pair."""
+        """Each domain with the digest of its test examples; equal where records can be compared by example."""
         return tuple((domain.name, domain.splits["test"].digest) for domain in self.data)
 
     @property
@@ -199,7 +201,7 @@ class Record(Part):
         return None if np.isnan(errors).all() else errors
 
     def right(self) -> list[np.ndarray]:
-        """For each domain bool (T, N): whether each test pair's class was found at the end of each experience."""
+        """For each domain bool (T, N): whether each test example's class was found at the end of each experience."""
         final = [point for point in self.points if point.final]
         return [
             np.stack([point.predictions[domain.name].array() for point in final]) == domain.gold.array()
@@ -264,16 +266,16 @@ class Record(Part):
             reference: of the same recipe, stream and seed under ``joint`` (or ``cumulative``).
 
         Raises:
-            ValueError: the two were not tested on the same pairs.
+            ValueError: the two were not tested on the same examples.
         """
         if self.test_pairs != reference.test_pairs:
-            raise ValueError("the two records were not tested on the same pairs")
+            raise ValueError("the two records were not tested on the same examples")
         history = self.history
         final = history.final
         return intransigence(history.accuracy[final], history.met[final], reference.history.accuracy[-1])
 
     def accuracy_matrix(self, balanced: bool = False) -> pd.DataFrame:
-        """A: a row for each experience by its name, a column for each domain; (balanced) accuracy on the test pairs."""
+        """A: a row for each experience by its name, a column for each domain; (balanced) accuracy on test examples."""
         import pandas as pd
 
         history = self.history
@@ -290,20 +292,20 @@ class Record(Part):
         return frames.strategy_cost(self)
 
     def per_class(self) -> pd.DataFrame:
-        """A row for each experience, domain and class that occurs among the domain's test pairs: recall and support.
+        """A row for each experience, domain and class that occurs among the domain's test examples: recall and support.
 
         ``experience`` is its number, ``name`` that of its domain; ``class`` is the class's name, ``recall`` the share
-        of its pairs that the model finds at the end of the experience, ``support`` their number.
+        of its examples that the model finds at the end of the experience, ``support`` their number.
         """
         return frames.per_class(self)
 
     def predictions(self) -> pd.DataFrame:
-        """A row for each evaluation point and test pair.
+        """A row for each evaluation point and test example.
 
         ``pair`` counts within the domain from 0, classes are numbers. ``confidence`` is the probability that the model
-        gave to the predicted class, not available where the record keeps none. ``place`` is the pair's line in its
+        gave to the predicted class, not available where the record keeps none. ``place`` is the example's line in its
         file (its last, where a field holds line breaks), or its row in a Parquet file or a set of the hub, from 1; not
-        available for generated pairs.
+        available for generated examples.
         """
         return frames.predictions(self)
 

@@ -37,7 +37,7 @@ def shared(record: Record, seen: dict[str, Any]) -> Record:
 
 
 def alike(record: Record, *but: str) -> str:
-    """The record's configuration and test pairs, without some of its fields; equal texts, equal runs but for these."""
+    """The record's configuration and test examples, without some fields; equal texts, equal runs but for these."""
     content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
     # Not every version of clbench has told it.
     content.get("backbone", {}).pop("learning_rate", None)
@@ -56,7 +56,7 @@ def alike_in_any_order(record: Record, *but: str) -> str:
 def grouped(records: Sequence[Record]) -> list[list[int]]:
     """Places of the records that are seeds of one run, in the order in which each group first occurs.
 
-    Two records are such seeds if their configurations and test pairs are equal but for the seed; the same seed twice
+    Two records are such seeds if their configurations and test examples are equal but for the seed; the same seed twice
     opens a group of its own, lest one run count as two.
     """
     groups: dict[str, list[list[int]]] = {}
@@ -112,7 +112,7 @@ def warning_sentences(records: Sequence[Record]) -> list[str]:
 
 
 def pair_shares(records: Sequence[Record]) -> list[np.ndarray]:
-    """What each test pair gives to each seed's lifetime accuracy, see :func:`clbench.metrics.lifetime_shares`.
+    """What each test example gives to each seed's lifetime accuracy, see :func:`clbench.metrics.lifetime_shares`.
 
     Args:
         records: S seeds of one run.

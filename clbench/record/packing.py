@@ -17,8 +17,8 @@ from clbench.schema.part import MOST_CLASSES
 class Packed(Frozen):
     """N classes, each below ``classes``.
 
-    Two classes take one bit a pair (``numpy.packbits``, first pair in the highest bit, the last byte filled with
-    zeros), up to 256 take one byte a pair and more take two, the lower one first; the bytes are written in base64.
+    Two classes take one bit an example (``numpy.packbits``, first example in the highest bit, the last byte filled with
+    zeros), up to 256 take one byte an example and more take two, the lower one first; the bytes are written in base64.
 
     Attributes:
         classes: size of the label space.
@@ -54,14 +54,14 @@ class Packed(Frozen):
         width = _width(self.classes)
         expected = (self.count + 7) // 8 if self.classes == 2 else self.count * width.itemsize
         if len(held) != expected:
-            raise ValueError(f"base64 should hold {expected} bytes for {self.count} pairs, but holds {len(held)}")
+            raise ValueError(f"base64 should hold {expected} bytes for {self.count} examples, but holds {len(held)}")
         if b64encode(held).decode("ascii") != self.base64:
             raise ValueError("base64 should end in zero bits")
         raw = np.frombuffer(held, dtype=width)
         if self.classes == 2:
             spare = 8 * expected - self.count
             if spare and int(raw[-1]) & ((1 << spare) - 1):
-                raise ValueError("base64 should be filled with zero bits after the last pair")
+                raise ValueError("base64 should be filled with zero bits after the last example")
         elif raw.size and int(raw.max()) >= self.classes:
             raise ValueError(f"base64 holds class {int(raw.max())}, but classes end at {self.classes - 1}")
         return self

@@ -53,9 +53,9 @@ class Configuration(Part):
         seed: of everything random in the run; the data do not depend on it.
         eval_every: optimizer steps between evaluations inside an experience; null for none.
         shift: how far the generated domains were shifted.
-        max_length: tokens a pair at most.
+        max_length: tokens an example at most.
         random_baseline: whether the model with random weights was asked as well; left out where it was not.
-        data_source: where the pairs came from: ``generated``, or the kinds of the domains' sources (``hub``,
+        data_source: where the examples came from: ``generated``, or the kinds of the domains' sources (``hub``,
             ``folder``, a plug-in's), between them a ``+``; each domain's ``source`` says more.
         fingerprint: a hash of all this with the digests of data and backbone.
         file_order: the domains that are trained on, in the order of the stream's file, where the run met them in
@@ -88,14 +88,14 @@ class Configuration(Part):
 
 
 class Score(Part):
-    """A baseline's score on a domain's test pairs."""
+    """A baseline's score on a domain's test examples."""
 
     accuracy: float = Field(ge=0, le=1)
     balanced_accuracy: float = Field(ge=0, le=1)
 
 
 class Split(Part):
-    """One split of a domain: sha256 over its pairs in order, and their number."""
+    """One split of a domain: sha256 over its examples in order, and their number."""
 
     digest: str
     size: int = Field(ge=1)
@@ -107,19 +107,19 @@ class Domain(Part):
     Attributes:
         name: the domain's name.
         evaluation_only: never trained on.
-        source: where its pairs came from.
+        source: where its examples came from.
         splits: digest and size of each split.
-        gold: the test pairs' reference labels.
+        gold: the test examples' reference labels.
         label_shares: share of each class among them, in the label space's order.
-        majority: score of always naming the training pairs' most frequent class.
+        majority: score of always naming the training examples' most frequent class.
         word_overlap: score of a classifier that reads only the share of words in common; left out of single sentences.
         random: score of the model with random weights; left out where it was not asked.
         baselines: scores of the task type's other baselines, by name; left out where there are none.
         task_type: what an example is; left out for ``pair``.
         classes: the classes that the domain has, as places in the label space, ascending: the only ones that are told
             apart on it; left out for all.
-        places: where each test pair stood in its file or table; left out where the pairs were generated, as in records
-            of a clbench that did not tell it.
+        places: where each test example stood in its file or table; left out where the examples were generated, as in
+            records of a clbench that did not tell it.
     """
 
     name: Name
@@ -150,7 +150,7 @@ class InceptionStep(Part):
     Attributes:
         name: ``finetune``, ``distill``, ``prune_layers``, and so on.
         epochs: passes over the first domain; null where the step trains nothing.
-        validation: balanced accuracy on the first domain's validation pairs, an epoch each.
+        validation: balanced accuracy on the first domain's validation examples, an epoch each.
         layers: the layers that were kept, 1-based; null where none were taken away.
         details: whatever else the step has to say.
     """
@@ -169,11 +169,11 @@ class EvaluationPoint(Part):
         experience: 0 at inception.
         name: the domain it trained on, or ``joint``.
         step: optimizer steps since inception.
-        examples: pairs these trained on.
+        examples: examples these trained on.
         final: whether it ends the experience.
         met: domains trained on so far.
-        validation: balanced accuracy on the validation pairs, a domain each; only at the end of an experience.
-        predictions: the class of each test pair, a domain each.
+        validation: balanced accuracy on the validation examples, a domain each; only at the end of an experience.
+        predictions: the class of each test example, a domain each.
         probabilities: what the model gave to the classes, a domain each; only at the end of an experience, and left out
             in records of a clbench that kept none.
         held_bytes: what the strategy held when the experience was over; left out inside one, and in records of a
@@ -201,7 +201,7 @@ class Cost(Part):
     Attributes:
         depth: transformer layers.
         parameters, parameters_without_embeddings: counts.
-        flops_per_pair: of one forward pass over a pair of ``flops_length`` tokens.
+        flops_per_pair: of one forward pass over an example of ``flops_length`` tokens.
         disk_bytes: size of the model's safetensors file.
     """
 
@@ -259,11 +259,11 @@ class Measured(Part):
     Attributes:
         started: ISO 8601, with time zone.
         seconds: wall time of each phase.
-        latency_ms: median time of a forward pass over one pair, milliseconds.
-        throughput: pairs a second, in batches.
+        latency_ms: median time of a forward pass over one example, milliseconds.
+        throughput: examples a second, in batches.
         peak_memory_bytes: the process's largest resident size.
-        held_bytes: the most that the strategy held between two experiences: remembered pairs, importances, weights of
-            before. None in records of version 1.
+        held_bytes: the most that the strategy held between two experiences: remembered examples, importances, weights
+            of before. None in records of version 1.
         choosing_seconds: what the recipe's steps had to find out beside their training, such as a layer map: wall time
             when the model was made, which may have been for an earlier run; left out where there was nothing.
         hardware: see :class:`Hardware`.

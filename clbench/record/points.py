@@ -24,7 +24,7 @@ def check_probabilities(point: EvaluationPoint, sizes: Sequence[tuple[str, int, 
         raise ValueError(f"{where}.probabilities should be left out inside an experience")
     # Their number before their bytes: what they expand to is then bounded by the predictions.
     if [(n, p.classes, p.count) for n, p in told.items()] != list(sizes):
-        raise ValueError(f"{where}.probabilities should be of every test pair of each domain, in stream order")
+        raise ValueError(f"{where}.probabilities should be of every test example of each domain, in stream order")
     for name, packed in told.items():
         problem = packed.problem(point.predictions[name].array())
         if problem is not None:

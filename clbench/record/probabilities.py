@@ -1,4 +1,4 @@
-"""The probabilities that a model gives to the classes of test pairs: float16, compressed, checked on the way back."""
+"""The probabilities that a model gives to the classes of test examples: float16, compressed, checked when read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kept(probabilities: np.ndarray, named: np.ndarray) -> np.ndarray:
 
     Args:
         probabilities: float (N, C), rows that sum to 1.
-        named: int (N,), the class that the model names for each pair.
+        named: int (N,), the class that the model names for each example.
 
     Returns:
         float16 (N, W), rounded to the nearest: of two classes the second one's, W = 1; of up to 16 all, W = C; of more
@@ -46,7 +46,7 @@ def width(classes: int) -> int:
 
 
 class PackedProbabilities(Frozen):
-    """N pairs' probabilities, as :func:`kept` keeps them.
+    """N examples' probabilities, as :func:`kept` keeps them.
 
     The bytes are first the upper one of every float16 in row order and then the lower ones, which zlib compresses
     better; they are written in base64. Nothing is expanded before its size is known: see :meth:`problem`.
@@ -85,13 +85,13 @@ class PackedProbabilities(Frozen):
         except zlib.error as error:
             raise ValueError("base64 should hold what zlib has compressed") from error
         if len(raw) != expected or not stream.eof or stream.unused_data:
-            raise ValueError(f"base64 should hold {expected} bytes for {self.count} pairs, compressed")
+            raise ValueError(f"base64 should hold {expected} bytes for {self.count} examples, compressed")
         planes = np.frombuffer(raw, dtype=np.uint8).reshape(2, -1)[::-1].T
         values: np.ndarray = np.ascontiguousarray(planes).view("<f2").reshape(self.count, width(self.classes))
         return values
 
     def of_named(self, named: np.ndarray) -> np.ndarray:
-        """The probability of the class that the model names for each pair, float64 (N,); its confidence.
+        """The probability of the class that the model names for each example, float64 (N,); its confidence.
 
         Args:
             named: int (N,).

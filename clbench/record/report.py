@@ -96,7 +96,7 @@ def print_warnings(sentences: Sequence[str], console: Console) -> None:
 def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interval | None:
     """Intransigence against ``joint``, over the records; None unless ``others`` holds the reference of each.
 
-    A reference is a record of the same configuration and test pairs whose strategy alone is another, ``joint``.
+    A reference is a record of the same configuration and test examples whose strategy alone is another, ``joint``.
     """
     references = {alike(other, "strategy", "eval_every"): other for other in others if _is_joint(other)}
     found = [(record, references.get(alike(record, "strategy", "eval_every"))) for record in records]
@@ -267,7 +267,7 @@ def cost_parts(records: Sequence[Record]) -> list[str]:
         f"{with_unit(cost.parameters).strip()} parameters "
         f"({with_unit(cost.parameters_without_embeddings).strip()} "
         "without embeddings)",
-        f"{with_unit(cost.flops_per_pair)}FLOPs a pair of {cost.flops_length} tokens",
+        f"{with_unit(cost.flops_per_pair)}FLOPs an example of {cost.flops_length} tokens",
         f"{cost.disk_bytes / 1e6:,.1f} MB on disk",
     ]
     measured = [record.measured for record in records]
@@ -278,7 +278,7 @@ def cost_parts(records: Sequence[Record]) -> list[str]:
     if latency:
         parts.append(f"{np.median(latency):,.1f} ms at batch 1")
     if throughput:
-        parts.append(f"{np.median(throughput):,.0f} pairs/s")
+        parts.append(f"{np.median(throughput):,.0f} examples/s")
     if peak:
         parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
     if held:

@@ -32,7 +32,7 @@ class Means:
 
     Attributes:
         model, strategy: files of a recipe and a strategy that are not shipped; a checkpoint's folder is a model, too.
-        data_dir: the pairs of a real edition as files.
+        data_dir: the examples of a real edition as files.
     """
 
     model: str | None = None
@@ -47,10 +47,10 @@ def job_again(record: Record, means: Means, folder: Path, draw: int | None = Non
         record: it; its seed is not looked at.
         means: what it does not hold.
         folder: an empty one, for the files of a recipe that the record alone knows.
-        draw: of test pairs that nobody has seen, which the model then answers beside the edition's.
+        draw: of test examples that nobody has seen, which the model then answers beside the edition's.
 
     Raises:
-        UserError: its weights, its strategy or its pairs cannot be had, or whatever a run may raise.
+        UserError: its weights, its strategy or its examples cannot be had, or whatever a run may raise.
     """
     told = record.configuration
     strategy = record.names[2]

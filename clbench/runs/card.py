@@ -12,7 +12,7 @@ from clbench.schema.recipe import OpenRecipe
 
 
 def cut_at(max_length: int) -> str:
-    """What a card says of the longest pair."""
+    """What a card says of the longest example."""
     return f"at most {max_length}, the longer sentence cut first (`truncation=True`)"
 
 
@@ -32,7 +32,7 @@ def recipe_card(
         made: a sentence on how.
         recipe, backbone: what it was made by and from.
         facts: the rows of its first table, beneath the backbone's.
-        scores: on the domains' test pairs.
+        scores: on the domains' test examples.
         more: beneath that table.
     """
     form, licence = recipe.form, str(backbone.source.get("licence", "unknown"))
@@ -48,7 +48,7 @@ Source: {form.citation}
 
 {more}
 
-The licence is the backbone's; the pairs have their own, which `clbench streams` prints.
+The licence is the backbone's; the examples have their own, which `clbench streams` prints.
 
 The recipe, teachers included:
 

@@ -48,9 +48,9 @@ class Written:
     Attributes:
         folder: config, safetensors, tokenizer, card.
         sha256: over these files.
-        figures: accuracy, balanced_accuracy and majority on the domain's test pairs, 0 to 1.
-        cost: as a record has it, at the mean length of the test pairs.
-        edition: of the domain's stream, the pairs' size.
+        figures: accuracy, balanced_accuracy and majority on the domain's test examples, 0 to 1.
+        cost: as a record has it, at the mean length of the test examples.
+        edition: of the domain's stream, the examples' size.
         note: see :func:`clbench.compression.outline.depth_note`.
         warnings: sentences about a checkpoint's head, the model's or a teacher's.
     """
@@ -64,7 +64,7 @@ class Written:
     warnings: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
-        """A row for each figure on the domain's test pairs and each part of the cost: its ``value``."""
+        """A row for each figure on the domain's test examples and each part of the cost: its ``value``."""
         import pandas as pd
 
         rows = [*self.figures.items(), *self.cost.items()]
@@ -76,7 +76,7 @@ class Written:
 
         rows = {name.replace("_", " "): value for name, value in self.figures.items()}
         panel = Dots(str(self.folder), list(rows), {"score": list(rows.values())})
-        return dots_figure([panel], "on the domain's test pairs", "Right after compression")
+        return dots_figure([panel], "on the domain's test examples", "Right after compression")
 
     def _repr_html_(self) -> str:
         from clbench.plots import html_tables
@@ -87,12 +87,12 @@ class Written:
 
 @dataclass(frozen=True)
 class DomainPairs:
-    """The pairs of one domain.
+    """The examples of one domain.
 
     Attributes:
         domain, stream: see :func:`clbench.schema.stream.read_alone`.
-        edition: the pairs' size; None for the stream's usual one.
-        data_dir: of real pairs.
+        edition: the examples' size; None for the stream's usual one.
+        data_dir: of real examples.
     """
 
     domain: str
@@ -118,7 +118,7 @@ def write_compressed(
         pairs: what it is trained and tested on.
         folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint, else refused.
         settings: changes of the recipe's steps, see :func:`clbench.schema.changes.change_steps`.
-        quick: at most 200 pairs to train on, and one epoch in every step.
+        quick: at most 200 examples to train on, and one epoch in every step.
         backbone: instead of the recipe's or the edition's own.
 
     Raises:
@@ -157,9 +157,9 @@ def write_compressed(
     config = made.encoder.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    trained = f"{len(data.splits['train']):,} pairs of {data.name} ({edition} edition, {data.source.get('kind')})"
+    trained = f"{len(data.splits['train']):,} examples of {data.name} ({edition} edition, {data.source.get('kind')})"
     facts = {
-        "trained on": f"{trained}, seed {seed}", "tokens a pair": cut_at(form.max_length), **_facts(spent, figures),
+        "trained on": f"{trained}, seed {seed}", "tokens an example": cut_at(form.max_length), **_facts(spent, figures),
     }  # fmt: skip
     made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
     scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"], seed)]
@@ -170,7 +170,7 @@ def write_compressed(
 
 
 def _scores(model: Any, test: np.ndarray, data: DomainData, classes: int) -> dict[str, float]:
-    """What the model scores on a domain's test pairs, whose rows in its store are ``test``, and the majority class."""
+    """What the model scores on a domain's test examples, with rows ``test`` in its store, and the majority class."""
     said = predict(evaluated(model), torch.from_numpy(test)).argmax(-1).numpy()
     gold = data.splits["test"].labels
     return {
@@ -186,7 +186,7 @@ def _facts(spent: Mapping[str, int], figures: Mapping[str, float]) -> dict[str, 
     return {
         "layers": str(spent["depth"]),
         "parameters": f"{spent['parameters']:,} ({bare})",
-        "FLOPs a pair": f"{spent['flops_per_pair']:,} at {spent['flops_length']} tokens",
+        "FLOPs an example": f"{spent['flops_per_pair']:,} at {spent['flops_length']} tokens",
         "accuracy, test": f"{percent(figures['accuracy'])}% (majority class {percent(figures['majority'])}%)",
         "balanced accuracy, test": f"{percent(figures['balanced_accuracy'])}%",
     }
@@ -204,7 +204,7 @@ def _told(step: Mapping[str, Any]) -> str:
         return f"kept layers {', '.join(map(str, step['layers']))}"
     if "validation" in step:
         scores = ", ".join(percent(score) for score in step["validation"])
-        return f"{step['epochs']} epochs; balanced accuracy on the validation pairs after each, %: {scores}"
+        return f"{step['epochs']} epochs; balanced accuracy on the validation examples after each, %: {scores}"
     details = step.get("details") or {}
     if "heads" in details:
         return f"{sum(map(len, details['heads']))} heads removed"

@@ -36,7 +36,7 @@ class Examples:
     Attributes:
         stream: a name or a YAML file; None for the run's, or for the first shipped one that has the model's labels.
         edition: None for the run's, or the stream's usual one.
-        data_dir: of real pairs.
+        data_dir: of real examples.
     """
 
     stream: str | None = None

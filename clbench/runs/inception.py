@@ -1,4 +1,4 @@
-"""From a job to the model at inception: tokens, the recipe's model, and what it says of the test pairs."""
+"""From a job to the model at inception: tokens, the recipe's model, and what it says of the test examples."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from clbench.encoder.tokens import TokenStore
 
 Evaluate = Callable[["nn.Module"], Mapping[str, "Answers"]]
-# Test pairs that are read at once on a CPU, and between two looks at whether to stop elsewhere.
+# Test examples that are read at once on a CPU, and between two looks at whether to stop elsewhere.
 _BATCH, _BATCHES_ON_A_GPU = 128, 16384
-# The split of test pairs that were drawn for one model's judgement.
+# The split of test examples that were drawn for one model's judgement.
 ANEW = "anew"
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """A run's pairs as tokens.
+    """A run's examples as tokens.
 
     Attributes:
-        store: every pair of the run.
+        store: every example of the run.
         rows: the rows of each domain's splits in it, int64, by domain and split; ``anew`` is the split of
             :attr:`clbench.runs.job.Job.anew`.
     """
@@ -46,7 +46,7 @@ class Tokens:
 
     @property
     def tests(self) -> dict[str, np.ndarray]:
-        """The rows of each domain's test pairs, in stream order."""
+        """The rows of each domain's test examples, in stream order."""
         return self.of("test")
 
     def of(self, split: str) -> dict[str, np.ndarray]:
@@ -108,7 +108,7 @@ def make_model(job: Job, seed: int, tokens: Tokens) -> Compressed:
     planned = job.plan(seed)
     names = list(dict.fromkeys(planned.tasks))
     for name in names:
-        events.start(name, unit="pairs")
+        events.start(name, unit="examples")
     compressed = execute(planned, task, observer=job.strategy.observer())
     for name in names:
         events.end(name)
@@ -186,8 +186,8 @@ def at_inception(job: Job, seed: int, compressed: Compressed, evaluate: Evaluate
 
 
 def evaluator(tokens: Tokens, split: str = "test") -> Evaluate:
-    """From a model to what it says of every pair of a split of each domain, the class and the classes' probabilities;
-    pairs of like length are read together."""
+    """From a model to what it says of every example of a split of each domain, the class and the classes'
+    probabilities; examples of like length are read together."""
     import torch
 
     from clbench.continual.evaluation import Answers

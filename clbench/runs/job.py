@@ -45,9 +45,10 @@ class Job:
         data: the stream's domains in order.
         seconds: wall time of getting here, by phase.
         teachers: the encoders of teachers that do not start from ``backbone``.
-        warnings: about the model; the pairs have their own.
+        warnings: about the model; the examples have their own.
         device: where it computes.
-        anew: more test pairs of each domain, which the model answers beside the edition's own; no part of the record.
+        anew: more test examples of each domain, which the model answers beside the edition's own; no part of the
+            record.
     """
 
     spec: RunSpec
@@ -103,7 +104,7 @@ class Job:
 
     @cached_property
     def data_warnings(self) -> tuple[RunWarning, ...]:
-        """What is odd about the pairs; see :func:`clbench.data.warnings.data_warnings`."""
+        """What is odd about the examples; see :func:`clbench.data.warnings.data_warnings`."""
         from clbench.data.warnings import data_warnings
 
         return data_warnings(self.data, self.stream.form.label_space)

@@ -1,4 +1,4 @@
-"""One run from end to end: domains to pairs, pairs to tokens, recipe to model, model to its life, life to record."""
+"""One run from end to end: domains to examples, those to tokens, recipe to model, model to its life, life to record."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def run_again(job: Job, seed: int) -> tuple[Record, list[dict[str, np.ndarray]]]
 
     Returns:
         Its record, and what the model says of :attr:`Job.anew` at the end of each experience, classes by domain;
-        nothing where there are no such pairs.
+        nothing where there are no such examples.
 
     Raises:
         UserError: as :func:`run`.
@@ -241,7 +241,7 @@ def _carry_out(
 
 
 def _anew(domain: str) -> str:
-    """What a point calls a domain's pairs of :attr:`Job.anew`; no domain's name has a space."""
+    """What a point calls a domain's examples of :attr:`Job.anew`; no domain's name has a space."""
     return f"{domain} anew"
 
 
@@ -271,7 +271,7 @@ def _life(
 
 
 def _with_anew(evaluate: Evaluate, tokens: Tokens) -> continual.Evaluate:
-    """``evaluate``, and then, apart, lest a batch of its be another, what the model says of the pairs drawn anew."""
+    """``evaluate``, and then, apart, lest a batch of its be another, what the model says of the examples drawn anew."""
     more = evaluator(tokens, ANEW)
     return lambda model: {**evaluate(model), **{_anew(name): said.classes for name, said in more(model).items()}}
 

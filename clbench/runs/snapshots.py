@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What may be kept: the model at the end, also the one after each experience, or these alone.
 KEEP = ("end", "every", "checkpoints")
 FOLDER = "models"
-# Beside them: what the run was asked for, from which its pairs can be had again.
+# Beside them: what the run was asked for, from which its examples can be had again.
 SPEC = "spec.json"
 
 
@@ -86,7 +86,7 @@ class SnapshotWriter:
     Attributes:
         job, seed, fingerprint: the run's.
         compressed: its model, living.
-        gold: for each domain the class of each test pair, int64 arrays.
+        gold: for each domain the class of each test example, int64 arrays.
         run: its folder.
         keep: one of :data:`KEEP`.
     """
@@ -142,7 +142,7 @@ class SnapshotWriter:
             for domain, said in point.predictions.items()
         ]
         more = table(
-            ["test pairs of", "trained on", "accuracy", "balanced accuracy"],
+            ["test examples of", "trained on", "accuracy", "balanced accuracy"],
             [
                 (
                     one.domain, "yes" if one.domain in point.met else "no", f"{percent(one.accuracy)}%",
@@ -157,7 +157,7 @@ class SnapshotWriter:
         facts = {
             "trained on": f"{', '.join(point.met)}, in this order ({job.edition} edition), seed {self.seed}",
             "optimizer steps since inception": f"{point.step:,}",
-            "tokens a pair": cut_at(job.max_length),
+            "tokens an example": cut_at(job.max_length),
             "parameters": f"{parameters:,}",
             **self._told_apart(point),
             "run": self.fingerprint,

@@ -34,7 +34,7 @@ class Device:
             autocast).
         card: what the card calls itself; empty for a CPU.
         deterministic: whether a GPU is held to what gives the same bits twice; a CPU always is.
-        micro_batch: pairs whose activations are held at once in training, the others' being computed again; ``auto``
+        micro_batch: examples whose activations are held at once in training, the others' being computed again; ``auto``
             for as many as there is memory for, null for all.
     """
 
@@ -139,7 +139,7 @@ def _micro_batch(asked: str | None) -> int | Literal["auto"] | None:
     if asked is None or asked == "auto":
         return "auto" if asked else None
     if not asked.isdigit() or int(asked) < 1:
-        raise UserError(f"--micro-batch should be auto or a number of pairs, 1 or more, but is {asked}.")
+        raise UserError(f"--micro-batch should be auto or a number of examples, 1 or more, but is {asked}.")
     return int(asked)
 
 

@@ -32,7 +32,7 @@ class Event:
             ``loss``, ``learning_rate`` and ``examples_per_second``, a few hundred times a training.
         task: the task's name; of figures, what was being done.
         done, total: how much is done, and how much there is; None where that is not known.
-        unit: what is counted, such as ``pairs``.
+        unit: what is counted, such as ``examples``.
         figures: values by name, such as ``accuracy/mnli``.
         step: of figures, optimizer steps: since the model's inception in its life, before it since the task began.
         note: more for people, such as the time left.

@@ -40,7 +40,7 @@ class BackboneForm(Form):
         revision: a commit, branch or tag of it; null for the newest.
         folder: a Hugging Face folder, relative to this file.
         sha256: of the backbone's files, as ``clbench pretrain`` prints it; null where it is not to be checked.
-        seen_domains: the domains on whose pairs it, or what it was distilled from, was trained before; null where
+        seen_domains: the domains on whose examples it, or what it was distilled from, was trained before; null where
             nobody knows.
     """
 

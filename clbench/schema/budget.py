@@ -1,13 +1,14 @@
 """Budgets: what a strategy may hold, and how many gradients it may take, relative to naive training.
 
 ``--budget memory=BYTES`` caps what a strategy holds between two experiences: the bytes of its tensors, and for each
-remembered pair the tokens that an encoder needs of it, ``max_length`` of them, :data:`TOKEN_BYTES` each, as a memory of
-fixed places has them. A memory is made as small as that asks for.
+remembered example the tokens that an encoder needs of it, ``max_length`` of them, :data:`TOKEN_BYTES` each, as a memory
+of fixed places has them. A memory is made as small as that asks for.
 
-``--budget compute=TIMES`` caps the pairs whose gradient is taken from inception to the end of any experience, at so
-many times what the shipped ``naive`` takes on the same domains: the pairs of the steps, those from a memory included,
+``--budget compute=TIMES`` caps the examples whose gradient is taken from inception to the end of any experience, at so
+many times what the shipped ``naive`` takes on the same domains: the examples of the steps, those from a memory
+    included,
 and what the method takes besides (Fisher information, reference gradients). Where a strategy would take more, its
-epochs are cut short: fewer steps, each as it is, and so only a part of the new pairs an epoch, drawn anew each time.
+epochs are cut short: fewer steps, each as it is, and so only a part of the new examples an epoch, drawn anew each time.
 
 A strategy that cannot keep to it is refused before it trains.
 """
@@ -28,7 +29,7 @@ from clbench.schema.strategy import Means, Strategy, Work, read_strategy, stages
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Of a token that a remembered pair has: an id in 32 bits.
+# Of a token that a remembered example has: an id in 32 bits.
 TOKEN_BYTES = 4
 # Of a parameter: float32.
 _NUMBER_BYTES = 4
@@ -37,7 +38,7 @@ _NUMBER_BYTES = 4
 class Budget(Frozen):
     """Attributes:
     memory: bytes that a strategy may hold between two experiences; None for no limit.
-    compute: pairs whose gradient it may take, relative to naive training; None for no limit.
+    compute: examples whose gradient it may take, relative to naive training; None for no limit.
     """
 
     memory: int | None = Field(default=None, ge=0, le=10**15, exclude_if=lambda told: told is None)
@@ -84,8 +85,8 @@ class Life:
     Attributes:
         parameters: of the model.
         classes: that its head tells apart.
-        max_length: tokens a pair at most.
-        train: training pairs of each domain that is trained on, by its name, in order.
+        max_length: tokens an example at most.
+        train: training examples of each domain that is trained on, by its name, in order.
         naive_epochs: that the shipped ``naive`` takes.
     """
 
@@ -97,7 +98,7 @@ class Life:
 
     @property
     def pair_bytes(self) -> int:
-        """What a remembered pair's tokens count."""
+        """What a remembered example's tokens count."""
         return TOKEN_BYTES * self.max_length
 
 
@@ -116,7 +117,7 @@ class Bounded:
         form: the strategy, with a memory that fits.
         most_steps: of an epoch, for each experience; empty for no limit.
         memory: bytes that it may hold; None for no limit.
-        pair_bytes: what the tokens of a remembered pair count.
+        pair_bytes: what the tokens of a remembered example count.
     """
 
     form: Strategy
@@ -164,12 +165,12 @@ def bounded(form: Strategy, budget: Budget, life: Life) -> Bounded:
 def _within_memory(form: Strategy, means: Means, memory: int, life: Life) -> Strategy:
     refused = f"--budget memory={memory}: strategy '{form.name}' ({form.method})"
     if form.trains_on != "new":
-        raise UserError(f"{refused} keeps all pairs of earlier domains, and is a reference that no budget fits.")
+        raise UserError(f"{refused} keeps all examples of earlier domains, and is a reference that no budget fits.")
     fixed = means.copies * _NUMBER_BYTES * life.parameters + means.other_bytes
     each, least = means.pair_bytes + life.pair_bytes, len(life.train) if means.pairs else 0
     room = (memory - fixed) // each if memory >= fixed else -1
     if room < least:
-        pairs = f" and {least} pairs of {each:,} bytes, one a domain" if least else ""
+        pairs = f" and {least} examples of {each:,} bytes, one a domain" if least else ""
         numbers = f"{means.copies} number{'s' * (means.copies != 1)} a parameter"
         raise UserError(
             f"{refused} needs {fixed + least * each:,} bytes or more, for {numbers} of {life.parameters:,}{pairs}; "
@@ -213,11 +214,11 @@ def _within_compute(form: Strategy, compute: float, life: Life) -> tuple[int, ..
 
 
 def naive_pairs(name: str, life: Life) -> int:
-    """Pairs whose gradient naive training takes in the experience ``name``; in joint training's, those of all."""
+    """Examples whose gradient naive training takes in the experience ``name``; in joint training's, those of all."""
     domains = list(life.train)[1:] if name not in life.train else [name]
     return life.naive_epochs * sum(life.train[domain] for domain in domains)
 
 
 def remembered_pairs(state: Mapping[str, Tensor]) -> int:
-    """Pairs of which a strategy's state holds the row: entries of its tensors called ``rows`` or ``../rows``."""
+    """Examples of which a strategy's state holds the row: entries of its tensors called ``rows`` or ``../rows``."""
     return sum(len(value) for name, value in state.items() if name.rpartition("/")[2] == "rows")

@@ -209,7 +209,7 @@ def is_quick(edition: str) -> bool:
 
 
 def quick_stream(stream: OpenStream, edition: str) -> tuple[OpenStream, str]:
-    """The stream with one edition more, of at most 200, 50 and 100 pairs a domain, and that edition's name.
+    """The stream with one edition more, of at most 200, 50 and 100 examples a domain, and that edition's name.
 
     Raises:
         UserError: no such edition.

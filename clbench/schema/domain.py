@@ -1,4 +1,4 @@
-"""Domains: where a data set's pairs come from and what its labels mean (``benchmarks/domains/*.yaml``)."""
+"""Domains: where a data set's examples come from and what its labels mean (``benchmarks/domains/*.yaml``)."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class Band(Form):
 
 
 class Reading(Form):
-    """How rows become labelled pairs.
+    """How rows become labelled examples.
 
     Attributes:
         columns: which columns are read: of each text of the task type, and ``label``, the label or the score:
             ``{first: .., second: .., label: ..}`` for sentence pairs, ``{text: .., label: ..}`` for single sentences.
-        labels: what each published label is in the stream's label space; null drops the pair. Every label that occurs
-            has to be named. Labels of three ways collapse here and nowhere else.
-        bands: instead of ``labels`` for a score; a pair whose score is in no band is dropped.
+        labels: what each published label is in the stream's label space; null drops the example. Every label that
+            occurs has to be named. Labels of three ways collapse here and nowhere else.
+        bands: instead of ``labels`` for a score; an example whose score is in no band is dropped.
     """
 
     columns: dict[str, str]
@@ -172,7 +172,7 @@ class Domain(Form):
         title: one line for people; empty for none.
         licence: as its publishers state it, or ``none stated``.
         citation: where it comes from, or ``none stated``.
-        sizes: the published pairs a split, before labels are dropped; null where not known.
+        sizes: the published examples a split, before labels are dropped; null where not known.
         hub: where it lies on the hub; null where it has no home there.
         obtain: for a set without a home on the hub: where its files are to be had and how they become a folder.
         folder: how files under ``--data-dir`` are read; null for as on the hub.
@@ -198,16 +198,16 @@ class Domain(Form):
             raise ValueError("a domain needs a source: hub, folder or generator, or another kind as source")
         for one, other in combinations(given, 2):
             if _serves(given[one]) == _serves(given[other]):
-                raise ValueError(f"{one} and {other} both give the pairs of {_serves(given[one])}; keep one of the two")
+                raise ValueError(f"{one} and {other} both give the examples of {_serves(given[one])}; keep one of them")
         return self
 
     def sources(self) -> dict[str, Source]:
-        """Where its pairs may come from, by the field that says it."""
+        """Where its examples may come from, by the field that says it."""
         given = {"hub": self.hub, "folder": self.folder, "generator": self.generator, "source": self.source}
         return {field: source for field, source in given.items() if source is not None}
 
     def source_for(self, *, generated: bool, data_dir: bool) -> Source | None:
-        """Where its pairs come from in a generated edition; or in a real one, with or without ``--data-dir``."""
+        """Where its examples come from in a generated edition; or in a real one, with or without ``--data-dir``."""
         known = [source for source in self.sources().values() if source.generated == generated]
         plain = next((source for source in known if not source.reads_data_dir), None)
         if not data_dir:

@@ -26,8 +26,8 @@ class LayerMap(Form):
     """What every layer map has; each rule adds its own settings as fields.
 
     A subclass has ``rule: Literal["its_name"]`` and one of three methods: :meth:`fixed`, where the numbers of layers
-    alone decide; :meth:`choose`, where states or trials do; :meth:`weights`, where each pair has its own mixture of the
-    teacher's layers. A rule whose fields all have defaults may be named alone: ``layer_map: similar``.
+    alone decide; :meth:`choose`, where states or trials do; :meth:`weights`, where each example has its own mixture of
+    the teacher's layers. A rule whose fields all have defaults may be named alone: ``layer_map: similar``.
 
     Attributes:
         rises: whether a higher layer of the student always has a higher one of the teacher.
@@ -64,7 +64,7 @@ class LayerMap(Form):
         raise NotImplementedError
 
     def weights(self, states: Tensor, teacher: Tensor) -> Tensor:
-        """What each of the teacher's layers counts for each of the student's, in each pair of a batch.
+        """What each of the teacher's layers counts for each of the student's, in each example of a batch.
 
         Args:
             states: (B, m, H), the [CLS] states of the student's matched layers, scaled to unit L2 norm.

@@ -1,7 +1,7 @@
-"""Sources: where a domain's pairs come from (in its YAML file ``hub``, ``folder``, ``generator`` or ``source``).
+"""Sources: where a domain's examples come from (in its YAML file ``hub``, ``folder``, ``generator`` or ``source``).
 
 A source is one class in one file, see ``clbench/data/sources/``: its fields are its settings, as YAML spells them; how
-its pairs are had, and its traits, are its methods and class attributes.
+its examples are had, and its traits, are its methods and class attributes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Request:
         domain: the domain's name.
         label_space: the stream's classes; a label's number is its place.
         trained_on: whether the stream trains on the domain, which then needs a ``train`` part.
-        sizes: pairs wanted by split, None for all. A generated source gives exactly so many; of what others give,
+        sizes: examples wanted by split, None for all. A generated source gives exactly so many; of what others give,
             clbench draws so many by the domain's name.
         beside: the folder of the domain's file, from which paths in it are meant.
         shift: generated editions: 0 (as the stream's first domain) to 1 (as the domain's real counterpart).
@@ -62,11 +62,11 @@ class Source(Form):
     ``columns``, ``labels`` and ``bands``: ``class Mine(Reading, Source)``.
 
     Attributes:
-        generated: its pairs are made, in the numbers and with the shift that are asked for: it serves the generated
+        generated: its examples are made, in the numbers and with the shift that are asked for: it serves the generated
             editions of a stream, any other source the real ones.
         needs_network: it reaches out, unless an earlier visit has filled a cache.
-        reads_data_dir: it reads the domain's folder under ``--data-dir``, without which it has no pairs.
-        phrase: what it is called where people are told whence pairs come; its kind unless given.
+        reads_data_dir: it reads the domain's folder under ``--data-dir``, without which it has no examples.
+        phrase: what it is called where people are told whence examples come; its kind unless given.
         kind: which source.
     """
 
@@ -89,7 +89,7 @@ class Source(Form):
                 )
 
     def load(self, request: Request) -> DomainData:
-        """The domain's pairs: the same for every run, seed and machine.
+        """The domain's examples: the same for every run, seed and machine.
 
         Returns:
             Its parts ``test``, ``validation`` and, where the domain is trained on, ``train``, with labels on
@@ -97,22 +97,22 @@ class Source(Form):
             and ``revision`` (the kind is added). Parts may be larger than asked for unless it is generated.
 
         Raises:
-            UserError: the pairs cannot be had, or are not what the settings say.
+            UserError: the examples cannot be had, or are not what the settings say.
         """
         raise NotImplementedError
 
     def draw_anew(self, request: Request, seed: int, known: DomainData) -> Pairs:
-        """Test pairs that nobody has seen, for a generated source that can draw more of them.
+        """Test examples that nobody has seen, for a generated source that can draw more of them.
 
         Args:
             request: as :meth:`load` has it.
-            seed: 0 to 2^63 - 1; another seed, other pairs.
-            known: what :meth:`load` gave: none of its pairs may come again.
+            seed: 0 to 2^63 - 1; another seed, other examples.
+            known: what :meth:`load` gave: none of its examples may come again.
 
         Raises:
-            UserError: the source has no more pairs than it has given.
+            UserError: the source has no more examples than it has given.
         """
-        raise UserError(f"domain '{request.domain}': its source {self.kind} draws no pairs anew")
+        raise UserError(f"domain '{request.domain}': its source {self.kind} draws no examples anew")
 
     @classmethod
     def flaw(cls) -> str | None:
@@ -135,7 +135,7 @@ class Source(Form):
         return None
 
     def told(self) -> str:
-        """Where the pairs come from, for people."""
+        """Where the examples come from, for people."""
         phrase, origin = self.phrase or self.kind, self.origin()
         return phrase if origin is None else f"{phrase} ({origin})"
 

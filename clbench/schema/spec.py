@@ -42,8 +42,8 @@ class RunSpec(Frozen):
         settings: changes of the strategy's hyper-parameters, such as ``{"lambda": 100, "training.epochs": 1}``, and of
             the recipe's steps, such as ``{"finetune.epochs": 1}``, see :func:`clbench.schema.changes.change_steps`;
             text is read as ``--set`` reads it.
-        quick: at most 200 pairs to train on, 50 to validate and 100 to test, and one epoch everywhere. The edition of
-            the record is then called ``EDITION-quick``, and stands in no track.
+        quick: at most 200 examples to train on, 50 to validate and 100 to test, and one epoch everywhere. The edition
+            of the record is then called ``EDITION-quick``, and stands in no track.
         backbone: the encoder to start from, the recipe's or else the edition's own unless given: a name, a YAML file,
             a checkpoint folder or a hub id.
         labels: of a checkpoint, the labels of its head's rows in their order, where its config.json does not name them.
@@ -55,7 +55,7 @@ class RunSpec(Frozen):
         budget: what the strategy may hold and compute, see :mod:`clbench.schema.budget`; such as ``{"compute": 1}``.
         device, precision: where models compute, and how exactly, see :func:`clbench.runtime.device.choose`.
         deterministic: on a GPU, only what gives the same bits twice, which is slower; a CPU always does.
-        micro_batch: pairs whose activations are held at once, ``auto`` for as many as fit; the batch stays whole.
+        micro_batch: examples whose activations are held at once, ``auto`` for as many as fit; the batch stays whole.
     """
 
     model: Named = "pkd-skip-6l"

@@ -83,7 +83,7 @@ class Place:
         origin: the recipe's file, which opens the sentence of an error.
         later: the steps after this one.
         backbone: what the recipe starts from.
-        task: digest of the pairs that the recipe trains on; empty where nothing is to be trained.
+        task: digest of the examples that the recipe trains on; empty where nothing is to be trained.
         label_space: the labels that a checkpoint's head should tell apart; empty where nobody asks.
         teacher: the plan of the recipe that the field ``teacher`` names; None without such a field.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from clbench.compression.task import Observer
 
-# Pairs in a memory: more than the largest data set has would be reserved for nothing.
+# Examples in a memory: more than the largest data set has would be reserved for nothing.
 Remembered = Annotated[int, Field(ge=1, le=100_000_000)]
 State = dict[str, "Tensor"]
 
@@ -95,7 +95,7 @@ class Strategy(Form):
     Attributes:
         trains_on: what an experience is trained on: the ``new`` domain alone, all domains ``met`` so far, or ``all`` of
             the stream in one experience. The latter two are upper references, not continual learners.
-        rehearses: whether it trains on remembered pairs beside the new ones.
+        rehearses: whether it trains on remembered examples beside the new ones.
         needs_path: whether it needs the path of the weights through inception, see :meth:`observer`.
         scenarios: those that the method is defined for, see :mod:`clbench.schema.scenario`; another is refused.
         needs_encoder: whether it changes an encoder's matrices, which a model without an encoder has none of.
@@ -147,7 +147,7 @@ class Strategy(Form):
         """What the next experience needs of Avalanche's strategy ``learner``: flat tensors by name; by default what the
         plugin's own ``state()`` gives, where it has one.
 
-        The plugin of :meth:`plugin` is :func:`own_plugin`. Rows of remembered pairs are called ``rows``, or end so
+        The plugin of :meth:`plugin` is :func:`own_plugin`. Rows of remembered examples are called ``rows``, or end so
         after a slash, ``0/rows``: a budget counts them.
         """
         told = getattr(own_plugin(learner), "state", None)
@@ -180,11 +180,12 @@ class Strategy(Form):
         return nullcontext()
 
     def epoch_pairs(self, new: int, met: int) -> int:
-        """New and remembered pairs that an epoch goes through, those apart that come beside new ones in their batches.
+        """New and remembered examples that an epoch goes through, those apart that come beside new ones in their
+        batches.
 
         Args:
-            new: pairs of what the experience trains on.
-            met: pairs of all domains that the model has met, the new one included.
+            new: examples of what the experience trains on.
+            met: examples of all domains that the model has met, the new one included.
         """
         return new
 
@@ -197,11 +198,11 @@ class Strategy(Form):
         return 1.0
 
     def gradients(self, work: Work) -> float:
-        """Pairs whose gradient the method takes in an experience beside those that its steps train on."""
+        """Examples whose gradient the method takes in an experience beside those that its steps train on."""
         return 0.0
 
     def passes(self, work: Work) -> float:
-        """What the method computes in an experience beside training on its examples, in passes of one pair forward.
+        """What the method computes in an experience beside training on its examples, in passes of one example forward.
 
         A gradient takes three: one forward, about two backward. What has no pass of a model in it counts nothing.
         """
@@ -217,7 +218,7 @@ class Strategy(Form):
         return None
 
     def remembering(self, pairs: int, experiences: int) -> Strategy:
-        """The same with a memory of so many pairs at the end of a life, fewer than it has."""
+        """The same with a memory of so many examples at the end of a life, fewer than it has."""
         return self.model_copy(update={"memory_size": pairs})
 
     def quick(self) -> Strategy:

@@ -22,7 +22,7 @@ from clbench.schema.shipped import find, is_path, names
 Count = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 # The end of the name of an edition that --quick has made small, so that its records meet no others.
 QUICK = "-quick"
-# Pairs of one part that are generated, one by one, before a run begins.
+# Examples of one part that are generated, one by one, before a run begins.
 _GENERATED = 1_000_000
 _Wanted = Annotated[tuple[str, ...], Field(max_length=100)]
 
@@ -42,8 +42,8 @@ class Edition(Form):
 
     Attributes:
         source: ``generated`` (offline, by the domains' generators) or ``real`` (the hub or ``--data-dir``).
-        train, validation, test: pairs a domain; of real data at most so many, null for all.
-        max_length: tokens a pair, special tokens included; longer pairs are cut.
+        train, validation, test: examples a domain; of real data at most so many, null for all.
+        max_length: tokens an example, special tokens included; longer examples are cut.
         backbone: what a run starts from unless told otherwise.
     """
 
@@ -57,19 +57,19 @@ class Edition(Form):
     @model_validator(mode="after")
     def _generated_sizes(self) -> Edition:
         if self.generated and None in (self.train, self.validation, self.test):
-            raise ValueError("a generated edition should say how many train, validation and test pairs it has")
+            raise ValueError("a generated edition should say how many train, validation and test examples it has")
         for part, count in self.caps().items():
             if self.generated and count is not None and count > _GENERATED:
-                raise ValueError(f"a generated edition has at most {_GENERATED:,} {part} pairs, not {count:,}")
+                raise ValueError(f"a generated edition has at most {_GENERATED:,} {part} examples, not {count:,}")
         return self
 
     @property
     def generated(self) -> bool:
-        """Whether its pairs are made, not published ones."""
+        """Whether its examples are made, not published ones."""
         return self.source == "generated"
 
     def caps(self) -> dict[str, int | None]:
-        """Pairs a domain by split."""
+        """Examples a domain by split."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 

@@ -13,15 +13,15 @@ class Training(Form):
     """How one experience is trained; the same for every strategy, so that strategies differ in nothing else.
 
     Attributes:
-        epochs: passes over the experience's training pairs.
+        epochs: passes over the experience's training examples.
         learning_rate: AdamW's, at its peak; null for the one that suits the model: the backbone's (its file says
             which), or a reference's own (its recipe does).
-        batch_size: new pairs a step.
+        batch_size: new examples a step.
         warmup: share of the steps in which the learning rate rises linearly; afterwards it falls linearly.
         weight_decay: AdamW's, on matrices only (biases and LayerNorm are not decayed).
         max_grad_norm: gradients are clipped to this L2 norm; null for no clipping.
         select: ``best`` keeps the weights of the epoch with the best balanced accuracy on the domain's validation
-            pairs (the later one where two are equal), ``last`` those of the last epoch.
+            examples (the later one where two are equal), ``last`` those of the last epoch.
     """
 
     epochs: int = Field(ge=1, le=1000)

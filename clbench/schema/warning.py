@@ -19,7 +19,7 @@ class RunWarning(Part):
         kind: lower-case words joined by ``_``.
         domain: the domain that it is about; null where it is about the whole run.
         count, total: how many of how many.
-        limit: the bound that was met, such as tokens a pair.
+        limit: the bound that was met, such as tokens an example.
         experience: an experience's number, 0 at inception.
         names: domains, parts, classes, files or columns that the sentence names.
     """
@@ -59,14 +59,13 @@ def _listed(names: tuple[str, ...], before: str = "") -> str:
 
 
 def _met_in_training(warning: RunWarning) -> str:
-    return (
-        f"test pairs that also stand in training or validation pairs{_listed(warning.names, ' of ')}: {_of(warning)}."
-    )
+    whose = _listed(warning.names, " of ")
+    return f"test examples that also stand in training or validation examples{whose}: {_of(warning)}."
 
 
 def _one_class(warning: RunWarning) -> str:
     part, *classes = warning.names or ("test",)
-    return f"every pair of its {part} part has one label{_listed(tuple(classes), ', ')}."
+    return f"every example of its {part} part has one label{_listed(tuple(classes), ', ')}."
 
 
 def _predicts_one_class(warning: RunWarning) -> str:
@@ -74,11 +73,11 @@ def _predicts_one_class(warning: RunWarning) -> str:
     for experience, label in zip(warning.names[::2], warning.names[1::2], strict=False):
         after.setdefault(label, []).append(experience)
     told = "; ".join(f"{label} after {', '.join(experiences)}" for label, experiences in after.items())
-    return f"the model predicts one class for every test pair, though it was trained on this domain: {told}."
+    return f"the model predicts one class for every test example, though it was trained on this domain: {told}."
 
 
 def _empty_texts(warning: RunWarning) -> str:
-    return f"pairs with an empty text: {_of(warning)}."
+    return f"examples with an empty text: {_of(warning)}."
 
 
 def _label_conflict(warning: RunWarning) -> str:
@@ -93,7 +92,7 @@ def _no_gold(warning: RunWarning) -> str:
 
 
 def _cut_pairs(warning: RunWarning) -> str:
-    return f"pairs longer than {warning.limit} tokens, which were cut: {_of(warning)}."
+    return f"examples longer than {warning.limit} tokens, which were cut: {_of(warning)}."
 
 
 def _quoted_columns(warning: RunWarning) -> str:
@@ -116,8 +115,8 @@ def _nameless_head(warning: RunWarning) -> str:
 def _below_chance(warning: RunWarning) -> str:
     model = warning.names[0] if warning.names else "the checkpoint"
     return (
-        f"{model} has {_of(warning)} of the first validation pairs right before any training, where chance would have "
-        f"about {warning.limit}: the labels of its head may be swapped."
+        f"{model} has {_of(warning)} of the first validation examples right before any training, where chance would "
+        f"have about {warning.limit}: the labels of its head may be swapped."
     )
 
 
@@ -133,25 +132,25 @@ MEASURED = ("busy_machine",)
 # kind -> what is said of it after the domain's name. Texts of a stranger's record come in through RunWarning.names
 # alone, which are printable and bounded.
 SENTENCES: dict[str, Callable[[RunWarning], str]] = {
-    # domain; count of total test pairs; names: the domains whose training or validation pairs they stand in
+    # domain; count of total test examples; names: the domains whose training or validation examples they stand in
     "met_in_training": _met_in_training,
     # domain; names: the part, its class
     "one_class": _one_class,
     # domain, met by then; experience: the first; names: an experience at whose end it was so, the class, and so on
     "predicts_one_class": _predicts_one_class,
-    # domain; count of total pairs, all parts together
+    # domain; count of total examples, all parts together
     "empty_texts": _empty_texts,
     # domain; count of total examples, all parts together
     "label_conflict": _label_conflict,
     # domain; count of total rows of its files or splits; names: the labels as they are spelled there
     "no_gold": _no_gold,
-    # domain; count of total pairs, all parts together; limit: tokens a pair
+    # domain; count of total examples, all parts together; limit: tokens an example
     "cut_pairs": _cut_pairs,
     # domain; names: the file, its columns
     "quoted_columns": _quoted_columns,
     # names: the checkpoint, the labels in the order in which its head's rows were taken
     "nameless_head": _nameless_head,
-    # domain; count of total validation pairs right; limit: how many chance would have right; names: the checkpoint
+    # domain; count of total validation examples right; limit: how many chance would have right; names: the checkpoint
     "below_chance": _below_chance,
     # count of total = 100 parts of the time in which the measuring thread had a processor
     "busy_machine": _busy_machine,

@@ -38,7 +38,7 @@ class Settings:
     """What is to be done.
 
     Attributes:
-        spec: edition, pairs, backbone, the strategies' settings and the like; model, stream and strategy are the
+        spec: edition, examples, backbone, the strategies' settings and the like; model, stream and strategy are the
             study's.
         maps: names of layer maps, ``skip`` among them.
         depths: of the students, of the recipes' 12 layers: 6 and 3.

@@ -45,8 +45,8 @@ class Settings:
     Attributes:
         plain, dropped: backbones, pre-trained without and with LayerDrop.
         domains: to fine-tune on, each for itself.
-        edition, data_dir: of the streams' pairs.
-        seeds: of head, order of pairs and layers left out.
+        edition, data_dir: of the streams' examples.
+        seeds: of head, order of examples and layers left out.
         lives: whether the lives through ``nli-shift`` are lived too.
         workers: processes, each with one thread.
     """

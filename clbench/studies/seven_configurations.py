@@ -51,9 +51,9 @@ class Settings:
     """What is to be done.
 
     Attributes:
-        edition, data_dir: of the pairs.
+        edition, data_dir: of the examples.
         backbone: of 12 layers; None for the edition's own.
-        seeds: of heads and orders of pairs.
+        seeds: of heads and orders of examples.
         workers: processes, each with one thread.
     """
 
@@ -69,7 +69,7 @@ class Outcome:
     """What was found.
 
     Attributes:
-        right: bool (S, N), by configuration and domain: whether each seed's model is right on each test pair.
+        right: bool (S, N), by configuration and domain: whether each seed's model is right on each test example.
         balanced: (S,) balanced accuracy, by the same.
         cost: of each configuration's model, as a record has it.
         majority: accuracy of always saying the commonest class, by domain.
@@ -153,7 +153,7 @@ def study(plan: Settings) -> Outcome:
 def measure(
     number: int, backbone: str, edition: str, stream: OpenStream, data: DomainData, seed: int
 ) -> tuple[int, str, int, np.ndarray, float, dict[str, int]]:
-    """One configuration on one domain: its number, the domain, the seed, which test pairs it has right, balanced
+    """One configuration on one domain: its number, the domain, the seed, which test examples it has right, balanced
     accuracy, cost."""
     import torch
 
@@ -177,7 +177,7 @@ def measure(
 
 
 def questions(right: Mapping[tuple[int, str], np.ndarray]) -> tuple[Answer, ...]:
-    """The study's questions on each domain, each by a paired test on the same pairs."""
+    """The study's questions on each domain, each by a paired test on the same examples."""
     return tuple(
         answer_on_pairs(
             question, f"configuration {one} minus {other} on {domain}", right[one, domain], right[other, domain]
@@ -228,7 +228,7 @@ def caption(outcome: Outcome, plan: Settings) -> str:
     """What the table shows."""
     floors = ", ".join(f"{domain} {percent(value)}" for domain, value in outcome.majority.items())
     return (
-        f"Accuracy on the test pairs in %, mean and 95% interval over seeds {', '.join(map(str, plan.seeds))}; "
+        f"Accuracy on the test examples in %, mean and 95% interval over seeds {', '.join(map(str, plan.seeds))}; "
         f"{outcome.backbone}, {plan.edition} edition; majority class: {floors}"
     )
 

@@ -283,7 +283,7 @@ def _epochs(base: Job) -> int:
 
 
 def _validated(job: Job, seed: int) -> float:
-    """Balanced accuracy of a model at inception on the first domain's validation pairs."""
+    """Balanced accuracy of a model at inception on the first domain's validation examples."""
     from clbench.compression.task import score
     from clbench.runs.inception import make_model, make_tokens
 
@@ -336,7 +336,7 @@ def caption(plan: Settings) -> str:
     spec, seeds = plan.spec, ", ".join(map(str, plan.seeds))
     return (
         f"{spec.stream}, {spec.edition} edition, {spec.strategy}, seeds {seeds}; each model's training at inception is "
-        "shortened or doubled until its balanced accuracy on the validation pairs is nearest to what the weakest of "
+        "shortened or doubled until its balanced accuracy on the validation examples is nearest to what the weakest of "
         f"the seed reaches; seeds within {fixed(100 * plan.tolerance, 1)} points of that count; in %, mean and 95% "
         "interval over them"
     )

@@ -21,8 +21,8 @@ class Answer:
         low, high: the 95% interval of the difference; None where one seed, or seeds that all differ by the same, give
             none.
         difference: in [-1, 1].
-        over: what the interval is over, with their number: seeds, or test pairs; and that these are too few, where they
-            are.
+        over: what the interval is over, with their number: seeds, or test examples; and that these are too few, where
+            they are.
     """
 
     question: str
@@ -52,7 +52,7 @@ class Answer:
 
 
 def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[float]) -> Answer:
-    """Compare two arms seed by seed: equal seeds draw equal heads and orders of pairs.
+    """Compare two arms seed by seed: equal seeds draw equal heads and orders of examples.
 
     Args:
         one, other: scores in [0, 1], a seed each, in the same order.
@@ -74,14 +74,14 @@ def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[f
 
 
 def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.ndarray) -> Answer:
-    """Compare two arms on the same pairs.
+    """Compare two arms on the same examples.
 
     Args:
-        one, other: bool (S, N), whether each seed's model is right on each test pair.
+        one, other: bool (S, N), whether each seed's model is right on each test example.
     """
     found = seeds_bootstrap(one, other)
     seeds, pairs = one.shape
-    over = f"{pairs:,} test pairs, {seeds} seed{'s' * (seeds > 1)}"
+    over = f"{pairs:,} test examples, {seeds} seed{'s' * (seeds > 1)}"
     if found.too_few:
-        over += f"; too few pairs to tell: the two differ on {found.pairs}"
+        over += f"; too few examples to tell: the two differ on {found.pairs}"
     return Answer(question, contrast, found.value, found.low, found.high, over)

@@ -88,7 +88,7 @@ class Executor(ABC):
 
     @abstractmethod
     def pass_time(self) -> dict[str, PassTime]:
-        """What a pass over each stream's pairs takes while all work, by the stream's name.
+        """What a pass over each stream's examples takes while all work, by the stream's name.
 
         Raises:
             UserError: a process was killed meanwhile.

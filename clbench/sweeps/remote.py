@@ -188,7 +188,7 @@ def do_remote_unit(unit: Unit, kit: Kit, fetch: Fetch) -> tuple[Returned, dict[E
 
 
 def timed(unit: Unit, kit: Kit, fetch: Fetch) -> PassTime:
-    """What a pass over pairs takes on this machine, see :func:`clbench.sweeps.workload.measure_pass_time`."""
+    """What a pass over examples takes on this machine, see :func:`clbench.sweeps.workload.measure_pass_time`."""
     from clbench.runtime.threads import one_thread
 
     with _settings(kit.settings), ExitStack() as stack, one_thread():

@@ -1,4 +1,4 @@
-"""How much there is to do, in passes of pairs through layers, and how long that takes on this machine."""
+"""How much there is to do, in passes of examples through layers, and how long that takes on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Workload:
     """Attributes:
     pairs: that are read in all, a training step's three times.
     layers: the same, each times the layers that it goes through.
-    seconds: what does not depend on the pairs.
+    seconds: what does not depend on the examples.
     """
 
     pairs: float = 0.0
@@ -42,7 +42,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class PassTime:
-    """Seconds that one core takes for a pair, and for each layer that the pair goes through, forward only.
+    """Seconds that one core takes for an example, and for each layer that the example goes through, forward only.
 
     The first may be below 0: of the last layer only what [CLS] needs is computed, which is less than a layer.
     """
@@ -83,7 +83,7 @@ def _tests(job: Job) -> int:
 
 
 def measure_pass_time(job: Job, budget: float = 1.5) -> PassTime:
-    """Time a few steps of training of the job's backbone, at two depths, on pairs of all its domains.
+    """Time a few steps of training of the job's backbone, at two depths, on examples of all its domains.
 
     Two or more steps each, however long they take; the first one is not counted.
 
@@ -100,7 +100,7 @@ def measure_pass_time(job: Job, budget: float = 1.5) -> PassTime:
     parts = [d.splits["test"].select(draw.integers(0, len(d.splits["test"]), size)) for d in job.data]
     tokenizer = job.backbone.tokenizer()
     store = join_stores([pack(tokenizer, part.first, part.second, job.max_length) for part in parts]).on(job.device)
-    # As in training, a batch holds pairs of like length.
+    # As in training, a batch holds examples of like length.
     batches = list(torch.from_numpy(np.argsort(store.lengths, kind="stable")).split(size))
     batches = [batches[place] for place in draw.permutation(len(batches)).tolist()]
     depths = sorted({1, max(1, job.backbone.layers // 2)})
@@ -112,7 +112,7 @@ def measure_pass_time(job: Job, budget: float = 1.5) -> PassTime:
 
 
 def _step_seconds(job: Job, store: TokenStore, batches: Sequence[Tensor], depth: int, budget: float) -> float:
-    """Seconds for one pair of one pass, of three that a step of training takes."""
+    """Seconds for one example of one pass, of three that a step of training takes."""
     import torch
 
     from clbench.encoder.classifier import keep_layers
@@ -145,7 +145,7 @@ def memory_of(job: Job) -> int:
     """Bytes of memory that a run takes on the device that its models compute on, about, for sharing one out.
 
     Weights, gradients, AdamW's two moments and a strategy's copy of the weights in float32 (20 bytes a parameter),
-    twice where a teacher of the same size is there; activations of a batch of the longest pairs (34 bytes a token,
+    twice where a teacher of the same size is there; activations of a batch of the longest examples (34 bytes a token,
     layer and unit of width, Korthikanti et al. 2022, arXiv:2205.05198, attention scores apart); and 1 GiB for CUDA.
     """
     shape, training = job.plan(0).shape, job.strategy.training

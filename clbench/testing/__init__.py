@@ -11,8 +11,8 @@ clbench's own pieces pass them, and a piece of one's own is right when it does::
     def test_my_step(check):
         check()
 
-They bring a small world with them (a random BERT with its tokenizer, generated pairs) and need neither network, GPU nor
-pytest. From a shell: ``python -m clbench.testing FILE.yaml --plugin FILE.py``.
+They bring a small world with them (a random BERT with its tokenizer, generated examples) and need neither network, GPU
+nor pytest. From a shell: ``python -m clbench.testing FILE.yaml --plugin FILE.py``.
 """
 
 from clbench.testing.battery import Check, CheckFailed

@@ -106,7 +106,7 @@ class _World:
         return self.backbone.trained(LABELS).eval()
 
     def model(self) -> Classifier:
-        """A fresh copy, which reads the pairs."""
+        """A fresh copy, which reads the examples."""
         return copy.deepcopy(self.loaded).with_tokens(self.pairs)
 
     def texts(self, seed: int) -> list[str]:

@@ -43,7 +43,7 @@ _DEPTHS = ((1, 1), (1, 12), (2, 3), (3, 12), (6, 12), (12, 12), (5, 24))
 
 @dataclass(frozen=True)
 class _World:
-    """A layer map in a student of 3 layers, whose teacher has 6, trained for 3 epochs on 48 pairs."""
+    """A layer map in a student of 3 layers, whose teacher has 6, trained for 3 epochs on 48 examples."""
 
     form: LayerMap
     small: Small

@@ -41,7 +41,7 @@ def source_checks(form: Source, label_space: Sequence[str], request: Request | N
     """Every check of a source of data, one at a time: for ``pytest.mark.parametrize(.., ids=str)``.
 
     Args:
-        form: the source with its settings, which lead to a few pairs of all three parts.
+        form: the source with its settings, which lead to a few examples of all three parts.
         label_space: the classes that its labels become.
         request: what else is asked of it, such as the folder that paths are meant from.
     """
@@ -78,7 +78,7 @@ def identity_covers_every_field(world: _World) -> None:
 
 
 def gives_every_part(world: _World) -> None:
-    """It gives train, validation and test, each with text pairs and labels of the label space."""
+    """It gives train, validation and test, each with texts and labels of the label space."""
     data, classes = world.load(), len(world.request.label_space)
     expect(set(SPLITS) == set(data.splits), f"it should give {', '.join(SPLITS)}, but gives {', '.join(data.splits)}")
     for split, pairs in data.splits.items():
@@ -96,12 +96,12 @@ def gives_every_part(world: _World) -> None:
 
 
 def same_settings_same_pairs(world: _World) -> None:
-    """The same settings give the same pairs in the same order, each time."""
+    """The same settings give the same examples in the same order, each time."""
     one, other = world.load(), world.load()
     for split in SPLITS:
         same = one.splits[split].digest() == other.splits[split].digest()
         expect(same, f"its {split} part is another one when it is loaded again")
-    expect(one.source == other.source, "what it says of where the pairs come from changes when it is loaded again")
+    expect(one.source == other.source, "what it says of where the examples come from changes when it is loaded again")
 
 
 def labels_follow_the_label_space(world: _World) -> None:
@@ -111,11 +111,11 @@ def labels_follow_the_label_space(world: _World) -> None:
     for split, pairs in world.load().splits.items():
         other = turned.splits[split]
         same = [space[label] for label in pairs.labels] == [space[-1 - label] for label in other.labels]
-        expect(same, f"with the label space in another order, pairs of the {split} part have other labels")
+        expect(same, f"with the label space in another order, examples of the {split} part have other labels")
 
 
 def evaluation_only_needs_no_train(world: _World) -> None:
-    """A domain that is only evaluated on has the same test pairs."""
+    """A domain that is only evaluated on has the same test examples."""
     data = world.load(trained_on=False)
     expect("test" in data.splits, "it gives no test part where the domain is not trained on")
     same = data.splits["test"].digest() == world.load().splits["test"].digest()
@@ -132,13 +132,13 @@ def says_where_pairs_come_from(world: _World) -> None:
 
 
 def gives_as_many_as_asked(world: _World) -> None:
-    """One that makes its pairs makes as many as are asked for, and others with another shift."""
+    """One that makes its examples makes as many as are asked for, and others with another shift."""
     if not world.form.generated:
         return
     data = world.load(sizes=SIZES)
     for split, count in SIZES.items():
         found = len(data.splits[split])
-        expect(found == count, f"its {split} part should have {count} pairs, but has {found}")
+        expect(found == count, f"its {split} part should have {count} examples, but has {found}")
 
 
 def what_is_missing_is_one_sentence(world: _World) -> None:
@@ -155,7 +155,7 @@ def what_is_missing_is_one_sentence(world: _World) -> None:
             continue
         except Exception as error:
             raise CheckFailed(f"what is not there should end in a UserError, not in {type(error).__name__}") from error
-        raise CheckFailed("it gives pairs out of files that are not there")
+        raise CheckFailed("it gives examples out of files that are not there")
 
 
 CHECKS = (

@@ -120,7 +120,7 @@ def step_checks(piece: type[Step] | str, recipe: OpenRecipe | Path | str, *, lay
     Args:
         piece: the step's class, or its registered name.
         recipe: a recipe in which it stands: a name, the path of a YAML file, or one that is open. It is made with one
-            epoch a step, on 48 pairs and a random encoder.
+            epoch a step, on 48 examples and a random encoder.
         layers: of that encoder, 16 wide.
     """
     if not (isinstance(piece, str) or isinstance(recipe, OpenRecipe) or piece in STEPS.all().values()):
@@ -202,12 +202,12 @@ def plan_tells_the_model(world: _World) -> None:
 
 
 def reads_the_pairs_it_is_given(world: _World) -> None:
-    """Of the token store it reads training and validation pairs alone; places in the training set are no rows."""
+    """Of the token store it reads training and validation examples alone; places in the training set are no rows."""
     strange = world.read - {*world.task.train_rows.tolist(), *world.task.validation_rows.tolist()}
     expect(
         not strange,
-        f"it reads row {min(strange, default=0)}, no training or validation pair; the rows of places in the training "
-        "set are context.task.train_rows[places]",
+        f"it reads row {min(strange, default=0)}, no training or validation example; the rows of places in the "
+        "training set are context.task.train_rows[places]",
     )
 
 

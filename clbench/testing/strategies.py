@@ -26,7 +26,7 @@ def strategy_checks(form: Strategy | Path | str) -> list[Check]:
 
     Args:
         form: a strategy with its settings: a name, the path of a YAML file, or one that is read. It is trained for one
-            epoch an experience, on 48 pairs a domain, on an encoder of 2 layers, 32 wide.
+            epoch an experience, on 48 examples a domain, on an encoder of 2 layers, 32 wide.
     """
     form = form if isinstance(form, Strategy) else read_strategy(form)
     training = form.training.model_copy(update=TRAINING)
@@ -71,7 +71,7 @@ def identity_covers_every_field(world: World) -> None:
 
 
 def traits_hold(world: World) -> None:
-    """It trains on the pairs that its traits say, and asks for the path of inception only where it needs one."""
+    """It trains on the examples that its traits say, and asks for the path of inception only where it needs one."""
     form = world.form
     expect((form.observer() is not None) == form.needs_path, "observer() should be None unless needs_path is set")
     own = type(form).evaluated is not Strategy.evaluated or type(form).showing is not Strategy.showing
@@ -84,12 +84,12 @@ def traits_hold(world: World) -> None:
     met = set[int]().union(*(domains[name] for name in stage.met))
     expect(
         form.epoch_pairs(len(due), len(met)) < len(due) or due <= seen,
-        f"it should train on all {len(due)} pairs of {', '.join(stage.trains_on)}, but left some out",
+        f"it should train on all {len(due)} examples of {', '.join(stage.trains_on)}, but left some out",
     )
     more = seen - due
-    expect(more <= met, "it trains on pairs that are no training pairs of the seen domains")
-    expect(form.rehearses or not more, "it trains on pairs of earlier domains, so its trait rehearses should be true")
-    expect(bool(more) or not form.rehearses, "its trait rehearses is true, but it trains on new pairs alone")
+    expect(more <= met, "it trains on examples that are no training examples of the seen domains")
+    expect(form.rehearses or not more, "it trains on earlier domains' examples, so its trait rehearses should be true")
+    expect(bool(more) or not form.rehearses, "its trait rehearses is true, but it trains on new examples alone")
 
 
 def same_seed_same_bits(world: World) -> None:
@@ -231,7 +231,7 @@ def what_it_needs_is_what_it_says(world: World) -> None:
     means = form.means(len(sizes), 2)
     if means is None:
         return
-    expect(means.step_pairs >= form.training.batch_size, "step_pairs of means() should hold the new pairs of a step")
+    expect(means.step_pairs >= form.training.batch_size, "step_pairs of means() should hold the new examples of a step")
     parameters = sum(p.numel() for p in world.inceptions[0].model.parameters())
     before = 0
     for point in (point for point in world.whole.points if point.final):
@@ -242,18 +242,18 @@ def what_it_needs_is_what_it_says(world: World) -> None:
     expect(before > 0 or not (means.copies or means.pairs), "means() says that it holds something, but it does not")
     steps, examples = world.whole.points[-1].step, world.whole.points[-1].examples
     most = steps * means.step_pairs
-    expect(examples <= most, f"{steps} steps trained on {examples} pairs, but means() says {most} at most")
+    expect(examples <= most, f"{steps} steps trained on {examples} examples, but means() says {most} at most")
 
 
 def a_smaller_memory_is_smaller(world: World) -> None:
-    """remembering() gives a strategy that holds as many pairs as it was asked for, and no more."""
+    """remembering() gives a strategy that holds as many examples as it was asked for, and no more."""
     form = world.form
     means = form.means(3, 2)
     if means is None or means.pairs <= 6:
         return
     small_form = form.remembering(6, 3)
     told = small_form.means(3, 2)
-    expect(told is not None and 0 < told.pairs <= 6, "remembering(6, 3) should remember 6 pairs at most by means()")
+    expect(told is not None and 0 < told.pairs <= 6, "remembering(6, 3) should remember 6 examples at most by means()")
 
 
 CHECKS = (

@@ -1,4 +1,4 @@
-"""The small world in which pieces are checked: a random BERT, its tokenizer, and a few generated pairs."""
+"""The small world in which pieces are checked: a random BERT, its tokenizer, and a few generated examples."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Small:
 
     Attributes:
         backbone: a random BERT.
-        store: the tokens of all pairs.
+        store: the tokens of all examples.
         experiences: of the domains, in order.
-        tests: rows of each domain's test pairs.
+        tests: rows of each domain's test examples.
         gold: their classes.
     """
 
@@ -76,7 +76,7 @@ class Small:
         return tuple(found)
 
     def evaluate(self, model: nn.Module) -> dict[str, np.ndarray]:
-        """The predicted class of every test pair."""
+        """The predicted class of every test example."""
         return {name: predict(model, torch.from_numpy(rows)).argmax(-1).numpy() for name, rows in self.tests.items()}
 
     def careless(self, model: nn.Module) -> dict[str, np.ndarray]:
@@ -115,7 +115,7 @@ def small(layers: int = 2, width: int = 32) -> Small:
 
 @cache
 def backbone_folder(layers: int, width: int) -> Path:
-    """A Hugging Face folder: a BERT of random weights with a WordPiece of the pairs' words; gone with the process."""
+    """A Hugging Face folder: a BERT of random weights, a WordPiece of the examples' words; gone with the process."""
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import BertProcessing
     from transformers import BertConfig, BertModel
@@ -124,7 +124,7 @@ def backbone_folder(layers: int, width: int) -> Path:
 
     folder = _folder()
     pairs = generate("mnli", sizes=dict.fromkeys(SIZES, 200))["train"]
-    tokenizer = BertWordPieceTokenizer(_vocabulary([text for side in pairs.sides for text in side]), lowercase=True)
+    tokenizer = BertWordPieceTokenizer(vocabulary([text for side in pairs.sides for text in side]), lowercase=True)
     tokenizer.post_processor = BertProcessing(*[(one, tokenizer.token_to_id(one)) for one in ("[SEP]", "[CLS]")])
     tokenizer.save(str(folder / "tokenizer.json"))
     with torch.random.fork_rng():
@@ -132,15 +132,18 @@ def backbone_folder(layers: int, width: int) -> Path:
         config = BertConfig(
             vocab_size=tokenizer.get_vocab_size(), hidden_size=width, num_hidden_layers=layers, num_attention_heads=2,
             intermediate_size=2 * width, max_position_embeddings=2 * LENGTH,
-            initializer_range=0.3,  # large, so that a model that has learned little tells pairs apart
+            initializer_range=0.3,  # large, so that a model that has learned little tells examples apart
         )  # fmt: skip
         BertModel(config).save_pretrained(folder)
     return folder
 
 
-def _vocabulary(texts: Sequence[str], size: int = 400) -> dict[str, int]:
-    """The commonest words, and every character, which spell the others. To train a WordPiece would not do: of pairs
-    that are equally common, which comes first differs from process to process."""
+def vocabulary(texts: Sequence[str], size: int = 400) -> dict[str, int]:
+    """A WordPiece's: the commonest words, and every character, which spell the others.
+
+    To train one would not do: of pairs of pieces that are equally common, which comes first differs from process to
+    process.
+    """
     counts = Counter(word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower()))
     characters = sorted({character for word in counts for character in word})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{one}" for one in characters)]

@@ -12,7 +12,7 @@ from record_worlds import NAMES, TRAINED, Said, pieces
 from clbench.board import submit
 from clbench.record import RunParts, make_record, write_record
 
-# After experience t, the share of a domain's pairs that is found: (t, place of the domain) -> share.
+# After experience t, the share of a domain's examples that is found: (t, place of the domain) -> share.
 Skill = Callable[[int, int], float]
 
 
@@ -22,7 +22,7 @@ def steady(level: float, lost: float = 0.1) -> Skill:
 
 
 def answers(gold: np.ndarray, share: float, rng: np.random.Generator | None) -> np.ndarray:
-    """Two-way answers of which ``share`` is right: the first pairs without a generator, drawn ones with it."""
+    """Two-way answers of which ``share`` is right: the first examples without a generator, drawn ones with it."""
     wrong = np.arange(len(gold)) >= round(share * len(gold)) if rng is None else rng.random(len(gold)) >= share
     return np.where(wrong, 1 - gold, gold).astype(np.uint8)
 
@@ -50,8 +50,8 @@ def submission(
         skill: of the model; steady 0.9 unless given.
         seeds: one record each.
         parameters: of the model.
-        drawn: which pairs are right is drawn by seed, instead of the first ones.
-        size: test pairs of alpha; beta has 3 more, and so on.
+        drawn: which examples are right is drawn by seed, instead of the first ones.
+        size: test examples of alpha; beta has 3 more, and so on.
         author, link, licence: of the submission.
         change: last word on what each record is made of.
         measurements: as ``clbench measure --json`` writes them.

@@ -11,7 +11,7 @@ from submission_worlds import handed_in, honest
 
 @pytest.fixture
 def mine(small_stream: Path, tmp_path: Path) -> Path:
-    """A submission of two seeds, over pairs that can be generated again."""
+    """A submission of two seeds, over examples that can be generated again."""
     return handed_in(tmp_path / "submissions", [honest(small_stream, seed) for seed in (0, 1)])
 
 

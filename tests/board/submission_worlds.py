@@ -167,7 +167,7 @@ def _told(planned: Plan) -> list[dict[str, Any]]:
 
 
 def rerunning(stream: Path, change: Callable[[Record], Record] = lambda record: record, **options: Any) -> Rerunning:
-    """Every run carried out again leaves :func:`honest`'s record, changed; fresh pairs are answered as well as those
+    """Every run carried out again leaves :func:`honest`'s record, changed; fresh examples are answered as well as those
     of the edition, drawn by seed."""
 
     def live(record: Record, seed: int, pairs: int | None) -> Lived:
@@ -188,7 +188,7 @@ def rerunning(stream: Path, change: Callable[[Record], Record] = lambda record: 
 
 
 def turned(point: dict[str, Any], name: str, rows: Any) -> None:
-    """In a record's point of two classes the other answer to some pairs of a domain, with probabilities that fit it."""
+    """In a record's point of two classes the other answer to some examples of a domain, with fitting probabilities."""
     said = Packed(**point["predictions"][name]).array().copy()
     said[rows] = 1 - said[rows]
     point["predictions"][name] = Packed.of(said, 2).model_dump()

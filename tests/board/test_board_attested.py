@@ -189,7 +189,7 @@ def test_a_real_edition_is_run_again_and_draws_nothing(small_stream: Path, tmp_p
     assert done.problems == ()
     assert len(done.reruns) == 1
     assert done.fresh is None
-    assert done.unchecked == ("fresh pairs, of which a real edition has none.",)
+    assert done.unchecked == ("fresh examples, of which a real edition has none.",)
 
 
 def test_a_fresh_draw_of_an_honest_model(mine: Path, small_stream: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_fresh_draw_of_an_honest_model(mine: Path, small_stream: Path) -> None
 
 
 def test_a_model_that_knows_the_test_pairs_shows(small_stream: Path, tmp_path: Path) -> None:
-    """It is right on nearly all public pairs, and on 8 of 10 fresh ones: as if trained on the public ones."""
+    """It is right on nearly all public examples, and on 8 of 10 fresh ones: as if trained on the public ones."""
     records = [honest(small_stream, seed, right=0.99) for seed in (0, 1)]
     folder = handed_in(tmp_path / "submissions", records)
 
@@ -219,10 +219,10 @@ def test_a_model_that_knows_the_test_pairs_shows(small_stream: Path, tmp_path: P
         return honest(small_stream, record.configuration.seed, right=0.99)
 
     verdict = checked(folder, small_stream, rerunning(small_stream, as_claimed, text="a commit"))
-    assert verdict.problems == ()  # the run is what it says: only the fresh pairs tell
+    assert verdict.problems == ()  # the run is what it says: only the fresh examples tell
     assert verdict.fresh is not None
     assert not verdict.fresh.explained
-    assert "more than seeds and pairs explain" in verdict.fresh.sentence
+    assert "more than seeds and examples explain" in verdict.fresh.sentence
 
 
 def attested(folder: Path, **fields: Any) -> Attestation:

@@ -17,12 +17,12 @@ Shares = list[np.ndarray]
 
 
 def shares(skill: list[float], size: int, rng: np.random.Generator, seeds: int = 1) -> Shares:
-    """A domain for each skill, all of equal weight: pairs answered right with that chance."""
+    """A domain for each skill, all of equal weight: examples answered right with that chance."""
     return [(rng.random((seeds, size)) < one) / len(skill) for one in skill]
 
 
 def test_one_model_by_hand() -> None:
-    """8 of 10 public pairs and 5 of 10 fresh ones: 0.3 apart, with the variances 0.8 x 0.2 / 9 and 0.5 x 0.5 / 9."""
+    """8 of 10 public examples and 5 of 10 fresh ones: 0.3 apart, with the variances 0.8 x 0.2 / 9 and 0.5 x 0.5 / 9."""
     public, fresh = (np.array([[1.0] * right + [0.0] * (10 - right)]) for right in (8, 5))
     gap = same_model_gap([public], [fresh])
     error = math.sqrt(0.16 / 9 + 0.25 / 9)
@@ -32,7 +32,7 @@ def test_one_model_by_hand() -> None:
 
 
 def test_other_seeds_by_hand() -> None:
-    """Three seeds with 0.6, 0.7 and 0.8 of the same pairs, one fresh seed with 0.4."""
+    """Three seeds with 0.6, 0.7 and 0.8 of the same examples, one fresh seed with 0.4."""
     public = np.array([[1.0] * right + [0.0] * (10 - right) for right in (6, 7, 8)])
     fresh = np.array([[1.0] * 4 + [0.0] * 6])
     gap = other_seeds_gap([public], [fresh])
@@ -62,7 +62,7 @@ def test_without_a_variance_of_pairs_it_is_students_t(seeds: int) -> None:
 
 @pytest.mark.parametrize(("seeds", "others", "spread"), [(2, 1, 2.0), (3, 1, 0.5), (3, 1, 2.0), (2, 2, 2.0)])
 def test_few_seeds_flag_no_more_than_is_stated(seeds: int, others: int, spread: float) -> None:
-    """2,000 honest submissions whose seeds vary by ``spread`` times what the pairs do: at 1 % at most about 20."""
+    """2,000 honest submissions whose seeds vary by ``spread`` times what the examples do: at 1 % at most about 20."""
     rng = np.random.default_rng([seeds, others, int(10 * spread)])
     pairs = 50
     error = math.sqrt(2 / pairs)
@@ -119,7 +119,7 @@ def test_the_error_rate_is_as_stated(others: int) -> None:
 
 
 def test_training_on_the_public_test_pairs_shows() -> None:
-    """A model that knows a fifth of the public pairs by heart and is honest on the rest."""
+    """A model that knows a fifth of the public examples by heart and is honest on the rest."""
     rng = np.random.default_rng(0)
     public, fresh = shares([0.75] * 5, 1000, rng), shares([0.75] * 5, 1000, rng)
     honest = same_model_gap(public, fresh)

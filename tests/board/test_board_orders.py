@@ -241,7 +241,7 @@ def test_forms_that_do_not_fit(change: dict[str, Any], told: str, ordered: Path)
 
 
 def test_facts_of_an_order(small_stream: Path) -> None:
-    """The same pairs; where baselines are fitted on the first domain's, those of the order's first."""
+    """The same examples; where baselines are fitted on the first domain's, those of the order's first."""
     own = facts(small_stream)
     other = own.in_order(("hans", "snli", "mnli"))
     assert other.in_order is not None

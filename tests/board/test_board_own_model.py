@@ -1,5 +1,5 @@
 """A checkpoint of one's own, from a hub that the test serves: run, handed in, run again by nobody's help but the
-record's, judged on fresh pairs, and shown with its level."""
+record's, judged on fresh examples, and shown with its level."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def test_warnings_are_a_mark_in_the_table_and_sentences_on_the_page(opened: Open
     mark = tab.locator(".board .warned")
     assert mark.count() == 1
     sentence = (mark.get_attribute("title") or "").strip()
-    assert sentence.startswith("alpha: the model predicts one class for every test pair")
+    assert sentence.startswith("alpha: the model predicts one class for every test example")
     assert "1 warning" in (mark.text_content() or "")
     assert (
         opened(tmp_path / "index.html", "#/submission/warns")

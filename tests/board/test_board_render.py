@@ -75,9 +75,9 @@ def test_ranks_are_shared_where_nothing_is_decided(tracks: list[Track]) -> None:
 
 
 def test_a_row_by_hand(tmp_path: Path) -> None:
-    """Every seed finds the first pairs: 90 % of what was just learned, 10 points less an experience, 50 % before.
+    """Every seed finds the first examples: 90 % of what was just learned, 10 points less an experience, 50 % before.
 
-    Domains of 202, 205 and 208 pairs (and 211 for evaluation only); shares are those of whole pairs.
+    Domains of 202, 205 and 208 examples (and 211 for evaluation only); shares are those of whole examples.
     """
     submission(tmp_path / "s", "by-hand", lambda t, d: 0.9 - 0.1 * (t - d) if d <= t and d < 3 else 0.5, drawn=False)
     tracks = standings(read_all(tmp_path / "s"))
@@ -171,7 +171,7 @@ def test_a_submission_that_warns_is_marked(tmp_path: Path) -> None:
     submission(tmp_path / "s", "sound", seeds=(0, 1))
     tracks = standings(read_all(tmp_path / "s"))
     sentence = (
-        "alpha: the model predicts one class for every test pair, though it was trained on this domain: "
+        "alpha: the model predicts one class for every test example, though it was trained on this domain: "
         "class-0 after alpha. (seed 0)"
     )
     assert {row.entry.submission.name: row.warnings for row in tracks[0].rows} == {"warns": (sentence,), "sound": ()}
@@ -414,7 +414,7 @@ def test_other_gold_labels_of_the_same_pairs_are_refused(tmp_path: Path) -> None
     folder = submission(tmp_path / "s", "bb", seeds=[0])
     told = json.loads((folder / "record-0.json").read_text(encoding="utf-8"))
     first, second = told["data"][0], told["points"]
-    # The same pairs, said to be right wherever the model was wrong: flip both, so that every figure still follows.
+    # The same examples, said to be right wherever the model was wrong: flip both, so that every figure still follows.
     from clbench.record.packing import Packed
 
     def flipped(packed: dict[str, Any]) -> dict[str, Any]:

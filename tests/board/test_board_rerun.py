@@ -175,7 +175,7 @@ def test_every_option_that_changes_a_run(source: str) -> None:
     assert found["--seeds"] == ["0,4"]
     assert found["--backbone"] == ["clbench-tiny-12l"]  # the full edition's own is another
     assert found["--data-dir"] == ["FOLDER"]
-    assert needs == ("the pairs as files: FOLDER/DOMAIN/{train,validation,test}.jsonl",)
+    assert needs == ("the examples as files: FOLDER/DOMAIN/{train,validation,test}.jsonl",)
 
 
 def test_a_hostile_name_is_one_word() -> None:

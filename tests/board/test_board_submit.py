@@ -110,7 +110,7 @@ def test_runs_that_do_not_belong_together(small_stream: Path, tmp_path: Path) ->
     split = other.data[0].splits["test"].model_copy(update={"digest": "ff" * 32})
     data = (other.data[0].model_copy(update={"splits": other.data[0].splits | {"test": split}}), *other.data[1:])
     files = pair(tmp_path / "data", base, other.model_copy(update={"data": data}))
-    with pytest.raises(UserError, match="its test pairs are others"):
+    with pytest.raises(UserError, match="its test examples are others"):
         submit(files, tmp_path / "board", name="mine", author="me")
 
 

@@ -81,7 +81,7 @@ def at(content: Any, path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("data.1.splits.test.digest", "ab" * 32, r"data\.1\.splits\.test' of snli .* other pairs"),
+        ("data.1.splits.test.digest", "ab" * 32, r"data\.1\.splits\.test' of snli .* other examples"),
         ("data.0.splits.train.size", 5000, r"data\.0\.splits\.train' of mnli"),
         ("data.0.majority.balanced_accuracy", 0.9, r"data\.0\.majority' of mnli"),
         ("data.0.word_overlap.accuracy", 0.1, r"data\.0\.word_overlap' of mnli"),
@@ -98,7 +98,7 @@ def at(content: Any, path: str, value: Any) -> None:
         ("cost.flops_per_pair", 5, r"flops_per_pair"),
         ("cost.disk_bytes", 1000, r"disk_bytes"),
         ("cost.parameters_without_embeddings", 0, r"parameters_without_embeddings"),
-        ("points.2.examples", 9_000, r"points' should have trained on 576 pairs by the end of hans, but says 9000"),
+        ("points.2.examples", 9_000, r"points' should have trained on 576 examples by the end of hans, but says 9000"),
         ("points.1.met", ["mnli", "snli", "hans"], r"points' should have met mnli, snli at the end of snli"),
     ],
 )
@@ -414,7 +414,7 @@ PLUGIN = {"kind": "metric", "piece": "mine", "package": "mine", "version": "1"}
         (inner, "1 evaluations inside the experience .* eval_every is null"),
         (lambda c: at(c, "configuration.eval_every", 5), "0 evaluations inside the experience .* eval_every is 5"),
         (all_steps, r"should have taken \d+ steps by the end of"),
-        (shorter, r"cost\.flops_length' should be \d+, the test pairs' mean, but is 1"),
+        (shorter, r"cost\.flops_length' should be \d+, the test examples' mean, but is 1"),
         (lambda c: at(c, "cost.parameters_without_embeddings", 1), r"parameters_without_embeddings' should be \d+"),
         (lambda c: at(c, "points.1.validation", {"mnli": 1e300}), "validation score from 0 to 1"),
         (lambda c: at(c, "points.1.validation", {"nowhere": 0.5}), "validation score from 0 to 1 of domains trained"),
@@ -447,7 +447,7 @@ PLUGIN = {"kind": "metric", "piece": "mine", "package": "mine", "version": "1"}
         (lambda c: at(c, "measured.versions.clbench", "9.9"), r"measured\.versions\.clbench' should be"),
         (lambda c: at(c, "cost.disk_bytes", c["cost"]["disk_bytes"] + 8), r"cost\.disk_bytes' should be \d+, but is"),
         (lambda c: c.update(warnings=[{"kind": "one_class", "domain": "snli", "names": ["test", "entailment"]}]),
-         r"warnings\.0' is one_class, which neither pairs"),
+         r"warnings\.0' is one_class, which neither examples"),
         (lambda c: c.update(warnings=[{"kind": "cut_pairs", "domain": "cola", "count": 1}]), r"warnings\.0\.domain'"),
         (lambda c: c.update(plugins=[PLUGIN | {"kind": "step"}]), r"plugins\.0\.piece' should be a step that the"),
         (lambda c: c.update(plugins=[PLUGIN | {"kind": "strategy", "piece": "naive"}]),
@@ -503,7 +503,7 @@ def test_two_seeds_of_an_encoder_do_not_answer_alike(mine: Path, small_stream: P
     other = json.loads((mine / "record-1.json").read_text())
     rewritten(mine, lambda c: c.update(points=other["points"]))
     assert any("seeds 0 and 1 hold the same predictions" in told for told in checked(mine, small_stream).problems)
-    # A model that names one class for every pair may do so under every seed.
+    # A model that names one class for every example may do so under every seed.
     constant = {name: Packed.of(np.zeros(len(Packed(**gold).array()), np.uint8), 2).model_dump() for name, gold in
                 packed_gold(other).items()}  # fmt: skip
     points = [point | {"predictions": constant, "probabilities": {}} for point in other["points"]]

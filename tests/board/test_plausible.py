@@ -204,7 +204,7 @@ def test_inceptions_scores_that_contradict_the_predictions_are_seen() -> None:
     (sentence,) = with_one(track, changed(entry, change))[entry.submission.name]
     assert sentence.startswith("inception's last validation score on mnli after mnli is +17.")
     # What is pruned last has no such score.
-    assert " points from the test pairs', where those of 9 other encoders, but for 1 at either end, lie" in sentence
+    assert " points from the test examples', where those of 9 other encoders, but for 1 at either end, lie" in sentence
 
 
 def test_a_forged_one_does_not_hide_another() -> None:
@@ -219,7 +219,7 @@ def test_a_forged_one_does_not_hide_another() -> None:
 
 
 def life(scores: Sequence[Sequence[float]], validation: Sequence[float] | None = None, **more: Any) -> Any:
-    """What is read of a record: accuracies (experience, domain), balanced accuracy being the same, 100 pairs each."""
+    """What is read of a record: accuracies (experience, domain), balanced ones being the same, 100 examples each."""
     domains = tuple(("alpha", "beta", "gamma")[: len(scores[0])])
     inner = more.get("inner", ())  # numbers of points inside an experience
     points, experience = [], 0
@@ -304,8 +304,8 @@ def test_validation_worked_by_hand(off: int, word: str) -> None:
     sign = "+" if off > 0 else "-"
     between = "+1.0 to +8.0" if off > 0 else "-8.0 to -1.0"
     assert sentence == (
-        f"the validation score on alpha after alpha is {sign}29.2 points from the test pairs', where those of 10 other "
-        "encoders of its kind (finetune, all layers), but for 1 at either end, lie from "
+        f"the validation score on alpha after alpha is {sign}29.2 points from the test examples', where those of 10 "
+        "other encoders of its kind (finetune, all layers), but for 1 at either end, lie from "
         f"{between} points, and chance reaches {word} to {sign}29.2 points."
     )
 
@@ -317,7 +317,9 @@ def test_the_score_that_inception_ended_with() -> None:
     others = [entry(f"other-{place}", "best", 0.5, 0.8, 0.7) for place in range(10)]
     assert implausible([*others, entry("mine", "best", 0.1, 0.8, 0.1)]) == {}
     (low,) = implausible([*others, entry("mine", "last", 0.1, 0.8, 0.1)])["mine"]
-    assert low.startswith("inception's last validation score on alpha after alpha is -70.0 points from the test pairs'")
+    assert low.startswith(
+        "inception's last validation score on alpha after alpha is -70.0 points from the test examples'"
+    )
     assert implausible([*others, entry("mine", "best")]) == {}  # it tells none
     wild = implausible([*others, entry("mine", "best", 1e300)])["mine"]
     assert wild[0].startswith("inception's last validation score on alpha after alpha is +120.0 points")

@@ -36,7 +36,7 @@ def test_tables_curve_and_files(runs: Path, tmp_path: Path) -> None:
     assert "accuracy, mean over the seen domains" in text
     assert re.search(r"^forgetting +\d+\.\d ± \d+\.\d +-?\d+\.\d +-?\d+\.\d ± \d+\.\d *$", text, re.MULTILINE)
     assert re.search(r"^kd-6l vs pkd-from-pruned-6l +\+\d+\.\d\d \(\+.* to \+.*\) .* better *$", text, re.MULTILINE)
-    assert "test pairs and seeds" in text
+    assert "test examples and seeds" in text
     assert "with one seed is that one trained model" in " ".join(text.split())
     for name in ("comparison.png", "comparison.svg", "comparison.html"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
@@ -102,7 +102,7 @@ def test_what_cannot_be_compared(runs: Path) -> None:
     with pytest.raises(UserError, match="3 seeds of one model"):
         called(runs / "kd")
     written(runs / "other", "kd-6l", (0,), size=60)
-    with pytest.raises(UserError, match="tested on different pairs of alpha"):
+    with pytest.raises(UserError, match="tested on different examples of alpha"):
         called(runs / "kd", runs / "other")
 
 

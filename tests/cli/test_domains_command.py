@@ -41,7 +41,7 @@ def test_one_by_name_and_one_of_ones_own(capsys: pytest.CaptureFixture[str], tmp
     main(["domains", "twitter-url"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "arXiv:1708.00391" in shown
-    assert "Its pairs come from files under --data-dir or the generator (twitter-url)." in shown
+    assert "Its examples come from files under --data-dir or the generator (twitter-url)." in shown
     mine = tmp_path / "mine.yaml"
     mine.write_text("name: mine\nfolder: {columns: {first: a, second: b, label: y}, labels: {0: other, 1: same}}\n")
     main(["domains", str(mine), "--json"])

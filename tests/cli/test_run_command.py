@@ -77,7 +77,7 @@ def test_a_quick_run_is_small_and_marked(
     sizes = {split: part.size for split, part in record.data[0].splits.items()}
     assert sizes == {"train": 200, "validation": 40, "test": 60}
     assert [step.epochs for step in record.inception if step.epochs is not None] == [1]
-    # 200 pairs in batches of 32, one epoch.
+    # 200 examples in batches of 32, one epoch.
     assert [point.step for point in record.points if point.final] == [0, 7, 14]
     assert record == clbench.run(**plain, quick=True, out=tmp_path / "run")
     assert "--edition embedded --quick --strategy naive" in run_command(record, [0])[0]

@@ -13,7 +13,7 @@ from clbench.cli.main import main
 from clbench.schema.shipped import names
 
 DOMAIN: dict[str, Any] = {
-    "title": "Pairs [made up]",
+    "title": "Examples [made up]",
     "licence": "CC0 [for everyone]",
     "citation": "none",
     "folder": {"columns": {"first": "a", "second": "b", "label": "y"}, "labels": {0: "other", 1: "same"}},
@@ -35,7 +35,7 @@ STREAM: dict[str, Any] = {
 
 @pytest.fixture
 def my_stream(tmp_path: Path) -> Path:
-    """A stream and its pairs, in which words overlap exactly where the label is 1: 1 of 4 in train, 1 of 2 in test."""
+    """A stream and its examples, whose words overlap exactly where the label is 1: 1 of 4 in train, 1 of 2 in test."""
     for name in ("one", "only"):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(DOMAIN | {"name": name}))
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -84,7 +84,7 @@ def test_json_by_hand(my_stream: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert one["published_sizes"] == {"train": 8}
     assert one["source"]["kind"] == "folder"
     assert one["splits"]["train"] == {"pairs": 16, "labels": {"other": 12, "same": 4}, "words": 5.0}
-    # The edition's cap of 8 holds for the test part; its 10 pairs are half and half, its 8 nearly so.
+    # The edition's cap of 8 holds for the test part; its 10 examples are half and half, its 8 nearly so.
     assert one["splits"]["test"]["pairs"] == 8 == sum(one["splits"]["test"]["labels"].values())
     others = one["splits"]["test"]["labels"]["other"] / 8
     assert one["majority"] == {"accuracy": others, "balanced_accuracy": 0.5}
@@ -104,17 +104,18 @@ def test_tables_for_people(
     shown = capsys.readouterr()
     lines = [line.split() for line in shown.out.splitlines() if line.strip()]
     assert lines[0] == ["my-stream:", "My", "stream"]
-    edition = "Edition second (of first, second): real data, at most 48 tokens a pair, from clbench-tiny-12l"
+    edition = "Edition second (of first, second): real data, at most 48 tokens an example, from clbench-tiny-12l"
     assert f"{edition} (512 positions). Domain-incremental. Classes: " in " ".join(shown.out.split())
     figures = next(line for line in lines if line[:2] == ["one", "16"])
     assert figures[1:5] == ["16", "4", "8", "5"]
     assert figures[-2] == "100/100"
     assert ["only*", "–", "–", "6", "5", "0.67/0.33", "67/50", "100/100"] in [line[:-1] for line in lines]
     # What a file says is shown as it stands, brackets included.
-    assert "Pairs [made up]" in shown.out
+    assert "Examples [made up]" in shown.out
     assert "CC0 [for everyone]" in shown.out
     assert (
-        "warning: only: test pairs that also stand in training or validation pairs of one: 4 of 6 (67%)." in shown.out
+        "warning: only: test examples that also stand in training or validation examples of one: 4 of 6 (67%)."
+        in shown.out
     )
     # Progress is no result.
     assert "domains/s" not in shown.out
@@ -263,8 +264,8 @@ def with_edition(my_stream: Path, **changes: Any) -> list[str]:
         ({"backbone": "empty"}, "backbone", "backbone empty: config.json is missing"),
         ({"backbone": "other.yaml"}, "backbone", "other.yaml: field 'folder' should name a folder beside it"),
         ({"backbone": "short", "max_length": 129}, "max_length", "backbone short has 128 positions, but the edition "
-         "second of my-stream asks for pairs of up to 129 tokens; choose a backbone with 129 positions or more, or a "
-         "max_length of 128."),
+         "second of my-stream asks for examples of up to 129 tokens; choose a backbone with 129 positions or more, or "
+         "a max_length of 128."),
     ],
 )  # fmt: skip
 def test_an_editions_backbone_is_looked_at(
@@ -320,7 +321,7 @@ def test_a_backbone_of_the_hub_is_not_downloaded(
         (repository / "snapshots" / commit / "config.json").write_text(json.dumps(config))
     main(with_edition(my_stream, backbone="someone/bert"))
     told = "64 positions" if positions else "on the hub, not in its cache here: not checked"
-    assert f"tokens a pair, from someone/bert ({told})." in " ".join(capsys.readouterr().out.split())
+    assert f"tokens an example, from someone/bert ({told})." in " ".join(capsys.readouterr().out.split())
     arguments = with_edition(my_stream, backbone="someone/bert", max_length=65)
     if positions is None:
         main([*arguments, "--json"])

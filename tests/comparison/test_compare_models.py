@@ -115,7 +115,7 @@ def test_one_model_is_none_to_compare(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     written(tmp_path / "kd", "kd-6l", (0,))
     for name, options, why in (
-        ("pairs", {"size": 60}, "the two were tested on different pairs of alpha"),
+        ("pairs", {"size": 60}, "the two were tested on different examples of alpha"),
         ("joint", {"joint": True, "inside": 0}, "its experiences are alpha, joint, the other's alpha, beta, gamma"),
         ("classes", {"classes": 3}, "its classes are class-0, class-1, class-2, the other's class-0, class-1"),
     ):
@@ -142,7 +142,7 @@ def test_equal_digests_of_other_labels_are_found(tmp_path: Path) -> None:
         domain["label_shares"].reverse()
     folder = tmp_path / "swapped"
     write_record(folder, type(record).model_validate_json(json.dumps(content)))
-    with pytest.raises(UserError, match="tested on different pairs of alpha"):
+    with pytest.raises(UserError, match="tested on different examples of alpha"):
         read_models([tmp_path / "kd", folder])
 
 

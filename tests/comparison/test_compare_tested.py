@@ -98,12 +98,12 @@ def test_too_few_pairs_decide_nothing(tmp_path: Path, turned: int) -> None:
     found = few_apart(tmp_path, turned)
     (pair,) = found.pairs
     assert pair.difference.pairs == turned
-    # All differing pairs are of one sign: 2^(1 - m), and 1 where there are none.
+    # All differing examples are of one sign: 2^(1 - m), and 1 where there are none.
     assert pair.adjusted == pytest.approx(2.0 ** -max(0, turned - 1))
     assert pair.word == ("better" if turned == 6 else "not decided")
     assert pair.too_few == (turned < 6)
     (row,) = report.page_tables(found)[1].rows
-    told = f"not decided: too few pairs, they differ on {turned}" if turned < 6 else "better"
+    told = f"not decided: too few examples, they differ on {turned}" if turned < 6 else "better"
     assert row[-1] == told
     json_pair = report.as_json(found)["pairs"][0]
     assert (json_pair["first_is"], json_pair["too_few_pairs"]) == (pair.word, turned < 6)

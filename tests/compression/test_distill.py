@@ -171,7 +171,7 @@ def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: 
 
 
 def test_cosine_and_relations_row_by_row(task: Task, backbone: SmallBackbone) -> None:
-    """The two losses over tokens from transformers' own hidden states, one pair at a time."""
+    """The two losses over tokens from transformers' own hidden states, one example at a time."""
     training = {"epochs": 1, "batch_size": 8}
     base = {"step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "training": training}
     teacher = backbone.classifier(2, 0).with_tokens(task.store).eval()

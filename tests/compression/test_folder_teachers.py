@@ -58,7 +58,7 @@ def write_teacher(folder: Path, tokenizer: Path, labels: tuple[str, ...] = LABEL
 
 @pytest.fixture
 def world(tmp_path: Path, small_backbone: Path) -> Path:
-    """A folder with a teacher in ``models/mine``, a recipe that learns from it, pairs, and a stream of one domain."""
+    """A folder with a teacher in ``models/mine``, a recipe that learns from it, examples, a stream of one domain."""
     write_teacher(tmp_path / "models" / "mine", small_backbone)
     write_recipe(tmp_path)
     draw = np.random.default_rng(0)
@@ -196,7 +196,7 @@ def test_losses_that_need_no_common_width_take_a_teacher_of_another(world, small
 
 
 def test_a_teacher_of_another_family_reads_by_its_own_tokenizer(world, small_backbone) -> None:
-    """A DistilBERT that knows capitals: its targets are what it says of the same pairs, tokenised by itself."""
+    """A DistilBERT that knows capitals: its targets are what it says of the same examples, tokenised by itself."""
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     folder = world / "models" / "mine"
@@ -359,7 +359,7 @@ def test_a_checkpoint_far_below_chance_is_pointed_out(world, small_backbone) -> 
         assert bool(found) == turned
         taught = [{"name": "distill", "details": {"teacher": "mine", "teacher_steps": steps}}]
         assert list(head_warnings(taught, "mrpc", "student")) == found
-    assert "mine has 0 of 120 (0%) of the first validation pairs right" in found[0].sentence
+    assert "mine has 0 of 120 (0%) of the first validation examples right" in found[0].sentence
     constant = [{"name": "load", "details": {"validation": {"pairs": 100, "right": 20, "expected": 20.0}}}]
     assert not list(head_warnings(constant, "mrpc", "one that names the rare class alone"))
 

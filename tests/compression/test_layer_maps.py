@@ -182,7 +182,7 @@ def test_the_draw_is_another_one_each_epoch_and_the_seeds(deep: SmallBackbone, t
 
 
 def states_of(found: Compressed, task: Task, rows: np.ndarray) -> np.ndarray:
-    """(P, layers, H): [CLS] states by transformers' own forward pass, a pair at a time."""
+    """(P, layers, H): [CLS] states by transformers' own forward pass, an example at a time."""
     hf, store = found.encoder.hf, task.store
     parts = []
     for row in rows:
@@ -214,7 +214,7 @@ def test_similar_is_the_best_of_all_maps_by_cka(deep: SmallBackbone, task: Task)
     np.testing.assert_allclose(choice["similarity"], table, atol=2e-4)
     best = max(combinations(range(7), 3), key=lambda one: sum(table[j, k] for j, k in enumerate(one)))
     assert choice["layers"] == [k + 1 for k in best]
-    # 40 passes of the student, 3 x 7 products of 16 x 16 over 40 pairs, 10 of a layer with itself.
+    # 40 passes of the student, 3 x 7 products of 16 x 16 over 40 examples, 10 of a layer with itself.
     length = round(float(task.store.lengths[task.train_rows].mean()))
     flops = 40 * encoder_flops(found.encoder.hf, length) + 2 * 40 * 256 * (21 + 10)
     assert details(found)["choosing"] == {"examples": 40, "flops": flops}
@@ -232,7 +232,7 @@ def test_similar_again_every_epoch(deep: SmallBackbone, task: Task) -> None:
     assert [one["epoch"] for one in choices] == [0, 1, 2]
     assert choices[0] == details(once)["choices"][0]
     assert choices[0]["similarity"] != choices[1]["similarity"]
-    # With fewer pairs than are asked for, all of them.
+    # With fewer examples than are asked for, all of them.
     assert [details(one)["choosing"]["examples"] for one in (once, each)] == [96, 3 * 96]
 
 
@@ -292,7 +292,8 @@ def test_the_record_has_attentions_mean_by_epoch(deep: SmallBackbone, task: Task
         weights = np.array(one["weights"])
         assert weights.shape == (3, 7)
         np.testing.assert_allclose(weights.sum(1), 1, atol=1e-3)
-    # 2 x 2 products of m n H a pair and epoch, forward and twice that backward; nothing is read beside the training.
+    # 2 x 2 products of m n H an example and epoch, forward and twice that backward; nothing is read beside the
+    # training.
     assert details(found)["choosing"] == {"examples": 0, "flops": 3 * 96 * 3 * 4 * 3 * 7 * 16}
 
 
@@ -322,7 +323,7 @@ class _Trials:
 
 
 def test_half_of_the_maps_go_on_with_twice_the_pairs() -> None:
-    """By hand: 8 maps on 100 pairs, the 4 with the largest layers on 200, 2 on 400: 14 trials."""
+    """By hand: 8 maps on 100 examples, the 4 with the largest layers on 200, 2 on 400: 14 trials."""
     trials = _Trials(lambda layers: (sum(layers) / 100, 0.0))
     chosen = Search(rule="search").choose(trials)  # type: ignore[arg-type]
     assert [(pairs, epochs) for _, pairs, epochs in trials.tried] == [(100, 4)] * 8 + [(200, 4)] * 4 + [(400, 4)] * 2

@@ -190,7 +190,7 @@ def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monk
     steps = {"step": "prune_weights", "sparsity": 0.75, "rounds": 2, "rewind": rewind, "training": TRAINING}
     build(recipe(tmp_path, steps), backbone, task, seed=0)
     assert len(starts) == 3
-    # Early: the same training, stopped after so many of its steps of 16 pairs.
+    # Early: the same training, stopped after so many of its steps of 16 examples.
     early = backbone.classifier(2, 0).with_tokens(task.store)
     if rewind:
 

@@ -67,7 +67,7 @@ def batches_of(learner: Any, stream: Any) -> list[tuple[Tensor, Tensor, Tensor]]
 
 
 def test_a_reservoir_holds_every_pair_with_the_same_chance() -> None:
-    """As algorithm R of Vitter, pair by pair, does; 3 domains of 6, 10 and 4 pairs, and room for 5."""
+    """As algorithm R of Vitter, pair by pair, does; 3 domains of 6, 10 and 4 examples, and room for 5."""
     np.random.seed(0)
     torch.manual_seed(0)
     counts: Counter[int] = Counter()
@@ -181,7 +181,7 @@ def test_logits_of_closed_classes_are_not_remembered() -> None:
 
 
 def test_asymmetric_cross_entropy_by_hand_and_in_double_precision() -> None:
-    """Two new pairs of classes 2 and 3, two remembered ones of 0 and 2: new ones do not see 0 and 1."""
+    """Two new examples of classes 2 and 3, two remembered ones of 0 and 2: new ones do not see 0 and 1."""
     torch.manual_seed(1)
     logits = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
     labels = torch.tensor([2, 3, 0, 2])
@@ -241,7 +241,7 @@ def test_mas_against_jacobians(world: World, inception: Model) -> None:
     for name, value in wanted.items():
         assert value.max() > 0
         torch.testing.assert_close(found[name], value)
-    # A batch's gradient is another thing: pairs of either class cancel in it.
+    # A batch's gradient is another thing: examples of either class cancel in it.
     model.zero_grad()
     model(rows).square().sum(1).mean().backward()
     grad = model.hidden.weight.grad
@@ -530,7 +530,7 @@ def test_masked_weights_stay_zero_and_layers_may_be_left_out(method: str, tmp_pa
 
 
 def test_a_class_incremental_life_of_er_ace_learns_new_classes(tmp_path: Path) -> None:
-    """New classes are told from old ones by remembered pairs alone, of which the new domain's are."""
+    """New classes are told from old ones by remembered examples alone, of which the new domain's are."""
     world = small()
     experiences = world.in_scenario("class-incremental")
     from clbench.encoder.head import grow_head
@@ -542,4 +542,4 @@ def test_a_class_incremental_life_of_er_ace_learns_new_classes(tmp_path: Path) -
     live(model, experiences, form, seed=0, evaluation=Evaluation(world.evaluate),
          checkpoints=Checkpoints(tmp_path, "f"))  # fmt: skip
     said = model.eval()(torch.from_numpy(experiences[2].train_rows)).argmax(1)
-    assert set(said.tolist()) & {4, 5}, "no pair of the last domain is given a class of its own"
+    assert set(said.tolist()) & {4, 5}, "no example of the last domain is given a class of its own"

@@ -1,4 +1,4 @@
-"""The Fisher information: the mean of single pairs' squared gradients, however the pairs are ordered and batched."""
+"""The Fisher information: the mean of single examples' squared gradients, however they are ordered and batched."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def word_pairs() -> ReferenceModel:
 
 
 def by_autograd(model: nn.Module, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Each pair by itself through torch's own gradients, in double precision where it adds them up."""
+    """Each example by itself through torch's own gradients, in double precision where it adds them up."""
     modes = [module.training for module in model.modules()]
     model.eval()
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]

@@ -1,4 +1,4 @@
-"""The Fisher information of encoders of any family is that of single pairs, also where a module reads no tokens."""
+"""The Fisher information of encoders of any family is that of single examples, also where a module reads no tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from test_encoder_families import small
 def test_fisher(model_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     hf = AutoModelForSequenceClassification.from_config(small(model_type, num_labels=2)).eval()
-    # 24 pairs of 8 tokens: as many rows as MPNet's relative positions have for 24 tokens, and others.
+    # 24 examples of 8 tokens: as many rows as MPNet's relative positions have for 24 tokens, and others.
     lengths = np.array([8] * 24 + [24] * 24 + [5, 9])
     ids = np.random.default_rng(0).integers(5, 100, lengths.sum())
     store = TokenStore(ids, np.concatenate([[0], np.cumsum(lengths)]), lengths // 2)
@@ -34,7 +34,7 @@ def test_fisher(model_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Mock(side_effect=fisher._pair_by_pair)
     monkeypatch.setattr(fisher, "_pair_by_pair", alone)
     found = fisher_diagonal(model, rows, labels)
-    # All pairs go one by one only where a module is used in a way that no rule knows.
+    # All examples go one by one only where a module is used in a way that no rule knows.
     assert (alone.call_count > 1) == (model_type in ("albert", "mpnet", "deberta-v2"))
     expected = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     for row in range(50):

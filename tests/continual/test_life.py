@@ -59,7 +59,7 @@ def test_points_tell_the_whole_life(world: World, inception: Model, folder: Path
     assert all(np.array_equal(points[0].predictions[n], untrained[n]) for n in names)
     # A point every 30 steps, but none on an experience's last step, which has its final point.
     parts = {"joint": [3], "cumulative": [2, 3]}.get(method, [1, 1])
-    # An epoch of GDumb goes through its 60 pairs, the last of four batches having 12.
+    # An epoch of GDumb goes through its 60 examples, the last of four batches having 12.
     steps = [4 * 4] * 2 if method == "gdumb" else [part * 320 // 16 * 4 for part in parts]
     assert [len([p for p in points if p.experience == t and not p.final]) for t in range(1, len(parts) + 1)] == [
         (s - 1) // 30 for s in steps

@@ -47,7 +47,7 @@ def test_a_model_that_ends_broken_is_not_looked_at(world: World, inception: Call
                 next(model.parameters()).fill_(torch.nan)
         return {n: predict(model, torch.from_numpy(r)).argmax(-1).numpy() for n, r in world.test_rows.items()}
 
-    with pytest.raises(NotFinite, match=r"^after 80 steps, on second: .*for 100 of 100 pairs"):
+    with pytest.raises(NotFinite, match=r"^after 80 steps, on second: .*for 100 of 100 examples"):
         lived(world, inception(), strategy("naive"), folder, evaluate)
 
 
@@ -65,7 +65,7 @@ def test_a_prediction_of_a_broken_model_is_refused(bad: float) -> None:
     values = torch.zeros(5, 3)
     assert predict(Table(values), torch.arange(5), batch_size=2).tolist() == values.tolist()
     values[3, 1] = bad
-    with pytest.raises(NotFinite, match="for 1 of 5 pairs"):
+    with pytest.raises(NotFinite, match="for 1 of 5 examples"):
         predict(Table(values), torch.arange(5), batch_size=2)
 
 

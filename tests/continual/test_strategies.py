@@ -73,7 +73,7 @@ def test_memories_hold_pairs_of_experience_0(world: World, inception: Model, met
     rows = state["0/rows"].tolist()
     assert len(rows) == len(set(rows)) == size
     assert state["0/labels"].tolist() == [label_of[row] for row in rows]
-    assert rows != sorted(rows), "the first pairs in order are no random choice"
+    assert rows != sorted(rows), "the first examples in order are no random choice"
 
 
 def test_replay_shows_remembered_pairs_at_every_step(world: World, inception: Model) -> None:

@@ -1,4 +1,4 @@
-"""The baselines that read no meaning, on pairs whose scores are known by hand."""
+"""The baselines that read no meaning, on examples whose scores are known by hand."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_word_overlap_separates_what_overlap_separates_in_either_direction() -> 
 
 
 def test_word_overlap_weighs_its_classes_alike() -> None:
-    # Where overlap says little, weights by frequency would name the majority class for every pair.
+    # Where overlap says little, weights by frequency would name the majority class for every example.
     rng = np.random.default_rng(0)
 
     def noisy(count: int) -> Pairs:

@@ -20,7 +20,7 @@ SPACE = ("other", "same")
 
 
 def letters(texts: str, labels: str | None = None) -> Pairs:
-    """A pair for each letter; labels in turn unless given."""
+    """An example for each letter; labels in turn unless given."""
     wanted = [int(c) for c in labels] if labels else [i % 2 for i in range(len(texts))]
     return Pairs.of([f"first {c}" for c in texts], [f"second {c}" for c in texts], wanted)
 

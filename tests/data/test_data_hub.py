@@ -25,7 +25,7 @@ QUESTIONS = {"first": "question1", "second": "question2"}
 
 
 def pairs(count: int, columns: dict[str, str], labels: list[Any], start: int = 0) -> bytes:
-    """Made-up pairs whose label goes round ``labels``."""
+    """Made-up examples whose label goes round ``labels``."""
     return parquet(
         [
             {columns["first"]: f"first {i}", columns["second"]: f"second {i}", "label": labels[i % len(labels)]}

@@ -121,7 +121,7 @@ def test_pairs_know_where_they_stood() -> None:
     chosen = pairs.select([2, 0])
     assert chosen.places is not None
     assert chosen.places.numbers.tolist() == [9, 2]
-    # Where a pair stood says nothing about what it is.
+    # Where an example stood says nothing about what it is.
     assert pairs.digest() == Pairs.of(pairs.first, pairs.second, pairs.labels).digest()
 
 
@@ -175,7 +175,7 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             rows_of([0, "n/a"]),
             by_map({0: "none", 1: "all"}),
             "line 2: label 'n/a' in column 'label' is not in the domain's label map; known are 0, 1; if it means that "
-            """a pair has no label, map it to null to drop such pairs ("n/a": null under 'labels').""",
+            """an example has no label, map it to null to drop such examples ("n/a": null under 'labels').""",
         ),
         (rows_of([0, -2]), by_map({0: "none"}), "line 2: label -2 in column 'label' is not in the domain's label map"),
         (

@@ -1,4 +1,4 @@
-"""Editions as pairs: from generators and from folders."""
+"""Editions as examples: from generators and from folders."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def by(name: str, *classes: str) -> dict[str, Any]:
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
     """A stream of two generators that are only there for the test."""
-    _drawn.cache_clear()  # it may hold another toy's pairs
+    _drawn.cache_clear()  # it may hold another toy's examples
     for name in ("toy", "other"):
         monkeypatch.setitem(generators.GENERATORS, name, Generator(toy, (0.6, 0.4)))
     return stream(tmp_path / "yaml", [domain("one", generator=by("toy"))], (domain("only", generator=by("other")),))
@@ -301,7 +301,7 @@ def test_what_does_not_go_together_ends_in_one_sentence(generated: OpenStream, t
 
 
 def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _drawn.cache_clear()  # it may hold another toy's pairs
+    _drawn.cache_clear()  # it may hold another toy's examples
     with pytest.raises(UserError, match="domain 'one' has no generator"):
         load(stream(tmp_path / "a", [domain("one")]), "generated")
     with pytest.raises(UserError, match="no generator is called 'none'"):

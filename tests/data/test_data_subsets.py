@@ -23,7 +23,7 @@ def numbers(pairs: Pairs) -> list[int]:
 
 
 def test_the_ranking_is_by_hash_and_never_changes() -> None:
-    # Written down: other numbers would be other pairs in every capped edition.
+    # Written down: other numbers would be other examples in every capped edition.
     assert ranking("mnli/train/cap", 8) == [3, 2, 0, 4, 5, 1, 7, 6]
     digests = [hashlib.sha256(b"mnli/train/cap" + row.to_bytes(8, "little")).hexdigest() for row in range(8)]
     assert ranking("mnli/train/cap", 8) == [digests.index(digest) for digest in sorted(digests)]

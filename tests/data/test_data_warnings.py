@@ -1,4 +1,4 @@
-"""What is odd about a stream's pairs is told before anything is trained on them."""
+"""What is odd about a stream's examples is told before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPACE = ("other", "same")
 
 
 def pairs(texts: str, labels: str | None = None) -> Pairs:
-    """A pair for each letter; labels in turn unless given."""
+    """An example for each letter; labels in turn unless given."""
     wanted = [int(c) for c in labels] if labels else [i % 2 for i in range(len(texts))]
     return Pairs.of([f"first {c}" for c in texts], [f"second {c}" for c in texts], wanted)
 

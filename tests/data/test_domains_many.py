@@ -70,7 +70,7 @@ def test_domains_of_two_classes_stand_among_those_of_three(tmp_path: Path) -> No
     for name, data in found.items():
         assert set(np.unique(data.splits["train"].labels)) == ({0, 1, 2} if name in THREE[:3] else {0, 1})
     two = load(opened(tmp_path, ("hans",), ("not_entailment", "entailment")), "generated")[0]
-    # The same pairs under other names.
+    # The same examples under other names.
     assert found["hans-3way"].splits["test"].first == two.splits["test"].first
     assert (1 - found["hans-3way"].splits["test"].labels).tolist() == two.splits["test"].labels.tolist()
 

@@ -15,8 +15,8 @@ from clbench.data.generators import Example, phrasing
 from clbench.data.generators.phrasing import Bank, Frame, Mix, bank_of, draw_pair
 from clbench.data.pairs import DomainData, Pairs
 
-# Share of positives, words a pair, balanced accuracy of the second sentence alone and of word overlap, measured on the
-# real sets (see the documentation of the generated data).
+# Share of positives, words an example, balanced accuracy of the second sentence alone and of word overlap, measured on
+# the real sets (see the documentation of the generated data).
 REAL = {
     "mrpc": (0.66, 40, 0.59, 0.68),
     "qqp": (0.37, 23, 0.64, 0.66),
@@ -44,7 +44,7 @@ def drawn(domain: str, count: int) -> list[tuple[Example, int]]:
 
 @pytest.fixture(scope="module")
 def splits() -> dict[str, dict[str, Pairs]]:
-    """2000, 400 and 1000 pairs of each domain, without the other stream's generators."""
+    """2000, 400 and 1000 examples of each domain, without the other stream's generators."""
     made = {}
     for domain, (positives, *_) in REAL.items():
         draw = importlib.import_module(f"clbench.data.generators.{domain.replace('-', '_')}").draw
@@ -60,7 +60,7 @@ def splits() -> dict[str, dict[str, Pairs]]:
 class Reader:
     """Reads a sentence back into its frame and concepts, with regular expressions made of frames and banks.
 
-    It shares nothing with the drawing of a pair, so a label that it confirms is right whatever the drawing did.
+    It shares nothing with the drawing of an example, so a label that it confirms is right whatever the drawing did.
     """
 
     def __init__(self, frames: tuple[Frame, ...], banks: Mapping[str, Bank]) -> None:

@@ -1,4 +1,4 @@
-"""Pairs of three labels: the engine on patterns by hand, and labels derived again from the two sentences."""
+"""Examples of three labels: the engine on patterns by hand, and labels derived again from the two sentences."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_a_wrong_setting_is_told_with_file_and_field(tmp_path: Path, source: Any
         ({"parts": ["train", "dev", "test"]}, "gave a part called 'dev'; parts are train, validation, test."),
         ({"label": 1}, "gave labels from 1 to 2 in its train part; they should be from 0 to 1, places in the label"),
         ({"label": -1}, "gave labels from -1 to 0 in its train part"),
-        ({"short": 1}, "gave 39 train pairs, where 40 are asked for"),
+        ({"short": 1}, "gave 39 train examples, where 40 are asked for"),
         ({"text": 7}, "gave a int in its train part where text should be"),
     ],
 )
@@ -205,9 +205,11 @@ def test_what_a_source_gives_is_looked_at(tmp_path: Path, settings: dict[str, An
 def test_two_sources_for_the_same_pairs() -> None:
     folder = domain("one")["folder"]
     generator = {"name": "mnli", "classes": ["other", "same"]}
-    with pytest.raises(UserError, match="folder and source both give the pairs of real editions with --data-dir; keep"):
+    with pytest.raises(
+        UserError, match="folder and source both give the examples of real editions with --data-dir; keep"
+    ):
         parse(domain("one", source={"kind": "folder", **folder}), Domain, "one.yaml")
-    with pytest.raises(UserError, match="generator and source both give the pairs of generated editions; keep one"):
+    with pytest.raises(UserError, match="generator and source both give the examples of generated editions; keep one"):
         parse(domain("one", generator=generator, source={"kind": "generator", **generator}), Domain, "one.yaml")
 
 
@@ -269,7 +271,7 @@ def test_commands_know_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ("sqlite", False, False)
     ]
     main(["domains", str(tmp_path / "mine.yaml")])
-    assert "Its pairs come from sqlite." in capsys.readouterr().out
+    assert "Its examples come from sqlite." in capsys.readouterr().out
     (measured,) = printed("streams", str(opened.path), "--edition", "real", "--json")["domains"]
     assert measured["source"]["kind"] == "sqlite"
 

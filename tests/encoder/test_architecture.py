@@ -1,4 +1,4 @@
-"""Opening encoders of any family: what is refused, in which sentence, and pairs by tokenizers of other kinds."""
+"""Opening encoders of any family: what is refused, in which sentence, and examples by tokenizers of other kinds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LABELS = ("no", "yes")
 
 
 def byte_tokenizer() -> Tokenizer:
-    """RoBERTa's kind: bytes, joined into a few words, and two separators between the texts of a pair."""
+    """RoBERTa's kind: bytes, joined into a few words, and two separators between the texts of an example."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: number for number, word in enumerate([*WORDS, *alphabet, "Ġt", "Ġth", "Ġthe"])}
     made = Tokenizer(models.BPE(vocabulary, [("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e")]))

@@ -85,7 +85,7 @@ def test_it_is_read_as_plain_transformers_reads_it(folder: Path, change: Change,
     mine, theirs = open_backbone(str(folder)).tokenizer(), AutoTokenizer.from_pretrained(folder)
     for one in TEXTS:
         for other in TEXTS:
-            # As lists: of a single pair transformers takes an empty second text for none.
+            # As lists: of a single example transformers takes an empty second text for none.
             told = theirs([one], [other])
             found = mine.encode(one, other)
             assert (found.ids, found.type_ids) == (told["input_ids"][0], told["token_type_ids"][0])

@@ -103,7 +103,9 @@ def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose("cpu", micro_batch="8") == Device(micro_batch=8)
     assert choose("cpu", micro_batch="8").identity()["micro_batch"] == "8"
     assert choose("cpu", micro_batch="auto").micro_batch == "auto"
-    with pytest.raises(UserError, match=r"--micro-batch should be auto or a number of pairs, 1 or more, but is none"):
+    with pytest.raises(
+        UserError, match=r"--micro-batch should be auto or a number of examples, 1 or more, but is none"
+    ):
         choose("cpu", micro_batch="none")
 
 

@@ -26,7 +26,7 @@ from clbench.encoder.tokens import TokenStore
 from clbench.metrics.cost import linear_flops
 from clbench.schema.training import Training
 
-BUCKETS = 101  # few, so that features of one pair share buckets
+BUCKETS = 101  # few, so that features of one example share buckets
 LABELS = ("not_entailment", "entailment")
 CLS, SEP = 2, 3
 
@@ -146,7 +146,7 @@ def test_the_trained_bias_is_near_the_log_odds_and_names_the_majority(domain: st
 
 
 def generated(domain: str, backbone: Path, train: int) -> tuple[Task, np.ndarray, np.ndarray]:
-    """A generated domain as a task, the rows of its test pairs and their classes."""
+    """A generated domain as a task, the rows of its test examples and their classes."""
     data = DomainData(domain, generate(domain, sizes={"train": train, "validation": 100, "test": 300}), {})
     task, test = task_of(data, open_backbone(str(backbone)).tokenizer(), LABELS, 64)
     return task, test, data.splits["test"].labels

@@ -215,7 +215,7 @@ def test_other_pairs_and_damaged_models_are_refused(run: Path, tmp_path: Path) -
     file = tmp_path / "run" / "models" / "spec.json"
     told = json.loads(file.read_text())
     file.write_text(json.dumps(told | {"shift": 0.5}))
-    with pytest.raises(UserError, match=r"the train pairs of snli are not those that the run was made on"):
+    with pytest.raises(UserError, match=r"the train examples of snli are not those that the run was made on"):
         looked_into(tmp_path / "run")
     file.write_text(json.dumps(told))
     (tmp_path / "run" / "models" / "after-1-snli" / "model.safetensors").write_bytes(b"nothing")
@@ -234,7 +234,7 @@ def test_their_size_is_told(run: Path, small_stream: Path, small_backbone: Path)
 
 
 def own_stream(folder: Path, scenario: str, backbone: Path) -> str:
-    """Generated domains, two of pairs and one of single sentences, with classes of their own but for ``domain``."""
+    """Generated domains, two of examples and one of single sentences, with classes of their own but for ``domain``."""
     parts = {
         "domain": "label_space: [not_entailment, entailment]\ndomains: [mnli, snli, hans]",
         "class": "scenario: class-incremental\nlabel_space: [entailment, neutral, contradiction, bad, good]\n"

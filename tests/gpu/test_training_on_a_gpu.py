@@ -180,7 +180,7 @@ def test_a_step_of_training_does_not_wait_for_the_device() -> None:
 
 
 def test_single_pairs_of_a_model_without_rules_are_replayed() -> None:
-    """The Fisher information of an MPNet, whose relative positions belong to no pair."""
+    """The Fisher information of an MPNet, whose relative positions belong to no example."""
     model = made("mpnet")
     rows, labels = torch.arange(8), torch.arange(8) % 2
     exact = fisher_diagonal(copy.deepcopy(model).with_tokens(store(choose("cpu"))), rows, labels)

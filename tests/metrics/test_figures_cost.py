@@ -114,7 +114,7 @@ def test_a_machine_that_was_busy_is_told(share: float, told: int | None, monkeyp
 
 
 def test_nothing_to_measure_on() -> None:
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="no examples"):
         measure.measure(classifier(), np.arange(0))
 
 

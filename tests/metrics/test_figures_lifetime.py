@@ -1,4 +1,4 @@
-"""Differences in lifetime accuracy: by hand, against a bootstrap that draws actual pairs, and by simulation."""
+"""Differences in lifetime accuracy: by hand, against a bootstrap that draws actual examples, and by simulation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shares(
 
 
 def test_one_seed_by_hand() -> None:
-    """One domain, one experience: the first alone is right on 24 of 64 pairs, the second alone on 8."""
+    """One domain, one experience: the first alone is right on 24 of 64 examples, the second alone on 8."""
     one = np.tile([[1, 1, 1, 0, 1, 1, 0, 0]], 8)
     other = np.tile([[0, 0, 0, 1, 1, 1, 0, 0]], 8)
     found = lifetime_difference([one], [other])
@@ -43,7 +43,7 @@ def test_one_seed_by_hand() -> None:
 
 
 def test_seeds_by_hand() -> None:
-    """Many pairs that are alike for each seed: only the seeds' part is left, and that is Welch's test."""
+    """Many examples that are alike for each seed: only the seeds' part is left, and that is Welch's test."""
     one, other = np.array([[0.9] * 30, [0.7] * 30, [0.8] * 30]), np.array([[0.5] * 30, [0.6] * 30])
     found = lifetime_difference([one], [other])
     # V = 0.01 / 3 + 0.005 / 2 = 0.0058333; df = V^2 / (0.01^2 / 9 / 2 + 0.005^2 / 4 / 1) = 2.8824
@@ -56,7 +56,7 @@ def test_seeds_by_hand() -> None:
 
 
 def test_domains_are_strata() -> None:
-    """Two domains add up: each has its own mean and its own variance, over its own number of pairs."""
+    """Two domains add up: each has its own mean and its own variance, over its own number of examples."""
     a, b = np.tile([[0.5, 0.25, 0.0]], 20), np.tile([[0.5, 0.0]], 20)
     zero = [np.zeros((1, 60)), np.zeros((1, 40))]
     found = lifetime_difference([a, b], zero)
@@ -94,7 +94,7 @@ def test_the_value_is_the_difference_of_the_figures() -> None:
 
 
 def test_the_bootstrap_by_drawing_pairs() -> None:
-    """Independent form: predictions of drawn pairs, their accuracy matrices, and lifetime accuracy of these."""
+    """Independent form: predictions of drawn examples, their accuracy matrices, and lifetime accuracy of these."""
     rng = np.random.default_rng(2)
     sizes, met = (60, 40, 25), np.tril(np.ones((3, 3), bool))
     right = [[rng.random((3, size)) < chance for size in sizes] for chance in (0.8, 0.72)]
@@ -128,7 +128,7 @@ def test_one_domain_is_the_bootstrap_of_accuracy() -> None:
 
 
 def test_the_bootstrap_with_seeds_is_about_students() -> None:
-    """Many pairs make the resampled part normal, and then the two forms speak of one law."""
+    """Many examples make the resampled part normal, and then the two forms speak of one law."""
     rng = np.random.default_rng(3)
     models = [shares(rng, 0.03, seeds, (400, 300), 0.75) for seeds in (3, 4)]
     drawn, by_t = lifetime_bootstrap(models, resamples=20_000)[0, 1], lifetime_difference(*models)
@@ -143,7 +143,7 @@ def test_the_smallest_p() -> None:
     always, never = [np.ones((1, 50))], [np.zeros((1, 50))]
     found = lifetime_bootstrap([always, never], resamples=99)[0, 1]
     assert found.p == pytest.approx(2 / 100)
-    # Resamples of 50 pairs that are all alike have no width; Clopper and Pearson's interval of 50 in 50 has.
+    # Resamples of 50 examples that are all alike have no width; Clopper and Pearson's interval of 50 in 50 has.
     share = stats.binomtest(50, 50).proportion_ci(method="exact")
     assert (found.low, found.high) == pytest.approx((2 * share.low - 1, 1))
 

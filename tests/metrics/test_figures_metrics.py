@@ -129,7 +129,7 @@ def test_a_life_of_one_experience_leaves_figures_undefined() -> None:
     history = Life(A[:1, :1], A[:1, :1], A[:1, :1], MET[:1, :1], np.array([0]), np.array([True]), MAJORITY[:1])
     found = figures.figures(history)
     undefined = {"forgetting", "balanced_forgetting", "backward_transfer", "forward_transfer", "minimum_accuracy"}
-    undefined |= {"out_domain_accuracy", "average_incremental_accuracy"}  # of which nobody has counted the pairs
+    undefined |= {"out_domain_accuracy", "average_incremental_accuracy"}  # of which nobody has counted the examples
     undefined |= {"calibration_error", "calibration_drift", "forward_transfer_random", "accuracy_area"}
     assert {name for name, value in found.items() if value is None} == undefined
     assert {value for value in found.values() if value is not None} == {0.9}

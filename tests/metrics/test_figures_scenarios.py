@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from clbench.metrics import Life, figures, incremental_accuracy
 from clbench.schema.scenario import CLASS, DOMAIN, TASK, Scenario
 
-# Three experiences, three domains with 100, 300 and 200 test pairs. Where classes come with their domains, nothing is
-# right on a domain that has not come; heads that nobody has trained are right by chance.
+# Three experiences, three domains with 100, 300 and 200 test examples. Where classes come with their domains, nothing
+# is right on a domain that has not come; heads that nobody has trained are right by chance.
 SIZES = np.array([100, 300, 200])
 COME = np.array([[0.90, 0.00, 0.00], [0.40, 0.80, 0.00], [0.30, 0.50, 0.70]])
 HEADS = np.array([[0.90, 0.50, 0.30], [0.85, 0.80, 0.40], [0.80, 0.70, 0.75]])
@@ -88,7 +88,7 @@ def test_every_figure_by_hand(scenario: Scenario) -> None:
     st.lists(st.integers(1, 5000), min_size=3, max_size=3),
 )
 def test_incremental_accuracy_counts_pairs(matrix: np.ndarray, sizes: list[int]) -> None:
-    """Against a count of pairs, one by one."""
+    """Against a count of examples, one by one."""
     shares = []
     for row, known in zip(matrix, MET, strict=True):
         right = sum(size * score for score, size, seen in zip(row, sizes, known, strict=True) if seen)

@@ -1,4 +1,5 @@
-"""Few pairs: what resamples and the normal law would decide and an exact test does not, in every function that decides.
+"""Few examples: what resamples and the normal law would decide and an exact test does not, in every function that
+decides.
 
 References: scipy's permutation_test over all signs, its binomtest, and probabilities summed over all signs.
 """
@@ -25,12 +26,12 @@ from clbench.metrics import (
 from clbench.metrics.signs import FEW, Signs, guarded, widened
 
 weights = st.lists(st.sampled_from([0.01, -0.01, 0.02, -0.02, 0.005, 0.11, -0.07]), min_size=1, max_size=9)
-# Of one domain: what the first model gains on each pair.
+# Of one domain: what the first model gains on each example.
 gains = st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=30)
 
 
 def models(*domains: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Two models with one seed that differ by so much on each pair of each domain, each domain once."""
+    """Two models with one seed that differ by so much on each example of each domain, each domain once."""
     one = [np.maximum(0, [d]) / len(domains) for d in domains]
     return one, [part - np.array([d]) / len(domains) for part, d in zip(one, domains, strict=True)]
 
@@ -72,7 +73,7 @@ def test_four_of_a_thousand_are_mcnemars() -> None:
 
 
 def test_one_small_domain_beside_a_large_one() -> None:
-    """Three pairs make the whole difference; sixty others, which weigh little, cancel out."""
+    """Three examples make the whole difference; sixty others, which weigh little, cancel out."""
     one, other = models([1] * 3, ([1] * 30 + [-1] * 30 + [0] * 940))
     found = lifetime_difference(one, other)
     assert found.pairs == 63
@@ -197,7 +198,7 @@ def test_intervals_of_accuracy_hold_zero_where_nothing_is_decided(row: list[int]
 
 
 def test_many_pairs_change_nothing() -> None:
-    """As many pairs as real models differ on: the bootstrap's own interval and p, and Student's."""
+    """As many examples as real models differ on: the bootstrap's own interval and p, and Student's."""
     rng = np.random.default_rng(0)
     signs = Signs(rng.choice([-0.001, 0.001, 0.002], 17 * 2))
     assert not signs.few
@@ -206,7 +207,7 @@ def test_many_pairs_change_nothing() -> None:
 
 
 def test_two_seeds_that_are_equal_are_one() -> None:
-    """No variance of seeds: what is left is that of the pairs, for one seed as for two."""
+    """No variance of seeds: what is left is that of the examples, for one seed as for two."""
     one, other = models([1] * 40 + [-1] * 20 + [0] * 40)
     twice = [np.repeat(part, 2, axis=0) for part in one], [np.repeat(part, 2, axis=0) for part in other]
     assert lifetime_difference(*twice) == lifetime_difference(one, other)
@@ -215,13 +216,13 @@ def test_two_seeds_that_are_equal_are_one() -> None:
 
 
 def test_all_alike_is_no_certainty() -> None:
-    """Thousands of pairs that one model alone has right: a p that is small, and not 0."""
+    """Thousands of examples that one model alone has right: a p that is small, and not 0."""
     one, other = models([1] * 3000)
     assert all(0 < p < 0.01 for p in every_p(one, other))
 
 
 def test_the_sums_of_the_board_find_every_two_that_differ_on_few() -> None:
-    """Models in a row, each a few pairs from the last, in domains of very different sizes."""
+    """Models in a row, each a few examples from the last, in domains of very different sizes."""
     rng = np.random.default_rng(3)
     base = [(rng.random((2, size)) < 0.7) * 0.5 for size in (7, 40, 900)]
     found = [base]
@@ -251,5 +252,5 @@ def test_what_is_no_number_is_refused() -> None:
         lambda: paired_bootstrap(np.zeros(0, int), np.zeros(0, int), np.zeros(0, int)),
         lambda: seeds_bootstrap(np.zeros((2, 0), bool), np.zeros((2, 0), bool)),
     ):
-        with pytest.raises(ValueError, match=r"finite|a pair at least"):
+        with pytest.raises(ValueError, match=r"finite|an example at least"):
             call()

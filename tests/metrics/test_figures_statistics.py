@@ -40,7 +40,7 @@ def test_an_interval_is_scipys(values: list[float], confidence: float) -> None:
 
 
 def test_mcnemar_by_hand() -> None:
-    # The first model alone is right on 1 pair, the second alone on 5: p = 2 (1 + 6) / 64.
+    # The first model alone is right on 1 example, the second alone on 5: p = 2 (1 + 6) / 64.
     gold = np.zeros(10, int)
     one = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     other = np.array([1, 0, 0, 0, 0, 0, 0, 0, 0, 1])
@@ -75,7 +75,7 @@ def test_mcnemar_by_counting_outcomes(rows: list[tuple[int, int, int]]) -> None:
 
 
 def test_the_bootstrap_is_scipys() -> None:
-    """The same interval as from resampling pairs one by one, up to the draws."""
+    """The same interval as from resampling examples one by one, up to the draws."""
     rng = np.random.default_rng(3)
     gold = rng.integers(0, 2, 400)
     one = np.where(rng.random(400) < 0.8, gold, 1 - gold)

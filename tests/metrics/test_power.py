@@ -11,7 +11,7 @@ from clbench.metrics.power import paired_power, seeds_to_decide
 
 @pytest.mark.parametrize(("effect", "count"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
 def test_the_published_sizes(effect: float, count: int) -> None:
-    """Two-sided, 5%, power 80%, matched pairs (G*Power 3.1; Cohen 1988): 199, 34, 15 and 10 pairs."""
+    """Two-sided, 5%, power 80%, matched examples (G*Power 3.1; Cohen 1988): 199, 34, 15 and 10 examples."""
     assert paired_power(effect, count) >= 0.8 > paired_power(effect, count - 1)
 
 

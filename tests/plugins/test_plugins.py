@@ -381,7 +381,7 @@ def test_the_batteries_from_a_shell(home: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_task_type_of_ones_own_runs_and_stands_in_the_record(tmp_path: Path, small_backbone: Path) -> None:
-    """A title and a body from CSV files, read as a pair; the record has the type, its baseline and the plug-in."""
+    """A title and a body from CSV files, read as an example; the record has the type, its baseline and the plug-in."""
     file = EXAMPLES / "titled_text.py"
     add_plugins([str(file)])
     for check in task_type_checks("titled"):

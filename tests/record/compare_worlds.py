@@ -1,4 +1,4 @@
-"""Records of several made-up models on the same pairs, for the tests of comparisons."""
+"""Records of several made-up models on the same examples, for the tests of comparisons."""
 
 from __future__ import annotations
 

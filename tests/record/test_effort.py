@@ -16,7 +16,7 @@ from clbench.schema.strategy import STRATEGIES, Work, override, read_strategy
 
 
 def under(name: str, settings: dict[str, Any] | None = None, held: tuple[int, ...] = (0, 7, 9)) -> Record:
-    """Three experiences of 2 training pairs each; 10 steps of 16 examples in each of the latter two."""
+    """Three experiences of 2 training examples each; 10 steps of 16 examples in each of the latter two."""
     parts = pieces(inside=0)
     form = override(read_strategy(name), settings or {})
     parts["configuration"]["strategy"] = form.model_dump(mode="json")
@@ -25,7 +25,7 @@ def under(name: str, settings: dict[str, Any] | None = None, held: tuple[int, ..
     return make_record(RunParts(**parts))
 
 
-F = 123_456_789  # flops of a pair in record_worlds
+F = 123_456_789  # flops of an example in record_worlds
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ F = 123_456_789  # flops of a pair in record_worlds
         ("naive", {}, [0, 3 * 160, 3 * 160]),
         ("replay", {}, [0, 3 * 160, 3 * 160]),
         ("si", {}, [0, 3 * 160, 3 * 160]),
-        # The Fisher information of the 2 pairs of each experience.
+        # The Fisher information of the 2 examples of each experience.
         ("ewc", {}, [3 * 2, 3 * 160 + 3 * 2, 3 * 160 + 3 * 2]),
         # The old model reads every example.
         ("lwf", {}, [0, 4 * 160, 4 * 160]),
-        # 10 steps with the gradients of 9 and of 2 * 4 remembered pairs.
+        # 10 steps with the gradients of 9 and of 2 * 4 remembered examples.
         ("agem", {"sample_size": 9}, [0, 3 * 160 + 3 * 10 * 9, 3 * 160 + 3 * 10 * 8]),
     ],
 )

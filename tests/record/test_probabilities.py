@@ -82,13 +82,13 @@ def test_a_tie_may_go_either_way() -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"", "hold 4 bytes for 2 pairs, compressed"),
+        (b"", "hold 4 bytes for 2 examples, compressed"),
         (b"no zlib", "hold what zlib has compressed"),
-        (zlib.compress(bytes(3)), "hold 4 bytes for 2 pairs"),
-        (zlib.compress(bytes(5)), "hold 4 bytes for 2 pairs"),
-        (zlib.compress(bytes(4)) + b"more", "hold 4 bytes for 2 pairs"),
-        (zlib.compress(bytes(4))[:-2], "hold 4 bytes for 2 pairs"),
-        (zlib.compress(bytes(50_000_000)), "hold 4 bytes for 2 pairs"),
+        (zlib.compress(bytes(3)), "hold 4 bytes for 2 examples"),
+        (zlib.compress(bytes(5)), "hold 4 bytes for 2 examples"),
+        (zlib.compress(bytes(4)) + b"more", "hold 4 bytes for 2 examples"),
+        (zlib.compress(bytes(4))[:-2], "hold 4 bytes for 2 examples"),
+        (zlib.compress(bytes(50_000_000)), "hold 4 bytes for 2 examples"),
     ],
 )
 def test_other_bytes_are_refused(raw: bytes, message: str) -> None:
@@ -97,7 +97,7 @@ def test_other_bytes_are_refused(raw: bytes, message: str) -> None:
 
 
 def test_a_bomb_is_not_expanded() -> None:
-    """A gigabyte of zeros is a megabyte compressed; only as much of it is expanded as the pairs may have."""
+    """A gigabyte of zeros is a megabyte compressed; only as much of it is expanded as the examples may have."""
     import tracemalloc
 
     bomb = zlib.compressobj(9)
@@ -158,7 +158,7 @@ def changed(change: Any) -> dict[str, Any]:
     ("change", "message"),
     [
         (lambda p: p[1].update(probabilities=p[0]["probabilities"]), r"points\.1\.probabilities should be left out"),
-        (lambda p: p[0]["probabilities"].pop("beta"), r"points\.0\.probabilities should be of every test pair"),
+        (lambda p: p[0]["probabilities"].pop("beta"), r"points\.0\.probabilities should be of every test example"),
         (lambda p: p[0]["probabilities"]["beta"].update(count=3), r"points\.0\.probabilities should be of every"),
         (lambda p: p[0]["probabilities"]["beta"].update(classes=3), r"points\.0\.probabilities should be of every"),
         (

@@ -55,7 +55,7 @@ def test_equal_runs_are_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_a_record_is_small(tmp_path: Path) -> None:
-    """A thousand pairs a prediction take 168 characters: 1000 bits in base64."""
+    """A thousand examples a prediction take 168 characters: 1000 bits in base64."""
     made = record(size=1000, inside=0)
     assert len(made.points[0].predictions["alpha"].base64) == 168
     assert write_record(tmp_path, made).stat().st_size < 10_000

@@ -79,7 +79,7 @@ def test_predictions_name_the_rows_of_the_users_file() -> None:
     assert "places" not in made.model_dump(mode="json")["data"][1]
     content = made.model_dump(mode="json")
     content["data"][0]["places"]["ranges"] = "1-3"
-    with pytest.raises(ValidationError, match="places of alpha should be one for each test pair"):
+    with pytest.raises(ValidationError, match="places of alpha should be one for each test example"):
         Record.model_validate(content)
 
 
@@ -120,7 +120,7 @@ def test_intransigence_against_joint() -> None:
     mine, best = made.accuracy_matrix(), joint.accuracy_matrix().loc["joint"]
     expected = ((best["beta"] - mine.loc["beta", "beta"]) + (best["gamma"] - mine.loc["gamma", "gamma"])) / 2
     assert made.intransigence(joint) == pytest.approx(expected)
-    with pytest.raises(ValueError, match="not tested on the same pairs"):
+    with pytest.raises(ValueError, match="not tested on the same examples"):
         made.intransigence(record(joint=True, size=50))
 
 
@@ -179,7 +179,7 @@ def test_a_life_that_cannot_be_is_refused(index: int, fields: dict[str, Any], me
 def test_predictions_for_other_pairs_are_refused() -> None:
     parts = pieces()
     short = {name: found[:-1] for name, found in parts["points"][1].predictions.items()}
-    with pytest.raises(ValidationError, match=r"points\.1\.predictions should answer every test pair"):
+    with pytest.raises(ValidationError, match=r"points\.1\.predictions should answer every test example"):
         make_record(RunParts(**{**parts, "points": change(parts["points"], 1, predictions=short)}))
 
 
@@ -192,7 +192,9 @@ def test_a_domain_named_twice_is_refused() -> None:
 def test_a_domain_without_its_test_pairs_is_refused() -> None:
     content = record().model_dump(mode="json")
     del content["data"][1]["splits"]["test"]
-    with pytest.raises(ValidationError, match="gold of beta should hold a class of the label space for each test pair"):
+    with pytest.raises(
+        ValidationError, match="gold of beta should hold a class of the label space for each test example"
+    ):
         Record.model_validate(content)
 
 

@@ -27,20 +27,20 @@ MET = RunWarning(kind="met_in_training", domain="alpha", count=200, total=200, n
 ALL = {
     "met_in_training": (
         MET,
-        "alpha: test pairs that also stand in training or validation pairs of alpha, beta: 200 of 200 (100%).",
+        "alpha: test examples that also stand in training or validation examples of alpha, beta: 200 of 200 (100%).",
     ),
     "one_class": (
         RunWarning(kind="one_class", domain="beta", names=("train", "same")),
-        "beta: every pair of its train part has one label, same.",
+        "beta: every example of its train part has one label, same.",
     ),
     "predicts_one_class": (
         RunWarning(kind="predicts_one_class", domain="a", experience=0, names=("a", "x", "b", "y", "c", "y")),
-        "a: the model predicts one class for every test pair, though it was trained on this domain: x after a; "
+        "a: the model predicts one class for every test example, though it was trained on this domain: x after a; "
         "y after b, c.",
     ),
     "empty_texts": (
         RunWarning(kind="empty_texts", domain="a", count=1, total=2000),
-        "a: pairs with an empty text: 1 of 2,000 (less than 1%).",
+        "a: examples with an empty text: 1 of 2,000 (less than 1%).",
     ),
     "label_conflict": (
         RunWarning(kind="label_conflict", domain="a", count=4, total=100),
@@ -52,7 +52,7 @@ ALL = {
     ),
     "cut_pairs": (
         RunWarning(kind="cut_pairs", domain="rte", count=36, total=300, limit=128),
-        "rte: pairs longer than 128 tokens, which were cut: 36 of 300 (12%).",
+        "rte: examples longer than 128 tokens, which were cut: 36 of 300 (12%).",
     ),
     "busy_machine": (
         RunWarning(kind="busy_machine", count=61, total=100),

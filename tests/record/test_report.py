@@ -92,9 +92,9 @@ def test_every_figure_stands_there() -> None:
 
 def test_cost_and_files_stand_there() -> None:
     text = " ".join(printed([record()], plot=False, files=[Path("a/record.json"), Path("a/curve.png")]).split())
-    assert "3 layers · 3.0 M parameters (1.0 M without embeddings) · 123.5 MFLOPs a pair of 32 tokens" in text
+    assert "3 layers · 3.0 M parameters (1.0 M without embeddings) · 123.5 MFLOPs an example of 32 tokens" in text
     assert "12.0 MB on disk" in text
-    assert "1.5 ms at batch 1 · 950 pairs/s · peak memory 668 MiB · 74 s in all" in text
+    assert "1.5 ms at batch 1 · 950 examples/s · peak memory 668 MiB · 74 s in all" in text
     assert text.endswith("a/record.json a/curve.png")
 
 

@@ -77,7 +77,7 @@ def test_the_users_rate_goes_before_the_references(life: Any, tmp_path: Path) ->
 
 def test_a_seed_is_another_life(life: Any, tmp_path: Path) -> None:
     one, other = (life("bow", "naive", tmp_path / str(seed), seed=seed) for seed in (0, 1))
-    # Anywhere in it: with so few pairs two lives may well end alike.
+    # Anywhere in it: with so few examples two lives may well end alike.
     assert one.predictions()["predicted"].tolist() != other.predictions()["predicted"].tolist()
 
 

@@ -1,4 +1,4 @@
-"""A run in another order: the same pairs, another first domain, another fingerprint, and a record that says so."""
+"""A run in another order: the same examples, another first domain, another fingerprint, and a record that says so."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_life_in_another_order(ordered: Path, small_backbone: Path, tmp_path: 
     assert other.configuration.file_order == ("mnli", "snli", "hans")
     assert not own.configuration.file_order
     assert other.configuration.stream == {**own.configuration.stream, "domains": ["hans", "mnli", "snli"]}
-    # The same pairs, whichever order: splits, labels, baselines.
+    # The same examples, whichever order: splits, labels, baselines.
     assert {d.name: d for d in own.data} == {d.name: d for d in other.data}
     # It is compressed on hans: the inception of a stream that has hans alone answers alike.
     content = yaml.safe_load(ordered.read_text()) | {"domains": ["hans"], "evaluation_only": [], "orders": []}
@@ -109,7 +109,7 @@ def test_pairs_that_were_read_for_another_order(ordered: Path, small_backbone: P
 
 @pytest.mark.parametrize("stream", ["nli-shift", "paraphrase-shift"])
 def test_a_shift_is_the_same_in_every_order(stream: str) -> None:
-    """Half-shifted pairs come from the domain's own first speaker, not from the first domain of the run."""
+    """Half-shifted examples come from the domain's own first speaker, not from the first domain of the run."""
     jobs = [
         make_job(RunSpec(model="majority", stream=stream, quick=True, shift=0.5, order=o)) for o in ("0", "reversed")
     ]

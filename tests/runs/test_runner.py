@@ -59,7 +59,7 @@ def test_a_run_leaves_a_whole_record(small_stream: Path, small_backbone: Path, t
         last = frame[(frame.name == "hans") & frame.final & (frame.domain == domain)]
         np.testing.assert_array_equal(last.gold, gold)
         assert matrix.loc["hans", domain] == pytest.approx(np.mean(last.predicted.to_numpy() == gold))
-    # 96 pairs in batches of 32, one epoch: three steps, looked at after the second.
+    # 96 examples in batches of 32, one epoch: three steps, looked at after the second.
     assert [(p.experience, p.step, p.final) for p in record.points] == [
         (0, 0, True), (1, 2, False), (1, 3, True), (2, 5, False), (2, 6, True),
     ]  # fmt: skip

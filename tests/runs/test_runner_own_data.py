@@ -1,4 +1,4 @@
-"""A run on pairs of one's own: what is odd about them is in the record and on the screen; predictions name lines."""
+"""A run on examples of one's own: what is odd about them is in the record and on the screen; predictions name lines."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ editions:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """Two domains as CSV: 7 of one's 20 test pairs stand in two's training pairs, a quarter of one's pairs is long, and
-    two's validation part has one class."""
+    """Two domains as CSV: 7 of one's 20 test examples stand in two's training examples, a quarter of one's examples is
+    long, and two's validation part has one class."""
     (tmp_path / "mine.yaml").write_text(STREAM)
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(DOMAIN.format(name=name))
@@ -81,7 +81,7 @@ def test_a_run_on_files_of_ones_own(mine: Path, small_backbone: Path) -> None:
     for text, known in ((told, (met, one_class)), (ran.output, record.warnings), (shown, record.warnings)):
         for warning in known:
             assert warning.sentence in " ".join(text.split())
-    # What is known of the pairs is told before anything is trained, too.
+    # What is known of the examples is told before anything is trained, too.
     early = CliRunner().invoke(cli, run[:-1], catch_exceptions=False).stderr
     for warning in (met, one_class):
         assert warning.sentence in " ".join(early.split())

@@ -23,7 +23,7 @@ from clbench.runtime.steps import MOST, StepFigures
 from clbench.schema import registry, tracker
 from clbench.schema.warning import MEASURED
 
-# 96 pairs in batches of 32.
+# 96 examples in batches of 32.
 STEPS = 3
 PLUGIN = '''
 """A tracker that writes a line of JSON for everything that it is told, and fails where the environment says so."""

@@ -12,7 +12,7 @@ from clbench.schema.budget import Bounded, Budget, Life, bounded, naive_epochs, 
 from clbench.schema.spec import RunSpec, spec_of
 from clbench.schema.strategy import STRATEGIES, Strategy, Work, override, read_strategy, stages
 
-# Three domains of 100, 90 and 40 pairs; pairs of 64 tokens of 4 bytes; naive takes 3 epochs of 32.
+# Three domains of 100, 90 and 40 examples; examples of 64 tokens of 4 bytes; naive takes 3 epochs of 32.
 LIFE = Life(parameters=1000, classes=2, max_length=64, train={"a": 100, "b": 90, "c": 40}, naive_epochs=3)
 
 
@@ -29,7 +29,7 @@ def within(name: str, budget: Budget, **settings: Any) -> Bounded:
 @pytest.mark.parametrize(
     ("name", "settings", "steps"),
     [
-        # 270 and 120 gradients, three epochs each; 90 pairs are 3 steps an epoch, 40 are 2.
+        # 270 and 120 gradients, three epochs each; 90 examples are 3 steps an epoch, 40 are 2.
         ("naive", {}, (0, 3, 2)),
         # A step has 64: one an epoch takes 192, two 384; then 390 - 192 = 198 are left, and one step takes 192.
         ("replay", {}, (0, 1, 1)),
@@ -40,7 +40,7 @@ def within(name: str, budget: Budget, **settings: Any) -> Bounded:
         ("derpp", {"memory_batch_size": 1}, (0, 2, 2)),
         # Six epochs over a memory of 20, one step each.
         ("gdumb", {"memory_size": 20, "training.epochs": 6}, (0, 1, 1)),
-        # The gradient of 4 pairs of the one domain, and then of 2 of each of the two.
+        # The gradient of 4 examples of the one domain, and then of 2 of each of the two.
         ("agem", {"sample_size": 4}, (0, 2, 2)),
         ("lwf", {}, (0, 3, 2)),
         ("joint", {}, (0, 4)),
@@ -97,7 +97,7 @@ def test_no_strategy_takes_more_than_its_budget_and_none_that_fits_is_cut(name: 
 @pytest.mark.parametrize(
     ("name", "memory", "wanted"),
     [
-        # A pair takes 4 x 64 bytes for its tokens, and 8 + 8 + 4 for row, label and weight.
+        # An example takes 4 x 64 bytes for its tokens, and 8 + 8 + 4 for row, label and weight.
         ("replay", 276 * 10 + 275, {"memory_size": 10}),
         ("er-ace", 8 + 272 * 7, {"memory_size": 7}),
         # Two logits of 4 bytes, and a byte each for whether it was open.
@@ -126,10 +126,14 @@ def test_memories_that_fit(name: str, memory: int, wanted: dict[str, int]) -> No
     ("name", "memory", "sentence"),
     [
         ("ewc", 23999, "strategy 'ewc' (ewc) needs 24,000 bytes or more, for 6 numbers a parameter of 1,000; give as"),
-        ("replay", 827, "needs 828 bytes or more, for 0 numbers a parameter of 1,000 and 3 pairs of 276 bytes, one a"),
+        (
+            "replay",
+            827,
+            "needs 828 bytes or more, for 0 numbers a parameter of 1,000 and 3 examples of 276 bytes, one a",
+        ),
         ("gdumb", 3999, "needs 4,840 bytes or more"),
-        ("joint", 10**9, "keeps all pairs of earlier domains, and is a reference that no budget fits."),
-        ("cumulative", 10**9, "keeps all pairs of earlier domains"),
+        ("joint", 10**9, "keeps all examples of earlier domains, and is a reference that no budget fits."),
+        ("cumulative", 10**9, "keeps all examples of earlier domains"),
     ],
 )
 def test_memories_that_do_not_fit_are_refused(name: str, memory: int, sentence: str) -> None:

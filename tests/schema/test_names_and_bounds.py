@@ -101,7 +101,7 @@ def test_generated_pairs_are_bounded(tmp_path: Path) -> None:
         return lambda content: content["editions"]["embedded"].update(train=count)
 
     assert changed("stream", tmp_path, ask(1_000_000))
-    with pytest.raises(UserError, match=r"a generated edition has at most 1,000,000 train pairs, not 1,000,001"):
+    with pytest.raises(UserError, match=r"a generated edition has at most 1,000,000 train examples, not 1,000,001"):
         changed("stream", tmp_path, ask(1_000_001))
     with pytest.raises(UserError, match="is an integer of more than 64 bits"):
         changed("stream", tmp_path, ask(10**23))

@@ -51,7 +51,7 @@ SCENARIOS = {"glue-shift": "task-incremental", "topics-shift": "class-incrementa
 
 DOMAIN: dict[str, Any] = {
     "name": "mine",
-    "title": "My pairs",
+    "title": "My examples",
     "licence": "CC0",
     "citation": "none",
     "hub": {
@@ -169,7 +169,7 @@ def test_a_stream_of_ones_own_by_path(tmp_path: Path) -> None:
     write(tmp_path, "mine", DOMAIN)
     stream = read_stream(str(path))
     assert stream.path == path
-    assert [domain.title for domain in stream.domains] == ["My pairs"]
+    assert [domain.title for domain in stream.domains] == ["My examples"]
     assert stream.domains[0].hub is not None
     assert stream.domains[0].hub.labels == {"yes": "same", "no": "other", "unsure": None}
 

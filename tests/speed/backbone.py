@@ -3,8 +3,8 @@
     python tests/speed/backbone.py --data-dir FOLDER --seeds 0 1 2
     python tests/speed/backbone.py --data-dir FOLDER --backbones ./my-encoder all-minilm-l6-v2 --domains qqp --random
 
-Each domain for itself, the epoch chosen on the validation pairs, accuracy and balanced accuracy on the test pairs, as
-the Markdown table of the model cards. Nothing is asserted.
+Each domain for itself, the epoch chosen on the validation examples, accuracy and balanced accuracy on the test
+examples, as the Markdown table of the model cards. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def random_start(backbone: Backbone, folder: Path) -> Backbone:
 
 
 def finetuned(backbone: Backbone, data: DomainData, form: Training, seed: int) -> tuple[float, float]:
-    """Accuracy and balanced accuracy on the domain's test pairs."""
+    """Accuracy and balanced accuracy on the domain's test examples."""
     task, test = task_of(data, backbone.tokenizer(), ("0", "1"), 96)
     model = backbone.classifier(2, seed).with_tokens(task.store)
     fit(model, task, form, finetune_loss(task), seed=seed, name=data.name)
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--backbones", nargs="+", default=["clbench-tiny-12l", "clbench-tiny-12l-layerdrop"])
     parser.add_argument("--domains", nargs="+", default=["qqp", "snli", "sick", "scitail"])
-    parser.add_argument("--train", type=int, help="training pairs a domain, at most [default: all of edition lite]")
+    parser.add_argument("--train", type=int, help="training examples a domain, at most [default: all of edition lite]")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, help="learning rate [default: the backbone's own]")
     parser.add_argument("--random", action="store_true", help="a random start of the first backbone's shape, too")

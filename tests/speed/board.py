@@ -2,7 +2,7 @@
 
     python tests/speed/board.py --submissions 500 --tracks 4
 
-Made-up submissions as large as real ones of nli-shift: 6 domains of 1,000 test pairs, 5 experiences, 3 seeds. Prints
+Made-up submissions as large as real ones of nli-shift: 6 domains of 1,000 test examples, 5 experiences, 3 seeds. Prints
 the seconds of the build on one core, the bytes of the page, and, in headless Chromium, the milliseconds to the first
 table, to both charts, and of a sort. Nothing is asserted.
 """

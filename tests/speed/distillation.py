@@ -3,7 +3,8 @@
     python tests/speed/distillation.py --data-dir FOLDER
     python tests/speed/distillation.py --model pkd-skip-3l --pairs 1000
 
-The same student, pairs, batches and loss; seconds of each way, the better of ``--rounds``, and their ratio. The cached
+The same student, examples, batches and loss; seconds of each way, the better of ``--rounds``, and their ratio. The
+cached
 way is timed twice: with the teacher's answers computed within it, and with those of an earlier student. Nothing is
 asserted.
 """
@@ -90,7 +91,7 @@ def main() -> None:
                 print(f"round {number + 1}, {way}: {seconds[way][-1]:.1f} s", flush=True)
     base = min(seconds["beside"])
     threads = torch.get_num_threads()
-    print(f"\n{asked.model}, {len(rows)} pairs of {asked.domain}, {asked.epochs} epochs, {threads} threads")
+    print(f"\n{asked.model}, {len(rows)} examples of {asked.domain}, {asked.epochs} epochs, {threads} threads")
     for way, values in seconds.items():
         print(f"{way}: {min(values):.1f} s, {min(values) / base:.2f} of the time with the teacher beside")
 

@@ -1,9 +1,10 @@
-"""Time of a life under ewc, clbench's plugin beside Avalanche's own, on the same pairs and model, ways in turn.
+"""Time of a life under ewc, clbench's plugin beside Avalanche's own, on the same examples and model, ways in turn.
 
     python tests/speed/ewc.py [--data-dir FOLDER] [--pairs 512] [--rounds 3] [--json]
 
 Avalanche's takes the squared gradient of a batch's mean loss and puts the penalty into the graph of the loss; clbench's
-takes the mean of single pairs' squared gradients and the penalty's gradient in closed form. Seconds are the process's
+takes the mean of single examples' squared gradients and the penalty's gradient in closed form. Seconds are the
+process's
 own, medians of the rounds: a whole life of four experiences, and the Fisher information of one alone.
 """
 
@@ -38,7 +39,7 @@ warnings.simplefilter("ignore")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, help="a folder of real pairs; generated ones are taken without it")
+    parser.add_argument("--data-dir", type=Path, help="a folder of real examples; generated ones are taken without it")
     parser.add_argument("--pairs", type=int, default=512, help="a domain")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)

@@ -33,7 +33,7 @@ def shell(program: list[str], cache: Path, threads: int | None) -> None:
 
 
 def smaller(stream: str, pairs: int | None, folder: Path) -> str:
-    """The stream with so many training pairs a domain, and as much less of the other parts."""
+    """The stream with so many training examples a domain, and as much less of the other parts."""
     opened = read_stream(stream)
     if pairs is None:
         return stream
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--stream", default="nli-shift")
     parser.add_argument("--strategies", default="naive,replay,ewc")
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--pairs", type=int, help="training pairs a domain [default: the embedded edition's]")
+    parser.add_argument("--pairs", type=int, help="training examples a domain [default: the embedded edition's]")
     parser.add_argument("--epochs", type=int, help="of an experience [default: the strategy's]")
     parser.add_argument("--threads", type=int, help="of a separate run [default: torch's]")
     parser.add_argument("--workers", type=int, help="of the sweep [default: one a core]")

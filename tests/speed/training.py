@@ -1,12 +1,12 @@
-"""Training speed, side by side on the same real pairs, model and batch size: examples a second, and ratios.
+"""Training speed, side by side on the same real examples, model and batch size: examples a second, and ratios.
 
     python tests/speed/training.py --data-dir FOLDER [--strategies naive,replay,...] [--json]
     python tests/speed/training.py --data-dir FOLDER --device cuda --width 768 --pairs 8192 --strategies naive,replay
 
 Ways to fine-tune one BERT (12 layers x 128 unless said) on MNLI and SNLI pairs, and to ask it:
 
-- avalanche: as Avalanche's users feed it: every pair padded to 128, dicts of tensors through an AvalancheDataset;
-- usual: a loop as in transformers' example scripts: every pair padded to 128, in the device's precision;
+- avalanche: as Avalanche's users feed it: every example padded to 128, dicts of tensors through an AvalancheDataset;
+- usual: a loop as in transformers' example scripts: every example padded to 128, in the device's precision;
 - buckets (on a CPU): a bare torch loop over batches of like length, padded to the batch, with torch's own dropout;
 - clbench: its encoder under a strategy of clbench; every strategy with ``--strategies``;
 - pkd (on a GPU): a student of all layers against a teacher's states, which are there.
@@ -64,7 +64,7 @@ BATCH, PADDED = 32, 128
 DEVICE, LAYERS, WIDTH = CPU, 12, 128
 # The methods that add work to every step; their bare loops do the same work.
 BY_HAND = ("lwf", "si")
-# One way of training: given nothing, it trains on all pairs once and says how many seconds its steps took.
+# One way of training: given nothing, it trains on all examples once and says how many seconds its steps took.
 Way = Callable[[], float]
 
 
@@ -162,7 +162,7 @@ def as_users_do(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
 
 
 def bare(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: str = "naive", usual: bool = False) -> Way:
-    """A bare loop, ``usual`` with all pairs padded to 128, else to the batch's longest.
+    """A bare loop, ``usual`` with all examples padded to 128, else to the batch's longest.
 
     With ``method`` lwf or si it does by hand what that method adds to every step.
     """
@@ -210,7 +210,7 @@ def bare(store: TokenStore, rows: np.ndarray, labels: np.ndarray, method: str = 
 
 
 def asked_padded(store: TokenStore, rows: np.ndarray) -> Way:
-    """transformers' model over sorted batches of 128, each padded to its longest pair."""
+    """transformers' model over sorted batches of 128, each padded to its longest example."""
     model, order = fresh().eval(), np.argsort(store.lengths[rows], kind="stable")
 
     def ask() -> float:
@@ -225,7 +225,7 @@ def asked_padded(store: TokenStore, rows: np.ndarray) -> Way:
 
 
 def asked_clbench(store: TokenStore, rows: np.ndarray) -> Way:
-    """As a run asks its model for every test pair."""
+    """As a run asks its model for every test example."""
     model, tokens = Classifier(fresh()).with_tokens(store), Tokens(store, {("pairs", "test"): rows})
     evaluate = evaluator(tokens)
 
@@ -300,7 +300,7 @@ def with_pkd(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, help="a folder of real pairs; generated ones are taken without it")
+    parser.add_argument("--data-dir", type=Path, help="a folder of real examples; generated ones are taken without it")
     parser.add_argument("--pairs", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--strategies", default="naive")
@@ -345,7 +345,7 @@ def main() -> None:
         for name, train in ways.items():
             seconds[name].append(train())
             print(f"{turn + 1}/{asked.rounds} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
-    # A strategy's first 64 pairs are its past, not its present.
+    # A strategy's first 64 examples are its past, not its present.
     count = {name: len(rows) - (64 if name in {f"clbench {one}" for one in strategies} else 0) for name in ways}
     speed = {name: count[name] * share[name] / median(took) for name, took in seconds.items()}
     found = {
@@ -364,7 +364,7 @@ def main() -> None:
     from rich.table import Table
 
     where = f"{DEVICE.card or DEVICE.kind}, {DEVICE.precision}, torch {torch.__version__}"
-    title = f"{LAYERS} x {WIDTH}, {store.lengths.mean():.0f} tokens a pair, batches of {BATCH}; {where}"
+    title = f"{LAYERS} x {WIDTH}, {store.lengths.mean():.0f} tokens an example, batches of {BATCH}; {where}"
     table = Table("way", "examples/s", "x avalanche", "x plain usual", f"x {rival} doing the same", title=title)
     for name, row in found.items():
         table.add_row(name, *(str(value) for value in row.values()))

@@ -1,10 +1,11 @@
-"""Choose a strategy's settings on validation pairs: lifetime accuracy for each point of a grid.
+"""Choose a strategy's settings on validation examples: lifetime accuracy for each point of a grid.
 
     python tests/speed/tune.py --strategy ewc --setting lambda --values 1,10,100,1000,10000 [--seeds 0-1] [--json]
     python tests/speed/tune.py --grid tests/speed/strategies-grid.yaml [--strategy derpp,mas] [--seeds 0-1] [--json]
 
 A grid's file names for each strategy its settings and their values; all their combinations are tried. Every run is the
-usual one, but the validation pairs of each domain stand where its test pairs would: no test pair is read, let alone
+usual one, but the validation examples of each domain stand where its test examples would: no test example is read, let
+    alone
 predicted. Chosen is what has the highest lifetime accuracy in the mean over models, streams and seeds. Runs lie in
 ``runs/tune`` and are resumed by the same command.
 """
@@ -63,7 +64,7 @@ def chosen(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def live(
     asked: argparse.Namespace, stream: str, model: str, strategy: str, settings: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    """The figures of one life in which validation pairs stand where test pairs would."""
+    """The figures of one life in which validation examples stand where test examples would."""
     loaded = load(read_stream(stream), asked.edition, data_dir=asked.data_dir)
     data = [replace(d, splits=d.splits | {"test": d.splits["validation"]}) for d in loaded]
     spec = RunSpec(model=model, stream=stream, edition=asked.edition, strategy=strategy, settings=settings)

@@ -58,7 +58,8 @@ def test_the_study_from_end_to_end_and_again(
         assert (chosen is None) == (record.measured.choosing_seconds is None) == (life["map"] in ("skip", "none"))
     similar = [life for life in told["lives"] if life["map"] == "similar"]
     assert all(life["choosing_examples"] == 48 and life["choosing_seconds"] > 0 for life in similar)
-    # One epoch of 48 pairs, three passes each, against one: a third, but for the states' products and the mean length.
+    # One epoch of 48 examples, three passes each, against one: a third, but for the states' products and the mean
+    # length.
     assert all(0.25 < life["choosing_share"] < 0.5 for life in similar)
     assert len(told["questions"]) == 4
     assert len(told["tests"]) == 3 * 2  # figures by maps, in one cell

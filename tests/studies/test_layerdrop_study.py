@@ -30,7 +30,7 @@ NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of few pairs for every domain of nli-shift, as a user would bring their own."""
+    """A folder of few examples for every domain of nli-shift, as a user would bring their own."""
     folder = tmp_path_factory.mktemp("pairs")
     for domain, labels in NAMES.items():
         made = generate(domain, sizes={"train": 64, "validation": 30, "test": 40})
@@ -173,9 +173,9 @@ def test_too_few_seeds_or_pairs_are_told() -> None:
     assert "2 seeds that all differ by the same: too few" in answer("?", "a - b", [0.6, 0.61], [0.5, 0.51]).sentence()
     right = np.arange(1000) < 700
     found = answer_on_pairs("?", "a - b", right[None], (right & (np.arange(1000) > 3))[None])
-    # 4 pairs of 1,000: resamples alone leave out 0, the exact test has p = 0.125.
+    # 4 examples of 1,000: resamples alone leave out 0, the exact test has p = 0.125.
     assert found.verdict == "not decided"
-    assert found.sentence().endswith("1,000 test pairs, 1 seed; too few pairs to tell: the two differ on 4).")
+    assert found.sentence().endswith("1,000 test examples, 1 seed; too few examples to tell: the two differ on 4).")
 
 
 def test_depths() -> None:

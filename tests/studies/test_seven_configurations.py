@@ -102,13 +102,13 @@ def test_questions_are_answered_on_the_same_pairs() -> None:
     first = found["Does PKD beat pruning at the same depth?", "mrpc"]
     assert first.verdict == "yes"
     assert first.difference == pytest.approx((10 + 12) / (2 * many))
-    assert "40 test pairs, 2 seeds" in first.sentence()
+    assert "40 test examples, 2 seeds" in first.sentence()
     assert found["Does it help PKD-skip to start from pruned weights?", "mrpc"].verdict == "no"
     assert found["Does PKD beat pruning at the same depth?", "rte"].verdict == "not decided"
 
 
 def test_the_bootstrap_keeps_a_pairs_seeds_together() -> None:
-    """A second form: resample the pairs' numbers themselves."""
+    """A second form: resample the examples' numbers themselves."""
     rng = np.random.default_rng(0)
     one, other = rng.random((3, 200)) < 0.75, rng.random((3, 200)) < 0.7
     found = seeds_bootstrap(one, other)

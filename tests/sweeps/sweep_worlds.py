@@ -1,4 +1,4 @@
-"""A sweep that takes seconds: real recipes, streams and strategies, few pairs, a small BERT."""
+"""A sweep that takes seconds: real recipes, streams and strategies, few examples, a small BERT."""
 
 from __future__ import annotations
 

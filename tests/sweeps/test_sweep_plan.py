@@ -139,7 +139,7 @@ def test_a_plans_time_lies_between_the_bounds(drawn: list[tuple[float, int]], wo
 
 
 def test_work_by_hand(small_stream: Path, small_backbone: Path) -> None:
-    """96 training, 40 validation and 60 test pairs a domain; 3 domains to train on and one more to look at."""
+    """96 training, 40 validation and 60 test examples a domain; 3 domains to train on and one more to look at."""
 
     def of(strategy: str, depth: int = 2, **changes: str) -> float:
         given = {"training.epochs": "2"} | {name.replace("__", "."): value for name, value in changes.items()}
@@ -171,7 +171,7 @@ def test_work_of_an_inception_by_hand(small_stream: Path, small_backbone: Path) 
     job = make_job("pkd-skip-6l", str(small_stream), backbone=str(small_backbone))
     planned = job.plan(0)
     work = inception_work(job, planned.artifacts, planned.shape.layers)
-    # The teacher, 4 layers and 3 epochs; its targets; the student, 2 layers and 4 epochs; 240 test pairs.
+    # The teacher, 4 layers and 3 epochs; its targets; the student, 2 layers and 4 epochs; 240 test examples.
     teacher, targets, student = 3 * (3 * 96 + 40), 96, 4 * (3 * 96 + 40)
     assert work.pairs == teacher + targets + student + 240
     assert work.layers == 4 * teacher + 4 * targets + 2 * student + 2 * 240

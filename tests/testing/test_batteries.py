@@ -179,7 +179,7 @@ def test_a_step_that_is_right(check: str) -> None:
         (PlansAtRandom, "plans_without_a_trace", "two plans of the same recipe should have the same key"),
         (PlansAnotherShape, "plan_tells_the_model", "its plan() says"),
         (TradesSizes, "plan_tells_the_model", "shape says positions 94, but the model has 96"),
-        (ReadsPlaces, "reads_the_pairs_it_is_given", "it reads row 0, no training or validation pair"),
+        (ReadsPlaces, "reads_the_pairs_it_is_given", "it reads row 0, no training or validation example"),
         (LeavesOpen, "decides_what_it_left_open", "leaves factor open, but the report does not decide it"),
         (MasksNothing, "decides_what_it_left_open", "a mask of no.such.weight, which the model does not have"),
         (DrawsAtRandom, "same_seed_same_bits", "two models of one seed should have the same weights"),
@@ -373,7 +373,7 @@ def strategy_battery(kind: Any) -> list[Check]:
     ("kind", "check", "told"),
     [
         (HoldsAside, "resumes_to_the_same_bits", "should end with the same weights"),
-        (Amnesia, "traits_hold", "its trait rehearses is true, but it trains on new pairs alone"),
+        (Amnesia, "traits_hold", "its trait rehearses is true, but it trains on new examples alone"),
         (ForgetsInception, "experience_0_is_protected", "but nothing of experience 0"),
         (RestoresNothing, "experience_0_is_protected", "makes no difference to what is learned next"),
         (RestoresNothing, "state_survives_restore", "restore loses or adds: labels, logits, rows, seen"),
@@ -521,7 +521,7 @@ def test_a_source_that_is_right() -> None:
         (changing(at_random), "same_settings_same_pairs", "its test part is another one"),
         (changing(fixed), "labels_follow_the_label_space", "have other labels"),
         (changing(odd), "says_where_pairs_come_from", "word is neither"),
-        (TooFew, "gives_as_many_as_asked", "its train part should have 12 pairs, but has 10"),
+        (TooFew, "gives_as_many_as_asked", "its train part should have 12 examples, but has 10"),
         (Crashes, "what_is_missing_is_one_sentence", "should end in a UserError, not in FileNotFoundError"),
     ],
 )

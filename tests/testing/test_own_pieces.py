@@ -70,7 +70,7 @@ def strategy_battery(name: str) -> list[Check]:
 
 @cache
 def source_battery(name: str) -> list[Check]:
-    """With the settings of a shipped domain, over generated pairs where it does not make them itself."""
+    """With the settings of a shipped domain, over generated examples where it does not make them itself."""
     source, domain = _source(name)
     classes = [one for named in source.named_classes().values() for one in named]
     request = Request(domain, (), True, SIZES, folder=_files(source) if source.reads_data_dir else None)

@@ -112,7 +112,7 @@
   const milliseconds = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
   const COLUMNS = [
     {
-      head: "rank", title: "the best and the worst that the tests allow: behind those that are better by a significant difference in lifetime accuracy, ahead of those that are worse (p < 0.05 over pairs and seeds)", first: 1,
+      head: "rank", title: "the best and the worst that the tests allow: behind those that are better by a significant difference in lifetime accuracy, ahead of those that are worse (p < 0.05 over examples and seeds)", first: 1,
       value: (row) => row.rank, floor: () => null,
       fill: (row) => [ranks(row)],
     },
@@ -128,7 +128,7 @@
     score("backward_transfer", "BWT"),
     score("out_domain_accuracy", "out-dom."),
     {
-      head: "fresh", title: "lifetime accuracy of the submission's own model, made again, on test pairs drawn after it, in %; \u2717: farther from the claimed one than seeds and pairs explain", first: -1,
+      head: "fresh", title: "lifetime accuracy of the submission's own model, made again, on test examples drawn after it, in %; \u2717: farther from the claimed one than seeds and examples explain", first: -1,
       value: (row) => (row.fresh === null ? null : row.fresh[0]),
       fill: (row) => (row.fresh === null ? [dash()] : [percent(row.fresh[0]), row.fresh[1] ? null : el("span", { class: "warned" }, el("span", { "aria-hidden": "true" }, " \u2717"), hidden(" a gap that neither seeds nor pairs explain"))]),
       floor: () => null,
@@ -141,7 +141,7 @@
     },
     number("layers", "transformer layers", cost.layers, 1, String),
     number("params", "parameters, embeddings included", cost.parameters),
-    number("FLOPs", "FLOPs of a forward pass over one pair", cost.flops),
+    number("FLOPs", "FLOPs of a forward pass over one example", cost.flops),
     { head: "seeds", title: "runs with different seeds", first: -1, value: (row) => row.count, fill: (row) => [String(row.count)], floor: () => null },
   ];
 
@@ -254,7 +254,7 @@
     main.replaceChildren(
       heading([track.stream, track.edition, track.strategy, track.budget].filter(Boolean).join(" \u00b7 "), track.title),
       el("p", { class: "note" }, `Domains: ${domains}. Accuracies in %, mean over seeds \u00b1 half of a 95% interval. `
-        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over pairs and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what. \u2691: marked for a look. \u2717: farther from its accuracy on fresh test pairs than seeds and pairs explain.`),
+        + `Naming the majority class gets ${percent(level)} over a lifetime. A rank like 2\u20134 is the best and the worst that the tests allow (p < 0.05 over examples and seeds). \u25c6: on the Pareto front, references included. \u26a0: its records warn of something; its page says of what. \u2691: marked for a look. \u2717: farther from its accuracy on fresh test pairs than seeds and examples explain.`),
       el("div", { class: "controls", role: "search" },
         el("label", {}, "Filter ", search), el("label", {}, "Layers ", depth), el("label", {}, "Division ", division), el("label", {}, front, " Pareto front only"), count),
       frame,
@@ -341,7 +341,7 @@
 
   function paretoPanel(track, chosen, redraw) {
     const place = el("div", { class: "chart" });
-    const axis = el("select", {}, el("option", { value: "1" }, "parameters"), el("option", { value: "3" }, "FLOPs a pair"), el("option", { value: "5" }, "bytes on disk"));
+    const axis = el("select", {}, el("option", { value: "1" }, "parameters"), el("option", { value: "3" }, "FLOPs an example"), el("option", { value: "5" }, "bytes on disk"));
     const lifetime = FIGURE.lifetime_accuracy;
     const draw = () => {
       const key = Number(axis.value);
@@ -544,7 +544,7 @@
       ["backbone", [backbone, [kind, id !== backbone ? id : "", licence, seen].filter(Boolean).join(", ")].filter(Boolean).join(" \u2013 ")],
       ["seeds", row.seeds],
       ["size", `${c[cost.layers]} layers, ${short(c[cost.parameters])} parameters (${short(c[cost.bare])} without embeddings), ${bytes(c[cost.disk])} on disk`],
-      ["cost of a pair", `${short(c[cost.flops])} FLOPs at ${c[cost.length]} tokens${c[cost.latency] === null ? "" : `, ${milliseconds(c[cost.latency])} ms`}${c[cost.throughput] === null ? "" : `, ${short(c[cost.throughput])} pairs a second in batches`}`],
+      ["cost of an example", `${short(c[cost.flops])} FLOPs at ${c[cost.length]} tokens${c[cost.latency] === null ? "" : `, ${milliseconds(c[cost.latency])} ms`}${c[cost.throughput] === null ? "" : `, ${short(c[cost.throughput])} pairs a second in batches`}`],
       ["cost of the runs", `${c[cost.seconds].toLocaleString("en")} s in all${c[cost.peak] === null ? "" : `, at most ${bytes(c[cost.peak])} of memory`}`],
       ["machine", row.machines.map((place) => board.shared[place]).join("; ")],
       ["versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
@@ -662,7 +662,7 @@
         return cell;
       })));
     const floor = el("tr", { class: "floor" }, el("th", { scope: "row" }, "majority class"), ...track.majority[Number(kind === "balanced")].map((value) => el("td", {}, percent(value))));
-    const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, `${label} in % on each domain's test pairs (columns) after each experience (rows)`),
+    const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, `${label} in % on each domain's test examples (columns) after each experience (rows)`),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "after"), ...track.domains.map((name, d) => el("th", { scope: "col" }, name, track.evaluation_only[d] ? el("small", { class: "quiet" }, el("br"), "evaluation only") : null)))),
       el("tbody", {}, ...lines, floor));
     return el("div", {}, table, el("p", { class: "legend" },

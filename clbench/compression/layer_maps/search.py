@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 class Search(LayerMap):
     """Successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943) over rising maps.
 
-    Each map trains the student anew on ``share`` of the pairs; the better half goes on, anew, on twice as many; and so
-    on until one is left. Better is a higher balanced accuracy on the validation pairs, then a lower cross-entropy, then
-    the earlier one. ELM searches such maps by a genetic algorithm (Jiao et al. 2021, arXiv:2012.06153); the teacher's
-    cached answers make each trial a training of the student alone.
+    Each map trains the student anew on ``share`` of the examples; the better half goes on, anew, on twice as many; and
+    so on until one is left. Better is a higher balanced accuracy on the validation examples, then a lower
+    cross-entropy, then the earlier one. ELM searches such maps by a genetic algorithm (Jiao et al. 2021,
+    arXiv:2012.06153); the teacher's cached answers make each trial a training of the student alone.
 
     Attributes:
         maps: that are tried: those of ``first``, ``skip`` and ``last``, and others drawn; all that there are, where
             these are fewer.
-        share: of the training pairs, in the first round.
-        epochs: of each trial; null for as many as the step has. With fewer, a small encoder on a share of the pairs has
-            learned nothing yet that could tell maps apart.
+        share: of the training examples, in the first round.
+        epochs: of each trial; null for as many as the step has. With fewer, a small encoder on a share of the examples
+            has learned nothing yet that could tell maps apart.
     """
 
     rises: ClassVar[bool] = True

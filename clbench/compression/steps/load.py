@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
 
-# Validation pairs on which a checkpoint's head is looked at.
+# Validation examples on which a checkpoint's head is looked at.
 _LOOKED_AT = 500
 
 
@@ -61,9 +61,9 @@ class Load(Step):
 
 
 def _agreement(model: Any, task: Task) -> dict[str, Any]:
-    """How well a head that nobody has trained here agrees with the labels, on the first validation pairs.
+    """How well a head that nobody has trained here agrees with the labels, on the first validation examples.
 
-    ``expected`` is how many it would have right if it named its classes as often, but without having read the pairs.
+    ``expected`` is how many it would have right if it named its classes as often, but without having read the examples.
     """
     import numpy as np
     import torch

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.classifier import Classifier
 
-# Pairs on which importance is measured.
+# Examples on which importance is measured.
 _SAMPLE = 512
 _BATCH = 32
 
@@ -47,7 +47,7 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
     """I_h = E_x |Att_h(x)^T dL(x)/dAtt_h(x)|, divided by the L2 norm of its layer's (section 4.1, equation 2).
 
     Att_h is a head's output before the output projection; the expectation is the mean over the first 512 training
-    pairs, L the cross-entropy of one pair, in evaluation mode. Weights and gradients are left as they were.
+    examples, L the cross-entropy of one example, in evaluation mode. Weights and gradients are left as they were.
 
     Returns:
         (layers, heads), float32.

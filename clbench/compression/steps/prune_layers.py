@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Layers of the deepest backbone that is opened.
 _DEEPEST = 96
-# Pairs on which contributions are measured.
+# Examples on which contributions are measured.
 _SAMPLE = 512
 
 
@@ -46,7 +46,7 @@ class PruneLayers(Step):
     Attributes:
         drop: ``alternate`` (every other one, beginning with the first: 1, 3, 5, ..), ``odd`` or ``even`` (the last ones
             of that parity), ``top`` (the last ones, so that the first stay), ``bottom`` (the first ones), ``symmetric``
-            (those in the middle), ``contribution`` (those that change a pair's [CLS] least), or an explicit list of
+            (those in the middle), ``contribution`` (those that change an example's [CLS] least), or an explicit list of
             1-based layers.
         depth: layers that stay: a number, or ``N/2`` or ``N/4`` of the backbone's N; not with an explicit list.
     """
@@ -153,10 +153,10 @@ def kept_layers(step: PruneLayers, layers: int, origin: str, contributions: Sequ
 
 
 def contributions(model: Classifier, task: Task) -> list[float]:
-    """How much each layer changes a pair's [CLS] state: 1 - cos(input, output), the mean over training pairs.
+    """How much each layer changes an example's [CLS] state: 1 - cos(input, output), the mean over training examples.
 
     Contribution-based dropping (Sajjad et al. 2020, section 3.1.4) drops the layers whose input and output are most
-    alike. The first 512 training pairs are read.
+    alike. The first 512 training examples are read.
 
     Returns:
         One figure a layer, 0 to 2.

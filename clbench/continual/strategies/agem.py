@@ -12,9 +12,9 @@ from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified
 
 
 class Agem(Strategy):
-    """Averaged GEM: a gradient against that of ``sample_size`` remembered pairs is projected onto its normal plane.
+    """Averaged GEM: a gradient against that of ``sample_size`` remembered examples is projected onto its normal plane.
 
-    The memory keeps ``patterns_per_experience`` pairs of every earlier experience.
+    The memory keeps ``patterns_per_experience`` examples of every earlier experience.
     """
 
     rehearses: ClassVar[bool] = True
@@ -59,7 +59,7 @@ class Agem(Strategy):
         if share == 0:
             raise UserError(
                 f"agem's sample_size {plugin.sample_size} is too small for a memory of {count} domains; "
-                f"give at least one pair a domain, say --set sample_size={8 * count}."
+                f"give at least one example a domain, say --set sample_size={8 * count}."
             )
         plugin.buffers = [dataset(state[f"{n}/rows"], state[f"{n}/labels"]) for n in range(count)]
         # Avalanche goes through a memory in its order; the paper samples it at random.

@@ -14,7 +14,7 @@ class Cumulative(Strategy):
     trains_on: ClassVar[Literal["new", "met", "all"]] = "met"
     verified: ClassVar[Verified] = Verified(
         "yes",
-        "there is no equation: every experience on all pairs met",
+        "there is no equation: every experience on all examples met",
     )
 
     method: Literal["cumulative"]

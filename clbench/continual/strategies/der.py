@@ -10,9 +10,11 @@ from clbench.schema.strategy import Means, Remembered, Strategy, Verified, Work
 
 
 class Der(Strategy):
-    """Dark experience replay: loss + alpha MSE(logits now, logits then), over ``memory_batch_size`` remembered pairs.
+    """Dark experience replay: loss + alpha MSE(logits now, logits then), over ``memory_batch_size`` remembered
+    examples.
 
-    The memory is a reservoir of ``memory_size`` pairs of all domains met, with the logits that the model had for them.
+    The memory is a reservoir of ``memory_size`` examples of all domains met, with the logits that the model had for
+    them.
     """
 
     rehearses: ClassVar[bool] = True
@@ -33,7 +35,7 @@ class Der(Strategy):
         return DarkReplay(self.memory_size, self.memory_batch_size, self.alpha, 0.0)
 
     def passes(self, work: Work) -> float:
-        """The model is asked of the pairs that are remembered anew, at most as many as the memory holds."""
+        """The model is asked of the examples that are remembered anew, at most as many as the memory holds."""
         return float(min(work.pairs, self.memory_size))
 
     def burden(self) -> float:

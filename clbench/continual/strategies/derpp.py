@@ -12,8 +12,8 @@ from clbench.schema.strategy import Means, Remembered, Strategy, Verified, Work
 class DerPlusPlus(Strategy):
     """DER++: loss + alpha MSE(logits now, logits then) + beta CE(labels), each over its own draw from the memory.
 
-    A draw has ``memory_batch_size`` of ``memory_size`` pairs, which are a reservoir of all domains met, with the logits
-    that the model had for them.
+    A draw has ``memory_batch_size`` of ``memory_size`` examples, which are a reservoir of all domains met, with the
+    logits that the model had for them.
     """
 
     rehearses: ClassVar[bool] = True
@@ -35,7 +35,7 @@ class DerPlusPlus(Strategy):
         return DarkReplay(self.memory_size, self.memory_batch_size, self.alpha, self.beta)
 
     def passes(self, work: Work) -> float:
-        """The model is asked of the pairs that are remembered anew, at most as many as the memory holds."""
+        """The model is asked of the examples that are remembered anew, at most as many as the memory holds."""
         return float(min(work.pairs, self.memory_size))
 
     def burden(self) -> float:

@@ -10,18 +10,19 @@ from clbench.schema.strategy import Means, Remembered, Strategy, Verified
 
 
 class ErAce(Strategy):
-    """ER-ACE: CE of the new pairs over the classes of their batch alone + CE of remembered pairs over all open classes.
+    """ER-ACE: CE of the new examples over the classes of their batch alone + CE of remembered examples over all open
+    classes.
 
-    The memory is a reservoir of ``memory_size`` pairs; the new domain's are in it from the beginning, since new classes
-    are told from old ones by the second term alone. Every step sees ``memory_batch_size`` of them. Where every batch
-    holds every class, as it nearly always does in a domain-incremental stream, it is replay.
+    The memory is a reservoir of ``memory_size`` examples; the new domain's are in it from the beginning, since new
+    classes are told from old ones by the second term alone. Every step sees ``memory_batch_size`` of them. Where every
+    batch holds every class, as it nearly always does in a domain-incremental stream, it is replay.
     """
 
     rehearses: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
         "partly",
         "the loss is that of section 4, a sum of two terms (Avalanche halves it), against a form written out; a "
-        "domain's pairs come into the reservoir at its beginning, not batch by batch",
+        "domain's examples come into the reservoir at its beginning, not batch by batch",
     )
 
     method: Literal["er-ace"]

@@ -18,7 +18,7 @@ class Ewc(Strategy):
 
     verified: ClassVar[Verified] = Verified(
         "yes",
-        "Fisher information (single pairs, at the data's labels) and penalty against forms written out; "
+        "Fisher information (single examples, at the data's labels) and penalty against forms written out; "
         "lambda is half of the paper's",
     )
 
@@ -41,15 +41,16 @@ class Ewc(Strategy):
         from clbench.continual.penalty import add_pull
 
         class Plugin(avalanche.EWCPlugin):
-            """Avalanche's EWC with the Fisher information of single pairs, and the penalty's gradient in closed form.
+            """Avalanche's EWC with the Fisher information of single examples, and the penalty's gradient in closed
+            form.
 
-            Avalanche squares the gradient of a batch's mean loss, in which the pairs' gradients cancel: what lambda
-            means would then depend on the batch size and on the order of the pairs. And it puts the penalty into the
+            Avalanche squares the gradient of a batch's mean loss, in which the examples' gradients cancel: what lambda
+            means would then depend on the batch size and on the order of the examples. And it puts the penalty into the
             graph of the loss, see :func:`clbench.continual.penalty.add_pull`.
             """
 
             def before_backward(self, strategy: Any, **_: Any) -> None:
-                """The loss stays that of the new pairs."""
+                """The loss stays that of the new examples."""
 
             def after_backward(self, strategy: Any, **_: Any) -> None:
                 for experience, fisher in self.importances.items():
@@ -85,7 +86,7 @@ class Ewc(Strategy):
             kept[part][int(number)][name] = avalanche.ParamData(name, value.shape, init_tensor=value, device=device)
 
     def gradients(self, work: Work) -> float:
-        """The Fisher information of every experience takes the gradient of each of its pairs once."""
+        """The Fisher information of every experience takes the gradient of each of its examples once."""
         return float(work.pairs)
 
     def burden(self) -> float:

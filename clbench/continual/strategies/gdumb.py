@@ -11,7 +11,7 @@ from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified
 class Gdumb(Strategy):
     """GDumb: after each domain the model of inception is trained on the memory alone, as if it were the first time.
 
-    The memory holds ``memory_size`` pairs, in equal shares of the classes of each domain; the new domain's are in it
+    The memory holds ``memory_size`` examples, in equal shares of the classes of each domain; the new domain's are in it
     from the beginning. A control: what comes between two domains has no part in what a model is after them.
     """
 

@@ -13,7 +13,7 @@ from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified
 class Gem(Strategy):
     """GEM: the nearest gradient that undoes no earlier domain's memory: min 1/2 |g - u|^2, <u, g_k> >= 0 for all k.
 
-    g_k is the gradient of ``sample_size`` remembered pairs of domain k (null: of all, as in the paper), of which
+    g_k is the gradient of ``sample_size`` remembered examples of domain k (null: of all, as in the paper), of which
     ``patterns_per_experience`` are kept. Solved in its dual, v >= ``margin``.
     """
 
@@ -21,7 +21,7 @@ class Gem(Strategy):
     verified: ClassVar[Verified] = Verified(
         "partly",
         "the projection (equations 8 to 11, the margin as in the authors' code) against its conditions of optimality; "
-        "a step may take a sample of each memory, and which pairs are kept is random, not the last",
+        "a step may take a sample of each memory, and which examples are kept is random, not the last",
     )
 
     method: Literal["gem"]

@@ -13,7 +13,7 @@ class Joint(Strategy):
     trains_on: ClassVar[Literal["new", "met", "all"]] = "all"
     verified: ClassVar[Verified] = Verified(
         "yes",
-        "there is no equation: one experience on all pairs",
+        "there is no equation: one experience on all examples",
     )
 
     method: Literal["joint"]

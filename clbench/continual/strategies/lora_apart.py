@@ -15,8 +15,8 @@ from clbench.schema.strategy import Means, State, Strategy, Verified, own_plugin
 class LoraApart(Strategy):
     """An adapter W + alpha / rank B A and a last layer of the head for each domain, on the model of inception.
 
-    The domain of a pair is known when it is answered, as in a task-incremental stream; so nothing can be forgotten, and
-    nothing is shared but the model of inception. A domain that has not come is answered without an adapter.
+    The domain of an example is known when it is answered, as in a task-incremental stream; so nothing can be forgotten,
+    and nothing is shared but the model of inception. A domain that has not come is answered without an adapter.
     """
 
     needs_encoder: ClassVar[bool] = True

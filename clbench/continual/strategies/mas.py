@@ -12,14 +12,14 @@ from clbench.schema.strategy import Means, Strategy, Verified, Work
 class Mas(Strategy):
     """Memory aware synapses: loss + lambda sum_i Omega_i (w_i - w*_i)^2, w* the weights after the last experience.
 
-    Omega is how sensitive the logits are to a weight, 1/N sum_n |d ||z(x_n)||^2 / d w_i| over single pairs, added up
+    Omega is how sensitive the logits are to a weight, 1/N sum_n |d ||z(x_n)||^2 / d w_i| over single examples, added up
     over the experiences.
     """
 
     verified: ClassVar[Verified] = Verified(
         "yes",
-        "importance (equations 2 and 4, single pairs), penalty (5) and the sum over tasks, against forms written out; "
-        "Avalanche's is of batches, with dropout, and a running mean",
+        "importance (equations 2 and 4, single examples), penalty (5) and the sum over tasks, against forms written "
+        "out; Avalanche's is of batches, with dropout, and a running mean",
     )
 
     method: Literal["mas"]
@@ -32,7 +32,7 @@ class Mas(Strategy):
         return Anchor(output_sensitivity, self.lambda_, decay=1.0)
 
     def gradients(self, work: Work) -> float:
-        """The importance takes the gradient of each of the experience's pairs once."""
+        """The importance takes the gradient of each of the experience's examples once."""
         return float(work.pairs)
 
     def burden(self) -> float:

@@ -12,7 +12,7 @@ class Naive(Strategy):
 
     verified: ClassVar[Verified] = Verified(
         "yes",
-        "there is no equation: every step is the cross-entropy of new pairs",
+        "there is no equation: every step is the cross-entropy of new examples",
     )
 
     method: Literal["naive"]

@@ -32,7 +32,7 @@ class OnlineEwc(Strategy):
         return Anchor(fisher_diagonal, self.lambda_, self.decay)
 
     def gradients(self, work: Work) -> float:
-        """The Fisher information of every experience takes the gradient of each of its pairs once."""
+        """The Fisher information of every experience takes the gradient of each of its examples once."""
         return float(work.pairs)
 
     def burden(self) -> float:

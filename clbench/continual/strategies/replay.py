@@ -1,4 +1,4 @@
-"""Method ``replay``: a memory of earlier pairs (Chaudhry et al. 2019, arXiv:1902.10486)."""
+"""Method ``replay``: a memory of earlier examples (Chaudhry et al. 2019, arXiv:1902.10486)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from clbench.schema.strategy import Means, Remembered, State, Strategy, Verified
 
 
 class Replay(Strategy):
-    """A memory of ``memory_size`` earlier pairs, in equal shares; every step sees ``memory_batch_size`` of them.
+    """A memory of ``memory_size`` earlier examples, in equal shares; every step sees ``memory_batch_size`` of them.
 
-    ``memory_batch_size`` null: as many as there are new pairs. The shares are those of the seen domains, or with
+    ``memory_batch_size`` null: as many as there are new examples. The shares are those of the seen domains, or with
     ``balance: class`` those of the seen classes.
     """
 

@@ -1,4 +1,4 @@
-"""Pairs from a local folder: ``--data-dir`` holds ``<domain>/{train,validation,test}`` files."""
+"""Examples from a local folder: ``--data-dir`` holds ``<domain>/{train,validation,test}`` files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Folder(Reading, Source):
     validation_share: float = Field(default=0.1, gt=0, lt=1)
 
     def load(self, request: Request) -> DomainData:
-        """The pairs of the domain's files."""
+        """The examples of the domain's files."""
         from clbench.data.files import read_file
         from clbench.data.labels import Labelled, labelled, no_gold_warnings
         from clbench.data.pairs import DomainData

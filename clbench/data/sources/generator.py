@@ -1,4 +1,4 @@
-"""Generated pairs: a generator stands in for the domain, offline."""
+"""Generated examples: a generator stands in for the domain, offline."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from clbench.schema.source import Request, Source
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData, Pairs
 
-# Generated pairs are one fixed data set, not a draw a run: runs are compared on the same pairs.
+# Generated examples are one fixed data set, not a draw a run: runs are compared on the same examples.
 SEED = 0
 
 
-# Two streams' domains: whoever makes one run after another in a process draws its pairs once.
+# Two streams' domains: whoever makes one run after another in a process draws its examples once.
 @lru_cache(maxsize=16)
 def _drawn(name: str, shift: float, sizes: tuple[tuple[str, int], ...]) -> dict[str, Pairs]:
     from clbench.data.generators import generate
@@ -42,7 +42,7 @@ class Generator(Source):
     classes: tuple[str, ...] = Field(min_length=2)
 
     def load(self, request: Request) -> DomainData:
-        """As many pairs a part as the edition says, with its shift."""
+        """As many examples a part as the edition says, with its shift."""
 
         from clbench.data.pairs import DomainData
 
@@ -54,7 +54,7 @@ class Generator(Source):
         return DomainData(request.domain, splits, {"generator": self.name, "seed": SEED, "shift": request.shift})
 
     def draw_anew(self, request: Request, seed: int, known: DomainData) -> Pairs:
-        """As many test pairs as the edition has, from another seed; none that stands in any of its parts."""
+        """As many test examples as the edition has, from another seed; none that stands in any of its parts."""
 
         from clbench.data.generators import draw_anew
 

@@ -1,4 +1,4 @@
-"""Pairs from the Hugging Face hub, or from the cache that an earlier visit left."""
+"""Examples from the Hugging Face hub, or from the cache that an earlier visit left."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Hub(Reading, Source):
     parts: Parts
 
     def load(self, request: Request) -> DomainData:
-        """The pairs of the published splits, or of the parts of them that the uses are made of."""
+        """The examples of the published splits, or of the parts of them that the uses are made of."""
         from clbench.data.labels import labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
         from clbench.data.subsets import carve
@@ -200,7 +200,7 @@ def _unreadable(name: str, hub: Hub, error: BaseException) -> UserError:
 
 
 def _commit(name: str, hub: Hub, loaded: Any) -> str:
-    """The commit that the pairs come from: the cache keeps them in a folder of its name, also without a network."""
+    """The commit that the examples come from: the cache keeps them in a folder of its name, also without a network."""
     files = [file["filename"] for data in loaded.values() for file in data.cache_files]
     commit = next((Path(file).parent.name for file in files if _COMMIT.fullmatch(Path(file).parent.name)), "unknown")
     if hub.revision and _COMMIT.fullmatch(hub.revision) and commit != hub.revision:

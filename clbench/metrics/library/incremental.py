@@ -14,6 +14,6 @@ def _incremental(life: Life) -> float | None:
 
 INCREMENTAL = Metric(
     "average_incremental_accuracy", "average incremental accuracy", "higher",
-    "accuracy on all pairs of seen domains together",
+    "accuracy on all examples of seen domains together",
     "1/T sum_t (sum_{d in M_t} n_d A[t, d]) / (sum_{d in M_t} n_d) (Rebuffi et al. 2017, iCaRL)", _incremental, 162,
 )  # fmt: skip
