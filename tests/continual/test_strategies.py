@@ -244,7 +244,7 @@ def train(model: Bag, experience: Experience, observer: Any) -> None:
 
 
 def test_si_knows_experience_0_by_the_path_of_inception(world: World) -> None:
-    form = strategy("si")
+    form = strategy("si", **{"lambda": 1000})
     model, path = watched_inception(world, form)
     state = after_inception(world, model, form, path)
     for name, parameter in model.named_parameters():
