@@ -1,15 +1,20 @@
-"""What a sweep has found: a table for each stream and strategy, over its orders, and what has not come to an end."""
+"""What a sweep has found, and what has not come to an end.
+
+A table compares what a sweep has more of: recipes on a stream under a strategy, or strategies on a stream by a recipe.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
 from clbench.metrics import Interval, OverOrders
-from clbench.metrics.format import percent, with_half
+from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record import RECORD_NAME, Record, read_record, summary, summary_over_orders
+from clbench.record.effort import efforts
 from clbench.sweeps.plan import Run, SweepPlan
 
 if TYPE_CHECKING:
@@ -35,6 +40,10 @@ class Row:
         domains: that are trained on, in that order.
         seeds: of the runs that are finished.
         figures: the means over them with their 95% intervals; None where a life is too short for one.
+        training_flops: of a life after inception, see :func:`clbench.record.effort.efforts`, the mean over the seeds;
+            None where the strategy is of a plug-in that is not installed.
+        held_bytes: the most that the strategy held between two experiences, in any of the runs; None where a record
+            does not tell it.
     """
 
     names: tuple[str, str, str]
@@ -43,6 +52,8 @@ class Row:
     domains: tuple[str, ...]
     seeds: tuple[int, ...]
     figures: Mapping[str, Interval | None]
+    training_flops: float | None
+    held_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Summary:
     """Attributes:
     sweep: what was asked for.
     edition: its streams'; their names, between them a comma, where they are several.
+    compares_strategies: whether a table has a row for each strategy, and not for each recipe.
     rows: streams, strategies, recipes and orders as the file has them; those without a finished run are left out.
     over_orders: of those with several orders.
     total: runs of the sweep.
@@ -74,6 +86,7 @@ class Summary:
 
     sweep: str
     edition: str
+    compares_strategies: bool
     rows: tuple[Row, ...]
     over_orders: tuple[OrdersRow, ...]
     total: int
@@ -84,9 +97,14 @@ class Summary:
     def finished(self) -> int:
         return self.total - len(self.failed) - self.left
 
+    def place(self, names: tuple[str, str, str]) -> tuple[tuple[str, str], str]:
+        """Whose table or panel a recipe, stream and strategy stand in, and what they are called there."""
+        model, stream, strategy = names
+        return ((stream, model), strategy) if self.compares_strategies else ((stream, strategy), model)
+
     def table(self) -> pd.DataFrame:
         """A row for each recipe, stream, order and strategy: its seeds, and each figure's mean with the ends of its 95%
-        interval (``_low``, ``_high``)."""
+        interval (``_low``, ``_high``); ``training_flops`` and ``held_bytes``."""
         import pandas as pd
 
         rows = []
@@ -96,12 +114,12 @@ class Summary:
             for name, found in row.figures.items():
                 cells |= {name: found and found.mean, f"{name}_low": found and found.low}
                 cells |= {f"{name}_high": found and found.high}
-            rows.append(cells)
+            rows.append(cells | {"training_flops": row.training_flops, "held_bytes": row.held_bytes})
         keys = ["stream", "strategy", "model", "order"]
         return pd.DataFrame(rows).set_index(keys) if rows else pd.DataFrame(columns=[*keys, "seeds"]).set_index(keys)
 
     def plot(self) -> Figure:
-        """Lifetime accuracy with its 95% interval, a panel for each stream and strategy.
+        """Lifetime accuracy with its 95% interval, in a panel what stands in one of :func:`tables`.
 
         Raises:
             UserError: no run is finished.
@@ -112,12 +130,12 @@ class Summary:
             raise UserError(f"{self.sweep}: no run is finished; there is nothing to draw.")
         panels: dict[tuple[str, str, str], dict[str, Interval | None]] = {}
         for row in self.rows:
-            model, stream, strategy = row.names
-            name = f"{model}, order {row.order}" if row.order else model
-            panels.setdefault((stream, row.edition, strategy), {})[name] = row.figures["lifetime_accuracy"]
+            (stream, whose), compared = self.place(row.names)
+            name = f"{compared}, order {row.order}" if row.order else compared
+            panels.setdefault((stream, row.edition, whose), {})[name] = row.figures["lifetime_accuracy"]
         drawn = [
-            Dots(f"{stream} ({edition}), {strategy}", list(found), {"lifetime accuracy": list(found.values())})
-            for (stream, edition, strategy), found in panels.items()
+            Dots(f"{stream} ({edition}), {whose}", list(found), {"lifetime accuracy": list(found.values())})
+            for (stream, edition, whose), found in panels.items()
         ]
         return dots_figure(drawn, "lifetime accuracy", self.sweep)
 
@@ -140,6 +158,7 @@ class Summary:
                 | {"edition": row.edition, "order": row.order or "0"}
                 | {"domains": list(row.domains), "seeds": list(row.seeds)}
                 | {"figures": {name: _interval(found) for name, found in row.figures.items()}}
+                | {"training_flops": row.training_flops, "held_bytes": row.held_bytes}
                 for row in self.rows
             ],
             "over_orders": [
@@ -184,7 +203,8 @@ def summarise(plan: SweepPlan, failed: Mapping[int, str]) -> Summary:
     over = [_over_orders(orders) for orders in groups.values() if len(orders) > 1]
     form = plan.sweep.form
     editions = ", ".join(dict.fromkeys(map(plan.sweep.edition, plan.sweep.streams)))
-    return Summary(form.name, editions, tuple(rows), tuple(over), len(plan.runs), tuple(lost), left)
+    by_strategy = len(form.strategies) > len(form.recipes)
+    return Summary(form.name, editions, by_strategy, tuple(rows), tuple(over), len(plan.runs), tuple(lost), left)
 
 
 def _row(records: Sequence[Record], order: str) -> Row:
@@ -192,7 +212,18 @@ def _row(records: Sequence[Record], order: str) -> Row:
     seeds = tuple(record.configuration.seed for record in records)
     first = records[0]
     figures = {name: found[name] for name in FIGURES}
-    return Row(first.names, first.configuration.edition, order, first.order, seeds, figures)
+    flops = [_training_flops(record) for record in records]
+    held = [record.measured.held_bytes for record in records]
+    return Row(
+        first.names, first.configuration.edition, order, first.order, seeds, figures,
+        None if None in flops else mean(one for one in flops if one is not None),
+        None if None in held else max(one for one in held if one is not None),
+    )  # fmt: skip
+
+
+def _training_flops(record: Record) -> int | None:
+    found = [one.training_flops for one in efforts(record)]
+    return None if None in found else sum(one for one in found if one is not None)
 
 
 def _over_orders(orders: Mapping[str, Sequence[Record]]) -> OrdersRow:
@@ -202,34 +233,42 @@ def _over_orders(orders: Mapping[str, Sequence[Record]]) -> OrdersRow:
 
 
 def tables(found: Summary) -> list[Table]:
-    """A table for each stream and strategy: recipe, order where there are several, seeds, figures in percent; beneath a
-    recipe's orders the mean over them."""
-    shown: dict[tuple[str, ...], Table] = {}
+    """Recipes on one stream under one strategy, or strategies on one stream with one recipe, a table each.
+
+    Its columns are the order where there are several, seeds and figures in percent, of strategies also what they
+    compute and hold; beneath the orders stands the mean over them.
+    """
+    shown: dict[tuple[str, str], Table] = {}
     over = {row.names: row for row in found.over_orders}
-    several = {row.names[1:] for row in found.rows if row.order}
+    several = {found.place(row.names)[0] for row in found.rows if row.order}
     last = {row.names: place for place, row in enumerate(found.rows)}
     for place, row in enumerate(found.rows):
-        model = row.names[0]
-        ordered = row.names[1:] in several
-        table = shown.setdefault(row.names[1:], _table(row, ordered))
+        whose, name = found.place(row.names)
+        ordered = whose in several
+        table = shown.setdefault(whose, _table(found, row, ordered))
         cells = ["not defined" if value is None else with_half(value) for value in row.figures.values()]
-        table.add_row(model, *([row.order or "0"] if ordered else []), str(len(row.seeds)), *cells)
+        if found.compares_strategies:
+            cells += [
+                "not known" if one is None else with_unit(one).strip() for one in (row.training_flops, row.held_bytes)
+            ]
+        table.add_row(name, *([row.order or "0"] if ordered else []), str(len(row.seeds)), *cells)
         if row.names in over and last[row.names] == place:
-            table.add_row(model, f"all {len(over[row.names].orders)}", "", *_means(over[row.names]), end_section=True)
+            table.add_row(name, f"all {len(over[row.names].orders)}", "", *_means(over[row.names]), end_section=True)
     return list(shown.values())
 
 
-def _table(row: Row, ordered: bool) -> Table:
+def _table(found: Summary, row: Row, ordered: bool) -> Table:
     from rich.table import Table
 
     told = "mean and 95% interval over seeds"
     if ordered:
         told += "; all: over orders, with the standard deviation over them"
-    _, stream, strategy = row.names
-    title = f"{stream} ({row.edition}), {strategy}: in %, {told}"
-    table = Table("recipe", *(["order"] if ordered else []), "seeds", title=title, title_justify="left")
+    (stream, whose), _ = found.place(row.names)
+    title = f"{stream} ({row.edition}), {whose}: in %, {told}"
+    kind = "strategy" if found.compares_strategies else "recipe"
+    table = Table(kind, *(["order"] if ordered else []), "seeds", title=title, title_justify="left")
     table.columns[0].no_wrap = True
-    for name in FIGURES.values():
+    for name in (*FIGURES.values(), *(("training FLOPs", "bytes held") if found.compares_strategies else ())):
         table.add_column(name, justify="right")
     return table
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from record_worlds import record
+from record_worlds import pieces, record
 from rich.console import Console
 
-from clbench.record import write_record
+from clbench.record import RunParts, make_record, write_record
 from clbench.schema.spec import RunSpec
+from clbench.schema.strategy import read_strategy
 from clbench.schema.sweep import read_sweep
 from clbench.sweeps.plan import Run, SweepPlan
 from clbench.sweeps.summary import Summary, summarise, tables
@@ -38,8 +39,50 @@ def found(sweep_file: Callable[..., Path], tmp_path: Path) -> Summary:
         write_record(run.folder, made.model_copy(update={"figures": made.figures | changed}))
     runs[4].folder.mkdir(parents=True)
     (runs[4].folder / "record.json").write_text('{"cut')
-    plan = SweepPlan(read_sweep(str(sweep_file())), tuple(runs), (), 0, 0)
+    plan = SweepPlan(read_sweep(str(sweep_file(strategies=["naive", "replay"]))), tuple(runs), (), 0, 0)
     return summarise(plan, {3: "its process was killed."})
+
+
+def test_more_strategies_than_recipes_stand_in_one_table(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    """With what they compute, in the mean over the seeds, and the most that they hold."""
+    runs = [
+        Run(RunSpec(model="kd-6l", stream="greek", strategy=name), seed, ("kd-6l", "greek", name),
+            tmp_path / name / f"seed-{seed}", False)
+        for name in ("naive", "ewc", "mine") for seed in (0, 1)
+    ]  # fmt: skip
+    for run in runs:
+        parts = pieces(seed=run.seed, inside=0)
+        shipped = run.spec.strategy != "mine"
+        parts["configuration"]["strategy"] = (
+            read_strategy(run.spec.strategy).model_dump(mode="json") if shipped else {"name": "mine", "method": "mine"}
+        )
+        if run.spec.strategy == "ewc":
+            parts["measured"]["held_bytes"] = 1_000_000 * (1 + run.seed)
+        elif shipped:
+            parts["measured"]["held_bytes"] = 0
+        run.folder.mkdir(parents=True)
+        write_record(run.folder, make_record(RunParts(**parts)))
+    plan = SweepPlan(read_sweep(str(sweep_file(recipes=["kd-6l"], strategies=["naive", "ewc", "replay"]))),
+                     tuple(runs), (), 0, 0)  # fmt: skip
+    found = summarise(plan, {})
+    # 2 experiences after inception of 160 examples, a gradient being three passes; and of ewc the Fisher information of
+    # the 2 training examples of each of 3 domains. A pass takes 123,456,789 operations.
+    passes = {"naive": 3 * 320, "ewc": 3 * 320 + 3 * 6}
+    assert {row.names[2]: row.training_flops for row in found.rows} == {
+        **{name: 123_456_789 * count for name, count in passes.items()}, "mine": None,
+    }  # fmt: skip
+    assert {row.names[2]: row.held_bytes for row in found.rows} == {"naive": 0, "ewc": 2_000_000, "mine": None}
+    (table,) = tables(found)
+    assert str(table.title).startswith("greek (embedded), kd-6l: in %")
+    cells = {column.header: list(column.cells) for column in table.columns}
+    assert cells["strategy"] == ["naive", "ewc", "mine"]
+    assert cells["training FLOPs"] == ["118.5 G", "120.7 G", "not known"]
+    assert cells["bytes held"] == ["0", "2.0 M", "not known"]
+    assert [one["held_bytes"] for one in found.as_json()["rows"]] == [0, 2_000_000, None]
+    assert found.table()["training_flops"].isna().tolist() == [False, False, True]
+    (panel,) = found.plot().axes
+    assert panel.get_title(loc="left") == "greek (embedded), kd-6l"
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["naive", "ewc", "mine"]
 
 
 def test_means_and_intervals_by_hand(found: Summary) -> None:
