@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--rerun", is_flag=True, help="Run one seed of each again, which its digest and --fresh choose.")
 @click.option("--every-seed", is_flag=True, help="With --rerun: all of them.")
 @click.option("--fresh", metavar="TEXT",
-              help="Judge the model, made again, on test examples drawn by TEXT and the files' digest.")  # fmt: skip
+              help="Judge its model, made again, on examples drawn by TEXT and the submission's digest.")  # fmt: skip
 @click.option("--other-seeds", type=click.IntRange(0, 100), metavar="N",
               help="With --fresh: N runs with other seeds as well [default: 1 if division is open].")  # fmt: skip
 @click.option("--model", help="With --rerun: where recipe or weights are, if the record does not say.")

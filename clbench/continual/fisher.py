@@ -92,10 +92,9 @@ def _of_single_pairs(model: nn.Module, rows: Tensor, labels: Tensor, measure: Me
     """The mean over examples of a measure of single examples' gradients.
 
     Examples of equal length go through the model together. Backpropagation gives the gradient of every module's output,
-    pair by pair, and with the module's input that is the gradient of its weights for each example: of a linear layer
-    sum_t delta_t x_t' over the example's tokens t, one batched product. A model with parameters that are not understood
-    this way (see :data:`RULES`; or shared by two modules, or in a module that is called twice) is asked example by
-    example.
+    for each example, and with the module's input that is the gradient of its weights: of a linear layer sum_t delta_t
+    x_t' over the example's tokens t, one batched product. A model with parameters that are not understood this way (see
+    :data:`RULES`; or shared by two modules, or in a module that is called twice) is asked example by example.
 
     Args:
         model: ``forward(rows (B,)) -> logits (B, C)``; where it has a ``store``, examples of one length lie one after

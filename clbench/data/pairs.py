@@ -55,7 +55,7 @@ class Pairs:
         labels: Iterable[int],
         places: Places | None = None,
     ) -> Pairs:
-        """Examples from any three iterables of one length, single sentences from two."""
+        """Pairs from any three iterables of one length, single sentences from two."""
         texts = tuple(first), None if second is None else tuple(second)
         pairs = cls(*texts, np.asarray(list(labels), dtype=np.int64), places)
         if any(len(side) != len(pairs.labels) for side in pairs.sides):
@@ -114,7 +114,7 @@ def joined(parts: Iterable[Pairs]) -> tuple[list[str], list[str] | None]:
     if all(part.second is None for part in known):
         return first, None
     if any(part.second is None for part in known):
-        raise ValueError("examples and single sentences should not be joined")
+        raise ValueError("pairs and single sentences should not be joined")
     return first, [text for part in known for text in part.second or ()]
 
 
