@@ -62,8 +62,7 @@ class Live(Protocol):
     """Carries a record's run out again."""
 
     def __call__(self, record: Record, seed: int, pairs: int | None) -> Lived:
-        """The run with ``seed``, the record's own or another, judged on the fresh examples of the seed ``pairs`` as
-        well.
+        """The run with ``seed``, the record's own or another, and judged on the fresh examples of seed ``pairs``.
 
         Raises:
             UserError: its weights or its examples cannot be had.

@@ -15,8 +15,7 @@ from clbench.continual.memory import Columns, drawn, joined, picked, rehearse, r
 
 
 class AsymmetricReplay(avalanche.SupervisedPlugin):
-    """CE(new examples; classes of their batch) + CE(remembered examples; all open classes), each the mean of its
-    examples.
+    """CE(new examples; classes of their batch) + CE(remembered examples; all open classes), each a mean.
 
     Args:
         size: examples that are remembered, a reservoir.

@@ -18,8 +18,7 @@ _CLASSES = 1 << 32
 
 
 class GreedyMemory(avalanche.SupervisedPlugin):
-    """Before an experience its examples are sampled into the memory, which then is all that is trained on, from
-    ``start``.
+    """Before an experience its examples are sampled into the memory, then all that is trained on, from ``start``.
 
     Avalanche's plugin puts another model into the strategy, which no optimizer knows; this one gives the model its
     first weights back.

@@ -80,8 +80,7 @@ def encode_firsts(bert: BertModel, batch: Batch, used: Sequence[bool] | None = N
     """The rows' [CLS] states after every layer, (layers, B, H), in the order in which the rows were asked for.
 
     Whoever classifies an example reads no other token of the last layer, so this one computes keys and values alone for
-    the
-    others: five sixths of a layer's products are saved.
+    the others: five sixths of a layer's products are saved.
     """
     used = used or [True] * len(bert.encoder.layer)
     order = batch.firsts.argsort()

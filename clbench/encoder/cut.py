@@ -27,8 +27,7 @@ def cut_warnings(
     max_length: int,
     lengths: Mapping[tuple[str, str], np.ndarray] | None = None,
 ) -> Iterator[RunWarning]:
-    """A warning for each domain of which 1% or more of the examples, all parts together, are longer than
-    ``max_length``.
+    """A warning for each domain of which 1% or more of the examples, all parts together, exceed ``max_length``.
 
     Args:
         loaded: the domains.

@@ -349,8 +349,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _longest_first(first: np.ndarray, second: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many of their ``first`` and ``second`` tokens, int (R,), examples keep where both sides share ``room``
-    tokens.
+    """How many of their ``first`` and ``second`` tokens, int (R,), pairs keep where both sides share ``room`` tokens.
 
     The longer side is cut to what the shorter one leaves, or, where the shorter one is more than half of it, both to
     half; an odd token goes to the longer side, to the second of equals.

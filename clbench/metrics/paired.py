@@ -29,8 +29,7 @@ class McNemar:
 
 
 def mcnemar(gold: np.ndarray, one: np.ndarray, other: np.ndarray) -> McNemar:
-    """Do two models differ in accuracy? Under the null each example that one alone has right is either's with chance
-    1/2.
+    """Do two models differ in accuracy? Under the null what one alone has right is either's with chance 1/2.
 
     Exact: P(|X - n/2| >= |b - n/2|), X ~ Binomial(n, 1/2), with b and n - b the discordant pairs. Mid-p counts half of
     the probability of outcomes exactly as extreme as the observed one (Fagerland, Lydersen & Laake 2013).
@@ -93,8 +92,7 @@ def paired_bootstrap(
 
     A resample draws N examples with replacement, both models' answers together. Only the number of examples of each
     kind matters (gold class, and whether one, the other, both or none is right), so a resample is one multinomial draw
-    of
-    these counts: the same distribution as drawing examples, at a cost that does not grow with N.
+    of these counts: the same distribution as drawing examples, at a cost that does not grow with N.
 
     Where the models differ on few examples (at most 16, if they weigh the same), resamples understate what chance does:
     of 4 examples to 0 among 1,000 their interval leaves out 0, while four tosses of a coin come out alike one time in
@@ -219,8 +217,7 @@ def lifetime_bootstrap(
     seed: int = 0,
     on_done: Callable[[float], None] | None = None,
 ) -> dict[tuple[int, int], LifetimeDifference]:
-    """Paired bootstrap of every two models' difference in lifetime accuracy, over test examples and, where known,
-    seeds.
+    """Paired bootstrap of every two models' difference in lifetime accuracy, over test examples and known seeds.
 
     Lifetime accuracy is L = sum_d mean_i g_di, g_di an example's share of it averaged over the model's S seeds. A
     resample draws N_d of each domain's examples with replacement (the domains are the stream's and no sample), an

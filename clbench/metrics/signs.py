@@ -69,8 +69,7 @@ class Signs:
         return min(1.0, max(2 * self._reaching(total)(0.5), least))
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Given how much each example weighs, with chance theta that it is the first model's: the difference's
-        interval.
+        """Given how much each example weighs, with chance theta that it is the first model's: the interval.
 
         Ends are (2 theta - 1) sum |c| for the theta at which the tails of the difference are (1 - confidence) / 2. For
         examples of equal weight that is Clopper and Pearson's; it holds 0 where :attr:`p` is above 1 - confidence. (0,

@@ -180,8 +180,7 @@ class Strategy(Form):
         return nullcontext()
 
     def epoch_pairs(self, new: int, met: int) -> int:
-        """New and remembered examples that an epoch goes through, those apart that come beside new ones in their
-        batches.
+        """New and remembered examples that an epoch goes through, those apart that come beside new ones in batches.
 
         Args:
             new: examples of what the experience trains on.

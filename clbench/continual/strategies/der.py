@@ -10,8 +10,7 @@ from clbench.schema.strategy import Means, Remembered, Strategy, Verified, Work
 
 
 class Der(Strategy):
-    """Dark experience replay: loss + alpha MSE(logits now, logits then), over ``memory_batch_size`` remembered
-    examples.
+    """Dark experience replay: loss + alpha MSE(logits now, logits then), over ``memory_batch_size`` remembered ones.
 
     The memory is a reservoir of ``memory_size`` examples of all domains met, with the logits that the model had for
     them.

@@ -10,8 +10,7 @@ from clbench.schema.strategy import Means, Remembered, Strategy, Verified
 
 
 class ErAce(Strategy):
-    """ER-ACE: CE of the new examples over the classes of their batch alone + CE of remembered examples over all open
-    classes.
+    """ER-ACE: CE of new examples over the classes of their batch alone + CE of remembered ones over all open classes.
 
     The memory is a reservoir of ``memory_size`` examples; the new domain's are in it from the beginning, since new
     classes are told from old ones by the second term alone. Every step sees ``memory_batch_size`` of them. Where every

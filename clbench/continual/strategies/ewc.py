@@ -41,8 +41,7 @@ class Ewc(Strategy):
         from clbench.continual.penalty import add_pull
 
         class Plugin(avalanche.EWCPlugin):
-            """Avalanche's EWC with the Fisher information of single examples, and the penalty's gradient in closed
-            form.
+            """Avalanche's EWC with the Fisher information of single examples, the penalty's gradient in closed form.
 
             Avalanche squares the gradient of a batch's mean loss, in which the examples' gradients cancel: what lambda
             means would then depend on the batch size and on the order of the examples. And it puts the penalty into the
