@@ -133,7 +133,8 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
     """Every track that has a submission, in the order of their names, but ``naive``, which learns plainly, first.
 
     Submissions whose test examples differ stand in different tables, whatever their track is called: nothing is
-    compared that was not measured on the same examples. :func:`clbench.board.verify.verify` refuses all but one of them.
+    compared that was not measured on the same examples. :func:`clbench.board.verify.verify` refuses all but one of
+    them.
     """
     tables: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
