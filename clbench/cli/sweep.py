@@ -188,7 +188,7 @@ def _tell(plan: SweepPlan, state: State, file: str, base: Path, as_json: bool) -
         return code
     show = out()
     for table in tables(found):
-        show.print(table)
+        show.print(table, "")
     for run, reason in found.failed:
         show.print(f"failed: {run}: {reason}", style="red", soft_wrap=True, markup=False)
     if found.failed:

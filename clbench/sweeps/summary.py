@@ -258,6 +258,7 @@ def tables(found: Summary) -> list[Table]:
 
 
 def _table(found: Summary, row: Row, ordered: bool) -> Table:
+    from rich import box
     from rich.table import Table
 
     told = "mean and 95% interval over seeds"
@@ -266,9 +267,15 @@ def _table(found: Summary, row: Row, ordered: bool) -> Table:
     (stream, whose), _ = found.place(row.names)
     title = f"{stream} ({row.edition}), {whose}: in %, {told}"
     kind = "strategy" if found.compares_strategies else "recipe"
-    table = Table(kind, *(["order"] if ordered else []), "seeds", title=title, title_justify="left")
+    table = Table(
+        kind, *(["order"] if ordered else []), "seeds", title=title, title_justify="left", box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0), pad_edge=False, show_edge=False,
+    )  # fmt: skip
     table.columns[0].no_wrap = True
-    for name in (*FIGURES.values(), *(("training FLOPs", "bytes held") if found.compares_strategies else ())):
+    for name in FIGURES.values():
+        # A mean with its interval stands in one line of a terminal of 80 columns.
+        table.add_column(name, justify="right", min_width=len("92.3 ± 1.7"))
+    for name in ("training FLOPs", "bytes held") if found.compares_strategies else ():
         table.add_column(name, justify="right")
     return table
 

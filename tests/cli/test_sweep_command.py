@@ -57,8 +57,10 @@ def test_a_sweep_is_announced_done_in_stretches_and_only_read_afterwards(
     shown = capsys.readouterr()
     assert "mine: 2 runs, 0 of them there; 1 inception, 1 to be made: less than a minute with 1 process." in shown.err
     assert "2 of 2 runs" in shown.err
-    for word in ("finetune-6l", "naive", "replay", "lifetime accuracy", "forgetting", "All 2 runs are there"):
+    # One recipe under two strategies, in 80 columns.
+    for word in ("finetune-6l", "naive", "replay", "forgetting", "FLOPs", "bytes", "All 2 runs are there"):
         assert word in shown.out, word
+    assert "…" not in shown.out
     assert called(file, *out, "--json", "--quiet") == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["runs"] == {"total": 2, "finished": 2, "failed": 0, "left": 0}
