@@ -63,6 +63,12 @@ def efforts(record: Record) -> list[Effort]:
     return found
 
 
+def training_flops(record: Record) -> int | None:
+    """Of all experiences together; None where one of them is not known."""
+    found = [one.training_flops for one in efforts(record)]
+    return None if None in found else sum(one for one in found if one is not None)
+
+
 def _form(record: Record) -> Strategy | None:
     try:
         return parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")

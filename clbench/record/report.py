@@ -12,7 +12,7 @@ import numpy as np
 from clbench.errors import printable
 from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent, with_half, with_unit
-from clbench.record.effort import efforts
+from clbench.record.effort import efforts, training_flops
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
 
@@ -283,9 +283,8 @@ def cost_parts(records: Sequence[Record]) -> list[str]:
         parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
     if held:
         parts.append(f"the strategy holds {with_unit(max(held))}B")
-    flops = [one.training_flops for one in efforts(records[0])]
-    if sum(known := [one for one in flops if one is not None]):
-        parts.append(f"{with_unit(sum(known))}FLOPs of training after inception")
+    if flops := training_flops(records[0]):
+        parts.append(f"{with_unit(flops)}FLOPs of training after inception")
     seconds = sum(sum(m.seconds.values()) for m in measured)
     parts.append(f"{seconds:,.0f} s in all")
     return parts

@@ -1,6 +1,6 @@
 """What a sweep has found, and what has not come to an end.
 
-A table compares what a sweep has more of: recipes on a stream under a strategy, or strategies on a stream by a recipe.
+A table compares what a sweep has more of, on one stream: recipes under one strategy, or strategies with one recipe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from clbench.errors import UserError
 from clbench.metrics import Interval, OverOrders
 from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record import RECORD_NAME, Record, read_record, summary, summary_over_orders
-from clbench.record.effort import efforts
+from clbench.record.effort import training_flops
 from clbench.sweeps.plan import Run, SweepPlan
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Row:
         domains: that are trained on, in that order.
         seeds: of the runs that are finished.
         figures: the means over them with their 95% intervals; None where a life is too short for one.
-        training_flops: of a life after inception, see :func:`clbench.record.effort.efforts`, the mean over the seeds;
-            None where the strategy is of a plug-in that is not installed.
+        training_flops: of a life after inception, see :func:`clbench.record.effort.training_flops`, the mean over the
+            seeds; None where the strategy is of a plug-in that is not installed.
         held_bytes: the most that the strategy held between two experiences, in any of the runs; None where a record
             does not tell it.
     """
@@ -97,8 +97,8 @@ class Summary:
     def finished(self) -> int:
         return self.total - len(self.failed) - self.left
 
-    def place(self, names: tuple[str, str, str]) -> tuple[tuple[str, str], str]:
-        """Whose table or panel a recipe, stream and strategy stand in, and what they are called there."""
+    def table_of(self, names: tuple[str, str, str]) -> tuple[tuple[str, str], str]:
+        """The table, or panel, that a recipe, stream and strategy stand in, and what they are called there."""
         model, stream, strategy = names
         return ((stream, model), strategy) if self.compares_strategies else ((stream, strategy), model)
 
@@ -130,7 +130,7 @@ class Summary:
             raise UserError(f"{self.sweep}: no run is finished; there is nothing to draw.")
         panels: dict[tuple[str, str, str], dict[str, Interval | None]] = {}
         for row in self.rows:
-            (stream, whose), compared = self.place(row.names)
+            (stream, whose), compared = self.table_of(row.names)
             name = f"{compared}, order {row.order}" if row.order else compared
             panels.setdefault((stream, row.edition, whose), {})[name] = row.figures["lifetime_accuracy"]
         drawn = [
@@ -212,18 +212,13 @@ def _row(records: Sequence[Record], order: str) -> Row:
     seeds = tuple(record.configuration.seed for record in records)
     first = records[0]
     figures = {name: found[name] for name in FIGURES}
-    flops = [_training_flops(record) for record in records]
+    flops = [training_flops(record) for record in records]
     held = [record.measured.held_bytes for record in records]
     return Row(
         first.names, first.configuration.edition, order, first.order, seeds, figures,
         None if None in flops else mean(one for one in flops if one is not None),
         None if None in held else max(one for one in held if one is not None),
     )  # fmt: skip
-
-
-def _training_flops(record: Record) -> int | None:
-    found = [one.training_flops for one in efforts(record)]
-    return None if None in found else sum(one for one in found if one is not None)
 
 
 def _over_orders(orders: Mapping[str, Sequence[Record]]) -> OrdersRow:
@@ -240,10 +235,10 @@ def tables(found: Summary) -> list[Table]:
     """
     shown: dict[tuple[str, str], Table] = {}
     over = {row.names: row for row in found.over_orders}
-    several = {found.place(row.names)[0] for row in found.rows if row.order}
+    several = {found.table_of(row.names)[0] for row in found.rows if row.order}
     last = {row.names: place for place, row in enumerate(found.rows)}
     for place, row in enumerate(found.rows):
-        whose, name = found.place(row.names)
+        whose, name = found.table_of(row.names)
         ordered = whose in several
         table = shown.setdefault(whose, _table(found, row, ordered))
         cells = ["not defined" if value is None else with_half(value) for value in row.figures.values()]
@@ -264,7 +259,7 @@ def _table(found: Summary, row: Row, ordered: bool) -> Table:
     told = "mean and 95% interval over seeds"
     if ordered:
         told += "; all: over orders, with the standard deviation over them"
-    (stream, whose), _ = found.place(row.names)
+    (stream, whose), _ = found.table_of(row.names)
     title = f"{stream} ({row.edition}), {whose}: in %, {told}"
     kind = "strategy" if found.compares_strategies else "recipe"
     table = Table(

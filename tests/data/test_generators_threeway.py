@@ -1,4 +1,4 @@
-"""Examples of three labels: the engine on patterns by hand, and labels derived again from the two sentences."""
+"""Pairs of three labels: the engine on patterns by hand, and labels derived again from the two sentences."""
 
 from __future__ import annotations
 

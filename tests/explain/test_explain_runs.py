@@ -234,7 +234,7 @@ def test_their_size_is_told(run: Path, small_stream: Path, small_backbone: Path)
 
 
 def own_stream(folder: Path, scenario: str, backbone: Path) -> str:
-    """Generated domains, two of examples and one of single sentences, with classes of their own but for ``domain``."""
+    """Generated domains, two of pairs and one of single sentences, with classes of their own but for ``domain``."""
     parts = {
         "domain": "label_space: [not_entailment, entailment]\ndomains: [mnli, snli, hans]",
         "class": "scenario: class-incremental\nlabel_space: [entailment, neutral, contradiction, bad, good]\n"

@@ -4,9 +4,8 @@
     python tests/speed/distillation.py --model pkd-skip-3l --pairs 1000
 
 The same student, examples, batches and loss; seconds of each way, the better of ``--rounds``, and their ratio. The
-cached
-way is timed twice: with the teacher's answers computed within it, and with those of an earlier student. Nothing is
-asserted.
+cached way is timed twice: with the teacher's answers computed within it, and with those of an earlier student. Nothing
+is asserted.
 """
 
 from __future__ import annotations

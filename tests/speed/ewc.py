@@ -4,8 +4,7 @@
 
 Avalanche's takes the squared gradient of a batch's mean loss and puts the penalty into the graph of the loss; clbench's
 takes the mean of single examples' squared gradients and the penalty's gradient in closed form. Seconds are the
-process's
-own, medians of the rounds: a whole life of four experiences, and the Fisher information of one alone.
+process's own, medians of the rounds: a whole life of four experiences, and the Fisher information of one alone.
 """
 
 from __future__ import annotations

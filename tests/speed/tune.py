@@ -4,8 +4,7 @@
     python tests/speed/tune.py --grid tests/speed/strategies-grid.yaml [--strategy derpp,mas] [--seeds 0-1] [--json]
 
 A grid's file names for each strategy its settings and their values; all their combinations are tried. Every run is the
-usual one, but the validation examples of each domain stand where its test examples would: no test example is read, let
-    alone
+usual one, but the validation examples of each domain stand where its test examples would: no test example is read or
 predicted. Chosen is what has the highest lifetime accuracy in the mean over models, streams and seeds. Runs lie in
 ``runs/tune`` and are resumed by the same command.
 """
