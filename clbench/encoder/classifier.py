@@ -19,7 +19,7 @@ from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore, join_batches, on_host
 from clbench.errors import NotFinite, UserError
-from clbench.runtime.device import sent
+from clbench.runtime.device import CPU, sent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -40,8 +40,9 @@ class Held:
 
 # Without gradients, batches of more rows keep a GPU busy without graphs.
 _SMALL = 128
-# Rows that are read at once in evaluation: on a CPU, and tokens, padding included, on any other device.
-_BATCH, _BATCH_TOKENS = 64, 1 << 15
+# In evaluation a CPU in float32 reads so many rows at once, as they come. Elsewhere rows of like length are read at
+# once, which have so many tokens, padding included: on a CPU, and on any other device.
+_ROWS, _CPU_TOKENS, _TOKENS = 64, 1 << 12, 1 << 15
 
 
 class Classifier(nn.Module):
@@ -148,9 +149,9 @@ class Classifier(nn.Module):
             batch = self._batch(part)
             with self._autocast():
                 states, logits = self.family.states_and_logits(
-                    self.hf, batch, packed=self.packed, used=used, every=True
+                    self.hf, self._rounded(batch), packed=self.packed, used=used, every=True
                 )
-            return batch, [full_precision(state) for state in states], full_precision(logits)
+            return batch, [full_precision(state[: len(batch.ids)]) for state in states], full_precision(logits)
 
         return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, _join_read)
 
@@ -191,7 +192,7 @@ class Classifier(nn.Module):
                 return said
 
         def ask(part: Tensor) -> Said:
-            batch = self._batch(part)
+            batch = self._rounded(self._batch(part))
             with self._autocast():
                 if not states:
                     return None, full_precision(self.family.logits(self.hf, batch, packed=self.packed, used=used))
@@ -205,6 +206,12 @@ class Classifier(nn.Module):
         if self.store is None:
             raise ValueError("the classifier has no token store; call with_tokens(store) first")
         return self.store.batch(rows)
+
+    def _rounded(self, batch: Batch) -> Batch:
+        """Of few shapes, where each costs a compilation; not where gradients are asked for in evaluation, whose askers
+        look at every token (:mod:`clbench.continual.fisher`), nor of a model that takes padded batches."""
+        few = self.packed and self.store is not None and self.store.device.compiles_shapes
+        return batch.rounded() if few and (self.training or not torch.is_grad_enabled()) else batch
 
     def _replayed(self, rows: Tensor, states: bool, used: list[bool] | None) -> Said | None:
         """What a step that is padded on the device says, by a graph where there is one."""
@@ -265,12 +272,12 @@ def full_precision(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_cpu: int = _BATCH) -> Tensor:
+def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_cpu: int = _ROWS) -> Tensor:
     """Logits (N, C) on the CPU, in evaluation mode, without gradients; the model's mode is put back afterwards.
 
     Args:
-        batch_size: rows that are read at once; by default ``on_a_cpu`` there, and elsewhere as many of like length as
-            keep the device busy.
+        batch_size: rows that are read at once; by default ``on_a_cpu`` there in float32, and elsewhere as many of like
+            length as keep the device busy.
         on_a_cpu: see there.
 
     Raises:
@@ -278,10 +285,12 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_
     """
     was = model.training
     model.eval()
-    store = getattr(model, "store", None)
+    store: Any = getattr(model, "store", None)
     order = None
-    if batch_size is None and isinstance(store, TokenStore) and store.device.kind != "cpu":
-        order, parts = _by_length(store.lengths[on_host(rows)])
+    sorts = isinstance(store, TokenStore) and (store.device.kind != "cpu" or store.device.compiles_shapes)
+    if sorts and batch_size is None:
+        most = _CPU_TOKENS if store.device.kind == "cpu" else _TOKENS
+        order, parts = _by_length(store.lengths[on_host(rows)], most)
         asked = rows[order].split(parts)
     else:
         asked = rows.split(batch_size or on_a_cpu)
@@ -299,14 +308,15 @@ def predict(model: nn.Module, rows: Tensor, batch_size: int | None = None, on_a_
     return logits if order is None else logits[order.argsort()]
 
 
-def _by_length(lengths: np.ndarray) -> tuple[Tensor, list[int]]:
-    """Rows in the order of their lengths, and how many are read at once: as many as fit, at least one."""
+def _by_length(lengths: np.ndarray, most: int) -> tuple[Tensor, list[int]]:
+    """Rows in the order of their lengths, and how many are read at once: as many as fit into so many tokens, at least
+    one."""
     order = np.argsort(lengths, kind="stable")
     parts, begin = [], 0
     while begin < len(order):
         # Padded to the longest, the rows up to the k-th are k times its length.
         sizes = np.arange(1, len(order) - begin + 1) * lengths[order[begin:]]
-        parts.append(max(1, int(np.searchsorted(sizes, _BATCH_TOKENS, side="right"))))
+        parts.append(max(1, int(np.searchsorted(sizes, most, side="right"))))
         begin += parts[-1]
     return torch.from_numpy(order), parts
 

@@ -50,6 +50,20 @@ def _register() -> None:
     AttentionMaskInterface.register(NAME, lambda *arguments, **named: None)
 
 
+@contextmanager
+def attending(q: Tensor, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Within it q, k and v, (.., d) of all chunks, are of the type in which :func:`chunk_attention` is soonest done.
+
+    That is their own, but float32 for bfloat16 on a CPU with gradients: oneDNN compiles a product of bfloat16 anew for
+    every shape, and nearly every chunk is of a new one; the gradient of torch's fused attention is slower still.
+    """
+    if q.dtype != torch.bfloat16 or q.device.type != "cpu" or not torch.is_grad_enabled():
+        yield q, k, v
+        return
+    with torch.autocast("cpu", enabled=False):
+        yield q.float(), k.float(), v.float()
+
+
 def chunk_attention(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, *, rate: float = 0.0, scale: float | None = None
 ) -> Tensor:
@@ -64,9 +78,7 @@ def chunk_attention(
     Returns:
         (rows, heads, L, d).
     """
-    # The gradient of torch's fused attention takes ten times as long in bfloat16 on a CPU as products written out.
-    slow = q.dtype == torch.bfloat16 and q.device.type == "cpu" and torch.is_grad_enabled()
-    if not slow and rate == 0.0:
+    if rate == 0.0:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     scores = torch.matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), k.transpose(-1, -2))
     if bias is not None:
@@ -102,15 +114,20 @@ def packed_attention(
     heads, width = query.shape[1], query.shape[3]
     groups = heads // key.shape[1]
     outcome = []
-    for chunk in chunks:
-        span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
-        q, k, v = (t[0, :, span].view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in (query, key, value))
-        if groups > 1:
-            k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
-        bias = _bias(chunk, asked.get("sliding_window"), q)
-        found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
-        outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
-    return torch.cat(outcome)[None] if len(outcome) > 1 else outcome[0][None], None
+    with attending(query, key, value) as parts:
+        for chunk in chunks:
+            span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
+            q, k, v = (t[0, :, span].view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in parts)
+            if groups > 1:
+                k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
+            bias = _bias(chunk, asked.get("sliding_window"), q)
+            found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
+            outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
+    behind = query.shape[2] - sum(map(len, outcome))
+    if behind:
+        outcome.append(outcome[0].new_zeros(behind, heads, width))
+    found = torch.cat(outcome) if len(outcome) > 1 else outcome[0]
+    return found[None].to(query.dtype), None
 
 
 def _bias(chunk: Chunk, window: int | None, like: Tensor) -> Tensor | None:

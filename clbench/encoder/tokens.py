@@ -72,7 +72,7 @@ class Batch:
 
     Attributes:
         ids, positions, types: (N,) int64, N tokens in all.
-        chunks: what attends to what.
+        chunks: what attends to what; tokens behind the last one are asked for by nobody.
         firsts: (B,) int64, where the [CLS] token of each *asked* row lies in the flat tokens (the asked order).
         mask: (N,) bool, True for tokens, False for the little padding there is.
         owners: (N,) int64, the asked row that each token belongs to.
@@ -102,6 +102,23 @@ class Batch:
             chunk if chunk.bias is None else replace(chunk, bias=sent(chunk.bias, device)) for chunk in self.chunks
         )
         return Batch(chunks=chunks, places=self.places, **moved)
+
+    def rounded(self) -> Batch:
+        """The same batch with its last token once more, some times over, behind all chunks, where no token looks at it:
+        N has then one of sixteen values between a power of 2 and the next."""
+        count = len(self.ids)
+        step = max(1, 1 << count.bit_length() >> 5)
+        more = -count % step
+        if more == 0:
+            return self
+        longer: dict[str, Any] = {
+            name: torch.cat([part, part[-1:].expand(more)])
+            for name in ("ids", "positions", "types", "owners", "sources")
+            for part in (getattr(self, name),)
+        }
+        longer["mask"] = torch.cat([self.mask, self.mask.new_zeros(more)])
+        longer["places"] = np.concatenate([self.places, np.repeat(self.places[:, -1:], more, axis=1)], axis=1)
+        return replace(self, **longer)
 
 
 def join_batches(parts: Sequence[Batch]) -> Batch:

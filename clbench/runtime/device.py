@@ -19,9 +19,9 @@ VARIABLES = {
 }  # fmt: skip
 # Without it cuBLAS may split a product differently each time; it is read when the first one is computed.
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-# oneDNN, which multiplies bfloat16 on a CPU, keeps what it has compiled for so many shapes, in a megabyte or more each;
-# here almost every batch is of a new one. It is read at the first product.
-_KEPT_SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+# oneDNN, which multiplies bfloat16 on a CPU, keeps what it has compiled for so many shapes, in a megabyte or more each.
+# It is read at the first product.
+_KEPT_SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Device:
         import torch
 
         return torch.device(self.name)
+
+    @property
+    def compiles_shapes(self) -> bool:
+        """Whether a product takes far longer the first time that its shape is seen."""
+        return self.kind == "cpu" and self.precision == "bfloat16"
 
     def autocast(self) -> Any:
         """Within it products are computed in the device's precision."""
