@@ -19,7 +19,7 @@ from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore, join_batches, on_host
 from clbench.errors import NotFinite, UserError
-from clbench.runtime.device import CPU, sent
+from clbench.runtime.device import sent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
