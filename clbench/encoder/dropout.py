@@ -25,5 +25,7 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         return F.dropout(x, rate, True)
     dropped = round(rate * 65536)
     drawn = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    kept = drawn.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 32768
+    kept = drawn.view(torch.int16)[: x.numel()].view(x.shape)
+    # 0 and 1 as 16-bit integers: a CPU takes five times as long to make floats of booleans.
+    torch.ge(kept, dropped - 32768, out=kept)
     return x * kept.to(x.dtype).mul_(65536 / (65536 - dropped))

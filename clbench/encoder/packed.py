@@ -64,6 +64,22 @@ def attending(q: Tensor, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor,
         yield q.float(), k.float(), v.float()
 
 
+def by_chunk(tokens: Tensor, sizes: Sequence[int], dim: int = 0) -> Sequence[Tensor]:
+    """Chunks of so many tokens each, along ``dim``, without what lies behind the last of them.
+
+    They are cut at once: the gradient of each slice for itself would be as large as all tokens.
+    """
+    behind = tokens.shape[dim] - sum(sizes)
+    return tokens.split([*sizes, behind], dim)[: len(sizes)]
+
+
+def behind_each_other(chunks: Sequence[Tensor], count: int) -> Tensor:
+    """The tokens of all chunks, (n, ..) each, and zeros for those behind the last: (count, ..)."""
+    behind = count - sum(map(len, chunks))
+    parts = [*chunks, chunks[0].new_zeros(behind, *chunks[0].shape[1:])] if behind else list(chunks)
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
 def chunk_attention(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, *, rate: float = 0.0, scale: float | None = None
 ) -> Tensor:
@@ -115,19 +131,15 @@ def packed_attention(
     groups = heads // key.shape[1]
     outcome = []
     with attending(query, key, value) as parts:
-        for chunk in chunks:
-            span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
-            q, k, v = (t[0, :, span].view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in parts)
+        cut = (by_chunk(t[0], [chunk.rows * chunk.length for chunk in chunks], dim=1) for t in parts)
+        for chunk, *tokens in zip(chunks, *cut, strict=True):
+            q, k, v = (t.view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in tokens)
             if groups > 1:
                 k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
             bias = _bias(chunk, asked.get("sliding_window"), q)
             found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
             outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
-    behind = query.shape[2] - sum(map(len, outcome))
-    if behind:
-        outcome.append(outcome[0].new_zeros(behind, heads, width))
-    found = torch.cat(outcome) if len(outcome) > 1 else outcome[0]
-    return found[None].to(query.dtype), None
+    return behind_each_other(outcome, query.shape[2])[None].to(query.dtype), None
 
 
 def _bias(chunk: Chunk, window: int | None, like: Tensor) -> Tensor | None:
