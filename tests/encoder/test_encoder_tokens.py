@@ -177,6 +177,23 @@ def plain_tokenizer() -> Any:
     return made
 
 
+@given(seed=st.integers(0, 99), rows=st.integers(1, 40))
+def test_a_rounded_batch_has_one_of_few_sizes_and_nothing_new_that_counts(seed: int, rows: int) -> None:
+    batch = random_store(np.random.default_rng(seed), rows).batch(range(rows))
+    rounded, count = batch.rounded(), len(batch.ids)
+    power = 1 << (count.bit_length() - 1)
+    assert len(rounded.ids) in {power + (power * part + 15) // 16 for part in range(17)}
+    assert 0 <= len(rounded.ids) - count <= max(0, power // 16 - 1)
+    for name in ("ids", "positions", "types", "mask", "owners", "sources"):
+        assert torch.equal(getattr(rounded, name)[:count], getattr(batch, name)), name
+        assert len(getattr(rounded, name)) == len(rounded.ids)
+    assert np.array_equal(rounded.places[:, :count], batch.places)
+    assert rounded.places.shape == (2, len(rounded.ids))
+    assert not rounded.mask[count:].any()
+    assert rounded.chunks is batch.chunks
+    assert rounded.firsts is batch.firsts
+
+
 def test_pack_takes_two_long_texts_as_it_takes_one(tokenizer) -> None:
     text = "the old man walks near the river " * 1000
     expected = pack(tokenizer, [text[:999]], [text[:999]], 96).ids
