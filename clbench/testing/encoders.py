@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from clbench.compression.masks import attach_masks
 from clbench.compression.steps.prune_heads import head_masks
+from clbench.encoder.architecture import head_of
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.classifier import Classifier, keep_layers, predict
 from clbench.encoder.export import write_classifier
@@ -279,9 +280,8 @@ def bfloat16_is_float32_within_rounding(world: _World) -> None:
         said.append(torch.cat([p.grad.flatten() for p in one.parameters() if p.grad is not None]))
     expect(found[1].dtype == torch.float32, "a gradient is not float32")
     for full, low, name in zip(exact, found, ("logits", "gradients"), strict=True):
-        expect(
-            (apart := float((full - low).norm() / full.norm())) < 0.1, f"{name} in bfloat16 are apart by {apart:.2g}"
-        )
+        apart = float((full - low).norm() / full.norm())
+        expect(apart < 0.1, f"the {name} in bfloat16 are apart by {apart:.2g} of their norm")
 
 
 def heads_can_be_masked(world: _World) -> None:
@@ -352,7 +352,7 @@ def a_head_is_drawn_from_its_seed(world: _World) -> None:
     one, same, other = (world.backbone.classifier(2, seed).hf.state_dict() for seed in (1, 1, 2))
     expect(torch.equal(state, torch.get_rng_state()), "torch's generator has moved")
     expect(all(torch.equal(one[name], same[name]) for name in one), "one seed gives two heads")
-    last = f"{_head(world)}.weight"
+    last = f"{head_of(world.model().hf)}.weight"
     expect(not torch.equal(one[last], other[last]), "two seeds give the same head")
     theirs = world.model().hf.state_dict()
     prefix = f"{world.model().hf.base_model_prefix}."
@@ -377,12 +377,6 @@ def _again(world: _World, model: Classifier) -> Iterator[tuple[Classifier, PreTr
         write_classifier(model.hf, world.tokenizer, world.longest, "", folder)
         theirs = AutoModelForSequenceClassification.from_pretrained(folder).eval()
         yield open_backbone(folder).trained(LABELS).eval(), theirs
-
-
-def _head(world: _World) -> str:
-    from clbench.encoder.architecture import head_of
-
-    return head_of(world.model().hf)
 
 
 def _trained(model: Classifier, rows: Tensor, seed: int) -> Tensor:
