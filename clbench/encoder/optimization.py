@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from clbench.encoder.graphs import Places, Repeated
 from clbench.errors import NotFinite
+from clbench.runtime.memory import keep_freed
 from clbench.schema.pretrain import Pretraining
 from clbench.schema.training import Training
 
@@ -58,6 +59,7 @@ def optimizer(model: nn.Module, form: Training | Pretraining) -> torch.optim.Ada
     """
     if form.learning_rate is None:
         raise ValueError("the learning rate is null; fill in the backbone's with at_rate first")
+    keep_freed()
     parameters = list(model.parameters())
     return AdamW(
         [
