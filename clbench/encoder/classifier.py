@@ -149,9 +149,9 @@ class Classifier(nn.Module):
             batch = self._batch(part)
             with self._autocast():
                 states, logits = self.family.states_and_logits(
-                    self.hf, self._rounded(batch), packed=self.packed, used=used, every=True
+                    self.hf, batch, packed=self.packed, used=used, every=True
                 )
-            return batch, [full_precision(state[: len(batch.ids)]) for state in states], full_precision(logits)
+            return batch, [full_precision(state) for state in states], full_precision(logits)
 
         return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, _join_read)
 
@@ -209,7 +209,7 @@ class Classifier(nn.Module):
 
     def _rounded(self, batch: Batch) -> Batch:
         """Of few shapes, where each costs a compilation; not where gradients are asked for in evaluation, whose askers
-        look at every token (:mod:`clbench.continual.fisher`), nor of a model that takes padded batches."""
+        listen to every token (:mod:`clbench.continual.fisher`), nor of a model that takes padded batches."""
         few = self.packed and self.store is not None and self.store.device.compiles_shapes
         return batch.rounded() if few and (self.training or not torch.is_grad_enabled()) else batch
 
