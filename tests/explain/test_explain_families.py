@@ -14,6 +14,7 @@ from transformers import PreTrainedConfig
 from clbench.encoder.family import FAMILIES
 from clbench.explain.states import look, side_by_side
 from clbench.explain.weights import KINDS, OUTSIDE, Place, places
+from clbench.runtime.device import Device
 from clbench.testing.encoders import _World, plain
 
 ATTENTION = {"query", "key", "value", "attention output"}
@@ -69,6 +70,22 @@ def test_states_and_units_are_transformers(config: PreTrainedConfig) -> None:
     again = look(model, rows, units=False)
     np.testing.assert_allclose(again.states, found.states, atol=2e-4, rtol=2e-4)
     assert again.activity == ()
+
+
+@pytest.mark.parametrize("kind", [*FAMILIES.all(), *UNSEEN])
+def test_in_bfloat16_the_same_is_seen_within_rounding(kind: str) -> None:
+    world = _World(small(kind))
+    exact, rows = world.model().eval(), np.arange(len(world.pairs))
+    if not exact.family.bfloat16:
+        pytest.skip("transformers cannot compute it in bfloat16")
+    low = world.model().with_tokens(world.pairs.on(Device("cpu", "bfloat16"))).eval()
+    for units in (False, True):
+        theirs, ours = look(exact, rows, units=units), look(low, rows, units=units)
+        activity = zip(theirs.activity, ours.activity, strict=True)
+        for one, other in [(theirs.states, ours.states), (theirs.logits, ours.logits), *activity]:
+            assert np.linalg.norm(one - other) < 0.1 * np.linalg.norm(one)
+    ours, theirs = side_by_side(low, low, rows)
+    np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("kind", [*FAMILIES.all(), *UNSEEN])
