@@ -6,12 +6,12 @@ from functools import cache
 
 # glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD; it takes no larger threshold than 32 MiB for the first.
 _SEPARATE, _LARGEST = -3, 32 << 20
-_TRIM, _KEPT = -1, 1 << 30
+_TRIM, _KEPT = -1, 512 << 20
 
 
 @cache
 def keep_freed() -> None:
-    """From now on glibc keeps what is freed, up to a gigabyte, in blocks of up to 32 MiB; elsewhere nothing changes.
+    """From now on glibc keeps what is freed, up to half a gigabyte, in blocks of up to 32 MiB; elsewhere nothing changes.
 
     By default it gives memory back to the system as soon as twice the largest block is free, as it is after every step
     of training. The system clears it, page by page, when the next step asks for as much: a sixth of a small model's
