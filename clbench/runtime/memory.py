@@ -11,7 +11,8 @@ _TRIM, _KEPT = -1, 512 << 20
 
 @cache
 def keep_freed() -> None:
-    """From now on glibc keeps what is freed, up to half a gigabyte, in blocks of up to 32 MiB; elsewhere nothing changes.
+    """From now on glibc keeps what is freed in blocks of up to 32 MiB, half a gigabyte at most; elsewhere nothing
+    changes.
 
     By default it gives memory back to the system as soon as twice the largest block is free, as it is after every step
     of training. The system clears it, page by page, when the next step asks for as much: a sixth of a small model's
