@@ -37,6 +37,8 @@ def attend(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = No
     """
     part = layer.attention.self
     heads, width = part.num_attention_heads, part.attention_head_size
+    if torch.is_autocast_enabled(x.device.type):  # each of the three products would cast it for itself
+        x = x.to(torch.get_autocast_dtype(x.device.type))
     q, k, v = part.query(x if asking is None else x[asking]), part.key(x), part.value(x)
     rate = part.dropout.p if layer.training else 0.0
     with attending(q, k, v) as (q, k, v):
@@ -55,10 +57,15 @@ def apply_layer(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None
     context = attend(layer, x, batch, asking)
     x = x if asking is None else x[asking]
     output = layer.attention.output
-    x = layer_norm(output.LayerNorm, dropout(output.dense(context), output.dropout.p, layer.training) + x)
+    x = layer_norm(output.LayerNorm, _added(x, dropout(output.dense(context), output.dropout.p, layer.training)))
     inner = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(x))
     output = layer.output
-    return layer_norm(output.LayerNorm, dropout(output.dense(inner), output.dropout.p, layer.training) + x)
+    return layer_norm(output.LayerNorm, _added(x, dropout(output.dense(inner), output.dropout.p, layer.training)))
+
+
+def _added(x: Tensor, more: Tensor) -> Tensor:
+    """Their sum, in x's type. torch adds tensors of unlike types at a third of the speed."""
+    return more.to(x.dtype) + x
 
 
 def encode(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) -> list[Tensor]:
@@ -75,24 +82,31 @@ def encode(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) ->
     return states
 
 
-def encode_firsts(bert: BertModel, batch: Batch, used: Sequence[bool] | None = None) -> Tensor:
-    """The rows' [CLS] states after every layer, (layers, B, H), in the order in which the rows were asked for.
+def encode_firsts(
+    bert: BertModel, batch: Batch, used: Sequence[bool] | None = None, *, every: bool = True
+) -> list[Tensor]:
+    """The rows' [CLS] states after every layer, (B, H) each, in the order in which the rows were asked for.
 
     Whoever classifies an example reads no other token of the last layer, so this one computes keys and values alone for
     the others: five sixths of a layer's products are saved.
+
+    Args:
+        used: the layers to go through; None for all.
+        every: whether the states are asked for that the last layer does not make; each would have a gradient as large
+            as all tokens, of zeros where nobody looks at it.
     """
     used = used or [True] * len(bert.encoder.layer)
     order = batch.firsts.argsort()
     x, states = embed(bert, batch), []
     for place, (layer, use) in enumerate(zip(bert.encoder.layer, used, strict=True)):
-        if place + 1 < len(used):
-            x = apply_layer(layer, x, batch) if use else x
-            states.append(x[batch.firsts])
-        elif use:
+        last = place + 1 == len(used)
+        if last and use:
             states.append(apply_layer(layer, x, batch, batch.firsts[order])[order.argsort()])
-        else:
+            continue
+        x = apply_layer(layer, x, batch) if use else x
+        if every or last:
             states.append(x[batch.firsts])
-    return torch.stack(states)
+    return states
 
 
 def logits(hf: BertForSequenceClassification, firsts: Tensor) -> Tensor:

@@ -56,6 +56,25 @@ def test_the_last_layer_is_that_of_all_tokens_where_it_is_read(store, layerdrop)
         torch.testing.assert_close(states, torch.stack([x[batch.firsts] for x in every[1:]]), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("layerdrop", [0.0, 0.6])
+def test_logits_alone_have_the_same_gradients_to_the_bit_as_beside_the_states(store, layerdrop) -> None:
+    labels = torch.tensor([0, 1, 2, 2, 1, 0, 1, 2, 0])
+    for seed in range(8):
+        rows = torch.randperm(40, generator=torch.Generator().manual_seed(seed))[:9]
+        found = []
+        for alone in (True, False):
+            model = Classifier(_model(), store).train()
+            model.config.layerdrop = layerdrop
+            torch.manual_seed(seed)
+            logits = model(rows) if alone else model.states_and_logits(rows)[1]
+            nn.functional.cross_entropy(logits, labels).backward()
+            found.append({name: p.grad for name, p in model.named_parameters()})
+        for name, gradient in found[0].items():
+            other = found[1][name]
+            assert gradient is None or torch.equal(gradient, other), name
+            assert gradient is not None or other is None or not other.any(), name
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_are_those_of_transformers_without_dropout(store, training) -> None:
     model = _model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train(training)

@@ -28,17 +28,23 @@ class _Bert(Family):
         return states, logits(hf, states[-1][batch.firsts])
 
     def logits(self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None) -> Tensor:
-        return self.first_states_and_logits(hf, batch, packed=packed, used=used)[1]
+        from clbench.encoder.bert import encode_firsts, logits
+
+        if not packed:
+            return super().logits(hf, batch, packed=packed, used=used)
+        return logits(hf, encode_firsts(hf.bert, batch, used, every=False)[-1])
 
     def first_states_and_logits(
         self, hf: PreTrainedModel, batch: Batch, *, packed: bool, used: Sequence[bool] | None
     ) -> tuple[Tensor, Tensor]:
+        import torch
+
         from clbench.encoder.bert import encode_firsts, logits
 
         if not packed:
             return super().first_states_and_logits(hf, batch, packed=packed, used=used)
         states = encode_firsts(hf.bert, batch, used)
-        return states, logits(hf, states[-1])
+        return torch.stack(states), logits(hf, states[-1])
 
 
 bert = _Bert("BERT, MiniLM, TinyBERT, BGE, E5", ("bert",))
