@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
@@ -81,3 +83,21 @@ def test_gradients_are_clipped_to_their_norm_and_refused_where_not_finite(max_no
     if max_norm is not None:
         with pytest.raises(NotFinite, match=r"^here: .*the loss is 0.5"):
             clip(model, torch.tensor(0.5), "here")
+
+
+@given(st.lists(st.floats(-2, 2, width=32), min_size=1, max_size=6), st.sampled_from([0.01, 0.5, 1.0, 3.0]))
+@example([1.0], 1.0)  # of the norm itself
+@example([0.0], 1.0)
+def test_clipped_gradients_have_the_bits_that_torch_gives_them(gradient: list[float], max_norm: float) -> None:
+    ours, theirs = Table(torch.zeros(len(gradient))), Table(torch.zeros(len(gradient)))
+    for model in (ours, theirs):
+        model.values.grad = torch.tensor(gradient)
+    Clipping(max_norm)(ours, torch.tensor(0.5), "here")
+    torch.nn.utils.clip_grad_norm_(theirs.parameters(), max_norm)
+    assert torch.equal(ours.values.grad, theirs.values.grad)
+
+
+def test_a_model_without_gradients_is_left_as_it_is() -> None:
+    model = Table(torch.zeros(2))
+    Clipping(1.0)(model, torch.tensor(0.5), "here")
+    assert model.values.grad is None
