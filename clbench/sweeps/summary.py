@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
+_HELD = "bytes held: the strategy's own tensors; of a remembered example its number, not its tokens"
 FIGURES = {
     "lifetime_accuracy": "lifetime accuracy",
     "lifetime_balanced_accuracy": "lifetime balanced accuracy",
@@ -272,6 +273,8 @@ def _table(found: Summary, row: Row, ordered: bool) -> Table:
         table.add_column(name, justify="right", min_width=len("92.3 ± 1.7"))
     for name in ("training FLOPs", "bytes held") if found.compares_strategies else ():
         table.add_column(name, justify="right")
+    if found.compares_strategies:
+        table.caption, table.caption_justify = _HELD, "left"
     return table
 
 

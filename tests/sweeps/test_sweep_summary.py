@@ -78,6 +78,7 @@ def test_more_strategies_than_recipes_stand_in_one_table(sweep_file: Callable[..
     assert cells["strategy"] == ["naive", "ewc", "mine"]
     assert cells["training FLOPs"] == ["118.5 G", "120.7 G", "not known"]
     assert cells["bytes held"] == ["0", "2.0 M", "not known"]
+    assert "not its tokens" in str(table.caption)
     assert [one["held_bytes"] for one in found.as_json()["rows"]] == [0, 2_000_000, None]
     assert found.table()["training_flops"].isna().tolist() == [False, False, True]
     (panel,) = found.plot().axes
