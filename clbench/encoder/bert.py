@@ -37,8 +37,8 @@ def attend(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = No
     """
     part = layer.attention.self
     heads, width = part.num_attention_heads, part.attention_head_size
-    if torch.is_autocast_enabled(x.device.type):  # each of the three products would cast it for itself
-        x = x.to(torch.get_autocast_dtype(x.device.type))
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):  # each of the three products would cast it itself
+        x = x.to(torch.get_autocast_dtype("cpu"))
     q, k, v = part.query(x if asking is None else x[asking]), part.key(x), part.value(x)
     rate = part.dropout.p if layer.training else 0.0
     with attending(q, k, v) as (q, k, v):
