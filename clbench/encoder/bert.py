@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clbench.encoder.dropout import dropout
 from clbench.encoder.layer_norm import layer_norm
-from clbench.encoder.packed import attending, behind_each_other, by_chunk, chunk_attention
+from clbench.encoder.packed import behind_each_other, by_chunk, chunk_attention
 from clbench.encoder.tokens import Batch
 
 if TYPE_CHECKING:
@@ -41,14 +41,13 @@ def attend(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = No
         x = x.to(torch.get_autocast_dtype("cpu"))
     q, k, v = part.query(x if asking is None else x[asking]), part.key(x), part.value(x)
     rate = part.dropout.p if layer.training else 0.0
-    with attending(q, k, v) as (q, k, v):
-        sizes = [chunk.rows * chunk.length for chunk in batch.chunks]
-        cut = by_chunk(q, sizes if asking is None else [chunk.rows for chunk in batch.chunks])
-        outcome = []
-        for chunk, *tokens in zip(batch.chunks, cut, by_chunk(k, sizes), by_chunk(v, sizes), strict=True):
-            qc, kc, vc = (t.view(chunk.rows, -1, heads, width).transpose(1, 2) for t in tokens)
-            context = chunk_attention(qc, kc, vc, chunk.bias, rate=rate)
-            outcome.append(context.transpose(1, 2).reshape(-1, heads * width))
+    sizes = [chunk.rows * chunk.length for chunk in batch.chunks]
+    cut = by_chunk(q, sizes if asking is None else [chunk.rows for chunk in batch.chunks])
+    outcome = []
+    for chunk, *tokens in zip(batch.chunks, cut, by_chunk(k, sizes), by_chunk(v, sizes), strict=True):
+        qc, kc, vc = (t.view(chunk.rows, -1, heads, width).transpose(1, 2) for t in tokens)
+        context = chunk_attention(qc, kc, vc, chunk.bias, rate=rate)
+        outcome.append(context.transpose(1, 2).reshape(-1, heads * width))
     return behind_each_other(outcome, len(q))
 
 

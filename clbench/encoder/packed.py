@@ -50,20 +50,6 @@ def _register() -> None:
     AttentionMaskInterface.register(NAME, lambda *arguments, **named: None)
 
 
-@contextmanager
-def attending(q: Tensor, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Within it q, k and v, (.., d) of all chunks, are of the type in which :func:`chunk_attention` is soonest done.
-
-    That is their own, but float32 for bfloat16 on a CPU with gradients: oneDNN compiles a product of bfloat16 anew for
-    every shape, and nearly every chunk is of a new one; the gradient of torch's fused attention is slower still.
-    """
-    if q.dtype != torch.bfloat16 or q.device.type != "cpu" or not torch.is_grad_enabled():
-        yield q, k, v
-        return
-    with torch.autocast("cpu", enabled=False):
-        yield q.float(), k.float(), v.float()
-
-
 def by_chunk(tokens: Tensor, sizes: Sequence[int], dim: int = 0) -> Sequence[Tensor]:
     """Chunks of so many tokens each, along ``dim``, without what lies behind the last of them.
 
@@ -85,6 +71,9 @@ def chunk_attention(
 ) -> Tensor:
     """softmax(s Q K^T + bias) V, with dropout of the attention weights.
 
+    Where a gradient is asked for in bfloat16 on a CPU, torch's fused attention is slower than products in bfloat16 with
+    a softmax in float32, which is transformers' own attention under autocast.
+
     Args:
         q, k, v: (rows, heads, L, d).
         bias: broadcast to (rows, heads, L, L); None for none.
@@ -94,12 +83,13 @@ def chunk_attention(
     Returns:
         (rows, heads, L, d).
     """
-    if rate == 0.0:
+    by_hand = q.dtype == torch.bfloat16 and q.device.type == "cpu" and torch.is_grad_enabled()
+    if rate == 0.0 and not by_hand:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     scores = torch.matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), k.transpose(-1, -2))
-    if bias is not None:
-        scores = scores + bias
-    return torch.matmul(dropout(exact_softmax(scores), rate, True), v)
+    scores = scores.float() if by_hand else scores
+    weights = exact_softmax(scores if bias is None else scores + bias.to(scores.dtype))
+    return torch.matmul(dropout(weights, rate, rate > 0.0).to(v.dtype), v)
 
 
 def packed_attention(
@@ -130,16 +120,16 @@ def packed_attention(
     heads, width = query.shape[1], query.shape[3]
     groups = heads // key.shape[1]
     outcome = []
-    with attending(query, key, value) as parts:
-        cut = (by_chunk(t[0], [chunk.rows * chunk.length for chunk in chunks], dim=1) for t in parts)
-        for chunk, *tokens in zip(chunks, *cut, strict=True):
-            q, k, v = (t.view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in tokens)
-            if groups > 1:
-                k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
-            bias = _bias(chunk, asked.get("sliding_window"), q)
-            found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
-            outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
-    return behind_each_other(outcome, query.shape[2])[None].to(query.dtype), None
+    sizes = [chunk.rows * chunk.length for chunk in chunks]
+    cut = (by_chunk(t[0], sizes, dim=1) for t in (query, key, value))
+    for chunk, *tokens in zip(chunks, *cut, strict=True):
+        q, k, v = (t.view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in tokens)
+        if groups > 1:
+            k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
+        bias = _bias(chunk, asked.get("sliding_window"), q)
+        found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
+        outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
+    return behind_each_other(outcome, query.shape[2])[None], None
 
 
 def _bias(chunk: Chunk, window: int | None, like: Tensor) -> Tensor | None:
