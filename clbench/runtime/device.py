@@ -19,8 +19,8 @@ VARIABLES = {
 }  # fmt: skip
 # Without it cuBLAS may split a product differently each time; it is read when the first one is computed.
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-# oneDNN, which multiplies bfloat16 on a CPU, keeps what it has compiled for so many shapes; of 4,096 a life took 300 MiB
-# more, and no less time. It is read at the first product.
+# oneDNN, which multiplies bfloat16 on a CPU, keeps what it has compiled for so many shapes; with 4,096 a life took 300
+# MiB more, and no less time. It is read at the first product.
 _KEPT_SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
 
 
