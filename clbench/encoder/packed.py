@@ -89,7 +89,7 @@ def chunk_attention(
     scores = torch.matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), k.transpose(-1, -2))
     scores = scores.float() if by_hand else scores
     weights = exact_softmax(scores if bias is None else scores + bias.to(scores.dtype))
-    return torch.matmul(dropout(weights, rate, rate > 0.0).to(v.dtype), v)
+    return torch.matmul(dropout(weights, rate, True).to(v.dtype), v)
 
 
 def packed_attention(
