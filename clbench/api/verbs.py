@@ -86,6 +86,10 @@ def sweep(
     workers: int | None = None,
     executor: str = "local",
     address: str | None = None,
+    seeds: int | str | None = None,
+    edition: str | None = None,
+    data_dir: str | Path | None = None,
+    backbone: str | Path | None = None,
     orders: str | None = None,
     budget: Mapping[str, float] | None = None,
     stop_after: float | None = None,
@@ -98,6 +102,8 @@ def sweep(
         workers: processes [default: one a core, or one a GPU].
         executor: ``local``, ``ray``, or a plug-in's.
         address: of the executor's machines.
+        seeds: instead of the file's: ``0-2``, ``0,4,7-9``.
+        edition, data_dir, backbone: of every run, instead of the file's; as :func:`clbench.run` has them.
         orders: of each stream, instead of the file's: ``all``, ``0-2``, ``0,reversed``.
         budget: of every strategy, instead of the file's, such as ``{"compute": 1}``.
         stop_after: minutes after which no further run is begun.
@@ -108,11 +114,15 @@ def sweep(
     from clbench.schema.budget import Budget
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.form import parse
-    from clbench.schema.sweep import read_sweep
+    from clbench.schema.sweep import Overrides, read_sweep
     from clbench.sweeps.scheduler import carry_out
     from clbench.sweeps.summary import summarise
 
-    asked = read_sweep(str(file), orders, parse(dict(budget or {}), Budget, "budget"))
+    overrides = Overrides(
+        None if seeds is None else str(seeds), orders, edition, None if backbone is None else str(backbone),
+        None if data_dir is None else Path(data_dir), parse(dict(budget or {}), Budget, "budget"),
+    )  # fmt: skip
+    asked = read_sweep(str(file), overrides)
     seconds = None if stop_after is None else 60 * stop_after
     with EXECUTORS.get(executor).of(workers, address, asked.count) as pool:
         plan, state = carry_out(pool, asked, Path(out), stop_after=seconds)

@@ -78,7 +78,7 @@ def _chosen(runs: Sequence[Path], seeds: str | None) -> list[tuple[Path, Record]
     from clbench.errors import UserError
     from clbench.record import read_record
     from clbench.runs.folders import finished_runs
-    from clbench.runs.runner import parse_seeds
+    from clbench.schema.seeds import parse_seeds
 
     wanted = None if seeds is None else parse_seeds(seeds)
     files = finished_runs(runs)

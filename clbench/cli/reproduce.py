@@ -77,7 +77,7 @@ def layerdrop(
     training after: accuracy against depth, and the lives of the four models through nli-shift. Interrupted, the same
     command resumes.
     """
-    from clbench.runs.runner import parse_seeds
+    from clbench.schema.seeds import parse_seeds
     from clbench.studies import layerdrop as room
 
     wanted = tuple(name.strip() for name in domains.split(",") if name.strip())
@@ -124,7 +124,7 @@ def seven_configurations(
     A table in the terminal, as Markdown, CSV, HTML and PNG, and what its numbers say to the study's questions.
     Interrupted, the same command resumes.
     """
-    from clbench.runs.runner import parse_seeds
+    from clbench.schema.seeds import parse_seeds
     from clbench.studies import seven_configurations as room
 
     plan = room.Settings(edition, data_dir, backbone, tuple(parse_seeds(seeds)), _workers(workers))
@@ -158,7 +158,7 @@ def dropout_gating(
 
     Interrupted, the same command resumes.
     """
-    from clbench.runs.runner import parse_seeds
+    from clbench.schema.seeds import parse_seeds
     from clbench.schema.spec import RunSpec
     from clbench.studies import dropout_gating as room
 
@@ -210,7 +210,7 @@ def layer_maps(
     Every layer map at inception of the streams and over lives through them, what choosing it costs, a Pareto plot, and
     paired tests with Holm's correction. Interrupted, the same command resumes.
     """
-    from clbench.runs.runner import parse_seeds
+    from clbench.schema.seeds import parse_seeds
     from clbench.schema.spec import RunSpec
     from clbench.studies import layer_maps as room
 
@@ -259,7 +259,7 @@ def tickets(
     Lottery and magnitude tickets, layers pruned and a distilled student against the whole model, all brought to the
     same validation accuracy at inception. Interrupted, the same command resumes.
     """
-    from clbench.runs.runner import parse_seeds
+    from clbench.schema.seeds import parse_seeds
     from clbench.schema.spec import RunSpec
     from clbench.studies import tickets as room
 

@@ -102,20 +102,20 @@ def command(
     """
     from clbench.runs.folders import for_seeds
     from clbench.runs.job import make_job
-    from clbench.runs.runner import parse_seeds, run_seed
+    from clbench.runs.runner import run_seed
     from clbench.runtime.events import prefixed
     from clbench.schema.budget import read_budget
     from clbench.schema.changes import assigned
+    from clbench.schema.seeds import parse_seeds
     from clbench.schema.spec import RunSpec
 
     wanted = parse_seeds(seeds)
     if keep_checkpoints:
         keep_models = "checkpoints" if keep_models is None else "every"
     spec = RunSpec(
-        model=model, stream=stream, edition=edition, strategy=strategy, order=order,
-        settings=assigned(assignments), quick=quick, backbone=backbone, labels=_listed(labels),
-        data_dir=data_dir, eval_every=eval_every, shift=shift, random_baseline=random_baseline,
-        budget=read_budget(budgets), **device,
+        model=model, stream=stream, edition=edition, strategy=strategy, order=order, settings=assigned(assignments),
+        quick=quick, backbone=backbone, labels=_listed(labels), data_dir=data_dir, eval_every=eval_every, shift=shift,
+        random_baseline=random_baseline, budget=read_budget(budgets), **device,
     )  # fmt: skip
     records = []
     with progress(quiet, json_lines=json_lines) as display:

@@ -17,8 +17,10 @@ from clbench.runtime.events import Event, Listener
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from clbench.sweeps.executor import Executor
     from clbench.sweeps.plan import SweepPlan
     from clbench.sweeps.scheduler import State
+    from clbench.sweeps.workload import PassTime
 
 # What a sweep that is not over, and in which nothing failed, ends with.
 LEFT = 3
@@ -38,6 +40,11 @@ LEFT = 3
               help="The same as --executor ray --address: auto, HOST:PORT, or local.")  # fmt: skip
 @click.option("--out", "base", default="runs", show_default=True, type=click.Path(path_type=Path),
               help="The folder of all runs; finished ones are reused.")  # fmt: skip
+@click.option("--seeds", metavar="SEEDS", help="Instead of the file's: one, or several: 0-2, or 0,4,7-9.")
+@click.option("--edition", help="Of every stream, instead of the file's: embedded (offline), lite or full.")
+@click.option("--data-dir", type=click.Path(path_type=Path),
+              help="Real examples, instead of the file's: DOMAIN/{train,validation,test}.*")  # fmt: skip
+@click.option("--backbone", help="Instead of the file's: a name, a YAML file, a folder or a hub id.")
 @click.option("--orders", metavar="ORDERS",
               help="Of each stream, instead of the file's: all of its file, 0-2, or 0,reversed.")  # fmt: skip
 @click.option("--budget", "budgets", multiple=True, metavar="NAME=VALUE",
@@ -55,6 +62,10 @@ def command(
     address: str | None,
     ray_address: str | None,
     base: Path,
+    seeds: str | None,
+    edition: str | None,
+    data_dir: Path | None,
+    backbone: str | None,
     orders: str | None,
     budgets: tuple[str, ...],
     dry_run: bool,
@@ -70,17 +81,16 @@ def command(
     Exit code 0: all runs are there; 1: some have failed; 3: some are left.
     """
     from clbench.schema.budget import read_budget
-    from clbench.schema.sweep import read_sweep
+    from clbench.schema.sweep import Overrides, read_sweep
 
     # Before torch is imported: a name mistyped is told at once.
-    sweep = read_sweep(file, orders, read_budget(budgets))
+    sweep = read_sweep(file, Overrides(seeds, orders, edition, backbone, data_dir, read_budget(budgets)))
 
     from clbench.record import count_records
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.tracker import group_as
-    from clbench.sweeps.plan import make_plan, makespan
+    from clbench.sweeps.plan import make_plan
     from clbench.sweeps.scheduler import State, run_units
-    from clbench.sweeps.units import SweepPaths
     from clbench.sweeps.workload import about
 
     group_as(sweep.form.name)
@@ -96,12 +106,8 @@ def command(
         bars.update(task, total=1, completed=1)
         said = _announced(plan)
         if plan.units:
-            pool.open(plan, SweepPaths.of(base))
             count = min(pool.size, sweep.count)
-            task = bars.add_task("time a few steps of training", total=None)
-            pass_time = pool.pass_time()
-            bars.update(task, total=1, completed=1)
-            seconds = makespan(plan.units, [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units], count)
+            pass_time, seconds = _timed(pool, plan, base, bars)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
         if not as_json:
             bars.console.print(f"{said}.", soft_wrap=True)
@@ -113,6 +119,19 @@ def command(
             print_json(_described(plan, seconds))
         return
     sys.exit(_tell(plan, state, file, base, as_json))
+
+
+def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple[dict[str, PassTime], float]:
+    """The time of a pass by stream, in a pool that is open from now on, and the seconds that all of it will take."""
+    from clbench.sweeps.plan import makespan
+    from clbench.sweeps.units import SweepPaths
+
+    pool.open(plan, SweepPaths.of(base))
+    task = bars.add_task("time a few steps of training", total=None)
+    pass_time = pool.pass_time()
+    bars.update(task, total=1, completed=1)
+    seconds = [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units]
+    return pass_time, makespan(plan.units, seconds, min(pool.size, plan.sweep.count))
 
 
 def _announced(plan: SweepPlan) -> str:

@@ -36,7 +36,7 @@ from clbench.runs.tracking import chosen, outcome_of, run_of, tell_finished, tra
 from clbench.runtime.coordinator import alone
 from clbench.runtime.notebook import with_bars
 from clbench.schema.budget import bounded
-from clbench.schema.seeds import check_seed, seeds_of
+from clbench.schema.seeds import check_seed
 from clbench.schema.spec import RunSpec, SpecFields, spec_of
 from clbench.schema.strategy import stages
 from clbench.storage.writing import cannot_write, made, remove_leftovers, remove_lock
@@ -329,21 +329,6 @@ def _warnings(job: Job, tokens: Tokens, compressed: Compressed) -> list[RunWarni
     lengths = {part: tokens.store.lengths[found] for part, found in tokens.rows.items()}
     cut = cut_warnings(job.data, job.backbone.tokenizer(), job.max_length, lengths)
     return [*job.warnings, *checked, *job.data_warnings, *cut]
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Seeds as a user writes them: ``3``, ``0-2``, ``0,4,7-9``; ascending, each once.
-
-    >>> parse_seeds("0-2,7")
-    [0, 1, 2, 7]
-
-    Raises:
-        UserError: the text is no list of seeds.
-    """
-    try:
-        return seeds_of(text)
-    except ValueError as error:
-        raise UserError(f"--seeds {error}.") from error
 
 
 @contextmanager

@@ -6,9 +6,9 @@ of fixed places has them. A memory is made as small as that asks for.
 
 ``--budget compute=TIMES`` caps the examples whose gradient is taken from inception to the end of any experience, at so
 many times what the shipped ``naive`` takes on the same domains: the examples of the steps, those from a memory
-    included,
-and what the method takes besides (Fisher information, reference gradients). Where a strategy would take more, its
-epochs are cut short: fewer steps, each as it is, and so only a part of the new examples an epoch, drawn anew each time.
+included, and what the method takes besides (Fisher information, reference gradients). Where a strategy would take more,
+its epochs are cut short: fewer steps, each as it is, and so only a part of the new examples an epoch, drawn anew each
+time.
 
 A strategy that cannot keep to it is refused before it trains.
 """

@@ -38,6 +38,21 @@ def seeds_of(text: str) -> list[int]:
     return sorted(seeds)
 
 
+def parse_seeds(text: str) -> list[int]:
+    """Seeds as a user writes them: ``3``, ``0-2``, ``0,4,7-9``; ascending, each once.
+
+    >>> parse_seeds("0-2,7")
+    [0, 1, 2, 7]
+
+    Raises:
+        UserError: the text is no list of seeds.
+    """
+    try:
+        return seeds_of(text)
+    except ValueError as error:
+        raise UserError(f"--seeds {error}.") from error
+
+
 def check_seed(seed: int) -> None:
     """Raise a :class:`UserError` unless ``seed`` is one that every generator of random numbers takes."""
     if not isinstance(seed, int) or not 0 <= seed < _ABOVE:

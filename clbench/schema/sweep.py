@@ -16,7 +16,7 @@ from clbench.schema.budget import NO_BUDGET, Budget
 from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import all_orders, orders_of
 from clbench.schema.recipe import OpenRecipe, read_recipe
-from clbench.schema.seeds import seeds_of
+from clbench.schema.seeds import parse_seeds, seeds_of
 from clbench.schema.shipped import expanded, find, is_path
 from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy, override, read_strategy
@@ -120,6 +120,40 @@ def check_count(runs: int) -> None:
 
 
 @dataclass(frozen=True)
+class Overrides:
+    """What is asked for in place of what a sweep's file says; None, or no budget, for what the file says.
+
+    Attributes:
+        seeds, orders: as ``--seeds`` and ``--orders`` take them.
+        edition, backbone: of all streams and recipes.
+        data_dir: seen from where the user stands. Where the file's edition generates its examples, each stream's usual
+            real one takes its place, unless an edition is asked for as well.
+        budget: of all strategies.
+    """
+
+    seeds: str | None = None
+    orders: str | None = None
+    edition: str | None = None
+    backbone: str | None = None
+    data_dir: Path | None = None
+    budget: Budget = NO_BUDGET
+
+    def of(self, form: Sweep) -> Sweep:
+        """The file's form with what is asked for, orders and data apart.
+
+        Raises:
+            UserError: these are no seeds.
+        """
+        changed: dict[str, Any] = {"budget": self.budget} if self.budget else {}
+        if self.seeds is not None:
+            changed["seeds"] = tuple(parse_seeds(self.seeds))
+        for name, value in (("edition", self.edition), ("backbone", self.backbone)):
+            if value is not None:
+                changed[name] = value
+        return form.model_copy(update=changed)
+
+
+@dataclass(frozen=True)
 class OpenSweep:
     """A sweep whose names have all been found.
 
@@ -169,21 +203,15 @@ class OpenSweep:
         return {name: json.dumps(value) for name, value in changed.items()}
 
 
-def read_sweep(name: str | Path, orders: str | None = None, budget: Budget = NO_BUDGET) -> OpenSweep:
+def read_sweep(name: str | Path, overrides: Overrides = Overrides()) -> OpenSweep:
     """The sweep that a user means by ``name``: a shipped name, or the path of a YAML file.
-
-    Args:
-        orders: instead of the file's, as ``--orders`` takes them.
-        budget: instead of the file's; none for that of the file.
 
     Raises:
         UserError: no such sweep; its file breaks the form; or a recipe, stream, edition, strategy or setting of it is
             not there or broken. The sentence names file and field.
     """
     path = find("sweep", name)
-    form = read_yaml(path, Sweep)
-    if budget:
-        form = form.model_copy(update={"budget": budget})
+    form = overrides.of(read_yaml(path, Sweep))
 
     def opened(field: str, kind: str, names: tuple[str, ...], read: Callable[[str], Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -201,16 +229,17 @@ def read_sweep(name: str | Path, orders: str | None = None, budget: Budget = NO_
     recipes = opened("recipes", "model", form.recipes, read_recipe)
     streams = opened("streams", "stream", form.streams, read_stream)
     strategies = opened("strategies", "strategy", form.strategies, read_strategy)
-    data_dir = None
-    if form.data_dir is not None:
-        data_dir = path.parent / form.data_dir
-        data_dir = data_dir if os.path.isdir(data_dir) else expanded(form.data_dir)
-    sweep = OpenSweep(form, path, recipes, streams, strategies, _orders(form, streams, path, orders), data_dir)
+    if overrides.data_dir is not None and overrides.edition is None:
+        form = _of_real_examples(form, streams)
+    data_dir = overrides.data_dir or _data_dir(form, path)
+    orders = _orders(form, streams, path, overrides.orders)
+    sweep = OpenSweep(form, path, recipes, streams, strategies, orders, data_dir)
     for given, stream in streams.items():
         try:
             stream.edition(sweep.edition(given))
         except UserError as error:
-            raise UserError(f"{path}: field 'edition': {error}") from error
+            where = f"{path}: field 'edition'" if overrides.edition is None else "--edition"
+            raise UserError(f"{where}: {error}") from error
     for given, wanted in zip(strategies, form.strategies, strict=True):
         try:
             override(strategies[given], sweep.settings(given))
@@ -218,6 +247,21 @@ def read_sweep(name: str | Path, orders: str | None = None, budget: Budget = NO_
             said = str(error).removeprefix("--set").lstrip(": ")
             raise UserError(f"{path}: field 'settings.{wanted}': {said}") from error
     return sweep
+
+
+def _of_real_examples(form: Sweep, streams: dict[str, OpenStream]) -> Sweep:
+    """Without an edition that generates its examples: each stream then has its usual real one."""
+    named = [stream.form.editions.get(form.edition or "") for stream in streams.values()]
+    generated = any(edition is not None and edition.generated for edition in named)
+    return form.model_copy(update={"edition": None}) if generated else form
+
+
+def _data_dir(form: Sweep, path: Path) -> Path | None:
+    """What the file says, seen from where the user stands."""
+    if form.data_dir is None:
+        return None
+    beside = path.parent / form.data_dir
+    return beside if os.path.isdir(beside) else expanded(form.data_dir)
 
 
 def _orders(form: Sweep, streams: dict[str, OpenStream], path: Path, given: str | None) -> dict[str, tuple[str, ...]]:

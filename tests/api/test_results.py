@@ -125,6 +125,8 @@ def test_sweep(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None
     assert table.seeds.tolist() == [2, 2]
     assert is_picture(found.plot())
     assert "4 of 4 runs are there" in found._repr_html_()
+    fewer = clbench.sweep(file, out=tmp_path / "runs", workers=1, seeds=1)
+    assert (fewer.total, fewer.finished) == (2, 2)
 
 
 @pytest.mark.parametrize("arguments", [["models"], ["models", "pkd-skip-6l"], ["streams", "paraphrase-shift"]])

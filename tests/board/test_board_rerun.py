@@ -11,8 +11,8 @@ from record_worlds import pieces
 from clbench.board.rerun import changed_options, run_command, seed_list
 from clbench.record import Record, RunParts, grouped, make_record
 from clbench.record.parts import Configuration, Plugin
-from clbench.runs.runner import parse_seeds
 from clbench.schema.recipe import read_recipe
+from clbench.schema.seeds import parse_seeds
 from clbench.schema.shipped import names
 from clbench.schema.strategy import override, read_strategy
 from clbench.schema.stream import read_stream

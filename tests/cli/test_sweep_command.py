@@ -106,6 +106,24 @@ def test_mistakes_are_told_before_anything_runs(
     assert not (tmp_path / "runs").exists()
 
 
+def test_seeds_and_means_on_the_command_line(
+    written: Callable[..., str], small_backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sweep that is shipped is run on one's own backbone and data without a copy of its file."""
+    out = ["--out", str(tmp_path / "runs"), "--dry-run", "--json", "--quiet", "--workers", "1"]
+    main(["sweep", written(backbone="nowhere"), *out, "--seeds", "3,5", "--backbone", str(small_backbone)])
+    told = json.loads(capsys.readouterr().out)
+    assert told["runs"] == 4
+    assert sorted({unit["name"].rpartition(", seed ")[2] for unit in told["plan"] if unit["kind"] == "run"}) == [
+        "3",
+        "5",
+    ]
+    assert called("strategies", *out, "--data-dir", str(tmp_path / "nowhere")) == 2
+    assert f"--data-dir {tmp_path / 'nowhere'} is not a folder" in capsys.readouterr().err
+    assert called("strategies", *out, "--edition", "nowhere") == 2
+    assert "--edition: stream 'nli-shift' has no edition 'nowhere'" in capsys.readouterr().err
+
+
 def test_a_budget_on_the_command_line(
     written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

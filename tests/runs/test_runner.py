@@ -23,8 +23,8 @@ from clbench.errors import UserError
 from clbench.record import Record, find_records
 from clbench.runs.job import Job
 from clbench.runs.job import make_job as job_of
-from clbench.runs.runner import parse_seeds
 from clbench.runtime.events import Event
+from clbench.schema.seeds import parse_seeds
 from clbench.schema.spec import spec_of
 
 

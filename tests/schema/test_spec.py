@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import clbench
 from clbench.cli.run import command
 from clbench.errors import UserError
-from clbench.runs.runner import parse_seeds
 from clbench.schema.budget import Budget, read_budget
 from clbench.schema.changes import assigned
+from clbench.schema.seeds import parse_seeds
 from clbench.schema.spec import RunSpec, spec_of
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,11}", fullmatch=True)

@@ -15,7 +15,7 @@ from clbench.schema.budget import Budget
 from clbench.schema.form import parse
 from clbench.schema.seeds import seeds_of
 from clbench.schema.shipped import FOLDERS, names
-from clbench.schema.sweep import Sweep, read_sweep
+from clbench.schema.sweep import Overrides, Sweep, read_sweep
 
 GOOD: dict[str, Any] = {
     "name": "mine",
@@ -75,8 +75,53 @@ def test_a_budget_given_goes_before_the_files(tmp_path: Path) -> None:
     of_file = {"memory": 10**6}
     path = written(tmp_path, budget=of_file)
     assert {spec.budget for spec in read_sweep(path).specs()} == {Budget(memory=10**6)}
-    given = read_sweep(path, budget=Budget(compute=1.5))
+    given = read_sweep(path, Overrides(budget=Budget(compute=1.5)))
     assert {spec.budget for spec in given.specs()} == {Budget(compute=1.5)}
+
+
+def test_what_is_asked_for_goes_before_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, edition="embedded", backbone="of-the-file", data_dir="of-the-file")
+    asked = read_sweep(path, Overrides(seeds="4,7-8", edition="full", backbone="mine", data_dir=Path("there")))
+    assert asked.form.seeds == (4, 7, 8)
+    assert asked.count == 2 * 2 * 3
+    assert {(spec.edition, spec.backbone, spec.data_dir) for spec in asked.specs()} == {("full", "mine", Path("there"))}
+    as_it_is = read_sweep(path)
+    assert as_it_is.form.seeds == (0, 1, 2)
+    assert {(spec.edition, spec.backbone) for spec in as_it_is.specs()} == {("embedded", "of-the-file")}
+
+
+@pytest.mark.parametrize(
+    ("of_the_file", "found"), [("embedded", "lite"), (..., "lite"), ("lite", "lite"), ("full", "full")]
+)
+def test_real_examples_take_the_place_of_generated_ones(of_the_file: Any, found: str, tmp_path: Path) -> None:
+    sweep = read_sweep(written(tmp_path, edition=of_the_file), Overrides(data_dir=tmp_path))
+    assert [sweep.edition(stream) for stream in sweep.streams] == [found]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (Overrides(seeds="2-0"), "--seeds should have its ranges from low to high, 0-2 in place of 2-0."),
+        (
+            Overrides(edition="embeded"),
+            "--edition: stream 'nli-shift' has no edition 'embeded'; did you mean embedded?",
+        ),
+    ],
+)
+def test_mistakes_of_what_is_asked_for(asked: Overrides, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        read_sweep(written(tmp_path), asked)
+    assert str(error.value).startswith(sentence)
+
+
+def test_too_many_seeds_for_one_sweep(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, recipes=["finetune-6l", "pkd-skip-6l", "kd-6l"], strategies=["naive", "replay", "si", "ewc"]
+    )
+    with pytest.raises(
+        UserError, match="recipes x streams x strategies x orders x seeds should be at most 10,000 runs"
+    ):
+        read_sweep(path, Overrides(seeds="0-999"))
 
 
 def test_a_path_is_meant_from_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

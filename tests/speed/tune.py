@@ -22,10 +22,11 @@ from typing import Any
 
 from clbench.data.load import load
 from clbench.runs.job import make_job
-from clbench.runs.runner import parse_seeds, run_seed
+from clbench.runs.runner import run_seed
 from clbench.runtime.console import progress
 from clbench.runtime.device import usual_workers
 from clbench.runtime.pool import finished, workers
+from clbench.schema.seeds import parse_seeds
 from clbench.schema.spec import RunSpec
 from clbench.schema.stream import read_stream
 

@@ -14,7 +14,7 @@ from test_sweep_local import carried_out
 import clbench
 from clbench.cli.main import main
 from clbench.errors import UserError
-from clbench.schema.sweep import read_sweep
+from clbench.schema.sweep import Overrides, read_sweep
 from clbench.sweeps.plan import SweepPlan, make_plan
 from clbench.sweeps.summary import summarise, tables
 
@@ -33,7 +33,7 @@ def ordered_file(sweep_file: Callable[..., Path], small_stream: Path, tmp_path: 
 
 
 def planned(path: Path, base: Path, orders: str | None = None) -> SweepPlan:
-    return make_plan(read_sweep(path, orders), base)
+    return make_plan(read_sweep(path, Overrides(orders=orders)), base)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_mistakes(ordered_file: Callable[..., Path], orders: Any, told: str) -> 
 
 def test_the_command_line_goes_before_the_file(ordered_file: Callable[..., Path], capsys: Any) -> None:
     path = ordered_file(orders="all")
-    assert list(read_sweep(path, "0,reversed").orders.values()) == [("", "2")]
+    assert list(read_sweep(path, Overrides(orders="0,reversed")).orders.values()) == [("", "2")]
     with pytest.raises(UserError, match=r"^--orders: stream 'small' has no order 7; its file has 0 to 2\.$"):
-        read_sweep(path, "7")
+        read_sweep(path, Overrides(orders="7"))
     with pytest.raises(SystemExit) as ended:
         main(["sweep", str(path), "--orders", "2-1"])
     assert ended.value.code == 2
