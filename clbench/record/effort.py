@@ -69,6 +69,13 @@ def training_flops(record: Record) -> int | None:
     return None if None in found else sum(one for one in found if one is not None)
 
 
+def keeps_every_example(record: Record) -> bool | None:
+    """Whether the strategy comes back to every example of domains seen before, as joint and cumulative training do,
+    whatever bytes it holds; None where it is of a plug-in that is not installed."""
+    form = _form(record)
+    return None if form is None else form.trains_on != "new"
+
+
 def _form(record: Record) -> Strategy | None:
     try:
         return parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")

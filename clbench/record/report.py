@@ -12,7 +12,7 @@ import numpy as np
 from clbench.errors import printable
 from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent, with_half, with_unit
-from clbench.record.effort import efforts, training_flops
+from clbench.record.effort import efforts, keeps_every_example, training_flops
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
 
@@ -281,7 +281,9 @@ def cost_parts(records: Sequence[Record]) -> list[str]:
         parts.append(f"{np.median(throughput):,.0f} examples/s")
     if peak:
         parts.append(f"peak memory {max(peak) / 2**20:,.0f} MiB")
-    if held:
+    if keeps_every_example(records[0]):
+        parts.append("the strategy comes back to every example")
+    elif held:
         parts.append(f"the strategy holds {with_unit(max(held))}B")
     if flops := training_flops(records[0]):
         parts.append(f"{with_unit(flops)}FLOPs of training after inception")

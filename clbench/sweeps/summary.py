@@ -14,7 +14,7 @@ from clbench.errors import UserError
 from clbench.metrics import Interval, OverOrders
 from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record import RECORD_NAME, Record, read_record, summary, summary_over_orders
-from clbench.record.effort import training_flops
+from clbench.record.effort import keeps_every_example, training_flops
 from clbench.sweeps.plan import Run, SweepPlan
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
-_HELD = "bytes held: the strategy's own tensors; of a remembered example its number, not its tokens"
+_ALL = "all examples"
+_HELD = (
+    "bytes held: the strategy's own tensors; of a remembered example its number, not its tokens; "
+    f"{_ALL}: it comes back to each of domains seen before"
+)
 FIGURES = {
     "lifetime_accuracy": "lifetime accuracy",
     "lifetime_balanced_accuracy": "lifetime balanced accuracy",
@@ -45,6 +49,7 @@ class Row:
             seeds; None where the strategy is of a plug-in that is not installed.
         held_bytes: the most that the strategy held between two experiences, in any of the runs; None where a record
             does not tell it.
+        keeps_every_example: see :func:`clbench.record.effort.keeps_every_example`.
     """
 
     names: tuple[str, str, str]
@@ -55,6 +60,12 @@ class Row:
     figures: Mapping[str, Interval | None]
     training_flops: float | None
     held_bytes: int | None
+    keeps_every_example: bool | None
+
+    def means(self) -> dict[str, float | bool | None]:
+        """What the strategy computes and holds, by name."""
+        names = ("training_flops", "held_bytes", "keeps_every_example")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class Summary:
 
     def table(self) -> pd.DataFrame:
         """A row for each recipe, stream, order and strategy: its seeds, and each figure's mean with the ends of its 95%
-        interval (``_low``, ``_high``); ``training_flops`` and ``held_bytes``."""
+        interval (``_low``, ``_high``); ``training_flops``, ``held_bytes`` and ``keeps_every_example``."""
         import pandas as pd
 
         rows = []
@@ -115,7 +126,7 @@ class Summary:
             for name, found in row.figures.items():
                 cells |= {name: found and found.mean, f"{name}_low": found and found.low}
                 cells |= {f"{name}_high": found and found.high}
-            rows.append(cells | {"training_flops": row.training_flops, "held_bytes": row.held_bytes})
+            rows.append(cells | row.means())
         keys = ["stream", "strategy", "model", "order"]
         return pd.DataFrame(rows).set_index(keys) if rows else pd.DataFrame(columns=[*keys, "seeds"]).set_index(keys)
 
@@ -159,7 +170,7 @@ class Summary:
                 | {"edition": row.edition, "order": row.order or "0"}
                 | {"domains": list(row.domains), "seeds": list(row.seeds)}
                 | {"figures": {name: _interval(found) for name, found in row.figures.items()}}
-                | {"training_flops": row.training_flops, "held_bytes": row.held_bytes}
+                | row.means()
                 for row in self.rows
             ],
             "over_orders": [
@@ -219,6 +230,7 @@ def _row(records: Sequence[Record], order: str) -> Row:
         first.names, first.configuration.edition, order, first.order, seeds, figures,
         None if None in flops else mean(one for one in flops if one is not None),
         None if None in held else max(one for one in held if one is not None),
+        keeps_every_example(first),
     )  # fmt: skip
 
 
@@ -244,9 +256,10 @@ def tables(found: Summary) -> list[Table]:
         table = shown.setdefault(whose, _table(found, row, ordered))
         cells = ["not defined" if value is None else with_half(value) for value in row.figures.values()]
         if found.compares_strategies:
-            cells += [
+            flops, held = (
                 "not known" if one is None else with_unit(one).strip() for one in (row.training_flops, row.held_bytes)
-            ]
+            )
+            cells += [flops, _ALL if row.keeps_every_example else held]
         table.add_row(name, *([row.order or "0"] if ordered else []), str(len(row.seeds)), *cells)
         if row.names in over and last[row.names] == place:
             table.add_row(name, f"all {len(over[row.names].orders)}", "", *_means(over[row.names]), end_section=True)

@@ -16,6 +16,7 @@ from rich.console import Console
 from clbench.metrics import mean_interval, metrics
 from clbench.metrics.format import with_half, with_unit
 from clbench.record import Record, RunParts, grouped, make_record, report, summary
+from clbench.schema.strategy import read_strategy
 
 
 def printed(records: list[Record], width: int = 120, **options: Any) -> str:
@@ -104,6 +105,14 @@ def test_what_a_strategy_holds_stands_there_where_it_holds_something() -> None:
         measured = parts["measured"] | {"held_bytes": held}
         text = printed([make_record(RunParts(**{**parts, "measured": measured}))], plot=False)
         assert ("the strategy holds 2.3 MB" in " ".join(text.split())) == expected
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [("naive", False), ("cumulative", True), ("joint", True)])
+def test_who_comes_back_to_every_example_is_told(strategy: str, expected: bool) -> None:
+    parts = pieces()
+    parts["configuration"]["strategy"] = read_strategy(strategy).model_dump(mode="json")
+    text = printed([make_record(RunParts(**parts))], plot=False)
+    assert ("the strategy comes back to every example" in " ".join(text.split())) == expected
 
 
 def test_what_was_not_measured_is_left_out() -> None:

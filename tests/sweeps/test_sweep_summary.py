@@ -48,7 +48,7 @@ def test_more_strategies_than_recipes_stand_in_one_table(sweep_file: Callable[..
     runs = [
         Run(RunSpec(model="kd-6l", stream="greek", strategy=name), seed, ("kd-6l", "greek", name),
             tmp_path / name / f"seed-{seed}", False)
-        for name in ("naive", "ewc", "mine") for seed in (0, 1)
+        for name in ("naive", "ewc", "cumulative", "mine") for seed in (0, 1)
     ]  # fmt: skip
     for run in runs:
         parts = pieces(seed=run.seed, inside=0)
@@ -67,23 +67,28 @@ def test_more_strategies_than_recipes_stand_in_one_table(sweep_file: Callable[..
     found = summarise(plan, {})
     # 2 experiences after inception of 160 examples, a gradient being three passes; and of ewc the Fisher information of
     # the 2 training examples of each of 3 domains. A pass takes 123,456,789 operations.
-    passes = {"naive": 3 * 320, "ewc": 3 * 320 + 3 * 6}
+    passes = {"naive": 3 * 320, "ewc": 3 * 320 + 3 * 6, "cumulative": 3 * 320}
     assert {row.names[2]: row.training_flops for row in found.rows} == {
         **{name: 123_456_789 * count for name, count in passes.items()}, "mine": None,
     }  # fmt: skip
-    assert {row.names[2]: row.held_bytes for row in found.rows} == {"naive": 0, "ewc": 2_000_000, "mine": None}
+    assert {row.names[2]: row.held_bytes for row in found.rows} == {
+        "naive": 0, "ewc": 2_000_000, "cumulative": 0, "mine": None,
+    }  # fmt: skip
     (table,) = tables(found)
     assert str(table.title).startswith("greek (embedded), kd-6l: in %")
     cells = {column.header: list(column.cells) for column in table.columns}
-    assert cells["strategy"] == ["naive", "ewc", "mine"]
-    assert cells["training FLOPs"] == ["118.5 G", "120.7 G", "not known"]
-    assert cells["bytes held"] == ["0", "2.0 M", "not known"]
+    assert cells["strategy"] == ["naive", "ewc", "cumulative", "mine"]
+    assert cells["training FLOPs"] == ["118.5 G", "120.7 G", "118.5 G", "not known"]
+    # Cumulative training holds nothing of its own, and cannot do without any example that it has met.
+    assert cells["bytes held"] == ["0", "2.0 M", "all examples", "not known"]
     assert "not its tokens" in str(table.caption)
-    assert [one["held_bytes"] for one in found.as_json()["rows"]] == [0, 2_000_000, None]
-    assert found.table()["training_flops"].isna().tolist() == [False, False, True]
+    assert [one["held_bytes"] for one in found.as_json()["rows"]] == [0, 2_000_000, 0, None]
+    assert [one["keeps_every_example"] for one in found.as_json()["rows"]] == [False, False, True, None]
+    assert found.table()["training_flops"].isna().tolist() == [False, False, False, True]
+    assert found.table()["keeps_every_example"].tolist() == [False, False, True, None]
     (panel,) = found.plot().axes
     assert panel.get_title(loc="left") == "greek (embedded), kd-6l"
-    assert [label.get_text() for label in panel.get_yticklabels()] == ["naive", "ewc", "mine"]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["naive", "ewc", "cumulative", "mine"]
 
 
 def test_means_and_intervals_by_hand(found: Summary) -> None:
