@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ from clbench.runtime.events import Event, Listener, listening
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
+
+
+# Seconds between two lines of one task where nobody watches: the log of a night stays short.
+_BETWEEN = 30.0
 
 
 def out() -> Console:
@@ -67,8 +72,8 @@ def progress(
 ) -> Iterator[Progress]:
     """A progress display on stderr with a rate and the time left for every task; without ``times``, neither of them.
 
-    What happens within the ``with`` block, see :mod:`clbench.runtime.events`, is shown as bars; with ``json_lines``, it
-    is written to stderr instead, an event a line.
+    What happens within the ``with`` block, see :mod:`clbench.runtime.events`, is shown as bars; as lines where nobody
+    watches, as in the log of a job; with ``json_lines``, it is written to stderr instead, an event a line.
 
     Args:
         shown: makes the listener that shows events as bars of the display; by default each task is a bar.
@@ -111,7 +116,9 @@ def progress(
         columns = columns[:4]
     console = _console()(stderr=True, markup=False)
     display = Display(*columns, console=console, disable=quiet or json_lines, transient=False)
-    with display, listening(_json_lines() if json_lines else (shown or _bars)(display)):
+    watched = console.is_terminal or console.is_jupyter
+    listener = _json_lines() if json_lines else (shown or (_bars if watched or quiet else _lines))(display)
+    with display, listening(listener):
         yield display
 
 
@@ -135,6 +142,59 @@ def _bars(display: Progress) -> Listener:
             if not display.tasks[display.task_ids.index(task)].started:
                 display.update(task, description=f"{event.task}: from the cache", completed=1, total=1)
             del tasks[event.task]
+
+    return listen
+
+
+@dataclass
+class _Told:
+    """What has been told of a task: when and where it began, how far it has come, when that was told last, and whether
+    the last line has been told."""
+
+    began: float
+    first: int
+    event: Event
+    said: float = -math.inf
+    over: bool = False
+
+    def line(self, now: float) -> str:
+        event, taken = self.event, now - self.began
+        share = f"{event.done:,}" + ("" if event.total is None else f" of {event.total:,}")
+        told = f"{event.task}{f', {event.note}' if event.note else ''}: {f'{share} {event.unit}'.strip()}"
+        done = event.done - self.first
+        if taken > 0 and done / taken >= 1:
+            told += f", {done / taken:,.0f} {event.unit or 'of them'}/s"
+        if self.over:
+            return f"{told}, in {timedelta(seconds=round(taken))}"
+        if event.total is not None and done > 0:
+            told += f", {timedelta(seconds=round(taken * (event.total - event.done) / done))} left"
+        return told
+
+
+def _lines(display: Progress) -> Listener:
+    """A line for each task when it begins, every half minute, and when it is over."""
+    told: dict[str, _Told] = {}
+
+    def say(text: str) -> None:
+        display.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def listen(event: Event) -> None:
+        now = time.monotonic()
+        task: _Told | None
+        if event.kind == "advance":
+            task = told.setdefault(event.task, _Told(now, event.done, event))
+            task.event, was_over = event, task.over
+            task.over = event.total is not None and event.done >= event.total
+            if not was_over and (task.over or now - task.said >= _BETWEEN):
+                task.said = now
+                say(task.line(now))
+        elif event.kind == "end":
+            task = told.pop(event.task, None)
+            if task is None:  # what was announced and never began came from the cache
+                say(f"{event.task}: from the cache")
+            elif not task.over:
+                task.over = True
+                say(task.line(now))
 
     return listen
 

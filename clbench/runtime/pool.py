@@ -43,6 +43,7 @@ def finished(jobs: Sequence[Future[Any]], task: str, unit: str) -> Iterator[Any]
                 other.cancel()
             raise
         events.advance(task, number, len(jobs), unit)
+    events.end(task)
 
 
 def _one_thread(begin: Callable[[], None] | None, environment: Mapping[str, str]) -> None:

@@ -61,7 +61,8 @@ def test_json_lines_are_events_on_stderr(capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-1] == {"kind": "end", "task": "teach"}
 
 
-def test_bars_say_what_came_from_the_cache(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bars_say_what_came_from_the_cache(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if somebody watched
     with console.progress() as display:
         events.start("there", unit="pairs")
         events.start("made", unit="pairs")
@@ -74,6 +75,65 @@ def test_bars_say_what_came_from_the_cache(capsys: pytest.CaptureFixture[str]) -
         events.advance("made", 1, 5, "pairs")
         assert len(display.tasks) == 3
     capsys.readouterr()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that have passed; a test sets them."""
+    now = [1000.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_where_nobody_watches_a_line_is_told_in_time(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    """The log of a job says what is done when it is done, not when all is over."""
+
+    def said() -> list[str]:
+        return capsys.readouterr().err.splitlines()
+
+    with console.progress():
+        events.start("train", unit="examples")
+        assert said() == []
+        events.advance("train", 0, 6000, "examples")
+        assert said() == ["train: 0 of 6,000 examples"]
+        clock[0] += 29
+        events.advance("train", 2900, 6000, "examples")
+        assert said() == []
+        clock[0] += 1
+        events.advance("train", 3000, 6000, "examples", note="slow")
+        assert said() == ["train, slow: 3,000 of 6,000 examples, 100 examples/s, 0:00:30 left"]
+        clock[0] += 20
+        events.advance("train", 6000, 6000, "examples")
+        assert said() == ["train: 6,000 of 6,000 examples, 120 examples/s, in 0:00:50"]
+        events.advance("train", 6000, 6000, "examples")
+        events.end("train")
+        assert said() == []
+        # The same name once more is a task of its own.
+        events.advance("train", 1, 2, "examples")
+        assert said() == ["train: 1 of 2 examples"]
+    assert said() == []
+
+
+def test_slow_things_and_those_of_unknown_length_are_told_too(
+    capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    with console.progress():
+        for done in range(3):
+            events.advance("study", done, 25, "models")
+            clock[0] += 120
+        events.advance("look", 1)
+        events.end("look")
+        events.start("teacher")
+        events.end("teacher")
+        events.figures("study", {"accuracy/a": 0.5})
+    assert capsys.readouterr().err.splitlines() == [
+        "study: 0 of 25 models",
+        "study: 1 of 25 models, 0:48:00 left",
+        "study: 2 of 25 models, 0:46:00 left",
+        "look: 1",
+        "look: 1, in 0:00:00",
+        "teacher: from the cache",
+    ]
 
 
 def test_a_quiet_display_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
