@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ def command() -> None:
 def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Command]:
     """A study's command with the options that all of them have."""
     options = [
-        click.option("--edition", default="embedded", show_default=True, help="embedded (offline), lite or full."),
+        click.option(
+            "--edition", help="embedded (offline), lite or full [default: embedded, or with --data-dir lite]."
+        ),
         click.option(
             "--data-dir", type=click.Path(path_type=Path), help="Real examples: DOMAIN/{train,validation,test}.*"
         ),
@@ -45,9 +48,14 @@ def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Comma
     ]  # fmt: skip
 
     def decorate(function: Callable[..., None]) -> click.Command:
+        @wraps(function)
+        def usual(*, edition: str | None, data_dir: Path | None, **others: Any) -> None:
+            edition = edition or ("embedded" if data_dir is None else "lite")
+            function(edition=edition, data_dir=data_dir, **others)
+
         for option in reversed(options):
-            function = option(function)
-        return command.command(name)(function)
+            usual = option(usual)
+        return command.command(name)(usual)
 
     return decorate
 
