@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ QUESTIONS = (
     ("forget more", ("forgetting", "balanced_forgetting"), True),
 )
 _SURE = 0.05
+# Trainings that are tried between two rungs.
+_BETWEEN = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Rung:
 
     epochs: int
     share: float = 1.0
+
+    @property
+    def length(self) -> float:
+        """In epochs at the recipe's learning rate."""
+        return self.epochs * self.share
 
     @property
     def name(self) -> str:
@@ -180,28 +188,42 @@ def ladder(epochs: int) -> list[Rung]:
     return [*short, *(Rung(count) for count in sorted({*range(1, epochs + 1), 2 * epochs}))]
 
 
-def nearest_rung(rungs: Sequence[Rung], aim: float, validated: Callable[[Rung], float]) -> tuple[Rung, float]:
+def nearest_rung(
+    rungs: Sequence[Rung], aim: float, validated: Callable[[Rung], float], close: float
+) -> tuple[Rung, float]:
     """The rung whose validation accuracy is nearest to ``aim``, and that accuracy.
 
-    Longer trainings are taken to validate better, so that halving finds the place where the aim lies between two rungs;
-    of all that were tried on the way the nearest is taken, the shorter one of two that are as near.
+    Longer trainings are taken to validate better, so that halving finds the two rungs that the aim lies between. Where
+    neither is close, a few between them are tried, at learning rates in between. Of all that were tried the nearest is
+    taken, the shorter one of two that are as near.
 
     Args:
         rungs: the shortest training first.
         aim: validation accuracy.
         validated: what a rung's model reaches; asked for few of them.
+        close: so near to the aim a rung is near enough.
     """
-    tried: dict[int, float] = {}
+    tried: dict[Rung, float] = {}
+
+    def reaches(rung: Rung) -> bool:
+        if rung not in tried:
+            tried[rung] = validated(rung)
+        return tried[rung] >= aim
+
     low, high = 0, len(rungs) - 1
     while low < high:
         middle = (low + high) // 2
-        tried[middle] = validated(rungs[middle])
-        low, high = (low, middle) if tried[middle] >= aim else (middle + 1, high)
-    for place in (low - 1, low):
-        if place >= 0 and place not in tried:
-            tried[place] = validated(rungs[place])
-    best = min(tried, key=lambda place: (abs(tried[place] - aim), place))
-    return rungs[best], tried[best]
+        low, high = (low, middle) if reaches(rungs[middle]) else (middle + 1, high)
+    around = rungs[max(low - 1, 0) : low + 1]
+    if [reaches(rung) for rung in around] == [False, True]:
+        shorter, longer = around
+        for _ in range(_BETWEEN):
+            if min(abs(score - aim) for score in tried.values()) <= close:
+                break
+            between = Rung(longer.epochs, sqrt(shorter.length * longer.length) / longer.epochs)
+            shorter, longer = (shorter, between) if reaches(between) else (between, longer)
+    best = min(tried, key=lambda rung: (abs(tried[rung] - aim), rung.length))
+    return best, tried[best]
 
 
 def study(plan: Settings, folder: Path) -> Outcome:
@@ -245,7 +267,9 @@ def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dic
     from clbench.runs.runner import run_seed
 
     base = _base(plan, model)
-    rung, validation = nearest_rung(ladder(_epochs(base)), aim, lambda one: _validated(_trained(base, one), seed))
+    rung, validation = nearest_rung(
+        ladder(_epochs(base)), aim, lambda one: _validated(_trained(base, one), seed), plan.tolerance / 2
+    )
     job = _trained(base, rung)
     record = run_seed(job, seed, folder / model / rung.name / f"seed-{seed}")
     figures = {name: value for name, value in record.figures.items() if value is not None}

@@ -38,8 +38,36 @@ def test_the_nearest_rung_is_found_by_halving(aim: float, expected: int) -> None
 
     # An independent form: the nearest of all.
     assert min(range(8), key=lambda place: (abs(reached[place] - aim), place)) == expected
-    assert nearest_rung(rungs, aim, validated) == (rungs[expected], reached[expected])
+    assert nearest_rung(rungs, aim, validated, close=1.0) == (rungs[expected], reached[expected])
     assert len(asked) == len(set(asked)) <= 5
+
+
+@pytest.mark.parametrize("aim", [0.62, 0.7, 0.77, 0.84, 0.895])
+def test_between_two_rungs_the_training_is_found_that_comes_close(aim: float) -> None:
+    """Of a model that learns suddenly two rungs may lie far from the aim on either side."""
+    asked: dict[Rung, float] = {}
+
+    def validated(rung: Rung) -> float:
+        assert rung not in asked, "no model is trained twice"
+        asked[rung] = 0.5 + 0.4 / (1 + (rung.length / 0.6) ** -4)  # from 0.5 to 0.9, half of it at 0.6 epochs
+        return asked[rung]
+
+    found = nearest_rung(ladder(3), aim, validated, close=0.01)
+    assert found == min(asked.items(), key=lambda one: abs(one[1] - aim))
+    assert abs(found[1] - aim) < 0.02
+    assert len(asked) <= 9
+
+
+def test_no_training_is_tried_beyond_the_ladder_or_where_a_rung_is_close() -> None:
+    asked: list[Rung] = []
+
+    def validated(rung: Rung) -> float:
+        asked.append(rung)
+        return 0.5 + 0.05 * rung.length
+
+    for aim in (0.1, 0.55, 0.99):
+        assert nearest_rung(ladder(3), aim, validated, close=0.001)[0] in ladder(3)
+    assert set(asked) <= set(ladder(3))
 
 
 def lives(seeds: int, forgetting: dict[str, float], unlike: tuple[str, int] = ("", 0)) -> list[dict[str, Any]]:
