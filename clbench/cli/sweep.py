@@ -106,8 +106,7 @@ def command(
         bars.update(task, total=1, completed=1)
         said = _announced(plan)
         if plan.units:
-            count = min(pool.size, sweep.count)
-            pass_time, seconds = _timed(pool, plan, base, bars)
+            pass_time, seconds, count = _timed(pool, plan, base, bars)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
         if not as_json:
             bars.console.print(f"{said}.", soft_wrap=True)
@@ -121,8 +120,9 @@ def command(
     sys.exit(_tell(plan, state, file, base, as_json))
 
 
-def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple[dict[str, PassTime], float]:
-    """The time of a pass by stream, in a pool that is open from now on, and the seconds that all of it will take."""
+def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple[dict[str, PassTime], float, int]:
+    """The time of a pass by stream, in a pool that is open from now on; the seconds that all of it will take, and with
+    how many processes."""
     from clbench.sweeps.plan import makespan
     from clbench.sweeps.units import SweepPaths
 
@@ -131,7 +131,8 @@ def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple
     pass_time = pool.pass_time()
     bars.update(task, total=1, completed=1)
     seconds = [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units]
-    return pass_time, makespan(plan.units, seconds, min(pool.size, plan.sweep.count))
+    count = min(pool.size, plan.sweep.count)
+    return pass_time, makespan(plan.units, seconds, count), count
 
 
 def _announced(plan: SweepPlan) -> str:

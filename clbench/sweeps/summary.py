@@ -64,8 +64,11 @@ class Row:
 
     def means(self) -> dict[str, float | bool | None]:
         """What the strategy computes and holds, by name."""
-        names = ("training_flops", "held_bytes", "keeps_every_example")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "training_flops": self.training_flops,
+            "held_bytes": self.held_bytes,
+            "keeps_every_example": self.keeps_every_example,
+        }
 
 
 @dataclass(frozen=True)
