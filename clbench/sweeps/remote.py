@@ -145,9 +145,10 @@ def kit_of(unit: Unit) -> tuple[Kit, Job]:
 
 
 def data_key(job: Job) -> str:
-    """What determines a job's data."""
+    """What determines a job's data; by content, since a machine's process may serve another sweep next."""
     spec = job.spec
-    return repr((spec.stream, job.edition, spec.data_dir and str(spec.data_dir), spec.shift))
+    content = [(one.name, {split: pairs.digest() for split, pairs in one.splits.items()}) for one in job.data]
+    return repr((spec.stream, job.edition, spec.data_dir and str(spec.data_dir), spec.shift, content))
 
 
 def packed_data(job: Job) -> dict[str, bytes]:

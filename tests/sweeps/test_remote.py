@@ -16,7 +16,17 @@ from clbench.errors import UserError
 from clbench.schema.sweep import read_sweep
 from clbench.storage.cache import Shared, cached, entry_files, key_of, root, sharing
 from clbench.sweeps.plan import SweepPlan, Unit, make_plan
-from clbench.sweeps.remote import BACKBONES, DATA, Kit, deliver, do_remote_unit, kit_of, packed_backbone, packed_data
+from clbench.sweeps.remote import (
+    BACKBONES,
+    DATA,
+    Kit,
+    data_key,
+    deliver,
+    do_remote_unit,
+    kit_of,
+    packed_backbone,
+    packed_data,
+)
 from clbench.sweeps.units import Ended
 
 
@@ -128,6 +138,16 @@ def test_what_is_lost_or_unlike_is_told(planned: SweepPlan, tmp_path: Path, monk
     said = machines.do(run, gone, "one").sentence
     assert said is not None
     assert said.endswith("is lost, since the machine that began the sweep is gone.")
+
+
+def test_data_that_were_edited_have_another_key(planned: SweepPlan) -> None:
+    _, job = kit_of(planned.units[0])
+    first, *rest = job.data
+    train = first.splits["train"]
+    flipped = replace(train, labels=1 - train.labels)
+    edited = replace(first, splits={**first.splits, "train": flipped})
+    assert data_key(replace(job, data=[edited, *rest])) != data_key(job)
+    assert data_key(replace(job, data=[replace(first, splits=dict(first.splits)), *rest])) == data_key(job)
 
 
 def test_a_name_means_what_another_machine_has_opened(small_backbone: Path, tmp_path: Path) -> None:

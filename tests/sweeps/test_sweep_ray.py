@@ -92,8 +92,13 @@ def test_three_machines(
     machines: Machines, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One test, since it would take each of the processes that run tests three machines of its own to share it out."""
+    # Of a program that is connected already: the cluster's processes serve one sweep after another.
+    ray.init(machines.address, log_to_driver=False, logging_level="error", configure_logging=False)
     check_executor(lambda: Ray(2, machines.address), ["--ray", machines.address, "--workers", "2"])
-    ray.shutdown()
+    said = rf"^--address should be auto or {machines.address}, to which this program is connected, but is local; or "
+    with pytest.raises(UserError, match=said):
+        Ray(None, "local").__enter__()
+    assert ray.is_initialized(), "it is the program's own connection"
     with monkeypatch.context() as older:
         older.setattr("clbench.sweeps.remote.__version__", "0.0.0")
         said = r"^machine \S+ has clbench \S+, but this one 0\.0\.0; install the same on all"

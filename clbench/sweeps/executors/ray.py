@@ -9,9 +9,9 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -107,26 +107,8 @@ class Ray(Executor):
         return room if self.workers is None else min(room, self.workers)
 
     def __enter__(self) -> Self:
-        import ray
-
-        # What Ray prints of machines that are lost would stand in the way of what scripts read.
-        self.aside = redirect_stdout(sys.stderr)
-        self.aside.__enter__()
-        # Its own sentences come as exceptions; a task's output is no business of the terminal.
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        try:
-            if self.address == "local":
-                ray.init("local", num_cpus=self.workers, include_dashboard=False, **options)
-            else:
-                _reach(self.address)
-                ray.init(self.address, **options)
-        except (OSError, ValueError, RuntimeError) as error:
-            self.aside.__exit__(None, None, None)
-            raise UserError(
-                f"--address {self.address}: no Ray cluster answers there, or not without its token "
-                f"({first_line(error)}); start one with 'ray start --head', or give local for this machine alone."
-            ) from error
+        self.connection = ExitStack()
+        self.connection.enter_context(_connected(self.address, self.workers))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -135,8 +117,7 @@ class Ray(Executor):
         for started in self.started.values():
             with suppress(Exception):  # a task that has ended meanwhile, a machine that is gone
                 ray.cancel(started.task, force=True)
-        ray.shutdown()
-        self.aside.__exit__(None, None, None)
+        self.connection.close()
 
     def warm(self) -> None:
         import ray
@@ -318,15 +299,42 @@ def _checked(address: str) -> str:
     raise UserError(f"--address should be auto, local or HOST:PORT of the cluster's head, but is {short(address)}.")
 
 
-def _reach(address: str) -> None:
-    """Ray itself knocks for minutes where nobody is at home.
+@contextmanager
+def _connected(address: str, workers: int | None) -> Iterator[None]:
+    """A connection for the time of a sweep; a program that is connected already, a notebook perhaps, stays so."""
+    import ray
 
-    Raises:
-        OSError: nobody is.
-    """
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    if ray.is_initialized():
+        here = ray.get_runtime_context().gcs_address
+        if address not in ("auto", here):
+            raise UserError(
+                f"--address should be auto or {here}, to which this program is connected, but is {address}; or call "
+                "ray.shutdown() first."
+            )
+        yield
+        return
+    # Its own sentences come as exceptions; a task's output is no business of the terminal.
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # What Ray prints of machines that are lost would stand in the way of what scripts read.
+    with redirect_stdout(sys.stderr):
+        try:
+            if address == "local":
+                options |= {"num_cpus": workers, "include_dashboard": False}
+            elif address != "auto":
+                # Ray itself knocks for minutes where nobody is at home.
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+            ray.init(address, **options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"--address {address}: no Ray cluster answers there, or not without its token "
+                f"({first_line(error)}); start one with 'ray start --head', or give local for this machine alone."
+            ) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _on(node: str, cores: int, gpu: float = 0.0, returns: int = 1) -> Any:
