@@ -33,6 +33,7 @@ TOLERANCE = 0.02
 FIGURES = {
     "validation": "reached (validation, balanced)",
     "in_domain_accuracy": "in domain",
+    "in_domain_balanced_accuracy": "in domain (balanced)",
     "out_domain_accuracy": "out of domain",
     "out_domain_balanced_accuracy": "out of domain (balanced)",
     "forgetting": "forgetting",
@@ -263,7 +264,7 @@ def reach(plan: Settings, model: str, seed: int) -> tuple[int, float]:
 
 def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dict[str, Any]:
     """One life from the inception that validates nearest to ``aim``."""
-    from clbench.metrics.scores import out_domain
+    from clbench.metrics.scores import in_domain, out_domain
     from clbench.runs.runner import run_seed
 
     base = _base(plan, model)
@@ -277,6 +278,7 @@ def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dic
     return {
         "model": model, "seed": seed, "rung": rung.name, "aim": aim, "validation": validation,
         "equal": abs(validation - aim) <= plan.tolerance, "weights_left": _weights_left(job, seed),
+        "in_domain_balanced_accuracy": in_domain(ends.balanced, ends.met),
         "out_domain_balanced_accuracy": out_domain(ends.balanced, ends.met),
     } | figures  # fmt: skip
 

@@ -78,9 +78,9 @@ def lives(seeds: int, forgetting: dict[str, float], unlike: tuple[str, int] = ("
             wrong = (model, seed) == unlike
             found.append(
                 {"model": model, "seed": seed, "rung": "1-epochs", "aim": 0.8, "validation": 0.75 if wrong else 0.81,
-                 "equal": not wrong, "weights_left": 0.5, "in_domain_accuracy": 0.8, "out_domain_accuracy": 0.6 + noise,
-                 "out_domain_balanced_accuracy": 0.6 + noise, "forgetting": forgetting.get(model, 0.1) + noise,
-                 "balanced_forgetting": 0.1 + noise}
+                 "equal": not wrong, "weights_left": 0.5, "in_domain_accuracy": 0.8, "in_domain_balanced_accuracy": 0.8,
+                 "out_domain_accuracy": 0.6 + noise, "out_domain_balanced_accuracy": 0.6 + noise,
+                 "forgetting": forgetting.get(model, 0.1) + noise, "balanced_forgetting": 0.1 + noise}
             )  # fmt: skip
     return found
 
@@ -142,6 +142,7 @@ def test_a_small_study_from_end_to_end(
     assert (whole["weights_left"], pruned["weights_left"]) == (1.0, pytest.approx(0.5, abs=0.001))
     record = read_record(tmp_path / "lives" / "magnitude-50" / pruned["rung"] / "seed-0")
     assert record.figures["out_domain_accuracy"] == pruned["out_domain_accuracy"]
+    assert pruned["in_domain_balanced_accuracy"] == record.history.ends.balanced[0][0]
     step = record.configuration.model["steps"][0]  # type: ignore[index]
     assert pruned["rung"].startswith(f"{step['training']['epochs']}-epochs")  # type: ignore[index,call-overload]
     assert max(record.inception[-1].validation) == pruned["validation"]
