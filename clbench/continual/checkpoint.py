@@ -61,6 +61,7 @@ def write(folder: Path, checkpoint: Checkpoint, fingerprint: str) -> Path:
     content = {
         "fingerprint": fingerprint,
         "crc32": _crc(tensors),
+        "order": list(tensors),
         "points": [
             asdict(point) | {"predictions": list(point.predictions), "probabilities": list(point.probabilities)}
             for point in checkpoint.points
@@ -109,7 +110,10 @@ def _read(path: Path, number: int, fingerprint: str) -> Checkpoint | None:
             if content["fingerprint"] != fingerprint:
                 return None
             # Copied out of the mapped file: torch aligns what it allocates, and products may depend on alignment.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
+            # In the order in which they were given, which safetensors does not keep: an unbroken life has it, and sums
+            # and sets may depend on it. A checkpoint of an earlier clbench does not tell it.
+            order = content.get("order", file.keys())
+            tensors = {name: file.get_tensor(name).clone() for name in order}
         if _crc(tensors) != content["crc32"]:
             return None
         points = [_point(fields, index, tensors) for index, fields in enumerate(content["points"])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ def test_what_is_written_is_read(folder: Path) -> None:
     assert path == folder / "experience-0.safetensors"
     assert_same(latest(folder, "f"), example())
     assert [p.name for p in folder.iterdir()] == [path.name]
+
+
+def test_what_a_strategy_holds_comes_back_in_its_order(folder: Path) -> None:
+    held = {f"{number}/{name}": torch.zeros(1) for number in (32, 0, 10, 2) for name in ("weights", "rows")}
+    write(folder, replace(example(), strategy=held), "f")
+    found = latest(folder, "f")
+    assert found is not None
+    assert list(found.strategy) == list(held) != sorted(held)
 
 
 def test_only_the_last_two_stay_and_the_last_one_counts(folder: Path) -> None:

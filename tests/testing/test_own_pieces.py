@@ -22,7 +22,7 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.shipped import FOLDERS, names
 from clbench.schema.source import SOURCES, Request
 from clbench.schema.step import STEPS
-from clbench.schema.strategy import STRATEGIES, read_strategy
+from clbench.schema.strategy import STRATEGIES, override, read_strategy
 from clbench.schema.task_type import TASK_TYPES
 from clbench.testing import (
     Check,
@@ -140,6 +140,14 @@ def test_layer_maps(piece: str, check: str) -> None:
 @pairs_of(STRATEGIES.all(), strategies.CHECKS)
 def test_strategies(piece: str, check: str) -> None:
     named(strategy_battery(piece), check)()
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"), [("ewc", {"mode": "online", "decay": 0.9}), ("replay", {"balance": "class"})]
+)
+def test_a_setting_that_changes_what_is_held_resumes_too(method: str, settings: dict[str, Any]) -> None:
+    form = override(read_strategy(method), settings)
+    named(strategy_checks(form), "resumes_to_the_same_bits")()
 
 
 @pairs_of(METRICS.all(), metrics.CHECKS)
