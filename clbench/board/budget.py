@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from clbench.errors import UserError
+from clbench.record.effort import life_of
 from clbench.record.forms import Record
 from clbench.record.parts import EvaluationPoint
-from clbench.schema.budget import Bounded, Life, bounded, naive_epochs, naive_pairs
-from clbench.schema.changes import is_quick
+from clbench.schema.budget import Bounded, bounded, naive_pairs
 from clbench.schema.strategy import Stage, Strategy, Work
-
-
-def life_of(record: Record) -> Life:
-    """The sizes that a budget asks for."""
-    trained = [domain for domain in record.data if not domain.evaluation_only]
-    sizes = {domain.name: domain.splits["train"].size if "train" in domain.splits else 0 for domain in trained}
-    told = record.configuration
-    return Life(
-        record.cost.parameters, len(record.label_space), told.max_length, sizes, naive_epochs(is_quick(told.edition))
-    )
 
 
 def within(record: Record, form: Strategy) -> Bounded | str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clbench.board.budget import budget_problems, life_of, within
+from clbench.board.budget import budget_problems, within
 from clbench.errors import UserError
+from clbench.record.effort import life_of
 from clbench.record.forms import Record
 from clbench.record.parts import EvaluationPoint
 from clbench.schema.budget import Bounded

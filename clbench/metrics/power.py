@@ -26,7 +26,8 @@ def paired_power(effect: float, count: int, level: float = 0.05) -> float:
     from scipy.stats import nct, t
 
     critical, shift = float(t.ppf(1 - level / 2, count - 1)), abs(effect) * math.sqrt(count)
-    return float(nct.sf(critical, count - 1, shift) + nct.cdf(-critical, count - 1, shift))
+    # The lower tail is the upper one of -T: scipy's nct.cdf is nan far out there.
+    return float(nct.sf(critical, count - 1, shift) + nct.sf(critical, count - 1, -shift))
 
 
 def seeds_to_decide(differences: Sequence[float], power: float = 0.8, level: float = 0.05) -> int | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clbench.errors import UserError
+from clbench.schema.budget import Life, bounded, naive_epochs
+from clbench.schema.changes import is_quick
 from clbench.schema.strategy import Strategy, Work, parse_strategy, stages
 
 if TYPE_CHECKING:
@@ -76,8 +78,21 @@ def keeps_every_example(record: Record) -> bool | None:
     return None if form is None else form.trains_on != "new"
 
 
+def life_of(record: Record) -> Life:
+    """The sizes that a budget asks for."""
+    trained = [domain for domain in record.data if not domain.evaluation_only]
+    sizes = {domain.name: domain.splits["train"].size if "train" in domain.splits else 0 for domain in trained}
+    told = record.configuration
+    return Life(
+        record.cost.parameters, len(record.label_space), told.max_length, sizes, naive_epochs(is_quick(told.edition))
+    )
+
+
 def _form(record: Record) -> Strategy | None:
+    """The strategy as its budget lets it be; None where it cannot keep to it, or is of a plug-in not installed."""
+    told = record.configuration
     try:
-        return parse_strategy(record.configuration.strategy, "field 'configuration.strategy'")
+        form = parse_strategy(told.strategy, "field 'configuration.strategy'")
+        return bounded(form, told.budget, life_of(record)).form
     except UserError:
         return None

@@ -96,10 +96,12 @@ def print_warnings(sentences: Sequence[str], console: Console) -> None:
 def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interval | None:
     """Intransigence against ``joint``, over the records; None unless ``others`` holds the reference of each.
 
-    A reference is a record of the same configuration and test examples whose strategy alone is another, ``joint``.
+    A reference is a record of the same recipe, stream, seed and test examples whose strategy is ``joint``, which no
+    budget of memory fits.
     """
-    references = {alike(other, "strategy", "eval_every"): other for other in others if _is_joint(other)}
-    found = [(record, references.get(alike(record, "strategy", "eval_every"))) for record in records]
+    free = "strategy", "eval_every", "budget", "random_baseline"
+    references = {alike(other, *free): other for other in others if _is_joint(other)}
+    found = [(record, references.get(alike(record, *free))) for record in records]
     values = [record.intransigence(other) for record, other in found if other is not None and other is not record]
     known = [value for value in values if value is not None]
     return mean_interval(known) if len(known) == len(records) else None

@@ -192,22 +192,7 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
         # Before anything is read: what is not there is told at once.
         device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
     size = stream.edition(edition)
-    if stream.form.scenario not in strategy.scenarios:
-        raise UserError(
-            f"strategy '{strategy.name}' ({strategy.method}) is not defined for {stream.form.scenario} streams such as "
-            f"'{stream.form.name}'; it takes {' and '.join(strategy.scenarios)} ones."
-        )
-    if strategy.needs_package and find_spec(strategy.needs_package) is None:
-        package = strategy.needs_package
-        raise UserError(
-            f"strategy '{strategy.name}' ({strategy.method}) needs {package}, which is not installed: "
-            f"pip install 'clbench[{package}]'."
-        )
-    if strategy.needs_encoder and not recipe.form.has_encoder:
-        raise UserError(
-            f"strategy '{strategy.name}' ({strategy.method}) changes an encoder's matrices, and {recipe.form.name} "
-            "makes no encoder; name another model or another strategy."
-        )
+    _check_strategy(strategy, stream, recipe)
     if spec.random_baseline and stream.form.scenario != DOMAIN:
         raise UserError(
             f"--random-baseline is for forward transfer, which {stream.form.scenario} streams such as "
@@ -239,6 +224,27 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if spec.budget:
         bounded(strategy, spec.budget, job.life(_parameters(job)))
     return job
+
+
+def _check_strategy(strategy: Strategy, stream: OpenStream, recipe: OpenRecipe) -> None:
+    """Raise unless the strategy is for such a stream and such a model, and what it needs is installed."""
+    if stream.form.scenario not in strategy.scenarios:
+        raise UserError(
+            f"strategy '{strategy.name}' ({strategy.method}) is not defined for {stream.form.scenario} streams such as "
+            f"'{stream.form.name}'; it takes {' and '.join(strategy.scenarios)} ones."
+        )
+    if strategy.needs_package and find_spec(strategy.needs_package) is None:
+        package = strategy.needs_package
+        raise UserError(
+            f"strategy '{strategy.name}' ({strategy.method}) needs {package}, which is not installed: "
+            f"pip install 'clbench[{package}]'."
+        )
+    if strategy.needs_encoder and not recipe.form.has_encoder:
+        raise UserError(
+            f"strategy '{strategy.name}' ({strategy.method}) changes an encoder's matrices, and {recipe.form.name} "
+            "makes no encoder; name another model or another strategy."
+        )
+    strategy.check([domain.name for domain in stream.domains if not stream.is_evaluation_only(domain.name)])
 
 
 def _parameters(job: Job) -> int:

@@ -131,6 +131,13 @@ class Strategy(Form):
     method: str
     training: Training
 
+    def check(self, domains: Sequence[str]) -> None:
+        """Refuse a life through ``domains``, those that are trained on, in order; asked before anything is made.
+
+        Raises:
+            UserError: a setting does not fit it.
+        """
+
     def template(self) -> Any:
         """The class of Avalanche's strategy; None for its ``Naive``."""
         return None
@@ -161,9 +168,6 @@ class Strategy(Form):
             learner: Avalanche's strategy, with the model as that experience left it.
             state: as given; before the first experience, what :meth:`observer` saw.
             past: the Avalanche experiences that are over.
-
-        Raises:
-            UserError: a setting does not fit the stream.
         """
         put = getattr(own_plugin(learner), "restore", None)
         if put is not None:

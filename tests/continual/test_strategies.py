@@ -17,6 +17,8 @@ from clbench.continual.benchmark import Experience, benchmark
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.errors import UserError
+from clbench.runs.job import make_job
+from clbench.schema.spec import RunSpec
 from clbench.schema.strategy import Strategy
 
 Model = Callable[[], Bag]
@@ -207,17 +209,13 @@ def test_agems_reference_is_drawn_from_the_memory(world: World, inception: Model
     assert drawn[0] != state["0/rows"].tolist()[:24]
 
 
-def test_agem_with_too_small_a_sample_ends_in_one_sentence(world: World, inception: Model, folder: Path) -> None:
-    form = strategy("agem", sample_size=1)
-    with pytest.raises(UserError, match="sample_size 1 is too small for a memory of 2 domains"):
-        live(
-            inception(),
-            world.experiences,
-            form,
-            seed=0,
-            evaluation=Evaluation(world.evaluate),
-            checkpoints=Checkpoints(folder, "f"),
-        )
+def test_agem_with_too_small_a_sample_is_refused_before_anything_is_trained() -> None:
+    form = strategy("agem", sample_size=2)
+    form.check(["a", "b", "c"])
+    with pytest.raises(UserError, match=r"sample_size 2 is too small for a memory of 3 domains; .*sample_size=24"):
+        form.check(["a", "b", "c", "d"])
+    with pytest.raises(UserError, match="sample_size 3 is too small for a memory of 4 domains"):
+        make_job(RunSpec(model="majority", stream="nli-shift", strategy="agem", settings={"sample_size": 3}))
 
 
 def watched_inception(world: World, form: Strategy) -> tuple[Bag, dict[str, Tensor]]:

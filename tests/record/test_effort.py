@@ -15,12 +15,14 @@ from clbench.record.report import as_json
 from clbench.schema.strategy import STRATEGIES, Work, override, read_strategy
 
 
-def under(name: str, settings: dict[str, Any] | None = None, held: tuple[int, ...] = (0, 7, 9)) -> Record:
+def under(name: str, settings: dict[str, Any] | None = None, memory: int | None = None) -> Record:
     """Three experiences of 2 training examples each; 10 steps of 16 examples in each of the latter two."""
     parts = pieces(inside=0)
+    if memory is not None:
+        parts["configuration"]["budget"] = {"memory": memory}
     form = override(read_strategy(name), settings or {})
     parts["configuration"]["strategy"] = form.model_dump(mode="json")
-    for point, held_bytes in zip(parts["points"], held, strict=True):
+    for point, held_bytes in zip(parts["points"], (0, 7, 9), strict=True):
         object.__setattr__(point, "held_bytes", held_bytes)
     return make_record(RunParts(**parts))
 
@@ -53,6 +55,14 @@ def test_training_flops_by_hand(name: str, settings: dict[str, Any], passes: lis
     assert frame.training_flops.tolist() == [one.training_flops for one in found]
     (run,) = as_json([made])["runs"]
     assert [one["held_bytes"] for one in run["strategy_cost"]] == [0, 7, 9]
+
+
+def test_a_memory_that_a_budget_cuts_gives_fewer_gradients() -> None:
+    """Room for 6 examples of 64 tokens (256 bytes) and 16 bytes: 2 of each of three domains, whatever the settings."""
+    for name, settings in (("agem", {}), ("gem", {}), ("gem", {"sample_size": None})):
+        made = under(name, settings, memory=6 * (4 * 64 + 16) + 15)
+        assert [one.gradients for one in efforts(made)] == [0, 160 + 10 * 2, 160 + 10 * 4]
+        assert [one.training_flops for one in efforts(made)] == [0, 3 * F * 180, 3 * F * 200]
 
 
 def test_every_strategy_says_what_it_adds() -> None:

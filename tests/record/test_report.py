@@ -172,6 +172,12 @@ def test_intransigence_is_found_among_the_others() -> None:
     assert found == mean_interval([v for v in values if v is not None])
     assert report.intransigence(seeds, [*seeds, joints[0]]) is None
     assert report.intransigence([joints[0]], joints) is None
+    # Joint training fits no budget of memory, so the reference of a run within one has none.
+    parts = pieces(seed=0)
+    parts["configuration"] |= {"budget": {"memory": 10_000}, "random_baseline": True}
+    within = report.intransigence([make_record(RunParts(**parts))], joints)
+    assert within is not None
+    assert within.mean == values[0]
     assert "intransigence against joint" in printed(seeds, plot=False, others=joints)
     assert "intransigence" not in printed(seeds, plot=False)
 

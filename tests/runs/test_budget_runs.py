@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import clbench
-from clbench.board.budget import life_of
 from clbench.board.consistency import life_problems
 from clbench.board.rerun import spec_of_record
 from clbench.errors import UserError
 from clbench.record import Record
+from clbench.record.effort import life_of
 from clbench.schema.budget import Budget
 
 FAST = {"training.batch_size": "16"}

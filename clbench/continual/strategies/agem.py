@@ -27,6 +27,15 @@ class Agem(Strategy):
     patterns_per_experience: Remembered
     sample_size: int = Field(ge=1, le=65536)
 
+    def check(self, domains: Sequence[str]) -> None:
+        """In its last experience the memory is of all domains but one."""
+        past = len(domains) - 1
+        if self.sample_size < past:
+            raise UserError(
+                f"strategy '{self.name}' (agem): sample_size {self.sample_size} is too small for a memory of {past} "
+                f"domains; give at least one example a domain, say --set sample_size={8 * past}."
+            )
+
     def plugin(self) -> Any:
         from clbench.continual import avalanche
         from clbench.runtime.threads import one_thread
@@ -56,11 +65,6 @@ class Agem(Strategy):
         plugin, count = own_plugin(learner), len(past)
         device = next(learner.model.parameters()).device
         share = plugin.sample_size // count
-        if share == 0:
-            raise UserError(
-                f"agem's sample_size {plugin.sample_size} is too small for a memory of {count} domains; "
-                f"give at least one example a domain, say --set sample_size={8 * count}."
-            )
         plugin.buffers = [dataset(state[f"{n}/rows"], state[f"{n}/labels"]) for n in range(count)]
         # Avalanche goes through a memory in its order; the paper samples it at random.
         loader = avalanche.GroupBalancedInfiniteDataLoader(plugin.buffers, batch_size=share, shuffle=True)
@@ -70,10 +74,11 @@ class Agem(Strategy):
     def gradients(self, work: Work) -> float:
         """After inception every step takes the gradient of a sample of the memory, the same share of each domain."""
         past = work.experience
-        return float(work.steps * past * (self.sample_size // past)) if past else 0.0
+        return float(work.steps * past * min(self.sample_size // past, self.patterns_per_experience)) if past else 0.0
 
     def burden(self) -> float:
-        return 1 + self.sample_size / self.training.batch_size
+        # With two domains in the memory.
+        return 1 + 2 * min(self.sample_size // 2, self.patterns_per_experience) / self.training.batch_size
 
     def means(self, experiences: int, classes: int) -> Means:
         return Means(self.training.batch_size, pairs=experiences * self.patterns_per_experience, pair_bytes=16)
