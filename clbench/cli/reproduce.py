@@ -151,12 +151,14 @@ def seven_configurations(
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@click.option("--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works.")
 def dropout_gating(
     stream: str,
     edition: str,
     data_dir: Path | None,
     strategy: str,
     backbone: str | None,
+    quick: bool,
     seeds: str,
     workers: int | None,
     folder: Path,
@@ -171,8 +173,9 @@ def dropout_gating(
     from clbench.studies import dropout_gating as room
 
     spec = RunSpec(
-        model=room.RATES[0.0], stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir
-    )
+        model=room.RATES[0.0], stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir,
+        quick=quick,
+    )  # fmt: skip
     plan = room.Settings(spec, tuple(parse_seeds(seeds)), _workers(workers))
     with progress(quiet=as_json):
         outcome = room.study(plan, folder)
@@ -248,6 +251,7 @@ def layer_maps(
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@click.option("--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works.")
 @click.option("--tolerance", type=click.FloatRange(0, 1), default=0.02, show_default=True,
               help="How far validation accuracies at inception may lie from each other's aim.")  # fmt: skip
 def tickets(
@@ -256,6 +260,7 @@ def tickets(
     data_dir: Path | None,
     strategy: str,
     backbone: str | None,
+    quick: bool,
     tolerance: float,
     seeds: str,
     workers: int | None,
@@ -272,8 +277,9 @@ def tickets(
     from clbench.studies import tickets as room
 
     spec = RunSpec(
-        model=room.WHOLE, stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir
-    )
+        model=room.WHOLE, stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir,
+        quick=quick,
+    )  # fmt: skip
     plan = room.Settings(spec, tuple(parse_seeds(seeds)), _workers(workers), tolerance)
     with progress(quiet=as_json):
         outcome = room.study(plan, folder)

@@ -53,9 +53,11 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
     told = (
         "one seed" if seeds == [1] else f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     )
+    orders = len(comparison.models[0].orders)
+    means, over = (f"means over {orders} orders", "orders") if comparison.over_orders else ("mean", "seeds")
     caption = (
-        f"{stream}{under} ({first.configuration.edition} edition, {told}): mean and half width of the 95\\% "
-        "interval over seeds, in percent; parameters in millions."
+        f"{stream}{under} ({first.configuration.edition} edition, {told}): {means} and half width of the 95\\% "
+        f"interval over {over}, in percent; parameters in millions."
     )
     if len(comparison.models) > 1 and comparison.pairs:
         caption += (

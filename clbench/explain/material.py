@@ -143,7 +143,7 @@ def models(run: Path, record: Record, store: TokenStore) -> Iterator[tuple[Class
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    folders = after_folders(run)
+    folders = after_folders(run, record.configuration.fingerprint)
     model = model_in(folders[0], record, store)
     for number in sorted(folders):
         file = folders[number] / "model.safetensors"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def sentences(found: Sequence[Explanation]) -> list[str]:
     insides = [one.inside for one in found if one.inside is not None and len(one.inside.met) > 1]
     told = [where(insides), head_or_representation(losses(insides))] if insides else []
     told += sorted({one.why for one in found if one.why is not None})
-    replay = replay_cost(found[0])
+    replay = replay_cost(found)
     return [*told, *([replay] if replay else [])]
 
 
@@ -153,27 +154,31 @@ def _told(interval: Interval) -> str:
     return f"{mean} points" + (f" ({' to '.join(ends)})" if ends else "")
 
 
-def replay_cost(one: Explanation) -> str | None:
-    """What replaying the domains that have lost accuracy would cost; None where none has, or the record cannot tell."""
-    worse = [end.domain for end in one.ends if end.accuracy[1] < end.accuracy[0]]
+def replay_cost(found: Sequence[Explanation]) -> str | None:
+    """What replaying the domains that have lost accuracy, in the mean over the seeds, would cost; None where there is
+    no earlier domain."""
+    ends = [{end.domain: end.accuracy for end in one.ends} for one in found]
+    if not ends[0]:
+        return None
+    lost = {name: np.mean([seed[name][0] - seed[name][1] for seed in ends]) for name in ends[0]}
+    worse = [name for name, points in lost.items() if points > 0]
     if not worse:
-        return (
-            "Replay: no earlier domain ends below where it was learned, so there is nothing to replay."
-            if one.ends
-            else None
-        )
-    record = one.record
+        return "Replay: no earlier domain ends below where it was learned, so there is nothing to replay."
+    record = found[0].record
     sizes = {domain.name: domain.splits["train"].size for domain in record.data if "train" in domain.splits}
     pairs = sum(sizes[name] for name in worse)
     size = pairs * record.cost.flops_length * _BYTES_A_TOKEN
     spent = [effort.training_flops for effort in efforts(record)[1:]]
     known = sum(flops for flops in spent if flops is not None)
     once = 3 * record.cost.flops_per_pair * pairs
+    # Beside every new example, each as often as it is trained on.
+    training: Any = record.configuration.strategy["training"]
+    new = training["epochs"] * sum(sizes[name] for name in record.order[1:] if name in sizes)
+    again = 3 * record.cost.flops_per_pair * new
     beside = f", {round(100 * once / known):,}% of what training after inception took" if known else ""
     twice = (
-        f"; one remembered example beside each new one, as the strategy replay has it, takes as much training again "
-        f"({with_unit(known)}FLOPs)" if known else ""
-    )  # fmt: skip
+        f"; one remembered example beside each new one, as the strategy replay has it, takes {with_unit(again)}FLOPs"
+    )
     return (
         f"Replay: going once over the {pairs:,} training examples of {', '.join(worse)}, which have lost accuracy, "
         f"takes {with_unit(once)}FLOPs{beside}, and holding them all {with_unit(size)}B of tokens{twice}."

@@ -15,7 +15,7 @@ def depth_curve(
     depths: Sequence[int],
     accuracy: Mapping[str, np.ndarray],
     balanced: Mapping[str, np.ndarray],
-    floor: float,
+    floor: tuple[float, float],
     title: str,
     path: Path,
 ) -> tuple[Path, Path]:
@@ -26,7 +26,7 @@ def depth_curve(
     Args:
         depths: K numbers of layers, the whole model's first.
         accuracy, balanced: for each arm (S, K), a row a seed.
-        floor: accuracy of always saying the commonest class.
+        floor: accuracy and balanced accuracy of always saying the commonest class.
         title: above the picture.
         path: without suffix.
 
@@ -40,8 +40,8 @@ def depth_curve(
         figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
         axes = figure.subplots(1, 2)
         for panel, scores, name, base in (
-            (axes[0], accuracy, "accuracy on the test examples", floor),
-            (axes[1], balanced, "balanced accuracy (mean recall)", 0.5),
+            (axes[0], accuracy, "accuracy on the test examples", floor[0]),
+            (axes[1], balanced, "balanced accuracy (mean recall)", floor[1]),
         ):
             panel.set_title(name, fontsize=10, loc="left", color="#555555")
             score_grid(panel)

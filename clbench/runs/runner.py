@@ -30,7 +30,7 @@ from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, for_seeds, has_lived, w
 from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens, opened
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
-from clbench.runs.snapshots import SnapshotWriter, check_snapshots, missing_snapshots, option
+from clbench.runs.snapshots import SnapshotWriter, check_snapshots, clear_others, missing_snapshots, option
 from clbench.runs.tracking import NAME as TRACKING
 from clbench.runs.tracking import chosen, outcome_of, run_of, tell_finished, tracked
 from clbench.runtime.coordinator import alone
@@ -132,6 +132,7 @@ def run_seed(
             _check_kept(record, folder, keep_models)
             tell_finished(record, run_told, trackers)
             return record
+        clear_others(folder, fingerprint)
         with _noted(job, seed, folder, fingerprint), tracked(run_told, trackers) as tracking:
             tracking.keep(folder / CHECKPOINTS)
             record, _ = _carry_out(job, seed, folder, fingerprint, keep_models)

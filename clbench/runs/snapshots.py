@@ -3,6 +3,7 @@ beside the record."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,10 +212,17 @@ def read_spec(run: Path) -> RunSpec | None:
     return parse(read_json(file, str(run)), RunSpec, str(file)) if file.exists() else None
 
 
-def after_folders(run: Path) -> dict[int, Path]:
-    """The folders of the models after each experience, by its number; those that the run's folder holds."""
+def after_folders(run: Path, fingerprint: str) -> dict[int, Path]:
+    """The folders of the models after each experience of the run with this fingerprint, by its number."""
     found = [folder for folder in snapshot_folders(run) if folder.name.startswith("after-")]
-    return {_number(folder.name): folder for folder in found}
+    return {_number(folder.name): folder for folder in found if _holds(folder, fingerprint)}
+
+
+def clear_others(run: Path, fingerprint: str) -> None:
+    """Remove what another run, which was never finished, has left of its models in a run's folder."""
+    for folder in snapshot_folders(run):
+        if not _holds(folder, fingerprint):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def held_on_disk(run: Path) -> int:

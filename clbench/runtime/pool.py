@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.context import BaseContext
 from typing import Any
 
@@ -28,7 +29,7 @@ def context() -> BaseContext:
 
 
 def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
-    """Processes with this one's environment and one thread each. Each calls ``begin`` first."""
+    """Processes with this one's environment and one thread each, which end with it. Each calls ``begin`` first."""
     return ProcessPoolExecutor(count, mp_context=context(), initializer=_one_thread, initargs=(begin, dict(os.environ)))
 
 
@@ -49,9 +50,18 @@ def finished(jobs: Sequence[Future[Any]], task: str, unit: str) -> Iterator[Any]
 def _one_thread(begin: Callable[[], None] | None, environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
+    threading.Thread(target=_follow, daemon=True).start()
     if begin is not None:
         begin()
     import torch
 
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+
+
+def _follow() -> None:
+    """End with the process that asked for this one, however that ended: it would wait, or compute, for nobody."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -86,7 +86,7 @@ class Outcome:
     @property
     def answers(self) -> list[Answer]:
         """To the study's questions, by what was found."""
-        whole, half = self.depths[0], self.depths[2]
+        whole, half = self.depths[0], max(1, self.depths[0] // 2)
 
         def between(question: str, one: str, other: str, depth: int) -> list[Answer]:
             # Both measures: a model may gain accuracy by naming the larger class more often.
@@ -187,7 +187,7 @@ def measure_arm(plan: Settings, arm: str, stream: OpenStream, data: DomainData, 
     made = build(read_recipe(recipe), backbone, task, seed=seed).model
     whole = {name: value.clone() for name, value in made.state_dict().items()}
     layers = backbone.layers
-    floor = majority(data, task.classes).accuracy
+    floor = majority(data, task.classes)
     rows = []
     for depth in depths_of(layers):
         model = backbone.classifier(task.classes, seed).with_tokens(task.store).eval()
@@ -203,7 +203,8 @@ def measure_arm(plan: Settings, arm: str, stream: OpenStream, data: DomainData, 
                 "depth": depth,
                 "accuracy": float((said == gold).mean()),
                 "balanced_accuracy": balanced_accuracy(gold, said),
-                "majority": floor,
+                "majority": floor.accuracy,
+                "majority_balanced": floor.balanced_accuracy,
             }
         )
     return rows
@@ -255,10 +256,10 @@ def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:
         figure: {arm: np.array([outcome.scores(arm, depth, figure) for depth in outcome.depths]).T for arm in ARMS}
         for figure in ("accuracy", "balanced_accuracy")
     }
-    floor = float(np.mean([row["majority"] for row in outcome.rows]))
+    floor, chance = (float(np.mean([row[name] for row in outcome.rows])) for name in ("majority", "majority_balanced"))
     where = f"mean over {', '.join(plan.domains)} ({plan.edition}); every other layer dropped, no training after"
     files += depth_curve(
-        outcome.depths, scores["accuracy"], scores["balanced_accuracy"], floor, where, folder / "depths"
+        outcome.depths, scores["accuracy"], scores["balanced_accuracy"], (floor, chance), where, folder / "depths"
     )
     (folder / "study.md").write_text(markdown(outcome, plan), encoding="utf-8")
     described = {

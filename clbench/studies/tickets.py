@@ -14,6 +14,7 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clbench.errors import UserError
 from clbench.metrics import holm, mean_interval
 from clbench.metrics.format import fixed, with_half
 from clbench.runtime.pool import finished, workers
@@ -241,7 +242,10 @@ def study(plan: Settings, folder: Path) -> Outcome:
         UserError: whatever a user can mend.
     """
     for model in ARMS:
-        _base(plan, model)  # a mistake is told before any work is done
+        base = _base(plan, model)  # a mistake is told before any work is done
+        if len(base.trained) < 2:
+            raise UserError(f"stream '{base.stream.form.name}' trains on one domain; to see what a model forgets give "
+                            "one that trains on two or more.")  # fmt: skip
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         wanted = [(model, seed) for seed in plan.seeds for model in ARMS]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench import __version__
-from clbench.errors import UserError
+from clbench.errors import CannotWrite, UserError
 from clbench.schema.registry import VARIABLE, add_plugins, plugins
 from clbench.storage.cache import Shared, cached, entry_files, root, sharing
 from clbench.sweeps.plan import Unit
@@ -179,7 +179,7 @@ def do_remote_unit(unit: Unit, kit: Kit, fetch: Fetch) -> tuple[Returned, dict[E
             stack.enter_context(sharing(shared))
             ended = do_unit(unit, paths, job)
     except UserError as error:
-        ended = Ended(str(error))
+        ended = Ended(str(error), isinstance(error, CannotWrite))
     entries = {entry: files for entry in shared.used if (files := entry_files(*entry))}
     sizes = {entry: sum(map(len, files.values())) for entry, files in entries.items()}
     if folder is None:

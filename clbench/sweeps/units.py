@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import parent_process
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +61,7 @@ _threads: Synchronized[int] | None = None
 
 
 def enter(threads: Synchronized[int], gpu: str | None = None) -> None:
-    """What a process does first: it lets Ctrl-C go by while it is idle, and does not outlive the sweep.
+    """What a process does first: it lets Ctrl-C go by while it is idle.
 
     Args:
         threads: that it may compute with at the moment.
@@ -75,14 +73,6 @@ def enter(threads: Synchronized[int], gpu: str | None = None) -> None:
         # CUDA reads it when it is first asked, which in this process is later.
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def warm_up() -> None:

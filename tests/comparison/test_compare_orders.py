@@ -15,6 +15,7 @@ from record_worlds import TRAINED
 
 from clbench.cli.compare import command
 from clbench.comparison import compare, read_models, report
+from clbench.comparison.latex import latex
 from clbench.errors import UserError
 from clbench.metrics import lifetime_accuracy, mean_interval
 from clbench.record import Record, write_record
@@ -115,6 +116,13 @@ def test_one_model_in_several_orders(tmp_path: Path) -> None:
     assert [table.caption for table in report.page_tables(found)] == [
         "Figures in %, and cost", "Over the orders of the stream, in %",
     ]  # fmt: skip
+
+
+def test_latex_says_what_its_intervals_are_over(runs: Path, tmp_path: Path) -> None:
+    written(tmp_path / "one", "kd-6l", (0, 1), (OWN,))
+    orders, seeds = (latex(compare(read_models([folder]), resamples=50), []) for folder in (runs, tmp_path / "one"))
+    assert r"2 seeds): means over 3 orders and half width of the 95\% interval over orders, in percent" in orders
+    assert r"2 seeds): mean and half width of the 95\% interval over seeds, in percent" in seeds
 
 
 def test_models_of_other_orders(tmp_path: Path) -> None:

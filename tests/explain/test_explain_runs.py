@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from clbench.cli.run import command as run_command
 from clbench.errors import UserError
 from clbench.explain import Explanation, Limits, explain
 from clbench.explain.report import as_json, grids, tables, warnings
-from clbench.explain.sentences import losses, sentences
+from clbench.explain.sentences import losses, replay_cost, sentences
 from clbench.explain.weights import Place
+from clbench.metrics.format import with_unit
 from clbench.record import Record, read_record
 from clbench.runs.snapshots import after_folders, held_on_disk, read_spec
 
@@ -51,12 +53,16 @@ def run(shared: Path, small_stream: Path, small_backbone: Path) -> Path:
     return shared / "run"
 
 
+def folders(run: Path) -> list[Path]:
+    return list(after_folders(run, read_record(run).configuration.fingerprint).values())
+
+
 def looked_into(run: Path) -> Explanation:
     return explain(run, read_record(run), limits=FEW)
 
 
 def test_what_the_models_show(run: Path, small_stream: Path) -> None:
-    assert [folder.name for folder in after_folders(run).values()] == ["after-0-mnli", "after-1-snli", "after-2-hans"]
+    assert [folder.name for folder in folders(run)] == ["after-0-mnli", "after-1-snli", "after-2-hans"]
     assert not (run / "models" / "end").exists()
     spec = read_spec(run)
     assert spec is not None
@@ -95,7 +101,7 @@ def test_what_the_models_show(run: Path, small_stream: Path) -> None:
 
 def test_the_layer_whose_weights_were_changed_by_hand_is_named(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    before, *later = (folder / "model.safetensors" for folder in after_folders(tmp_path / "run").values())
+    before, *later = (folder / "model.safetensors" for folder in folders(tmp_path / "run"))
     weights = load_file(before)
     name = "bert.encoder.layer.2.output.dense.weight"
     draw = torch.Generator().manual_seed(0)
@@ -152,6 +158,30 @@ def test_a_run_without_models_tells_what_its_record_bears(
         assert np.trace(end.confusion[1]) / 60 == pytest.approx(end.accuracy[1])
     assert grids([found]) == []
     assert len(tables([found])) == 2
+
+
+def test_what_replay_would_cost_by_hand(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
+    """Beside each new example one remembered one, whatever the run itself has trained on; the mean over seeds loses."""
+    record = lived(small_stream, small_backbone, tmp_path / "run", keep_models=None, strategy="replay")
+    found = explain(tmp_path / "run", record)
+    once = 3 * record.cost.flops_per_pair * 96
+    assert f"as the strategy replay has it, takes {with_unit(2 * once)}FLOPs." in told(found, {"mnli": (0.6, 0.5)})
+    seeds = [{"mnli": (0.6, 0.5), "snli": (0.6, 0.5)}, {"mnli": (0.6, 0.8), "snli": (0.6, 0.61)}]
+    assert (
+        f"going once over the 96 training examples of snli, which have lost accuracy, takes {with_unit(once)}FLOPs"
+        in (told(found, *seeds))
+    )
+    assert "there is nothing to replay" in told(found, {"mnli": (0.6, 0.6), "snli": (0.6, 0.7)})
+
+
+def told(found: Explanation, *accuracies: dict[str, tuple[float, float]]) -> str:
+    """The sentence of seeds in which these domains had and have these accuracies."""
+    ends = {end.domain: end for end in found.ends}
+    seeds = [
+        replace(found, ends=tuple(replace(ends[name], accuracy=pair) for name, pair in seed.items()))
+        for seed in accuracies
+    ]
+    return str(replay_cost(seeds))
 
 
 def test_references_have_no_layers(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:

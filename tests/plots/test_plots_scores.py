@@ -174,7 +174,9 @@ def test_the_majority_is_the_records(kept: list[Figure]) -> None:
 @pytest.mark.filterwarnings("error")
 def test_studies_and_pre_training_of_any_shape(kept: list[Figure], tmp_path: Path) -> None:
     spread = {"neither": np.array([[0.99, 0.0], [0.5, 0.1]]), "both": np.ones((1, 2))}
-    depth_curve((2, 1), spread, {name: np.ones_like(scores) for name, scores in spread.items()}, 0.6, "t", Path("x"))
+    depth_curve(
+        (2, 1), spread, {name: np.ones_like(scores) for name, scores in spread.items()}, (0.6, 0.5), "t", Path("x")
+    )
     check(kept[0], majority=False)
     pretraining_curve([{"step": 1, "hidden": 0.0, "held_out_accuracy_2": 1.0}], "t", Path("x"))
     assert kept[1].axes[1].get_ylim() == (0.95, 1.02)

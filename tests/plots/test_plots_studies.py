@@ -22,10 +22,10 @@ HEAD, CELLS = ["", "model", "mrpc"], [["1", "a", "70.0"], ["2", "b", "80.0"], ["
 
 
 def test_equal_numbers_are_equal_pictures_and_others_are_not(tmp_path: Path) -> None:
-    made = [depth_curve(DEPTHS, SCORES, SCORES, 0.6, "title", tmp_path / name) for name in ("a", "b")]
+    made = [depth_curve(DEPTHS, SCORES, SCORES, (0.6, 0.5), "title", tmp_path / name) for name in ("a", "b")]
     for one, other in zip(*made, strict=True):
         assert one.read_bytes() == other.read_bytes()
-    changed = depth_curve(DEPTHS, SCORES, SCORES | {"both": SCORES["both"] + 0.1}, 0.6, "title", tmp_path / "c")
+    changed = depth_curve(DEPTHS, SCORES, SCORES | {"both": SCORES["both"] + 0.1}, (0.6, 0.5), "title", tmp_path / "c")
     assert changed[1].read_bytes() != made[0][1].read_bytes()
     text = made[0][1].read_text()
     assert all(piece in text for piece in ("neither", "both", "layers left", "majority", "title"))

@@ -122,6 +122,22 @@ def test_a_run_that_was_broken_off_ends_with_every_folder(
     assert ends[0] == ends[1]
 
 
+def test_what_another_run_was_broken_off_with_is_not_taken_for_this_ones(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clbench.runs.runner.write_record", dies)
+        with pytest.raises(Killed):
+            lived(small_stream, small_backbone, tmp_path / "a", keep_models="checkpoints")
+    assert names(tmp_path / "a") == NAMES[:3]
+    record = lived(small_stream, small_backbone, tmp_path / "a", keep_models="checkpoints", order="reversed")
+    assert names(tmp_path / "a") == [f"after-{number}-{name}" for number, name in enumerate(record.order)]
+    assert list(record.order) == [name.rpartition("-")[2] for name in NAMES[:3]][::-1]
+
+
 def test_a_finished_run_says_what_to_do(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     given = ["--model", "finetune-6l", "--stream", str(small_stream), "--backbone", str(small_backbone), "--quiet",
              "--set", "training.epochs=1", "--out", str(tmp_path / "run")]  # fmt: skip

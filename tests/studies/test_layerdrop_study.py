@@ -151,6 +151,13 @@ def test_questions_are_answered_by_the_numbers() -> None:
     assert "+14.5 to +19.5" in said[0].sentence()
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_encoders_of_few_layers_have_answers(layers: int) -> None:
+    found = outcome({arm: {depth: [0.5, 0.6] for depth in depths_of(layers)} for arm in ARMS})
+    half = max(1, layers // 2)
+    assert [one.question.rpartition(" at ")[2] for one in found.answers[:2]] == [f"{half} of {layers} layers?"] * 2
+
+
 @pytest.mark.parametrize(
     ("one", "other", "verdict"),
     [

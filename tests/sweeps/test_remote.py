@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import shutil
 from collections.abc import Callable, Mapping
@@ -138,6 +140,26 @@ def test_what_is_lost_or_unlike_is_told(planned: SweepPlan, tmp_path: Path, monk
     said = machines.do(run, gone, "one").sentence
     assert said is not None
     assert said.endswith("is lost, since the machine that began the sweep is gone.")
+
+
+def test_a_disk_that_is_full_before_the_unit_begins(
+    planned: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine may do what this one cannot even open."""
+    run = next(unit for unit in planned.units if unit.kind == "run")
+    kit, job = kit_of(run)
+    kit = replace(kit, job=pickle.dumps(replace(job, data=[], backbone=replace(job.backbone, folder=tmp_path / "x"))))
+    machines = Machines(tmp_path, monkeypatch)
+    machines.known = {(DATA, kit.data): packed_data(job), (BACKBONES, job.backbone.digest): {"config.json": b"{}"}}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ended = machines.do(run, kit, "one")
+    assert ended.sentence is not None
+    assert "No space left on device" in ended.sentence
+    assert ended.elsewhere
 
 
 def test_data_that_were_edited_have_another_key(planned: SweepPlan) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -23,7 +25,9 @@ ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from clbench.sweeps.executors.ray import Ray  # noqa: E402
+from clbench.sweeps.executors.ray import Ray, _Node, _Started  # noqa: E402
+from clbench.sweeps.remote import Machine, Returned  # noqa: E402
+from clbench.sweeps.units import Ended  # noqa: E402
 from clbench.testing import check_executor  # noqa: E402
 
 
@@ -86,6 +90,23 @@ def test_an_address_of_another_form(address: str) -> None:
             Ray.of(1, address, 1)
     else:
         assert Ray.of(1, None, 1).address == "auto"
+
+
+@pytest.mark.parametrize("keys", ["ab", "abc"])
+def test_a_full_disk_that_two_units_of_a_machine_tell(keys: str) -> None:
+    """Both are done elsewhere; where no other machine is left, they fail."""
+    for machines, again in ((keys, True), ("a", False)):
+        pool = Ray(None, "auto")
+        pool.nodes = {key: _Node(key, Machine(f"host-{key}", {}), 2, {0, 1}) for key in machines}
+        pool.plan = SimpleNamespace(units=[SimpleNamespace(run=None)] * 2)  # type: ignore[assignment]
+        pool.started = {place: _Started("a", None, None) for place in (0, 1)}
+        told: Future[Returned] = Future()
+        told.set_result(Returned(Ended("the cache cannot be written.", elsewhere=True)))
+        ends = [pool.end(place, told) for place in (0, 1)]
+        assert [end.again for end in ends] == [again] * 2
+        notes = ["machine host-a is left out from now on: the cache cannot be written.", ""]
+        assert [end.note for end in ends] == (notes if again else ["", ""])
+        assert ("a" in pool.nodes) is not again
 
 
 def test_three_machines(

@@ -203,10 +203,10 @@ class Ray(Executor):
                 ended = deliver(returned, self.plan.runs[unit.run].folder)
             except UserError as error:
                 ended = Ended(str(error))
-        if ended.elsewhere and len(self.nodes) > 1:
-            # A full disk: it would refuse whatever came next.
-            host = self.nodes[started.node].machine.host
-            note = f"machine {host} is left out from now on: {ended.sentence}"
+        if ended.elsewhere and self.nodes.keys() - {started.node}:
+            # A full disk: it would refuse whatever came next. Another unit of the same machine may have told it.
+            known = self.nodes.get(started.node)
+            note = f"machine {known.machine.host} is left out from now on: {ended.sentence}" if known else ""
             return UnitEnd(ended, again=True, lost=self._forget(started.node), note=note)
         if ended.sentence is None:
             self.made[place] = started.node, started.content, returned.entries
