@@ -283,12 +283,18 @@ def tickets(
     plan = room.Settings(spec, tuple(parse_seeds(seeds)), _workers(workers), tolerance)
     with progress(quiet=as_json):
         outcome = room.study(plan, folder)
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    shown = Table(*room.HEAD, title=room.caption(plan), title_justify="left", title_style="dim")
-    for row in room.table(outcome):
-        shown.add_row(*row)
-    _tell([shown], outcome.answers, room.write(outcome, plan, folder), as_json, outcome.left_out())
+    # Too many columns for a terminal: what they begin with, and what becomes of them.
+    shown, begin = [], room.HEAD.index("forgetting")
+    for title, part in ((room.caption(plan), slice(2, begin)), ("their lives", slice(begin, None))):
+        shown.append(Table("model (seeds)", *room.HEAD[part], title=title, title_justify="left", title_style="dim",
+                           box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False))  # fmt: skip
+        shown[-1].columns[0].no_wrap = True
+        for row in room.table(outcome):
+            shown[-1].add_row(f"{row[0]} ({row[1]})", *row[part])
+    _tell(shown, outcome.answers, room.write(outcome, plan, folder), as_json, outcome.left_out())
 
 
 def _names(option: str, text: str, known: Sequence[str] = ()) -> tuple[str, ...]:

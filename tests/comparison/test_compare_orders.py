@@ -119,7 +119,8 @@ def test_one_model_in_several_orders(tmp_path: Path) -> None:
 
 
 def test_latex_says_what_its_intervals_are_over(runs: Path, tmp_path: Path) -> None:
-    written(tmp_path / "one", "kd-6l", (0, 1), (OWN,))
+    for name in ("kd-6l", "pkd-6l"):
+        written(tmp_path / "one", name, (0, 1), (OWN,))
     orders, seeds = (latex(compare(read_models([folder]), resamples=50), []) for folder in (runs, tmp_path / "one"))
     assert r"2 seeds): means over 3 orders and half width of the 95\% interval over orders, in percent" in orders
     assert r"2 seeds): mean and half width of the 95\% interval over seeds, in percent" in seeds
