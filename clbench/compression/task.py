@@ -132,6 +132,8 @@ class Observer(Protocol):
 
     def after_iteration(self, model: nn.Module) -> None: ...
 
+    def epoch_kept(self, model: nn.Module) -> None: ...
+
     def after_training(self, model: nn.Module) -> None: ...
 
     def state(self) -> dict[str, Tensor]: ...
@@ -272,6 +274,8 @@ def fit(
         if form.select == "best" and scores[-1] >= max(scores):
             # The last epoch's weights are in the model already.
             kept = None if last else {key: value.clone() for key, value in model.state_dict().items()}
+            if observer:
+                observer.epoch_kept(model)
     if kept is not None:
         model.load_state_dict(kept)
     if observer:

@@ -5,9 +5,12 @@ The mathematics is that of Avalanche's ``SynapticIntelligencePlugin``:
     omega_i += g_i (w_i' - w_i) at every step;  Omega_i = clip(-sum omega_i / ((w_i - w*_i)^2 + eps), max 0.001)
     loss + lambda/2 sum_i Omega_i (w_i - w*_i)^2
 
-with g the gradient of the step as it was applied (penalty and clipping included). Version 0.6.0 is not called: it
-remembers weights by ``.cpu().flatten()``. On a CPU that is no copy but the weight itself, so that the way w' - w is
-zero, and with it every Omega and every penalty; and on a GPU every weight goes to the host and back at every step.
+with g the gradient of the step as it was applied (penalty and clipping included), and w the weights that are kept when
+training is over. Where these are an earlier epoch's, the path ends there too: what came after led elsewhere.
+
+Avalanche's version 0.6.0 is not called: it remembers weights by ``.cpu().flatten()``. On a CPU that is no copy but the
+weight itself, so that the way w' - w is zero, and with it every Omega and every penalty; and on a GPU every weight goes
+to the host and back at every step. And it follows the path through epochs that are thrown away.
 """
 
 from __future__ import annotations
@@ -46,12 +49,13 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
         self.path: dict[str, Tensor] = {}
         self.total: dict[str, Tensor] = {}
         self._before: dict[str, Tensor] = {}
+        self._kept: dict[str, Tensor] | None = None
 
     @torch.no_grad()
     def begin(self, model: nn.Module) -> None:
         """The weights from which a path starts."""
         self.weights = {name: p.flatten().clone() for name, p in _trained(model)}
-        self._before = {}
+        self._before, self._kept = {}, None
         self.path = {name: torch.zeros_like(value) for name, value in self.weights.items()}
         for name, value in self.weights.items():
             self.importance.setdefault(name, torch.zeros_like(value))
@@ -74,12 +78,17 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
         torch._foreach_mul_(way, [p.grad.flatten() for p in moved.values() if p.grad is not None])
         torch._foreach_add_([self.path[name] for name in moved], way)
 
+    def keep(self) -> None:
+        """The model's weights are those that are kept, as far as is known: the path leads to them."""
+        self._kept = {name: value.clone() for name, value in self.path.items()}
+
     @torch.no_grad()
     def end(self, model: nn.Module) -> None:
         """Path to importance; ``model`` holds the weights that are kept."""
+        path, self._kept = self._kept or self.path, None
         for name, parameter in _trained(model):
             kept = parameter.flatten().clone()
-            self.total[name] = self.total[name] + self.path[name] / ((kept - self.weights[name]).square() + self.eps)
+            self.total[name] = self.total[name] + path[name] / ((kept - self.weights[name]).square() + self.eps)
             self.importance[name] = torch.clamp(-self.total[name], max=_MOST)
             self.weights[name] = kept
 
@@ -108,6 +117,10 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         self.step_to(strategy.model)
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        if strategy.plugins[0].chosen:
+            self.keep()
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         self.end(strategy.model)
@@ -141,8 +154,8 @@ class PathObserver:
     """Watches the training that makes a model, so that synaptic intelligence knows inception's path.
 
     A training loop calls :meth:`before_training` once; around each optimizer step :meth:`before_iteration` and
-    :meth:`after_iteration` (while the gradients are still there); and :meth:`after_training` once, when the model holds
-    the weights that are kept.
+    :meth:`after_iteration` (while the gradients are still there); :meth:`epoch_kept` after each epoch that is the best
+    so far, where the best one's weights are kept; and :meth:`after_training` once, when the model holds them.
 
     Args:
         eps: the damping of the division by a parameter's way.
@@ -159,6 +172,9 @@ class PathObserver:
 
     def after_iteration(self, model: nn.Module) -> None:
         self._plugin.step_to(model)
+
+    def epoch_kept(self, model: nn.Module) -> None:
+        self._plugin.keep()
 
     def after_training(self, model: nn.Module) -> None:
         self._plugin.end(model)

@@ -17,6 +17,7 @@ from torch import Tensor
 from clbench.compression import task as task_module
 from clbench.compression.execute import Compressed, _along, build
 from clbench.compression.plan import plan
+from clbench.compression.steps.finetune import finetune_loss
 from clbench.compression.task import Task, fit
 from clbench.continual.synaptic import PathObserver
 from clbench.encoder.reference import ReferenceModel
@@ -65,6 +66,30 @@ def test_a_step_that_diverges_says_recipe_domain_and_step(backbone: SmallBackbon
     form = Training(epochs=3, learning_rate=1e-3, batch_size=32)
     with pytest.raises(NotFinite, match=r"^finetune mine, on the-domain, step 5 of 9: .*not finite"):
         fit(model, replace(task, domain="the-domain"), form, loss, seed=0, name="finetune mine")
+
+
+def test_an_observer_is_told_of_each_epoch_that_is_kept(
+    backbone: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four epochs the second is the best; the path of synaptic intelligence ends there."""
+    scores = iter([0.6, 0.9, 0.7, 0.8])
+    monkeypatch.setattr("clbench.compression.task._told_score", lambda *_: next(scores))
+    paths: list[dict[str, Tensor]] = []
+
+    class Watching(PathObserver):
+        def epoch_kept(self, model: torch.nn.Module) -> None:
+            super().epoch_kept(model)
+            paths.append({name: value.clone() for name, value in self._plugin.path.items()})
+
+    model, observer = backbone.classifier(2, 0).with_tokens(task.store), Watching(1e-4)
+    start = {name: p.detach().clone().flatten() for name, p in model.named_parameters()}
+    form = Training(epochs=4, learning_rate=1e-3, batch_size=32)
+    fit(model, task, form, finetune_loss(task), seed=0, name="finetune", observer=observer)
+    state = observer.state()
+    assert len(paths) == 2
+    for name, parameter in model.named_parameters():
+        moved = parameter.detach().flatten() - start[name]
+        torch.testing.assert_close(state[f"sum/{name}"], paths[1][name] / (moved.square() + 1e-4))
 
 
 @pytest.fixture

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
-from life_worlds import Bag, World
+from life_worlds import Bag, World, strategy
 from torch import Tensor, nn
 
 from clbench.continual import avalanche
+from clbench.continual.benchmark import benchmark
+from clbench.continual.learner import build
 from clbench.continual.synaptic import PathObserver, SynapticIntelligence
+from clbench.continual.training import TrainingPlugin
+from clbench.schema.strategy import own_plugin
 
 
 def walk(world: World, model: Bag, steps: int, around: Callable[[str, Any], None]) -> None:
@@ -59,6 +64,65 @@ def test_omega_is_that_of_the_paper(world: World) -> None:
         torch.testing.assert_close(-state[f"sum/{name}"], omega, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(state[f"importance/{name}"], omega.clamp(max=0.001), rtol=1e-4, atol=1e-6)
         assert torch.equal(state[f"weights/{name}"], end[name])
+
+
+def test_the_path_ends_at_the_weights_that_are_kept(world: World) -> None:
+    """Eight steps of which the first four are kept, against four steps."""
+    states = []
+    for steps in (4, 8):
+        torch.manual_seed(0)
+        model, observer = Bag(world.tokens), PathObserver(1e-4)
+        observer.before_training(model)
+        done, kept = 0, dict[str, Tensor]()
+
+        def around(when: str, model: Bag, observer: PathObserver = observer) -> None:
+            nonlocal done, kept
+            if when == "before":
+                observer.before_iteration(model)
+                return
+            observer.after_iteration(model)
+            done += 1
+            if done == 4:
+                observer.epoch_kept(model)
+                kept = {name: value.clone() for name, value in model.state_dict().items()}
+
+        walk(world, model, steps, around)
+        model.load_state_dict(kept)
+        observer.after_training(model)
+        states.append(observer.state())
+    four, eight = states
+    assert four.keys() == eight.keys()
+    assert all(torch.equal(four[name], eight[name]) for name in four)
+
+
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_in_a_life_the_path_ends_at_the_epoch_that_is_kept(
+    world: World, select: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three epochs, of which the second is the best."""
+    form = strategy("si", **{"training.epochs": 3, "training.select": select})
+    experience = benchmark(world.experiences).train_stream[0]
+    training = TrainingPlugin(form.training, world.experiences[:1], lambda *_: None)
+    scores = iter([0.6, 0.9, 0.7])
+    monkeypatch.setattr(training, "judge", lambda _: {"first": next(scores)})
+    torch.manual_seed(0)
+    model = Bag(world.tokens)
+    learner = build(form, model, training, [], {}, epochs=3)
+    plugin: Any = own_plugin(learner)
+    start, paths = flat(model), []
+    end_of_epoch = plugin.after_training_epoch
+
+    def watched(*arguments: Any, **more: Any) -> None:
+        paths.append({name: value.clone() for name, value in plugin.path.items()})
+        end_of_epoch(*arguments, **more)
+
+    monkeypatch.setattr(plugin, "after_training_epoch", watched)
+    learner.train(experience, eval_streams=[])
+    end, path = flat(model), paths[1 if select == "best" else 2]
+    for name in end:
+        expected = path[name] / ((end[name] - start[name]).square() + form.eps)
+        torch.testing.assert_close(plugin.total[name], expected)
+    assert any(not torch.equal(path[name], plugin.path[name]) for name in path) is (select == "best")
 
 
 def test_avalanches_own_memory_of_weights_is_no_memory_on_a_cpu(world: World) -> None:

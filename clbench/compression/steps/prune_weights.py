@@ -126,6 +126,8 @@ class _Early:
         self.done += 1
         self._look(model)
 
+    def epoch_kept(self, model: nn.Module) -> None: ...
+
     def after_training(self, model: nn.Module) -> None: ...
 
     def state(self) -> dict[str, Tensor]:
