@@ -128,11 +128,11 @@ class Job:
         watches = self.strategy.needs_path
         return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
 
-    def life(self, parameters: int) -> Life:
-        """The sizes that a budget asks for, of a model with so many parameters."""
+    def life(self, parameters: int, adapted: tuple[int, int] = (0, 0)) -> Life:
+        """The sizes that a budget asks for, of a model with so many parameters, and with such matrices to adapt."""
         sizes = {d.name: len(d.splits["train"]) for d in self.trained}
         classes = len(self.stream.form.label_space)
-        return Life(parameters, classes, self.max_length, sizes, naive_epochs(self.spec.quick))
+        return Life(parameters, classes, self.max_length, sizes, naive_epochs(self.spec.quick), adapted)
 
     def plan(self, seed: int) -> Plan:
         """What the recipe will do with the stream's first domain."""
@@ -222,7 +222,7 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     job = Job(spec, recipe, stream, strategy, start, edition, data, seconds, teachers, warnings, device)
     check_beginning(configuration(job, 0, ""), stream.form.label_space, data)
     if spec.budget:
-        bounded(strategy, spec.budget, job.life(_parameters(job)))
+        bounded(strategy, spec.budget, job.life(_parameters(job), _adapted(job)))
     return job
 
 
@@ -254,6 +254,21 @@ def _parameters(job: Job) -> int:
         return found // 2 * classes  # it was planned for two
     head = job.backbone.shape
     return found + head.head_besides + classes * (head.head_width + 1)
+
+
+def _adapted(job: Job) -> tuple[int, int]:
+    """Inputs and outputs of all matrices of the model that low-rank adapters go on, heads that are pruned included."""
+    means = job.strategy.means(len(job.trained), len(job.stream.form.label_space))
+    if job.spec.budget.memory is None or means is None or not (means.inputs or means.outputs):
+        return 0, 0
+    from clbench.continual.adapters import adapted_matrices
+    from clbench.encoder.classifier import keep_layers
+
+    model, depth = job.backbone.classifier(2, 0), job.plan(0).shape.layers
+    if depth < job.backbone.layers:
+        model = keep_layers(model, range(1, depth + 1))
+    found = [model.hf.get_submodule(name) for name in adapted_matrices(model)]
+    return sum(int(one.in_features) for one in found), sum(int(one.out_features) for one in found)
 
 
 def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:

@@ -88,6 +88,8 @@ class Life:
         max_length: tokens an example at most.
         train: training examples of each domain that is trained on, by its name, in order.
         naive_epochs: that the shipped ``naive`` takes.
+        adapted: inputs and outputs of all matrices that low-rank adapters go on, at most; 0 where nobody has looked, so
+            that no bytes are reserved for adapters, and what is held tells.
     """
 
     parameters: int
@@ -95,6 +97,7 @@ class Life:
     max_length: int
     train: Mapping[str, int]
     naive_epochs: int
+    adapted: tuple[int, int] = (0, 0)
 
     @property
     def pair_bytes(self) -> int:
@@ -166,15 +169,18 @@ def _within_memory(form: Strategy, means: Means, memory: int, life: Life) -> Str
     refused = f"--budget memory={memory}: strategy '{form.name}' ({form.method})"
     if form.trains_on != "new":
         raise UserError(f"{refused} keeps all examples of earlier domains, and is a reference that no budget fits.")
-    fixed = means.copies * _NUMBER_BYTES * life.parameters + means.other_bytes
+    inputs, outputs = life.adapted
+    adapters = means.inputs * inputs + means.outputs * outputs
+    fixed = (means.copies * life.parameters + adapters) * _NUMBER_BYTES + means.other_bytes
     each, least = means.pair_bytes + life.pair_bytes, len(life.train) if means.pairs else 0
     room = (memory - fixed) // each if memory >= fixed else -1
     if room < least:
         pairs = f" and {least} examples of {each:,} bytes, one a domain" if least else ""
-        numbers = f"{means.copies} number{'s' * (means.copies != 1)} a parameter"
+        numbers = f"{means.copies} number{'s' * (means.copies != 1)} a parameter of {life.parameters:,}"
+        numbers = f"{adapters:,} numbers of adapters" if adapters and not means.copies else numbers
         raise UserError(
-            f"{refused} needs {fixed + least * each:,} bytes or more, for {numbers} of {life.parameters:,}{pairs}; "
-            "give as much, or another strategy."
+            f"{refused} needs {fixed + least * each:,} bytes or more, for {numbers}{pairs}; give as much, or another "
+            "strategy."
         )
     return form.remembering(room, len(life.train)) if means.pairs > room else form
 

@@ -57,6 +57,7 @@ class Means:
     Attributes:
         step_pairs: whose gradient a step takes, new ones and those of a memory that come beside them.
         copies: numbers that it holds for each parameter of the model.
+        inputs, outputs: that it holds for each input and output of the matrices that low-rank adapters go on.
         pairs: that it remembers.
         pair_bytes: of its tensors, for each of them.
         other_bytes: of what is left.
@@ -64,6 +65,8 @@ class Means:
 
     step_pairs: int
     copies: int = 0
+    inputs: int = 0
+    outputs: int = 0
     pairs: int = 0
     pair_bytes: int = 0
     other_bytes: int = 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import clbench
+from clbench.board.consistency import life_problems
 from clbench.cli.main import main
 from clbench.errors import UserError
 from clbench.record import Record, read_record
@@ -116,6 +117,23 @@ def test_what_a_budget_of_memory_needs_is_known_before_the_model_is(
     assert max(point.held_bytes or 0 for point in record.points) <= needed
     with pytest.raises(UserError, match=f"needs {needed:,} bytes or more"):
         clbench.run(model, stream, budget={"memory": needed - 1}, out=tmp_path / "less", **given)
+
+
+@pytest.mark.parametrize(("strategy", "scenario", "spare"), [("olora", "domain", 1.0), ("lora-apart", "task", 2.0)])
+def test_what_adapters_take_is_known_before_the_model_is(
+    strategy: str, scenario: str, spare: float, small_backbone: Path, tmp_path: Path
+) -> None:
+    """Of a student of half the depth; of O-LoRA to the byte, since it holds nothing else."""
+    stream = own_stream(tmp_path, scenario, small_backbone)
+    settings = {"training.epochs": 1, "finetune.epochs": 1, "rank": 4}
+    given: dict[str, Any] = {"strategy": strategy, "settings": settings, "backbone": str(small_backbone)}
+    with pytest.raises(UserError, match=r"needs [0-9,]+ bytes or more, for [0-9,]+ numbers of adapters;") as refused:
+        clbench.run("finetune-6l", stream, budget={"memory": 1}, out=tmp_path / "none", **given)
+    needed = int(str(refused.value).partition("needs ")[2].partition(" bytes")[0].replace(",", ""))
+    record = clbench.run("finetune-6l", stream, budget={"memory": needed}, out=tmp_path / "run", **given)
+    held = max(point.held_bytes or 0 for point in record.points)
+    assert held <= needed <= spare * held
+    assert list(life_problems(record, [])) == []
 
 
 def test_adapters_apart_never_forget(small_backbone: Path, tmp_path: Path) -> None:

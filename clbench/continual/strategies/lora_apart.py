@@ -55,5 +55,7 @@ class LoraApart(Strategy):
         return found
 
     def means(self, experiences: int, classes: int) -> Means:
-        """A and B have at most as many numbers as the model, and mostly far fewer; heads are parts of it."""
-        return Means(self.training.batch_size, copies=2 * experiences)
+        """A and B of every domain but the first, and of each a head's last layer, which has a row a class: no longer,
+        its bias with it, than the inputs of all matrices together."""
+        rank = self.rank * max(experiences - 1, 0)
+        return Means(self.training.batch_size, inputs=rank + classes * experiences, outputs=rank)

@@ -48,5 +48,5 @@ class OLora(Strategy):
             own_plugin(learner).past.setdefault(int(number), {})[name] = value.to(device)
 
     def means(self, experiences: int, classes: int) -> Means:
-        """A has at most as many numbers as its matrix, and mostly far fewer."""
-        return Means(self.training.batch_size, copies=max(experiences - 1, 0))
+        """A of every domain but the first, whose rows are as long as its matrix has inputs."""
+        return Means(self.training.batch_size, inputs=self.rank * max(experiences - 1, 0))
