@@ -86,6 +86,7 @@ def verify(
     attest: str | Path | None = None,
     commit: str | None = None,
     only_submissions: bool = False,
+    streams: Sequence[str | Path] = (),
 ) -> Verdicts:
     """Check submissions: form, figures, test examples, recipe, strategy, size.
 
@@ -101,6 +102,7 @@ def verify(
         attest: a folder; a file a submission says there what was seen to hold.
         commit: with ``attest``, of clbench [default: the checkout's].
         only_submissions: refuse whatever is no submission: a run, a record, a link.
+        streams: files of streams, for a board of your own (``--stream``); known by name from then on.
 
     Raises:
         UserError: whatever a user can mend, in one sentence; what does not hold is told in what is returned.
@@ -113,9 +115,18 @@ def verify(
     if fresh is not None and not (fresh.isprintable() and 0 < len(fresh) <= 300):
         raise UserError("fresh should be 1 to 300 printable characters.")
     asked = [Path(path) for path in paths]
+    if not asked:
+        raise UserError("there is nothing to verify; give the folder of a submission, of submissions, or of a run.")
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise UserError(
+            f"--data-dir {data_dir} is no folder; give the one that holds DOMAIN/{{train,validation,test}}.*"
+        )
     for path in asked:
         if not os.path.lexists(path):
             raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
+    from clbench.schema.stream import add_own
+
+    add_own(streams)
     from clbench.board.edition import facts_of
     from clbench.board.verify import verify as verdict_on
     from clbench.record.provenance import checkout_commit
@@ -175,7 +186,7 @@ def check_together(
 
 def _found(paths: Sequence[Path], only_submissions: bool) -> tuple[list[Path], list[Verdict]]:
     """What there is to verify, each once, and a verdict on each path that is nothing of the kind."""
-    from clbench.board import find_submissions
+    from clbench.board import SUBMISSION_NAME, find_submissions
     from clbench.board.verify import Verdict
     from clbench.record import RECORD_NAME
 
@@ -184,7 +195,12 @@ def _found(paths: Sequence[Path], only_submissions: bool) -> tuple[list[Path], l
     for path in paths:
         try:
             run = not only_submissions and (path.is_file() or (path / RECORD_NAME).exists())
-            found += [path] if run else find_submissions(path)
+            for one in [path] if run else find_submissions(path):
+                if only_submissions and not (one / SUBMISSION_NAME).exists():
+                    told = f"{one} holds no {SUBMISSION_NAME}; clbench submit writes one."
+                    verdicts.append(Verdict(one, (told,)))
+                else:
+                    found.append(one)
         except UserError as error:
             verdicts.append(Verdict(path, (str(error),)))
     return list(dict.fromkeys(found)), verdicts

@@ -110,6 +110,8 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
         UserError: one of them is not.
     """
     folders = find_submissions(submissions)
+    if attestations is not None and not attestations.is_dir():
+        raise UserError(f"--attestations {attestations} is no folder; give the one that clbench verify --attest wrote.")
     entries = []
     labels: dict[object, tuple[object, Path]] = {}
     answers: dict[bytes, tuple[Path, int]] = {}

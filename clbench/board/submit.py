@@ -62,6 +62,8 @@ def submit(
     """
     measured = tuple(read_measurement(file) for file in measurements)
     records = [read_record(file) for file in files]
+    if not records:
+        raise UserError("there is nothing to submit; give the folders of a run's seeds.")
     _one_run(files, records)
     if shipped:
         for file, record in zip(files, records, strict=True):

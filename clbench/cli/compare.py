@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from clbench.errors import UserError
+
 
 @click.command("compare")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN_OR_SUBMISSION...")
@@ -46,6 +48,12 @@ def command(
     from clbench.runtime.console import out, print_json, progress
     from clbench.storage.writing import write_whole
 
+    for name, given, needs in (
+        ("--figures", figures is not None and latex_file is None, "--latex"),
+        ("--pdf", pdf and not plot, "--plot"),
+    ):
+        if given:
+            raise UserError(f"{name} goes with {needs}; give both or leave {name} out.")
     files: list[Path] = []
     with progress(quiet=as_json) as bars:
         task = bars.add_task("read the records", total=None)

@@ -53,7 +53,10 @@ def build_command(
                 f"{files[0]} does not follow from {submissions}; run clbench leaderboard build, and commit what it "
                 "writes."
             )
-        click.echo(f"{out} follows from {submissions}")
+        if as_json:
+            print_json({"out": str(out), "submissions": str(submissions), "follows": True})
+        else:
+            click.echo(f"{out} follows from {submissions}")
         return
     if as_json:
         print_json({"files": [{"path": str(file), "bytes": file.stat().st_size} for file in files]})

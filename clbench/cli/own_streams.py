@@ -15,12 +15,10 @@ def own_streams(command: Any) -> Any:
     """Add the option; what it names is known by name from then on."""
 
     def add(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
-        from clbench.schema.shipped import add_streams
-        from clbench.schema.stream import read_stream
+        from clbench.schema.stream import add_own
 
         context.meta[OWN_STREAMS] = paths
-        streams = [read_stream(path) for path in paths]
-        add_streams({stream.form.name: stream.path for stream in streams})
+        add_own(paths)
 
     return click.option(
         "--stream", type=click.Path(path_type=Path), multiple=True, expose_value=False, callback=add, metavar="FILE",

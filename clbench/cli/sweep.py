@@ -11,6 +11,7 @@ import click
 
 from clbench.cli.device import with_device
 from clbench.cli.track import with_track
+from clbench.errors import UserError
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 from clbench.runtime.events import Event, Listener
 
@@ -95,6 +96,8 @@ def command(
 
     group_as(sweep.form.name)
     began = time.monotonic()
+    if ray_address is not None and (address is not None or executor_name not in ("local", "ray")):
+        raise UserError("--ray is the same as --executor ray --address; give one or the other.")
     chosen = (executor_name, address) if ray_address is None else ("ray", ray_address)
     executor = EXECUTORS.get(chosen[0]).of(workers, chosen[1], sweep.count)
     state, seconds = State(0, {}), 0.0

@@ -48,7 +48,7 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
     first = comparison.models[0].records[0]
     _, stream, strategy = first.names
     strategies = {model.records[0].names[2] for model in comparison.models}
-    under = f" under {strategy}" if len(strategies) == 1 else ""
+    under = f" under {escaped(strategy)}" if len(strategies) == 1 else ""
     seeds = sorted({len(model.seeds) for model in comparison.models})
     told = (
         "one seed" if seeds == [1] else f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
@@ -56,10 +56,10 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
     orders = len(comparison.models[0].orders)
     means, over = (f"means over {orders} orders", "orders") if comparison.over_orders else ("mean", "seeds")
     caption = (
-        f"{stream}{under} ({first.configuration.edition} edition, {told}): {means} and half width of the 95\\% "
-        f"interval over {over}, in percent; parameters in millions."
+        f"{escaped(stream)}{under} ({escaped(first.configuration.edition)} edition, {told}): {means} and half width of "
+        f"the 95\\% interval over {over}, in percent; parameters in millions."
     )
-    if len(comparison.models) > 1 and comparison.pairs:
+    if best:
         caption += (
             f" Bold: the best {_plain(tested)}, and what a paired bootstrap does not tell from it (Holm, "
             f"{100 * LEVEL:g}\\%)."

@@ -86,6 +86,8 @@ def read_models(paths: Sequence[Path | Record], check: bool = True) -> list[Mode
     lives = [_life([records[i] for i in group], [names[i] for i in group]) for group in grouped(records)]
     found += [_Found(_place(orders[0]), orders) for orders in of_one_model(lives)]
     found += [_submitted(folder, check) for folder in submissions]
+    if not found:
+        raise UserError("there is nothing to compare; give runs, submissions, or folders of them.")
     if len(found) < 2 and len(found[0].orders) < 2:
         seeds = len(found[0].records)
         told = f"{seeds} seeds of one model" if seeds > 1 else "one model"

@@ -63,7 +63,7 @@ class Finding:
 # kind -> its sentence, in the order in which a domain's findings are told.
 KINDS: dict[str, Callable[[Finding], str]] = {
     "dropped": lambda found: f"rows without a class were dropped{_listed('; not in the label map: ', found.names)}",
-    "quoted": lambda found: f"{found.names[0]}: the quotes around every field of a column were read as text",
+    "quoted": lambda found: f"{found.names[0]}: the quotes around a column's fields were read as text",
     "empty": lambda found: "with an empty text",
     "duplicate": lambda found: "the same texts stand in the part before",
     "conflict": lambda found: "the same texts stand with another label",

@@ -146,6 +146,7 @@ def _class_names(table: pyarrow.Table, column: str) -> tuple[str, ...]:
 
 
 def _column(table: pyarrow.Table, column: str, holds: Literal["text", "label"], origin: str) -> list[Any]:
+    import numpy as np
     from pyarrow import types
 
     data = table.column(column)
@@ -159,6 +160,10 @@ def _column(table: pyarrow.Table, column: str, holds: Literal["text", "label"], 
         wanted = "text" if holds == "text" else "labels or scores"
         raise UserError(f"{origin}: column '{column}' should hold {wanted}, but is of type {str(kind)[:80]}.")
     try:
+        if types.is_float16(kind) or types.is_float32(kind):
+            # The shortest decimal that is this number, as CSV has it: a score of 0.7 is one, not 0.69999999.
+            number = np.float16 if types.is_float16(kind) else np.float32
+            return [None if one is None else float(str(number(one))) for one in data.to_pylist()]
         return cast("list[Any]", data.to_pylist())
     except UnicodeDecodeError as error:
         raise UserError(f"{origin}: column '{column}' should hold UTF-8 text, but holds other bytes.") from error
@@ -310,12 +315,22 @@ def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting:
 
 
 def _quoted(wanted: Sequence[str], values: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The columns of which every field stands in double quotes that were read as text."""
+    """The columns whose double quotes, read as text, are a writer's: they stand around every field, or around those
+    alone that hold quotes, which are doubled."""
 
     def inside(text: str) -> bool:
         return len(text) > 1 and text.startswith('"') and text.endswith('"')
 
-    found = [column for column, held in zip(wanted, values, strict=True) if held and all(map(inside, held))]
+    def doubled(held: Sequence[str]) -> bool:
+        quoted = [text for text in held if '"' in text]
+        written = all(inside(text) and '"' not in text[1:-1].replace('""', "") for text in quoted)
+        return written and any('""' in text[1:-1] for text in quoted)
+
+    found = [
+        column
+        for column, held in zip(wanted, values, strict=True)
+        if held and (all(map(inside, held)) or doubled(held))
+    ]
     return tuple(dict.fromkeys(found))
 
 

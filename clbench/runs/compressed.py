@@ -124,7 +124,7 @@ def write_compressed(
     Raises:
         UserError: whatever a user can mend.
     """
-    check_seed(seed)
+    seed = check_seed(seed)
     device = choose()
     recipe = read_recipe(model)
     if not recipe.form.has_encoder:

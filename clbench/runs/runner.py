@@ -81,7 +81,7 @@ def run(
     Raises:
         UserError: whatever a user can mend, in one sentence.
     """
-    check_seed(seed)
+    seed = check_seed(seed)
     if unknown := sorted(set(fields) - {"track", *RunSpec.model_fields}):
         known = {*RunSpec.model_fields, "seed", "out", "fresh", "keep_models", "track"}
         raise UserError(f"run: field '{short(unknown[0])}' is not known; {nearest(unknown[0], known)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from numbers import Integral
 
 from clbench.errors import UserError
 from clbench.schema.form import shown
@@ -53,7 +54,12 @@ def parse_seeds(text: str) -> list[int]:
         raise UserError(f"--seeds {error}.") from error
 
 
-def check_seed(seed: int) -> None:
-    """Raise a :class:`UserError` unless ``seed`` is one that every generator of random numbers takes."""
-    if not isinstance(seed, int) or not 0 <= seed < _ABOVE:
+def check_seed(seed: int) -> int:
+    """``seed`` as a plain int, such as a NumPy one.
+
+    Raises:
+        UserError: it is none that every generator of random numbers takes.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < _ABOVE:
         raise UserError(f"--seed should be a whole number from 0 to {_ABOVE - 1}, but is {shown(seed)}.")
+    return int(seed)

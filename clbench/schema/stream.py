@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import Order, orders_in
 from clbench.schema.part import MOST_CLASSES
 from clbench.schema.scenario import DOMAIN, TASK, Scenario
-from clbench.schema.shipped import find, is_path, names
+from clbench.schema.shipped import add_streams, find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
 Count = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
@@ -335,3 +335,13 @@ def _check_classes(domain: Domain, domain_path: Path, stream: OpenStream) -> Non
                 f"{domain_path}: field '{place}' names the class '{short(label)}', which is not in {where}; "
                 f"{nearest(label, space)}"
             )
+
+
+def add_own(files: Sequence[str | Path]) -> None:
+    """Let a board have the streams of these files beside the shipped ones, known by name from then on.
+
+    Raises:
+        UserError: a file is no stream's, or has a shipped stream's name.
+    """
+    streams = [read_stream(file) for file in files]
+    add_streams({stream.form.name: stream.path for stream in streams})

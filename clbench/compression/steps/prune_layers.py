@@ -68,7 +68,9 @@ class PruneLayers(Step):
 
     @model_validator(mode="after")
     def _depth_goes_with_a_rule(self) -> PruneLayers:
-        if (self.depth is None) == isinstance(self.drop, str):
+        if self.depth is None and isinstance(self.drop, str):
+            raise ValueError(f"depth is missing: drop: {self.drop} should say how many layers stay, such as N/2")
+        if self.depth is not None and not isinstance(self.drop, str):
             raise ValueError("depth goes with a rule, not with an explicit list of layers")
         return self
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
 
 
+# What others call a validation part.
+_OTHER_NAMES = ("dev", "val", "valid", "eval")
+
+
 class Folder(Reading, Source):
     """How the files of a local folder are read.
 
@@ -83,4 +87,10 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
         if files[split] is None:
             names = ", ".join(f"{split}{suffix}" for suffix in SUFFIXES)
             raise UserError(f"{folder} has no file of the {split} part; it may be one of {names}.")
+    if trained_on and files["validation"] is None:
+        # Carved out of the training examples, while somebody's own lie beside them unread?
+        for other in _OTHER_NAMES:
+            if (path := split_file(folder, other)) is not None:
+                right = f"validation{path.name.removeprefix(other)}"
+                raise UserError(f"{path} is read as no part; call it {right}, or move it elsewhere.")
     return {split: path for split, path in files.items() if path is not None}
