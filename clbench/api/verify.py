@@ -119,7 +119,7 @@ def verify(
         raise UserError("there is nothing to verify; give the folder of a submission, of submissions, or of a run.")
     if data_dir is not None and not Path(data_dir).is_dir():
         raise UserError(
-            f"--data-dir {data_dir} is no folder; give the one that holds DOMAIN/{{train,validation,test}}.*"
+            f"--data-dir {data_dir} is not a folder; give one that holds DOMAIN/{{train,validation,test}}.*"
         )
     for path in asked:
         if not os.path.lexists(path):

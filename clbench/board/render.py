@@ -111,7 +111,9 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
     """
     folders = find_submissions(submissions)
     if attestations is not None and not attestations.is_dir():
-        raise UserError(f"--attestations {attestations} is no folder; give the one that clbench verify --attest wrote.")
+        raise UserError(
+            f"--attestations {attestations} is not a folder; give the one that clbench verify --attest wrote."
+        )
     entries = []
     labels: dict[object, tuple[object, Path]] = {}
     answers: dict[bytes, tuple[Path, int]] = {}

@@ -465,6 +465,8 @@ def test_a_board_that_does_not_follow_from_its_submissions_is_told(
     (tmp_path / "index.html").unlink()  # it need not be kept
     main([*asked, "--check"])
     assert "follows" in capsys.readouterr().out
+    main([*asked, "--check", "--json"])
+    assert json.loads(capsys.readouterr().out)["follows"] is True
     assert not (tmp_path / "index.html").exists()
     text = (tmp_path / "board.csv").read_text()
     for broken in (text.replace("big-12l", "bigger-12l"), None):

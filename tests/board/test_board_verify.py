@@ -17,6 +17,7 @@ import pytest
 from safetensors.numpy import save_file
 from submission_worlds import facts, handed_in, honest, refitted, rerunning, turned
 
+import clbench
 from clbench.board.edition import facts_of
 from clbench.board.files import written
 from clbench.board.forms import Mean
@@ -547,6 +548,26 @@ def test_the_workflow_s_verify_refuses_what_is_no_submission(
             main(["verify", "--only-submissions", str(tmp_path / name)])
         assert stop.value.code == 1
         assert name in capsys.readouterr().out
+    # Beside submissions, and in a folder of its own.
+    shutil.copytree(tmp_path / "bare", tmp_path / "several" / "seed-0")
+    shutil.copytree(mine, tmp_path / "several" / "mine")
+    verdicts = clbench.verify(tmp_path / "several", only_submissions=True)
+    (told,) = [problem for one in verdicts.each if one.path.name == "seed-0" for problem in one.problems]
+    assert told == f"{tmp_path / 'several' / 'seed-0'} holds no submission.json; clbench submit writes one."
+    assert {one.path.name for one in verdicts.each} == {"seed-0", "mine"}
+
+
+def test_nothing_at_all_is_refused_and_so_is_a_folder_that_is_not_there(mine: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is nothing to verify"):
+        clbench.verify()
+    with pytest.raises(UserError, match="there is nothing to compare"):
+        clbench.compare()
+    with pytest.raises(UserError, match="there is nothing to submit"):
+        clbench.submit(name="a", author="b", to=tmp_path)
+    with pytest.raises(UserError, match=r"^--data-dir .*nowhere is not a folder"):
+        clbench.verify(mine, data_dir=tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"^--attestations .*nowhere is not a folder"):
+        clbench.leaderboard(mine, attestations=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from click.testing import CliRunner
 from compare_worlds import written
 
 from clbench.cli.compare import command
+from clbench.comparison import compare, read_models
+from clbench.comparison.latex import latex
+from clbench.comparison.models import Model
 from clbench.errors import UserError
+from clbench.record import Record
 
 
 @pytest.fixture
@@ -129,6 +134,42 @@ def test_latex_is_bold_where_the_tests_bear_it(runs: Path, tmp_path: Path) -> No
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
     with pytest.raises(UserError, match=r"^--figures lifetime: no model has such a figure; did you mean"):
         called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "lifetime")
+
+
+def test_latex_of_names_with_underscores_and_of_models_that_nothing_tells_apart(tmp_path: Path) -> None:
+    for name in ("kd-6l", "lone-6l"):
+        written(tmp_path / name, name, (0, 1), size=60)
+    made = latex(compare(read_models([tmp_path / "kd-6l", tmp_path / "lone-6l"]), resamples=50), [])
+    assert "Bold" not in made
+    assert "textbf" not in made
+    models = read_models([tmp_path / "kd-6l", tmp_path / "lone-6l"])
+    assert r"\caption{gre\_ek under na\_ive (em\_bedded edition" in latex(
+        compare([_renamed(model) for model in models], resamples=50), []
+    )
+
+
+def _renamed(model: Model) -> Model:
+    """With underscores in the names of stream, strategy and edition."""
+
+    def renamed(record: Record) -> Record:
+        content = record.model_dump(mode="json")
+        told = content["configuration"]
+        told["stream"]["name"], told["strategy"]["name"], told["edition"] = "gre_ek", "na_ive", "em_bedded"
+        return Record.model_validate_json(json.dumps(content))
+
+    return replace(model, records=tuple(map(renamed, model.records)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--figures", "lifetime_accuracy"], "--figures goes with --latex"),
+        (["--no-plot", "--pdf"], "--pdf goes with --plot"),
+    ],
+)
+def test_options_without_what_they_are_for_are_refused(runs: Path, options: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        called(runs, *options)
 
 
 def test_a_pdf_has_its_fonts_in_it(runs: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 
 from clbench.data.files import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
+from clbench.data.sources.folder import _files
 from clbench.errors import UserError
 from clbench.schema.domain import Reading
 
@@ -50,6 +53,39 @@ def test_places_are_what_an_editor_shows(tmp_path: Path) -> None:
     read = read_file(table, COLUMNS)
     assert list(read.places) == [3, 5]
     assert read.texts[0][0] == "two\nlines"
+
+
+def test_scores_of_half_and_single_precision_are_the_decimals_that_they_were(tmp_path: Path) -> None:
+    scores = [0.7, 2.6, None, 0.1, 3.0]
+    for kind in (pyarrow.float16(), pyarrow.float32(), pyarrow.float64()):
+        held = pyarrow.array([None if one is None else np.float16(one) for one in scores], pyarrow.float16())
+        column = held if kind == pyarrow.float16() else pyarrow.array(scores, kind)
+        texts = pyarrow.array(list("abcde"))
+        pyarrow.parquet.write_table(pyarrow.table({"text": texts, "label": column}), tmp_path / "train.parquet")
+        assert list(read_file(tmp_path / "train.parquet", ("text", "label")).labels) == scores, kind
+
+
+def test_quotes_that_a_writer_put_around_some_fields_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    pandas.DataFrame({"text": ['He said "hi" to us', "no quotes"], "label": [1, 0]}).to_csv(path, sep="\t", index=False)
+    assert read_file(path, ("text", "label")).quoted == ("text",)
+    assert list(read_file(path, ("text", "label"), "minimal").texts[0]) == ['He said "hi" to us', "no quotes"]
+    # Quotes of the text's own.
+    path.write_text('text\tlabel\n"Hello"\t1\nHe said "hi""\t0\n')
+    assert read_file(path, ("text", "label")).quoted == ()
+
+
+@pytest.mark.parametrize("name", ["dev.csv", "val.jsonl", "valid.parquet"])
+def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    for split in ("train", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", rows(6))
+    write_rows(tmp_path / name, rows(6))
+    right = f"validation{Path(name).suffix}"
+    with pytest.raises(UserError, match=rf"{name} is read as no part; call it {right}, or move it elsewhere"):
+        _files(tmp_path, trained_on=True)
+    assert set(_files(tmp_path, trained_on=False)) == {"train", "test"}
+    write_rows(tmp_path / "validation.jsonl", rows(6))
+    assert set(_files(tmp_path, trained_on=True)) == {"train", "validation", "test"}
 
 
 def test_a_byte_order_mark_belongs_to_no_column(tmp_path: Path) -> None:

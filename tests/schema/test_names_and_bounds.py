@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -202,7 +203,13 @@ def test_a_run_takes_paths_and_numbers_as_it_takes_text(small_backbone: Path) ->
     assert one.backbone.name == str(small_backbone)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**31, 10**5000, 0.5, "0"], ids=["negative", "large", "digits", "half", "text"])
+def test_a_seed_of_numpy_is_a_seed() -> None:
+    assert type(check_seed(np.int64(7))) is int  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "seed", [-1, 2**31, 10**5000, 0.5, "0", True], ids=["negative", "large", "digits", "half", "text", "truth"]
+)
 def test_a_seed_is_one_that_generators_take(seed: Any) -> None:
     with pytest.raises(UserError, match="--seed should be a whole number from 0 to 2147483647"):
         check_seed(seed)
