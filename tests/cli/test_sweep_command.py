@@ -106,6 +106,13 @@ def test_mistakes_are_told_before_anything_runs(
     assert not (tmp_path / "runs").exists()
 
 
+def test_ray_and_an_address_besides_are_refused(
+    written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called(written(), "--quiet", "--out", str(tmp_path / "runs"), "--ray", "local", "--address", "auto") == 2
+    assert "--ray is the same as --executor ray --address; give one or the other." in capsys.readouterr().err
+
+
 def test_seeds_and_means_on_the_command_line(
     written: Callable[..., str], small_backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

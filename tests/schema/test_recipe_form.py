@@ -35,6 +35,14 @@ def test_layers_may_go_after_the_training(layerdrop: object) -> None:
     ("steps", "message"),
     [
         ([PRUNE], "one step has to train on the first domain"),
+        (
+            [{"step": "prune_layers", "drop": "top"}, finetune()],
+            "depth is missing: drop: top should say how many layers stay",
+        ),
+        (
+            [{"step": "prune_layers", "drop": [1, 2], "depth": 3}, finetune()],
+            "depth goes with a rule, not with an explicit list",
+        ),
         ([finetune(layerdrop="auto")], "layerdrop: auto needs a later prune_layers"),
         ([PRUNE, finetune(layerdrop="auto")], "layerdrop: auto needs a later prune_layers"),
         ([finetune(layerdrop=1.0)], "less than 1"),
