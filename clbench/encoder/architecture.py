@@ -53,7 +53,7 @@ def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
     return EncoderShape.model_validate(json.loads(found))
 
 
-def load_model(folder: Path, origin: str, *, seed: int, **fields: Any) -> PreTrainedModel:
+def load_model(folder: Path, origin: str, *, seed: int, with_head: bool = False, **fields: Any) -> PreTrainedModel:
     """A checkpoint's model for classifying sequences, float32, in evaluation mode, on the CPU; safetensors only.
 
     What the checkpoint lacks (the head, of one that has none, and the pooler) is drawn as transformers does it, from
@@ -63,10 +63,12 @@ def load_model(folder: Path, origin: str, *, seed: int, **fields: Any) -> PreTra
         folder: the checkpoint.
         origin: opens the sentence of an error.
         seed: of what is drawn.
+        with_head: whether nothing may be drawn: head and pooler are the checkpoint's own.
         fields: of the configuration, such as ``num_labels``.
 
     Raises:
-        UserError: a weight of the encoder is missing or of another shape, or the checkpoint cannot be read.
+        UserError: a weight of the encoder, or with its head of the model, is missing or of another shape; or the
+            checkpoint cannot be read.
     """
     import torch
 
@@ -82,7 +84,7 @@ def load_model(folder: Path, origin: str, *, seed: int, **fields: Any) -> PreTra
             )  # fmt: skip
         except Exception as error:
             raise UserError(f"{origin}: transformers cannot read the weights ({first_line(error)}).") from error
-    _check_loaded(model, told, origin)
+    _check_loaded(model, told, origin, with_head)
     return model.eval()
 
 
@@ -162,14 +164,14 @@ def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
     return MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)], config
 
 
-def _check_loaded(model: PreTrainedModel, told: dict[str, Any], origin: str) -> None:
-    """What the checkpoint lacks may be the head and the pooler, and nothing else."""
+def _check_loaded(model: PreTrainedModel, told: dict[str, Any], origin: str, with_head: bool) -> None:
+    """What the checkpoint lacks may be the head and the pooler, where these are drawn anew, and nothing else."""
     prefix = f"{model.base_model_prefix}."
     for name in sorted(told["missing_keys"]):
-        if name.startswith(prefix) and "pooler" not in name:
+        if with_head or (name.startswith(prefix) and "pooler" not in name):
             raise UserError(f"{origin}: model.safetensors should hold a weight called '{name}', but lacks it.")
     for name, *sizes in sorted(told["mismatched_keys"]):
-        if name.startswith(prefix):
+        if with_head or name.startswith(prefix):
             found, wanted = (tuple(size) for size in sizes)
             raise UserError(
                 f"{origin}: '{name}' in model.safetensors should be of shape {wanted} by config.json, but is of shape "

@@ -152,7 +152,7 @@ class Backbone:
             "label2id": {label: number for number, label in enumerate(label_space)},
         }
         if isinstance(self.shape, EncoderShape):
-            model = load_model(self.folder, f"model {self.name}", seed=0, **names)
+            model = load_model(self.folder, f"model {self.name}", seed=0, with_head=True, **names)
             last = model.get_submodule(self.shape.head)
             with torch.no_grad():
                 for parameter in last.parameters():

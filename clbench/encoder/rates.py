@@ -34,32 +34,43 @@ class Place:
 def dropout_places(hf: PreTrainedModel) -> list[Place]:
     """Every dropout rate of a model.
 
-    The same architecture is made once more, without memory, with another rate in each field of the configuration that
-    is called after dropout; which module then holds which rate says where each belongs. Attention weights are what a
+    The same architecture is made twice more, without memory, with another rate in each field of the configuration that
+    is called after dropout; which module then holds which rate says where each belongs. It is twice, since a number
+    that is no rate may be one of the marks (a scale of 1 / sqrt(16)), but not of both. Attention weights are what a
     field with "attention" in its name is for; the rest is sorted by where it lies.
     """
+    prefix = hf.base_model_prefix
+    layers = f"{prefix}.{family_of(hf.config.model_type).layers_path(hf.base_model)}"
+    marked, again = _marked(hf, 0.25), _marked(hf, 0.625)
+    found = []
+    for (name, attribute), field in marked.items():
+        if again.get((name, attribute)) != field:
+            continue
+        if not f"{name}.".startswith(f"{prefix}."):
+            part = "head"
+        elif not name.startswith(f"{layers}."):
+            part = "embeddings"
+        else:
+            part = "attention" if "attention" in field else "hidden"
+        found.append(Place(name, attribute, field, part))
+    return found
+
+
+def _marked(hf: PreTrainedModel, first: float) -> dict[tuple[str, str], str]:
+    """By module and attribute, the field whose mark is found there in a twin; marks begin at ``first``."""
     config = copy.deepcopy(hf.config)
     fields = [name for name, value in config.to_dict().items() if "drop" in name and _is_rate(name, value)]
-    marks = {round(0.25 + number / 1000, 3): name for number, name in enumerate(fields)}
+    marks = {round(first + number / 1000, 3): name for number, name in enumerate(fields)}
     for mark, name in marks.items():
         setattr(config, name, mark)
     with torch.device("meta"):
         twin = type(hf)(config)
-    prefix = hf.base_model_prefix
-    layers = f"{prefix}.{family_of(config.model_type).layers_path(twin.base_model)}"
-    found = []
-    for name, module in twin.named_modules():
-        for attribute, value in vars(module).items():
-            if isinstance(value, float) and value in marks:
-                field = marks[value]
-                if not f"{name}.".startswith(f"{prefix}."):
-                    part = "head"
-                elif not name.startswith(f"{layers}."):
-                    part = "embeddings"
-                else:
-                    part = "attention" if "attention" in field else "hidden"
-                found.append(Place(name, attribute, field, part))
-    return found
+    return {
+        (name, attribute): marks[value]
+        for name, module in twin.named_modules()
+        for attribute, value in vars(module).items()
+        if isinstance(value, float) and value in marks
+    }
 
 
 def set_dropout(hf: PreTrainedModel, rate: float | Mapping[str, float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from clbench.compression.steps.prune_heads import head_importance, head_masks, h
 from clbench.compression.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
 from clbench.compression.task import Task, fit
 from clbench.encoder.classifier import Classifier, predict
+from clbench.runtime.device import Device
 from clbench.schema.recipe import read_recipe
 from clbench.schema.training import Training
 
@@ -38,6 +40,15 @@ def recipe(folder: Path, *steps: dict):
     path = folder / "mine.yaml"
     path.write_text(yaml.safe_dump({"name": "mine", "title": "t", "citation": "c", "steps": list(steps)}))
     return read_recipe(str(path))
+
+
+@pytest.mark.parametrize("micro_batch", [3, 8])
+def test_importance_is_the_same_in_micro_batches(model: Classifier, task: Task, micro_batch: int) -> None:
+    few = Task(task.store, task.train_rows[:40], task.train_labels[:40], *[task.validation_rows] * 2, 2, "few")
+    whole = head_importance(model, few)
+    store = task.store.on(Device(micro_batch=micro_batch))
+    parts = head_importance(model.with_tokens(store), replace(few, store=store))
+    torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-4)
 
 
 def test_importance_is_the_gradient_of_a_head_mask(model: Classifier, task: Task) -> None:

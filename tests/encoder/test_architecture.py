@@ -242,6 +242,72 @@ def test_a_bad_folder_is_refused_in_one_sentence(tmp_path: Path, change: Callabl
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.pop("classifier.dense.weight"),
+        lambda w: w.pop("classifier.dense.bias"),
+        lambda w: w.pop("classifier.out_proj.bias"),
+        lambda w: w.update({"classifier.dense.weight": torch.zeros(8, 16)}),
+    ],
+    ids=["no dense", "no bias before", "no bias", "another shape"],
+)
+def test_no_part_of_a_trained_head_is_drawn(tmp_path: Path, change: Callable[[Any], Any]) -> None:
+    """A fresh head may be put on the encoder; its own is whole or refused."""
+    _weights(change)(roberta(tmp_path / "r"))
+    backbone = open_backbone(tmp_path / "r")
+    assert backbone.classifier(2, 0).config.num_labels == 2
+    with pytest.raises(
+        UserError, match=r"classifier\.\S+' (, but lacks it|in model.safetensors should be of shape)|lacks it"
+    ):
+        backbone.trained(LABELS)
+
+
+def test_a_layer_that_does_nothing_contributes_nothing_before_a_final_norm() -> None:
+    """ModernBERT normalises what its last layer makes; that is no part of the layer."""
+    from transformers import ModernBertConfig, ModernBertForSequenceClassification
+
+    from clbench.compression.steps.prune_layers import contributions
+    from clbench.compression.task import Task
+    from clbench.encoder.classifier import Classifier
+    from clbench.encoder.tokens import TokenStore
+
+    torch.manual_seed(0)
+    hf = ModernBertForSequenceClassification(ModernBertConfig(
+        vocab_size=99, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=24, pad_token_id=0,
+        cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2,
+    ))  # fmt: skip
+    with torch.no_grad():
+        for parameter in hf.model.layers.parameters():
+            parameter.normal_(0.0, 0.5)
+        hf.model.final_norm.weight.uniform_(0.1, 2.1)
+        for silent in (hf.model.layers[2].attn.Wo, hf.model.layers[2].mlp.Wo):
+            silent.weight.zero_()
+    store, rows = TokenStore(np.arange(3, 43), np.array([0, 12, 40]), np.array([6, 9])), np.arange(2)
+    task = Task(store, rows, rows, rows, rows, 2, "few")
+    found = contributions(Classifier(hf, store), task)
+    assert found[2] == pytest.approx(0, abs=1e-6)
+    assert min(found[:2]) > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_a_scale_of_a_quarter_is_no_dropout_rate(kind: str) -> None:
+    """Heads 16 wide: attention is scaled by 1 / sqrt(16)."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    from clbench.encoder.rates import dropout_places, set_dropout
+
+    hf = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(
+        kind, vocab_size=99, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=24,
+    ))  # fmt: skip
+    scales = [module for module in hf.modules() if isinstance(getattr(module, "scaling", None), float)]
+    assert {module.scaling for module in scales} == {0.25}
+    assert {place.attribute for place in dropout_places(hf)} == {"p"}
+    set_dropout(hf, 0.1)
+    assert {module.scaling for module in scales} == {0.25}
+    assert {module.p for module in hf.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
+
+
 def test_a_decoder_is_told_by_what_it_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=264, n_embd=16, n_layer=2, n_head=2, n_positions=64, pad_token_id=1, num_labels=2)

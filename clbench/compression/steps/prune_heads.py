@@ -77,14 +77,15 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
         with torch.enable_grad():
             for places in torch.arange(len(rows)).split(_BATCH):
                 seen.clear()
-                batch = task.store.batch(rows[places])
                 # A head counts by all its tokens, so every layer is asked for them.
-                _, _, logits = model.read(rows[places])
+                batch, _, logits = model.read(rows[places])
                 loss = cross_entropy(logits, labels[places].to(logits.device), reduction="sum")
-                gradients = torch.autograd.grad(loss, seen)
+                # What micro-batches compute once more, going backward, is told as well.
+                outputs = list(seen)
+                gradients = torch.autograd.grad(loss, outputs)
                 by_pair = torch.zeros(len(layers), len(places), heads, device=logits.device)
                 for number in range(depth):
-                    parts = zip(seen[number::depth], gradients[number::depth], strict=True)
+                    parts = zip(outputs[number::depth], gradients[number::depth], strict=True)
                     moved = torch.cat(
                         [full_precision(c * g).detach().reshape(-1, heads, c.shape[-1] // heads) for c, g in parts]
                     )
