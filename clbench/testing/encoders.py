@@ -308,13 +308,22 @@ def attention_is_what_its_projections_make(world: _World) -> None:
     number = len(model.layers) - 1
     layer, parts = model.layers[number], model.family.attention(model.layers[number])
     seen: dict[str, Tensor] = {}
+    handles = []
     for part in ("query", "key", "value"):
         name = getattr(parts, part)
-        layer.get_submodule(name).register_forward_hook(lambda m, i, o, name=name: seen.update({name: o}))
+
+        def listen(module: nn.Module, inputs: Any, output: Tensor, name: str = name) -> None:
+            # DeBERTa sends distances through the same modules, but its tokens first.
+            seen.setdefault(name, output)
+
+        handles.append(layer.get_submodule(name).register_forward_hook(listen))
     with torch.inference_mode():
         # All rows of one length, so that they are one chunk.
         store = TokenStore(world.pairs.ids[:24].numpy(), np.array([0, 12, 24]), np.array([6, 6]), world.pairs.template)
         _, states, _ = model.with_tokens(store).read(torch.arange(2))
+        # What follows calls the same modules, and is what is checked.
+        for handle in handles:
+            handle.remove()
         made = model.family.queries_keys_values(layer, states[-2])
     for part, one in zip(("query", "key", "value"), made, strict=True):
         raw = seen[getattr(parts, part)].reshape(24, -1)

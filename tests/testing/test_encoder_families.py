@@ -39,7 +39,7 @@ TRAITS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 # Families that nobody has written a file for: they are read by looking.
-UNSEEN = ("ernie", "roformer", "xlm-roberta-xl", "data2vec-text")
+UNSEEN = ("ernie", "roformer", "data2vec-text")
 
 
 def small(model_type: str, **more: Any) -> PreTrainedConfig:
