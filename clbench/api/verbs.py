@@ -172,7 +172,6 @@ def submit(
     link: str | None = None,
     licence: str | None = None,
     measurements: Sequence[str | Path] = (),
-    streams: Sequence[str | Path] = (),
     to: str | Path = "leaderboard/submissions",
 ) -> Submitted:
     """Pack the records of a run, one a seed, into ``to/name``, a folder to be handed in by a pull request.
@@ -184,7 +183,6 @@ def submit(
         link: a page about the model: http or https.
         licence: of the model; the backbone's unless given.
         measurements: files that ``clbench measure --json`` wrote of the model on devices.
-        streams: files of streams, for a board of your own (``--stream``); known by name from then on.
         to: the folder of all submissions.
 
     Raises:
@@ -193,9 +191,7 @@ def submit(
     from clbench.board import read_submission
     from clbench.board import submit as pack
     from clbench.record import find_records
-    from clbench.schema.stream import add_own
 
-    add_own(streams)
     files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
     folder = pack(
         files, Path(to), name=name, author=author, link=link, licence=licence,

@@ -86,7 +86,6 @@ def verify(
     attest: str | Path | None = None,
     commit: str | None = None,
     only_submissions: bool = False,
-    streams: Sequence[str | Path] = (),
 ) -> Verdicts:
     """Check submissions: form, figures, test examples, recipe, strategy, size.
 
@@ -102,7 +101,6 @@ def verify(
         attest: a folder; a file a submission says there what was seen to hold.
         commit: with ``attest``, of clbench [default: the checkout's].
         only_submissions: refuse whatever is no submission: a run, a record, a link.
-        streams: files of streams, for a board of your own (``--stream``); known by name from then on.
 
     Raises:
         UserError: whatever a user can mend, in one sentence; what does not hold is told in what is returned.
@@ -112,21 +110,7 @@ def verify(
         {"model": model, "strategy": strategy, "every_seed": every_seed, "other_seeds": other_seeds, "commit": commit},
         rerun=again, fresh=fresh is not None, attest=attest is not None,
     )  # fmt: skip
-    if fresh is not None and not (fresh.isprintable() and 0 < len(fresh) <= 300):
-        raise UserError("fresh should be 1 to 300 printable characters.")
-    asked = [Path(path) for path in paths]
-    if not asked:
-        raise UserError("there is nothing to verify; give the folder of a submission, of submissions, or of a run.")
-    if data_dir is not None and not Path(data_dir).is_dir():
-        raise UserError(
-            f"--data-dir {data_dir} is not a folder; give one that holds DOMAIN/{{train,validation,test}}.*"
-        )
-    for path in asked:
-        if not os.path.lexists(path):
-            raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
-    from clbench.schema.stream import add_own
-
-    add_own(streams)
+    asked = _asked(paths, data_dir, fresh)
     from clbench.board.edition import facts_of
     from clbench.board.verify import verify as verdict_on
     from clbench.record.provenance import checkout_commit
@@ -182,6 +166,23 @@ def check_together(
             raise UserError(
                 f"{spelled(name)} goes with {spelled(other)}; give that as well, or leave {spelled(name)} out."
             )
+
+
+def _asked(paths: Sequence[str | Path], data_dir: str | Path | None, fresh: str | None) -> list[Path]:
+    """The paths, once all that is asked for can be."""
+    if fresh is not None and not (fresh.isprintable() and 0 < len(fresh) <= 300):
+        raise UserError("fresh should be 1 to 300 printable characters.")
+    asked = [Path(path) for path in paths]
+    if not asked:
+        raise UserError("there is nothing to verify; give the folder of a submission, of submissions, or of a run.")
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise UserError(
+            f"--data-dir {data_dir} is not a folder; give one that holds DOMAIN/{{train,validation,test}}.*"
+        )
+    for path in asked:
+        if not os.path.lexists(path):
+            raise UserError(f"{path} does not exist; give the folder of a submission, of submissions, or of a run.")
+    return asked
 
 
 def _found(paths: Sequence[Path], only_submissions: bool) -> tuple[list[Path], list[Verdict]]:

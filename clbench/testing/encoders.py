@@ -305,28 +305,23 @@ def heads_can_be_masked(world: _World) -> None:
 def attention_is_what_its_projections_make(world: _World) -> None:
     """The queries, keys and values that relations compare are those that the layer computes."""
     model = world.model()
-    number = len(model.layers) - 1
-    layer, parts = model.layers[number], model.family.attention(model.layers[number])
-    seen: dict[str, Tensor] = {}
-    handles = []
-    for part in ("query", "key", "value"):
-        name = getattr(parts, part)
+    layer, parts = model.layers[-1], model.family.attention(model.layers[-1])
+    seen: dict[nn.Module, Tensor] = {}
 
-        def listen(module: nn.Module, inputs: Any, output: Tensor, name: str = name) -> None:
-            # DeBERTa sends distances through the same modules, but its tokens first.
-            seen.setdefault(name, output)
+    def listen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        # Not the distances that DeBERTa sends through the same modules.
+        if output[..., 0].numel() == 24:
+            seen[module] = output
 
-        handles.append(layer.get_submodule(name).register_forward_hook(listen))
+    for name in {parts.query, parts.key, parts.value}:
+        layer.get_submodule(name).register_forward_hook(listen)
     with torch.inference_mode():
         # All rows of one length, so that they are one chunk.
         store = TokenStore(world.pairs.ids[:24].numpy(), np.array([0, 12, 24]), np.array([6, 6]), world.pairs.template)
         _, states, _ = model.with_tokens(store).read(torch.arange(2))
-        # What follows calls the same modules, and is what is checked.
-        for handle in handles:
-            handle.remove()
-        made = model.family.queries_keys_values(layer, states[-2])
+        computed, made = dict(seen), model.family.queries_keys_values(layer, states[-2])
     for part, one in zip(("query", "key", "value"), made, strict=True):
-        raw = seen[getattr(parts, part)].reshape(24, -1)
+        raw = computed[layer.get_submodule(getattr(parts, part))].reshape(24, -1)
         expect(one.shape[0] == 24, f"the {part} is of shape {tuple(one.shape)}")
         if not parts.fused:
             _close(one, raw, f"the {part} of the last layer")
