@@ -48,7 +48,7 @@ class PruneLayers(Step):
             of that parity), ``top`` (the last ones, so that the first stay), ``bottom`` (the first ones), ``symmetric``
             (those in the middle), ``contribution`` (those that change an example's [CLS] least), or an explicit list of
             1-based layers.
-        depth: layers that stay: a number, or ``N/2`` or ``N/4`` of the backbone's N; not with an explicit list.
+        depth: layers that stay: a number, or ``N/2`` or ``N/4`` of the N that are there; not with an explicit list.
     """
 
     removes_layers: ClassVar[bool] = True
@@ -128,7 +128,7 @@ def kept_layers(step: PruneLayers, layers: int, origin: str, contributions: Sequ
     depth = {"N/2": layers // 2, "N/4": layers // 4}.get(str(step.depth), step.depth)
     if not isinstance(depth, int) or not 1 <= depth <= layers:
         raise UserError(
-            f"{origin}: field 'depth' should leave 1 to {layers} layers of the backbone, but is {step.depth}."
+            f"{origin}: field 'depth' should leave 1 to {layers} layers, as many as are there, but is {step.depth}."
         )
     every = list(range(1, layers + 1))
     if step.drop in ("odd", "even"):
