@@ -60,6 +60,11 @@ def _study(name: str, seeds: str) -> Callable[[Callable[..., None]], click.Comma
     return decorate
 
 
+_QUICK = click.option(
+    "--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works."
+)
+
+
 @_study("layerdrop", seeds="0-2")
 @click.option("--domains", default="qqp,snli,sick,scitail", show_default=True, help="Fine-tuned on one at a time.")
 @click.option("--plain", default="clbench-tiny-12l", show_default=True, help="Backbone pre-trained without LayerDrop.")
@@ -151,7 +156,7 @@ def seven_configurations(
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
-@click.option("--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works.")
+@_QUICK
 def dropout_gating(
     stream: str,
     edition: str,
@@ -200,7 +205,7 @@ def dropout_gating(
     help="Of an experience; shipped strategies have 3.",
 )
 @click.option("--backbone", help="One of 12 layers [default: the edition's own].")
-@click.option("--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works.")
+@_QUICK
 def layer_maps(
     maps: str | None,
     depths: str,
@@ -251,7 +256,7 @@ def layer_maps(
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
-@click.option("--quick", is_flag=True, help="At most 200 examples a domain and one epoch, to see that it works.")
+@_QUICK
 @click.option("--tolerance", type=click.FloatRange(0, 1), default=0.02, show_default=True,
               help="How far validation accuracies at inception may lie from each other's aim.")  # fmt: skip
 def tickets(

@@ -115,6 +115,7 @@ def live(
     """
     bounds = strategy if isinstance(strategy, Bounded) else Bounded(strategy)
     strategy = bounds.form
+    strategy.check([experience.name for experience in experiences])
     planned = stages(strategy, [experience.name for experience in experiences])
     by_name = {experience.name: experience for experience in experiences}
     stream = benchmark(experiences).train_stream

@@ -77,12 +77,15 @@ class Family:
         chained: whether each layer reads just what the one before it gives.
         taken_in: whether its checkpoints name code of their own (``auto_map``) that transformers has taken in since,
             with the same settings; transformers' is used.
+        attention_norm: the name in a layer of what normalises its input before its projections read it; empty where
+            they read it as it is.
     """
 
     written_out: bool = False
     bfloat16: bool = True
     chained: bool = True
     taken_in: bool = False
+    attention_norm: str = ""
 
     def __init__(
         self, title: str, model_types: tuple[str, ...], *, shares_layers: bool = False, flat: bool = True
@@ -206,16 +209,12 @@ class Family:
         Where a layer normalises its input first, so does this.
         """
         parts = self.attention(layer)
-        read = self.attention_input(layer, x)
+        read = layer.get_submodule(self.attention_norm)(x) if self.attention_norm else x
         if parts.fused:
             q, k, v = layer.get_submodule(parts.query)(read).chunk(3, dim=-1)
             return q, k, v
         q, k, v = (layer.get_submodule(name)(read) for name in (parts.query, parts.key, parts.value))
         return q, k, v
-
-    def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
-        """What the projections read of a layer's input."""
-        return x
 
     def final_norm(self, base: PreTrainedModel) -> str | None:
         """The name in ``base`` of what normalises the last layer's output, in a family whose layers do not; else None.

@@ -171,14 +171,16 @@ def replay_cost(found: Sequence[Explanation]) -> str | None:
     spent = [effort.training_flops for effort in efforts(record)[1:]]
     known = sum(flops for flops in spent if flops is not None)
     once = 3 * record.cost.flops_per_pair * pairs
-    # Beside every new example, each as often as it is trained on.
-    training: Any = record.configuration.strategy["training"]
-    new = training["epochs"] * sum(sizes[name] for name in record.order[1:] if name in sizes)
-    again = 3 * record.cost.flops_per_pair * new
-    beside = f", {round(100 * once / known):,}% of what training after inception took" if known else ""
-    twice = (
-        f"; one remembered example beside each new one, as the strategy replay has it, takes {with_unit(again)}FLOPs"
-    )
+    beside = twice = ""
+    if known:  # so the strategy is one that is there
+        beside = f", {round(100 * once / known):,}% of what training after inception took"
+        # Beside every new example, each as often as it is trained on.
+        training: Any = record.configuration.strategy["training"]
+        new = training["epochs"] * sum(sizes[name] for name in record.order[1:] if name in sizes)
+        twice = (
+            "; one remembered example beside each new one, as the strategy replay has it, takes "
+            f"{with_unit(3 * record.cost.flops_per_pair * new)}FLOPs"
+        )
     return (
         f"Replay: going once over the {pairs:,} training examples of {', '.join(worse)}, which have lost accuracy, "
         f"takes {with_unit(once)}FLOPs{beside}, and holding them all {with_unit(size)}B of tokens{twice}."

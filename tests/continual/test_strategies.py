@@ -218,6 +218,19 @@ def test_agem_with_too_small_a_sample_is_refused_before_anything_is_trained() ->
         make_job(RunSpec(model="majority", stream="nli-shift", strategy="agem", settings={"sample_size": 3}))
 
 
+def test_agem_with_too_small_a_sample_ends_in_one_sentence(world: World, inception: Model, folder: Path) -> None:
+    form = strategy("agem", sample_size=1)
+    with pytest.raises(UserError, match="sample_size 1 is too small for a memory of 2 domains"):
+        live(
+            inception(),
+            world.experiences,
+            form,
+            seed=0,
+            evaluation=Evaluation(world.evaluate),
+            checkpoints=Checkpoints(folder, "f"),
+        )
+
+
 def watched_inception(world: World, form: Strategy) -> tuple[Bag, dict[str, Tensor]]:
     """A model trained on the first domain under the eyes of the strategy, as the last step of a recipe is."""
     torch.manual_seed(0)

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 from clbench.encoder.family import Family
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
     from transformers import PreTrainedConfig
 
 
 class _EuroBert(Family):
     taken_in = True
-
-    def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
-        read: Tensor = layer.get_submodule("input_layernorm")(x)
-        return read
+    attention_norm = "input_layernorm"
 
     def reads_all_tokens(self, config: PreTrainedConfig) -> bool:
         return bool(config.classifier_pooling != "bos")

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 from clbench.encoder.family import Family
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
 class _ModernBert(Family):
-    def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
-        read: Tensor = layer.get_submodule("attn_norm")(x)
-        return read
+    attention_norm = "attn_norm"
 
     def reads_all_tokens(self, config: PreTrainedConfig) -> bool:
         return bool(config.classifier_pooling == "mean")

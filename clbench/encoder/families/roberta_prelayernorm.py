@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 from clbench.encoder.family import Family
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
     from transformers import PreTrainedModel
 
 
 class _RobertaPreLayerNorm(Family):
-    def attention_input(self, layer: nn.Module, x: Tensor) -> Tensor:
-        read: Tensor = layer.get_submodule("attention.LayerNorm")(x)
-        return read
+    attention_norm = "attention.LayerNorm"
 
     def final_norm(self, base: PreTrainedModel) -> str | None:
         return "LayerNorm"
