@@ -61,6 +61,12 @@ def adapted_matrices(model: Classifier) -> list[str]:
     return usual or every
 
 
+def adapted_sizes(model: Classifier) -> tuple[int, int]:
+    """Inputs and outputs of all these layers, summed."""
+    found: list[Any] = [model.hf.get_submodule(name) for name in adapted_matrices(model)]
+    return sum(layer.in_features for layer in found), sum(layer.out_features for layer in found)
+
+
 class Injected:
     """A model with an adapter in it.
 

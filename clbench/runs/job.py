@@ -261,14 +261,13 @@ def _adapted(job: Job) -> tuple[int, int]:
     means = job.strategy.means(len(job.trained), len(job.stream.form.label_space))
     if job.spec.budget.memory is None or means is None or not (means.inputs or means.outputs):
         return 0, 0
-    from clbench.continual.adapters import adapted_matrices
+    from clbench.continual.adapters import adapted_sizes
     from clbench.encoder.classifier import keep_layers
 
     model, depth = job.backbone.classifier(2, 0), job.plan(0).shape.layers
     if depth < job.backbone.layers:
         model = keep_layers(model, range(1, depth + 1))
-    found = [model.hf.get_submodule(name) for name in adapted_matrices(model)]
-    return sum(int(one.in_features) for one in found), sum(int(one.out_features) for one in found)
+    return adapted_sizes(model)
 
 
 def _resolved(spec: RunSpec) -> tuple[OpenRecipe, OpenStream, str, Strategy]:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 # Of a token that a remembered example has: an id in 32 bits.
 TOKEN_BYTES = 4
-# Of a parameter: float32.
-_NUMBER_BYTES = 4
 
 
 class Budget(Frozen):
@@ -169,9 +167,7 @@ def _within_memory(form: Strategy, means: Means, memory: int, life: Life) -> Str
     refused = f"--budget memory={memory}: strategy '{form.name}' ({form.method})"
     if form.trains_on != "new":
         raise UserError(f"{refused} keeps all examples of earlier domains, and is a reference that no budget fits.")
-    inputs, outputs = life.adapted
-    adapters = means.inputs * inputs + means.outputs * outputs
-    fixed = (means.copies * life.parameters + adapters) * _NUMBER_BYTES + means.other_bytes
+    fixed, adapters = means.fixed_bytes(life.parameters, life.adapted), means.adapter_numbers(life.adapted)
     each, least = means.pair_bytes + life.pair_bytes, len(life.train) if means.pairs else 0
     room = (memory - fixed) // each if memory >= fixed else -1
     if room < least:

@@ -71,6 +71,14 @@ class Means:
     pair_bytes: int = 0
     other_bytes: int = 0
 
+    def adapter_numbers(self, adapted: tuple[int, int]) -> int:
+        """That it holds where the matrices which adapters go on have so many inputs and outputs."""
+        return self.inputs * adapted[0] + self.outputs * adapted[1]
+
+    def fixed_bytes(self, parameters: int, adapted: tuple[int, int]) -> int:
+        """Of all that it holds but for remembered examples; a number is a float32."""
+        return 4 * (self.copies * parameters + self.adapter_numbers(adapted)) + self.other_bytes
+
 
 class Verified(NamedTuple):
     """Whether a strategy has been verified against its paper.

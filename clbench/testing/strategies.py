@@ -10,9 +10,11 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from clbench.continual.adapters import adapted_sizes
 from clbench.continual.benchmark import benchmark
 from clbench.continual.evaluation import put
 from clbench.continual.life import seed_everything
+from clbench.encoder.classifier import Classifier
 from clbench.runtime.events import Event
 from clbench.schema.scenario import CLASS, TASK, Scenario, open_classes
 from clbench.schema.strategy import State, Strategy, parse_strategy, read_strategy, stages
@@ -232,14 +234,19 @@ def what_it_needs_is_what_it_says(world: World) -> None:
     if means is None:
         return
     expect(means.step_pairs >= form.training.batch_size, "step_pairs of means() should hold the new examples of a step")
-    parameters = sum(p.numel() for p in world.inceptions[0].model.parameters())
+    model = world.inceptions[0].model
+    parameters = sum(p.numel() for p in model.parameters())
+    adapted = (0, 0)
+    if isinstance(model, Classifier) and (means.inputs or means.outputs):
+        adapted = adapted_sizes(model)
     before = 0
     for point in (point for point in world.whole.points if point.final):
         pairs = means.pairs * means.pair_bytes
-        most = 4 * means.copies * parameters + pairs + means.other_bytes
+        most = means.fixed_bytes(parameters, adapted) + pairs
         expect(point.held_bytes <= most, f"it holds {point.held_bytes:,} bytes, but means() says {most:,} at most")
         before = max(before, point.held_bytes)
-    expect(before > 0 or not (means.copies or means.pairs), "means() says that it holds something, but it does not")
+    holds = means.copies or means.pairs or means.inputs or means.outputs
+    expect(before > 0 or not holds, "means() says that it holds something, but it does not")
     steps, examples = world.whole.points[-1].step, world.whole.points[-1].examples
     most = steps * means.step_pairs
     expect(examples <= most, f"{steps} steps trained on {examples} examples, but means() says {most} at most")
