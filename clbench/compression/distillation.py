@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from clbench.compression.task import Loss, Task, TrainedLoss
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.relations import relations
+from clbench.errors import UserError
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
 from clbench.runtime.device import sent
@@ -145,8 +146,7 @@ def targets(
                 part = order[begin : begin + size]
                 asked = torch.from_numpy(task.train_rows[part])
                 if depths:
-                    batch, hidden, said = teacher.read(asked)
-                    firsts = torch.stack([state[batch.firsts] for state in hidden[1:]])
+                    batch, hidden, firsts, said = teacher.read(asked)
                 else:
                     firsts, said = teacher.states_and_logits(asked)
                 logits[part] = said.cpu().numpy()
@@ -171,6 +171,31 @@ def targets(
 def last_projections(model: Classifier, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The last layer's queries, keys and values of its input: (N, H) -> three of (N, width)."""
     return model.family.queries_keys_values(model.layers[-1], x)
+
+
+def check_relation_heads(step: Distill, models: Mapping[str, Classifier], origin: str) -> None:
+    """Refuse ``relation_heads`` that do not divide what the last layers' projections make.
+
+    Where several heads share their keys and values, these are narrower than the hidden states.
+
+    Args:
+        models: the student and its teacher, by what a sentence calls them.
+
+    Raises:
+        UserError: they do not.
+    """
+    if not step.relation_heads:
+        return
+    for whose, model in models.items():
+        nothing = torch.zeros(1, model.config.hidden_size, device=next(model.parameters()).device)
+        with torch.no_grad():
+            made = last_projections(model, nothing)
+        for part, one in zip(("queries", "keys", "values"), made, strict=True):
+            if one.shape[-1] % step.relation_heads:
+                raise UserError(
+                    f"{origin}: field 'relation_heads' should divide the width of {whose} {part}, {one.shape[-1]}, but "
+                    f"is {step.relation_heads}."
+                )
 
 
 def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:
@@ -219,8 +244,7 @@ def distill_loss(
     def loss(model: Classifier, places: Tensor, labels: Tensor) -> Tensor:
         at = places.numpy()
         if step.cosine or step.relations:
-            batch, states, logits = model.read(rows[places])
-            firsts = torch.stack([state[batch.firsts] for state in states[1:]])
+            batch, states, firsts, logits = model.read(rows[places])
         else:
             firsts, logits = model.states_and_logits(rows[places])
         found = distillation_loss(

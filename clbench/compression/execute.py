@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save
 
-from clbench.compression.masks import attach_masks, hold_masks
+from clbench.compression.masks import attach_masks, hold_masks, restore_masks
 from clbench.compression.plan import Plan, PlannedStep, beginning, entry_of, plan
 from clbench.compression.task import Observer, Report, StepContext, Task
+from clbench.encoder.classifier import Classifier
 from clbench.encoder.reference import ReferenceModel
 from clbench.errors import UserError
 from clbench.schema.training import Training
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clbench.encoder.backbone import Backbone
-    from clbench.encoder.classifier import Classifier
     from clbench.schema.recipe import OpenRecipe
 
 # A parameter of a layer, in every family that can lose some.
@@ -95,6 +95,8 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
         NotFinite: training diverges.
     """
     model = plan.steps[0].form.begin(plan.backbone, task, plan.seed).eval()
+    if isinstance(model, Classifier):
+        restore_masks(model)
     chain = beginning(plan.backbone, plan.task, plan.seed, plan.device)
     reports: list[dict[str, Any]] = []
     path: dict[str, Tensor] = {}

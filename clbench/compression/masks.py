@@ -31,3 +31,12 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     if masks:
         model.graphs.clear()
     hold_masks(model)
+
+
+def restore_masks(model: Classifier) -> None:
+    """Keep at zero what is zero in the layers' matrices of a pruned checkpoint, whichever recipe begins with it."""
+    if not getattr(model.config, "masked", False):
+        return
+    named, layers = model.named_parameters(), f"{model.layers_path}."
+    matrices = {name: value for name, value in named if name.startswith(layers) and value.ndim == 2}
+    attach_masks(model, {name: value != 0 for name, value in matrices.items()})

@@ -204,8 +204,10 @@ def plan(
 
 def beginning(backbone: Backbone, task: str, seed: int, device: Device) -> dict[str, Any]:
     """What determines a model before any step; each step adds its identity to ``steps``."""
+    # Texts are read by tokenizers, and computed by transformers' modules.
+    versions = {name: installed(name) for name in ("torch", "transformers", "tokenizers")}
     return {
-        "clbench": __version__, "torch": installed("torch"), "backbone": backbone.digest, "task": task, "seed": seed,
+        "clbench": __version__, **versions, "backbone": backbone.digest, "task": task, "seed": seed,
         "steps": [], **device.identity(),
     }  # fmt: skip
 

@@ -272,7 +272,7 @@ def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
     with torch.inference_mode(), silence():
         padded = Classifier(model, store, packed=False)
         try:
-            _, states, logits = padded.read(rows)
+            _, states, _, logits = padded.read(rows)
         except Exception as error:
             raise UserError(
                 f"{origin}: transformers' model of the model_type '{config.model_type}' does not take ids and an "
@@ -282,7 +282,7 @@ def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
         others = ids.clone()
         others[ends] = (ids[ends] + 7) % config.vocab_size
         changed = TokenStore(others.numpy(), offsets.numpy(), store.seconds)
-        batch, moved, _ = Classifier(model, changed, packed=False).read(rows)
+        batch, moved, _, _ = Classifier(model, changed, packed=False).read(rows)
         if torch.equal(states[-1][batch.firsts], moved[-1][batch.firsts]):
             raise UserError(
                 f"{origin}: the first token of a row does not see the others: the model_type '{config.model_type}' is "
@@ -291,7 +291,7 @@ def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
         if not family.flat or not model._supports_attention_backend:
             return False
         try:
-            _, flat, said = Classifier(model, store, packed=True).read(rows)
+            _, flat, _, said = Classifier(model, store, packed=True).read(rows)
         except (ValueError, TypeError, RuntimeError, IndexError):
             return False
     kept = batch.mask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from clbench.encoder.head import OpenClasses
+
+
+class Read(NamedTuple):
+    """What a model makes of a batch, token by token.
+
+    Attributes:
+        batch: the tokens.
+        states: hidden states at every depth, the embeddings' first, (N, H) each, as transformers gives them.
+        firsts: (layers, B, H), as those of :meth:`Classifier.states_and_logits`.
+        logits: (B, C).
+    """
+
+    batch: Batch
+    states: list[Tensor]
+    firsts: Tensor
+    logits: Tensor
 
 
 @dataclass
@@ -141,17 +157,19 @@ class Classifier(nn.Module):
         assert states is not None  # they were asked for
         return states, logits
 
-    def read(self, rows: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
-        """The batch of ``rows``, its hidden states at every depth, (N, H) each, and logits (B, C)."""
+    def read(self, rows: Tensor) -> Read:
+        """The batch of ``rows``, and what is made of every token of it."""
         used = self.layers_used()
 
-        def ask(part: Tensor) -> tuple[Batch, list[Tensor], Tensor]:
+        def ask(part: Tensor) -> Read:
             batch = self._batch(part)
             with self._autocast():
                 states, logits = self.family.states_and_logits(
                     self.hf, batch, packed=self.packed, used=used, every=True
                 )
-            return batch, [full_precision(state) for state in states], full_precision(logits)
+            states = [full_precision(state) for state in states]
+            firsts = torch.stack([state[batch.firsts] for state in states[1:]])
+            return Read(batch, states, self.family.normalised(self.encoder, firsts, used), full_precision(logits))
 
         return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, _join_read)
 
@@ -255,9 +273,10 @@ class Classifier(nn.Module):
         return used
 
 
-def _join_read(parts: Sequence[tuple[Batch, list[Tensor], Tensor]]) -> tuple[Batch, list[Tensor], Tensor]:
-    batches, states, logits = zip(*parts, strict=True)
-    return join_batches(batches), [torch.cat(depth) for depth in zip(*states, strict=True)], torch.cat(logits)
+def _join_read(parts: Sequence[Read]) -> Read:
+    batches, states, firsts, logits = zip(*parts, strict=True)
+    depths = [torch.cat(depth) for depth in zip(*states, strict=True)]
+    return Read(join_batches(batches), depths, torch.cat(firsts, dim=1), torch.cat(logits))
 
 
 def hold_masks(model: nn.Module) -> None:

@@ -25,6 +25,11 @@ def set_int8(model: Classifier) -> None:
     model.config.int8 = True
 
 
+def is_int8(model: nn.Module) -> bool:
+    """Whether the model is evaluated in int8."""
+    return bool(getattr(getattr(model, "config", None), "int8", False))
+
+
 def evaluated(model: Model) -> Model:
     """What is evaluated in the model's place: itself, or its int8 copy where its configuration says so.
 
@@ -32,7 +37,7 @@ def evaluated(model: Model) -> Model:
     an output channel; its inputs, while they are computed, with a scale a token. Embeddings and LayerNorm stay as they
     are. Training goes on in full precision.
     """
-    if not getattr(getattr(model, "config", None), "int8", False):
+    if not is_int8(model):
         return model
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
@@ -43,6 +48,6 @@ def evaluated(model: Model) -> Model:
 
 def quantized_matrices(model: Classifier) -> set[str]:
     """The names, as ``model.hf`` has them, of the weights that are 8 bits wide in evaluation; none without int8."""
-    if not getattr(model.config, "int8", False):
+    if not is_int8(model):
         return set()
     return {f"{name}.weight" for name, module in model.hf.named_modules() if isinstance(module, nn.Linear)}

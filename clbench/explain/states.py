@@ -57,10 +57,11 @@ def look(model: Classifier, rows: np.ndarray, *, units: bool) -> Seen:
             between_steps()
             asked = torch.from_numpy(rows[part])
             if units or whole:
-                batch, depths, said = model.read(asked)
+                batch, depths, found, said = model.read(asked)
                 heard.add(batch)
-                found = torch.stack([_summed(batch, one) if whole else one[batch.firsts] for one in depths[1:]])
-                found = model.family.normalised(model.encoder, found)
+                if whole:
+                    found = torch.stack([_summed(batch, one) for one in depths[1:]])
+                    found = model.family.normalised(model.encoder, found)
             else:
                 found, said = model.states_and_logits(asked)
             states.append(full_precision(found).cpu())

@@ -14,7 +14,7 @@ from clbench.runs.job import Job
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
 from clbench.schema.scenario import TASK
-from clbench.storage.cache import cached
+from clbench.storage.cache import cached, installed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,7 +74,10 @@ def make_tokens(job: Job) -> Tokens:
             np.save(folder / "lengths.npy", packed.lengths)
             np.save(folder / "seconds.npy", packed.seconds)
 
-        content = {"backbone": job.backbone.digest, "pairs": pairs.digest(), "max_length": job.max_length}
+        content = {
+            "backbone": job.backbone.digest, "pairs": pairs.digest(), "max_length": job.max_length,
+            "versions": {name: installed(name) for name in ("tokenizers", "transformers")},
+        }  # fmt: skip
         folder = cached("tokens", content, build)
         ids.append(np.load(folder / "ids.npy"))
         lengths.append(np.load(folder / "lengths.npy"))
@@ -159,12 +162,15 @@ def make_inception(job: Job, seed: int) -> None:
 def at_inception(job: Job, seed: int, compressed: Compressed, evaluate: Evaluate) -> Evaluate:
     """``evaluate`` for the model at inception: every strategy asks the same of it, so its answers are in the cache."""
     from clbench.continual.evaluation import Answers
+    from clbench.encoder.quantize import is_int8
 
     # What is kept is part of the key: entries of before held the classes alone.
     content: dict[str, Any] = {
         "model": compressed.key, "test": [d.splits["test"].digest() for d in job.data], "max_length": job.max_length,
         "kept": Answers._fields,
     }  # fmt: skip
+    if is_int8(compressed.model):
+        content["torchao"] = installed("torchao")
     if job.closes_classes:
         # Rows of the head that inception has not trained are drawn by the run's seed.
         known = {name: job.open_classes([job.first.name], name) for name in job.classes}

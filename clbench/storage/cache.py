@@ -22,7 +22,7 @@ from typing import Any
 from clbench.storage.writing import cannot_write, unfinished
 
 # Part of every key: to be raised when an entry of the same key would be another one.
-_FORMAT = 4
+_FORMAT = 5
 _MANIFEST = "manifest.json"
 
 

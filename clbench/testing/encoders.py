@@ -165,14 +165,15 @@ def logits_and_states_are_transformers(world: _World) -> None:
         model, rows = world.model().with_tokens(store), torch.arange(len(store))
         with torch.inference_mode():
             theirs = plain(model.hf, store)
-            batch, states, logits = model.read(rows.flip(0))
-            _, again = model.states_and_logits(rows)
+            batch, states, firsts, logits = model.read(rows.flip(0))
+            others, again = model.states_and_logits(rows)
             more = model.family.logits(
                 model.hf, batch.rounded() if model.packed else batch, packed=model.packed, used=None
             )
         for said, name in ((logits, "logits"), (more, "logits beside tokens that nobody asked for")):
             _close(said.flip(0), theirs.logits, name)
         _close(again, theirs.logits, "logits of the rows' first tokens")
+        _close(firsts.flip(1), others, "the first tokens' states, read beside those of all tokens")
         expect(len(states) == len(theirs.hidden_states), f"{len(states)} states of {len(theirs.hidden_states)} depths")
         for depth, (ours, full) in enumerate(zip(states, theirs.hidden_states, strict=True)):
             at = batch.owners[batch.mask], batch.positions[batch.mask]
@@ -318,7 +319,7 @@ def attention_is_what_its_projections_make(world: _World) -> None:
     with torch.inference_mode():
         # All rows of one length, so that they are one chunk.
         store = TokenStore(world.pairs.ids[:24].numpy(), np.array([0, 12, 24]), np.array([6, 6]), world.pairs.template)
-        _, states, _ = model.with_tokens(store).read(torch.arange(2))
+        states = model.with_tokens(store).read(torch.arange(2)).states
         computed, made = dict(seen), model.family.queries_keys_values(layer, states[-2])
     for part, one in zip(("query", "key", "value"), made, strict=True):
         raw = computed[layer.get_submodule(getattr(parts, part))].reshape(24, -1)
@@ -395,6 +396,4 @@ def _trained(model: Classifier, rows: Tensor, seed: int) -> Tensor:
 def _close(found: Tensor, expected: Tensor, what: str) -> None:
     apart = float((found - expected).abs().max())
     most = _CLOSE * max(1.0, float(expected.abs().max()))
-    expect(
-        apart <= most, f"{what} differ by up to {apart:.2g} from {'transformers' if 'transf' not in what else 'ours'}"
-    )
+    expect(apart <= most, f"{what} differ by up to {apart:.2g} from those expected")

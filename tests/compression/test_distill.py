@@ -10,16 +10,22 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from compress_worlds import SmallBackbone
+from compress_worlds import WORDS, SmallBackbone
 from hearing import advances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clbench.compression.distillation import LossWeights, distill_loss, distillation_loss, targets
+from clbench.compression.distillation import (
+    LossWeights,
+    check_relation_heads,
+    distill_loss,
+    distillation_loss,
+    targets,
+)
 from clbench.compression.execute import build
 from clbench.compression.steps.distill import Distill, layer_map, token_depths
 from clbench.compression.task import Task
-from clbench.encoder.classifier import keep_layers
+from clbench.encoder.classifier import Classifier, keep_layers
 from clbench.errors import UserError
 from clbench.schema.recipe import read_recipe
 from clbench.storage.cache import root
@@ -168,6 +174,58 @@ def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: 
         LossWeights(0.5, 5, 100),
     )  # fmt: skip
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def _of_family(model_type: str, store: Any, **more: Any) -> Classifier:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    special = {"pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2}
+    config = AutoConfig.for_model(
+        model_type, vocab_size=WORDS, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=24,
+        max_position_embeddings=32, **special, **more,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        made = AutoModelForSequenceClassification.from_config(config)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.4, torch.Generator().manual_seed(parameter.numel()))
+    return Classifier(made, store, packed=False).eval()
+
+
+def test_patience_beside_losses_of_tokens_compares_states_behind_the_final_norm(task: Task) -> None:
+    """ModernBERT normalises before its blocks: a middle layer's raw state is not what is compared."""
+    base = {"step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "beta": 100, "layer_map": [1, 2],
+            "training": {"epochs": 1, "batch_size": 8}}  # fmt: skip
+    teacher, student = (_of_family("modernbert", task.store) for _ in range(2))
+    with torch.no_grad():
+        student.hf.model.final_norm.weight.mul_(0.5)
+        for parameter in student.hf.model.layers.parameters():
+            parameter.mul_(0.7)
+    places, labels = torch.tensor([5, 0, 90]), torch.from_numpy(task.train_labels)[[5, 0, 90]]
+    alone = targets(teacher, "t", task, [1, 2])
+    beside = targets(teacher, "t", task, [1, 2], depths=[3])
+    np.testing.assert_allclose(beside.states, alone.states, atol=2e-3)
+    found = []
+    for more, taught in (({}, alone), ({"cosine": 1e-9}, beside)):
+        step = Distill.model_validate(base | more)
+        found.append(distill_loss(step, task, taught, 2, teacher)(student, places, labels).item())
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_relation_heads_divide_keys_that_heads_share(task: Task, backbone: SmallBackbone) -> None:
+    """EuroBERT, 4 heads of width 4 that share 2 keys: 16 wide queries, 8 wide keys."""
+    mine, theirs = backbone.classifier(2, 0), _of_family("eurobert", task.store, num_key_value_heads=2)
+    for heads in (4, 8, 16):
+        step = Distill.model_validate({
+            "step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "relations": 1, "relation_heads": heads,
+            "training": {"epochs": 1, "batch_size": 8},
+        })  # fmt: skip
+        models = {"the student's": mine, "the teacher x's": theirs}
+        if heads < 16:
+            check_relation_heads(step, models, "r.yaml")
+            continue
+        with pytest.raises(UserError, match=r"should divide the width of the teacher x's keys, 8, but is 16\.$"):
+            check_relation_heads(step, models, "r.yaml")
 
 
 def test_cosine_and_relations_row_by_row(task: Task, backbone: SmallBackbone) -> None:

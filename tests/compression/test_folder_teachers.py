@@ -186,6 +186,23 @@ def test_a_teacher_that_does_not_fit_is_refused_before_any_training(world, chang
     assert not (root() / "models").exists()
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_what_is_zero_in_a_pruned_backbone_stays_zero_in_any_recipe(world, small_backbone, masked: bool) -> None:
+    folder = write_teacher(world / "pruned", small_backbone, **({"masked": True} if masked else {}))
+    weights = load_file(folder / "model.safetensors")
+    name = "bert.encoder.layer.1.attention.self.query.weight"
+    weights[name][::2] = 0
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (world / "tune.yaml").write_text(yaml.safe_dump({
+        "name": "tune", "title": "t", "citation": "c",
+        "steps": [{"step": "finetune", "training": {"epochs": 1, "learning_rate": 1e-3, "batch_size": 8}}],
+    }))  # fmt: skip
+    made = build(read_recipe(str(world / "tune.yaml")), open_backbone(str(folder)), _task(world, folder), seed=0)
+    after = made.model.hf.state_dict()[name]
+    assert not torch.equal(after[1::2], weights[name][1::2])
+    assert bool((after[::2] == 0).all()) == masked
+
+
 @pytest.mark.parametrize("changes", [{"relations": 1.0, "relation_heads": 4}, {"alpha": 1.0}])
 def test_losses_that_need_no_common_width_take_a_teacher_of_another(world, small_backbone, changes) -> None:
     write_recipe(world, **changes)

@@ -49,7 +49,7 @@ def test_the_last_layer_is_that_of_all_tokens_where_it_is_read(store, layerdrop)
     for seed in range(8):  # with LayerDrop, the last layer is used and left out among them
         rows = torch.randperm(40, generator=torch.Generator().manual_seed(seed))[:9]
         torch.manual_seed(seed)
-        batch, every, expected = model.read(rows)
+        batch, every, _, expected = model.read(rows)
         torch.manual_seed(seed)
         states, logits = model.states_and_logits(rows)
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)

@@ -43,10 +43,11 @@ def test_every_token_s_states_are_those_of_the_whole_batch() -> None:
     rows, found = torch.tensor([7, 0, 21, 3, 9, 30, 12]), []
     for device in (Device(), Device(micro_batch=3)):
         made = model(device)
-        batch, states, logits = made.read(rows)
+        batch, states, asked, logits = made.read(rows)
         loss = sum((state * batch.mask[:, None]).square().sum() for state in states) + logits.square().sum()
         loss.backward()
         firsts = [state[batch.firsts] for state in states]
+        assert torch.equal(torch.stack(firsts[1:]), asked)
         # Token by token, wherever it lies in the batch: by its row and its place there.
         at = {(int(r), int(p)): n for n, (r, p) in enumerate(batch.places.T.tolist()) if batch.mask[n]}
         assert all(int(batch.owners[n]) == row for (row, _), n in at.items())

@@ -40,7 +40,7 @@ class Distill(TrainingStep):
         cosine: weight of DistilBERT's cosine loss between the last hidden states (Sanh et al. 2019, arXiv:1910.01108).
         relations: weight of MiniLMv2's loss between the self-attention relations of the last layers (Wang et al. 2021,
             arXiv:2012.15828).
-        relation_heads: into how many heads queries, keys and values are cut for it; they divide the width.
+        relation_heads: into how many heads queries, keys and values are cut for it; they divide all widths.
         projection: ``linear`` compares W s with the teacher's states, W a matrix that is trained along and thrown away
             (as TinyBERT does, Jiao et al. 2020, arXiv:1909.10351, equation 8); null compares the states themselves.
         reduction: ``mean``, as in the paper's published code: PT is the mean over batch, layers and width, KL the mean
@@ -108,10 +108,12 @@ class Distill(TrainingStep):
         return Planned(before, resolved, trainings=rule.trainings, targets=targets, tasks=tuple(tasks))
 
     def run(self, model: Any, context: StepContext) -> Report:
-        from clbench.compression.distillation import distill_loss, targets
+        from clbench.compression.distillation import check_relation_heads, distill_loss, targets
 
         assert context.teacher is not None  # by its field `teacher`
         teacher, matched = context.teacher.encoder, context.planned.resolved["layer_map"]
+        models = {"the student's": model, f"the teacher {self.teacher}'s": teacher}
+        check_relation_heads(self, models, context.place.origin)
         depths = token_depths(self, teacher.config.num_hidden_layers)
         (name, *_) = context.planned.tasks or ("targets",)
         known = isinstance(matched, list)

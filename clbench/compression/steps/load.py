@@ -41,15 +41,8 @@ class Load(Step):
         return Planned(before, {"order": list(place.backbone.head(place.label_space, self.labels).order)})
 
     def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
-        """The checkpoint with its own head; weights of a pruned one that are zero stay so."""
-        from clbench.compression.masks import attach_masks
-
-        model = backbone.trained(task.label_space, self.labels).with_tokens(task.store)
-        if getattr(model.config, "masked", False):
-            named, layers = model.named_parameters(), f"{model.layers_path}."
-            matrices = {name: value for name, value in named if name.startswith(layers) and value.ndim == 2}
-            attach_masks(model, {name: value != 0 for name, value in matrices.items()})
-        return model
+        """The checkpoint with its own head."""
+        return backbone.trained(task.label_space, self.labels).with_tokens(task.store)
 
     def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compression.task import Report

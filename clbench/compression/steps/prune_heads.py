@@ -78,7 +78,7 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
             for places in torch.arange(len(rows)).split(_BATCH):
                 seen.clear()
                 # A head counts by all its tokens, so every layer is asked for them.
-                batch, _, logits = model.read(rows[places])
+                batch, _, _, logits = model.read(rows[places])
                 loss = cross_entropy(logits, labels[places].to(logits.device), reduction="sum")
                 # What micro-batches compute once more, going backward, is told as well.
                 outputs = list(seen)
