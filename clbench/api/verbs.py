@@ -177,7 +177,7 @@ def submit(
     """Pack the records of a run, one a seed, into ``to/name``, a folder to be handed in by a pull request.
 
     Args:
-        runs: folders of a run, its record.json, or the folder of its seeds.
+        runs: folders of a run, its record.json, or folders of runs that differ in seed or order alone.
         name: of the submission: lower-case letters, digits, single dots and dashes.
         author: its author.
         link: a page about the model: http or https.
@@ -190,9 +190,9 @@ def submit(
     """
     from clbench.board import read_submission
     from clbench.board import submit as pack
-    from clbench.record import find_records
+    from clbench.runs.folders import finished_runs
 
-    files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
+    files = finished_runs([Path(run) for run in runs])
     folder = pack(
         files, Path(to), name=name, author=author, link=link, licence=licence,
         measurements=[Path(one) for one in measurements], shipped=True,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from clbench.board.attestation import FOLDER_NAME, LEVELS, digest_of, read_attestation
 from clbench.board.consistency import copy_problem
@@ -79,7 +81,7 @@ def build(submissions: Path, out: Path, attestations: Path | None = None) -> lis
         UserError: a submission cannot be read, or contradicts itself or another; or a file cannot be written. Nothing
             is left out silently.
     """
-    return [write_whole(out / name, text) for name, text in _texts(submissions, attestations).items()]
+    return [write_whole(out / name, text) for name, text in _texts(submissions, out, attestations).items()]
 
 
 def out_of_date(submissions: Path, out: Path, attestations: Path | None = None) -> list[Path]:
@@ -88,15 +90,15 @@ def out_of_date(submissions: Path, out: Path, attestations: Path | None = None) 
     Raises:
         UserError: as :func:`build`.
     """
-    texts = _texts(submissions, attestations)
+    texts = _texts(submissions, out, attestations)
     files = {out / name: text for name, text in texts.items() if name != PAGE_NAME or (out / name).is_file()}
     return [file for file, text in files.items() if not file.is_file() or file.read_bytes() != text.encode()]
 
 
-def _texts(submissions: Path, attestations: Path | None) -> dict[str, str]:
+def _texts(submissions: Path, out: Path, attestations: Path | None) -> dict[str, str]:
     """The board's files by name."""
     tracks = standings(read_all(submissions, attestations))
-    return {README_NAME: readme(tracks), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
+    return {README_NAME: readme(tracks, out), CSV_NAME: board_csv(tracks), PAGE_NAME: page(tracks)}
 
 
 def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]:
@@ -139,8 +141,12 @@ def read_all(submissions: Path, attestations: Path | None = None) -> list[Entry]
     return entries
 
 
-def readme(tracks: Sequence[Track]) -> str:
-    """The Markdown page: a table for each track."""
+def readme(tracks: Sequence[Track], out: Path | None = None) -> str:
+    """The Markdown page: a table for each track.
+
+    Args:
+        out: the folder that it will lie in, from which submissions are linked; by default the one around theirs.
+    """
     head = [
         "rank", "model", "submission", "level", "division", "encoder saw", "seeds", "layers", "parameters", "lifetime",
         "lifetime balanced", "final", "forgetting", "out-domain", "fresh",
@@ -162,7 +168,7 @@ def readme(tracks: Sequence[Track]) -> str:
                 [
                     f"{row.ranks}{' ◆' if row.front else ''}",
                     markdown_text(submission.model),
-                    f"[{submission.name}](submissions/{submission.name}){' ⚠' if row.warnings else ''}"
+                    f"[{submission.name}]({_link(row.entry.folder, out)}){' ⚠' if row.warnings else ''}"
                     f"{' ⚑' if row.marks else ''}",
                     row.checked,
                     row.division,
@@ -196,6 +202,11 @@ def readme(tracks: Sequence[Track]) -> str:
             blocks += [what, "\n".join(told)] if told else []
         parts.append("\n\n".join(blocks) + "\n")
     return "\n".join(parts)
+
+
+def _link(folder: Path, out: Path | None) -> str:
+    """The way to a submission, fit to stand between a link's parentheses."""
+    return quote(Path(os.path.relpath(folder, out or folder.parent.parent)).as_posix())
 
 
 def _over_orders(row: Row) -> str:

@@ -34,15 +34,16 @@ def command(
 ) -> None:
     """Pack the records of a run, one a seed, into leaderboard/submissions/NAME.
 
-    RUN is the folder of a run, its record.json, or the folder of its seeds. Every figure is computed again on the way;
+    RUN is the folder of a run, its record.json, or a folder of runs that differ in seed or order alone. Every figure is computed again on the way;
     clbench verify then checks the examples, the recipe and the size as well.
     """
     from clbench.board import submit
     from clbench.board.rerun import weights_are_known
-    from clbench.record import find_records, read_record
+    from clbench.record import read_record
+    from clbench.runs.folders import finished_runs
     from clbench.runtime.console import out, print_json
 
-    files = list(dict.fromkeys(file for run in runs for file in find_records(run)))
+    files = finished_runs(runs)
     place = submit(
         files, folder, name=name, author=author, link=link, licence=licence, measurements=measurements, shipped=True
     )

@@ -10,7 +10,8 @@ from typing import Any
 from clbench.board import SUBMISSION_NAME, find_submissions, read_submission
 from clbench.comparison.orders import InOrder, in_common, of_one_model
 from clbench.errors import UserError, listed, printable
-from clbench.record import RECORD_NAME, Record, find_records, grouped, read_record
+from clbench.record import Record, grouped, read_record
+from clbench.runs.folders import finished_runs
 
 # A setting's value as part of a name: longer ones are told apart well enough by their beginning.
 _LONGEST = 40
@@ -80,7 +81,7 @@ def read_models(paths: Sequence[Path | Record], check: bool = True) -> list[Mode
         elif _holds_submissions(path):
             submissions |= dict.fromkeys(one.resolve() for one in find_submissions(path))
         else:
-            files |= dict.fromkeys(file.resolve() for file in _record_files(path))
+            files |= dict.fromkeys(finished_runs([path]))
     records = [*(read_record(file, check=check) for file in files), *given.values()]
     names = [*files, *given]
     lives = [_life([records[i] for i in group], [names[i] for i in group]) for group in grouped(records)]
@@ -111,14 +112,6 @@ def _is_submission(path: Path) -> bool:
 
 def _holds_submissions(path: Path) -> bool:
     return path.is_dir() and any(path.glob(f"*/{SUBMISSION_NAME}"))
-
-
-def _record_files(path: Path) -> list[Path]:
-    """As ``clbench show`` finds them, and one folder deeper: the runs of a whole track, say."""
-    if not path.is_dir() or (path / RECORD_NAME).is_file() or any(path.glob(f"*/{RECORD_NAME}")):
-        return find_records(path)
-    deeper = [folder for folder in sorted(path.iterdir()) if any(folder.glob(f"*/{RECORD_NAME}"))]
-    return [file for folder in deeper for file in find_records(folder)] or find_records(path)
 
 
 def _life(records: Sequence[Record], files: Sequence[Path]) -> InOrder:

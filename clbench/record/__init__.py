@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clbench.record.build import DomainInfo, RunParts, check_beginning, make_record
-from clbench.record.files import RECORD_NAME, count_records, find_records, json_schema, read_record, write_record
+from clbench.record.files import RECORD_NAME, count_records, json_schema, read_record, write_record
 from clbench.record.forms import Record
 from clbench.record.groups import (
     alike,
@@ -27,7 +27,6 @@ __all__ = [
     "alike_in_any_order",
     "check_beginning",
     "count_records",
-    "find_records",
     "grouped",
     "hardware",
     "json_schema",

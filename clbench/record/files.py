@@ -79,25 +79,6 @@ def parse_record(text: str, file: Path, check: bool = True) -> Record:
     return record
 
 
-def find_records(path: Path | str) -> list[Path]:
-    """The record files that a user means by ``path``: a file, a run's folder, or a folder of runs (seeds, say).
-
-    Raises:
-        UserError: none there.
-    """
-    place = Path(path)
-    if not place.is_dir():
-        return [place]
-    if (place / RECORD_NAME).is_file():
-        return [place / RECORD_NAME]
-    found = sorted(place.glob(f"*/{RECORD_NAME}"), key=lambda p: (len(p.parent.name), p.parent.name))
-    if not found:
-        raise UserError(
-            f"{place} holds no {RECORD_NAME}, nor does any folder in it; give the folder of a finished run."
-        )
-    return found
-
-
 def count_records(base: Path) -> int:
     """How many finished runs lie below a folder; what a run removes meanwhile is passed over."""
     return sum(RECORD_NAME in names for _, _, names in os.walk(base))

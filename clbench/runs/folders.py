@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from clbench.errors import UserError
-from clbench.record import RECORD_NAME, find_records, read_record
+from clbench.record import RECORD_NAME, read_record
 from clbench.record.parts import Configuration
 from clbench.schema.part import Name, Part
 from clbench.storage.writing import write_whole
@@ -140,7 +140,7 @@ def find_runs(place: Path) -> tuple[list[Path], list[Unfinished]]:
         UserError: none there.
     """
     if not place.is_dir():
-        return find_records(place), []
+        return [place], []
     files: list[Path] = []
     unfinished: list[Unfinished] = []
     for folder, inner, names in os.walk(place):

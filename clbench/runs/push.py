@@ -14,8 +14,9 @@ from clbench.encoder.push import CARD, RECORDS, Target, checkpoint_files
 from clbench.errors import UserError
 from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent
-from clbench.record import find_records, read_record
+from clbench.record import read_record
 from clbench.record.groups import grouped, summary
+from clbench.runs.folders import finished_runs
 from clbench.runs.snapshots import FOLDER as MODELS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def package(path: Path, target: Target) -> Package:
         return _of_folder(path)
     if not path.is_dir():
         raise UserError(f"{path} does not exist; give the folder of a run, or that of a checkpoint.")
-    files = find_records(path)
+    files = finished_runs([path])
     records = [read_record(file) for file in files]
     if len(grouped(records)) > 1:
         raise UserError(f"{path} holds records of several runs; give the folder of one run, or of its seeds.")

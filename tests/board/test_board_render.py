@@ -15,6 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from board_worlds import steady, submission
@@ -100,7 +101,7 @@ def test_a_row_by_hand(tmp_path: Path) -> None:
     )
     # Three equal seeds: the interval has no width.
     assert row["lifetime_accuracy_low"] == row["lifetime_accuracy_high"] == row["lifetime_accuracy"]
-    row_head = "| 1 ◆ | kd-6l | [by-hand](submissions/by-hand) | claimed | open | – | 3 | 3 | 3.00M |"
+    row_head = "| 1 ◆ | kd-6l | [by-hand](s/by-hand) | claimed | open | – | 3 | 3 | 3.00M |"
     line = f"{row_head} {percent(lifetime)} ± 0.0 |"
     assert line in readme(tracks)
     shown = content(tracks)["tracks"][0]["rows"][0]
@@ -153,7 +154,7 @@ def test_what_lies_outside_the_range_of_the_others_is_marked_for_a_look(tmp_path
     assert re.fullmatch(r"And \d+ more\.", marks[-1])
     assert "is 100.0 %, where those of 11 other" in marks[0]
     text = html.unescape(readme(tracks))
-    assert "[perfect](submissions/perfect) ⚑ |" in text
+    assert "[perfect](s/perfect) ⚑ |" in text
     assert f"- perfect: {' '.join(marks)}\n" in text
     assert table(tracks)["perfect"]["marks"] == " ".join(marks)
     assert table(tracks)["model-3"]["marks"] == ""
@@ -177,7 +178,7 @@ def test_a_submission_that_warns_is_marked(tmp_path: Path) -> None:
     assert {row.entry.submission.name: row.warnings for row in tracks[0].rows} == {"warns": (sentence,), "sound": ()}
     assert [row["warnings"] for _, row in sorted(table(tracks).items())] == ["", sentence]
     shown = html.unescape(readme(tracks))
-    assert "[warns](submissions/warns) ⚠ |" in shown
+    assert "[warns](s/warns) ⚠ |" in shown
     assert "[sound](submissions/sound) |" in shown
     assert f"- warns: {sentence}\n" in shown
     told = content(tracks)
@@ -349,7 +350,7 @@ def test_the_same_submissions_are_the_same_bytes(submissions: Path, tmp_path: Pa
         shutil.copytree(folder, few / folder.name)
     digests = []
     for number, source in ((1, few), (2, copy)):
-        out = tmp_path / f"out-{number}"
+        out = source.parent / "board"
         code = "import sys; from pathlib import Path; from clbench.board.render import build\n"
         code += "build(Path(sys.argv[1]), Path(sys.argv[2]))"
         environment = os.environ | {"PYTHONHASHSEED": str(number), "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -373,6 +374,15 @@ def test_five_hundred_submissions_are_below_two_megabytes(tracks: list[Track]) -
     text = page([replace(track, rows=tuple(rows))])
     matrices = 4 * 5 * (5 * 6 + 5 - (3 * 4 + 3)) * 500  # five characters for each cell that this small stream lacks
     assert len(text.encode()) + matrices < 2_000_000
+
+
+def test_submissions_are_linked_from_where_the_page_lies(tmp_path: Path) -> None:
+    submission(tmp_path / "handed in (2026)", "good", seeds=[0])
+    build(tmp_path / "handed in (2026)", tmp_path / "site" / "board")
+    text = (tmp_path / "site" / "board" / "README.md").read_text(encoding="utf-8")
+    (link,) = re.findall(r"\[good\]\(([^)]*)\)", text)
+    assert link == "../../handed%20in%20%282026%29/good"
+    assert (tmp_path / "site" / "board" / unquote(link) / "submission.json").is_file()
 
 
 def test_nothing_is_left_out_silently(tmp_path: Path) -> None:

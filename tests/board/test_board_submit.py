@@ -137,8 +137,9 @@ SHIPPED = FOLDERS["stream"].parent.parent / "leaderboard" / "submissions" / "bow
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On records of a shipped stream, which alone the command takes."""
     for seed in (0, 1):
-        (tmp_path / "run" / f"seed-{seed}").mkdir(parents=True)
-        shutil.copy(SHIPPED / f"record-{seed}.json", tmp_path / "run" / f"seed-{seed}" / "record.json")
+        place = tmp_path / "run" / "nli-shift.embedded.naive" / "bow" / f"seed-{seed}"
+        place.mkdir(parents=True)
+        shutil.copy(SHIPPED / f"record-{seed}.json", place / "record.json")
     given = ["--author", "A <b>", "--to", str(tmp_path / "board")]
     main(["submit", str(tmp_path / "run"), "--name", "mine", "--json", *given])
     told = json.loads(capsys.readouterr().out)

@@ -49,6 +49,8 @@ def test_what_there_is(runs: Path) -> None:
     with FileLock(unfinished[1].folder / LOCK_NAME):
         assert find_runs(unfinished[1].folder)[1][0].how_far == "running, at inception"
     assert find_runs(TRACK) == (files, unfinished)
+    assert find_runs(files[0].parent) == (files[:1], [])
+    assert find_runs(files[0]) == (files[:1], [])
     # One that an earlier version left, or that somebody has damaged.
     (unfinished[0].folder / "checkpoints" / "run.json").write_text("{")
     assert find_runs(unfinished[0].folder)[1][0].how_far == "interrupted, 2 experiences over"

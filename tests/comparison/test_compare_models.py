@@ -70,6 +70,14 @@ def test_equal_runs_are_told_apart_by_where_they_lie(tmp_path: Path) -> None:
     assert [model.name for model in models] == ["kd-6l (one/kd)", "kd-6l (two/kd)", "kd-6l (two/other)"]
 
 
+def test_every_run_below_a_folder(tmp_path: Path) -> None:
+    """runs/TRACK/MODEL/seed-N: all of runs/, or a track."""
+    for name in ("kd-6l", "pkd-6l"):
+        written(tmp_path / "runs" / "greek.embedded.naive" / name, name, (0, 1))
+    for folder in (tmp_path / "runs", tmp_path / "runs" / "greek.embedded.naive"):
+        assert [(model.name, model.seeds) for model in read_models([folder])] == [("kd-6l", (0, 1)), ("pkd-6l", (0, 1))]
+
+
 def test_submissions(tmp_path: Path) -> None:
     written(tmp_path / "kd", "kd-6l", (0, 1))
     written(tmp_path / "pkd", "pkd-6l", (0,))

@@ -127,18 +127,19 @@ def test_latex_says_what_its_intervals_are_over(runs: Path, tmp_path: Path) -> N
 
 
 def test_models_of_other_orders(tmp_path: Path) -> None:
-    written(tmp_path, "kd-6l", (0, 1), (OWN, BACK, TURNED))
-    written(tmp_path, "pkd-6l", (0, 1), (OWN, BACK))
+    runs = tmp_path / "runs"
+    written(runs, "kd-6l", (0, 1), (OWN, BACK, TURNED))
+    written(runs, "pkd-6l", (0, 1), (OWN, BACK))
     written(tmp_path / "less", "one-6l", (0,), (BACK,))
-    one, other = read_models([tmp_path])
+    one, other = read_models([runs])
     assert [life.order for life in one.orders] == [OWN, BACK]
     assert one.left_out == (
-        f"{tmp_path / 'kd-6l-alpha-beta-gamma'}: its life in the order beta, gamma, alpha is left out, since not all "
+        f"{runs / 'kd-6l-alpha-beta-gamma'}: its life in the order beta, gamma, alpha is left out, since not all "
         "models have one.",
     )
     assert other.left_out == ()
     # One order in common: that one, and no table over orders.
-    models = read_models([tmp_path, tmp_path / "less"])
+    models = read_models([runs, tmp_path / "less"])
     assert [(model.orders, model.records[0].order) for model in models] == [((), BACK)] * 3
     assert compare(models, resamples=50).over_orders == ()
     assert [len(model.left_out) for model in models] == [2, 1, 0]

@@ -18,7 +18,6 @@ import clbench
 from clbench.errors import UserError
 from clbench.record import (
     RunParts,
-    find_records,
     hardware,
     json_schema,
     make_record,
@@ -94,17 +93,6 @@ def test_the_schema_describes_what_is_written(tmp_path: Path) -> None:
     # record, configuration, backbone, 4 domains of 4 parts (gold, two baselines, themselves) and 11 splits, 2 steps,
     # 7 points of 4 predictions, cost, measured, hardware
     assert follow(content(write_record(tmp_path, record())), schema) == 3 + 4 * 4 + 11 + 2 + 7 * 5 + 3
-
-
-def test_runs_are_found_by_their_folders(tmp_path: Path) -> None:
-    for seed in (0, 2, 10):
-        write_record(tmp_path / "runs" / f"seed-{seed}", record(seed=seed, inside=0, size=9))
-    names = [path.parent.name for path in find_records(tmp_path / "runs")]
-    assert names == ["seed-0", "seed-2", "seed-10"]
-    assert find_records(tmp_path / "runs" / "seed-2") == [tmp_path / "runs" / "seed-2" / "record.json"]
-    assert find_records(tmp_path / "x.json") == [tmp_path / "x.json"]
-    with pytest.raises(UserError, match=r"holds no record\.json, nor does any folder in it"):
-        find_records(tmp_path)
 
 
 def test_a_full_disk_leaves_the_record_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from clbench import continual
 from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
-from clbench.record import Record, find_records
+from clbench.record import Record
+from clbench.runs.folders import finished_runs
 from clbench.runs.job import Job
 from clbench.runs.job import make_job as job_of
 from clbench.runtime.events import Event
@@ -145,7 +146,7 @@ def test_a_seed_is_added_beside_those_that_are_there(
         main(["run", "--model", "majority", *given, str(tmp_path / "mine"), "--seeds", seeds])
     one = {"stream": small_stream, "backbone": str(small_backbone)}
     clbench.run("majority", seed=3, out=tmp_path / "mine", **one)
-    assert [file.parent.name for file in find_records(tmp_path / "mine")] == ["seed-0", "seed-1", "seed-2", "seed-3"]
+    assert [file.parent.name for file in finished_runs([tmp_path / "mine"])] == ["seed-0", "seed-1", "seed-2", "seed-3"]
     with pytest.raises(UserError, match=r"mine holds seed [0-3] of another run; choose another --out\."):
         clbench.run("bow", seed=4, out=tmp_path / "mine", **one)
     clbench.run("majority", seed=0, out=tmp_path / "single", **one)
