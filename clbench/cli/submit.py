@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Pack the records of a run, one a seed, into leaderboard/submissions/NAME.
 
-    RUN is the folder of a run, its record.json, or a folder of runs that differ in seed or order alone. Every figure is computed again on the way;
-    clbench verify then checks the examples, the recipe and the size as well.
+    RUN is the folder of a run, its record.json, or a folder of runs that differ in seed or order alone. Every figure is
+    computed again on the way; clbench verify then checks the examples, the recipe and the size as well.
     """
     from clbench.board import submit
     from clbench.board.rerun import weights_are_known

@@ -179,7 +179,7 @@ def test_a_submission_that_warns_is_marked(tmp_path: Path) -> None:
     assert [row["warnings"] for _, row in sorted(table(tracks).items())] == ["", sentence]
     shown = html.unescape(readme(tracks))
     assert "[warns](s/warns) ⚠ |" in shown
-    assert "[sound](submissions/sound) |" in shown
+    assert "[sound](s/sound) |" in shown
     assert f"- warns: {sentence}\n" in shown
     told = content(tracks)
     places = {row["name"]: row["warnings"] for row in told["tracks"][0]["rows"]}
