@@ -6,9 +6,10 @@ import json
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -148,14 +149,31 @@ def _bars(display: Progress) -> Listener:
 
 @dataclass
 class _Told:
-    """What has been told of a task: when and where it began, how far it has come, when that was told last, and whether
-    the last line has been told."""
+    """What has been told of a task: when and where it began, how far it has come and how far it was at which times,
+    when that was told last, and whether the last line has been told."""
 
     began: float
     first: int
     event: Event
     said: float = -math.inf
     over: bool = False
+    marks: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def mark(self, now: float) -> None:
+        """Remember how far it is now, at most once a second, and forget what the time left is not reckoned by."""
+        if not self.marks or now - self.marks[-1][0] >= 1:
+            self.marks.append((now, self.event.done))
+        while len(self.marks) > 1 and self.marks[1][0] <= (self.began + now) / 2:
+            self.marks.popleft()
+
+    def left(self, now: float) -> float | None:
+        """Seconds, at the speed of the latter half of the time that it has taken: what comes first is often in the
+        cache already. None while nothing is over in it."""
+        if self.event.total is None or not self.marks:
+            return None
+        began, first = self.marks[0]
+        done = self.event.done - first
+        return (now - began) * (self.event.total - self.event.done) / done if done > 0 else None
 
     def line(self, now: float) -> str:
         event, taken = self.event, now - self.began
@@ -166,9 +184,8 @@ class _Told:
             told += f", {done / taken:,.0f} {event.unit or 'of them'}/s"
         if self.over:
             return f"{told}, in {timedelta(seconds=round(taken))}"
-        if event.total is not None and done > 0:
-            told += f", {timedelta(seconds=round(taken * (event.total - event.done) / done))} left"
-        return told
+        left = self.left(now)
+        return told if left is None else f"{told}, {timedelta(seconds=round(left))} left"
 
 
 def _lines(display: Progress) -> Listener:
@@ -184,6 +201,7 @@ def _lines(display: Progress) -> Listener:
         if event.kind == "advance":
             task = told.setdefault(event.task, _Told(now, event.done, event))
             task.event, was_over = event, task.over
+            task.mark(now)
             task.over = event.total is not None and event.done >= event.total
             if not was_over and (task.over or now - task.said >= _BETWEEN):
                 task.said = now

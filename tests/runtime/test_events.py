@@ -136,6 +136,19 @@ def test_slow_things_and_those_of_unknown_length_are_told_too(
     ]
 
 
+def test_what_was_there_already_does_not_shorten_the_time_left(
+    capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    """Ten of twelve models from the cache, in a second each, and five minutes for each of the others."""
+    with console.progress():
+        for done in range(11):
+            events.advance("study", done, 12, "models")
+            clock[0] += 1
+        clock[0] += 299
+        events.advance("study", 11, 12, "models")
+    assert capsys.readouterr().err.splitlines() == ["study: 0 of 12 models", "study: 11 of 12 models, 0:05:00 left"]
+
+
 def test_a_quiet_display_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with console.progress(quiet=True):
         happen()
