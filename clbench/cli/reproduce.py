@@ -93,9 +93,7 @@ def layerdrop(
     from clbench.schema.seeds import parse_seeds
     from clbench.studies import layerdrop as room
 
-    wanted = tuple(name.strip() for name in domains.split(",") if name.strip())
-    if not wanted or len(set(wanted)) < len(wanted):
-        raise UserError(f"--domains should list domains once each, as in qqp,snli, but is '{domains}'.")
+    wanted = _names("--domains", domains)
     plan = room.Settings(
         plain, dropped, wanted, edition, data_dir, tuple(parse_seeds(seeds)), lives, _workers(workers)
     )  # fmt: skip

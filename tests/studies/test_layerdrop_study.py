@@ -207,8 +207,8 @@ def test_the_command_prints_tables_and_answers(small_backbone, pairs, tmp_path) 
     ("changes", "message"),
     [
         (["--domains", "snlx"], "no domain is called 'snlx'; did you mean snli"),
-        (["--domains", "snli,snli"], "--domains should list domains once each"),
-        (["--domains", ","], "--domains should list domains once each"),
+        (["--domains", "snli,snli"], "--domains should list names, once each"),
+        (["--domains", ","], "--domains should list names, once each"),
         (["--plain", "nobody"], "no backbone is called 'nobody'"),
         (["--seeds", "x"], "--seeds should be like"),
     ],
