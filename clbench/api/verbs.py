@@ -192,7 +192,7 @@ def submit(
     from clbench.board import submit as pack
     from clbench.runs.folders import finished_runs
 
-    files = finished_runs([Path(run) for run in runs])
+    files = finished_runs([Path(run) for run in runs], whole=True)
     folder = pack(
         files, Path(to), name=name, author=author, link=link, licence=licence,
         measurements=[Path(one) for one in measurements], shipped=True,

@@ -12,6 +12,7 @@ from clbench.cli.device import with_device
 from clbench.cli.track import with_track
 from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
+from clbench.runtime.events import log
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -107,20 +108,20 @@ def command(
     from clbench.schema.budget import read_budget
     from clbench.schema.changes import assigned
     from clbench.schema.seeds import parse_seeds
-    from clbench.schema.spec import RunSpec
+    from clbench.schema.spec import spec_of
 
     wanted = parse_seeds(seeds)
     if keep_checkpoints:
         keep_models = "checkpoints" if keep_models is None else "every"
-    spec = RunSpec(
-        model=model, stream=stream, edition=edition, strategy=strategy, order=order, settings=assigned(assignments),
-        quick=quick, backbone=backbone, labels=_listed(labels), data_dir=data_dir, eval_every=eval_every, shift=shift,
-        random_baseline=random_baseline, budget=read_budget(budgets), **device,
-    )  # fmt: skip
+    fields = {
+        "edition": edition, "strategy": strategy, "order": order, "settings": assigned(assignments), "quick": quick,
+        "backbone": backbone, "labels": _listed(labels), "data_dir": data_dir, "eval_every": eval_every, "shift": shift,
+        "random_baseline": random_baseline, "budget": read_budget(budgets), **device,
+    }  # fmt: skip
     records = []
     with progress(quiet, json_lines=json_lines) as display:
-        job = make_job(spec)
-        _warn(job, display, quiet or json_lines)
+        job = make_job(spec_of(model, stream, fields))
+        _warn(job, display, quiet, json_lines)
         places = for_seeds(job, wanted, folder)
         if fresh:
             _forget(job, places.values(), keep_models)
@@ -133,7 +134,7 @@ def command(
                 raise
             raise KeyboardInterrupt("the same command without --fresh resumes from here") from None
     _show(records, _files(list(places.values()), records), as_json)
-    if keep_checkpoints and not quiet:
+    if keep_checkpoints and not (quiet or json_lines):
         _tell_size(list(places.values()))
 
 
@@ -182,14 +183,15 @@ def _files(places: Sequence[Path], records: Sequence[Record]) -> list[Path]:
     return files + [model for place in places for model in snapshot_folders(place)]
 
 
-def _warn(job: Job, display: Progress, quiet: bool) -> None:
+def _warn(job: Job, display: Progress, quiet: bool, json_lines: bool) -> None:
     """What should be known before anything is trained; the report tells it again, with what was seen on the way."""
     from clbench.compression.outline import depth_note
     from clbench.record import report
 
-    for warning in job.warnings:
-        click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
-    if quiet:
+    for warning in [*job.warnings, *(job.data_warnings if json_lines else ())]:
+        told = f"clbench: warning: {printable(warning.sentence)}"
+        log.warning("%s", told) if json_lines else click.echo(told, err=True)
+    if quiet or json_lines:
         return
     report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
     if (note := depth_note(job.plan(0))) is not None:

@@ -43,7 +43,7 @@ def command(
     from clbench.runs.folders import finished_runs
     from clbench.runtime.console import out, print_json
 
-    files = finished_runs(runs)
+    files = finished_runs(runs, whole=True)
     place = submit(
         files, folder, name=name, author=author, link=link, licence=licence, measurements=measurements, shipped=True
     )

@@ -111,7 +111,7 @@ def command(
         if plan.units:
             pass_time, seconds, count = _timed(pool, plan, base, bars)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
-        if not as_json:
+        if not as_json and not json_lines:
             bars.console.print(f"{said}.", soft_wrap=True)
         if plan.units and not dry_run:
             after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))

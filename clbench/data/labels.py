@@ -107,6 +107,24 @@ def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labell
     return Labelled(pairs, len(rows.labels) - len(kept), no_gold)
 
 
+def check_names(parts: Sequence[Rows], reading: Reading) -> None:
+    """Refuse parts whose labels are places in unlike lists of names, where the domain's map goes by the places.
+
+    Raises:
+        UserError: a number is one name here and another there.
+    """
+    named = [rows for rows in parts if rows.names]
+    known = {label_key(key) for key in reading.labels or {}}
+    for rows in named[1:]:
+        if rows.names != named[0].names and any(str(number) in known for number in range(len(rows.names))):
+            lists = (", ".join(name[:40] for name in one.names[:8]) for one in (named[0], rows))
+            raise UserError(
+                f"{rows.origin}: column '{reading.columns[LABEL]}' holds numbers that stand for other names than in "
+                f"{named[0].origin} ({' and '.join(f'[{one}]' for one in lists)}); name the classes in the domain's "
+                "label map, not the numbers."
+            )
+
+
 def no_gold_warnings(domain: str, found: Iterable[Labelled]) -> list[RunWarning]:
     """At most one warning, of the rows of all of a domain's files that were dropped because nobody labelled them."""
     parts = list(found)
@@ -175,7 +193,14 @@ def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str
                 "numbers too, and the domain's label map has neither all numbers nor all names; name every class in it."
             )
         by_name = {number: name for number, name in zip(numbers, names, strict=True) if number not in known}
+    classes = {name for name in known.values() if name is not None}
     for number, name in zip(numbers, names, strict=True):
+        meant = known.get(number)
+        if meant is not None and rows.names[int(number)] in classes - {meant} and name not in known:
+            raise UserError(
+                f"{rows.origin}: label {number} in column '{column}' is called '{name[:80]}', and the domain's label "
+                f"map takes it for {meant}; name the classes in the map, not the numbers."
+            )
         if number in known and name in known and name not in numbers and known[number] != known[name]:
             raise UserError(
                 f"{rows.origin}: label {number} in column '{column}' is called '{name[:80]}', and the domain's label "

@@ -37,11 +37,11 @@ def shared(record: Record, seen: dict[str, Any]) -> Record:
 
 
 def alike(record: Record, *but: str) -> str:
-    """The record's configuration and test examples, without some fields; equal texts, equal runs but for these."""
+    """The record's configuration, examples and plug-ins, without some fields; equal texts, equal runs but for these."""
     content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
     # Not every version of clbench has told it.
     content.get("backbone", {}).pop("learning_rate", None)
-    return json.dumps([content, record.test_pairs], sort_keys=True)
+    return json.dumps([content, _examples(record), _plugins(record)], sort_keys=True)
 
 
 def alike_in_any_order(record: Record, *but: str) -> str:
@@ -50,14 +50,23 @@ def alike_in_any_order(record: Record, *but: str) -> str:
     content.get("backbone", {}).pop("learning_rate", None)
     domains = content["stream"].get("domains")
     content["stream"]["domains"] = sorted(map(str, domains)) if isinstance(domains, list) else domains
-    return json.dumps([content, sorted(record.test_pairs)], sort_keys=True)
+    return json.dumps([content, sorted(_examples(record), key=lambda one: one[0]), _plugins(record)], sort_keys=True)
+
+
+def _examples(record: Record) -> list[tuple[str, dict[str, str]]]:
+    """Of each domain the digest of each part: what was trained on is as much of a run as what was tested."""
+    return [(d.name, {name: split.digest for name, split in sorted(d.splits.items())}) for d in record.data]
+
+
+def _plugins(record: Record) -> list[Any]:
+    return [one.model_dump(mode="json") for one in record.plugins if one.kind != "metric"]
 
 
 def grouped(records: Sequence[Record]) -> list[list[int]]:
     """Places of the records that are seeds of one run, in the order in which each group first occurs.
 
-    Two records are such seeds if their configurations and test examples are equal but for the seed; the same seed twice
-    opens a group of its own, lest one run count as two.
+    Two records are such seeds if their configurations, examples and plug-ins are equal but for the seed; the same seed
+    twice opens a group of its own, lest one run count as two.
     """
     groups: dict[str, list[list[int]]] = {}
     for place, record in enumerate(records):

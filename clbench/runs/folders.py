@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME, read_record
 from clbench.record.parts import Configuration
+from clbench.runs.snapshots import FOLDER as MODELS
+from clbench.runtime import events
 from clbench.schema.part import Name, Part
+from clbench.storage.cache import installed, key_of
 from clbench.storage.writing import write_whole
 
 if TYPE_CHECKING:
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 LOCK_NAME = ".lock"
 # What a run keeps while it is unfinished.
 CHECKPOINTS = "checkpoints"
+# In a run's folder, or among its checkpoints while it is unfinished: which trackers know of it, by names of their own.
+TRACKING = "tracking.json"
 _NOTE = "run.json"
 # runs/TRACK/MODEL/seed-N, and a folder of one's own around it.
 _DEEPEST = 4
@@ -36,11 +43,13 @@ class Note(Part):
         configuration: as its record will have it.
         experiences: that it will live through, by name.
         started: when it was begun, or last resumed; ISO 8601.
+        versions: of the packages that read texts and compute models, see :func:`life_key`.
     """
 
     configuration: Configuration
     experiences: tuple[Name, ...]
     started: str
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,23 +90,92 @@ def for_seeds(job: Job, seeds: Sequence[int], out: Path | None) -> dict[int, Pat
     :meth:`Job.folder` says.
 
     Raises:
-        UserError: ``out`` is the folder of a single seed where several are wanted, or holds seeds of another run.
+        UserError: ``out`` is the folder of a single seed where several are wanted, or holds seeds of another run, or
+            the checkpoint that the run begins with, where the run's own models go.
     """
     if out is None:
         return {seed: job.folder() / f"seed-{seed}" for seed in seeds}
-    beside = list(out.glob(f"seed-*/{RECORD_NAME}"))
+    found = _in_one(job, seeds, out)
+    for place in found.values():
+        if job.backbone.folder.resolve().is_relative_to((place / MODELS).resolve()):
+            raise UserError(
+                f"{place} holds the model that is to be run, {job.backbone.folder}, where the run's own models would "
+                "go; choose another --out."
+            )
+    return found
+
+
+def _in_one(job: Job, seeds: Sequence[int], out: Path) -> dict[int, Path]:
+    beside = [place for place in out.glob("seed-*") if (place / RECORD_NAME).is_file() or has_lived(place)]
     if len(seeds) == 1 and not beside:
         return {seeds[0]: out}
-    if (out / RECORD_NAME).is_file():
+    if (out / RECORD_NAME).is_file() or has_lived(out):
         raise UserError(f"{out} holds the run of a single seed; choose another --out for several.")
     found = {seed: out / f"seed-{seed}" for seed in seeds}
-    for file in beside:
-        if file.parent in found.values():
-            continue  # read, or begun anew
-        told = read_record(file, check=False).configuration
-        if told.fingerprint != job.fingerprint(told.seed):
+    for place in beside:
+        if place in found.values():
+            continue  # read, resumed, or begun anew
+        told = _configuration(place)
+        if told is not None and told.fingerprint != job.fingerprint(told.seed):
             raise UserError(f"{out} holds seed {told.seed} of another run; choose another --out.")
     return found
+
+
+def _configuration(place: Path) -> Configuration | None:
+    """Of the run in a folder, finished or not; None where nothing tells it."""
+    if (place / RECORD_NAME).is_file():
+        return read_record(place / RECORD_NAME, check=False).configuration
+    note = _note(place)
+    return None if note is None else note.configuration
+
+
+def life_versions() -> dict[str, str]:
+    """The packages, beside clbench and torch, on which a life depends: it cannot be resumed under other ones."""
+    return {name: installed(name) for name in ("tokenizers", "transformers")}
+
+
+def life_key(fingerprint: str) -> str:
+    """What determines a life to the last bit: the run's fingerprint, and :func:`life_versions`."""
+    return key_of({"run": fingerprint, "versions": life_versions()})
+
+
+def check_unfinished(place: Path, fingerprint: str) -> None:
+    """Refuse a folder in which another run has begun to live; tell where this one has, and has to begin anew.
+
+    Raises:
+        UserError: there is another run.
+    """
+    note = _note(place) if has_lived(place) else None
+    if note is None:
+        return
+    if note.configuration.fingerprint != fingerprint:
+        raise UserError(
+            f"{place} holds another run, which is unfinished (seed {note.configuration.seed}); choose another --out, "
+            "or give --fresh to remove it."
+        )
+    if note.versions and note.versions != life_versions():
+        begun, now = (
+            ", ".join(f"{name} {version}" for name, version in found.items())
+            for found in (note.versions, life_versions())
+        )
+        events.log.warning(
+            "clbench: warning: the unfinished run in %s was begun with %s and is not resumed with %s; it begins anew.",
+            place, begun, now,
+        )  # fmt: skip
+
+
+def clear_checkpoints(place: Path) -> None:
+    """Remove what an unfinished run has left in its folder, and nothing else that somebody may keep there."""
+    checkpoints = place / CHECKPOINTS
+    if not checkpoints.is_dir():
+        return
+    for file in (*checkpoints.glob("experience-*.safetensors"), checkpoints / _NOTE, checkpoints / TRACKING):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+    for folder in checkpoints.glob(".unfinished*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # something else is in it
+        checkpoints.rmdir()
 
 
 def write_note(folder: Path, configuration: Mapping[str, Any], experiences: Sequence[str], started: str) -> None:
@@ -106,7 +184,7 @@ def write_note(folder: Path, configuration: Mapping[str, Any], experiences: Sequ
     Raises:
         UserError: it cannot be written.
     """
-    note = Note(configuration=configuration, experiences=tuple(experiences), started=started)
+    note = Note(configuration=configuration, experiences=tuple(experiences), started=started, versions=life_versions())
     write_whole(folder / CHECKPOINTS / _NOTE, note.model_dump_json(indent=1))
 
 
@@ -115,8 +193,13 @@ def has_lived(folder: Path) -> bool:
     return any((folder / CHECKPOINTS).glob("experience-*.safetensors"))
 
 
-def finished_runs(places: Sequence[Path]) -> list[Path]:
+def finished_runs(places: Sequence[Path], whole: bool = False) -> list[Path]:
     """The records that a user means by ``places``, see :func:`find_runs`, each once, in the order given.
+
+    Unfinished runs beside finished ones are left out, and told.
+
+    Args:
+        whole: refuse places that hold unfinished ones.
 
     Raises:
         UserError: nothing is in one of them, or nothing that is finished.
@@ -128,6 +211,11 @@ def finished_runs(places: Sequence[Path]) -> list[Path]:
         if not files:
             told = f"the run in {unfinished[0].folder} is not finished ({unfinished[0].how_far})"
             raise UserError(f"{place} holds no finished run: {told}; the same clbench run resumes it.")
+        for one in unfinished:
+            told = f"{one.folder} is not finished ({one.how_far})"
+            if whole:
+                raise UserError(f"{told}; let it come to its end, or name the finished runs one by one.")
+            events.log.warning("clbench: warning: %s, and left out.", told)
         found |= dict.fromkeys(file.resolve() for file in files)
     return list(found)
 
@@ -156,7 +244,8 @@ def find_runs(place: Path) -> tuple[list[Path], list[Unfinished]]:
         inner.clear()
     if not files and not unfinished:
         raise UserError(
-            f"{place} holds no {RECORD_NAME}, nor does any folder in it; give the folder of a run, or one of runs."
+            f"{place} holds no {RECORD_NAME}, nor does any folder in it, {_DEEPEST} levels down; give the folder of a "
+            "run, or one of runs."
         )
     return sorted(files, key=_by_name), sorted(unfinished, key=lambda one: _by_name(one.folder))
 
@@ -166,12 +255,16 @@ def _by_name(path: Path) -> list[tuple[str, int]]:
     return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", str(path))]
 
 
-def _unfinished(folder: Path) -> Unfinished:
+def _note(folder: Path) -> Note | None:
+    """What an unfinished run says of itself, where that can be read."""
     try:
-        text = (folder / CHECKPOINTS / _NOTE).read_text(encoding="utf-8")
-        note = Note.model_validate_json(text)
+        return Note.model_validate_json((folder / CHECKPOINTS / _NOTE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
-        note = None
+        return None
+
+
+def _unfinished(folder: Path) -> Unfinished:
+    note = _note(folder)
     numbers = [int(path.stem.removeprefix("experience-")) for path in (folder / CHECKPOINTS).glob("experience-*")
                if path.suffix == ".safetensors" and path.stem.removeprefix("experience-").isdecimal()]  # fmt: skip
     return Unfinished(folder, note, max(numbers, default=-1) + 1, _held(folder / LOCK_NAME))

@@ -57,7 +57,7 @@ def package(path: Path, target: Target) -> Package:
         return _of_folder(path)
     if not path.is_dir():
         raise UserError(f"{path} does not exist; give the folder of a run, or that of a checkpoint.")
-    files = finished_runs([path])
+    files = finished_runs([path], whole=True)
     records = [read_record(file) for file in files]
     if len(grouped(records)) > 1:
         raise UserError(f"{path} holds records of several runs; give the folder of one run, or of its seeds.")

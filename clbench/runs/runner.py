@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,12 +25,21 @@ from clbench.record import (
     versions,
     write_record,
 )
-from clbench.runs.folders import CHECKPOINTS, LOCK_NAME, for_seeds, has_lived, write_note
+from clbench.runs.folders import (
+    CHECKPOINTS,
+    LOCK_NAME,
+    TRACKING,
+    check_unfinished,
+    clear_checkpoints,
+    for_seeds,
+    has_lived,
+    life_key,
+    write_note,
+)
 from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluator, make_model, make_tokens, opened
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
-from clbench.runs.snapshots import SnapshotWriter, check_snapshots, clear_others, missing_snapshots, option
-from clbench.runs.tracking import NAME as TRACKING
+from clbench.runs.snapshots import SnapshotWriter, check_snapshots, clear_snapshots, missing_snapshots, option
 from clbench.runs.tracking import chosen, outcome_of, run_of, tell_finished, tracked
 from clbench.runtime.coordinator import alone
 from clbench.runtime.notebook import with_bars
@@ -128,11 +136,12 @@ def run_seed(
             told = record.configuration
             if (told.fingerprint, told.edition) != (fingerprint, job.edition):
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            clear_checkpoints(folder)
             _check_kept(record, folder, keep_models)
             tell_finished(record, run_told, trackers)
             return record
-        clear_others(folder, fingerprint)
+        check_unfinished(folder, fingerprint)
+        clear_snapshots(folder, but=fingerprint)
         with _noted(job, seed, folder, fingerprint), tracked(run_told, trackers) as tracking:
             tracking.keep(folder / CHECKPOINTS)
             record, _ = _carry_out(job, seed, folder, fingerprint, keep_models)
@@ -144,7 +153,7 @@ def run_seed(
             tracking.keep(folder)
             if trackers:
                 tracking.finish(outcome_of(record, folder))
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        clear_checkpoints(folder)
     return record
 
 
@@ -173,9 +182,9 @@ def forget(folder: Path) -> None:
     """
     if folder.exists():
         with sole_use(folder):
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-            shutil.rmtree(folder / MODELS, ignore_errors=True)
-            for name in ("record.json", TRACKING):
+            clear_checkpoints(folder)
+            clear_snapshots(folder)
+            for name in (RECORD_NAME, TRACKING):
                 (folder / name).unlink(missing_ok=True)
 
 
@@ -259,7 +268,7 @@ def _life(
     inception = at_inception(job, seed, compressed, evaluate)
     first, later = (_with_anew(one, tokens) if job.anew else one for one in (inception, evaluate))
     evaluation = continual.Evaluation(later, first, job.spec.eval_every, gold)
-    kept = continual.Checkpoints(folder / CHECKPOINTS, fingerprint, snapshots)
+    kept = continual.Checkpoints(folder / CHECKPOINTS, life_key(fingerprint), snapshots)
     sizes = job.life(sum(parameter.numel() for parameter in compressed.model.parameters()))
     strategy = bounded(job.strategy, job.spec.budget, sizes)
     points = continual.live(
@@ -341,7 +350,7 @@ def _noted(job: Job, seed: int, folder: Path, fingerprint: str) -> Iterator[None
         yield
     except UserError:
         if not has_lived(folder):
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            clear_checkpoints(folder)
         raise
 
 

@@ -3,7 +3,9 @@ beside the record."""
 
 from __future__ import annotations
 
+import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ KEEP = ("end", "every", "checkpoints")
 FOLDER = "models"
 # Beside them: what the run was asked for, from which its examples can be had again.
 SPEC = "spec.json"
+_NAME = re.compile(r"end|after-\d+-.+")
 
 
 def check_snapshots(keep: str | None, job: Job) -> None:
@@ -62,7 +65,7 @@ def option(keep: str) -> str:
 
 def snapshot_folders(run: Path) -> list[Path]:
     """The folders of models in a run's folder: ``after-0-...`` first, ``end`` last."""
-    found = [path.parent for path in (run / FOLDER).glob("*/config.json")]
+    found = [path.parent for path in (run / FOLDER).glob("*/config.json") if _NAME.fullmatch(path.parent.name)]
     return sorted(found, key=lambda path: (path.name == "end", _number(path.name), path.name))
 
 
@@ -218,11 +221,19 @@ def after_folders(run: Path, fingerprint: str) -> dict[int, Path]:
     return {_number(folder.name): folder for folder in found if _holds(folder, fingerprint)}
 
 
-def clear_others(run: Path, fingerprint: str) -> None:
-    """Remove what another run, which was never finished, has left of its models in a run's folder."""
+def clear_snapshots(run: Path, but: str = "") -> None:
+    """Remove the models that runs have kept in a run's folder, and nothing else that somebody may keep there.
+
+    Args:
+        but: the fingerprint of a run whose models stay.
+    """
     for folder in snapshot_folders(run):
-        if not _holds(folder, fingerprint):
+        if _holds(folder, "") and not (but and _holds(folder, but)):
             shutil.rmtree(folder, ignore_errors=True)
+    if not but and not snapshot_folders(run):
+        with suppress(OSError):  # not there, or something else is in it
+            (run / FOLDER / SPEC).unlink(missing_ok=True)
+            (run / FOLDER).rmdir()
 
 
 def held_on_disk(run: Path) -> int:
@@ -240,8 +251,10 @@ def _number(name: str) -> int:
 
 
 def _holds(folder: Path, fingerprint: str) -> bool:
-    """Whether a folder, which is there whole or not at all, is there and of this run, which its card names."""
+    """Whether a folder, which is there whole or not at all, is there and of this run, which its card names; of any run
+    where the fingerprint is empty."""
+    told = f"| run | {fingerprint}{' |' if fingerprint else ''}"
     try:
-        return f"| run | {fingerprint} |" in (folder / "README.md").read_text(encoding="utf-8")
+        return told in (folder / "README.md").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False

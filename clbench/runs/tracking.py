@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError, printable
 from clbench.record.provenance import checkout_commit, versions
-from clbench.runs.folders import CHECKPOINTS
+from clbench.runs.folders import CHECKPOINTS, TRACKING
 from clbench.runtime import events
 from clbench.runtime.events import Event, listening
 from clbench.schema.tracker import GROUP, JOB, Outcome, Session, Table, TrackedRun, Tracker, asked, trackers
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from clbench.runs.job import Job
 
 log = logging.getLogger("clbench")
-# In a run's folder, or among its checkpoints while it is unfinished: which trackers know of it, by names of their own.
-NAME = "tracking.json"
 
 
 def chosen(track: str | Sequence[str] | None) -> list[Tracker]:
@@ -110,7 +108,7 @@ class Tracking:
         told = {s.tracker.name: s.session.id for s in self.sessions if s.session is not None}
         if told:
             with suppress(UserError):  # a full disk is told by who cannot do without it
-                write_whole(folder / NAME, json.dumps(_known(self.run.folder) | told))
+                write_whole(folder / TRACKING, json.dumps(_known(self.run.folder) | told))
 
     def finish(self, outcome: Outcome) -> None:
         """The run is over."""
@@ -243,7 +241,7 @@ def _known(folder: Path) -> dict[str, str]:
     known: dict[str, str] = {}
     for place in (folder, folder / CHECKPOINTS):
         try:
-            found = json.loads((place / NAME).read_text(encoding="utf-8"))
+            found = json.loads((place / TRACKING).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         if isinstance(found, dict):

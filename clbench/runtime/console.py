@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import printable
-from clbench.runtime.events import Event, Listener, listening
+from clbench.runtime.events import Event, Listener, listening, log
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,7 +120,7 @@ def progress(
     display = Display(*columns, console=console, disable=quiet or json_lines, transient=False)
     watched = console.is_terminal or console.is_jupyter
     listener = _json_lines() if json_lines else (shown or (_bars if watched or quiet else _lines))(display)
-    with display, listening(listener):
+    with display, listening(listener), _warnings_as_json() if json_lines else nullcontext():
         yield display
 
 
@@ -232,6 +233,31 @@ def _json_lines() -> Listener:
         content = {name: value for name, value in asdict(event).items() if value not in (None, "", {})}
         if event.kind != "advance":
             del content["done"]
-        print(json.dumps({"time": round(time.time(), 3), **content}), file=sys.stderr, flush=True)
+        if event.figures:  # JSON has no NaN, which a loss that diverges is
+            content["figures"] = {name: v if math.isfinite(v) else None for name, v in event.figures.items()}
+        _print_line(content)
 
     return listen
+
+
+def _print_line(content: Mapping[str, Any]) -> None:
+    print(json.dumps({"time": round(time.time(), 3), **content}, allow_nan=False), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _warnings_as_json() -> Iterator[None]:
+    """What is warned of within the ``with`` block is a line of JSON among the events: ``kind`` ``warning``."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told = record.getMessage().removeprefix("clbench: warning: ")
+            _print_line({"kind": "warning", "note": printable(told, len(told))})
+
+    handler, passed = Handler(logging.WARNING), log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = passed

@@ -206,24 +206,28 @@ def deliver(returned: Returned, folder: Path) -> Ended:
         UserError: the folder is in use, or cannot be written.
     """
     from clbench.record import RECORD_NAME
-    from clbench.runs.folders import CHECKPOINTS
+    from clbench.runs.folders import clear_checkpoints
     from clbench.runs.runner import sole_use
     from clbench.storage.writing import cannot_write, unfinished
 
-    names = sorted(returned.files, key=lambda name: (name == RECORD_NAME, name))
+    # A name that leads out of the folder is nobody's.
+    told = [name for name in returned.files if not {"", "..", "."} & set(name.split("/"))]
+    names = sorted(told, key=lambda name: (name == RECORD_NAME, name))
     if names:
         try:
             with sole_use(folder), unfinished(folder) as place:
                 for name in names:
+                    for parent in (place / name, folder / name):
+                        parent.parent.mkdir(parents=True, exist_ok=True)
                     (place / name).write_bytes(returned.files[name])
                     os.replace(place / name, folder / name)
                 if RECORD_NAME in names:
-                    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+                    clear_checkpoints(folder)
                     (folder / TRACE_NAME).unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(folder, error, "choose another --out") from error
-    told = returned.ended.sentence
-    return replace(returned.ended, sentence=told and told.replace(returned.folder or str(folder), str(folder)))
+    said = returned.ended.sentence
+    return replace(returned.ended, sentence=said and said.replace(returned.folder or str(folder), str(folder)))
 
 
 def _left_in(folder: Path, ended: Ended) -> dict[str, bytes]:
@@ -231,9 +235,11 @@ def _left_in(folder: Path, ended: Ended) -> dict[str, bytes]:
     if ended.sentence is not None:
         trace = folder / TRACE_NAME
         return {TRACE_NAME: trace.read_bytes()} if trace.is_file() else {}
-    found = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    # A tracker's files may lie in a folder of their own.
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     shutil.rmtree(folder, ignore_errors=True)
-    return {name: content for name, content in found.items() if not name.startswith(".")}
+    return {name: content for name, content in found.items() if not any(p.startswith(".") for p in name.split("/"))}
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from typing import Any
 from clbench.schema.tracker import Outcome, TrackedRun, Tracker
 
 FOLDER = "tensorboard"
+# How our files end, lest those of somebody else be taken for an earlier session's.
+_OURS = ".clbench"
 
 
 class Session:
@@ -20,10 +22,10 @@ class Session:
 
         folder = run.folder / FOLDER
         if run.resumes is None and folder.is_dir():
-            for old in folder.glob("events.out.tfevents.*"):
+            for old in folder.glob(f"events.out.tfevents.*{_OURS}"):
                 old.unlink()
         self.config = _flat(run.config)
-        self.writer = SummaryWriter(str(folder))
+        self.writer = SummaryWriter(str(folder), filename_suffix=_OURS)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():

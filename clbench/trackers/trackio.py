@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 
 from clbench.schema.tracker import Outcome, TrackedRun, Tracker
@@ -14,7 +15,8 @@ class Session:
     def __init__(self, run: TrackedRun) -> None:
         import trackio
 
-        self.id = run.resumes or run.name  # by which Trackio finds a run again
+        # By which Trackio finds a run again: the latest one of that name, so that no two may share it.
+        self.id = run.resumes or f"{run.name} {secrets.token_hex(4)}"
         self.steps = 0
         self.run = trackio.init(
             project=os.environ.get("TRACKIO_PROJECT") or "clbench", name=self.id, group=run.group,

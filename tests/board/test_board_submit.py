@@ -149,6 +149,13 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         main(["submit", str(tmp_path / "run"), "--name", "mine", *given])
     assert stop.value.code == 2
     assert "--name mine is taken" in capsys.readouterr().err
+    shutil.copytree(tmp_path / "run", tmp_path / "running")
+    left = tmp_path / "running" / "nli-shift.embedded.naive" / "bow" / "seed-2" / "checkpoints"
+    left.mkdir(parents=True)
+    (left / "experience-1.safetensors").write_bytes(b"")
+    with pytest.raises(SystemExit):
+        main(["submit", str(tmp_path / "running"), "--name", "early", *given])
+    assert "seed-2 is not finished (interrupted, 2 experiences over); let it come to" in capsys.readouterr().err
     main(["schema", "submission"])
     schema = json.loads(capsys.readouterr().out)
     assert set(schema["required"]) >= {"schema_version", "name", "author", "track", "seeds", "figures", "records"}

@@ -75,16 +75,21 @@ def test_quotes_that_a_writer_put_around_some_fields_are_noticed(tmp_path: Path)
     assert read_file(path, ("text", "label")).quoted == ()
 
 
-@pytest.mark.parametrize("name", ["dev.csv", "val.jsonl", "valid.parquet"])
-def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("dev.csv", "validation.csv"), ("val.jsonl", "validation.jsonl"), ("valid.parquet", "validation.parquet"),
+        ("Validation.csv", "validation.csv"), ("validation.json", "validation.jsonl.gz or validation.jsonl or .*tsv"),
+    ],
+)  # fmt: skip
+def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, name: str, right: str) -> None:
     for split in ("train", "test"):
         write_rows(tmp_path / f"{split}.jsonl", rows(6))
     write_rows(tmp_path / name, rows(6))
-    right = f"validation{Path(name).suffix}"
-    with pytest.raises(UserError, match=rf"{name} is read as no part; call it {right}, or move it elsewhere"):
+    with pytest.raises(UserError, match=rf"{name} is read as no part; make it {right}, or move it elsewhere"):
         _files(tmp_path, trained_on=True)
     assert set(_files(tmp_path, trained_on=False)) == {"train", "test"}
-    write_rows(tmp_path / "validation.jsonl", rows(6))
+    write_rows(tmp_path / "validation.tsv", rows(6))
     assert set(_files(tmp_path, trained_on=True)) == {"train", "validation", "test"}
 
 

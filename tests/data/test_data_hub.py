@@ -396,6 +396,15 @@ def test_a_pinned_commit(tmp_path: Path) -> None:
         assert len(second["splits"]["train"]) == 12
 
 
+def test_a_folder_of_the_set_s_name_does_not_stand_in_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "someone" / "pairs").mkdir(parents=True)
+    asked = stream(tmp_path / "mine", [hub_domain()]).path
+    monkeypatch.chdir(tmp_path)
+    with serve([someone()]) as served:
+        found = load_in_a_process(served.environment(tmp_path / "home"), asked)
+    assert "a folder someone/pairs lies in the working directory and would be read in place of" in found[str(asked)]
+
+
 def test_without_a_network_and_without_a_cache(tmp_path: Path) -> None:
     by_config = stream(tmp_path / "a", [hub_domain()]).path
     by_folder = stream(tmp_path / "b", [hub_domain(config=None, data_dir="small")]).path

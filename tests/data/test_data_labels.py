@@ -10,7 +10,7 @@ from data_worlds import COLUMNS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clbench.data.labels import Rows, labelled, no_gold_warnings, to_pairs
+from clbench.data.labels import Rows, check_names, labelled, no_gold_warnings, to_pairs
 from clbench.data.pairs import Pairs
 from clbench.errors import UserError
 from clbench.schema.domain import Reading
@@ -109,6 +109,16 @@ def test_a_map_names_classes_by_their_names_or_their_numbers(
     found = labelled(rows, by_map(labels), SPACE)
     assert found.pairs.labels.tolist() == classes
     assert found.no_gold == {"-1": 1}
+
+
+def test_parts_that_name_their_numbers_otherwise_need_a_map_by_names() -> None:
+    train, test = (replace(rows_of([0, 1]), names=names) for names in (("neg", "pos"), ("pos", "neg")))
+    with pytest.raises(UserError, match=r"stand for other names than in file.jsonl \(\[neg, pos\] and \[pos, neg\]\)"):
+        check_names([train, test], by_map({0: "none", 1: "all"}))
+    check_names([train, train, replace(test, names=())], by_map({0: "none", 1: "all"}))
+    by_name = by_map({"neg": "none", "pos": "all"})
+    check_names([train, test], by_name)
+    assert [labelled(rows, by_name, SPACE).pairs.labels.tolist() for rows in (train, test)] == [[0, 2], [2, 0]]
 
 
 def test_pairs_know_where_they_stood() -> None:
@@ -229,6 +239,12 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             by_map({0: "none", 1: "all", "yes": "none"}),
             "file.jsonl: label 1 in column 'label' is called 'yes', and the domain's label map says one thing of 1 and "
             "another of 'yes'; keep one of the two.",
+        ),
+        (
+            replace(rows_of([0]), names=("all", "none")),
+            by_map({0: "none", 1: "all"}),
+            "file.jsonl: label 0 in column 'label' is called 'all', and the domain's label map takes it for none; name "
+            "the classes in the map, not the numbers.",
         ),
         (
             rows_of([0, 0], first=["a", None]),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from record_worlds import pieces
+from record_worlds import pieces, record
 
-from clbench.record import RunParts, make_record
-from clbench.record.groups import shared
+from clbench.record import Record, RunParts, make_record
+from clbench.record.groups import grouped, shared
 
 
 def test_what_records_hold_alike_is_one_object() -> None:
@@ -22,6 +22,19 @@ def test_what_records_hold_alike_is_one_object() -> None:
         assert getattr(first.configuration, name) is getattr(second.configuration, name)
     assert all(one is other for one, other in zip(first.data, second.data, strict=True))
     assert first.configuration.seed != second.configuration.seed
+
+
+def test_seeds_of_one_run_were_trained_on_the_same_examples() -> None:
+    """Two seeds before the training examples were mended and three after: two runs, though tested on the same."""
+    records = [record(seed=seed) for seed in (0, 1, 0, 1, 2)]
+
+    def mended(one: Record) -> Record:
+        first, *others = one.data
+        splits = first.splits | {"train": first.splits["train"].model_copy(update={"digest": "e" * 64})}
+        return one.model_copy(update={"data": (first.model_copy(update={"splits": splits}), *others)})
+
+    assert grouped([*records[:2], *map(mended, records[2:])]) == [[0, 1], [2, 3, 4]]
+    assert grouped(records) == [[0, 1, 4], [2, 3]]
 
 
 def test_what_differs_stays_apart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,11 @@ def test_what_another_run_was_broken_off_with_is_not_taken_for_this_ones(
         with pytest.raises(Killed):
             lived(small_stream, small_backbone, tmp_path / "a", keep_models="checkpoints")
     assert names(tmp_path / "a") == NAMES[:3]
+    with pytest.raises(UserError, match="a holds another run, which is unfinished"):
+        lived(small_stream, small_backbone, tmp_path / "a", keep_models="checkpoints", order="reversed")
+    assert names(tmp_path / "a") == NAMES[:3]
+    # Of a life whose checkpoints somebody has removed, nothing says that it could be resumed.
+    shutil.rmtree(tmp_path / "a" / "checkpoints")
     record = lived(small_stream, small_backbone, tmp_path / "a", keep_models="checkpoints", order="reversed")
     assert names(tmp_path / "a") == [f"after-{number}-{name}" for number, name in enumerate(record.order)]
     assert list(record.order) == [name.rpartition("-")[2] for name in NAMES[:3]][::-1]

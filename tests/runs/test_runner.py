@@ -21,12 +21,13 @@ from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record
-from clbench.runs.folders import finished_runs
-from clbench.runs.job import Job
+from clbench.runs.folders import check_unfinished, finished_runs, for_seeds, life_key, write_note
+from clbench.runs.job import Job, configuration
 from clbench.runs.job import make_job as job_of
 from clbench.runtime.events import Event
 from clbench.schema.seeds import parse_seeds
 from clbench.schema.spec import spec_of
+from clbench.storage.cache import installed
 
 
 def make_job(model: str, stream: str, **fields: Any) -> Job:
@@ -219,6 +220,68 @@ def test_killed_at_three_places_it_goes_on(small_stream: Path, small_backbone: P
     assert not (place / "run" / "checkpoints").exists()
 
 
+def _half_lived(job: Job, seed: int, folder: Path) -> None:
+    """As a killed run leaves it: what it is, and a checkpoint."""
+    write_note(folder, configuration(job, seed, job.fingerprint(seed)), ["mnli", "snli", "hans"], "2026-11-29T01:02:03")
+    (folder / "checkpoints" / "experience-0.safetensors").write_bytes(b"")
+
+
+def test_an_unfinished_run_is_not_destroyed_by_another(
+    small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    given = {"stream": str(small_stream), "backbone": str(small_backbone)}
+    job = make_job("majority", **given)
+    _half_lived(job, 0, tmp_path / "run")
+    for other in ({"seed": 1}, {"model": "bow"}):
+        asked = {"model": "majority", "out": tmp_path / "run", **given, **other}
+        with pytest.raises(UserError, match=r"run holds another run, which is unfinished \(seed 0\); choose another"):
+            clbench.run(**asked)
+    assert (tmp_path / "run" / "checkpoints" / "experience-0.safetensors").exists()
+    with pytest.raises(UserError, match=r"holds the run of a single seed; choose another --out for several\."):
+        for_seeds(job, [0, 1], tmp_path / "run")
+    clbench.run("bow", out=tmp_path / "run", fresh=True, **given)
+    # One of several seeds is resumed where it lies.
+    _half_lived(job, 0, tmp_path / "several" / "seed-0")
+    assert for_seeds(job, [0], tmp_path / "several") == {0: tmp_path / "several" / "seed-0"}
+    with pytest.raises(UserError, match="several holds seed 0 of another run"):
+        for_seeds(make_job("bow", **given), [1], tmp_path / "several")
+
+
+def test_an_unfinished_run_of_other_packages_begins_anew(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = make_job("majority", str(small_stream), backbone=str(small_backbone))
+    _half_lived(job, 0, tmp_path)
+    check_unfinished(tmp_path, job.fingerprint(0))
+    assert caplog.messages == []
+    note = tmp_path / "checkpoints" / "run.json"
+    note.write_text(note.read_text().replace(f'"transformers": "{installed("transformers")}"', '"transformers": "4.0"'))
+    check_unfinished(tmp_path, job.fingerprint(0))
+    (told,) = caplog.messages
+    assert "transformers 4.0 and is not resumed with" in told
+    assert life_key("a") != life_key("b")
+
+
+def test_what_is_not_a_runs_own_stays_in_its_folder(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    given = {"stream": str(small_stream), "backbone": str(small_backbone)}
+    mine = [tmp_path / "models" / "my-bert", tmp_path / "models" / "end"]
+    for folder in mine:
+        shutil.copytree(small_backbone, folder)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").write_text("days")
+    for fresh in (False, True):
+        clbench.run("majority", out=tmp_path, fresh=fresh, **given)
+        assert all((folder / "config.json").is_file() for folder in mine)
+        assert (tmp_path / "checkpoints" / "last.ckpt").read_text() == "days"
+    with pytest.raises(UserError, match=r"holds the model that is to be run, .*my-bert, where the run's own"):
+        clbench.run("finetune-6l", out=tmp_path, stream=str(small_stream), backbone=str(mine[0]), fresh=True)
+    assert (mine[0] / "config.json").is_file()
+
+
 def test_two_processes_do_not_share_a_folder(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     from filelock import FileLock
 
@@ -276,6 +339,7 @@ def test_the_command_line(
         (["--eval-every", "0"], "--eval-every should be a number of optimizer steps"),
         (["--random-baseline", "--stream", "glue-shift"], "--random-baseline is for forward transfer, which task-inc"),
         (["--shift", "2"], "the shift should be from 0 to 1"),
+        (["--shift", "nan"], "field 'shift'"),
         (["--edition", "lite", "--data-dir", "nowhere"], "--data-dir nowhere is not a folder"),
         (["--model", "nowhere/x.yaml"], "model file nowhere/x.yaml does not exist"),
     ],

@@ -85,6 +85,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+def test_json_lines_hold_warnings_and_losses_that_diverge(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress(json_lines=True):
+        events.training("teach", {"loss": float("nan"), "learning_rate": 0.1}, step=3)
+        events.log.warning("clbench: warning: %s could not log", "wandb\x1b[2J")
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0]["figures"] == {"loss": None, "learning_rate": 0.1}
+    assert (lines[1]["kind"], lines[1]["note"]) == ("warning", "wandb\\x1b[2J could not log")
+    assert events.log.handlers == []
+    assert events.log.propagate
+
+
 def test_where_nobody_watches_a_line_is_told_in_time(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     """The log of a job says what is done when it is done, not when all is over."""
 

@@ -22,6 +22,7 @@ from clbench.sweeps.remote import (
     BACKBONES,
     DATA,
     Kit,
+    _left_in,
     data_key,
     deliver,
     do_remote_unit,
@@ -113,7 +114,11 @@ def test_a_run_is_done_where_nothing_of_it_is(
     assert set(machines.returned.files) >= {"record.json", "forgetting.png"}
     assert not list((tmp_path / "two" / "runs").rglob("record.json")), "what is brought back is not kept"
     folder = planned.runs[0].folder
-    assert deliver(machines.returned, folder) == Ended()
+    # What a tracker has left in a folder of its own comes along, and nothing leads out of the run's.
+    files = machines.returned.files | {"tensorboard/events.1": b"e", "../escaped": b"", "a/../../escaped": b""}
+    assert deliver(replace(machines.returned, files=files), folder) == Ended()
+    assert (folder / "tensorboard" / "events.1").read_bytes() == b"e"
+    assert not list(tmp_path.rglob("escaped"))
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "single"))
     spec = planned.runs[0].spec
     single = clbench.run(
@@ -121,6 +126,14 @@ def test_a_run_is_done_where_nothing_of_it_is(
         out=tmp_path / "other",
     )  # fmt: skip
     assert clbench.read_record(folder).without_times() == single.without_times()
+
+
+def test_folders_of_a_run_are_brought_back(tmp_path: Path) -> None:
+    for name in ("record.json", ".lock", "tensorboard/events.1", "checkpoints/.unfinished/x"):
+        (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "run" / name).write_bytes(b"x")
+    assert set(_left_in(tmp_path / "run", Ended())) == {"record.json", "tensorboard/events.1"}
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_is_lost_or_unlike_is_told(planned: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

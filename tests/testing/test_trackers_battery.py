@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,22 @@ def test_trackers(name: str, check: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of their packages
         next(one for one in tracker_checks(name) if str(one) == check)()
+
+
+def test_runs_of_one_name_are_sessions_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two settings of a strategy: Trackio finds a run again by its name."""
+    pytest.importorskip("trackio")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
+    from clbench.trackers import trackio
+
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("trackio.init", lambda **given: asked.append(given))
+    run = TrackedRun(name="kd-6l", group="g", job_type="run", tags=(), config={}, folder=tmp_path)
+    first, second = trackio.Session(run), trackio.Session(run)
+    again = trackio.Session(replace(run, resumes=first.id))
+    assert first.id != second.id
+    assert again.id == first.id
+    assert [one["name"] for one in asked] == [first.id, second.id, first.id]
 
 
 class Kept:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 # What others call a validation part.
-_OTHER_NAMES = ("dev", "val", "valid", "eval")
+_CALLED = ("validation", "dev", "val", "valid", "eval")
 
 
 class Folder(Reading, Source):
@@ -39,7 +39,7 @@ class Folder(Reading, Source):
     def load(self, request: Request) -> DomainData:
         """The examples of the domain's files."""
         from clbench.data.files import read_file
-        from clbench.data.labels import Labelled, labelled, no_gold_warnings
+        from clbench.data.labels import Labelled, check_names, labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
         from clbench.data.subsets import carve
         from clbench.schema.warning import RunWarning
@@ -47,8 +47,11 @@ class Folder(Reading, Source):
         assert request.folder is not None
         found: dict[str, Labelled] = {}
         warnings = []
-        for split, path in _files(request.folder, request.trained_on).items():
-            rows = read_file(path, self.wanted, self.quoting)
+        files = _files(request.folder, request.trained_on)
+        read = {split: read_file(path, self.wanted, self.quoting) for split, path in files.items()}
+        check_names(list(read.values()), self)
+        for split, rows in read.items():
+            path = files[split]
             found[split] = part = labelled(rows, self, request.label_space)
             if not len(part.pairs) and (request.trained_on or split != "train"):
                 which = "labels" if self.labels is not None else "bands"
@@ -89,8 +92,10 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
             raise UserError(f"{folder} has no file of the {split} part; it may be one of {names}.")
     if trained_on and files["validation"] is None:
         # Carved out of the training examples, while somebody's own lie beside them unread?
-        for other in _OTHER_NAMES:
-            if (path := split_file(folder, other)) is not None:
-                right = f"validation{path.name.removeprefix(other)}"
-                raise UserError(f"{path} is read as no part; call it {right}, or move it elsewhere.")
+        for path in sorted(folder.iterdir()):
+            called, _, kind = path.name.partition(".")
+            if called.casefold() in _CALLED and kind and path.is_file():
+                kinds = [f".{kind}"] if f".{kind}" in SUFFIXES else SUFFIXES
+                right = " or ".join(f"validation{one}" for one in kinds)
+                raise UserError(f"{path} is read as no part; make it {right}, or move it elsewhere.")
     return {split: path for split, path in files.items() if path is not None}

@@ -45,7 +45,7 @@ class Hub(Reading, Source):
 
     def load(self, request: Request) -> DomainData:
         """The examples of the published splits, or of the parts of them that the uses are made of."""
-        from clbench.data.labels import labelled, no_gold_warnings
+        from clbench.data.labels import check_names, labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
         from clbench.data.subsets import carve
 
@@ -57,6 +57,7 @@ class Hub(Reading, Source):
         uses = {use: part for use, part in parts.items() if part is not None}
         fetched, source = fetch(request.domain, self, sorted({part.split for part in uses.values()}))
         splits: dict[str, Pairs] = {}
+        check_names(list(fetched.values()), self)
         found = {split: labelled(rows, self, request.label_space) for split, rows in fetched.items()}
         for split, read in found.items():
             of_split = {use: part.share for use, part in uses.items() if part.split == split}
@@ -122,6 +123,11 @@ def _load(name: str, hub: Hub) -> tuple[Any, str]:
         if hub.data_dir is not None:
             snapshot = _snapshot(hub)
             return datasets.load_dataset(str(snapshot / hub.data_dir)), snapshot.name
+        if Path(hub.id).is_dir():  # which datasets takes first
+            raise UserError(
+                f"domain '{name}': a folder {hub.id} lies in the working directory and would be read in place of the "
+                "hub's data set of that name; run clbench elsewhere, or give its files with --data-dir."
+            )
         loaded = datasets.load_dataset(hub.id, hub.config, revision=hub.revision)
         return loaded, _commit(name, hub, loaded)
     except (exceptions.DatasetNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
