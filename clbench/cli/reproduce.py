@@ -17,8 +17,7 @@ from clbench.runtime.console import out, print_json, progress
 
 if TYPE_CHECKING:
     from clbench.studies.layer_map_questions import Question
-    from clbench.studies.tickets import CorrectedAnswer
-    from clbench.studies.verdict import Answer
+    from clbench.studies.verdict import Answer, CorrectedAnswer
 
 
 @click.group("reproduce")

@@ -10,16 +10,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clbench.metrics import mean_interval
+from clbench.errors import UserError
+from clbench.metrics import lifetime_accuracy, mean_interval
 from clbench.metrics.format import fixed, share, short_number, with_half
+from clbench.record import RECORD_NAME
 from clbench.runtime.pool import finished, workers
 from clbench.schema.spec import RunSpec
 from clbench.studies.layer_map_questions import AGAINST, Question, contrasts, questions
 from clbench.studies.tables import markdown_table, write_csv
+
+if TYPE_CHECKING:
+    from clbench.record import Record
+    from clbench.runs.job import Job
 
 # In the order of the tables; what the others are held against is `skip`.
 MAPS = ("first", "skip", "last", "none", "reverse", "all-to-one", "random", "similar", "attention", "search")
@@ -29,6 +35,7 @@ FIGURES = {
     "lifetime_accuracy": "lifetime accuracy",
     "lifetime_balanced_accuracy": "lifetime balanced accuracy",
 }
+LATER = "later_accuracy"
 # A gradient costs one pass forward and about two backward.
 _STEP = 3
 
@@ -67,8 +74,9 @@ class Outcome:
 
     Attributes:
         lives: one a map, depth, stream, strategy and seed: :data:`FIGURES`, forgetting, what choosing the map cost
-            (``choosing_examples``, ``choosing_flops``, ``choosing_seconds``), and ``choosing_share``, its FLOPs by
-            those of the distillation's training.
+            (``choosing_examples``, ``choosing_flops``, ``choosing_seconds``), ``choosing_share``, its FLOPs by those
+            of the distillation's training, and ``later_accuracy``: lifetime accuracy without its first term, which is
+            accuracy at inception.
     """
 
     lives: list[dict[str, Any]]
@@ -103,7 +111,7 @@ class Outcome:
     @property
     def questions(self) -> list[Question]:
         """The study's, with what its numbers decide."""
-        scores = {figure: {name: self.scores(name, figure) for name in self.maps} for figure in FIGURES}
+        scores = {figure: {name: self.scores(name, figure) for name in self.maps} for figure in (*FIGURES, LATER)}
         return questions(scores, {name: self.cost(name) for name in self.maps})
 
     @property
@@ -139,16 +147,21 @@ def study(plan: Settings, folder: Path) -> Outcome:
     from clbench.runs.job import make_job
 
     units = [(name, depth, stream) for depth in plan.depths for name in plan.maps for stream in plan.streams]
-    for name, depth, stream in units:  # a mistake is told before any work is done
-        for strategy in plan.strategies:
-            make_job(plan.run(name, depth, stream, strategy))
+    left: dict[tuple[str, int], None] = {}
+    for seed in plan.seeds:
+        for name, depth, stream in units:  # a mistake is told before any work is done
+            jobs = [make_job(plan.run(name, depth, stream, strategy)) for strategy in plan.strategies]
+            if len(jobs[0].trained) < 2:
+                raise UserError(f"--streams: {stream} has one domain to train on; the study needs a life after it.")
+            if not all((place_of(job, seed, folder) / RECORD_NAME).exists() for job in jobs):
+                left[stream, seed] = None
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         # Teachers first, lest two processes make the same one.
-        made = [pool.submit(make_teacher, plan, stream, seed) for seed in plan.seeds for stream in plan.streams]
+        made = [pool.submit(make_teacher, plan, stream, seed) for stream, seed in left]
         list(finished(made, "teachers", "models"))
-        jobs = [pool.submit(live, plan, *unit, seed, folder / "lives") for seed in plan.seeds for unit in units]
-        for found in finished(jobs, "distil and live", "students"):
+        students = [pool.submit(live, plan, *unit, seed, folder) for seed in plan.seeds for unit in units]
+        for found in finished(students, "distil and live", "students"):
             lives.extend(found)
     order = {name: number for number, name in enumerate(MAPS)}
 
@@ -157,6 +170,11 @@ def study(plan: Settings, folder: Path) -> Outcome:
         return plan.depths.index(life["depth"]), *named, life["seed"]
 
     return Outcome(sorted(lives, key=place))
+
+
+def place_of(job: Job, seed: int, folder: Path) -> Path:
+    """The folder of a life in the study's."""
+    return folder / "lives" / f"{job.stream.form.name}-{job.strategy.name}" / job.recipe.form.name / f"seed-{seed}"
 
 
 def make_teacher(plan: Settings, stream: str, seed: int) -> None:
@@ -178,12 +196,10 @@ def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, fol
     found = []
     for strategy in plan.strategies:
         job = make_job(plan.run(layer_map, depth, stream, strategy))
-        place = folder / f"{job.stream.form.name}-{job.strategy.name}" / job.recipe.form.name / f"seed-{seed}"
-        record = run_seed(job, seed, place)
-        step, first = record.inception[-1], record.data[0]
-        told: Any = step.details.get("choosing")
+        record = run_seed(job, seed, place_of(job, seed, folder))
+        told: Any = record.inception[-1].details.get("choosing")
         spent = told or {"examples": 0, "flops": 0}
-        trained = _STEP * record.cost.flops_per_pair * first.splits["train"].size * (step.epochs or 1)
+        life = record.history.ends
         about = {"map": layer_map, "depth": depth, "stream": stream, "strategy": strategy, "seed": seed}
         found.append(
             about
@@ -191,14 +207,28 @@ def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, fol
                 "inception_accuracy": float(record.accuracy_matrix().to_numpy()[0, 0]),
                 "lifetime_accuracy": record.figures["lifetime_accuracy"],
                 "lifetime_balanced_accuracy": record.figures["lifetime_balanced_accuracy"],
+                LATER: lifetime_accuracy(life.accuracy[1:], life.met[1:]),
                 "forgetting": record.figures["forgetting"],
                 "choosing_examples": spent["examples"],
                 "choosing_flops": spent["flops"],
-                "choosing_share": spent["flops"] / trained,
+                "choosing_share": spent["flops"] / _training_flops(job, seed, record) if told else 0.0,
                 "choosing_seconds": record.measured.choosing_seconds or 0.0,
             }
         )
     return found
+
+
+def _training_flops(job: Job, seed: int, record: Record) -> int:
+    """What the distillation's training itself costs, reckoned as choosing is: at the training examples' mean length."""
+    from clbench.encoder.classifier import keep_layers
+    from clbench.encoder.measure import encoder_flops
+    from clbench.runs.inception import make_tokens
+
+    tokens = make_tokens(job)
+    rows = tokens.rows[job.first.name, "train"]
+    model = keep_layers(job.backbone.classifier(len(job.first_labels), seed), range(1, record.cost.depth + 1))
+    length = round(float(np.mean(tokens.store.lengths[rows])))
+    return _STEP * encoder_flops(model.hf, length) * len(rows) * (record.inception[-1].epochs or 1)
 
 
 def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:

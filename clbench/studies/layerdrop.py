@@ -21,7 +21,7 @@ from clbench.runtime.pool import finished, workers
 from clbench.schema.recipe import read_recipe
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
-from clbench.studies.verdict import Answer, answer
+from clbench.studies.verdict import Answer, CorrectedAnswer, answer, corrected
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -84,20 +84,18 @@ class Outcome:
         return [float(np.mean([row[figure] for row in chosen if row["seed"] == seed])) for seed in seeds]
 
     @property
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[CorrectedAnswer]:
         """To the study's questions, by what was found."""
         whole, half = self.depths[0], max(1, self.depths[0] // 2)
 
-        def between(question: str, one: str, other: str, depth: int) -> list[Answer]:
+        def between(question: str, one: str, other: str, depth: int) -> list[tuple[str, Answer]]:
             # Both measures: a model may gain accuracy by naming the larger class more often.
             contrast = f"{one} minus {other}, {depth} layers"
+            balanced = [self.scores(arm, depth, "balanced_accuracy") for arm in (one, other)]
             return [
-                answer(question, contrast, self.scores(one, depth), self.scores(other, depth)),
-                answer(
-                    question, f"balanced accuracy, {contrast}",
-                    self.scores(one, depth, "balanced_accuracy"), self.scores(other, depth, "balanced_accuracy"),
-                ),
-            ]  # fmt: skip
+                ("accuracy", answer(question, contrast, self.scores(one, depth), self.scores(other, depth))),
+                ("balanced_accuracy", answer(question, f"balanced accuracy, {contrast}", *balanced)),
+            ]
 
         at = f"at {half} of {whole} layers?"
         found = [
@@ -113,8 +111,8 @@ class Outcome:
                     scores = {name: [life[figure] for life in self.lives if life["model"] == name]
                               for name in (one, other)}  # fmt: skip
                     contrast = f"{figure.replace('_', ' ')}, {one} minus {other}"
-                    found.append(answer(question, contrast, scores[one], scores[other]))
-        return found
+                    found.append((figure, answer(question, contrast, scores[one], scores[other])))
+        return corrected(found)
 
 
 def depths_of(layers: int) -> list[int]:

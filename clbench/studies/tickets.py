@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
-from clbench.metrics import holm, mean_interval
+from clbench.metrics import mean_interval
 from clbench.metrics.format import fixed, with_half
 from clbench.runtime.pool import finished, workers
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
-from clbench.studies.verdict import Answer, answer
+from clbench.studies.verdict import Answer, CorrectedAnswer, answer, corrected
 
 if TYPE_CHECKING:
     from clbench.runs.job import Job
@@ -46,7 +46,6 @@ QUESTIONS = (
     ("generalise worse out of domain", ("out_domain_accuracy", "out_domain_balanced_accuracy"), False),
     ("forget more", ("forgetting", "balanced_forgetting"), True),
 )
-_SURE = 0.05
 # Trainings that are tried between two rungs.
 _BETWEEN = 4
 
@@ -90,35 +89,6 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class CorrectedAnswer:
-    """An answer, and its p-value with Holm's correction over the models that are held against the whole one.
-
-    Attributes:
-        answer: with the interval as it is.
-        p: of Student's paired test over the seeds; None where there are too few.
-        corrected: the same after Holm's correction.
-    """
-
-    answer: Answer
-    p: float | None
-    corrected: float | None
-
-    @property
-    def verdict(self) -> str:
-        """The answer's, where the corrected test bears it too; else ``not decided``."""
-        return self.answer.verdict if self.corrected is not None and self.corrected < _SURE else "not decided"
-
-    def sentence(self) -> str:
-        """For people."""
-        told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)
-        return told if self.corrected is None else f"{told[:-1]}; p = {self.corrected:.3f} after Holm."
-
-    def as_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return self.answer.as_json() | {"p": self.p, "p_holm": self.corrected, "verdict": self.verdict}
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What was found.
 
@@ -137,15 +107,13 @@ class Outcome:
     @property
     def answers(self) -> list[CorrectedAnswer]:
         """Each sparser model against the whole one, on the seeds in which both began alike."""
-        found: list[CorrectedAnswer] = []
-        for question, figures, more in QUESTIONS:
-            for figure in figures:
-                asked = [(model, self._answer(model, question, figure, more)) for model in SPARSER]
-                tests = [(said, self._p(model, figure)) for model, said in asked if said is not None]
-                known = [p for _, p in tests if p is not None]
-                corrected = iter(holm(known))
-                found += [CorrectedAnswer(said, p, None if p is None else next(corrected)) for said, p in tests]
-        return found
+        asked = [
+            (figure, self._answer(model, question, figure, more))
+            for question, figures, more in QUESTIONS
+            for figure in figures
+            for model in SPARSER
+        ]
+        return corrected([(figure, said) for figure, said in asked if said is not None])
 
     def _answer(self, model: str, question: str, figure: str, more: bool) -> Answer | None:
         one, other = self._paired(model, figure)
@@ -154,16 +122,6 @@ class Outcome:
         contrast = f"{FIGURES[figure]}, {model} minus {WHOLE}" if more else f"{FIGURES[figure]}, {WHOLE} minus {model}"
         asked = f"Does {model} {question} than {WHOLE}?"
         return answer(asked, contrast, *((one, other) if more else (other, one)))
-
-    def _p(self, model: str, figure: str) -> float | None:
-        """Of Student's paired test; None of fewer than three seeds, or where all differ by the same."""
-        one, other = self._paired(model, figure)
-        apart = [a - b for a, b in zip(one, other, strict=True)]
-        if len(apart) < 3 or max(apart) - min(apart) < 1e-12:
-            return None
-        from scipy.stats import ttest_1samp
-
-        return float(ttest_1samp(apart, 0.0).pvalue)
 
     def _paired(self, model: str, figure: str) -> tuple[list[float], list[float]]:
         one, other = self.scores(model, figure), self.scores(WHOLE, figure)

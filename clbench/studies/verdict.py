@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from clbench.metrics import mean_interval, seeds_bootstrap
+from clbench.metrics import holm, mean_interval, seeds_bootstrap
 from clbench.metrics.format import points
+
+# A corrected p below it decides.
+_SURE = 0.05
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Answer:
         difference: in [-1, 1].
         over: what the interval is over, with their number: seeds, or test examples; and that these are too few, where
             they are.
+        p: of Student's paired test over the seeds, two-sided; None of fewer than three, or where all differ by the
+            same.
     """
 
     question: str
@@ -31,6 +36,7 @@ class Answer:
     low: float | None
     high: float | None
     over: str
+    p: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -49,6 +55,48 @@ class Answer:
     def as_json(self) -> dict[str, str | float | None]:
         """As plain JSON values."""
         return asdict(self) | {"verdict": self.verdict}
+
+
+@dataclass(frozen=True)
+class CorrectedAnswer:
+    """An answer, and its p-value with Holm's correction over all answers of the study about the same figure.
+
+    Attributes:
+        answer: with the interval as it is.
+        corrected: its p after Holm's correction; None where it has none.
+    """
+
+    answer: Answer
+    corrected: float | None
+
+    @property
+    def verdict(self) -> str:
+        """The answer's, where the corrected test bears it too; else ``not decided``."""
+        return self.answer.verdict if self.corrected is not None and self.corrected < _SURE else "not decided"
+
+    def sentence(self) -> str:
+        """For people."""
+        told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)
+        if self.corrected is None:
+            return told
+        return f"{told[:-1]}; p {f'= {self.corrected:.3f}' if self.corrected >= 0.001 else 'below 0.001'} after Holm."
+
+    def as_json(self) -> dict[str, str | float | None]:
+        """As plain JSON values."""
+        return self.answer.as_json() | {"p_holm": self.corrected, "verdict": self.verdict}
+
+
+def corrected(answers: Sequence[tuple[str, Answer]]) -> list[CorrectedAnswer]:
+    """Answers with Holm's correction, in their order.
+
+    Args:
+        answers: with the figure that each is about; the correction is over those about the same one.
+    """
+    found: dict[int, float] = {}
+    for figure in dict.fromkeys(figure for figure, _ in answers):
+        tested = [(n, one.p) for n, (of, one) in enumerate(answers) if of == figure and one.p is not None]
+        found |= zip((n for n, _ in tested), holm([p for _, p in tested]), strict=True)
+    return [CorrectedAnswer(one, found.get(number)) for number, (_, one) in enumerate(answers)]
 
 
 def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[float]) -> Answer:
@@ -70,7 +118,15 @@ def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[f
     if found.mean and max(differences) - min(differences) < 1e-12:
         over = f"{found.count} seeds that all differ by the same: too few to tell"
         return Answer(question, contrast, found.mean, None, None, over)
-    return Answer(question, contrast, found.mean, found.low, found.high, f"{found.count} seeds")
+    return Answer(question, contrast, found.mean, found.low, found.high, f"{found.count} seeds", _p(differences))
+
+
+def _p(differences: Sequence[float]) -> float | None:
+    if len(differences) < 3 or max(differences) - min(differences) < 1e-12:
+        return None
+    from scipy.stats import ttest_1samp
+
+    return float(ttest_1samp(differences, 0.0).pvalue)
 
 
 def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.ndarray) -> Answer:

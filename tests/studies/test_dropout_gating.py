@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from hearing import advances
 
+from clbench.encoder.backbone import open_backbone
+from clbench.metrics import holm
 from clbench.record import read_record
+from clbench.schema.recipe import read_recipe
 from clbench.schema.spec import RunSpec
-from clbench.studies.dropout_gating import GATES, RATES, SHARED, Outcome, Settings, live, study, table, write
+from clbench.studies.dropout_gating import GATES, RATES, SHARED, TWIN, Outcome, Settings, live, study, table, write
 
 
 def test_every_gate_lives_with_every_seed(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
@@ -46,6 +49,19 @@ def test_every_gate_lives_with_every_seed(small_stream: Path, small_backbone: Pa
     assert len(Outcome(kept).answers) == 4 * 7 - 1
 
 
+def test_a_gate_differs_from_its_twin_in_nothing_else() -> None:
+    """A recipe that names no dropout lives with its backbone's."""
+    config = json.loads((open_backbone("clbench-tiny-12l").folder / "config.json").read_text(encoding="utf-8"))
+    assert (config["hidden_dropout_prob"], config["attention_probs_dropout_prob"]) == (0, 0)
+    steps = {}
+    for gate, recipe in GATES.items():
+        (step,) = read_recipe(recipe).form.steps
+        told = step.model_dump(mode="json")
+        steps[gate] = told | {"dropout": told["dropout"] or 0.0, "layerdrop": told["layerdrop"] or 0.0}
+    twin = steps.pop(TWIN)
+    assert all(sum(told[name] != twin[name] for name in twin) == 1 for told in steps.values())
+
+
 def test_less_forgetting_is_a_yes() -> None:
     def varied(rate: float, seed: int) -> float:
         """0 in the mean over five seeds: differences that are all the same would decide nothing."""
@@ -63,11 +79,13 @@ def test_less_forgetting_is_a_yes() -> None:
     lives = [life(gate, rate, seed) for gate, rate in rates.items() for seed in range(5)]
     said = [one.verdict for one in Outcome(lives).answers]
     # For each gate, on both measures: forgets less; learns less; the life is not decided; shares more units.
-    assert said[:21] == ["yes"] * 2 + ["no"] * 2 + ["not decided"] * 2 + ["no"] + said[:14]
-    # LayerDrop is held against the same dropout without it: both have lived alike here but for 0.1 of the rate.
-    assert said[21:25] == ["yes", "yes", "no", "no"]
+    assert said == (["yes"] * 2 + ["no"] * 2 + ["not decided"] * 2 + ["no"]) * 4
     first = Outcome(lives).answers[0]
-    assert first.difference == pytest.approx(0.01)
-    assert first.contrast == "forgetting (balanced), dropout 0 minus dropout 0.1"
-    assert Outcome(lives).answers[21].contrast == "forgetting (balanced), dropout 0.1 minus LayerDrop 0.2"
+    assert first.answer.difference == pytest.approx(0.01)
+    assert first.answer.contrast == "forgetting (balanced), dropout 0 minus dropout 0.1"
+    assert Outcome(lives).answers[21].answer.contrast == "forgetting (balanced), dropout 0 minus LayerDrop 0.2"
+    # Corrected over the four gates, within a figure.
+    for place in range(7):
+        tested = Outcome(lives).answers[place::7]
+        assert [one.corrected for one in tested] == pytest.approx(holm([one.answer.p for one in tested]))
     assert table(Outcome(lives))[3][0] == "dropout 0.5"

@@ -144,8 +144,8 @@ def test_questions_are_answered_by_the_numbers() -> None:
     assert [one.verdict for one in plain] == ["yes", "not decided", "yes", "no"]
     # Models that gain accuracy and no balanced accuracy name the larger class more often.
     assert [one.verdict for one in balanced] == ["not decided"] * 4
-    assert [one.contrast for one in balanced] == [f"balanced accuracy, {one.contrast}" for one in plain]
-    assert said[0].difference == pytest.approx(0.17)
+    assert [one.answer.contrast for one in balanced] == [f"balanced accuracy, {one.answer.contrast}" for one in plain]
+    assert said[0].answer.difference == pytest.approx(0.17)
     # t_{0.975, 2} = 4.303, s = 0.01, n = 3: 17 +- 2.48 points
     assert "+17.0 points" in said[0].sentence()
     assert "+14.5 to +19.5" in said[0].sentence()
@@ -155,7 +155,9 @@ def test_questions_are_answered_by_the_numbers() -> None:
 def test_encoders_of_few_layers_have_answers(layers: int) -> None:
     found = outcome({arm: {depth: [0.5, 0.6] for depth in depths_of(layers)} for arm in ARMS})
     half = max(1, layers // 2)
-    assert [one.question.rpartition(" at ")[2] for one in found.answers[:2]] == [f"{half} of {layers} layers?"] * 2
+    assert [one.answer.question.rpartition(" at ")[2] for one in found.answers[:2]] == [
+        f"{half} of {layers} layers?"
+    ] * 2
 
 
 @pytest.mark.parametrize(

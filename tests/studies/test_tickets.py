@@ -106,7 +106,7 @@ def test_answers_are_paired_and_corrected() -> None:
             for name in (model, WHOLE)
         )
         p_values.append(float(ttest_rel(one, other).pvalue))
-    assert [one.p for one in forgets.values()] == pytest.approx(p_values)
+    assert [one.answer.p for one in forgets.values()] == pytest.approx(p_values)
     assert [one.corrected for one in forgets.values()] == pytest.approx(holm(p_values))
     assert forgets["forgetting, magnitude-50 minus finetune-12l"].answer.over == "4 seeds"
     assert [one.verdict for one in found.answers].count("not decided") == 4 * len(SPARSER) - 1
@@ -120,9 +120,9 @@ def test_answers_are_paired_and_corrected() -> None:
 def test_an_interval_that_excludes_zero_may_not_survive_the_correction() -> None:
     found = Outcome(lives(5, {"lottery-50": 0.1135}))
     (lottery,) = (one for one in found.answers if one.answer.contrast == "forgetting, lottery-50 minus finetune-12l")
-    assert lottery.p is not None
+    assert lottery.answer.p is not None
     assert lottery.corrected is not None
-    assert lottery.p < 0.05 < lottery.corrected
+    assert lottery.answer.p < 0.05 < lottery.corrected
     assert lottery.answer.verdict == "yes"
     assert lottery.verdict == "not decided"
     assert lottery.sentence().startswith("Does lottery-50 forget more than finetune-12l? not decided: ")
