@@ -105,13 +105,10 @@ def enough(needed: int | None, comparisons: int = 1) -> str:
     """
     if needed is None:
         return "no number of seeds is known to decide it"
-    seen = "from the difference and the variance seen"
-    if comparisons == 1:
-        return f"{needed:,} seeds would decide it (power 80% at 5%, {seen})"
+    level = "5%" if comparisons == 1 else f"5% / {comparisons}"
     # The largest of several differences is in the mean larger than it is.
-    return (
-        f"{needed:,} seeds would decide it (power 80% at 5% / {comparisons}, {seen}; of the best of so many, too few)"
-    )
+    bias = "" if comparisons == 1 else "; of the best of so many, too few"
+    return f"{needed:,} seeds would decide it (power 80% at {level}, from the difference and the variance seen{bias})"
 
 
 def contrasts(cells: Sequence[Scores]) -> list[tuple[int, Contrast]]:
@@ -183,7 +180,7 @@ def same_best(inception: Scores, later: Scores) -> Question:
     ``yes`` where the 95% interval of its mean over the seeds lies above zero, ``no`` where it lies below.
     """
     question = "Does the better map at inception also live better after it?"
-    alike = {(*inception[name], *later[name]): name for name in reversed(inception)}
+    alike = {(*inception[name], *later[name]): name for name in reversed(list(inception))}
     names = [name for name in inception if name in alike.values()]
     if len(names) < 3:
         return Question(question, "not decided", "fewer than 3 maps have no ranks to correlate", None)

@@ -60,7 +60,7 @@ def test_the_study_from_end_to_end_and_again(
         assert (chosen is None) == (record.measured.choosing_seconds is None) == (life["map"] in ("skip", "none"))
     similar = [life for life in told["lives"] if life["map"] == "similar"]
     assert all(life["choosing_examples"] == 48 and life["choosing_seconds"] > 0 for life in similar)
-    # One pass over 48 examples, against one epoch of them with three passes each: a third, but for the states' products.
+    # One pass over 48 examples, against one epoch of them with three each: a third, but for the states' products.
     assert all(1 / 3 < life["choosing_share"] < 0.36 for life in similar)
     assert len(told["questions"]) == 4
     assert len(told["tests"]) == 3 * 2  # figures by maps, in one cell
@@ -132,9 +132,8 @@ def test_yes_no_and_not_decided() -> None:
     # d = 0.0005 / 0.00158; two comparisons, so at a level of 2.5%.
     needed = seeds_to_decide([0.0005 + 0.001 * step for step in (-2, -1, 0, 1, 2)], level=0.025)
     assert open_.needed == needed
-    assert open_.sentence().endswith(
-        f"; {needed} seeds would decide it (power 80% at 5% / 2, from the difference and the variance seen; of the best of so many, too few)."
-    )
+    told = "power 80% at 5% / 2, from the difference and the variance seen; of the best of so many, too few"
+    assert open_.sentence().endswith(f"; {needed} seeds would decide it ({told}).")
 
 
 def test_what_the_interval_decides_alone_but_not_among_many_is_not_decided() -> None:
@@ -166,7 +165,7 @@ def test_whether_the_best_at_inception_lives_best() -> None:
     }
     for case, orders in turns.items():
         life = {name: [0.7 + order.index(name) / 100 for order in orders] for name in names}
-        whole = dict.fromkeys(names, [0.7, 0.6, 0.5])  # which has inception for a part, and is not asked
+        whole = {name: [0.7, 0.6, 0.5] for name in names}  # which has inception for a part, and is not asked
         scores = {"inception_accuracy": inception, "lifetime_accuracy": whole, "later_accuracy": life}
         found = questions(scores, COSTS)[2]
         if case == "mostly":
