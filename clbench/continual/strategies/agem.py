@@ -19,8 +19,9 @@ class Agem(Strategy):
 
     rehearses: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
-        "yes",
-        "the projection (equation 11) against a form written out; the sample is of equal parts of the domains",
+        "partly",
+        "the projection (equation 11) against a form written out; the sample is of equal parts of the domains, where "
+        "the paper draws from all of the memory",
     )
 
     method: Literal["agem"]

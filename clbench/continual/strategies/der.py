@@ -19,8 +19,9 @@ class Der(Strategy):
     rehearses: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
         "partly",
-        "loss and reservoir are equations 5 and 6; logits are those at the end of a domain, not along its training, "
-        "since inception is the recipe's",
+        "reservoir and loss are equations 5 and 6, but for a mean over the classes where the paper has a squared norm; "
+        "logits are those at the end of a domain, not along its training, since inception is the recipe's, and the "
+        "domain that is trained on is not rehearsed",
     )
 
     method: Literal["der"]

@@ -19,8 +19,9 @@ class DerPlusPlus(Strategy):
     rehearses: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
         "partly",
-        "loss, its two draws and the reservoir are the paper's; logits are those at the end of a domain, not along its "
-        "training, since inception is the recipe's",
+        "loss, its two draws and the reservoir are the paper's, but for a mean over the classes where it has a squared "
+        "norm; logits are those at the end of a domain, not along its training, since inception is the recipe's, and "
+        "the domain that is trained on is not rehearsed",
     )
 
     method: Literal["derpp"]

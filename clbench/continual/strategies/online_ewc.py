@@ -16,9 +16,9 @@ class OnlineEwc(Strategy):
     """
 
     verified: ClassVar[Verified] = Verified(
-        "yes",
-        "penalty and F* of section 4, F at the data's labels, against forms written out; lambda is half of the "
-        "paper's, as in ewc",
+        "partly",
+        "F* of section 4 (equation 9), F at the data's labels, against forms written out; the penalty weighs by F*, "
+        "where equation 8 has decay F*; F is not normalised for each domain; lambda is half of the paper's, as in ewc",
     )
 
     method: Literal["online-ewc"]

@@ -22,8 +22,8 @@ class Si(Strategy):
     needs_path: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
         "partly",
-        "importances and penalty as Avalanche has them, against forms written out; clipped at 0.001, "
-        "which the paper does not do",
+        "importances and penalty as Avalanche has them, against forms written out; clipped at 0.001, which the paper "
+        "does not do and which cuts off nearly all of them, and along the gradient of the penalty too",
     )
 
     method: Literal["si"]
