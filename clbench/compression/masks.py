@@ -23,11 +23,15 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     if masks:
         # So that whoever loads the checkpoint knows what its zeros mean.
         model.config.masked = True
-    parameters = dict(model.named_parameters())
+    parameters, there = dict(model.named_parameters()), {id(held.parameter): held for held in model.held}
     for name, mask in masks.items():
-        held = Held(parameters[name], mask.to(parameters[name]))
+        parameter = parameters[name]
+        if (held := there.get(id(parameter))) is not None:  # one hook a parameter, however often it is masked
+            held.kept = held.kept * mask.to(parameter)
+            continue
+        held = Held(parameter, mask.to(parameter))
         model.held.append(held)
-        held.parameter.register_hook(held.of)
+        parameter.register_hook(held.of)
     if masks:
         model.graphs.clear()
     hold_masks(model)

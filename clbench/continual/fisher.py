@@ -139,8 +139,11 @@ def _agrees(model: nn.Module, sums: Sums, rows: Tensor, labels: Tensor, measure:
     _pair_by_pair(model, other, *asked, measure)
     # Of some gradients, such as those of keys' biases, nothing but rounding is there.
     rounding = 1e-11 * max(float(value.max()) for value in other.values())
+    store: Any = getattr(model, "store", None)
+    # One way packs tokens and the other pads them, as on a GPU: in bfloat16 that moves a square by some percent.
+    near, least = (1e-3, 1e-4) if store is None or store.device.precision == "float32" else (0.1, 0.02)
     return all(
-        torch.allclose(one[name], value, rtol=1e-3, atol=1e-4 * float(value.max()) + rounding)
+        torch.allclose(one[name], value, rtol=near, atol=least * float(value.max()) + rounding)
         for name, value in other.items()
     )
 

@@ -104,7 +104,7 @@ class Classifier(nn.Module):
             self.graphs.clear()
         self.store = store
         asked = store.device.micro_batch
-        self._parts = None if asked is None else MicroBatches(asked)
+        self._parts = None if asked is None else MicroBatches(asked, store.device.torch)
         self.to(store.device.torch)
         for one in self.held:
             one.kept = one.kept.to(one.parameter.device)

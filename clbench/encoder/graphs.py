@@ -11,14 +11,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.overrides import TorchFunctionMode
+
+from clbench.encoder.capture import Capture, capturable, captured, why
 
 # Graphs of one model; what comes in so many shapes runs eagerly.
 _MOST = 48
@@ -38,18 +39,6 @@ class Step(Protocol):
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Inputs without gradients to float32 outputs, each of which depends on weights."""
-
-
-# Takes some work on the device and gives what does it again, and the same memory as other work of the model.
-Capture = Callable[[Callable[[], None], Any], Callable[[], None]]
-
-
-def captured(work: Callable[[], None], pool: Any) -> Callable[[], None]:
-    """A CUDA graph of the work, which is not done by that; the generators draw as if nothing had been captured."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
-        work()
-    return graph.replay
 
 
 class Graph:
@@ -99,14 +88,14 @@ class Graph:
             self._outputs = ()
             if on_gpu:
                 torch.cuda.synchronize(place)
-        with capturable(self._step, place):
-            ahead = capture(self._forward, pool)
-            back = capture(self._backward, pool)
-        if on_gpu:
-            torch.cuda.set_rng_state(state, place)
-        else:
-            torch.set_rng_state(state)
-        return ahead, back
+        try:
+            with capturable(self._step, place):
+                return capture(self._forward, pool), capture(self._backward, pool)
+        finally:
+            if on_gpu:
+                torch.cuda.set_rng_state(state, place)
+            else:
+                torch.set_rng_state(state)
 
     def _forward(self) -> None:
         with torch.no_grad():
@@ -234,7 +223,8 @@ class Graphs:
         return found
 
     def _graph(self, kind: Hashable, step: Any, inputs: tuple[Tensor, ...], at_once: bool) -> Graph | None:
-        if self._refused or (torch.is_grad_enabled() and self._waiting):
+        # Without gradients too: graphs share the memory in which the one that waits has left its activations.
+        if self._refused or self._waiting:
             return None
         if kind not in self._made:
             self._met[kind] += 1
@@ -247,9 +237,7 @@ class Graphs:
             except RuntimeError as error:
                 self._refused = True
                 self.clear()
-                _LOG.warning(
-                    "this model cannot be captured as a CUDA graph (%s); it runs eagerly, slower.", _why(error)
-                )
+                _LOG.warning("this model cannot be captured as a CUDA graph (%s); it runs eagerly, slower.", why(error))
                 return None
         return self._made[kind]
 
@@ -320,57 +308,13 @@ class Repeated:
                 self._replay = self._capture(self._do, None)
             except RuntimeError as error:
                 self._patience = sys.maxsize
-                _LOG.warning("not captured as a CUDA graph (%s); it is done eagerly, slower.", _why(error))
+                _LOG.warning("not captured as a CUDA graph (%s); it is done eagerly, slower.", why(error))
                 return self._work()
         self._replay()
         return self._found
 
     def _do(self) -> None:
         self._found = self._work()
-
-
-@contextmanager
-def capturable(step: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within it what a model's code makes of numbers is made on the device: a copy from the host cannot be captured."""
-    scripted = [
-        (module, name, function)
-        for module in {sys.modules[type(part).__module__] for part in step.modules()}
-        for name, function in vars(module).items()
-        if isinstance(function, torch.jit.ScriptFunction) and hasattr(function, "_torchdynamo_inline")
-    ]
-    try:
-        for module, name, function in scripted:  # they make numbers where nobody sees it
-            setattr(module, name, function._torchdynamo_inline)
-        with _OnDevice(device):
-            yield
-    finally:
-        for module, name, function in scripted:
-            setattr(module, name, function)
-
-
-class _OnDevice(TorchFunctionMode):
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self.device = device
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is torch.tensor and args and isinstance(args[0], int | float) and kwargs.get("device") is not None:
-            return torch.full((), args[0], **kwargs)
-        if func in (torch.Tensor.to, torch.Tensor.type_as) and args[0].device.type == "cpu" and args[0].ndim == 0:
-            # A number that is still on the host, where it may be asked for.
-            like = func(torch.empty((), dtype=args[0].dtype, device=self.device), *args[1:], **kwargs)
-            return torch.full((), args[0].item(), dtype=like.dtype, device=like.device)
-        if func in (torch.arange, torch.zeros, torch.ones, torch.full, torch.empty) and kwargs.get("device") is None:
-            kwargs["device"] = self.device
-        return func(*args, **kwargs)
-
-
-def _why(error: BaseException) -> str:
-    """The first cause, in a line: what ends a capture complains of what broke it."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error).strip().rpartition("\n")[2] if "TorchScript" in str(error) else str(error).partition("\n")[0]
 
 
 def _matrices(step: nn.Module) -> set[str]:

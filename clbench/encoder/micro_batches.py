@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from clbench.encoder.tokens import on_host, rows_on
+
 _LOG = logging.getLogger(__name__)
+_CPU = torch.device("cpu")
 # States of the rows' first tokens, (layers, B, H), or none of them, and logits (B, C).
 Said = tuple[Tensor | None, Tensor]
 Answer = TypeVar("Answer")
@@ -31,9 +34,12 @@ class MicroBatches:
 
     Args:
         asked: a number of rows; ``auto`` for all until memory runs out, then half of them, and so on.
+        device: where they are computed. What is computed once more draws the same dropout masks only where torch finds
+            a tensor of that device among what it is given.
     """
 
-    def __init__(self, asked: int | Literal["auto"]) -> None:
+    def __init__(self, asked: int | Literal["auto"], device: torch.device = _CPU) -> None:
+        self.device = device
         self.size: int | None = None if asked == "auto" else asked
         self.halves = asked == "auto"
 
@@ -49,7 +55,8 @@ class MicroBatches:
             try:
                 if self.size is None or self.size >= len(rows):
                     return ask(rows)
-                parts = [checkpoint(ask, part, use_reentrant=False) for part in rows.split(self.size)]
+                host = torch.from_numpy(on_host(rows)).split(self.size)
+                parts = [checkpoint(ask, rows_on(self.device, part), use_reentrant=False) for part in host]
             except torch.OutOfMemoryError:
                 least = min(len(rows), self.size or len(rows))
                 if not self.halves or least == 1:

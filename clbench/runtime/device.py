@@ -134,7 +134,7 @@ def choose(
     low = precision == "bfloat16" or (precision == "auto" and fast)
     held = kind == "cuda" and (deterministic or os.environ.get(VARIABLES["deterministic"]) == "1")
     if kind == "cuda":
-        _prepare(held)
+        _prepare(name, held)
     elif low:
         os.environ.setdefault(*_KEPT_SHAPES)
     return Device(name, "bfloat16" if low else "float32", card, held, parts)
@@ -178,11 +178,13 @@ def _card(asked: str, number: int) -> tuple[str, str]:
     return f"cuda:{number}", torch.cuda.get_device_name(number)
 
 
-def _prepare(deterministic: bool) -> None:
+def _prepare(name: str, deterministic: bool) -> None:
     import torch
 
+    # What is not told where to go (streams, events, captures) goes there.
+    torch.cuda.set_device(name)
     # cuDNN's attention plans anew for every shape, and here almost every batch is of a new one.
     torch.backends.cuda.enable_cudnn_sdp(False)
-    if deterministic:
-        os.environ.setdefault(*_WORKSPACE)
+    # Read once, at the first product, whether that is to be deterministic or not.
+    os.environ.setdefault(*_WORKSPACE)
     torch.use_deterministic_algorithms(deterministic)

@@ -265,3 +265,15 @@ def test_what_the_cache_keeps_of_masks_is_what_the_model_holds(backbone, task, t
     (file,) = (tmp_path / "cache" / "models").rglob("masks.safetensors")
     for name, mask in load_file(file).items():
         assert torch.equal(made.model.state_dict()[name] != 0, mask.bool()), name
+
+
+def test_masks_of_several_rounds_are_one_a_parameter(model: Classifier) -> None:
+    name, weight = next((n, p) for n, p in model.named_parameters() if n.endswith("query.weight"))
+    first, second = (torch.ones_like(weight, dtype=torch.bool) for _ in range(2))
+    first[0], second[:, 0] = False, False
+    attach_masks(model, {name: first})
+    attach_masks(model, {name: second})
+    assert len(model.held) == len(weight._backward_hooks) == 1
+    assert torch.equal(weight != 0, first & second)
+    weight.sum().backward()
+    assert torch.equal(weight.grad != 0, first & second)

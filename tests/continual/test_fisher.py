@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from life_worlds import World
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification
 
 from clbench.compression.masks import attach_masks
 from clbench.continual import fisher as room
 from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.reference import ReferenceModel
+from clbench.runtime.device import Device
 from clbench.schema.strategy import read_strategy
 
 
@@ -161,6 +162,26 @@ def test_what_has_no_rule_is_asked_pair_by_pair(kind: type[Tied]) -> None:
     torch.manual_seed(0)
     model, rows = kind(), torch.arange(12)
     assert_equal(fisher_diagonal(model, rows, rows % 4), by_autograd(model, rows, rows % 4))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model_type", ["roberta", "distilbert"])
+def test_examples_taken_together_agree_with_padded_ones_in_either_precision(
+    model_type: str, precision: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU single examples go through padded graphs and those taken together through packed tokens."""
+    torch.manual_seed(1)
+    hf = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(
+        model_type, vocab_size=64, hidden_size=32, dim=32, num_hidden_layers=2, n_layers=2, num_attention_heads=2,
+        n_heads=2, intermediate_size=48, hidden_dim=48, max_position_embeddings=40,
+    ))  # fmt: skip
+    store = random_store(np.random.default_rng(2), 40, longest=14).on(Device(precision=precision))
+    model = Classifier(hf.eval(), store)
+    monkeypatch.setattr(Classifier, "replayed", lambda self, rows: self._replayed(rows, False, None)[1])
+    sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    assert room._agrees(
+        model, sums, torch.arange(40), torch.arange(40) % 2, room.Measure(room._log_likelihood, squared=True)
+    )
 
 
 def test_frozen_parameters_have_none() -> None:

@@ -17,7 +17,8 @@ from transformers import AutoModelForSequenceClassification
 
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.family import FAMILIES
-from clbench.encoder.graphs import Graphs, capturable
+from clbench.encoder.capture import capturable
+from clbench.encoder.graphs import Graphs
 from clbench.encoder.padded_step import PaddedStep
 from clbench.encoder.tokens import TokenStore
 from clbench.runtime.device import Device

@@ -23,6 +23,7 @@ from clbench.continual import Checkpoints, Evaluation, live
 from clbench.continual.fisher import fisher_diagonal
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.family import FAMILIES, family_of
+from clbench.encoder.capture import captured
 from clbench.encoder.graphs import Graphs, begin_step
 from clbench.encoder.head import grow_head
 from clbench.encoder.optimization import Clipping, optimizer, schedule
@@ -297,6 +298,31 @@ def lived(name: str, folder: Path, device: Any, stop: int | None = None) -> dict
     if stop is not None:
         life(stop)
     return {key: value.cpu() for key, value in life(3).state_dict().items()}
+
+
+def test_micro_batches_drop_the_same_when_they_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a recipe asks, with row numbers that are on the host."""
+    found = []
+    for plain in (False, True):
+        model = made("bert").with_tokens(store(replace(choose("cuda", "float32"), micro_batch=3))).train()
+        model.set_dropout(0.3)
+        if plain:  # nothing is computed again
+            monkeypatch.setattr("clbench.encoder.micro_batches.checkpoint", lambda ask, part, use_reentrant: ask(part))
+        torch.manual_seed(5)
+        model(torch.arange(8)).square().sum().backward()
+        found.append({name: p.grad.cpu() for name, p in model.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+
+
+def test_a_capture_that_fails_leaves_the_device_as_it_was() -> None:
+    there = torch.ones(9, device="cuda")
+    with pytest.raises(RuntimeError):
+        captured(lambda: torch.nn.functional.dropout(there).sum().item(), None)
+    assert set(torch.nn.functional.dropout(there).tolist()) <= {0.0, 2.0}
+    again = captured(lambda: there.mul_(2), None)
+    again()
+    again()
+    assert there.tolist() == [4.0] * 9
 
 
 @pytest.mark.parametrize("name", names("strategy"))
