@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForSequenceClassification
 
+from clbench.encoder.capture import capturable
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.family import FAMILIES
-from clbench.encoder.capture import capturable
 from clbench.encoder.graphs import Graphs
 from clbench.encoder.padded_step import PaddedStep
 from clbench.encoder.tokens import TokenStore

@@ -21,9 +21,9 @@ from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 from clbench.compression.masks import attach_masks, hold_masks
 from clbench.continual import Checkpoints, Evaluation, live
 from clbench.continual.fisher import fisher_diagonal
+from clbench.encoder.capture import captured
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.family import FAMILIES, family_of
-from clbench.encoder.capture import captured
 from clbench.encoder.graphs import Graphs, begin_step
 from clbench.encoder.head import grow_head
 from clbench.encoder.optimization import Clipping, optimizer, schedule
