@@ -17,6 +17,7 @@ from clbench.runtime.events import Event, Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.table import Table
 
     from clbench.sweeps.executor import Executor
     from clbench.sweeps.plan import SweepPlan
@@ -119,6 +120,8 @@ def command(
     if dry_run:
         if as_json:
             print_json(_described(plan, seconds))
+        else:
+            out().print(_outlook(plan))
         return
     sys.exit(_tell(plan, state, file, base, as_json))
 
@@ -149,6 +152,20 @@ def _announced(plan: SweepPlan) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
+
+
+def _outlook(plan: SweepPlan) -> Table:
+    """Which runs are there and which are to be done: a row for each model, stream, strategy and order."""
+    from rich.table import Table
+
+    seeds: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
+    for run in plan.runs:
+        model, stream, strategy = run.names
+        seeds.setdefault((model, stream, strategy, run.order or "0"), ([], []))[not run.done].append(str(run.seed))
+    table = Table("model", "stream", "strategy", "order", "seeds there", "seeds to do", box=None, pad_edge=False)
+    for name, (there, left) in seeds.items():
+        table.add_row(*name, ", ".join(there) or "–", ", ".join(left) or "–")
+    return table
 
 
 def _described(plan: SweepPlan, seconds: float) -> dict[str, object]:

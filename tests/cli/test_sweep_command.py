@@ -60,6 +60,13 @@ def test_a_sweep_is_announced_done_in_stretches_and_only_read_afterwards(
     # One recipe under two strategies, in 80 columns.
     for word in ("finetune-6l", "naive", "replay", "forgetting", "FLOPs", "bytes", "All 2 runs are there"):
         assert word in shown.out, word
+    (lost,) = (tmp_path / "runs").glob("*replay*/*/seed-0/record.json")
+    moved = lost.rename(tmp_path / "record.json")
+    main(["sweep", file, *out, "--dry-run"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["model", "stream", "strategy", "order", "seeds", "there", "seeds", "to", "do"]
+    assert [row[2:] for row in rows[1:]] == [["naive", "0", "0", "–"], ["replay", "0", "–", "0"]]
+    moved.rename(lost)
     assert "…" not in shown.out
     assert called(file, *out, "--json", "--quiet") == 0
     shown = capsys.readouterr()
