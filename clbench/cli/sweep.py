@@ -118,11 +118,7 @@ def command(
             after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))
             state = run_units(pool, plan, pass_time, stop_after=after)
     if dry_run:
-        if as_json:
-            print_json(_described(plan, seconds))
-        else:
-            out().print(_outlook(plan))
-        return
+        return print_json(_described(plan, seconds)) if as_json else out().print(_outlook(plan))
     sys.exit(_tell(plan, state, file, base, as_json))
 
 
