@@ -10,7 +10,7 @@ from clbench.board import find_submissions
 from clbench.board.attestation import digest_of, read_attestation
 from clbench.board.edition import facts_of
 from clbench.board.files import read_submission
-from clbench.board.render import CSV_NAME, README_NAME, build
+from clbench.board.render import CSV_NAME, README_NAME, out_of_date
 from clbench.board.standings import standings
 from clbench.board.verify import verify
 from clbench.comparison import Comparison, read_models, report
@@ -30,10 +30,10 @@ def test_every_submission_holds() -> None:
     assert [told for verdict in found for told in verdict.unchecked] == []
 
 
-def test_the_pages_follow_from_the_submissions(tmp_path: Path) -> None:
-    build(BOARD / "submissions", tmp_path)
-    for name in (README_NAME, CSV_NAME):
-        assert (tmp_path / name).read_text() == (BOARD / name).read_text(), f"{name}: run clbench leaderboard build"
+def test_the_pages_follow_from_the_submissions() -> None:
+    assert (BOARD / README_NAME).is_file()
+    assert (BOARD / CSV_NAME).is_file()
+    assert out_of_date(BOARD / "submissions", BOARD) == [], "run clbench leaderboard build"
 
 
 def test_the_readme_says_what_the_board_says() -> None:
