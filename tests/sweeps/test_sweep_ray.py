@@ -62,7 +62,9 @@ class Machines:
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[Machines]:
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
+    # Ray's workers stand back behind everything else, which beside other tests is for ever.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     found = Machines(tmp_path / "machines", 2)
     yield found
     ray.shutdown()
