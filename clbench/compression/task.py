@@ -256,9 +256,9 @@ def fit(
             begin_step(model)
             value = loss(model, places, sent(labels[places], device))
             value.backward()
-            clip(trained, value, f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}")
             if observer:
                 observer.before_iteration(model)
+            clip(trained, value, f"{name}, on {task.domain or 'its domain'}, step {done + 1} of {steps}")
             step.step()
             if observer:
                 observer.after_iteration(model)

@@ -1,16 +1,17 @@
-"""Synaptic intelligence on the model's device, and with a path that begins before the first experience.
+"""Synaptic intelligence (Zenke et al. 2017), on the model's device, and with a path that begins before the first
+experience.
 
-The mathematics is that of Avalanche's ``SynapticIntelligencePlugin``:
-
-    omega_i += g_i (w_i' - w_i) at every step;  Omega_i = clip(-sum omega_i / ((w_i - w*_i)^2 + eps), max 0.001)
+    omega_i -= g_i (w_i' - w_i) at every step;  Omega_i = max(0, sum omega_i / ((w_i - w*_i)^2 + eps))
     loss + lambda/2 sum_i Omega_i (w_i - w*_i)^2
 
-with g the gradient of the step as it was applied (penalty and clipping included), and w the weights that are kept when
-training is over. Where these are an earlier epoch's, the path ends there too: what came after led elsewhere.
+with g the gradient of the domain's loss alone, without the penalty's and before it is clipped, the sum over the domains
+so far, and w the weights that are kept when training is over. Where these are an earlier epoch's, the path ends there
+too: what came after led elsewhere. A sum below zero counts as zero, as in the paper's published code.
 
-Avalanche's version 0.6.0 is not called: it remembers weights by ``.cpu().flatten()``. On a CPU that is no copy but the
-weight itself, so that the way w' - w is zero, and with it every Omega and every penalty; and on a GPU every weight goes
-to the host and back at every step. And it follows the path through epochs that are thrown away.
+Avalanche's plugin, version 0.6.0, is another thing. It cuts Omega off at 0.001, which binds for nearly every weight of
+an encoder; g has the penalty in it; and it follows the path through epochs that are thrown away. It remembers weights
+by ``.cpu().flatten()``: on a CPU that is no copy but the weight itself, so that the way w' - w is zero, and with it
+every Omega and every penalty; on a GPU every weight goes to the host and back at every step.
 """
 
 from __future__ import annotations
@@ -23,12 +24,9 @@ from torch import Tensor, nn
 
 from clbench.continual import avalanche
 
-# Omega is cut off there, as in Avalanche.
-_MOST = 0.001
-
 
 class SynapticIntelligence(avalanche.SupervisedPlugin):
-    """Avalanche's plugin, mended; its hooks are also steps that a training loop without a strategy can take.
+    """Path, importances and penalty; its hooks are also steps that a training loop without a strategy can take.
 
     Args:
         si_lambda: lambda.
@@ -48,14 +46,16 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
         self.importance: dict[str, Tensor] = {}
         self.path: dict[str, Tensor] = {}
         self.total: dict[str, Tensor] = {}
-        self._before: dict[str, Tensor] = {}
+        # Before a step: a copy of each weight and of its gradient, and which have one.
+        self._before: dict[str, tuple[Tensor, Tensor]] = {}
+        self._moving: list[str] = []
         self._kept: dict[str, Tensor] | None = None
 
     @torch.no_grad()
     def begin(self, model: nn.Module) -> None:
         """The weights from which a path starts."""
         self.weights = {name: p.flatten().clone() for name, p in _trained(model)}
-        self._before, self._kept = {}, None
+        self._before, self._moving, self._kept = {}, [], None
         self.path = {name: torch.zeros_like(value) for name, value in self.weights.items()}
         for name, value in self.weights.items():
             self.importance.setdefault(name, torch.zeros_like(value))
@@ -63,20 +63,28 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
 
     @torch.no_grad()
     def step_from(self, model: nn.Module) -> None:
-        """The weights before an optimizer step."""
-        now = {name: p.flatten() for name, p in _trained(model)}
-        if not self._before:
-            self._before = {name: torch.empty_like(value) for name, value in now.items()}
-        torch._foreach_copy_([self._before[name] for name in now], list(now.values()))
+        """The weights and the gradients after a backward pass, before anything is added to them and before the step."""
+        # Without a gradient: a layer that LayerDrop left out.
+        now = {name: (p.flatten(), p.grad.flatten()) for name, p in _trained(model) if p.grad is not None}
+        for name in now.keys() - self._before.keys():
+            weight, gradient = now[name]
+            self._before[name] = torch.empty_like(weight), torch.empty_like(gradient)
+        self._moving = list(now)
+        if now:
+            torch._foreach_copy_(
+                [one for name in now for one in self._before[name]], [one for two in now.values() for one in two]
+            )
 
     @torch.no_grad()
     def step_to(self, model: nn.Module) -> None:
-        """The weights after an optimizer step, with the gradients that it took still there."""
-        # Without a gradient: a layer that LayerDrop left out.
-        moved = {name: p for name, p in _trained(model) if p.grad is not None}
-        way = torch._foreach_sub([p.flatten() for p in moved.values()], [self._before[name] for name in moved])
-        torch._foreach_mul_(way, [p.grad.flatten() for p in moved.values() if p.grad is not None])
-        torch._foreach_add_([self.path[name] for name in moved], way)
+        """The weights after the step."""
+        if not self._moving:
+            return
+        held = dict(_trained(model))
+        weights, gradients = zip(*(self._before[name] for name in self._moving), strict=True)
+        way = torch._foreach_sub([held[name].flatten() for name in self._moving], list(weights))
+        torch._foreach_mul_(way, list(gradients))
+        torch._foreach_sub_([self.path[name] for name in self._moving], way)
 
     def keep(self) -> None:
         """The model's weights are those that are kept, as far as is known: the path leads to them."""
@@ -89,7 +97,7 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
         for name, parameter in _trained(model):
             kept = parameter.flatten().clone()
             self.total[name] = self.total[name] + path[name] / ((kept - self.weights[name]).square() + self.eps)
-            self.importance[name] = torch.clamp(-self.total[name], max=_MOST)
+            self.importance[name] = self.total[name].clamp(min=0)
             self.weights[name] = kept
 
     @torch.no_grad()
@@ -109,10 +117,8 @@ class SynapticIntelligence(avalanche.SupervisedPlugin):
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         self.begin(strategy.model)
 
-    def before_training_iteration(self, strategy: Any, **_: Any) -> None:
-        self.step_from(strategy.model)
-
     def after_backward(self, strategy: Any, **_: Any) -> None:
+        self.step_from(strategy.model)
         self.add_penalty(strategy.model)
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
@@ -131,7 +137,8 @@ def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def dump(plugin: SynapticIntelligence) -> dict[str, Tensor]:
-    """What outlives an experience: the importances, summed up and clipped, and the weights they speak of."""
+    """What outlives an experience: the importances, their sum before it is cut off at zero, and the weights they speak
+    of."""
     kept = {"weights": plugin.weights, "importance": plugin.importance, "sum": plugin.total}
     return {f"{part}/{name}": value for part, named in kept.items() for name, value in named.items()}
 
@@ -153,9 +160,10 @@ def load(plugin: SynapticIntelligence, state: dict[str, Tensor], model: nn.Modul
 class PathObserver:
     """Watches the training that makes a model, so that synaptic intelligence knows inception's path.
 
-    A training loop calls :meth:`before_training` once; around each optimizer step :meth:`before_iteration` and
-    :meth:`after_iteration` (while the gradients are still there); :meth:`epoch_kept` after each epoch that is the best
-    so far, where the best one's weights are kept; and :meth:`after_training` once, when the model holds them.
+    A training loop calls :meth:`before_training` once; :meth:`before_iteration` after each backward pass, before
+    gradients are clipped, and :meth:`after_iteration` after the optimizer's step; :meth:`epoch_kept` after each epoch
+    that is the best so far, where the best one's weights are kept; and :meth:`after_training` once, when the model
+    holds them.
 
     Args:
         eps: the damping of the division by a parameter's way.

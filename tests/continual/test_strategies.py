@@ -260,7 +260,7 @@ def test_si_knows_experience_0_by_the_path_of_inception(world: World) -> None:
     state = after_inception(world, model, form, path)
     for name, parameter in model.named_parameters():
         assert torch.equal(state[f"weights/{name}"], parameter.flatten())
-        assert state[f"importance/{name}"].max() == pytest.approx(0.001)
+        assert state[f"importance/{name}"].max() > 0
         assert torch.equal(state[f"importance/{name}"], path[f"importance/{name}"])
     other = moved(model)
     learner = second(world, other, form, state)

@@ -61,9 +61,40 @@ def test_omega_is_that_of_the_paper(world: World) -> None:
     for name in along:
         omega = along[name] / ((end[name] - start[name]) ** 2 + eps)
         assert omega.max() > 0
-        torch.testing.assert_close(-state[f"sum/{name}"], omega, rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(state[f"importance/{name}"], omega.clamp(max=0.001), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(state[f"sum/{name}"], omega, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(state[f"importance/{name}"], omega.clamp(min=0), rtol=1e-4, atol=1e-6)
         assert torch.equal(state[f"weights/{name}"], end[name])
+
+
+def test_the_path_is_along_the_domain_s_loss_alone(world: World) -> None:
+    """In a life: neither the penalty's gradient nor clipping is in it, though both are in the step."""
+    form = strategy("si", **{"lambda": 50.0, "training.epochs": 1, "training.max_grad_norm": 0.01})
+    experience = benchmark(world.experiences).train_stream[0]
+    training = TrainingPlugin(form.training, world.experiences[:1], lambda *_: None)
+    torch.manual_seed(0)
+    model = Bag(world.tokens)
+    learner = build(form, model, training, [], {}, epochs=1)
+    plugin: Any = own_plugin(learner)
+    plugin.importance = {name: torch.rand_like(value) for name, value in flat(model).items()}
+    along, seen = {name: torch.zeros_like(value) for name, value in flat(model).items()}, list[Any]()
+    after_backward, step_to = plugin.after_backward, plugin.step_to
+
+    def backward(strategy: Any, **more: Any) -> None:
+        # Nothing has been added to it yet, and it has not been clipped.
+        seen.append((flat(model), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}))
+        after_backward(strategy, **more)
+
+    def step(model: Bag) -> None:
+        before, gradients = seen[-1]
+        for name, now in flat(model).items():
+            along[name] -= gradients[name].flatten() * (now - before[name])
+        step_to(model)
+
+    plugin.after_backward, plugin.step_to = backward, step
+    learner.train(experience, eval_streams=[])
+    assert len(seen) > 2
+    for name, value in along.items():
+        torch.testing.assert_close(plugin.path[name], value, rtol=1e-3, atol=1e-6)
 
 
 def test_the_path_ends_at_the_weights_that_are_kept(world: World) -> None:

@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 class Si(Strategy):
     """Synaptic intelligence: loss + lambda/2 * sum_i Omega_i (w_i - w*_i)^2, Omega from the path of training.
 
+    lambda is twice the paper's c, ``eps`` its xi.
+
     ``eps`` damps the division by a parameter's way. Without the path of inception it protects nothing of experience 0.
     """
 
     needs_path: ClassVar[bool] = True
     verified: ClassVar[Verified] = Verified(
-        "partly",
-        "importances and penalty as Avalanche has them, against forms written out; clipped at 0.001, which the paper "
-        "does not do and which cuts off nearly all of them, and along the gradient of the penalty too",
+        "yes",
+        "path (equation 3), importances (equation 5) and penalty (equation 4), along the domain's loss alone, against "
+        "forms written out; a sum below zero counts as zero, as in the paper's published code; lambda is twice its c",
     )
 
     method: Literal["si"]
     lambda_: float = Field(alias="lambda", ge=0)
-    eps: float = Field(default=1e-7, gt=0)
+    eps: float = Field(default=1e-3, gt=0)
 
     def plugin(self) -> Any:
         from clbench.continual.synaptic import SynapticIntelligence
