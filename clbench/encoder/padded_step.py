@@ -46,7 +46,7 @@ class PaddedStep(nn.Module):
     def forward(self, rows: Tensor, used: Tensor | None = None) -> tuple[Tensor, ...]:
         ids, mask, types = self.store.padded(rows, self.length)
         inputs = model_inputs(self.hf, ids, mask, types)
-        with self.store.device.autocast(), _switched(self._layers, used):
+        with self.store.device.autocast(), _switched(self._layers, used), _masks_kept():
             found = self.hf(**inputs, output_hidden_states=self.states)
             logits: Tensor = found.logits.float()
             if not self.states:
@@ -54,6 +54,23 @@ class PaddedStep(nn.Module):
             firsts = torch.stack([state[:, 0] for state in found.hidden_states[1:]])
             family, base = family_of(self.hf.config.model_type), self.hf.base_model
             return family.normalised(base, firsts).float(), logits
+
+
+@contextmanager
+def _masks_kept() -> Iterator[None]:
+    """Within it transformers does not look whether a batch has no padding and needs no mask, as it cannot where a graph
+    is captured: that would wait for the device, and take another kernel, of other bits, eagerly than in the graph."""
+    from transformers import masking_utils
+
+    asked = getattr(masking_utils, "is_tracing", None)
+    if asked is None:  # an earlier transformers
+        yield
+        return
+    try:
+        masking_utils.is_tracing = lambda *_: True
+        yield
+    finally:
+        masking_utils.is_tracing = asked
 
 
 @contextmanager

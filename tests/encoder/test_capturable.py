@@ -18,6 +18,7 @@ from transformers import AutoModelForSequenceClassification
 from clbench.encoder.capture import capturable
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.family import FAMILIES
+from clbench.encoder.forward import model_inputs
 from clbench.encoder.graphs import Graphs
 from clbench.encoder.padded_step import PaddedStep
 from clbench.encoder.tokens import TokenStore
@@ -77,6 +78,34 @@ def test_a_step_of_a_family_takes_nothing_from_the_host(model_type: str, monkeyp
         (logits.sum() + states.sum()).backward()
     assert numbers.found == []
     assert operations.found == []
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "distilbert", "modernbert"])
+def test_a_batch_without_padding_takes_the_kernel_that_its_graph_will(
+    model_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a mask, though none is needed: transformers cannot look where a graph is captured, so it does not before."""
+    lengths = np.full(4, 16)
+    ids = np.random.default_rng(0).integers(5, 100, lengths.sum())
+    store = TokenStore(ids, np.concatenate([[0], np.cumsum(lengths)]), lengths // 2)
+    hf = AutoModelForSequenceClassification.from_config(small_config(model_type, num_labels=2)).eval()
+    masks: list[bool] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def spy(*given: Any, **named: Any) -> torch.Tensor:
+        masks.append(named.get("attn_mask") is not None)
+        return attend(*given, **named)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
+    rows = torch.arange(4)
+    with torch.no_grad():
+        (said,) = PaddedStep(hf, store, 16, False)(rows)
+        assert masks
+        assert all(masks)
+        masks.clear()
+        expected = hf(**model_inputs(hf, *store.padded(rows, 16))).logits
+    assert not all(masks)  # as transformers has it by itself, and again afterwards
+    torch.testing.assert_close(said, expected, atol=1e-5, rtol=1e-5)
 
 
 SWITCHED = [name for name, family in FAMILIES.all().items() if family.chained and not family.shares_layers]
