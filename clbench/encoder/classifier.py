@@ -104,7 +104,10 @@ class Classifier(nn.Module):
             self.graphs.clear()
         self.store = store
         asked = store.device.micro_batch
-        self._parts = None if asked is None else MicroBatches(asked, store.device.torch)
+        if asked is None:
+            self._parts = None
+        else:
+            self._parts = MicroBatches(asked, store.device.torch, self.parameters, lambda rows: _tokens(store, rows))
         self.to(store.device.torch)
         for one in self.held:
             one.kept = one.kept.to(one.parameter.device)
@@ -171,7 +174,9 @@ class Classifier(nn.Module):
             firsts = torch.stack([state[batch.firsts] for state in states[1:]])
             return Read(batch, states, self.family.normalised(self.encoder, firsts, used), full_precision(logits))
 
-        return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, _join_read)
+        if self._parts is None or not torch.is_grad_enabled():
+            return ask(rows)
+        return self._parts(ask, rows, _join_read, tries=self.training)
 
     def set_layerdrop(self, rate: float) -> None:
         """The chance that a batch leaves a layer out in training; the configuration, which travels along, says it."""
@@ -218,7 +223,9 @@ class Classifier(nn.Module):
             firsts = self.family.normalised(self.encoder, full_precision(firsts), used)
             return firsts, full_precision(logits)
 
-        return ask(rows) if self._parts is None or not torch.is_grad_enabled() else self._parts(ask, rows, join_said)
+        if self._parts is None or not torch.is_grad_enabled():
+            return ask(rows)
+        return self._parts(ask, rows, join_said, tries=self.training)
 
     def _batch(self, rows: Tensor) -> Batch:
         if self.store is None:
@@ -271,6 +278,11 @@ class Classifier(nn.Module):
             return None
         used: list[bool] = (torch.rand(self.config.num_hidden_layers) >= rate).tolist()
         return used
+
+
+def _tokens(store: TokenStore, rows: Tensor) -> int:
+    """Those of rows that are padded to the longest of them."""
+    return len(rows) * int(store.lengths[on_host(rows)].max(initial=0))
 
 
 def _join_read(parts: Sequence[Read]) -> Read:

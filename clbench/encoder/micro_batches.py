@@ -7,8 +7,8 @@ knows of the parts. That costs a third of a step more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -36,26 +36,44 @@ class MicroBatches:
         asked: a number of rows; ``auto`` for all until memory runs out, then half of them, and so on.
         device: where they are computed. What is computed once more draws the same dropout masks only where torch finds
             a tensor of that device among what it is given.
+        weights: of what is asked, whose gradients a backward pass will make.
+        tokens: how many tokens some rows are, padding included.
     """
 
-    def __init__(self, asked: int | Literal["auto"], device: torch.device = _CPU) -> None:
-        self.device = device
+    def __init__(
+        self,
+        asked: int | Literal["auto"],
+        device: torch.device = _CPU,
+        weights: Callable[[], Iterable[Tensor]] = tuple,
+        tokens: Callable[[Tensor], int] = len,
+    ) -> None:
+        self.device, self.weights, self.tokens = device, weights, tokens
+        self.tried = 0
         self.size: int | None = None if asked == "auto" else asked
         self.halves = asked == "auto"
 
     def __call__(
-        self, ask: Callable[[Tensor], Answer], rows: Tensor, join: Callable[[Sequence[Answer]], Answer]
+        self,
+        ask: Callable[[Tensor], Answer],
+        rows: Tensor,
+        join: Callable[[Sequence[Answer]], Answer],
+        tries: bool = True,
     ) -> Answer:
         """What ``ask`` says of all rows, what it says of parts of them being joined.
+
+        Args:
+            tries: whether ``auto`` may ask more often than that; not where somebody listens to what is asked.
 
         Raises:
             torch.OutOfMemoryError: there is no room for the least of them.
         """
         while True:
             try:
-                if self.size is None or self.size >= len(rows):
+                host = torch.from_numpy(on_host(rows)).split(self.size or len(rows))
+                if self.halves and tries:
+                    self._try(ask, max(host, key=self.tokens))
+                if len(host) == 1:
                     return ask(rows)
-                host = torch.from_numpy(on_host(rows)).split(self.size)
                 parts = [checkpoint(ask, rows_on(self.device, part), use_reentrant=False) for part in host]
             except torch.OutOfMemoryError:
                 least = min(len(rows), self.size or len(rows))
@@ -68,3 +86,17 @@ class MicroBatches:
             # After the exception is gone, and with it what its frames held.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def _try(self, ask: Callable[[Tensor], Any], rows: Tensor) -> None:
+        """Go forward and backward once over more tokens than ever before, and forget it: memory that would end in the
+        backward pass, where nobody asks any more, ends here. Generators and gradients stay as they were."""
+        if (size := self.tokens(rows)) <= self.tried:
+            return
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            found = ask(rows_on(self.device, rows))
+            made = [part for part in found if isinstance(part, Tensor) and part.requires_grad]
+            weights = [weight for weight in self.weights() if weight.requires_grad]
+            if made and weights:
+                total = torch.stack([part.float().sum() for part in made]).sum()
+                torch.autograd.grad(total, weights, allow_unused=True)
+        self.tried = size

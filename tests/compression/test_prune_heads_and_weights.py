@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,8 +43,8 @@ def recipe(folder: Path, *steps: dict):
     return read_recipe(str(path))
 
 
-@pytest.mark.parametrize("micro_batch", [3, 8])
-def test_importance_is_the_same_in_micro_batches(model: Classifier, task: Task, micro_batch: int) -> None:
+@pytest.mark.parametrize("micro_batch", [3, 8, "auto"])
+def test_importance_is_the_same_in_micro_batches(model: Classifier, task: Task, micro_batch: Any) -> None:
     few = Task(task.store, task.train_rows[:40], task.train_labels[:40], *[task.validation_rows] * 2, 2, "few")
     whole = head_importance(model, few)
     store = task.store.on(Device(micro_batch=micro_batch))

@@ -99,6 +99,48 @@ def test_auto_halves_until_it_fits(caplog: pytest.LogCaptureFixture) -> None:
         MicroBatches("auto")(lambda rows: ask(torch.arange(9)), torch.arange(16), join_said)
 
 
+class _Greedy(torch.autograd.Function):
+    """Whose backward pass finds no room for more than 3 rows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        if len(gradient) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return gradient
+
+
+def test_auto_halves_before_memory_ends_in_the_backward_pass() -> None:
+    weight, rows = torch.ones(1, requires_grad=True), torch.arange(16)
+
+    def ask(part: Tensor) -> Any:
+        return None, _Greedy.apply(part.float()[:, None] * weight) * torch.rand(())
+
+    parts = MicroBatches("auto", weights=lambda: [weight])
+    torch.manual_seed(3)
+    _, logits = parts(ask, rows, join_said)
+    assert (parts.size, weight.grad) == (2, None)
+    logits.sum().backward()  # in parts of 2, each of which finds room
+    torch.manual_seed(3)  # nothing was drawn by what was tried
+    drawn = torch.stack([torch.rand(()) for _ in range(8)]).repeat_interleave(2)
+    assert float(weight.grad) == pytest.approx(float((rows * drawn).sum()))
+    with pytest.raises(torch.OutOfMemoryError):
+        MicroBatches(8)(ask, rows, join_said)[1].sum().backward()
+
+
+def test_what_is_tried_changes_no_gradient() -> None:
+    found = []
+    for device in (Device(), Device(micro_batch="auto")):
+        made, rows = model(device, rate=0.2), torch.arange(12)
+        torch.manual_seed(1)
+        torch.nn.functional.cross_entropy(made(rows), rows % 2).backward()
+        found.append({name: p.grad for name, p in made.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(found[0], found[1], atol=0, rtol=0)
+
+
 def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLBENCH_MICRO_BATCH", raising=False)
     assert choose("cpu", micro_batch="8") == Device(micro_batch=8)
