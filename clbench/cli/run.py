@@ -188,10 +188,13 @@ def _warn(job: Job, display: Progress, quiet: bool, json_lines: bool) -> None:
     from clbench.compression.outline import depth_note
     from clbench.record import report
 
-    for warning in [*job.warnings, *(job.data_warnings if json_lines else ())]:
-        told = f"clbench: warning: {printable(warning.sentence)}"
-        log.warning("%s", told) if json_lines else click.echo(told, err=True)
-    if quiet or json_lines:
+    if json_lines:
+        for warning in (*job.warnings, *job.data_warnings):
+            log.warning("%s", warning.sentence)
+        return
+    for warning in job.warnings:
+        click.echo(f"clbench: warning: {printable(warning.sentence)}", err=True)
+    if quiet:
         return
     report.print_warnings([warning.sentence for warning in job.data_warnings], display.console)
     if (note := depth_note(job.plan(0))) is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import __version__
 from clbench.runtime.device import CPU, Device
 from clbench.schema.step import Place, Planned, Shape, Step
-from clbench.storage.cache import installed, is_cached, key_of
+from clbench.storage.cache import installed_versions, is_cached, key_of
 
 if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
@@ -205,7 +205,7 @@ def plan(
 def beginning(backbone: Backbone, task: str, seed: int, device: Device) -> dict[str, Any]:
     """What determines a model before any step; each step adds its identity to ``steps``."""
     # Texts are read by tokenizers, and computed by transformers' modules.
-    versions = {name: installed(name) for name in ("torch", "transformers", "tokenizers")}
+    versions = installed_versions("torch", "transformers", "tokenizers")
     return {
         "clbench": __version__, **versions, "backbone": backbone.digest, "task": task, "seed": seed,
         "steps": [], **device.identity(),

@@ -14,7 +14,7 @@ from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import EncoderShape
 from clbench.schema.form import shown
 from clbench.schema.step import Shape
-from clbench.storage.cache import cached, installed
+from clbench.storage.cache import cached, installed_versions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -48,7 +48,7 @@ def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
         shape = _tried(folder, origin)
         (entry / "shape.json").write_text(shape.model_dump_json(), encoding="utf-8")
 
-    content = {"backbone": digest, "versions": {name: installed(name) for name in ("torch", "transformers")}}
+    content = {"backbone": digest, "versions": installed_versions("torch", "transformers")}
     found = (cached("encoders", content, build) / "shape.json").read_text("utf-8")
     return EncoderShape.model_validate(json.loads(found))
 

@@ -31,7 +31,7 @@ from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.shipped import FOLDERS, expanded
-from clbench.storage.cache import cached, installed
+from clbench.storage.cache import cached, installed_versions
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -345,8 +345,8 @@ def _check_tokenizer(folder: Path, vocab_size: int, digest: str, origin: str) ->
         read_tokenizer(folder, vocab_size, origin)
         (entry / "passed").write_bytes(b"")
 
-    versions = {name: installed(name) for name in ("tokenizers", "transformers")}
-    cached("tokenizers", {"backbone": digest, "versions": versions}, read)
+    content = {"backbone": digest, "versions": installed_versions("tokenizers", "transformers")}
+    cached("tokenizers", content, read)
 
 
 # What has been read of folders, by the state of their files: a sweep opens the same backbone for every run.

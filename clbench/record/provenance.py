@@ -11,7 +11,7 @@ from clbench import __version__
 from clbench.record.parts import Hardware
 from clbench.runtime.device import CPU, Device
 from clbench.schema.shipped import ROOT
-from clbench.storage.cache import installed
+from clbench.storage.cache import installed_versions
 
 PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", "safetensors", "numpy")
 
@@ -19,7 +19,7 @@ PACKAGES = ("torch", "transformers", "avalanche-lib", "datasets", "tokenizers", 
 def versions() -> dict[str, str]:
     """Versions of Python, clbench and the packages that a result may depend on."""
     found = {"python": platform.python_version(), "clbench": __version__}
-    return found | {name: installed(name) for name in PACKAGES}
+    return found | installed_versions(*PACKAGES)
 
 
 def hardware(device: Device = CPU) -> Hardware:

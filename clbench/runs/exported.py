@@ -16,7 +16,7 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.record.provenance import versions
 from clbench.runs.snapshots import FOLDER as MODELS
-from clbench.storage.cache import installed
+from clbench.storage.cache import installed_versions
 from clbench.storage.writing import cannot_write, made, unfinished
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def export(path: Path, kind: str, out: Path, examples: Examples) -> Exported:
             config = model.hf.config.to_dict()
             config.pop("_name_or_path", None)
             (place / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-            used = versions() | {name: installed(name) for name in ("onnx", "onnxruntime")}
+            used = versions() | installed_versions("onnx", "onnxruntime")
             about = {**found.as_json(), "max_length": asked.max_length, "checkpoint": backbone.digest, "versions": used}
             (place / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             shutil.rmtree(out, ignore_errors=True)

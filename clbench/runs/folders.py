@@ -19,7 +19,7 @@ from clbench.record.parts import Configuration
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runtime import events
 from clbench.schema.part import Name, Part
-from clbench.storage.cache import installed, key_of
+from clbench.storage.cache import installed_versions, key_of
 from clbench.storage.writing import write_whole
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _configuration(place: Path) -> Configuration | None:
 
 def life_versions() -> dict[str, str]:
     """The packages, beside clbench and torch, on which a life depends: it cannot be resumed under other ones."""
-    return {name: installed(name) for name in ("tokenizers", "transformers")}
+    return installed_versions("tokenizers", "transformers")
 
 
 def life_key(fingerprint: str) -> str:

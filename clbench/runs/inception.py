@@ -14,7 +14,7 @@ from clbench.runs.job import Job
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
 from clbench.schema.scenario import TASK
-from clbench.storage.cache import cached, installed
+from clbench.storage.cache import cached, installed, installed_versions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,7 +76,7 @@ def make_tokens(job: Job) -> Tokens:
 
         content = {
             "backbone": job.backbone.digest, "pairs": pairs.digest(), "max_length": job.max_length,
-            "versions": {name: installed(name) for name in ("tokenizers", "transformers")},
+            "versions": installed_versions("tokenizers", "transformers"),
         }  # fmt: skip
         folder = cached("tokens", content, build)
         ids.append(np.load(folder / "ids.npy"))

@@ -46,6 +46,11 @@ def installed(package: str) -> str:
     return metadata.version(package)
 
 
+def installed_versions(*packages: str) -> dict[str, str]:
+    """The same of several, by name."""
+    return {package: installed(package) for package in packages}
+
+
 def is_cached(kind: str, key: str) -> bool:
     """Whether there is an entry of this key; that it is undamaged is only seen when it is read."""
     return (root() / kind / key / _MANIFEST).is_file()

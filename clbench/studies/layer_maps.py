@@ -147,18 +147,18 @@ def study(plan: Settings, folder: Path) -> Outcome:
     from clbench.runs.job import make_job
 
     units = [(name, depth, stream) for depth in plan.depths for name in plan.maps for stream in plan.streams]
-    left: dict[tuple[str, int], None] = {}
-    for seed in plan.seeds:
-        for name, depth, stream in units:  # a mistake is told before any work is done
-            jobs = [make_job(plan.run(name, depth, stream, strategy)) for strategy in plan.strategies]
-            if len(jobs[0].trained) < 2:
-                raise UserError(f"--streams: {stream} has one domain to train on; the study needs a life after it.")
+    left: dict[tuple[int, str], None] = {}
+    for name, depth, stream in units:  # a mistake is told before any work is done
+        jobs = [make_job(plan.run(name, depth, stream, strategy)) for strategy in plan.strategies]
+        if len(jobs[0].trained) < 2:
+            raise UserError(f"--streams: {stream} has one domain to train on; the study needs a life after it.")
+        for seed in plan.seeds:
             if not all((place_of(job, seed, folder) / RECORD_NAME).exists() for job in jobs):
-                left[stream, seed] = None
+                left[seed, stream] = None
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         # Teachers first, lest two processes make the same one.
-        made = [pool.submit(make_teacher, plan, stream, seed) for stream, seed in left]
+        made = [pool.submit(make_teacher, plan, stream, seed) for seed, stream in sorted(left)]
         list(finished(made, "teachers", "models"))
         students = [pool.submit(live, plan, *unit, seed, folder) for seed in plan.seeds for unit in units]
         for found in finished(students, "distil and live", "students"):
@@ -193,12 +193,14 @@ def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, fol
     from clbench.runs.job import make_job
     from clbench.runs.runner import run_seed
 
-    found = []
+    found, training = [], 0
     for strategy in plan.strategies:
         job = make_job(plan.run(layer_map, depth, stream, strategy))
         record = run_seed(job, seed, place_of(job, seed, folder))
         told: Any = record.inception[-1].details.get("choosing")
         spent = told or {"examples": 0, "flops": 0}
+        if told and not training:  # the same under every strategy
+            training = _training_flops(job, seed, record)
         life = record.history.ends
         about = {"map": layer_map, "depth": depth, "stream": stream, "strategy": strategy, "seed": seed}
         found.append(
@@ -211,7 +213,7 @@ def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, fol
                 "forgetting": record.figures["forgetting"],
                 "choosing_examples": spent["examples"],
                 "choosing_flops": spent["flops"],
-                "choosing_share": spent["flops"] / _training_flops(job, seed, record) if told else 0.0,
+                "choosing_share": spent["flops"] / training if told else 0.0,
                 "choosing_seconds": record.measured.choosing_seconds or 0.0,
             }
         )
