@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,20 +208,37 @@ def study(plan: Settings, folder: Path) -> Outcome:
     with workers(plan.workers) as pool:
         wanted = [(model, seed) for seed in plan.seeds for model in ARMS]
         first = [pool.submit(reach, plan, model, seed) for model, seed in wanted]
-        reached: dict[int, list[float]] = {}
-        for seed, best in finished(first, "inceptions as the recipes say", "models"):
-            reached.setdefault(seed, []).append(best)
-        jobs = [pool.submit(live, plan, model, seed, min(reached[seed]), folder / "lives") for model, seed in wanted]
+        reached: dict[int, dict[str, float]] = {seed: {} for seed in plan.seeds}
+        for model, seed, score in finished(first, "inceptions as the recipes say", "models"):
+            reached[seed][model] = score
+        second = [pool.submit(aim_of, plan, seed, reached[seed]) for seed in plan.seeds]
+        aims = dict(finished(second, "what all are brought to", "seeds"))
+        jobs = [pool.submit(live, plan, model, seed, aims[seed], folder / "lives") for model, seed in wanted]
         lives.extend(finished(jobs, "inceptions alike, and lives", "lives"))
     lives.sort(key=lambda life: (ARMS.index(life["model"]), life["seed"]))
     return Outcome(lives)
 
 
-def reach(plan: Settings, model: str, seed: int) -> tuple[int, float]:
-    """The seed, and the better validation accuracy of a recipe's own training and of twice as many epochs."""
+def reach(plan: Settings, model: str, seed: int) -> tuple[str, int, float]:
+    """The model, the seed, and the validation accuracy of the recipe's own training."""
     base = _base(plan, model)
-    own = _epochs(base)
-    return seed, max(_validated(_trained(base, Rung(count)), seed) for count in (own, 2 * own))
+    return model, seed, _validated(_trained(base, Rung(_epochs(base))), seed)
+
+
+def aim_of(plan: Settings, seed: int, reached: Mapping[str, float]) -> tuple[int, float]:
+    """The seed, and the lowest of what its models validate at, each trained as its recipe says or for twice as many
+    epochs, whichever is better.
+
+    Args:
+        reached: what each model's own training reaches.
+    """
+    aim = inf
+    for model, own in sorted(reached.items(), key=lambda one: one[1]):
+        if own >= aim:
+            break  # this one and those after it reach the aim already: trained longer they cannot lower it
+        base = _base(plan, model)
+        aim = min(aim, max(own, _validated(_trained(base, Rung(2 * _epochs(base))), seed)))
+    return seed, aim
 
 
 def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dict[str, Any]:

@@ -8,13 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from clbench.metrics import holm
 from clbench.record import read_record
 from clbench.schema.spec import RunSpec
 from clbench.studies import tickets
-from clbench.studies.tickets import ARMS, SPARSER, WHOLE, Outcome, Rung, Settings, ladder, nearest_rung, study, write
+from clbench.studies.tickets import (
+    ARMS,
+    SPARSER,
+    WHOLE,
+    Outcome,
+    Rung,
+    Settings,
+    aim_of,
+    ladder,
+    nearest_rung,
+    study,
+    write,
+)
 
 
 def test_the_ladder_goes_from_a_fraction_of_an_epoch_to_twice_the_recipes() -> None:
@@ -68,6 +82,29 @@ def test_no_training_is_tried_beyond_the_ladder_or_where_a_rung_is_close() -> No
     for aim in (0.1, 0.55, 0.99):
         assert nearest_rung(ladder(3), aim, validated, close=0.001)[0] in ladder(3)
     assert set(asked) <= set(ladder(3))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=len(ARMS)))
+def test_the_aim_is_the_weakest_models_better_training(scores: list[tuple[float, float]]) -> None:
+    """Against the plain form, which trains every model twice; and no training that cannot change the aim."""
+    own = dict(zip(ARMS, (first for first, _ in scores), strict=False))
+    longer = dict(zip(ARMS, (second for _, second in scores), strict=False))
+    trained: list[str] = []
+
+    def validated(model: str, seed: int) -> float:
+        trained.append(model)
+        return longer[model]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tickets, "_base", lambda plan, model: model)
+        patched.setattr(tickets, "_epochs", lambda base: 2)
+        patched.setattr(tickets, "_trained", lambda base, rung: base if rung == Rung(4) else None)
+        patched.setattr(tickets, "_validated", validated)
+        seed, aim = aim_of(Settings(RunSpec(), (3,), 1), 3, own)
+    assert (seed, aim) == (3, min(max(pair) for pair in scores))
+    assert len(trained) == len(set(trained))
+    weakest = min(own, key=lambda model: own[model])
+    assert all(own[model] < max(own[weakest], longer[weakest]) for model in trained if model != weakest)
 
 
 def lives(seeds: int, forgetting: dict[str, float], unlike: tuple[str, int] = ("", 0)) -> list[dict[str, Any]]:
