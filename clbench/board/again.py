@@ -278,6 +278,11 @@ def _comparable(record: Record, other: Record) -> dict[str, Any]:
     # What one of them lacks the probabilities for, the other may have.
     common = {name for name, value in record.figures.items() if None not in (value, other.figures.get(name))}
     content["figures"] = {name: value for name, value in content["figures"].items() if name in common}
+    # Where real examples were read, the hub or a folder on somebody's machine; what they are, the digests say.
+    if content["configuration"]["data_source"] != "generated":
+        content["configuration"].pop("data_source")
+        for domain in content["data"]:
+            domain.pop("source")
     # Where the weights were found; what they are, the digest says.
     content["configuration"]["backbone"] = content["configuration"]["backbone"]["digest"]
     content["configuration"]["model"].pop("backbone", None)
@@ -293,10 +298,14 @@ def _comparable(record: Record, other: Record) -> dict[str, Any]:
 
 
 def _frame(content: dict[str, Any]) -> dict[str, Any]:
-    """It without what the model answered, and what follows from that."""
+    """It without what the model answered, and what follows from that; and without baselines, whose fit may name
+    another class on another machine (verify holds them against the examples, with a tolerance)."""
     return {
         **{name: value for name, value in content.items() if name not in ("figures", "inception", "points")},
-        "data": [{name: value for name, value in domain.items() if name != "random"} for domain in content["data"]],
+        "data": [
+            {name: value for name, value in domain.items() if name not in ("random", "word_overlap", "baselines")}
+            for domain in content["data"]
+        ],
         "inception": [{name: step[name] for name in ("name", "epochs")} for step in content["inception"]],
         "points": [
             {name: value for name, value in point.items() if name not in ("predictions", "validation")}
@@ -310,5 +319,11 @@ def _apart(record: Record, other: Record) -> list[str]:
     told, found = record.measured, other.measured
     apart = [name for name in told.versions if told.versions.get(name) != found.versions.get(name)]
     apart += ["CPU"] if told.hardware.cpu != found.hardware.cpu else []
-    apart += ["device"] if told.hardware.device != found.hardware.device else []
-    return apart
+    apart += [
+        name.replace("_", " ")
+        for name in ("device", "card", "precision", "micro_batch")
+        if getattr(told.hardware, name) != getattr(found.hardware, name)
+    ]
+    # On a GPU that is not held to the same bits, two runs may differ in the last ones: see docs/devices.md.
+    free = any(one.hardware.device not in (None, "cpu") and not one.hardware.deterministic for one in (told, found))
+    return apart or (["order of additions on a GPU"] if free else [])

@@ -244,10 +244,10 @@ def write_attestation(folder: Path, new: Attestation) -> Path:
     """
     old = read_attestation(folder, new.submission, new.digest)
     if old is not None:
-        seeds = {one.seed: one for one in (*old.reruns, *new.reruns)}
+        lives = {(one.seed, one.order): one for one in (*old.reruns, *new.reruns)}
         new = new.model_copy(
             update={
-                "reruns": tuple(seeds[seed] for seed in sorted(seeds)),
+                "reruns": tuple(lives[life] for life in sorted(lives)),
                 "fresh": old.fresh if new.fresh is None else new.fresh,
                 "refuted": tuple(dict.fromkeys((*old.refuted, *new.refuted))),
             }

@@ -18,12 +18,12 @@ from clbench.board.forms import MOST_RECORDS, SCHEMA_VERSION, SUBMISSION_NAME, S
 from clbench.errors import UserError
 from clbench.record.files import parse_json, parse_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike_in_any_order
+from clbench.record.groups import alike_in_any_order, computed_in
 from clbench.schema.form import explain
 
 # A page about a submission is short; a record of the largest stream with hundreds of evaluation points is a few MB.
 _LARGEST_SUBMISSION = 2**18
-_LARGEST_RECORD = 16 * 2**20
+LARGEST_RECORD = 16 * 2**20
 _MOST_FILES = MOST_RECORDS + 1
 
 
@@ -75,7 +75,7 @@ def read_submission(folder: Path, check: bool = True) -> Entry:
         raise UserError(f"{folder} holds {min(strangers)!r}, which {SUBMISSION_NAME} does not name; remove it.")
     records = []
     for name, digest in submission.records.items():
-        raw = _bytes(folder / name, _LARGEST_RECORD)
+        raw = _bytes(folder / name, LARGEST_RECORD)
         if hashlib.sha256(raw).hexdigest() != digest:
             raise UserError(f"{folder / name} is not the file that {SUBMISSION_NAME} names: its sha256 is another.")
         records.append(parse_record(_text(raw, folder / name), folder / name, check=check))
@@ -121,6 +121,7 @@ def _common(record: Record) -> dict[str, object]:
     return {
         "configuration": alike_in_any_order(record, "seed"),
         "data": {domain.name: domain.gold for domain in record.data},
+        "measured.hardware.precision": computed_in(record),
     }
 
 

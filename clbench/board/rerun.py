@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clbench.record.forms import Record
-from clbench.record.parts import Configuration
+from clbench.record.parts import Configuration, Hardware
 from clbench.schema.backbone import BackboneForm
 from clbench.schema.changes import changed_settings, is_quick, quick_recipe
 from clbench.schema.form import read_yaml
@@ -31,7 +31,8 @@ def run_command(record: Record, seeds: Sequence[int]) -> tuple[str, tuple[str, .
         seeds: of all its records, ascending.
     """
     needs = (*_plugins(record), *_needs(record.configuration))
-    return spec_of_record(record.configuration).command(seed_list(seeds)), needs
+    spec = spec_of_record(record.configuration).model_copy(update=_computing(record.measured.hardware))
+    return spec.command(seed_list(seeds)), needs
 
 
 def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
@@ -59,9 +60,24 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
     )  # fmt: skip
 
 
-def changed_options(configuration: Configuration) -> str:
-    """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text."""
+def _computing(hardware: Hardware) -> dict[str, Any]:
+    """The fields of a spec that say where and how exactly it was computed; nothing for float32 on a CPU."""
+    told: dict[str, Any] = {name: getattr(hardware, name) for name in ("device", "precision", "micro_batch")}
+    told["device"] = None if told["device"] == "cpu" else told["device"]
+    told["deterministic"] = hardware.deterministic is not None or None
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def changed_options(configuration: Configuration, hardware: Hardware | None = None) -> str:
+    """The options of ``clbench run`` that are other than the defaults of recipe, stream and strategy, as one text.
+
+    Args:
+        configuration: of a record.
+        hardware: that it was computed on, where that is known.
+    """
     spec = spec_of_record(configuration, named=False)
+    if hardware is not None:
+        spec = spec.model_copy(update=_computing(hardware))
     return shlex.join([*(["--quick"] if spec.quick else []), *spec.changes(), *spec.evaluation_options()])
 
 

@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 from pydantic import ValidationError
 
 from clbench import __version__
-from clbench.board.files import written
+from clbench.board.files import LARGEST_RECORD, written
 from clbench.board.forms import SCHEMA_VERSION, SUBMISSION_NAME, Mean, Submission, record_name
 from clbench.board.lookalikes import name_problems
 from clbench.board.measurement import SubmittedMeasurement, read_measurement
@@ -19,7 +19,7 @@ from clbench.board.rules import configuration_problems
 from clbench.errors import UserError
 from clbench.record.files import read_record, write_record
 from clbench.record.forms import Record
-from clbench.record.groups import alike_in_any_order, summary
+from clbench.record.groups import alike_in_any_order, computed_in, summary
 from clbench.schema.changes import is_quick
 from clbench.schema.form import explain
 from clbench.schema.shipped import names
@@ -77,6 +77,11 @@ def submit(
             digests = {}
             for number, record in ((number, one) for number, lives in enumerate(orders) for one in lives):
                 file = write_record(temporary, record)
+                if (size := file.stat().st_size) > LARGEST_RECORD:
+                    raise UserError(
+                        f"the record of seed {record.configuration.seed} takes {size:,} bytes, and a submission's may "
+                        f"take {LARGEST_RECORD:,}; run it again without --eval-every, or with a larger one."
+                    )
                 named = file.with_name(record_name(record.configuration.seed, number))
                 file.rename(named)
                 digests[named.name] = hashlib.sha256(named.read_bytes()).hexdigest()
@@ -153,6 +158,7 @@ def _one_run(files: Sequence[Path], records: Sequence[Record]) -> None:
             ("strategy", first.names[2], record.names[2]),
             ("budget", str(first.configuration.budget) or "none", str(record.configuration.budget) or "none"),
             ("model", first.names[0], record.names[0]),
+            ("precision", computed_in(first), computed_in(record)),
             ("test examples", sorted(first.test_pairs), sorted(record.test_pairs)),
         ):
             if one != other:

@@ -91,8 +91,11 @@ def _classes(stream: OpenStream, edition: str, data_dir: Path | None) -> dict[st
     for domain in stream.domains:
         source = domain.source_for(generated=generated, data_dir=data_dir is not None)
         named = [] if source is None else [name for names in source.named_classes().values() for name in names]
-        if named:
-            found[domain.name] = set(named)
+        space, start = stream.own_space(domain.name)
+        if named or stream.form.heads:
+            # Those of a head are called DOMAIN/CLASS in the stream's label space.
+            own = {label: stream.form.label_space[start + place] for place, label in enumerate(space)}
+            found[domain.name] = {own.get(name, name) for name in named or space}
     return found
 
 

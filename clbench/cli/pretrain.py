@@ -53,7 +53,7 @@ def command(
     --teacher all-minilm-l6-v2 --out runs/pretrain
     """
     from clbench.pretrain import pretrain
-    from clbench.runtime.device import choose
+    from clbench.runtime.device import VARIABLES, choose
     from clbench.schema.form import read_yaml
     from clbench.schema.pretrain import Pretraining
 
@@ -61,7 +61,7 @@ def command(
     if micro_batch is not None:
         raise UserError("--micro-batch is for fine-tuning; give a smaller batch_size in the configuration.")
     place = choose(device, precision, deterministic)
-    if precision != "auto":
+    if precision != "auto" or os.environ.get(VARIABLES["precision"], "auto") != "auto":
         form = form.model_copy(update={"precision": place.precision})
     # Of the processes that accelerate starts, the first one alone speaks.
     speaks = os.environ.get("RANK", "0") == "0"

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from clbench.record import Record
-    from clbench.record.parts import Configuration
+    from clbench.record.parts import Configuration, Hardware
     from clbench.runs.folders import Unfinished
 
 
@@ -60,7 +60,7 @@ def _finished(records: Sequence[Record], places: Sequence[Path]) -> dict[str, An
 
     lifetime = summary(records)["lifetime_accuracy"]
     return {
-        **_described(records[0].configuration),
+        **_described(records[0].configuration, records[0].measured.hardware),
         "seeds": [record.configuration.seed for record in records],
         "started": max(record.measured.started for record in records),
         "lifetime_accuracy": None if lifetime is None else {
@@ -84,7 +84,7 @@ def _waiting(one: Unfinished) -> dict[str, Any]:
     }
 
 
-def _described(configuration: Configuration) -> dict[str, Any]:
+def _described(configuration: Configuration, hardware: Hardware | None = None) -> dict[str, Any]:
     from clbench.board.rerun import changed_options
 
     model, stream, strategy = configuration.names
@@ -94,7 +94,7 @@ def _described(configuration: Configuration) -> dict[str, Any]:
         "edition": configuration.edition,
         "strategy": strategy,
         "backbone": configuration.backbone.name,
-        "settings": changed_options(configuration),
+        "settings": changed_options(configuration, hardware),
     }
 
 

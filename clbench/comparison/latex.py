@@ -59,7 +59,7 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
         f"{escaped(stream)}{under} ({escaped(first.configuration.edition)} edition, {told}): {means} and half width of "
         f"the 95\\% interval over {over}, in percent; parameters in millions."
     )
-    if best:
+    if best and tested in names:
         caption += (
             f" Bold: the best {_plain(tested)}, and what a paired bootstrap does not tell from it (Holm, "
             f"{100 * LEVEL:g}\\%)."

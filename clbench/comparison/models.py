@@ -11,6 +11,7 @@ from clbench.board import SUBMISSION_NAME, find_submissions, read_submission
 from clbench.comparison.orders import InOrder, in_common, of_one_model
 from clbench.errors import UserError, listed, printable
 from clbench.record import Record, grouped, read_record
+from clbench.record.groups import computed_in
 from clbench.runs.folders import finished_runs
 
 # A setting's value as part of a name: longer ones are told apart well enough by their beginning.
@@ -83,8 +84,8 @@ def read_models(paths: Sequence[Path | Record], check: bool = True) -> list[Mode
         else:
             files |= dict.fromkeys(finished_runs([path]))
     records = [*(read_record(file, check=check) for file in files), *given.values()]
-    names = [*files, *given]
-    lives = [_life([records[i] for i in group], [names[i] for i in group]) for group in grouped(records)]
+    places = [*files, *given]
+    lives = [_life([records[i] for i in group], [places[i] for i in group]) for group in grouped(records)]
     found += [_Found(_place(orders[0]), orders) for orders in of_one_model(lives)]
     found += [_submitted(folder, check) for folder in submissions]
     if not found:
@@ -99,9 +100,10 @@ def read_models(paths: Sequence[Path | Record], check: bool = True) -> list[Mode
     for other in found[1:]:
         for here, there in zip(found[0].orders, other.orders, strict=False):
             _may_be_compared(replace(found[0], orders=(here,)), replace(other, orders=(there,)))
+    names = distinct_names([one.records[0].names[0] for one in found], [(one.place, one.records[0]) for one in found])
     return [
         Model(name, first.records, first.files, one.orders if len(one.orders) > 1 else (), one.left_out)
-        for name, one in zip(_names(found), found, strict=True)
+        for name, one in zip(names, found, strict=True)
         for first in one.orders[:1]
     ]
 
@@ -153,6 +155,11 @@ def _may_be_compared(first: _Found, other: _Found) -> None:
             editions = {one.configuration.edition, two.configuration.edition}
             why = f" (editions {' and '.join(sorted(editions))})" if len(editions) > 1 else ""
             raise refuse(f"the two were tested on different examples of {there.name}{why}")
+    if one.scenario != two.scenario:
+        raise refuse(f"its stream is {two.scenario}, the other's {one.scenario}")
+    for here, there in zip(one.data, two.data, strict=True):
+        if here.classes != there.classes:
+            raise refuse(f"its domain {there.name} tells other classes apart")
     mine, theirs = _experiences(one), _experiences(two)
     if mine != theirs:
         told = [", ".join(name for name, _ in lived) for lived in (theirs, mine)]
@@ -165,31 +172,36 @@ def _experiences(record: Record) -> list[tuple[str, frozenset[str]]]:
     return [(point.name, frozenset(point.met)) for point in record.points if point.final]
 
 
-def _names(found: Sequence[_Found]) -> list[str]:
-    """The recipe's name; where several share it, with the settings that differ among them, and last where they lie."""
-    recipes = [one.records[0].names[0] for one in found]
-    names = list(recipes)
-    for recipe in dict.fromkeys(recipes):
-        same = [i for i, name in enumerate(recipes) if name == recipe]
+def distinct_names(plain: Sequence[str], lives: Sequence[tuple[str, Record]]) -> list[str]:
+    """A name for each life: its plain one; where several share that, with the settings that differ among them, and
+    last where they lie.
+
+    Args:
+        plain: for each, what it is called where nothing else is called so.
+        lives: for each where it lies, and its record.
+    """
+    names = list(plain)
+    for shared in dict.fromkeys(plain):
+        same = [i for i, name in enumerate(plain) if name == shared]
         if len(same) == 1:
             continue
-        described = [dict(_settings(found[i].records[0])) for i in same]
+        described = [dict(_settings(lives[i][1])) for i in same]
         told: list[list[str]] = [[] for _ in same]
         for key in dict.fromkeys(key for settings in described for key in settings):
             if len(set(map(tuple, told))) == len(same):
                 break
-            plain = key in ("strategy.name", "edition", "backbone.name")
-            said = "" if plain else f"{key.removeprefix('strategy.')} "
+            known = key in ("strategy.name", "edition", "backbone.name")
+            said = "" if known else f"{key.removeprefix('strategy.')} "
             # A strategy that has no such setting says nothing of it.
             values = [f"{said}{settings[key]}" if key in settings else "" for settings in described]
             with_it = [[*parts, value] for parts, value in zip(told, values, strict=True)]
             if len(set(map(tuple, with_it))) > len(set(map(tuple, told))):
                 told = with_it
         if len(set(map(tuple, told))) < len(same):
-            for parts, place in zip(told, _short([found[i].place for i in same]), strict=True):
+            for parts, place in zip(told, _short([lives[i][0] for i in same]), strict=True):
                 parts.append(place)
         for parts, i in zip(told, same, strict=True):
-            names[i] = f"{recipe} ({', '.join(filter(None, parts))})"
+            names[i] = f"{shared} ({', '.join(filter(None, parts))})"
     # Long values are cut, and a stranger may call a recipe what another one is called here.
     unique: list[str] = []
     for name in names:
@@ -212,11 +224,13 @@ def _settings(record: Record) -> Iterator[tuple[str, str]]:
     """All that determines the run but its seed, as (key, value), what people care about most first."""
     content = record.configuration.model_dump(mode="json", exclude={"seed", "fingerprint"})
     content["backbone"].pop("learning_rate", None)  # not every version of clbench has told it
-    first = ("strategy.name", "edition", "backbone.name", "eval_every", "shift")
+    hardware = record.measured.hardware
+    computed = {"precision": computed_in(record), "device": hardware.device or "cpu"}
+    first = ("strategy.name", "edition", "backbone.name", *computed, "eval_every", "shift")
     # What describes a run decides nothing of it.
     described = ("model.name", "model.title", "model.citation", "strategy.title", "strategy.citation", "stream.title",
                  "stream.description")  # fmt: skip
-    leaves = {key: value for key, value in _leaves(content) if key not in described}
+    leaves = computed | {key: value for key, value in _leaves(content) if key not in described}
     last = ("strategy.method",)  # its settings say more
     between = [key for key in leaves if key not in first + last]
     for key in (key for key in (*first, *between, *last) if key in leaves):

@@ -10,6 +10,7 @@ import numpy as np
 
 from clbench.errors import UserError
 from clbench.record import Record, alike_in_any_order, pair_shares
+from clbench.record.groups import computed_in
 
 Order = tuple[str, ...]
 
@@ -52,9 +53,10 @@ def of_one_model(lives: Sequence[InOrder]) -> list[tuple[InOrder, ...]]:
 
     What has the same order twice opens a model of its own, as the same seed does.
     """
-    models: dict[str, list[list[InOrder]]] = {}
+    models: dict[tuple[str, str], list[list[InOrder]]] = {}
     for life in lives:
-        same = models.setdefault(alike_in_any_order(life.records[0], "seed"), [])
+        first = life.records[0]
+        same = models.setdefault((alike_in_any_order(first, "seed"), computed_in(first)), [])
         for model in same:
             if all(other.order != life.order for other in model):
                 model.append(life)
@@ -62,8 +64,8 @@ def of_one_model(lives: Sequence[InOrder]) -> list[tuple[InOrder, ...]]:
         else:
             same.append([life])
     found = [model for same in models.values() for model in same]
-    first = {id(life): place for place, life in enumerate(lives)}
-    found.sort(key=lambda model: min(first[id(life)] for life in model))
+    places = {id(life): place for place, life in enumerate(lives)}
+    found.sort(key=lambda model: min(places[id(life)] for life in model))
     return [tuple(sorted(model, key=lambda life: not life.own)) for model in found]
 
 

@@ -168,7 +168,8 @@ def write_csv(comparison: Comparison, path: Path) -> list[Path]:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("w", newline="", encoding="utf-8") as opened:
-                writer = csv.DictWriter(opened, list(rows[0]))
+                # A plug-in's metric may stand in some records alone.
+                writer = csv.DictWriter(opened, list(dict.fromkeys(name for row in rows for name in row)))
                 writer.writeheader()
                 writer.writerows(rows)
         except OSError as error:

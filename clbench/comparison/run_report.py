@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.board.rerun import run_command
+from clbench.comparison.models import distinct_names
 from clbench.errors import UserError, first_line
 from clbench.plots.overlay import overlay
 from clbench.plots.page import Picture, Table, overlay_page
@@ -33,7 +34,9 @@ def run_report(groups: Sequence[tuple[Sequence[Record], Sequence[Path]]], path: 
     Raises:
         UserError: the runs are of several streams, or the file cannot be written.
     """
-    named = [(_name(records, len(groups)), records) for records, _ in groups]
+    plain = [_name(records, len(groups)) for records, _ in groups]
+    lives = [(str(folders[0]), records[0]) for records, folders in groups]
+    named = [(name, records) for name, (records, _) in zip(distinct_names(plain, lives), groups, strict=True)]
     try:
         drawn = overlay(named)
     except ValueError as error:

@@ -117,9 +117,23 @@ def of_task_type(data: DomainData, classes: int) -> dict[str, BaselineScore]:
 def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
     """The domains of a stream, in order, each with something to fit a baseline on.
 
-    One that has a test part alone, as an evaluation-only domain may, gets the other parts of the stream's first domain.
+    One that has a test part alone, as an evaluation-only domain may, gets the other parts of the stream's first domain
+    of its task type.
+
+    Raises:
+        UserError: there is none.
     """
-    return [data if len(data.splits) > 1 else replace(data, splits=domains[0].splits | data.splits) for data in domains]
+    found = []
+    for data in domains:
+        others = (one for one in domains if one.task_type == data.task_type and len(one.splits) > 1)
+        lender = data if len(data.splits) > 1 else next(others, None)
+        if lender is None:
+            raise UserError(
+                f"domain '{data.name}' has a test part alone, and no domain of the stream has other examples of the "
+                f"type {data.task_type}, to fit baselines on; give it a validation part."
+            )
+        found.append(data if lender is data else replace(data, splits=lender.splits | data.splits))
+    return found
 
 
 def _placed_words(pairs: Pairs) -> list[list[str]]:

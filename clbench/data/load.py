@@ -7,11 +7,13 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from clbench.data.baselines import fittable
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap
 from clbench.errors import UserError
 from clbench.runtime import events
 from clbench.schema.domain import Domain, Reading
+from clbench.schema.scenario import CLASS
 from clbench.schema.source import Request, Source
 from clbench.schema.stream import OpenStream, read_alone
 
@@ -62,6 +64,12 @@ def load(
     sources = [_source(domain, form.generated, data_dir is not None) for domain in stream.domains]
     if data_dir is not None and not any(source.reads_data_dir for source in sources):
         raise UserError(f"no domain of {stream.form.name} reads files; leave --data-dir {data_dir} out.")
+    first = stream.domains[0].name
+    if len(_classes(sources[0], stream, first)) < 2:
+        raise UserError(
+            f"domain '{first}' names a single class, and {stream.form.name} begins with it: a model has to tell two or "
+            "more apart; begin with another domain."
+        )
     loaded = []
     task, count = "read the domains", len(stream.domains)
     for number, (domain, source) in enumerate(zip(stream.domains, sources, strict=True)):
@@ -71,6 +79,7 @@ def load(
         loaded.append(_placed(_finish(source, source.load(request), request), source, stream))
     events.advance(task, count, count, "domains")
     events.end(task)
+    fittable(loaded)
     return loaded
 
 
@@ -177,11 +186,13 @@ def first_labels(stream: OpenStream, edition: str, *, data_dir: bool) -> tuple[s
 def _classes(form: Source, stream: OpenStream, domain: str) -> tuple[int, ...]:
     """The classes that a domain's source can give, as places in the label space, ascending.
 
-    A source that names no class, or a single one, may give any.
+    A source that names no class may give any. So may one that names a single class, unless the classes come with their
+    domains: the model has to choose among two or more.
     """
     space, start = stream.own_space(domain)
     named = {label for labels in form.named_classes().values() for label in labels}
-    return tuple(start + place for place, label in enumerate(space) if label in named or len(named) < 2)
+    any_of_them = not named or (len(named) == 1 and stream.form.scenario != CLASS)
+    return tuple(start + place for place, label in enumerate(space) if any_of_them or label in named)
 
 
 def _placed(data: DomainData, form: Source, stream: OpenStream) -> DomainData:

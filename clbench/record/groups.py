@@ -62,22 +62,38 @@ def _plugins(record: Record) -> list[Any]:
     return [one.model_dump(mode="json") for one in record.plugins if one.kind != "metric"]
 
 
+def computed_in(record: Record) -> str:
+    """The precision that the run was computed in. Devices and versions of one precision differ by rounding alone."""
+    return record.measured.hardware.precision or "float32"
+
+
 def grouped(records: Sequence[Record]) -> list[list[int]]:
     """Places of the records that are seeds of one run, in the order in which each group first occurs.
 
-    Two records are such seeds if their configurations, examples and plug-ins are equal but for the seed; the same seed
-    twice opens a group of its own, lest one run count as two.
+    Two records are such seeds if their configurations, examples, plug-ins and precision are equal but for the seed.
+    The same seed twice opens a group of its own, lest one run count as two: of runs on two devices, or with two
+    versions of a package, each keeps its own seeds then.
     """
-    groups: dict[str, list[list[int]]] = {}
+    runs: dict[tuple[str, str, str], list[list[int]]] = {}
     for place, record in enumerate(records):
-        same = groups.setdefault(alike(record, "seed"), [])
-        for group in same:
-            if all(records[other].configuration.seed != record.configuration.seed for other in group):
-                group.append(place)
-                break
-        else:
-            same.append([place])
-    return sorted(group for same in groups.values() for group in same)
+        told = record.configuration
+        same = runs.setdefault((alike(record, "seed"), computed_in(record), told.fingerprint), [])
+        _put([place], same, records)
+    groups: dict[tuple[str, str], list[list[int]]] = {}
+    for (described, precision, _), lives in runs.items():
+        for life in lives:
+            _put(life, groups.setdefault((described, precision), []), records)
+    return sorted(sorted(group) for same in groups.values() for group in same)
+
+
+def _put(life: list[int], groups: list[list[int]], records: Sequence[Record]) -> None:
+    """Into the first of the groups that has none of its seeds, or as a group of its own."""
+    seeds = {records[place].configuration.seed for place in life}
+    for group in groups:
+        if seeds.isdisjoint(records[place].configuration.seed for place in group):
+            group.extend(life)
+            return
+    groups.append(list(life))
 
 
 def summary(records: Sequence[Record]) -> dict[str, Interval | None]:

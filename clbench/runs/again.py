@@ -16,6 +16,7 @@ import yaml
 from clbench.data.load import draw_anew
 from clbench.errors import UserError
 from clbench.record.forms import Record
+from clbench.record.groups import computed_in
 from clbench.record.parts import BackboneInfo
 from clbench.runs.job import Job, make_job
 from clbench.schema.backbone import on_the_hub
@@ -58,12 +59,17 @@ def job_again(record: Record, means: Means, folder: Path, draw: int | None = Non
         raise UserError(f"{strategy} is not a shipped strategy; name its file with --strategy to run it again.")
     rate = _rate(told.strategy)
     order = ",".join(record.order) if told.file_order else None
+    hardware = record.measured.hardware
+    precision = computed_in(record)
+    if precision not in ("float32", "bfloat16"):
+        raise UserError(f"field 'measured.hardware.precision' should be float32 or bfloat16, but is {precision}.")
     model, backbone = _weights(record, means, folder)
     spec = RunSpec(
         model=model, stream=record.names[1], order=order, edition=told.edition, strategy=means.strategy or strategy,
         settings={} if rate is None else {"training.learning_rate": repr(rate)}, backbone=backbone,
         data_dir=means.data_dir, eval_every=told.eval_every, shift=told.shift,
-        random_baseline=told.random_baseline, budget=told.budget,
+        random_baseline=told.random_baseline, budget=told.budget, precision=precision,
+        deterministic=hardware.deterministic is not None,
     )  # fmt: skip
     job = make_job(spec)
     if draw is None:

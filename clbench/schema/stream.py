@@ -267,7 +267,12 @@ def read_alone(domain: str, stream: str | None = None) -> OpenStream:
     if "/" in domain or domain.endswith((".yaml", ".yml")):
         path = find("domain", domain)
         form = read_yaml(path, Domain)
-        if stream is not None and not known[0].form.heads:
+        if stream is not None:
+            heads = known[0].form.heads
+            if heads and form.name not in heads:
+                raise UserError(
+                    f"{path}: stream '{stream}' has no head for domain '{form.name}'; {nearest(form.name, heads)}"
+                )
             _check_classes(form, path, known[0])
         classes = set().union(*form.classes().values())
         # One that names no class has its labels from elsewhere, and no label space can be told for it.
@@ -311,7 +316,8 @@ def _with_classes(stream: OpenStream, domain: Domain, path: Path) -> OpenStream:
     if len(space) < 2:
         found = ", ".join(space) or "none; give a --stream"
         raise UserError(f"{path}: the domain's labels should name two classes or more, but name {found}.")
-    return replace(stream, form=stream.form.model_copy(update={"label_space": space}))
+    own: dict[str, Any] = {"scenario": DOMAIN, "heads": {}, "label_space": space}
+    return replace(stream, form=stream.form.model_copy(update=own))
 
 
 def _find_domain(wanted: str, stream: Path) -> Path:

@@ -16,7 +16,16 @@ from board_worlds import submission
 from submission_worlds import facts, handed_in, honest, rerunning, turned
 
 from clbench.api.verify import _attest
-from clbench.board.again import MOST_APART, MOST_DIFFER, MOST_UNLIKE, Lived, Rerunning, carried_out, here
+from clbench.board.again import (
+    MOST_APART,
+    MOST_DIFFER,
+    MOST_UNLIKE,
+    Lived,
+    Rerunning,
+    carried_out,
+    held_against,
+    here,
+)
 from clbench.board.attestation import Attestation, digest_of, read_attestation, write_attestation
 from clbench.board.content import content
 from clbench.board.csv_file import board_csv
@@ -257,6 +266,14 @@ def test_what_is_written_is_read_and_kept(mine: Path, small_stream: Path, tmp_pa
     assert both is not None
     assert [one.seed for one in both.reruns] == [0, 1]
     assert both.fresh == verdict.fresh
+    # A seed's lives in other orders are reruns of their own, and stay.
+    (again,) = verdict.reruns[1:]
+    turned_round = again.model_copy(update={"order": ("snli", "mnli")})
+    write_attestation(place, attested(mine, reruns=(turned_round,)))
+    write_attestation(place, attested(mine))
+    every = read_attestation(place, "mine", digest_of(mine))
+    assert every is not None
+    assert [(one.seed, one.order) for one in every.reruns] == [(0, ()), (1, ()), (1, ("snli", "mnli"))]
     # Of another state of the submission it says nothing.
     assert read_attestation(place, "mine", "0" * 64) is None
     assert read_attestation(place, "other", digest_of(mine)) is None
@@ -404,3 +421,65 @@ def test_a_copy_under_another_name_needs_its_own_attestation(mine: Path, tmp_pat
     told = json.loads((mine.parent / "copy" / "submission.json").read_text()) | {"name": "copy"}
     (mine.parent / "copy" / "submission.json").write_text(json.dumps(told))
     assert read_attestation(tmp_path / "attestations", "copy", digest_of(mine.parent / "copy")) is None
+
+
+def on(record: Record, **hardware: str | None) -> Record:
+    """The same run's record, computed there."""
+    told = record.measured.hardware.model_copy(update=hardware)
+    return record.model_copy(update={"measured": record.measured.model_copy(update={"hardware": told})})
+
+
+def test_real_examples_are_the_same_wherever_they_lie(small_stream: Path) -> None:
+    def read_from(kind: str, **source: str) -> Record:
+        told = honest(small_stream).model_dump(mode="json")
+        told["configuration"]["data_source"] = kind
+        for domain in told["data"]:
+            domain["source"] = {"kind": kind, **source}
+        return Record.model_validate_json(json.dumps(told))
+
+    mine = read_from("folder", folder="data/mnli")
+    for other in (read_from("folder", folder="/elsewhere/mnli"), read_from("hub", id="nyu-mll/glue", commit="1" * 40)):
+        assert held_against(mine, other, None)[0] == []
+    told = mine.model_dump(mode="json")
+    told["data"][0]["splits"]["train"]["digest"] = "e" * 64
+    (problem,) = held_against(mine, Record.model_validate_json(json.dumps(told)), None)[0]
+    assert "leaves another record" in problem
+    assert "train.digest" in problem
+
+
+def test_a_baseline_fitted_elsewhere_may_name_another_class(small_stream: Path) -> None:
+    def fitted(record: Record) -> Record:
+        first, *others = record.data
+        assert first.word_overlap is not None
+        lower = first.word_overlap.model_copy(update={"accuracy": first.word_overlap.accuracy - 0.001})
+        return record.model_copy(update={"data": (first.model_copy(update={"word_overlap": lower}), *others)})
+
+    mine = honest(small_stream)
+    assert held_against(mine, fitted(elsewhere(mine)), None)[0] == []
+    (problem,) = held_against(mine, fitted(mine), None)[0]
+    assert "word_overlap" in problem
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "same"),
+    [
+        ({"card": "H100"}, {"card": "A100"}, False),
+        ({"card": "H100"}, {"card": "H100"}, False),
+        ({"card": "H100", "deterministic": "yes"}, {"card": "H100", "deterministic": "yes"}, True),
+        ({"card": "H100", "deterministic": "yes"}, {"card": "A100", "deterministic": "yes"}, False),
+        ({"device": None, "precision": None}, {"device": "cpu", "precision": "bfloat16"}, False),
+        ({"device": None, "precision": None}, {"device": None, "precision": None}, True),
+    ],
+)
+def test_rounding_is_another_on_another_card_or_in_another_precision(
+    mine: dict[str, str | None], other: dict[str, str | None], same: bool, small_stream: Path
+) -> None:
+    """A GPU gives the same bits twice only where it is held to it."""
+    usual = {"device": "cuda", "precision": "bfloat16"}
+    record = on(honest(small_stream), **{**usual, **mine})
+    told = on(honest(small_stream), **{**usual, **other}).model_dump(mode="json")
+    turned(told["points"][-1], "mnli", 0)
+    found = Record.model_validate_json(json.dumps(told))
+    found = found.model_copy(update={"figures": found.figures_again()})
+    problems, _ = held_against(record, found, None)
+    assert bool(problems) == same

@@ -190,3 +190,17 @@ def test_a_hostile_name_is_one_word() -> None:
 @pytest.mark.parametrize("seeds", [[0], [0, 1], [5, 6, 7, 9], [1, 3, 5], list(range(100))])
 def test_seeds_are_read_again(seeds: list[int]) -> None:
     assert parse_seeds(seed_list(seeds)) == seeds
+
+
+def test_where_and_how_exactly_it_was_computed_is_said() -> None:
+    record = told(rate=shipped_rate())
+    hardware = record.measured.hardware.model_copy(
+        update={"device": "cuda", "precision": "bfloat16", "card": "a card", "deterministic": "yes", "micro_batch": "8"}
+    )
+    on_a_card = record.model_copy(update={"measured": record.measured.model_copy(update={"hardware": hardware})})
+    command, _ = run_command(on_a_card, [0])
+    assert command.endswith("--seeds 0 --device cuda --precision bfloat16 --deterministic --micro-batch 8")
+    assert changed_options(record.configuration, record.measured.hardware) == ""
+    assert changed_options(record.configuration, hardware) == (
+        "--device cuda --precision bfloat16 --deterministic --micro-batch 8"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,25 @@ def test_runs_that_do_not_belong_together(small_stream: Path, tmp_path: Path) ->
     files = pair(tmp_path / "data", base, other.model_copy(update={"data": data}))
     with pytest.raises(UserError, match="its test examples are others"):
         submit(files, tmp_path / "board", name="mine", author="me")
+
+
+def test_seeds_of_two_precisions_are_no_run(small_stream: Path, tmp_path: Path) -> None:
+    other = honest(small_stream, 1)
+    hardware = other.measured.hardware.model_copy(update={"device": "cpu", "precision": "bfloat16"})
+    low = other.model_copy(update={"measured": other.measured.model_copy(update={"hardware": hardware})})
+    with pytest.raises(UserError, match="its precision is bfloat16 and not float32"):
+        submit(pair(tmp_path, honest(small_stream), low), tmp_path / "board", name="mine", author="me")
+
+
+def test_a_record_that_nobody_could_read_is_not_handed_in(
+    small_stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["clbench.board.submit"], "LARGEST_RECORD", 1_000)
+    with pytest.raises(
+        UserError, match=r"^the record of seed 0 takes [\d,]+ bytes, and a submission's may take 1,000;"
+    ):
+        submit(pair(tmp_path, honest(small_stream)), tmp_path / "board", name="mine", author="me")
+    assert not list((tmp_path / "board").glob("*"))
 
 
 def test_a_life_that_broke_off(small_stream: Path, tmp_path: Path) -> None:

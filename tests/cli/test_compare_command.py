@@ -132,6 +132,8 @@ def test_latex_is_bold_where_the_tests_bear_it(runs: Path, tmp_path: Path) -> No
         assert "textbf" not in rows[shown][1], "no test is of forgetting"
     assert any("textbf" not in cells[0] for name, cells in rows.items() if name != "Model")
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "forgetting")
+    assert "Bold" not in (tmp_path / "t.tex").read_text(), "nothing of it is in the table"
     with pytest.raises(UserError, match=r"^--figures lifetime: no model has such a figure; did you mean"):
         called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "lifetime")
 

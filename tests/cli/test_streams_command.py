@@ -330,3 +330,24 @@ def test_a_backbone_of_the_hub_is_not_downloaded(
         with pytest.raises(SystemExit):
             main(arguments)
         assert "field 'editions.second.max_length': backbone someone/bert has 64" in capsys.readouterr().err
+
+
+def test_check_names_the_classes_of_a_head_that_have_no_example(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        columns = {"first": "a", "second": "b", "label": "y"}
+        told = {"name": name, "folder": {"columns": columns, "labels": {0: "no", 1: "yes", 2: "maybe"}}}
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(told))
+        rows = [{"a": f"left {i}", "b": f"right {i}", "y": i % (3 if name == "one" else 2)} for i in range(60)]
+        (tmp_path / name).mkdir()
+        for split in ("train", "validation", "test"):
+            (tmp_path / name / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    heads = {name: ["no", "yes", "maybe"] for name in ("one", "two")}
+    editions = {"lite": {"source": "real", "max_length": 32, "backbone": "clbench-tiny-12l"}}
+    told = {"name": "tasks", "scenario": "task-incremental", "heads": heads, "domains": ["one", "two"]}
+    (tmp_path / "tasks.yaml").write_text(json.dumps(told | {"editions": editions}))
+    main(["streams", str(tmp_path / "tasks.yaml"), "--check", "--json", "--data-dir", str(tmp_path)])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    missing = [one for one in findings if one["kind"] == "missing"]
+    assert [(one["domain"], one["names"], one["total"]) for one in missing] == [("two", ["two/maybe"], 3)]

@@ -126,6 +126,11 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         ("pairs", {"size": 60}, "the two were tested on different examples of alpha"),
         ("joint", {"joint": True, "inside": 0}, "its experiences are alpha, joint, the other's alpha, beta, gamma"),
         ("classes", {"classes": 3}, "its classes are class-0, class-1, class-2, the other's class-0, class-1"),
+        (
+            "scenario",
+            {"change": {"stream.scenario": "class-incremental"}},
+            "its stream is class-incremental, the other's domain-incremental",
+        ),
     ):
         written(tmp_path / name, "pkd-6l", (0,), **options)
         with pytest.raises(UserError) as refused:
@@ -163,3 +168,29 @@ def test_other_domains_met(tmp_path: Path) -> None:
     write_record(tmp_path / "other", made.model_copy(update={"figures": made.figures_again()}))
     with pytest.raises(UserError, match="the domains that it had met by the end of an experience are others"):
         read_models([tmp_path / "kd", tmp_path / "other"])
+
+
+def test_what_tells_other_classes_apart_is_not_compared(tmp_path: Path) -> None:
+    written(tmp_path / "kd", "kd-6l", (0,), classes=3)
+    (record,) = written(tmp_path / "other", "pkd-6l", (0,), classes=3)
+    first, *others = record.data
+    narrow = record.model_copy(update={"data": (first.model_copy(update={"classes": (0, 1)}), *others)})
+    with pytest.raises(UserError, match=r"cannot be compared with .*kd: its domain alpha tells other classes apart\.$"):
+        read_models([tmp_path / "kd", narrow])
+
+
+def test_precision_and_device_tell_models_of_one_recipe_apart(tmp_path: Path) -> None:
+    for name, hardware in (
+        ("plain", {}),
+        ("low", {"device": "cpu", "precision": "bfloat16"}),
+        ("card", {"device": "cuda", "precision": "bfloat16", "card": "a card"}),
+    ):
+        one = life_of("kd-6l", 0)
+        machine = one.measured.hardware.model_copy(update=hardware)
+        one = one.model_copy(update={"measured": one.measured.model_copy(update={"hardware": machine})})
+        write_record(tmp_path / name / "seed-0", one)
+    assert [model.name for model in read_models([tmp_path / name for name in ("plain", "low", "card")])] == [
+        "kd-6l (precision float32, device cpu)",
+        "kd-6l (precision bfloat16, device cpu)",
+        "kd-6l (precision bfloat16, device cuda)",
+    ]

@@ -60,3 +60,11 @@ def test_runs_through_other_experiences_are_refused(tmp_path: Path) -> None:
         UserError, match=r"^a report is of runs through the same experiences, but .* write one for each"
     ):
         page(tmp_path)
+
+
+def test_runs_of_one_recipe_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    for name, epochs in (("short", 1), ("long", 3)):
+        written(tmp_path / "runs" / name, "kd-6l", (0,), change={"strategy.training": {"epochs": epochs}})
+    text = page(tmp_path)
+    for epochs in (1, 3):
+        assert f"kd-6l, naive (training.epochs {epochs}): figures" in text

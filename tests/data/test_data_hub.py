@@ -134,6 +134,7 @@ REPOSITORIES = [
 
 PROGRAM = """
 import json, sys
+from clbench.errors import UserError
 from clbench.data.load import load
 from clbench.errors import UserError
 from clbench.schema.stream import read_stream
@@ -309,10 +310,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "domain 'one': the hub has no data set someone/else, or you have no access to it; fix its 'hub' field",
     ),
     "config": ({"config": "smal"}, "domain 'one': someone/pairs has no configuration 'smal'; did you mean small?"),
-    "no-config": ({"config": None}, "domain 'one': someone/pairs has several configurations; known are"),
+    "no-config": (
+        {"config": None},
+        "someone/pairs has several configurations; known are broken, corrupt, lists, minus, nulls, small.",
+    ),
     "revision": ({"revision": "v9"}, "domain 'one': the hub has no revision 'v9' of someone/pairs"),
-    "folder-id": ({"id": "someone/else", "data_dir": "x"}, "the hub has no data set someone/else"),
-    "folder-revision": ({"data_dir": "small", "revision": "v9"}, "the hub has no revision 'v9' of someone/pairs"),
+    "folder-id": ({"id": "someone/else", "config": None, "data_dir": "x"}, "the hub has no data set someone/else"),
+    "folder-revision": (
+        {"config": None, "data_dir": "small", "revision": "v9"},
+        "the hub has no revision 'v9' of someone/pairs",
+    ),
     "folder": ({"data_dir": "smal", "config": None}, "domain 'one': someone/pairs (smal) holds no data files"),
     "split": (
         {"parts": {"train": {"split": "train"}, "validation": {"split": "dev"}, "test": {"split": "tset"}}},
@@ -351,6 +358,11 @@ def test_mistakes_end_in_one_sentence_each(tmp_path: Path) -> None:
     for name, path in paths.items():
         assert isinstance(found[str(path)], str), name
         assert MISTAKES[name][1] in found[str(path)], name
+
+
+def test_one_way_to_say_what_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="field 'hub': config and data_dir both say what is read; give one of them"):
+        stream(tmp_path, [hub_domain(data_dir="small")])
 
 
 def test_class_labels_by_their_names_and_rows_without_a_label(tmp_path: Path) -> None:
@@ -394,6 +406,31 @@ def test_a_pinned_commit(tmp_path: Path) -> None:
         second = load_in_a_process(environment, newest)[str(newest)][0]
         assert second["source"]["commit"] == both.commit("main")
         assert len(second["splits"]["train"]) == 12
+
+
+def test_a_tag_is_no_other_commit_without_a_network(tmp_path: Path) -> None:
+    """datasets takes what it has prepared last, whatever the revision."""
+    old, new = someone(), someone(extra=4)
+    both = Repository("someone/pairs", {"main": new.revisions["main"], "v1": old.revisions["main"]})
+    tagged = stream(tmp_path / "tagged", [hub_domain(revision="v1")]).path
+    newest = stream(tmp_path / "newest", [hub_domain()]).path
+    with serve([both]) as served:
+        environment = served.environment(tmp_path / "home")
+        offline = environment | {"HF_HUB_OFFLINE": "1"}
+        first = load_in_a_process(environment, tagged)
+        assert first[str(tagged)][0]["source"]["commit"] == both.commit("v1")
+        assert load_in_a_process(offline, tagged) == first
+        load_in_a_process(environment, newest)
+        told = load_in_a_process(offline, tagged)[str(tagged)]
+        assert (
+            f"the cache holds commit {both.commit('main')} of someone/pairs, not {both.commit('v1')}, which is "
+            "revision 'v1'; fetch that one with a network." in told
+        )
+        # A visit to the newest alone has noted nothing of the tag.
+        environment = served.environment(tmp_path / "another")
+        load_in_a_process(environment, newest)
+        told = load_in_a_process(environment | {"HF_HUB_OFFLINE": "1"}, tagged)[str(tagged)]
+        assert "the cache does not say which commit of someone/pairs revision 'v1' is" in told
 
 
 def test_a_folder_of_the_set_s_name_does_not_stand_in_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 
 from clbench.data import generators
+from clbench.data.baselines import fittable, of_task_type
 from clbench.data.generators import Example, Generator
 from clbench.data.load import load
 from clbench.data.pairs import SPLITS, Pairs
@@ -317,3 +319,52 @@ def test_domains_that_lack_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "one").mkdir()
     with pytest.raises(UserError, match="says neither under 'folder' nor under 'hub' how its files are read"):
         load(stream(tmp_path / "c", [domain("one", folder=None, generator=by("x"))]), "real", data_dir=tmp_path)
+
+
+def in_scenario(folder: Path, scenario: str, **labels: dict[Any, str]) -> OpenStream:
+    """A stream over five classes whose domains name some of them each."""
+    forms = [domain(name, folder={"columns": COLUMNS, "labels": told}) for name, told in labels.items()]
+    path = stream(folder, [domain("some")]).path
+    for form in forms:
+        (folder / f"{form['name']}.yaml").write_text(yaml.safe_dump(form, sort_keys=False))
+    told = yaml.safe_load(path.read_text())
+    told |= {"scenario": scenario, "label_space": list("abcde"), "domains": list(labels)}
+    path.write_text(yaml.safe_dump(told))
+    return read_stream(str(path))
+
+
+def test_the_classes_of_a_domain_are_those_that_it_names(tmp_path: Path) -> None:
+    labels: dict[str, dict[Any, str]] = {
+        "one": {"yes": "a", "no": "b", "unsure": "b"},
+        "two": {"yes": "c", "no": "c", "unsure": "c"},
+        "three": {"yes": "d", "no": "e", "unsure": "e"},
+    }
+    for name in labels:
+        fill(tmp_path, name, train=40, validation=12, test=20)
+    together = load(in_scenario(tmp_path / "yaml", "class-incremental", **labels), "real", data_dir=tmp_path)
+    # A class that comes alone comes alone: those of later domains are not told apart before.
+    assert [data.classes for data in together] == [(0, 1), (2,), (3, 4)]
+    apart = load(in_scenario(tmp_path / "yaml", "domain-incremental", **labels), "real", data_dir=tmp_path)
+    assert [data.classes for data in apart] == [(0, 1), (), (3, 4)]
+    first = {name: labels[name] for name in ("two", "one", "three")}
+    with pytest.raises(UserError, match=r"^domain 'two' names a single class, and a-stream begins with it: "):
+        load(in_scenario(tmp_path / "yaml", "class-incremental", **first), "real", data_dir=tmp_path)
+
+
+def test_baselines_are_fitted_on_examples_of_the_same_type(tmp_path: Path) -> None:
+    """Told before anything is trained: a run would end in it after its life."""
+    single = {"folder": {"columns": {"text": "premise", "label": "label"}, "labels": LABELS}}
+    fill(tmp_path, "one", train=40, validation=12, test=20)
+    fill(tmp_path, "only", test=20)
+    mixed = stream(tmp_path / "yaml", [domain("one", **single)], (domain("only"),))
+    with pytest.raises(UserError, match=r"^domain 'only' has a test part alone, and no domain .* of the type pair,"):
+        load(mixed, "real", data_dir=tmp_path)
+    # Another of its type lends them.
+    fill(tmp_path, "two", train=40, validation=12, test=20)
+    three = stream(tmp_path / "three", [domain("one", **single), domain("two")], (domain("only"),))
+    loaded = load(three, "real", data_dir=tmp_path)
+    lent = fittable(loaded)[2]
+    assert lent.splits["train"].digest() == loaded[1].splits["train"].digest()
+    assert set(of_task_type(lent, 2)) == set(of_task_type(loaded[1], 2))
+    fill(tmp_path, "only", validation=8, test=20)
+    assert len(load(mixed, "real", data_dir=tmp_path)) == 2

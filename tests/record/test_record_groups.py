@@ -48,3 +48,32 @@ def test_what_differs_stays_apart() -> None:
     again = told.model_copy(update={"model": told.model | {"a": 1}})
     found = [shared(one.model_copy(update={"configuration": each}), seen) for each in (told, again)]
     assert [type(record.configuration.model["a"]) for record in found] == [bool, int]
+
+
+def computed(one: Record, fingerprint: str = "feed", **hardware: str) -> Record:
+    """The same of a run that is told apart by its fingerprint, on such hardware."""
+    machine = one.measured.hardware.model_copy(update=hardware)
+    return one.model_copy(
+        update={
+            "measured": one.measured.model_copy(update={"hardware": machine}),
+            "configuration": one.configuration.model_copy(update={"fingerprint": fingerprint}),
+        }
+    )
+
+
+def test_seeds_of_one_run_were_computed_alike() -> None:
+    plain = [record(seed=seed) for seed in (0, 1, 2)]
+    low = [computed(one, "f00d", device="cpu", precision="bfloat16") for one in plain]
+    assert grouped([*plain[:2], *low]) == [[0, 1], [2, 3, 4]]
+    # Not even where no seed is there twice.
+    assert grouped([*plain[:2], low[2]]) == [[0, 1], [2]]
+
+
+def test_runs_that_share_a_seed_keep_their_own_seeds() -> None:
+    """Of two machines, say, or from before and after an update: no seed of one fills up the other's."""
+    plain = [record(seed=seed) for seed in (0, 1, 2, 3)]
+    other = [computed(one, "f00d") for one in plain]
+    assert grouped([*plain[:2], *other[:3]]) == [[0, 1], [2, 3, 4]]
+    assert grouped([plain[0], other[0], plain[1], other[1], other[2]]) == [[0, 2], [1, 3, 4]]
+    # Seeds that another machine added are of the same run.
+    assert grouped([*plain[:2], *other[2:]]) == [[0, 1, 2, 3]]

@@ -201,6 +201,10 @@ def test_what_the_hub_refuses_is_a_sentence(world: World) -> None:
     assert "me/a" not in world.uploads.models
     # Told before anything is trained.
     told = world.refused(
+        "compress", "--model", "kd-6l", "--domain", "mrpc", "--out", "nowhere", "--commit-message", "x"
+    )
+    assert "--commit-message is of a commit on the hub; give --push OWNER/NAME with it." in told
+    told = world.refused(
         "compress", "--model", "kd-6l", "--domain", "mrpc", "--out", "nowhere", "--push", "me/a", token=None
     )
     assert "needs a token" in told

@@ -197,8 +197,8 @@ folder:
 """
 
 
-def domain(tmp_path: Path, labels: str) -> str:
-    (tmp_path / "own.yaml").write_text(DOMAIN.replace("{LABELS}", labels))
+def domain(tmp_path: Path, labels: str, name: str = "own") -> str:
+    (tmp_path / "own.yaml").write_text(DOMAIN.replace("{LABELS}", labels).replace("name: own", f"name: {name}"))
     return str(tmp_path / "own.yaml")
 
 
@@ -221,3 +221,20 @@ def test_a_domain_alone(tmp_path: Path) -> None:
         read_alone("mrpc", "nli-shift")
     with pytest.raises(UserError, match="names the class 'ham', which is not in the label space"):
         read_alone(domain(tmp_path, "{0: ham, 1: spam}"), "nli-shift")
+
+
+@pytest.mark.parametrize("name", ["cola", "sst2", "own"])
+def test_a_domain_alone_that_is_called_as_a_shipped_one_has_its_own_classes(name: str, tmp_path: Path) -> None:
+    """glue-shift has a head for cola, and one for sst2."""
+    alone = read_alone(domain(tmp_path, "{0: ham, 1: spam}", name))
+    assert alone.form.label_space == alone.own_space(name)[0] == ("ham", "spam")
+    assert (alone.form.scenario, alone.form.heads) == ("domain-incremental", {})
+
+
+def test_a_domain_alone_of_a_stream_with_heads(tmp_path: Path) -> None:
+    good = read_alone(domain(tmp_path, "{0: unacceptable, 1: acceptable}", "cola"), "glue-shift")
+    assert good.form.label_space == ("unacceptable", "acceptable")
+    with pytest.raises(UserError, match=r"own\.yaml: stream 'glue-shift' has no head for domain 'own'; "):
+        read_alone(domain(tmp_path, "{0: unacceptable, 1: acceptable}"), "glue-shift")
+    with pytest.raises(UserError, match="names the class 'ham', which is not in the domain's head"):
+        read_alone(domain(tmp_path, "{0: ham, 1: acceptable}", "cola"), "glue-shift")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clbench.data.sources.folder import Folder
 from clbench.errors import UserError, nearest
@@ -42,6 +42,12 @@ class Hub(Reading, Source):
     data_dir: str | None = None
     revision: str | None = None
     parts: Parts
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Hub:
+        if self.config is not None and self.data_dir is not None:
+            raise ValueError("config and data_dir both say what is read; give one of them")
+        return self
 
     def load(self, request: Request) -> DomainData:
         """The examples of the published splits, or of the parts of them that the uses are made of."""
@@ -194,7 +200,8 @@ def _no_configuration(name: str, hub: Hub, error: ValueError) -> UserError:
     if constants.HF_HUB_OFFLINE:
         return _unreachable(name, hub)
     if "BuilderConfig" in text or "Config name" in text:
-        known = re.findall(r"'([^']*)'", text.partition("vailable")[2])
+        # An example of its use may follow the list.
+        known = re.findall(r"'([^']*)'", text.partition("vailable")[2].partition("]")[0])
         wrong = f"has no configuration '{hub.config}'" if hub.config else "has several configurations"
         return UserError(f"domain '{name}': {hub.id} {wrong}; {nearest(hub.config or '', known)}")
     return _unreadable(name, hub, error)
@@ -206,15 +213,41 @@ def _unreadable(name: str, hub: Hub, error: BaseException) -> UserError:
 
 
 def _commit(name: str, hub: Hub, loaded: Any) -> str:
-    """The commit that the examples come from: the cache keeps them in a folder of its name, also without a network."""
+    """The commit that the examples come from: the cache keeps them in a folder of its name, also without a network.
+
+    Raises:
+        UserError: it is not the one that the revision means: without a network, and where the hub falls over, datasets
+            takes what it has prepared last.
+    """
     files = [file["filename"] for data in loaded.values() for file in data.cache_files]
     commit = next((Path(file).parent.name for file in files if _COMMIT.fullmatch(Path(file).parent.name)), "unknown")
-    if hub.revision and _COMMIT.fullmatch(hub.revision) and commit != hub.revision:
+    if hub.revision is None:
+        return commit
+    wanted = hub.revision if _COMMIT.fullmatch(hub.revision) else _resolved(hub)
+    if wanted is None:
         raise UserError(
-            f"domain '{name}': the cache holds commit {commit} of {hub.id}, not {hub.revision}; "
-            "fetch that one with a network."
+            f"domain '{name}': the cache does not say which commit of {hub.id} revision '{hub.revision}' is; "
+            "fetch it once with a network, or name the commit."
+        )
+    if commit != wanted:
+        asked = wanted if wanted == hub.revision else f"{wanted}, which is revision '{hub.revision}'"
+        raise UserError(
+            f"domain '{name}': the cache holds commit {commit} of {hub.id}, not {asked}; fetch that one with a network."
         )
     return commit
+
+
+def _resolved(hub: Hub) -> str | None:
+    """The commit that a branch, tag or reference leads to: the hub says it, or without a network what an earlier visit
+    has noted; None where it noted nothing."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    assert hub.revision is not None
+    if not constants.HF_HUB_OFFLINE:
+        return HfApi().dataset_info(hub.id, revision=hub.revision).sha
+    noted = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=hub.id, repo_type="dataset"), "refs", hub.revision)
+    return noted.read_text(encoding="utf-8").strip() if noted.is_file() else None
 
 
 def _called(hub: Hub) -> str:
