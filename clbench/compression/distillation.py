@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,12 +133,12 @@ def targets(
     nothing = np.zeros((int(lengths.sum()), 0, width), np.float16)
 
     def build(folder: Path) -> None:
-        logits = np.lib.format.open_memmap(folder / "logits.npy", "w+", np.float32, (count, task.classes))
+        logits = _mapped(folder / "logits.npy", np.float32, (count, task.classes))
         # An empty file cannot be mapped.
         shape = (count, len(layers), width)
-        states = np.lib.format.open_memmap(folder / "states.npy", "w+", np.float16, shape) if layers else none
+        states = _mapped(folder / "states.npy", np.float16, shape) if layers else none
         shape = (len(nothing), len(depths), width)
-        tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.float16, shape) if depths else nothing
+        tokens = _mapped(folder / "tokens.npy", np.float16, shape) if depths else nothing
         teacher.eval()
         # Examples of like length together: they are computed without padding, and in few products.
         order = lengths.argsort(kind="stable")
@@ -166,6 +167,19 @@ def targets(
     states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
     tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
     return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
+
+
+def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
+    """A new file as an array, its room on the disk taken at once: a map that the disk cannot hold kills the process.
+
+    Raises:
+        OSError: the disk has not so much left.
+    """
+    found = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):  # not on a Mac
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return found
 
 
 def last_projections(model: Classifier, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

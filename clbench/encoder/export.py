@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import torch
 from clbench.encoder.hf_folder import FILES, read_json
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.storage.cache import sha256_of
-from clbench.storage.writing import cannot_write, made, unfinished
+from clbench.storage.writing import cannot_write, made, replace_folder, unfinished
 
 if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedModel
@@ -72,8 +71,7 @@ def _write(
             (place / "README.md").write_text(card, encoding="utf-8")
             lines = [f"{sha256_of(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
             (place / SUMS).write_text("".join(lines), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            os.rename(place, folder)
+            replace_folder(place, folder)
     except (OSError, SafetensorError) as error:
         raise cannot_write(folder, error) from error
 

@@ -35,6 +35,7 @@ from clbench.schema.changes import change_steps, quick_recipe, quick_stream, spl
 from clbench.schema.recipe import read_recipe
 from clbench.schema.seeds import check_seed
 from clbench.schema.stream import read_alone
+from clbench.storage.writing import check_replaceable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +135,7 @@ def write_compressed(
         )
     if folder.exists() and not (folder / "config.json").is_file():
         raise UserError(f"--out {folder} already exists and is not a checkpoint; choose another.")
+    check_replaceable(folder)
     alone = read_alone(pairs.domain, pairs.stream)
     edition = pairs.edition or alone.usual_edition(pairs.data_dir)
     if quick:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,8 +15,9 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.record.provenance import versions
 from clbench.runs.snapshots import FOLDER as MODELS
+from clbench.schema.scenario import open_classes
 from clbench.storage.cache import installed_versions
-from clbench.storage.writing import cannot_write, made, unfinished
+from clbench.storage.writing import cannot_write, check_replaceable, made, replace_folder, unfinished
 
 if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
@@ -63,16 +63,21 @@ class Loaded:
 
     def tests(self, tokenizer: Any) -> tuple[TokenStore, dict[str, np.ndarray]]:
         """The test examples as tokens, and the rows of each domain's."""
-        from clbench.data.pairs import joined
-        from clbench.encoder.tokens import pack
+        from clbench.encoder.tokens import join_stores, pack
 
         parts = [d.splits["test"] for d in self.data]
-        first, second = joined(parts)
         cuts = np.cumsum([len(part) for part in parts])
         rows = np.split(np.arange(cuts[-1]), cuts[:-1])
-        return pack(tokenizer, first, second, self.max_length), dict(
-            zip((d.name for d in self.data), rows, strict=True)
-        )
+        # Each by itself: a stream may have pairs and single sentences, whose templates differ.
+        store = join_stores([pack(tokenizer, part.first, part.second, self.max_length) for part in parts])
+        return store, dict(zip((d.name for d in self.data), rows, strict=True))
+
+    def told_apart(self, domain: str) -> np.ndarray:
+        """The classes that a model which has met all domains tells apart on one: places in the label space (K,)."""
+        every = tuple(range(len(self.stream.form.label_space)))
+        classes = {d.name: d.classes or every for d in self.data}
+        met = [name for name in classes if not self.stream.is_evaluation_only(name)]
+        return np.array(open_classes(self.stream.form.scenario, classes, met, domain))
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,7 @@ def export(path: Path, kind: str, out: Path, examples: Examples) -> Exported:
     check_installed("onnx", "onnxscript", "onnxruntime")
     if out.exists() and not (out / ABOUT).is_file():
         raise UserError(f"--out {out} already exists and is no exported model; choose another.")
+    check_replaceable(out)
     asked = loaded(path, examples)
     backbone = open_backbone(str(asked.folder))
     model = backbone.trained(asked.stream.form.label_space).eval()
@@ -217,8 +223,7 @@ def export(path: Path, kind: str, out: Path, examples: Examples) -> Exported:
             used = versions() | installed_versions("onnx", "onnxruntime")
             about = {**found.as_json(), "max_length": asked.max_length, "checkpoint": backbone.digest, "versions": used}
             (place / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-            shutil.rmtree(out, ignore_errors=True)
-            os.rename(place, out)
+            replace_folder(place, out)
     except OSError as error:
         raise cannot_write(out, error) from error
     return found
@@ -248,7 +253,8 @@ def _agreement(
     for data in asked.data:
         mine, gold = rows[data.name], data.splits["test"].labels
         ours, theirs = predict(model, torch.from_numpy(mine)).numpy(), exported(mine)
-        one, other = ours.argmax(-1), theirs.argmax(-1)
+        classes = asked.told_apart(data.name)
+        one, other = (classes[said[:, classes].argmax(-1)] for said in (ours, theirs))
         found[data.name] = Agreement(
             len(mine), int((one != other).sum()), float(np.abs(ours - theirs).max()), accuracy(gold, one),
             accuracy(gold, other),

@@ -118,8 +118,8 @@ class SnapshotWriter:
             self._write(_after(point.experience, point.name), point)
 
     def write_end(self, point: Point) -> None:
-        """After the last experience, which left ``point``."""
-        if self.keep != "checkpoints" and not _holds(self.run / FOLDER / "end", self.fingerprint):
+        """After the last experience, which left ``point``. One that lies there already may be of other packages."""
+        if self.keep != "checkpoints":
             self._write("end", point)
 
     def _write(self, name: str, point: Point) -> None:

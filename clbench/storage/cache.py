@@ -19,7 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from clbench.storage.writing import cannot_write, unfinished
+from clbench.errors import CannotWrite
+from clbench.storage.writing import UNWRITABLE, cannot_write, unfinished
 
 # Part of every key: to be raised when an entry of the same key would be another one.
 _FORMAT = 5
@@ -53,7 +54,7 @@ def installed_versions(*packages: str) -> dict[str, str]:
 
 def is_cached(kind: str, key: str) -> bool:
     """Whether there is an entry of this key; that it is undamaged is only seen when it is read."""
-    return (root() / kind / key / _MANIFEST).is_file()
+    return os.path.isfile(root() / kind / key / _MANIFEST)  # and not what somebody else alone may look at
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
         shared.used[kind, folder.name] = None
     if _whole(folder):
         return folder
+    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        raise CannotWrite(
+            f"{folder} is another user's, who alone may read it: let them run chmod -R g+rX on the cache, or name "
+            "another folder in CLBENCH_CACHE."
+        )
     try:
         with unfinished(folder.parent, own=True) as place:
             if shared is None or not _fetched(shared, kind, folder.name, place):
@@ -112,6 +118,9 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
                 files = {path.name: sha256_of(path) for path in sorted(place.iterdir())}
                 manifest = {"content": dict(content), "sha256": files}
                 (place / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), encoding="utf-8")
+            # A group may share a cache: what a library writes for its owner alone is as readable as the folder.
+            for path in place.iterdir():
+                path.chmod(place.stat().st_mode & 0o666)
             try:
                 os.rename(place, folder)
             except OSError:
@@ -121,6 +130,8 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
                     shutil.rmtree(folder, ignore_errors=True)
                     os.rename(place, folder)
     except OSError as error:
+        if error.filename is None and error.errno not in UNWRITABLE:
+            raise  # about a pipe, the network or memory
         place = root() if error.filename is None else Path(os.fsdecode(error.filename))
         if not place.is_relative_to(root()) and not root().is_relative_to(place):
             raise  # about a file that was read

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clbench.errors import CannotWrite
+from clbench.errors import CannotWrite, UserError
 
 # What is being written lies under this prefix, with a lock of the same name beside it.
 _PREFIX = ".unfinished-"
@@ -20,6 +20,8 @@ _LOCK = ".lock"
 # Seconds after which a folder without a lock, as earlier versions left them, is nobody's any more.
 _OLD = 24 * 3600
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+# What the system says of a disk, where it names no file.
+UNWRITABLE = {*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
@@ -63,7 +65,7 @@ def unfinished(folder: Path, own: bool = False) -> Iterator[Path]:
     lock = Path(f"{place}{_LOCK}")
     with FileLock(lock):
         try:
-            place.mkdir(mode=0o700)
+            place.mkdir()
             yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -82,6 +84,34 @@ def made(folder: Path) -> Iterator[None]:
             for place in missing:
                 place.rmdir()
         raise
+
+
+def replace_folder(place: Path, folder: Path) -> None:
+    """Move a folder of :func:`unfinished` to where it belongs. What was there goes only when it is in its place.
+
+    Raises:
+        OSError: it cannot be moved; what was there is there still.
+    """
+    before = place.with_name(f"{place.name}-before")
+    if folder.exists():
+        os.rename(folder, before)
+    try:
+        os.rename(place, folder)
+    except OSError:
+        if before.exists():
+            os.rename(before, folder)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse to replace the folder that the command stands in.
+
+    Raises:
+        UserError: it is, or holds, the working directory.
+    """
+    if folder.exists() and Path.cwd().is_relative_to(folder.resolve()):
+        raise UserError(f"--out {folder} is the working directory, or holds it, and would be replaced; choose another.")
 
 
 def remove_leftovers(folder: Path, own: bool = False) -> None:

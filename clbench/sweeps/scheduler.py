@@ -14,7 +14,7 @@ from clbench.runtime import events
 from clbench.schema.sweep import OpenSweep
 from clbench.sweeps.executor import Executor
 from clbench.sweeps.plan import SweepPlan, make_plan, makespan, priority_order
-from clbench.sweeps.units import SweepPaths
+from clbench.sweeps.units import SweepPaths, forget_data
 from clbench.sweeps.workload import PassTime, about
 
 # The task of a sweep whose units are tasks too.
@@ -70,6 +70,7 @@ def carry_out(
         stop_after: seconds from now after which no further unit is begun.
     """
     began = time.monotonic()
+    forget_data()
     plan = make_plan(sweep, base)
     if not plan.units:
         return plan, State(0, {})

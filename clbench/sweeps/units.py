@@ -155,6 +155,11 @@ def job_of(unit: Unit) -> Job:
     return make_job(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
 
 
+def forget_data() -> None:
+    """Read the data anew for the next job: between two sweeps of one process a user may have mended a file."""
+    _data.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _data(stream: str, edition: str, data_dir: Path | None, shift: float) -> list[DomainData]:
     """A stream's domains, read once a process and not once a run."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,26 @@ def test_targets_are_the_teachers_and_lie_in_the_cache(
     monkeypatch.setattr(teacher, "read", None)
     again = targets(teacher, "t", task, layers)
     np.testing.assert_array_equal(again.states, found.states)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take room on a disk")
+def test_targets_that_the_disk_cannot_hold_are_a_sentence(
+    task: Task, backbone: SmallBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for all of them is taken before the first is computed: a map on a full disk would kill the process."""
+    taken: list[int] = []
+
+    def full(file: int, begin: int, size: int) -> None:
+        taken.append(size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    teacher = backbone.classifier(2, 0).with_tokens(task.store)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(teacher, "states_and_logits", None)
+    with pytest.raises(UserError, match=r"cannot be written: No space left on device; free the disk"):
+        targets(teacher, "t", task, [2, 4])
+    header = 128  # of a .npy file
+    assert taken == [header + 96 * task.classes * 4]
 
 
 def test_the_loss_with_cached_targets_is_the_loss_without(task: Task, backbone: SmallBackbone) -> None:

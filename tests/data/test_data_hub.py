@@ -19,6 +19,8 @@ import yaml
 from data_worlds import LABELS, class_labels, domain, parquet, rows, stream
 from loopback_hub import Hub, Repository, serve
 
+from clbench.errors import UserError
+
 NLI = {"first": "premise", "second": "hypothesis"}
 SENTENCES = {"first": "sentence1", "second": "sentence2"}
 QUESTIONS = {"first": "question1", "second": "question2"}
@@ -134,7 +136,6 @@ REPOSITORIES = [
 
 PROGRAM = """
 import json, sys
-from clbench.errors import UserError
 from clbench.data.load import load
 from clbench.errors import UserError
 from clbench.schema.stream import read_stream

@@ -12,9 +12,14 @@ import torch
 
 from clbench.cli.main import main
 from clbench.data.generators import generate
+from clbench.data.load import load
+from clbench.encoder.backbone import open_backbone
 from clbench.encoder.timing import time_model
+from clbench.encoder.tokens import pack
 from clbench.errors import UserError
-from clbench.runs.exported import Examples, loaded
+from clbench.runs.exported import Examples, Loaded, loaded
+from clbench.schema.changes import quick_stream
+from clbench.schema.stream import read_stream
 from clbench.testing.worlds import LABELS, checkpoint_folder
 
 SIZES = {"train": 96, "validation": 40, "test": 60}
@@ -145,3 +150,44 @@ def test_the_stream_is_that_of_the_labels(checkpoint: Path, tmp_path: Path) -> N
     (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": {"0": "cat", "1": "dog"}}))
     with pytest.raises(UserError, match="labels are those of no shipped stream; name one with --stream"):
         loaded(tmp_path, Examples())
+
+
+def test_a_stream_of_pairs_and_single_sentences_with_a_head_each(checkpoint: Path) -> None:
+    stream, edition = quick_stream(read_stream("glue-shift"), "embedded")
+    data = load(stream, edition)
+    tokenizer = open_backbone(str(checkpoint)).tokenizer()
+    store, rows = Loaded(checkpoint, stream, edition, data, 48).tests(tokenizer)
+    assert list(rows) == [one.name for one in data]
+    for one in data:
+        test = one.splits["test"]
+        alone = pack(tokenizer, test.first, test.second, 48)
+        assert store.lengths[rows[one.name]].tolist() == alone.lengths.tolist()
+    asked = Loaded(checkpoint, stream, edition, data, 48)
+    space = stream.form.label_space
+    assert [space[place] for place in asked.told_apart("sst2")] == [
+        f"sst2/{name}" for name in stream.form.heads["sst2"]
+    ]
+
+
+@pytest.mark.parametrize("command", ["compress", "export"])
+def test_the_folder_one_stands_in_is_not_replaced(
+    command: str,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / ("config.json" if command == "compress" else "export.json")).write_text("{}")
+    (mine / "notes.txt").write_text("kept")
+    monkeypatch.chdir(mine)
+    made = ["--model", "kd-3l", "--domain", "mrpc"] if command == "compress" else [str(checkpoint), "--to", "onnx"]
+    for out in (".", str(mine), ".."):
+        if out == "..":
+            (tmp_path / "config.json").write_text("{}")
+            (tmp_path / "export.json").write_text("{}")
+        with pytest.raises(SystemExit):
+            main([command, *made, "--out", out])
+        assert "is the working directory, or holds it, and would be replaced" in capsys.readouterr().err
+    assert (mine / "notes.txt").read_text() == "kept"

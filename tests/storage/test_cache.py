@@ -107,3 +107,36 @@ def test_processes_that_make_the_same_entry_at_once(tmp_path: Path) -> None:
         found = pool.starmap(race, [(str(tmp_path / "c"), n) for n in range(3)])
     assert len(set(found)) == 1, "an entry was mixed, or changed under a reader"
     assert [p.name for p in (tmp_path / "c" / "things").iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.ENOMEM, "No memory")])
+def test_what_is_no_fault_of_the_disk_is_not_told_of_it(error: OSError) -> None:
+    def fails(folder: Path) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as told:
+        cached("things", {}, fails)
+    assert told.value is error
+
+
+def test_a_group_may_share_a_cache() -> None:
+    def build(folder: Path) -> None:
+        (folder / "a.txt").write_text("x")
+        (folder / "a.txt").chmod(0o600)  # as safetensors does
+
+    before = os.umask(0o002)
+    try:
+        folder = cached("things", {"shared": True}, build)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o775
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o664}
+
+
+def test_an_entry_that_another_user_keeps_to_himself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is built: it could not be put in its place."""
+    folder = cached("things", {"x": 1}, writes("x"))
+    (folder / "manifest.json").write_text("{}")  # root, as which tests may run, may read everything
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder)
+    with pytest.raises(UserError, match=r"is another user's, who alone may read it: let them run chmod -R g\+rX"):
+        cached("things", {"x": 1}, writes("y"))

@@ -14,7 +14,7 @@ import pytest
 
 from clbench.errors import UserError
 from clbench.storage.cache import cached, root
-from clbench.storage.writing import cannot_write, made, remove_leftovers, unfinished, write_whole
+from clbench.storage.writing import cannot_write, made, remove_leftovers, replace_folder, unfinished, write_whole
 
 # Begins to write into the folder that it is given, says so, and never comes to an end.
 WRITER = """
@@ -130,3 +130,27 @@ def test_a_cache_that_is_deleted_meanwhile_is_no_full_disk() -> None:
 def test_a_file_that_cannot_be_read_is_not_the_caches_fault(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
         cached("things", {}, lambda folder: (tmp_path / "elsewhere" / "weights.bin").read_bytes() and None)
+
+
+def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "model"
+    for text in ("first", "second"):
+        with unfinished(tmp_path) as place:
+            (place / "a.txt").write_text(text)
+            replace_folder(place, folder)
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+        assert (folder / "a.txt").read_text() == text
+    rename = os.rename
+
+    def fails(one: Path, other: Path) -> None:
+        if other == folder and not str(one).endswith("-before"):
+            raise OSError(errno.EIO, "Input/output error")
+        rename(one, other)
+
+    monkeypatch.setattr(os, "rename", fails)
+    with unfinished(tmp_path) as place:
+        (place / "a.txt").write_text("third")
+        with pytest.raises(OSError, match="Input/output error"):
+            replace_folder(place, folder)
+    assert (folder / "a.txt").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

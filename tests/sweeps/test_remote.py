@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import pickle
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from sweep_worlds import write_sweep
 
 import clbench
 from clbench.encoder.backbone import open_backbone, opened_elsewhere
@@ -30,6 +35,7 @@ from clbench.sweeps.remote import (
     packed_backbone,
     packed_data,
 )
+from clbench.sweeps.scheduler import carry_out
 from clbench.sweeps.units import Ended
 
 
@@ -193,3 +199,38 @@ def test_a_name_means_what_another_machine_has_opened(small_backbone: Path, tmp_
         assert open_backbone(here.name) is here
     with pytest.raises(UserError):
         open_backbone(here.name)
+
+
+def test_a_second_sweep_of_one_process_reads_its_data_anew(small_backbone: Path, tmp_path: Path) -> None:
+    """A notebook, say, in which a file is mended between two of them."""
+    columns = {"first": "premise", "second": "hypothesis", "label": "label"}
+    forms = [
+        {"name": name, "folder": {"columns": columns, "labels": {0: "other", 1: "same"}}} for name in ("one", "two")
+    ]
+    for form in forms:
+        (tmp_path / f"{form['name']}.yaml").write_text(yaml.safe_dump(form))
+    edition = {"source": "real", "max_length": 32, "backbone": str(small_backbone)}
+    told = {"name": "files", "label_space": ["other", "same"], "domains": ["one", "two"], "editions": {"lite": edition}}
+    (tmp_path / "files.yaml").write_text(yaml.safe_dump(told))
+
+    def fill(word: str) -> None:
+        for form, part in product(forms, ("train", "validation", "test")):
+            rows = [{"premise": f"{word} {i}", "hypothesis": f"{part} {i}", "label": i % 2} for i in range(8)]
+            (tmp_path / form["name"]).mkdir(exist_ok=True)
+            (tmp_path / form["name"] / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    seen: list[str] = []
+
+    class Looks:
+        def open(self, plan: SweepPlan, paths: Any) -> None:
+            seen.append(data_key(kit_of(plan.units[0])[1]))
+            raise InterruptedError
+
+    file = write_sweep(
+        tmp_path, tmp_path / "files.yaml", small_backbone, edition="lite", data_dir=str(tmp_path), strategies=["naive"]
+    )
+    for word in ("old", "old", "mended"):
+        fill(word)
+        with pytest.raises(InterruptedError):
+            carry_out(Looks(), read_sweep(str(file)), tmp_path / "runs")  # type: ignore[arg-type]
+    assert seen[0] == seen[1] != seen[2]
