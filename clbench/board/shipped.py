@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.board.rerun import shipped_backbone, shipped_recipe
 from clbench.board.rules import apart_in, first_difference
+from clbench.encoder.family import FAMILIES
 from clbench.errors import UserError
 from clbench.record.fingerprint import fits, identity_of
 from clbench.record.forms import Record
@@ -23,6 +24,7 @@ from clbench.schema.shipped import names
 from clbench.schema.source import SOURCES
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES
+from clbench.schema.task_type import TASK_TYPES
 
 if TYPE_CHECKING:
     from clbench.compression.plan import Plan
@@ -70,14 +72,17 @@ def _plugin_problems(record: Record) -> Iterator[str]:
         "layer_map": set(_layer_maps(record.configuration.model)),
         "strategy": {str(record.configuration.strategy.get("method"))},
         "source": {str(domain.source.get("kind")) for domain in record.data},
+        "task_type": {domain.task_type for domain in record.data},
         "metric": set(record.figures),
     }
     registries: Mapping[str, Registry[Any]] = {
-        "step": STEPS, "layer_map": LAYER_MAPS, "strategy": STRATEGIES, "source": SOURCES,
+        "step": STEPS, "layer_map": LAYER_MAPS, "strategy": STRATEGIES, "source": SOURCES, "task_type": TASK_TYPES,
+        "encoder_family": FAMILIES,
     }  # fmt: skip
     for number, one in enumerate(record.plugins):
         where = f"field 'plugins.{number}.piece'"
-        if one.piece not in used[one.kind]:
+        # A record does not tell its encoder's family.
+        if one.kind in used and one.piece not in used[one.kind]:
             yield f"{where} should be a {one.kind} that the run has, but is {one.piece}."
         elif _is_own(registries.get(one.kind), one):
             yield f"{where} should be no {one.kind} of clbench's own, but is {one.piece}."

@@ -224,9 +224,10 @@ def _followed(path: dict[str, Tensor], model: Classifier | ReferenceModel, step:
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     for seen, value in path.items():
         name = seen.partition("/")[2]
-        if sizes.get(name, value.numel()) != value.numel():
+        if sizes.get(name) != value.numel():
+            changed = "changes the size of" if name in sizes else "removes"
             raise UserError(
-                f"{step.place.origin}: {step.form.step} changes the size of {name} after the training which the "
+                f"{step.place.origin}: {step.form.step} {changed} {name} after the training which the "
                 "strategy follows; put it before the last step that trains, or choose another strategy."
             )
     return path

@@ -202,7 +202,8 @@ class Matching:
             return
         setting, began = self.setting, time.perf_counter()
         choice = Choice(epoch, setting, model, self.spent, np.random.default_rng([setting.seed, 1 + epoch]))
-        with torch.random.fork_rng():
+        place = next(model.parameters()).device
+        with torch.random.fork_rng([place] if place.type == "cuda" else []):
             self.layers = checked(self.form.choose(choice), self.form, choice.student, choice.teacher, setting.origin)
         self.spent.seconds += time.perf_counter() - began
         self._choices.append({"epoch": epoch, "layers": self.layers, **choice.told})
@@ -226,7 +227,7 @@ class Matching:
         count, m, n = weights.shape
         # The products that make the weights and those that mix, forward and backward.
         self.spent.flops += _STEP * 4 * count * m * n * teacher.shape[-1]
-        found = weights.detach().double().sum(0).cpu().numpy()
+        found = weights.detach().cpu().double().sum(0).numpy()
         self._sum = found if self._sum is None else self._sum + found
         self._seen += count
         return mixed

@@ -96,8 +96,8 @@ def projected(gradient: Tensor, references: Tensor, margin: float) -> Tensor | N
     along = references @ gradient
     if not bool((along < 0).any()):
         return None
-    gram = (references @ references.T).double().cpu().numpy()
-    found = multipliers(gram, along.double().cpu().numpy(), margin)
+    gram = (references @ references.T).cpu().double().numpy()
+    found = multipliers(gram, along.cpu().double().numpy(), margin)
     if found is None:
         return None
     return gradient + references.T @ torch.from_numpy(found).to(gradient)

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.encoder.family import family_of
+from clbench import __version__
+from clbench.encoder.family import family_code, family_of
 from clbench.encoder.hf_folder import read_json, silence
 from clbench.encoder.weights import stored_numbers
 from clbench.errors import UserError, first_line
@@ -48,7 +49,11 @@ def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
         shape = _tried(folder, origin)
         (entry / "shape.json").write_text(shape.model_dump_json(), encoding="utf-8")
 
-    content = {"backbone": digest, "versions": installed_versions("torch", "transformers")}
+    model_type = str(read_json(folder / "config.json", origin).get("model_type"))
+    content = {
+        "clbench": __version__, "backbone": digest, "versions": installed_versions("torch", "transformers"),
+        **family_code(model_type),
+    }  # fmt: skip
     found = (cached("encoders", content, build) / "shape.json").read_text("utf-8")
     return EncoderShape.model_validate(json.loads(found))
 

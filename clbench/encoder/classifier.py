@@ -204,15 +204,6 @@ class Classifier(nn.Module):
     def _computed(self, rows: Tensor, states: bool) -> Said:
         """The same with the logits of every class: replayed, in parts, or as they come."""
         used = self.layers_used()
-        if self._has_graphs(rows):
-            try:
-                said = self._replayed(rows, states, used)
-            except torch.OutOfMemoryError:
-                if self._parts is None:
-                    raise
-                said = None  # in parts, then
-            if said is not None:
-                return said
 
         def ask(part: Tensor) -> Said:
             batch = self._rounded(self._batch(part))
@@ -223,6 +214,19 @@ class Classifier(nn.Module):
             firsts = self.family.normalised(self.encoder, full_precision(firsts), used)
             return firsts, full_precision(logits)
 
+        if self._has_graphs(rows):
+            try:
+                if self._parts is not None and self.training:
+                    self._parts.try_whole(ask, rows)
+                said = self._replayed(rows, states, used)
+            except torch.OutOfMemoryError:
+                if self._parts is None:
+                    raise
+                # In parts, then; the graphs' activations of whole batches would take the room that these need.
+                self.graphs.clear()
+                said = None
+            if said is not None:
+                return said
         if self._parts is None or not torch.is_grad_enabled():
             return ask(rows)
         return self._parts(ask, rows, join_said, tries=self.training)

@@ -196,6 +196,7 @@ class Graphs:
         self._made.clear()
         self._met.clear()
         self._buffers.clear()
+        self._pool = None
         self._waiting = False
 
     def __call__(

@@ -55,9 +55,18 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
         ) from error
     except EntryNotFoundError as error:
         raise UserError(f"{asked} has neither model.safetensors nor {PICKLED}; give one that has.") from error
-    except (HfHubHTTPError, ConnectionError, TimeoutError) as error:
+    except (HfHubHTTPError, transport_error(), OSError, RuntimeError) as error:
+        # The last is what huggingface_hub makes of a large file that broke off.
         raise UserError(f"{asked} could not be downloaded ({first_line(error)}); try again later.") from error
     return folder, folder.name
+
+
+def transport_error() -> type[Exception]:
+    """What huggingface_hub's HTTP client raises, which is another library from one version to the next."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    found: type[Exception] = next(base for base in HfHubHTTPError.__bases__ if base is not OSError)
+    return found
 
 
 def cached_folder(hub_id: str, revision: str | None) -> Path | None:

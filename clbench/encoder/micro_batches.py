@@ -18,6 +18,7 @@ from clbench.encoder.tokens import on_host, rows_on
 
 _LOG = logging.getLogger(__name__)
 _CPU = torch.device("cpu")
+_MOMENTS = 2
 # States of the rows' first tokens, (layers, B, H), or none of them, and logits (B, C).
 Said = tuple[Tensor | None, Tensor]
 Answer = TypeVar("Answer")
@@ -87,11 +88,24 @@ class MicroBatches:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
+    def try_whole(self, ask: Callable[[Tensor], Any], rows: Tensor) -> None:
+        """See to it that a whole batch fits before it is computed in another way than here, as by a CUDA graph.
+
+        Raises:
+            torch.OutOfMemoryError: it does not.
+        """
+        if self.halves and self.size is None:
+            self._try(ask, torch.from_numpy(on_host(rows)))
+
     def _try(self, ask: Callable[[Tensor], Any], rows: Tensor) -> None:
         """Go forward and backward once over more tokens than ever before, and forget it: memory that would end in the
-        backward pass, where nobody asks any more, ends here. Generators and gradients stay as they were."""
+        backward pass, where nobody asks any more, ends here. Generators and gradients stay as they were.
+
+        The first time with room for what AdamW will hold of each weight, which it takes in its first step.
+        """
         if (size := self.tokens(rows)) <= self.tried:
             return
+        room = [torch.empty_like(one) for one in self.weights() for _ in range(_MOMENTS)] if not self.tried else []
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             found = ask(rows_on(self.device, rows))
             made = [part for part in found if isinstance(part, Tensor) and part.requires_grad]
@@ -99,4 +113,5 @@ class MicroBatches:
             if made and weights:
                 total = torch.stack([part.float().sum() for part in made]).sum()
                 torch.autograd.grad(total, weights, allow_unused=True)
+        del room
         self.tried = size

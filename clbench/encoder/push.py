@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clbench.encoder.hf_folder import FILES, check_files, read_json
-from clbench.encoder.hub import offline_mode, quiet
+from clbench.encoder.hub import offline_mode, quiet, transport_error
 from clbench.errors import UserError, first_line
 
 # What may be sent: weights, settings, tokenizers, the card, records. No code, no pickles, no texts.
@@ -183,15 +183,13 @@ def _told(target: Target) -> Iterator[None]:
     """What the hub, or the way to it, refuses, in a sentence."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    # That of its HTTP client, which is another library from one version to the next.
-    transport: Any = next(base for base in HfHubHTTPError.__bases__ if base is not OSError)
     try:
         yield
     except OfflineModeIsEnabled as error:
         raise UserError(f"push {target.name}: HF_HUB_OFFLINE is set; unset it to send anything.") from error
     except HfHubHTTPError as error:
         raise UserError(f"push {target.name}: {_refusal(error)}.") from error
-    except (transport, ConnectionError, TimeoutError, OSError) as error:
+    except (transport_error(), OSError) as error:
         where = "with HF_HUB_OFFLINE=1" if offline_mode() else "the hub cannot be reached"
         raise UserError(f"push {target.name}: {where} ({first_line(error)}); try again later.") from error
     except RuntimeError as error:

@@ -14,6 +14,7 @@ from clbench.errors import UserError
 from clbench.record import Record
 from clbench.runs.snapshots import after_folders, missing_snapshots, read_spec, snapshot_folders
 from clbench.schema.spec import RunSpec
+from clbench.schema.strategy import STRATEGIES
 from clbench.schema.stream import QUICK
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ def why_not(run: Path, record: Record) -> str | None:
     """Why a run's models cannot be looked into, in a sentence that says what would help; None where they can."""
     if record.cost.depth == 0:
         return f"{record.names[0]} is a reference without an encoder: it has no layers to look into."
+    method = STRATEGIES.all().get(str(record.configuration.strategy.get("method")))
+    if method is not None and not method.one_model:
+        return (
+            f"{record.names[2]} keeps a model for each domain and none that answers for all, so that there is no one "
+            "model to look into."
+        )
     experiences = [(point.experience, point.name) for point in record.points if point.final]
     missing = missing_snapshots(run, "checkpoints", experiences, record.configuration.fingerprint)
     if missing:

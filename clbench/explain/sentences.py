@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from clbench.explain.weights import Place
 from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import fixed, with_unit
 from clbench.record.effort import efforts
+from clbench.schema.changes import is_quick
+from clbench.schema.strategy import read_strategy
 
 # Drift below this is rounding and chance.
 _NOTICED = 0.005
@@ -174,12 +175,13 @@ def replay_cost(found: Sequence[Explanation]) -> str | None:
     beside = twice = ""
     if known:  # so the strategy is one that is there
         beside = f", {round(100 * once / known):,}% of what training after inception took"
-        # Beside every new example, each as often as it is trained on.
-        training: Any = record.configuration.strategy["training"]
-        new = training["epochs"] * sum(sizes[name] for name in record.order[1:] if name in sizes)
+        # Beside every new example, as often as the shipped replay trains on it, whatever this run has trained on.
+        shipped = read_strategy("replay")
+        epochs = (shipped.quick() if is_quick(record.configuration.edition) else shipped).training.epochs
+        new = epochs * sum(sizes[name] for name in record.order[1:] if name in sizes)
         twice = (
-            "; one remembered example beside each new one, as the strategy replay has it, takes "
-            f"{with_unit(3 * record.cost.flops_per_pair * new)}FLOPs"
+            f"; one remembered example beside each new one, as the strategy replay has it in {epochs} "
+            f"epoch{'s' * (epochs > 1)}, takes {with_unit(3 * record.cost.flops_per_pair * new)}FLOPs"
         )
     return (
         f"Replay: going once over the {pairs:,} training examples of {', '.join(worse)}, which have lost accuracy, "

@@ -129,11 +129,14 @@ def train(
         begin_step(pupil)
         parts = losses(pupil, form, asked, *taught_of(setting.targets, mine, asked.batch))
         loss = weigh(parts, form.weights)
-        loss.backward()
+        # A small last batch may have nothing that is asked for: such a step passes by.
+        if loss.requires_grad:
+            loss.backward()
         if accelerator.num_processes > 1:
             _average_gradients(pupil, accelerator)
-        clip(pupil, loss, f"{task}, step {step} of {form.steps}")
-        optimizer.step()
+        if any(parameter.grad is not None for parameter in pupil.parameters()):
+            clip(pupil, loss, f"{task}, step {step} of {form.steps}")
+            optimizer.step()
         progress.step = step
         progress.seconds = time.perf_counter() - began
         if step % form.evaluate_every == 0 or step % form.checkpoint_every == 0 or step == last:

@@ -197,7 +197,16 @@ def _content(teacher: Teacher, digest: str) -> dict[str, Any]:
         "precision": teacher.precision,
         "examples": digest,
         "torch": torch.__version__,
+        **_place(teacher.device),
     }
+
+
+def _place(device: torch.device) -> dict[str, str]:
+    """Where the answers are computed; nothing for a CPU."""
+    if device.type == "cpu":
+        return {}
+    card = {"card": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return {"device": device.type, **card}
 
 
 def pooled(states: Tensor, batch: Batch, rows: int, kept: Tensor | None = None) -> Tensor:

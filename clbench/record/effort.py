@@ -13,9 +13,6 @@ from clbench.schema.strategy import Strategy, Work, parse_strategy, stages
 if TYPE_CHECKING:
     from clbench.record.forms import Record
 
-# Passes forward that a step takes for each of its examples: one forward, and about two backward.
-_STEP = 3
-
 
 @dataclass(frozen=True)
 class Effort:
@@ -42,11 +39,11 @@ class Effort:
 def efforts(record: Record) -> list[Effort]:
     """Of every experience, in order.
 
-    Training takes F (3 E + P) floating-point operations: F those of one forward pass over an example
-    (``cost.flops_per_pair``, of a test example of mean length), E the examples that the steps trained on, each forward
-    and about twice that backward, and P the passes that the method adds, see
-    :meth:`clbench.schema.strategy.Strategy.passes`. Validation and evaluation are left out, and at inception so is the
-    recipe, which is no part of the strategy.
+    Training takes F (S E + P) floating-point operations: F those of one forward pass over an example
+    (``cost.flops_per_pair``, of a test example of mean length), E the examples that the steps trained on, S the passes
+    that each takes, 3 (forward, and about twice that backward) or 2 where adapters alone are trained, and P the passes
+    that the method adds, see :meth:`clbench.schema.strategy.Strategy.passes`. Validation and evaluation are left out,
+    and at inception so is the recipe, which is no part of the strategy.
     """
     form = _form(record)
     sizes = {d.name: d.splits["train"].size for d in record.data if not d.evaluation_only and "train" in d.splits}
@@ -59,7 +56,7 @@ def efforts(record: Record) -> list[Effort]:
             pairs = sum(sizes.get(name, 0) for name in planned[number].trains_on)
             work = Work(number, pairs, point.examples - examples, point.step - steps)
             taken = work.examples + round(form.gradients(work))
-            flops = round(record.cost.flops_per_pair * (_STEP * work.examples + form.passes(work)))
+            flops = round(record.cost.flops_per_pair * (form.step_passes * work.examples + form.passes(work)))
         found.append(Effort(number, point.name, point.examples - examples, taken, flops, point.held_bytes))
         steps, examples = point.step, point.examples
     return found

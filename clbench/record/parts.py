@@ -217,13 +217,13 @@ class Plugin(Part):
     """A piece that is not clbench's own.
 
     Attributes:
-        kind: ``step``, ``layer_map``, ``strategy``, ``metric``, ``source`` or ``task_type``.
+        kind: ``step``, ``layer_map``, ``encoder_family``, ``strategy``, ``metric``, ``source`` or ``task_type``.
         piece: its name.
         package: the installed package, the module or the file that it comes from.
         version: of the package; of a file, the first 12 digits of its sha256.
     """
 
-    kind: Literal["step", "layer_map", "strategy", "metric", "source", "task_type"]
+    kind: Literal["step", "layer_map", "encoder_family", "strategy", "metric", "source", "task_type"]
     piece: Name
     package: Name
     version: Name

@@ -111,8 +111,8 @@ class Job:
 
     @cached_property
     def plugins(self) -> tuple[Plugin, ...]:
-        """What is not clbench's own of steps, strategy, sources and task types; part of the fingerprint."""
-        return plugins_of(self.recipe, self.strategy, self.data)
+        """What is not clbench's own of steps, encoders, strategy, sources and task types; part of the fingerprint."""
+        return plugins_of(self.plan(0), self.strategy, self.data)
 
     @property
     def task_digest(self) -> str:

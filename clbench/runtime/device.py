@@ -129,6 +129,9 @@ def choose(
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif kind == "mps" and not torch.backends.mps.is_available():
         raise UserError("--device mps needs a Mac with Apple silicon and a torch that was built for it; give cpu.")
+    if kind == "mps" and parts is not None:
+        # torch computes a part once more with the dropout masks of before on a CPU and on CUDA alone.
+        raise UserError("--micro-batch is not there for mps; leave it out, or give --device cpu.")
     if precision == "bfloat16" and kind == "cuda" and not fast:
         raise UserError(f"--precision bfloat16: {card} does not multiply it; give float32.")
     low = precision == "bfloat16" or (precision == "auto" and fast)

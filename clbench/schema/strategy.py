@@ -114,6 +114,7 @@ class Strategy(Form):
         stands_in: whether what is evaluated are other weights than those that go on training, see :meth:`showing`.
         one_model: whether one model answers for all domains, so that it can be kept.
         holds_first: whether it holds something of experience 0 where it holds anything.
+        step_passes: passes of one example forward that a step takes for each of its examples, backward included.
         verified: against its paper.
         name: what ``--strategy`` is given.
         title: one line for people; empty for none.
@@ -134,6 +135,8 @@ class Strategy(Form):
     stands_in: ClassVar[bool] = False
     one_model: ClassVar[bool] = True
     holds_first: ClassVar[bool] = True
+    # One forward, and about two backward: one for what goes on to the layer below, one for the weights.
+    step_passes: ClassVar[int] = 3
     verified: ClassVar[Verified] = Verified("no", "its author does not say what was checked")
 
     name: Name

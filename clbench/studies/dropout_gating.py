@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clbench.errors import UserError
 from clbench.explain.units import TOP, by_chance
 from clbench.metrics import mean_interval
 from clbench.metrics.format import percent, with_half
@@ -114,7 +115,12 @@ def study(plan: Settings, folder: Path) -> Outcome:
     """
     from clbench.runs.job import make_job
 
-    make_job(plan.spec)  # a mistake is told before any work is done
+    job = make_job(plan.spec)  # a mistake is told before any work is done
+    if not job.strategy.one_model:
+        raise UserError(
+            f"strategy '{job.strategy.name}' keeps a model for each domain, and a gate is seen in one that answers for "
+            "all; choose another --strategy."
+        )
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         jobs = [pool.submit(live, plan, gate, seed, folder / "lives") for seed in plan.seeds for gate in GATES]
@@ -147,10 +153,13 @@ def live(plan: Settings, gate: str, seed: int, folder: Path) -> dict[str, Any]:
     from clbench.runs.runner import run_seed
 
     changed: dict[str, Any] = {"model": GATES[gate]}
-    if gate not in _DROPOUTS and plan.spec.backbone is None:
-        # The backbone of the others, though its recipe names one that was pre-trained with LayerDrop.
-        stream, edition = stream_of(plan.spec)
-        changed["backbone"] = stream.edition(edition).backbone
+    if gate not in _DROPOUTS:
+        # Its recipe leaves a backbone's own dropout as it is, and the twin has none.
+        changed["settings"] = {**plan.spec.settings, "finetune.dropout": 0.0}
+        if plan.spec.backbone is None:
+            # The backbone of the others, though its recipe names one that was pre-trained with LayerDrop.
+            stream, edition = stream_of(plan.spec)
+            changed["backbone"] = stream.edition(edition).backbone
     job = make_job(plan.spec.model_copy(update=changed))
     place = folder / GATES[gate] / f"seed-{seed}"
     record = run_seed(job, seed, place, keep_models=None if (place / "record.json").exists() else "end")

@@ -18,6 +18,7 @@ from clbench.errors import UserError
 from clbench.metrics import mean_interval
 from clbench.metrics.format import fixed, with_half
 from clbench.runtime.pool import finished, workers
+from clbench.schema.scenario import DOMAIN
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import Answer, CorrectedAnswer, answer, corrected
@@ -204,6 +205,9 @@ def study(plan: Settings, folder: Path) -> Outcome:
         if len(base.trained) < 2:
             raise UserError(f"stream '{base.stream.form.name}' trains on one domain; to see what a model forgets give "
                             "one that trains on two or more.")  # fmt: skip
+        if base.stream.form.scenario != DOMAIN:
+            raise UserError(f"stream '{base.stream.form.name}' is {base.stream.form.scenario}: how a model generalises "
+                            "out of domain can be told where domains share their classes alone.")  # fmt: skip
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         wanted = [(model, seed) for seed in plan.seeds for model in ARMS]

@@ -127,7 +127,7 @@ def backbone_folder(layers: int, width: int) -> Path:
     tokenizer = BertWordPieceTokenizer(vocabulary([text for side in pairs.sides for text in side]), lowercase=True)
     tokenizer.post_processor = BertProcessing(*[(one, tokenizer.token_to_id(one)) for one in ("[SEP]", "[CLS]")])
     tokenizer.save(str(folder / "tokenizer.json"))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         config = BertConfig(
             vocab_size=tokenizer.get_vocab_size(), hidden_size=width, num_hidden_layers=layers, num_attention_heads=2,

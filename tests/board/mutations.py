@@ -283,8 +283,8 @@ def warn_otherwise(content: dict[str, Any], drawn: random.Random) -> None:
 
 
 def add_a_plugin(content: dict[str, Any], drawn: random.Random) -> None:
-    kind = drawn.choice(("step", "strategy", "metric", "source"))
-    piece = drawn.choice(("mine", "naive", "finetune", "lifetime_accuracy", "generator"))
+    kind = drawn.choice(("step", "layer_map", "encoder_family", "strategy", "metric", "source", "task_type"))
+    piece = drawn.choice(("mine", "naive", "finetune", "lifetime_accuracy", "generator", "pair", "bert"))
     content["plugins"] = [{"kind": kind, "piece": piece, "package": "mine", "version": "1"}]
     if drawn.random() < 0.5:
         content["figures"]["mine"] = drawn.random()

@@ -37,7 +37,7 @@ class SmallBackbone:
             vocab_size=WORDS, hidden_size=16, num_hidden_layers=self.layers, num_attention_heads=2,
             intermediate_size=32, max_position_embeddings=32, num_labels=num_labels,
         )  # fmt: skip
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=()):
             torch.manual_seed(7)
             model = BertForSequenceClassification(config)
             torch.manual_seed(seed)

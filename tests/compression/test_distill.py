@@ -206,7 +206,7 @@ def _of_family(model_type: str, store: Any, **more: Any) -> Classifier:
         model_type, vocab_size=WORDS, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=24,
         max_position_embeddings=32, **special, **more,
     )  # fmt: skip
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=()):
         torch.manual_seed(5)
         made = AutoModelForSequenceClassification.from_config(config)
     for parameter in made.parameters():

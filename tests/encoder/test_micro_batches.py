@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Any
 
@@ -167,3 +168,45 @@ def test_a_step_in_graphs_that_does_not_fit_goes_on_in_parts(asked: Any, monkeyp
             made(rows)
     else:
         torch.testing.assert_close(made(rows), expected)
+
+
+def test_auto_sees_that_a_step_in_graphs_fits_backward_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backward pass of a graph has nobody who could halve."""
+    made, rows = model(Device(micro_batch="auto")), torch.arange(6)
+    expected = made(rows)
+    replayed: list[int] = []
+    made = model(Device(micro_batch="auto"))
+    monkeypatch.setattr(made, "_has_graphs", lambda rows: made._parts.size is None)  # type: ignore[union-attr]
+    monkeypatch.setattr(made, "_replayed", lambda *_: replayed.append(1))
+    logits = made.family.logits
+
+    def narrow(hf: Any, batch: Any, **options: Any) -> Tensor:
+        return _Greedy.apply(logits(hf, batch, **options))
+
+    monkeypatch.setattr(type(made.family), "logits", lambda self, *a, **o: narrow(*a, **o))
+    torch.testing.assert_close(made(rows), expected)
+    assert (replayed, made._parts.size) == ([], 3)  # type: ignore[union-attr]
+
+
+def test_what_the_optimizer_will_hold_has_to_fit_the_first_time() -> None:
+    weight, rows = torch.ones(5, requires_grad=True), torch.arange(4)
+    there: list[int] = []
+
+    def ask(part: Tensor) -> Any:
+        there.append(sum(1 for one in gc.get_objects() if type(one) is Tensor and one.shape == (5,)))
+        return None, part.float()[:, None] * weight
+
+    parts = MicroBatches("auto", weights=lambda: [weight])
+    gc.collect()
+    for count in (3, 4):
+        parts(ask, rows[:count], join_said)
+    first, asked, again, _ = there
+    assert (first - asked, again - asked) == (2, 0)
+
+
+def test_a_mac_has_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch would draw other dropout masks when it computes a part once more."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(UserError, match=r"^--micro-batch is not there for mps; leave it out, or give --device cpu\.$"):
+        choose("mps", micro_batch="8")
+    assert choose("mps").name == "mps"

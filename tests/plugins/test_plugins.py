@@ -62,6 +62,42 @@ def version(name: str) -> str:
     return hashlib.sha256(Path(FILES[name]).read_bytes()).hexdigest()[:12]
 
 
+def test_a_family_determines_the_model_and_the_record_names_it(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder that was opened without the plug-in is opened anew with it, and once its file is another."""
+    from transformers import ErnieConfig, ErnieModel
+
+    mine = tmp_path / "ernie"
+    told = json.loads((small_backbone / "config.json").read_text())
+    sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    config = ErnieConfig(**{name: told[name] for name in (*sizes, "max_position_embeddings")})
+    ErnieModel(config).save_pretrained(mine)
+    shutil.copyfile(small_backbone / "tokenizer.json", mine / "tokenizer.json")
+
+    def opened() -> tuple[bool, str, tuple[Any, ...]]:
+        job = make_job(RunSpec(model="finetune-12l", stream=str(small_stream), backbone=str(mine)))
+        return job.backbone.shape.packed, job.plan(0).key, job.plugins
+
+    packed, key, plugins = opened()
+    assert (packed, plugins) == (True, ())
+    keys = {key}
+    for said in ("one", "another"):
+        file = tmp_path / said / "my_family.py"
+        file.parent.mkdir()
+        file.write_text(
+            f"from clbench.encoder.family import Family\n\nERNIE = Family('ERNIE', ('ernie',), flat=False)  # {said}\n"
+        )
+        monkeypatch.setenv(VARIABLE, "")
+        add_plugins([str(file)])
+        packed, key, plugins = opened()
+        assert not packed, "what was seen without the plug-in is not taken for what it says"
+        keys.add(key)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        assert [(one.kind, one.piece, one.version) for one in plugins] == [("encoder_family", "ernie", digest)]
+    assert len(keys) == 3
+
+
 def test_a_step_that_changes_what_a_strategy_follows_is_refused_in_a_sentence(
     small_stream: Path, small_backbone: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from clbench.encoder.backbone import open_backbone
 from clbench.encoder.optimization import schedule
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress, resume
+from clbench.pretrain.examples import order_of_steps
 from clbench.pretrain.loop import pretrain, share_of, train
 from clbench.pretrain.measure import measure, measure_depths
 from clbench.pretrain.setting import Setting, ask, fingerprint, prepare
@@ -223,6 +225,27 @@ def test_masked_words_alone_need_no_teacher(teacher, text, tmp_path) -> None:
         losses = [float(row["masked"]) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]
     assert "no teacher" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_a_step_in_which_nothing_is_asked_for_passes_by(teacher, text, tmp_path) -> None:
+    """Of 41 examples in batches of 8 the last one of an epoch stands alone, and few of its words are masked."""
+    made = form(
+        weights={"masked": 1}, matched=[], steps=60, batch_size=8, examples=41, mixture={"alone": 1}, mask_rate=0.02
+    )
+    setting, progress = prepare(made, open_backbone(teacher), [text], with_teacher=False)
+    asked = [
+        len(ask(setting, setting.examples, rows, [True] * 4, np.random.default_rng([made.seed, 5, step, 0])).masked)
+        for step, rows in enumerate(islice(order_of_steps(setting.examples, made), 60), start=1)
+    ]
+    assert len(asked) == 60
+    nothing = asked.index(0) + 1
+    train(setting, progress, tmp_path, fingerprint(setting), stop_at=nothing - 1)
+    before = {name: value.clone() for name, value in progress.pupil.state_dict().items()}
+    train(setting, progress, tmp_path, fingerprint(setting), stop_at=nothing)
+    assert progress.step == nothing
+    assert all(torch.equal(value, before[name]) for name, value in progress.pupil.state_dict().items())
+    train(setting, progress, tmp_path, fingerprint(setting))
+    assert progress.step == 60
 
 
 def test_fifteen_percent_are_asked_for_of_which_eighty_are_masked(teacher, text) -> None:

@@ -38,6 +38,9 @@ F = 123_456_789  # flops of an example in record_worlds
         ("si", {}, [0, 3 * 160, 3 * 160]),
         # The Fisher information of the 2 examples of each experience.
         ("ewc", {}, [3 * 2, 3 * 160 + 3 * 2, 3 * 160 + 3 * 2]),
+        # No gradient of the matrices themselves.
+        ("lora", {}, [0, 2 * 160, 2 * 160]),
+        ("olora", {}, [0, 2 * 160, 2 * 160]),
         # The old model reads every example.
         ("lwf", {}, [0, 4 * 160, 4 * 160]),
         # 10 steps with the gradients of 9 and of 2 * 4 remembered examples.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hearing import advances
 
 from clbench.encoder.backbone import open_backbone
+from clbench.errors import UserError
 from clbench.metrics import holm
 from clbench.record import read_record
 from clbench.schema.recipe import read_recipe
@@ -47,6 +49,32 @@ def test_every_gate_lives_with_every_seed(small_stream: Path, small_backbone: Pa
     kept = [life if life["gate"] != "dropout 0.3" else again for life in found.lives]
     assert table(Outcome(kept))[2][-1] == "–"
     assert len(Outcome(kept).answers) == 4 * 7 - 1
+
+
+def test_a_backbones_own_dropout_is_no_gate(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
+    """As BERT has it: neither the twin nor LayerDrop lives with it."""
+    mine = tmp_path / "mine"
+    shutil.copytree(small_backbone, mine)
+    config = json.loads((mine / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+    (mine / "config.json").write_text(json.dumps(config))
+    settings = {"training.epochs": 1}
+    spec = RunSpec(model=RATES[0.0], stream=str(small_stream), backbone=str(mine), settings=settings)
+    plan = Settings(spec, (0,), 1)
+    layerdrop = next(gate for gate in GATES if gate.startswith("LayerDrop"))
+    for gate in (TWIN, layerdrop):
+        live(plan, gate, 0, tmp_path / "lives")
+        record = read_record(tmp_path / "lives" / GATES[gate] / "seed-0")
+        (step,) = record.configuration.model["steps"]  # type: ignore[misc]
+        assert step["dropout"] == 0.0
+        assert record.configuration.strategy["training"]["epochs"] == 1
+
+
+def test_a_strategy_that_keeps_many_models_is_refused_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    spec = RunSpec(model=RATES[0.0], stream="glue-shift", strategy="lora-apart")
+    with pytest.raises(UserError, match=r"^strategy 'lora-apart' keeps a model for each domain, and a gate is seen in"):
+        study(Settings(spec, (0,), 1), tmp_path)
 
 
 def test_a_gate_differs_from_its_twin_in_nothing_else() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
+from clbench.errors import UserError
 from clbench.metrics import holm
 from clbench.record import read_record
 from clbench.schema.spec import RunSpec
@@ -192,3 +193,11 @@ def test_a_small_study_from_end_to_end(
     stamp = (tmp_path / "lives" / "magnitude-50" / pruned["rung"] / "seed-0" / "record.json").stat().st_mtime_ns
     assert study(plan, tmp_path).lives == found.lives
     assert (tmp_path / "lives" / "magnitude-50" / pruned["rung"] / "seed-0" / "record.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("stream", ["topics-shift", "glue-shift"])
+def test_what_is_out_of_domain_asks_for_one_label_space(stream: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=rf"^stream '{stream}' is .*: how a model generalises out of domain can be told"
+    ):
+        study(Settings(RunSpec(model=WHOLE, stream=stream), (0,), 1), tmp_path)

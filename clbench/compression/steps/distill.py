@@ -144,7 +144,7 @@ class Distill(TrainingStep):
 
         assert context.training is not None  # it trains
         assert self.rule is not None  # a list is known
-        student = len(model.layers) - 1
+        student = model.config.num_hidden_layers - 1  # of which ALBERT has more than modules
 
         def loss(task: Task, answers: Targets) -> Loss[Classifier]:
             project = self._projection(model, teacher, context.seed)

@@ -175,7 +175,7 @@ def contributions(model: Classifier, task: Task) -> list[float]:
             batch, hidden, _, _ = model.read(part)
             # All behind the final norm, where there is one: it is no part of what the last layer does.
             states = model.family.normalised(model.encoder, torch.stack([state[batch.firsts] for state in hidden]))
-            total += (1 - cosine_similarity(states[:-1], states[1:], dim=-1)).sum(1).double().cpu()
+            total += (1 - cosine_similarity(states[:-1], states[1:], dim=-1)).sum(1).cpu().double()
     model.train(was)
     found: list[float] = (total / len(rows)).tolist()
     return found

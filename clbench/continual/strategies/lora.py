@@ -18,6 +18,7 @@ class Lora(Strategy):
 
     needs_encoder: ClassVar[bool] = True
     needs_package: ClassVar[str] = "peft"
+    step_passes: ClassVar[int] = 2  # no gradient of the matrices themselves
     verified: ClassVar[Verified] = Verified(
         "partly",
         "peft's adapters, merged weights against the product written out; the paper adapts one model for one task, "

@@ -21,6 +21,7 @@ class LoraApart(Strategy):
 
     needs_encoder: ClassVar[bool] = True
     needs_package: ClassVar[str] = "peft"
+    step_passes: ClassVar[int] = 2  # no gradient of the matrices themselves
     scenarios: ClassVar[tuple[Scenario, ...]] = (TASK,)
     stands_in: ClassVar[bool] = True
     one_model: ClassVar[bool] = False

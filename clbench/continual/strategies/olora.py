@@ -19,6 +19,7 @@ class OLora(Strategy):
 
     needs_encoder: ClassVar[bool] = True
     needs_package: ClassVar[str] = "peft"
+    step_passes: ClassVar[int] = 2  # no gradient of the matrices themselves
     holds_first: ClassVar[bool] = False
     verified: ClassVar[Verified] = Verified(
         "partly",
