@@ -238,7 +238,7 @@ def test_a_step_in_which_nothing_is_asked_for_passes_by(teacher, text, tmp_path)
         for step, rows in enumerate(islice(order_of_steps(setting.examples, made), 60), start=1)
     ]
     assert len(asked) == 60
-    nothing = asked.index(0) + 1
+    nothing = asked.index(0, 1) + 1
     train(setting, progress, tmp_path, fingerprint(setting), stop_at=nothing - 1)
     before = {name: value.clone() for name, value in progress.pupil.state_dict().items()}
     train(setting, progress, tmp_path, fingerprint(setting), stop_at=nothing)
