@@ -254,6 +254,9 @@ def layer_maps(
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
 @click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
 @_QUICK
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Of an experience after inception [default: the strategy's own]."
+)
 @click.option("--tolerance", type=click.FloatRange(0, 1), default=0.02, show_default=True,
               help="How far validation accuracies at inception may lie from each other's aim.")  # fmt: skip
 def tickets(
@@ -263,6 +266,7 @@ def tickets(
     strategy: str,
     backbone: str | None,
     quick: bool,
+    epochs: int | None,
     tolerance: float,
     seeds: str,
     workers: int | None,
@@ -278,9 +282,10 @@ def tickets(
     from clbench.schema.spec import RunSpec
     from clbench.studies import tickets as room
 
+    settings = {} if epochs is None else {"training.epochs": epochs}
     spec = RunSpec(
         model=room.WHOLE, stream=stream, edition=edition, strategy=strategy, backbone=backbone, data_dir=data_dir,
-        quick=quick,
+        quick=quick, settings=settings,
     )  # fmt: skip
     plan = room.Settings(spec, tuple(parse_seeds(seeds)), _workers(workers), tolerance)
     with progress(quiet=as_json):

@@ -189,7 +189,10 @@ def test_a_small_study_from_end_to_end(
     with files[0].open() as file:
         assert len(list(csv.DictReader(file))) == 2
     assert len(json.loads(files[2].read_text())["answers"]) == 4
-    assert "| magnitude-50 | 1 |" in files[1].read_text()
+    text = files[1].read_text()
+    assert "| magnitude-50 | 1 |" in text
+    assert f"{small_stream}, None edition, naive with 1 epoch a domain, seeds 0; " in text
+    assert record.configuration.strategy["training"]["epochs"] == 1  # type: ignore[index,call-overload]
     stamp = (tmp_path / "lives" / "magnitude-50" / pruned["rung"] / "seed-0" / "record.json").stat().st_mtime_ns
     assert study(plan, tmp_path).lives == found.lives
     assert (tmp_path / "lives" / "magnitude-50" / pruned["rung"] / "seed-0" / "record.json").stat().st_mtime_ns == stamp
