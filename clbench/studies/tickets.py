@@ -348,8 +348,8 @@ def caption(plan: Settings) -> str:
     return (
         f"{spec.stream}, {spec.edition} edition, {spec.strategy}{lives}, seeds {seeds}; each model's training at "
         "inception is shortened or doubled until its balanced accuracy on the validation examples is nearest to what "
-        f"the weakest of the seed reaches; seeds within {fixed(100 * plan.tolerance, 1)} points of that count; in %, mean and 95% "
-        "interval over them"
+        f"the weakest of the seed reaches; seeds within {fixed(100 * plan.tolerance, 1)} points of that count; in %, "
+        "mean and 95% interval over them"
     )
 
 
