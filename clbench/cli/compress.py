@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clbench.cli.device import with_device
-from clbench.cli.push import target_of, target_options, tell
+from clbench.cli.push import target_if_asked, target_options, tell
 from clbench.cli.track import with_track
-from clbench.errors import UserError, printable
+from clbench.errors import printable
 from clbench.runtime.console import json_lines_option, out, print_json, progress
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def command(
     read_alone(domain, stream)
     settings = assigned(assignments)
 
-    if push is None and (given := next((name for name, value in commit.items() if value), None)) is not None:
-        raise UserError(f"--{given.replace('_', '-')} is of a commit on the hub; give --push OWNER/NAME with it.")
-    target = None if push is None else target_of(push, commit)
+    target = target_if_asked(push, commit)
     if target is not None:
         check_access(target)  # before anything is trained
 

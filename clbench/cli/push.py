@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.errors import UserError
 from clbench.runtime.console import out, print_json
 
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ def target_of(name: str, options: Mapping[str, Any]) -> Target:
     from clbench.encoder.push import Target
 
     return Target(name, options["private"], options["revision"], options["commit_message"], options["update"])
+
+
+def target_if_asked(name: str | None, options: Mapping[str, Any]) -> Target | None:
+    """The same of a command that may push, and pushes where a repository is named.
+
+    Raises:
+        UserError: an option of the commit without a repository.
+    """
+    if name is not None:
+        return target_of(name, options)
+    for option, value in options.items():
+        if value:
+            raise UserError(f"--{option.replace('_', '-')} is of a commit on the hub; give --push OWNER/NAME with it.")
+    return None
 
 
 @click.command("push")
