@@ -28,6 +28,7 @@ from clbench.board.rules import first_difference
 from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.record.forms import Record
+from clbench.record.groups import computed_in
 from clbench.record.parts import Hardware
 from clbench.record.provenance import hardware
 
@@ -38,7 +39,7 @@ MOST_UNLIKE = 0.05
 _RUNS = "the runs themselves"
 _REAL = "fresh examples, of which a real edition has none."
 _EQUAL = (
-    "it should be all of them with the same CPU, device and versions, and with others at most "
+    "it should be all of them with the same CPU, card (with --deterministic) and versions, and with others at most "
     f"{MOST_DIFFER:.0%} may differ, with lifetime accuracies at most {100 * MOST_APART:g} points apart."
 )
 
@@ -252,7 +253,7 @@ def _unlike(record: Record, other: Record, apart: bool) -> list[str]:
     field = max(likely, key=lambda name: float(likely[name].max(initial=0.0)))
     return [
         f"field '{field}' differs from those of the same run carried out here by up to {likely[field].max():.4f}, and "
-        f"all probabilities by {mean:.4f} in the mean; with the same CPU, device and versions they should be equal, "
+        f"all probabilities by {mean:.4f} in the mean; with the same CPU, card and versions they should be equal, "
         f"and with others at most {MOST_UNLIKE:g} apart in the mean."
     ]
 
@@ -319,11 +320,10 @@ def _apart(record: Record, other: Record) -> list[str]:
     told, found = record.measured, other.measured
     apart = [name for name in told.versions if told.versions.get(name) != found.versions.get(name)]
     apart += ["CPU"] if told.hardware.cpu != found.hardware.cpu else []
-    apart += [
-        name.replace("_", " ")
-        for name in ("device", "card", "precision", "micro_batch")
-        if getattr(told.hardware, name) != getattr(found.hardware, name)
-    ]
+    apart += ["device"] if (told.hardware.device or "cpu") != (found.hardware.device or "cpu") else []
+    apart += ["card"] if told.hardware.card != found.hardware.card else []
+    apart += ["precision"] if computed_in(record) != computed_in(other) else []
+    apart += ["number of examples at once"] if told.hardware.micro_batch != found.hardware.micro_batch else []
     # On a GPU that is not held to the same bits, two runs may differ in the last ones: see docs/devices.md.
     free = any(one.hardware.device not in (None, "cpu") and not one.hardware.deterministic for one in (told, found))
     return apart or (["order of additions on a GPU"] if free else [])

@@ -27,7 +27,7 @@ LEVELS = {
     "claimed": "form and figures hold; the verifier had not all of its weights, examples or settings",
     "checked": "everything that can be computed without running it holds",
     "rerun": "the board's workflow carried a whole run out again, a seed of its own choice, and it left the same "
-    "record, or one that another CPU's rounding explains",
+    "record, or one that rounding on another machine explains",
     "fresh": "the model, made again, does as well on test examples that were drawn after the submission",
 }
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -87,8 +87,8 @@ class Rerun(Part):
         likely = "" if self.unlike is None else f", probabilities {self.unlike:.4f} apart in the mean"
         return (
             f"{run}, run again, differs in {self.differ:,} of {self.predictions:,} predictions, lifetime "
-            f"accuracy {percent(self.claimed)} % and {percent(self.found)} %{likely}: within what another CPU's "
-            "rounding does."
+            f"accuracy {percent(self.claimed)} % and {percent(self.found)} %{likely}: within what rounding "
+            "on another machine does."
         )
 
 

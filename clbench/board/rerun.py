@@ -63,7 +63,6 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
 def _computing(hardware: Hardware) -> dict[str, Any]:
     """The fields of a spec that say where and how exactly it was computed; nothing for float32 on a CPU."""
     told: dict[str, Any] = {name: getattr(hardware, name) for name in ("device", "precision", "micro_batch")}
-    told["device"] = None if told["device"] == "cpu" else told["device"]
     told["deterministic"] = hardware.deterministic is not None or None
     return {name: value for name, value in told.items() if value is not None}
 

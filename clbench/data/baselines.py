@@ -118,21 +118,24 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
     """The domains of a stream, in order, each with something to fit a baseline on.
 
     One that has a test part alone, as an evaluation-only domain may, gets the other parts of the stream's first domain
-    of its task type.
+    of its task type, or else of the first domain.
 
     Raises:
-        UserError: there is none.
+        UserError: there are none, or only single sentences for baselines that read pairs.
     """
     found = []
     for data in domains:
-        others = (one for one in domains if one.task_type == data.task_type and len(one.splits) > 1)
-        lender = data if len(data.splits) > 1 else next(others, None)
-        if lender is None:
+        if len(data.splits) > 1:
+            found.append(data)
+            continue
+        others = [one for one in domains if len(one.splits) > 1]
+        lender = next((one for one in others if one.task_type == data.task_type), next(iter(others), None))
+        if lender is None or (lender.splits["validation"].second is None and data.splits["test"].second is not None):
             raise UserError(
-                f"domain '{data.name}' has a test part alone, and no domain of the stream has other examples of the "
-                f"type {data.task_type}, to fit baselines on; give it a validation part."
+                f"domain '{data.name}' has a test part alone, and no domain of the stream has other pairs to fit "
+                "baselines on; give it a validation part."
             )
-        found.append(data if lender is data else replace(data, splits=lender.splits | data.splits))
+        found.append(replace(data, splits=lender.splits | data.splits))
     return found
 
 

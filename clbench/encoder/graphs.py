@@ -195,7 +195,7 @@ class Graphs:
         """Forget them: the model has changed in more than the values of its weights."""
         self._made.clear()
         self._met.clear()
-        self._buffers.clear()
+        self._buffers = {}  # a graph whose backward pass is still to come keeps its own
         self._pool = None
         self._waiting = False
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clbench.encoder.hf_folder import FILES, PICKLED
 from clbench.errors import UserError, first_line
+from clbench.storage.writing import UNWRITABLE, cannot_write
 
 
 def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
@@ -56,6 +57,8 @@ def fetch(hub_id: str, revision: str | None) -> tuple[Path, str]:
     except EntryNotFoundError as error:
         raise UserError(f"{asked} has neither model.safetensors nor {PICKLED}; give one that has.") from error
     except (HfHubHTTPError, transport_error(), OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise cannot_write("the hub's cache", error, "name another folder in HF_HOME") from error
         # The last is what huggingface_hub makes of a large file that broke off.
         raise UserError(f"{asked} could not be downloaded ({first_line(error)}); try again later.") from error
     return folder, folder.name

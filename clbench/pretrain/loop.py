@@ -129,7 +129,8 @@ def train(
         begin_step(pupil)
         parts = losses(pupil, form, asked, *taught_of(setting.targets, mine, asked.batch))
         loss = weigh(parts, form.weights)
-        # A small last batch may have nothing that is asked for: such a step passes by.
+        # A small last batch may have nothing that is asked for: such a step passes by. Several processes take it with
+        # gradients of zero, since each would have to know of the others' batches.
         if loss.requires_grad:
             loss.backward()
         if accelerator.num_processes > 1:

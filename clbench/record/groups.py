@@ -62,6 +62,13 @@ def _plugins(record: Record) -> list[Any]:
     return [one.model_dump(mode="json") for one in record.plugins if one.kind != "metric"]
 
 
+def _made_by(record: Record) -> tuple[str | None, ...]:
+    """The versions and the device that made it."""
+    hardware = record.measured.hardware
+    device = hardware.device, hardware.card, hardware.micro_batch, hardware.deterministic
+    return record.clbench, record.measured.versions.get("torch"), *device
+
+
 def computed_in(record: Record) -> str:
     """The precision that the run was computed in. Devices and versions of one precision differ by rounding alone."""
     return record.measured.hardware.precision or "float32"
@@ -74,10 +81,9 @@ def grouped(records: Sequence[Record]) -> list[list[int]]:
     The same seed twice opens a group of its own, lest one run count as two: of runs on two devices, or with two
     versions of a package, each keeps its own seeds then.
     """
-    runs: dict[tuple[str, str, str], list[list[int]]] = {}
+    runs: dict[tuple[str, str, tuple[str | None, ...]], list[list[int]]] = {}
     for place, record in enumerate(records):
-        told = record.configuration
-        same = runs.setdefault((alike(record, "seed"), computed_in(record), told.fingerprint), [])
+        same = runs.setdefault((alike(record, "seed"), computed_in(record), _made_by(record)), [])
         _put([place], same, records)
     groups: dict[tuple[str, str], list[list[int]]] = {}
     for (described, precision, _), lives in runs.items():

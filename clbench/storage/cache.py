@@ -106,7 +106,7 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
         shared.used[kind, folder.name] = None
     if _whole(folder):
         return folder
-    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+    if os.path.exists(folder) and not os.access(folder, os.R_OK | os.X_OK):
         raise CannotWrite(
             f"{folder} is another user's, who alone may read it: let them run chmod -R g+rX on the cache, or name "
             "another folder in CLBENCH_CACHE."
@@ -130,7 +130,8 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
                     shutil.rmtree(folder, ignore_errors=True)
                     os.rename(place, folder)
     except OSError as error:
-        if error.filename is None and error.errno not in UNWRITABLE:
+        # numpy tells of a full disk without a number.
+        if error.filename is None and error.errno is not None and error.errno not in UNWRITABLE:
             raise  # about a pipe, the network or memory
         place = root() if error.filename is None else Path(os.fsdecode(error.filename))
         if not place.is_relative_to(root()) and not root().is_relative_to(place):

@@ -153,14 +153,15 @@ def live(plan: Settings, gate: str, seed: int, folder: Path) -> dict[str, Any]:
     from clbench.runs.runner import run_seed
 
     changed: dict[str, Any] = {"model": GATES[gate]}
-    if gate not in _DROPOUTS:
+    if gate not in _DROPOUTS and plan.spec.backbone is None:
+        # The backbone of the others, though its recipe names one that was pre-trained with LayerDrop.
+        stream, edition = stream_of(plan.spec)
+        changed["backbone"] = stream.edition(edition).backbone
+    job = make_job(plan.spec.model_copy(update=changed))
+    if gate not in _DROPOUTS and _drops(job.backbone.folder):
         # Its recipe leaves a backbone's own dropout as it is, and the twin has none.
         changed["settings"] = {**plan.spec.settings, "finetune.dropout": 0.0}
-        if plan.spec.backbone is None:
-            # The backbone of the others, though its recipe names one that was pre-trained with LayerDrop.
-            stream, edition = stream_of(plan.spec)
-            changed["backbone"] = stream.edition(edition).backbone
-    job = make_job(plan.spec.model_copy(update=changed))
+        job = make_job(plan.spec.model_copy(update=changed), data=job.data)
     place = folder / GATES[gate] / f"seed-{seed}"
     record = run_seed(job, seed, place, keep_models=None if (place / "record.json").exists() else "end")
     life = record.history.ends
@@ -169,6 +170,12 @@ def live(plan: Settings, gate: str, seed: int, folder: Path) -> dict[str, Any]:
     if (units := _shared(place, record)) is not None:
         figures["shared_units"] = units
     return {"gate": gate, "rate": float(gate.split()[1]), "seed": seed} | figures
+
+
+def _drops(folder: Path) -> bool:
+    """Whether a backbone's configuration names a dropout rate above 0, whatever its family calls it."""
+    told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return any(isinstance(value, float | int) and value > 0 for name, value in told.items() if "dropout" in name)
 
 
 def _shared(place: Path, record: Record) -> float | None:

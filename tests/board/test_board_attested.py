@@ -98,7 +98,7 @@ def test_another_cpu_may_differ_a_little(mine: Path, small_stream: Path) -> None
     (found,) = little.reruns
     assert 0 < found.differ <= MOST_DIFFER * found.predictions
     assert 0 < found.claimed - found.found <= MOST_APART
-    assert "another CPU" in found.sentence
+    assert "rounding on another machine" in found.sentence
     for upwards in (False, True):
         far = checked(mine, small_stream, rerunning(small_stream, flipped(2 * MOST_APART, upwards)))
         (problem,) = far.problems

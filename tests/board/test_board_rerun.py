@@ -200,6 +200,8 @@ def test_where_and_how_exactly_it_was_computed_is_said() -> None:
     on_a_card = record.model_copy(update={"measured": record.measured.model_copy(update={"hardware": hardware})})
     command, _ = run_command(on_a_card, [0])
     assert command.endswith("--seeds 0 --device cuda --precision bfloat16 --deterministic --micro-batch 8")
+    low = record.measured.hardware.model_copy(update={"device": "cpu", "precision": "bfloat16"})
+    assert changed_options(record.configuration, low) == "--device cpu --precision bfloat16"
     assert changed_options(record.configuration, record.measured.hardware) == ""
     assert changed_options(record.configuration, hardware) == (
         "--device cuda --precision bfloat16 --deterministic --micro-batch 8"

@@ -357,7 +357,7 @@ def test_baselines_are_fitted_on_examples_of_the_same_type(tmp_path: Path) -> No
     fill(tmp_path, "one", train=40, validation=12, test=20)
     fill(tmp_path, "only", test=20)
     mixed = stream(tmp_path / "yaml", [domain("one", **single)], (domain("only"),))
-    with pytest.raises(UserError, match=r"^domain 'only' has a test part alone, and no domain .* of the type pair,"):
+    with pytest.raises(UserError, match=r"^domain 'only' has a test part alone, and no .* other pairs to fit"):
         load(mixed, "real", data_dir=tmp_path)
     # Another of its type lends them.
     fill(tmp_path, "two", train=40, validation=12, test=20)
@@ -366,5 +366,9 @@ def test_baselines_are_fitted_on_examples_of_the_same_type(tmp_path: Path) -> No
     lent = fittable(loaded)[2]
     assert lent.splits["train"].digest() == loaded[1].splits["train"].digest()
     assert set(of_task_type(lent, 2)) == set(of_task_type(loaded[1], 2))
+    # Single sentences are read by the same baselines as pairs.
+    turned = stream(tmp_path / "turned", [domain("one")], (domain("only", **single),))
+    lent = fittable(load(turned, "real", data_dir=tmp_path))[1]
+    assert list(of_task_type(lent, 2)) == ["bag_of_words"]
     fill(tmp_path, "only", validation=8, test=20)
     assert len(load(mixed, "real", data_dir=tmp_path)) == 2

@@ -5,6 +5,7 @@ huggingface_hub reads its environment when it is imported, so every look-up runs
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -19,6 +20,8 @@ from hub_server import COMMIT, serve
 from safetensors.torch import load_file
 
 from clbench.encoder.hf_folder import digest_of
+from clbench.encoder.hub import fetch, transport_error
+from clbench.errors import UserError
 
 # It imports once what takes long and knows nothing of a hub, and is forked for each line that it is sent.
 SCRIPT = """
@@ -197,3 +200,27 @@ def test_without_a_network_the_cache_still_serves_and_the_rest_is_told(ask, worl
     assert "the hub cannot be reached" in absent["error"]
     assert "HF_HUB_OFFLINE=1, or name a local folder" in absent["error"]
     assert "\n" not in absent["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (transport_error()("the read timed out"), "could not be downloaded (the read timed out); try again later."),
+        (RuntimeError("Data processing error"), "could not be downloaded (Data processing error); try again later."),
+        (OSError("Consistency check failed"), "could not be downloaded (Consistency check failed); try again later."),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "hub's cache cannot be written: No space left on device; free the disk or name another folder in HF_HOME.",
+        ),
+    ],
+)
+def test_a_download_that_breaks_off_is_a_sentence(error: Exception, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def breaks(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", breaks)
+    with pytest.raises(UserError) as found:
+        fetch("someone/model", None)
+    assert str(found.value).endswith(told)

@@ -230,6 +230,19 @@ def test_they_end_with_what_changes_more_than_weights(model: Classifier) -> None
     assert copy.deepcopy(model).graphs is not model.graphs
 
 
+def test_a_backward_pass_that_is_to_come_outlives_them(model: Classifier) -> None:
+    """The second forward pass of a step may run out of memory, upon which they are cleared."""
+    expected = model(torch.arange(4)).sum()
+    expected.backward()
+    wanted = gradients_of(model)
+    model.zero_grad()
+    graphs = Graphs(Captured(), patience=0)
+    said = asked(model, graphs, torch.arange(4))
+    graphs.clear()
+    said[0].sum().backward()
+    assert_like(model, wanted)
+
+
 def test_what_cannot_be_captured_is_told_once(model: Classifier, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(*_: Any) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")

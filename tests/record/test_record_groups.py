@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from record_worlds import pieces, record
 
 from clbench.record import Record, RunParts, make_record
@@ -50,30 +51,34 @@ def test_what_differs_stays_apart() -> None:
     assert [type(record.configuration.model["a"]) for record in found] == [bool, int]
 
 
-def computed(one: Record, fingerprint: str = "feed", **hardware: str) -> Record:
-    """The same of a run that is told apart by its fingerprint, on such hardware."""
+def computed(one: Record, torch: str = "2.13.0", **hardware: str) -> Record:
+    """The same run's record, made with another torch, or on such hardware; its fingerprint tells that and the seed."""
     machine = one.measured.hardware.model_copy(update=hardware)
+    versions = one.measured.versions | {"torch": torch}
+    fingerprint = f"{torch} {sorted(hardware.items())} {one.configuration.seed}"
     return one.model_copy(
         update={
-            "measured": one.measured.model_copy(update={"hardware": machine}),
+            "measured": one.measured.model_copy(update={"hardware": machine, "versions": versions}),
             "configuration": one.configuration.model_copy(update={"fingerprint": fingerprint}),
         }
     )
 
 
 def test_seeds_of_one_run_were_computed_alike() -> None:
-    plain = [record(seed=seed) for seed in (0, 1, 2)]
-    low = [computed(one, "f00d", device="cpu", precision="bfloat16") for one in plain]
+    plain = [computed(record(seed=seed)) for seed in (0, 1, 2)]
+    low = [computed(one, device="cpu", precision="bfloat16") for one in plain]
     assert grouped([*plain[:2], *low]) == [[0, 1], [2, 3, 4]]
     # Not even where no seed is there twice.
     assert grouped([*plain[:2], low[2]]) == [[0, 1], [2]]
 
 
-def test_runs_that_share_a_seed_keep_their_own_seeds() -> None:
+@pytest.mark.parametrize("other", [{"torch": "2.14.0"}, {"device": "cuda", "card": "a card"}])
+def test_runs_that_share_a_seed_keep_their_own_seeds(other: dict[str, str]) -> None:
     """Of two machines, say, or from before and after an update: no seed of one fills up the other's."""
-    plain = [record(seed=seed) for seed in (0, 1, 2, 3)]
-    other = [computed(one, "f00d") for one in plain]
-    assert grouped([*plain[:2], *other[:3]]) == [[0, 1], [2, 3, 4]]
-    assert grouped([plain[0], other[0], plain[1], other[1], other[2]]) == [[0, 2], [1, 3, 4]]
+    plain = [computed(record(seed=seed)) for seed in (0, 1, 2, 3)]
+    others = [computed(one, **other) for one in plain]
+    assert grouped([*plain[:2], *others[:3]]) == [[0, 1], [2, 3, 4]]
+    assert grouped([plain[0], others[0], plain[1], others[1], others[2]]) == [[0, 2], [1, 3, 4]]
+    assert grouped([*plain[:2], *others[1:3]]) == [[0, 1], [2, 3]]
     # Seeds that another machine added are of the same run.
-    assert grouped([*plain[:2], *other[2:]]) == [[0, 1, 2, 3]]
+    assert grouped([*plain[:2], *others[2:]]) == [[0, 1, 2, 3]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,20 @@ def test_an_entry_that_another_user_keeps_to_himself_is_told(monkeypatch: pytest
     monkeypatch.setattr(os, "access", lambda path, mode: path != folder)
     with pytest.raises(UserError, match=r"is another user's, who alone may read it: let them run chmod -R g\+rX"):
         cached("things", {"x": 1}, writes("y"))
+
+
+def test_a_disk_that_numpy_finds_full_is_one_sentence() -> None:
+    """It tells neither a file nor the system's number."""
+    import numpy as np
+
+    def fails(folder: Path) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            np.save(folder / "a.npy", np.zeros(1_000_000, np.uint8))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(UserError, match=r"the cache .* cannot be written: .*requested"):
+        cached("things", {}, fails)
+    assert list((root() / "things").iterdir()) == []
