@@ -86,11 +86,11 @@ def sweep(
     workers: int | None = None,
     executor: str = "local",
     address: str | None = None,
-    seeds: int | str | None = None,
+    seeds: int | str | Sequence[int] | None = None,
     edition: str | None = None,
     data_dir: str | Path | None = None,
     backbone: str | Path | None = None,
-    orders: str | None = None,
+    orders: int | str | Sequence[int | str] | None = None,
     budget: Mapping[str, float] | None = None,
     stop_after: float | None = None,
 ) -> Summary:
@@ -102,9 +102,9 @@ def sweep(
         workers: processes [default: one a core, or one a GPU].
         executor: ``local``, ``ray``, or a plug-in's.
         address: of the executor's machines.
-        seeds: instead of the file's: ``0-2``, ``0,4,7-9``.
+        seeds: instead of the file's: ``0-2``, ``0,4,7-9``, or a list.
         edition, data_dir, backbone: of every run, instead of the file's; as :func:`clbench.run` has them.
-        orders: of each stream, instead of the file's: ``all``, ``0-2``, ``0,reversed``.
+        orders: of each stream, instead of the file's: ``all``, ``0-2``, ``0,reversed``, or a list.
         budget: of every strategy, instead of the file's, such as ``{"compute": 1}``.
         stop_after: minutes after which no further run is begun.
 
@@ -115,20 +115,28 @@ def sweep(
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.form import parse
     from clbench.schema.sweep import Overrides, read_sweep
+    from clbench.schema.tracker import grouped_as
     from clbench.sweeps.scheduler import carry_out
     from clbench.sweeps.summary import summarise
 
     overrides = Overrides(
-        None if seeds is None else str(seeds), orders, edition, None if backbone is None else str(backbone),
+        _listed(seeds), _listed(orders), edition, None if backbone is None else str(backbone),
         None if data_dir is None else Path(data_dir), parse(dict(budget or {}), Budget, "budget"),
     )  # fmt: skip
     asked = read_sweep(str(file), overrides)
     seconds = None if stop_after is None else 60 * stop_after
-    with EXECUTORS.get(executor).of(workers, address, asked.count) as pool:
+    with grouped_as(asked.form.name, "sweep"), EXECUTORS.get(executor).of(workers, address, asked.count) as pool:
         plan, state = carry_out(pool, asked, Path(out), stop_after=seconds)
     for note in state.notes:
         log.warning("%s", note)
     return summarise(plan, dict(state.failed))
+
+
+def _listed(asked: int | str | Sequence[int | str] | None) -> str | None:
+    """As the command line takes it, with commas between."""
+    if asked is None or isinstance(asked, str):
+        return asked
+    return ",".join(map(str, [asked] if isinstance(asked, int) else asked))
 
 
 @dataclass(frozen=True)

@@ -179,11 +179,11 @@ def _row(row: Row) -> dict[str, Any]:
         "over_orders": {
             name: None
             if found is None
-            else vars(found.mean)
+            else dict(vars(found.mean))
             | {
                 "sd_orders": found.deviation,
                 "sd_seeds": found.seed_deviation,
-                "by_order": [vars(one) for one in found.orders],
+                "by_order": [dict(vars(one)) for one in found.orders],
             }
             for name, found in row.over_orders.items()
         },

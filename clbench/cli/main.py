@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The console script. A user's mistake is one sentence and exit code 2; Ctrl-C is 130."""
     given = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, TextIOWrapper):  # not what a test or a notebook has put there
+        sys.stdout.reconfigure(errors="replace")  # a locale may lack characters that tables are drawn with
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -90,19 +90,19 @@ def command(
 
     from clbench.record import count_records
     from clbench.schema.executor import EXECUTORS
-    from clbench.schema.tracker import group_as
+    from clbench.schema.tracker import grouped_as
     from clbench.sweeps.plan import make_plan
     from clbench.sweeps.scheduler import State, run_units
     from clbench.sweeps.workload import about
 
-    group_as(sweep.form.name)
     began = time.monotonic()
     if ray_address is not None and (address is not None or executor_name not in ("local", "ray")):
         raise UserError("--ray is the same as --executor ray --address; give one or the other.")
     chosen = (executor_name, address) if ray_address is None else ("ray", ray_address)
     executor = EXECUTORS.get(chosen[0]).of(workers, chosen[1], sweep.count)
     state, seconds = State(0, {}), 0.0
-    with progress(quiet, times=False, json_lines=json_lines, shown=_bars) as bars, executor as pool:
+    shown = progress(quiet, times=False, json_lines=json_lines, shown=_bars)
+    with grouped_as(sweep.form.name, "sweep"), shown as bars, executor as pool:
         task = bars.add_task("look at what is there", total=None)
         if count_records(base) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work

@@ -136,23 +136,23 @@ def run_seed(
             told = record.configuration
             if (told.fingerprint, told.edition) != (fingerprint, job.edition):
                 raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
-            clear_checkpoints(folder)
             _check_kept(record, folder, keep_models)
             tell_finished(record, run_told, trackers)
+            clear_checkpoints(folder)
             return record
         check_unfinished(folder, fingerprint)
         clear_snapshots(folder, but=fingerprint)
         with _noted(job, seed, folder, fingerprint), tracked(run_told, trackers) as tracking:
-            tracking.keep(folder / CHECKPOINTS)
+            tracking.keep()
             record, _ = _carry_out(job, seed, folder, fingerprint, keep_models)
             # The record comes last: where it is, everything is.
             from clbench.plots import forgetting_curve
 
             forgetting_curve([record], folder / "forgetting")
             write_record(folder, record)
-            tracking.keep(folder)
             if trackers:
                 tracking.finish(outcome_of(record, folder))
+                tracking.keep_finished()
         clear_checkpoints(folder)
     return record
 
@@ -374,7 +374,8 @@ def sole_use(folder: Path) -> Iterator[None]:
             stack.enter_context(lock)
         except Timeout as error:
             raise UserError(
-                f"{folder} is in use by another clbench process; wait for it, or choose another --out."
+                f"{folder} is in use by another clbench process; wait for it, or choose another --out. (Where that has "
+                f"died with its machine, some file systems keep its lock: remove {folder / LOCK_NAME}.)"
             ) from error
         except OSError as error:
             raise cannot_write(folder, error, "choose another --out", was_there=False) from error

@@ -103,12 +103,19 @@ class Tracking:
         for session in self.sessions:
             session.log(values, event.step or 0)
 
-    def keep(self, folder: Path) -> None:
-        """Write down in ``folder`` who knows of the run, so that it is found again where it is resumed."""
-        told = {s.tracker.name: s.session.id for s in self.sessions if s.session is not None}
+    def keep(self) -> None:
+        """Write down beside the run's checkpoints who hears of it, so that it is found again where it is resumed."""
+        self._write(CHECKPOINTS, {s.tracker.name: s.id for s in self.sessions if s.id is not None})
+
+    def keep_finished(self) -> None:
+        """Write down in the run's folder who has been told all of it."""
+        self._write("", {s.tracker.name: s.id for s in self.sessions if s.id is not None and s.finished})
+
+    def _write(self, place: str, told: Mapping[str, str]) -> None:
         if told:
+            folder = self.run.folder / place
             with suppress(UserError):  # a full disk is told by who cannot do without it
-                write_whole(folder / TRACKING, json.dumps(_known(self.run.folder) | told))
+                write_whole(folder / TRACKING, json.dumps({**_ids(folder), **told}))
 
     def finish(self, outcome: Outcome) -> None:
         """The run is over."""
@@ -123,7 +130,9 @@ class _Guarded:
     def __init__(self, tracker: Tracker, run: TrackedRun, known: str | None) -> None:
         self.tracker = tracker
         self.session: Session | None = None
+        self.finished = False
         self.session = self._tried("start", lambda: tracker.open(replace(run, resumes=known)))
+        self.id: str | None = None if self.session is None else self.session.id
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
@@ -135,6 +144,8 @@ class _Guarded:
         if self.session is not None:
             session = self.session
             self._tried("finish", lambda: session.finish(outcome))
+            # What was tried and failed has left no session.
+            self.finished = self.session is not None
         self.session = None
 
     def _tried(self, what: str, act: Callable[[], Any]) -> Any:
@@ -178,16 +189,20 @@ _NOBODY = TrackedRun("", "", "", (), {}, Path())
 
 
 def tell_finished(record: Record, run: Callable[[], TrackedRun], found: Sequence[Tracker]) -> None:
-    """Tell trackers of a run that was finished before, from its record; those that know of it are not told again."""
-    new = [tracker for tracker in found if tracker.name not in _known(run().folder)] if found else []
+    """Tell trackers of a run that was finished before, from its record; those that know all of it are not told again.
+
+    One that was broken off while it was told goes on in the same session.
+    """
+    new = [tracker for tracker in found if tracker.name not in _ids(run().folder)] if found else []
     with tracked(run, new) as tracking:
         if not new:
             return
-        tracking.keep(tracking.run.folder)
+        tracking.keep()
         for point in record.points:
             scores = {f"accuracy/{name}": value for name, value in _scores(record, point).items()}
             events.figures("", scores, point.step, point.experience)
         tracking.finish(outcome_of(record, tracking.run.folder))
+        tracking.keep_finished()
 
 
 def _scores(record: Record, point: Any) -> dict[str, float]:
@@ -237,13 +252,14 @@ def _points(record: Record) -> Table:
 
 
 def _known(folder: Path) -> dict[str, str]:
-    """Which trackers know of a run's folder, with the ids of their sessions; nothing where that cannot be read."""
-    known: dict[str, str] = {}
-    for place in (folder, folder / CHECKPOINTS):
-        try:
-            found = json.loads((place / TRACKING).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(found, dict):
-            known |= {name: told for name, told in found.items() if isinstance(told, str)}
-    return known
+    """Which trackers know anything of a run's folder, with the ids of their sessions."""
+    return _ids(folder) | _ids(folder / CHECKPOINTS)
+
+
+def _ids(place: Path) -> dict[str, str]:
+    """What is written down there; nothing where that cannot be read."""
+    try:
+        found = json.loads((place / TRACKING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: told for name, told in found.items() if isinstance(told, str)} if isinstance(found, dict) else {}

@@ -153,7 +153,14 @@ def _micro_batch(asked: str | None) -> int | Literal["auto"] | None:
 
 def usual_workers() -> int:
     """Processes that compute beside each other unless told otherwise: one a core, or one where a GPU does it."""
-    return (os.cpu_count() or 1) if choose().kind == "cpu" else 1
+    return usable_cores() if choose().kind == "cpu" else 1
+
+
+def usable_cores() -> int:
+    """Those that this process may use: of a batch job or a container, not all of the machine's."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def visible_gpus() -> list[str]:

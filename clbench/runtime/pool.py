@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.context import BaseContext
+from types import ModuleType
 from typing import Any
 
 from clbench.runtime import events
@@ -31,6 +34,18 @@ def context() -> BaseContext:
 def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
     """Processes with this one's environment and one thread each, which end with it. Each calls ``begin`` first."""
     return ProcessPoolExecutor(count, mp_context=context(), initializer=_one_thread, initargs=(begin, dict(os.environ)))
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """A process that is started within the ``with`` block does not run the user's script again, whose lines outside of
+    ``if __name__ == "__main__"`` would begin the whole work anew; so it finds no function of that script either."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def finished(jobs: Sequence[Future[Any]], task: str, unit: str) -> Iterator[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -172,7 +173,17 @@ def asked() -> list[Tracker]:
     return trackers(named) if named else []
 
 
-def group_as(group: str) -> None:
+@contextmanager
+def grouped_as(group: str, job_type: str) -> Iterator[None]:
     """What the runs of this process and of those that it starts have in common, such as a sweep's name."""
-    if os.environ.get(VARIABLE):
-        os.environ[GROUP] = group
+    told = {GROUP: group, JOB: job_type} if os.environ.get(VARIABLE) else {}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

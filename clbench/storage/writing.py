@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from clbench.errors import CannotWrite, UserError
@@ -61,7 +63,7 @@ def unfinished(folder: Path, own: bool = False) -> Iterator[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder, own)
-    place = folder / f"{_PREFIX}{secrets.token_hex(6)}"
+    place = folder / f"{_PREFIX}{_host()}-{secrets.token_hex(6)}"
     lock = Path(f"{place}{_LOCK}")
     with FileLock(lock):
         try:
@@ -117,6 +119,8 @@ def check_replaceable(folder: Path) -> None:
 def remove_leftovers(folder: Path, own: bool = False) -> None:
     """Remove from ``folder`` what processes that are dead have left unfinished there; see :func:`unfinished`.
 
+    Another machine's goes once it is a day old: its lock may hold on that machine alone.
+
     Args:
         folder: may be missing.
         own: nobody but clbench writes into it: then what has no lock goes too, once it is a day old.
@@ -129,6 +133,9 @@ def remove_leftovers(folder: Path, own: bool = False) -> None:
         return
     locks = [path for path in found if path.name.endswith(_LOCK)]
     for lock in locks:
+        name = lock.name.removeprefix(_PREFIX)
+        if "-" in name and not name.startswith(f"{_host()}-") and not _is_old(lock):
+            continue
         # A lock that cannot be had is a live process's, or another user's.
         with contextlib.suppress(Timeout, OSError), FileLock(lock, timeout=0):
             shutil.rmtree(lock.with_name(lock.name.removesuffix(_LOCK)), ignore_errors=True)
@@ -136,8 +143,21 @@ def remove_leftovers(folder: Path, own: bool = False) -> None:
     for path in found if own else ():
         if path not in locks and Path(f"{path}{_LOCK}") not in locks:
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _OLD:
+                if _is_old(path):
                     shutil.rmtree(path)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _OLD
+    except OSError:
+        return False
+
+
+@cache
+def _host() -> str:
+    """This machine, in characters that a file's name may have."""
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname()) or "here"
 
 
 def remove_lock(lock: Path) -> None:

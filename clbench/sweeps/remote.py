@@ -10,7 +10,6 @@ import os
 import pickle
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from clbench import __version__
 from clbench.errors import CannotWrite, UserError
+from clbench.runtime.device import usable_cores
 from clbench.schema.registry import VARIABLE, add_plugins, plugins
 from clbench.storage.cache import Shared, cached, entry_files, root, sharing
 from clbench.sweeps.plan import Unit
@@ -104,7 +104,7 @@ def this_machine() -> Machine:
         "clbench": __version__, "torch": torch.__version__, "transformers": transformers.__version__,
         "Python": ".".join(platform.python_version_tuple()[:2]),
     }  # fmt: skip
-    return Machine(socket.gethostname(), versions, _gpu_bytes(), os.cpu_count() or 1)
+    return Machine(socket.gethostname(), versions, _gpu_bytes(), usable_cores())
 
 
 def check_machine(other: Machine) -> None:
@@ -169,8 +169,7 @@ def do_remote_unit(unit: Unit, kit: Kit, fetch: Fetch) -> tuple[Returned, dict[E
     Returns:
         What comes back, and the files of the entries that it has asked for, by name.
     """
-    lock = Path(tempfile.gettempdir()) / f"clbench-measuring-{os.getuid() if hasattr(os, 'getuid') else 0}.lock"
-    paths, shared = SweepPaths(root() / "runs", lock), Shared(fetch)
+    paths, shared = SweepPaths.of(root() / "runs"), Shared(fetch)
     folder: Path | None = None
     try:
         with _settings(kit.settings), ExitStack() as stack:

@@ -302,4 +302,4 @@ def _means(row: OrdersRow) -> list[str]:
 
 
 def _interval(found: Interval | None) -> dict[str, float | int | None] | None:
-    return None if found is None else vars(found)
+    return None if found is None else dict(vars(found))

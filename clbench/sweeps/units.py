@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from clbench.errors import CannotWrite, UserError
 from clbench.runtime.threads import one_thread
-from clbench.storage.cache import root
 from clbench.sweeps.plan import Unit
 from clbench.sweeps.workload import PassTime
 
@@ -39,8 +39,9 @@ class SweepPaths:
 
     @classmethod
     def of(cls, base: Path) -> SweepPaths:
-        """Those of the sweeps that share this machine's cache."""
-        return cls(base, root() / "measuring.lock")
+        """Those of this machine's sweeps: what is measured on one machine is nothing to those that share its disk."""
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        return cls(base, Path(tempfile.gettempdir()) / f"clbench-measuring-{user}.lock")
 
 
 @dataclass(frozen=True)

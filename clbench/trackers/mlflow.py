@@ -76,6 +76,8 @@ class Session:
             self.client.log_artifact(self.id, str(file))
         if outcome.failed is not None:
             self.client.set_tag(self.id, "failed", outcome.failed[:_LONGEST])
+        elif "failed" in self.client.get_run(self.id).data.tags:  # it was resumed
+            self.client.delete_tag(self.id, "failed")
         self.client.set_terminated(self.id, "FINISHED" if outcome.failed is None else "FAILED")
 
 

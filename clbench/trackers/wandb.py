@@ -47,6 +47,8 @@ class Session:
             self.run.finish(exit_code=1)
             return
         self.run.summary.update(dict(outcome.figures))
+        if self.run.summary.get("failed") is not None:  # it was resumed
+            self.run.summary["failed"] = None
         shown = {
             name: wandb.Table(list(t.columns), [list(row) for row in t.rows]) for name, t in outcome.tables.items()
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 import clbench
+from clbench.api.verbs import _listed
 from clbench.cli.main import cli
 from clbench.errors import UserError
 from clbench.plots import Dots, Layers, dots_figure, html_tables, layers_figure
@@ -204,3 +206,11 @@ def test_figures_of_nothing_much() -> None:
     assert [*squares.get_xdata()] == pytest.approx([0.88, 2.88])
     assert [*diamonds.get_xdata()] == pytest.approx([2.2])
     assert [*grey.get_xdata()] == pytest.approx([0.88, 1.88, 2.88])
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [(None, None), ("0-2", "0-2"), (1, "1"), ([0, 3], "0,3"), (["0", "reversed"], "0,reversed"), (range(3), "0,1,2")],
+)
+def test_seeds_and_orders_of_a_sweep_may_be_lists(given: Any, asked: str | None) -> None:
+    assert _listed(given) == asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +186,14 @@ def test_stopped_by_hand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_unknown_names_of_the_package() -> None:
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         clbench.runn  # noqa: B018
+
+
+def test_a_locale_without_the_characters_of_a_table_is_no_fault() -> None:
+    """A Latin-1 locale has no ellipsis, with which a cell is cut."""
+    environment = os.environ | {"PYTHONIOENCODING": "iso-8859-1", "COLUMNS": "60"}
+    done = subprocess.run(
+        [sys.executable, "-m", "clbench.cli.main", "strategies"],
+        env=environment, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "naive" in done.stdout.decode("iso-8859-1")

@@ -177,6 +177,32 @@ def test_a_tracker_that_fails_is_told_once_and_fails_no_run(
     json.loads(capsys.readouterr().out)  # nothing else on stdout
     record = clbench.read_record(tmp_path / "a")
     assert same(record, lived(small_stream, small_backbone, tmp_path / "b", track=[]))
+    # Whoever has not got the result gets it from the record, once.
+    monkeypatch.setenv("FAILS", "")
+    for _ in range(2):
+        before = len(lines(tmp_path))
+        main([*words, "--set", "training.epochs=1", "--out", str(tmp_path / "a"), "--json", "--track", "lines"])
+    assert before == len(lines(tmp_path)), "it was told twice"
+    (finished,) = [line for line in lines(tmp_path) if line["kind"] == "finish"]
+    assert finished["figures"]["forgetting"] == record.figures["forgetting"]
+
+
+def test_a_run_that_is_killed_while_the_result_is_told_goes_on_under_the_same_id(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(self: tracking.Tracking, outcome: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tracking.Tracking, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            lived(small_stream, small_backbone, tmp_path / "a", track="lines")
+    assert (tmp_path / "a" / "record.json").exists()
+    lived(small_stream, small_backbone, tmp_path / "a", track="lines")
+    first, second = [line for line in lines(tmp_path) if line["kind"] == "open"]
+    assert (second["resumed"], second["id"]) == (True, first["id"])
+    assert [line["failed"] for line in lines(tmp_path) if line["kind"] == "finish"] == [None]
+    assert not (tmp_path / "a" / "checkpoints").exists()
 
 
 def test_a_stopped_run_is_told_and_goes_on_under_the_same_id(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -92,3 +94,11 @@ def test_bfloat16_on_a_cpu_lives_and_is_another_result(tmp_path) -> None:
     assert one.fingerprint(0) != other.fingerprint(0)
     assert one.plan(0).key != other.plan(0).key
     assert low.words("0")[-4:] == ["--device", "cpu", "--precision", "bfloat16"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system gives no process cores of its own")
+def test_the_cores_of_a_batch_job_are_not_all_of_the_machines() -> None:
+    script = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    script += "from clbench.runtime.device import usable_cores; print(usable_cores())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "1\n"

@@ -50,3 +50,17 @@ def _wait(until: Callable[[], bool]) -> None:
     while not until():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
+    """A process of a sweep does not run again what made it."""
+    script = tmp_path / "go.py"
+    script.write_text(
+        "import os\n"
+        "from clbench.sweeps.executors.local import Local\n"
+        "print('begun')\n"
+        "with Local(1) as pool:\n"
+        "    assert pool.workers[0]._process().submit(os.getpid).result() != os.getpid()\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "begun\n"), done.stderr

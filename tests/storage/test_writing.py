@@ -55,6 +55,22 @@ def test_the_next_one_removes_what_a_killed_process_left_and_nothing_of_a_live_o
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_what_another_machine_is_writing_is_left_alone(tmp_path: Path) -> None:
+    """Its lock may hold on that machine alone, as on some disks of clusters."""
+    for age, kept in ((60, True), (25 * 3600, False)):
+        place = tmp_path / ".unfinished-node17-0123456789ab"
+        lock = Path(f"{place}.lock")
+        place.mkdir()
+        lock.touch()
+        for path in (place, lock):
+            os.utime(path, (time.time() - age,) * 2)
+        remove_leftovers(tmp_path, own=True)
+        assert (place.exists(), lock.exists()) == (kept, kept)
+        if kept:
+            place.rmdir()
+            lock.unlink()
+
+
 def test_the_cache_and_its_litter() -> None:
     (root() / "models").mkdir(parents=True)
     process, left = writer(root() / "models")

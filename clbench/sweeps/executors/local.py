@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 
 from clbench.errors import UserError
 from clbench.runtime.device import usual_workers, visible_gpus
-from clbench.runtime.pool import context
+from clbench.runtime.pool import context, without_main
 from clbench.runtime.pool import workers as spawned
 from clbench.sweeps.executor import Executor, UnitEnd
 from clbench.sweeps.plan import SweepPlan, Unit
@@ -149,7 +149,8 @@ class _Worker:
         if self.executor is None:
             others = set(active_children())
             self.executor = spawned(1, partial(enter, self.threads, self.gpu))
-            self.ready = self.executor.submit(os.getpid)
+            with without_main():  # the first task starts the process
+                self.ready = self.executor.submit(os.getpid)
             self.process = next(iter(set(active_children()) - others), None)
         return self.executor
 
