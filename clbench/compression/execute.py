@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from safetensors.torch import load_file, save
 
 from clbench.compression.masks import attach_masks, hold_masks, restore_masks
@@ -142,7 +145,13 @@ def _read_by(teacher: Backbone, student: Backbone, task: Task) -> Task:
 
 
 def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepContext) -> Report:
-    """Run a step; what it leaves has to be what its plan says, before anything of it is kept."""
+    """Run a step; what it leaves has to be what its plan says, before anything of it is kept.
+
+    What it draws from global generators depends on its seed, not on whether the step before was trained or was there.
+    """
+    torch.manual_seed(step.seed)
+    np.random.seed(step.seed % 2**32)  # a stranger's step may draw from it
+    random.seed(step.seed)
     report = step.form.run(model, context)
     hold_masks(model)
     if not isinstance(report, Report):

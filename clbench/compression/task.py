@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.data.pairs import SPLITS, DomainData, Pairs, joined
+from clbench.data.subsets import ranking
 from clbench.encoder.batches import like_length
 from clbench.encoder.classifier import predict
 from clbench.encoder.graphs import begin_step
@@ -89,6 +90,11 @@ class Task:
     domain: str = ""
     pairs: tuple[Pairs, Pairs] | None = None
     max_length: int = 0
+
+    def sample(self, count: int) -> np.ndarray:
+        """int64, ascending: places of so many training examples, or of all. Drawn alike for every seed, and not the
+        first ones: a file may be sorted by class."""
+        return np.sort(np.array(ranking("sample", len(self.train_rows))[:count], dtype=np.int64))
 
     def tokenised(self, tokenizer: Tokenizer) -> Task:
         """The same task by another tokenizer."""

@@ -16,6 +16,7 @@ from clbench.schema.domain import Domain, Reading
 from clbench.schema.scenario import CLASS
 from clbench.schema.source import Request, Source
 from clbench.schema.stream import OpenStream, read_alone
+from clbench.schema.task_type import TASK_TYPES
 
 
 def check_asked(stream: OpenStream, edition: str, *, data_dir: Path | None = None, shift: float = 1.0) -> None:
@@ -164,8 +165,9 @@ def _finish(form: Source, data: DomainData, request: Request) -> DomainData:
     source = {"kind": form.kind} | data.source | {"kind": form.kind}
     if not form.generated:
         source["test_pairs_met_before"] = _met_before(splits)
-    single = all(pairs.second is None for pairs in splits.values())
+    single = data.task_type == "pair" and all(pairs.second is None for pairs in splits.values())
     task_type = form.task_type.name if isinstance(form, Reading) else "single" if single else data.task_type
+    TASK_TYPES.get(task_type)  # an unknown one is told before anything is trained
     return replace(data, name=name, splits=splits, source=source, task_type=task_type)
 
 
@@ -199,6 +201,12 @@ def _placed(data: DomainData, form: Source, stream: OpenStream) -> DomainData:
     """The domain with its labels in the stream's label space, and the classes that its source can give."""
     start, classes = stream.own_space(data.name)[1], _classes(form, stream, data.name)
     splits = {split: _moved(pairs, start) for split, pairs in data.splits.items()}
+    given = {label for pairs in splits.values() for label in pairs.labels.tolist()}
+    if strange := sorted(given - set(classes)):
+        others, own = (", ".join(stream.form.label_space[place] for place in part) for part in (strange, classes))
+        raise UserError(
+            f"domain '{data.name}': its source {form.kind} gave examples of {others}, but says that it has {own} alone."
+        )
     whole = len(classes) == len(stream.form.label_space)
     return replace(data, splits=splits, classes=() if whole else classes)
 

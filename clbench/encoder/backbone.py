@@ -30,6 +30,7 @@ from clbench.encoder.weights import (
 from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
 from clbench.schema.backbone import BertShape, EncoderShape
+from clbench.schema.registry import plugins
 from clbench.schema.shipped import FOLDERS, expanded
 from clbench.storage.cache import cached, installed_versions
 
@@ -104,7 +105,7 @@ class Backbone:
             model = load_model(self.folder, f"backbone {self.name}", seed=seed, num_labels=num_labels)
             if f"{self.shape.head}.weight" in stored_names(self.folder, f"backbone {self.name}"):
                 fresh_head(model, seed)
-            return Classifier(model.train(), packed=self.shape.packed)
+            return _trained_anew(Classifier(model.train(), packed=self.shape.packed))
         torchvision_ops.define()
         from transformers import BertForSequenceClassification
 
@@ -119,7 +120,7 @@ class Backbone:
         model = _empty(BertForSequenceClassification, self.shape, num_labels=num_labels)
         model.load_state_dict(weights)
         model.train()
-        return Classifier(model)
+        return _trained_anew(Classifier(model))
 
     def head(self, label_space: Sequence[str], labels: Sequence[str] | None = None) -> Head:
         """The checkpoint's own classification head, checked; see :func:`clbench.encoder.weights.read_head`.
@@ -358,7 +359,8 @@ def _read_through(folder: Path, origin: str) -> tuple[Path, BertShape | EncoderS
     once for each state of its files.
     """
     found = [(folder / name).stat() for name in (*FILES, PICKLED) if (folder / name).exists()]
-    state = (folder.resolve(), *((s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
+    # A plug-in may bring the family.
+    state = (folder.resolve(), *plugins(), *((s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
     if state not in _READ or not _READ[state][0].exists():
         shape: BertShape | EncoderShape
         folder = as_safetensors(folder, origin)
@@ -394,4 +396,11 @@ def _empty(kind: Any, shape: BertShape, arguments: Mapping[str, Any] | None = No
         embeddings = getattr(model, "bert", model).embeddings
         embeddings.position_ids.copy_(torch.arange(shape.max_position_embeddings))
         embeddings.token_type_ids.zero_()
+    return model
+
+
+def _trained_anew(model: Classifier) -> Classifier:
+    """With a fresh head it is another model than what was deployed in int8; a recipe says how it is evaluated."""
+    if getattr(model.config, "int8", False):
+        model.config.int8 = False
     return model

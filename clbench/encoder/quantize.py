@@ -20,9 +20,18 @@ def set_int8(model: Classifier) -> None:
     Raises:
         UserError: torchao, which does it, is not installed.
     """
-    if find_spec("torchao") is None:
-        raise UserError("the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'.")
+    check_installed("the step quantize")
     model.config.int8 = True
+
+
+def check_installed(what: str) -> None:
+    """Refuse what needs torchao where it is not installed.
+
+    Raises:
+        UserError: it is not.
+    """
+    if find_spec("torchao") is None:
+        raise UserError(f"{what} needs torchao, which is not installed: pip install 'clbench[int8]'.")
 
 
 def is_int8(model: nn.Module) -> bool:

@@ -24,7 +24,6 @@ from clbench.metrics.paired import (
     lifetime_difference,
     mcnemar,
     paired_bootstrap,
-    seeds_bootstrap,
 )
 from clbench.metrics.scores import (
     accuracy,
@@ -87,6 +86,5 @@ __all__ = [
     "over_orders",
     "paired_bootstrap",
     "recalls",
-    "seeds_bootstrap",
     "worst_case_accuracy",
 ]

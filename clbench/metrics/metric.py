@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,12 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from clbench.errors import UserError
+from clbench.errors import first_line
 from clbench.schema.registry import Registry
 from clbench.schema.scenario import DOMAIN, Scenario
 
 # Where a metric that names no place is shown: behind clbench's own.
 _LAST = 1000
+
+_LOG = logging.getLogger("clbench")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,15 +106,24 @@ def metrics() -> dict[str, Metric]:
 def figures(life: Life) -> dict[str, float | None]:
     """Every metric of a life, by name, in the order in which they are shown.
 
-    Raises:
-        UserError: a plug-in's metric is not finite.
+    A plug-in's that fails, or gives what is not finite, is told of in a sentence and is None: it must not cost a run of
+    hours its record.
     """
     return {name: _value(metric, life) for name, metric in metrics().items()}
 
 
 def _value(metric: Metric, life: Life) -> float | None:
-    found = metric.compute(life)
-    value = None if found is None else float(found)
-    if value is not None and not math.isfinite(value):
-        raise UserError(f"the metric {metric.name} gives {value}; it should give a finite number, or None.")
-    return value
+    try:
+        found = metric.compute(life)
+        value = None if found is None else float(found)
+        if value is None or math.isfinite(value):
+            return value
+        wrong = f"gives {value}; it should give a finite number, or None"
+        if METRICS.origin(metric.name) is None:
+            raise ValueError(f"the metric {metric.name} {wrong}")
+    except Exception as error:
+        if METRICS.origin(metric.name) is None:
+            raise
+        wrong = f"failed ({type(error).__name__}: {first_line(error)})"
+    _LOG.warning("clbench: warning: the metric %s %s.", metric.name, wrong)
+    return None

@@ -121,35 +121,6 @@ def paired_bootstrap(
     return _difference(float(difference(cells[None])[0]), float(low), float(high), gain / weight, confidence)
 
 
-def seeds_bootstrap(
-    one: np.ndarray, other: np.ndarray, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> Difference:
-    """The difference in accuracy of two models, each trained with several seeds, over resampled examples.
-
-    With g_i the mean over the seeds of (first right on example i) - (second right on it), a resample is the mean of N
-    draws of g_i with replacement: all seeds' answers to an example stay together, since they are not independent. The
-    interval is the percentile one, wider where the models differ on few examples (:func:`paired_bootstrap`); it speaks
-    of these seeds.
-
-    Args:
-        one, other: bool (S, N), whether each seed's model is right on each example.
-        confidence: in (0, 1).
-        resamples: how many.
-        seed: of the draws; the same arguments give the same interval.
-
-    Raises:
-        ValueError: there is no example, or no seed.
-    """
-    _some(one.size)
-    gains = one.astype(np.int64).sum(0) - other.astype(np.int64).sum(0)
-    levels, cells = np.unique(gains, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(gains), cells / len(gains), size=resamples)
-    tail = (1 - confidence) / 2
-    scale = len(gains) * len(one)
-    low, high = np.quantile(drawn @ levels / scale, [tail, 1 - tail])
-    return _difference(float(gains.sum() / scale), float(low), float(high), gains / scale, confidence)
-
-
 def _some(count: int) -> None:
     if not count:
         raise ValueError("there should be an example at least")

@@ -72,9 +72,23 @@ def job_again(record: Record, means: Means, folder: Path, draw: int | None = Non
         deterministic=hardware.deterministic is not None,
     )  # fmt: skip
     job = make_job(spec)
+    _check_plugins(record, job)
     if draw is None:
         return job
     return replace(job, anew=draw_anew(job.stream, job.edition, draw, job.data, told.shift))
+
+
+def _check_plugins(record: Record, job: Job) -> None:
+    """Raise where a plug-in that takes part is of another version: another run says nothing against the record."""
+    here = {(one.kind, one.piece): one for one in job.plugins}
+    for told in record.plugins:
+        found = here.get((told.kind, told.piece))
+        if told.kind != "metric" and found != told:
+            there = "clbench's own" if found is None else f"{found.package} {found.version}"
+            raise UserError(
+                f"its {told.kind} {told.piece} is of the plug-in {told.package} {told.version}, and here it is "
+                f"{there}; give that version with --plugin."
+            )
 
 
 def _weights(record: Record, means: Means, folder: Path) -> tuple[str, str | None]:

@@ -24,7 +24,7 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.scenario import DOMAIN, open_classes
 from clbench.schema.source import data_source
 from clbench.schema.spec import RunSpec
-from clbench.schema.strategy import Strategy, override, read_strategy
+from clbench.schema.strategy import STRATEGIES, Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
 if TYPE_CHECKING:
@@ -125,8 +125,11 @@ class Job:
     @property
     def observed(self) -> dict[str, Any] | None:
         """What determines the state of a strategy that watches inception; None for one that does not."""
-        watches = self.strategy.needs_path
-        return self.strategy.model_dump(mode="json", exclude={"training"}) if watches else None
+        if not self.strategy.needs_path:
+            return None
+        origin = STRATEGIES.origin(self.strategy.method)
+        code = {} if origin is None else {"plugin": f"{origin.name} {origin.version}"}
+        return {**self.strategy.model_dump(mode="json", exclude={"training"}), **code}
 
     def life(self, parameters: int, adapted: tuple[int, int] = (0, 0)) -> Life:
         """The sizes that a budget asks for, of a model with so many parameters, and with such matrices to adapt."""

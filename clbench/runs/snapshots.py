@@ -135,6 +135,7 @@ class SnapshotWriter:
     def _card(self, name: str, point: Point) -> str:
         """Markdown; that of a model which is evaluated in int8 says so."""
         from clbench.encoder.card import Scored, table
+        from clbench.encoder.quantize import is_int8
         from clbench.metrics.format import percent
         from clbench.metrics.scores import accuracy, balanced_accuracy
         from clbench.runs.card import cut_at, recipe_card
@@ -156,7 +157,7 @@ class SnapshotWriter:
             ],
             numbers=2,
         )  # fmt: skip
-        if any(step["name"] == "quantize" for step in self.compressed.steps):
+        if is_int8(self.compressed.model):
             more += "\n\nThe figures are those of the weights in int8; the folder holds them in fp32."
         facts = {
             "trained on": f"{', '.join(point.met)}, in this order ({job.edition} edition), seed {self.seed}",

@@ -40,7 +40,7 @@ class Origin:
 
     Attributes:
         name: of the installed package, the module or the file.
-        version: of the package; of a file, the first 12 digits of its sha256.
+        version: of the package; of a file the first 12 digits of its sha256, and of a module both.
     """
 
     name: str
@@ -205,7 +205,9 @@ def _adapter(forms: tuple[type, ...], tag: str) -> TypeAdapter[Any]:
 
 def plugins() -> list[str]:
     """What ``CLBENCH_PLUGINS`` names, each once: paths of files, names of modules."""
-    return list(dict.fromkeys(one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one))
+    named = (one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one)
+    # As :func:`add_plugins` names a file: one file is one plug-in, however it is named.
+    return list(dict.fromkeys(str(Path(one).resolve()) if one.endswith(".py") else one for one in named))
 
 
 @cache
@@ -224,7 +226,7 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
                 raise UserError(f"--plugin {named} does not exist; give the path of a Python file, or a module's name.")
             return _module_in(path), Origin(path.name, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
         module = importlib.import_module(named)
-        return module, Origin(named, str(getattr(module, "__version__", "unknown")))
+        return module, Origin(named, _version(module))
     except UserError:
         raise
     except ModuleNotFoundError as error:
@@ -234,6 +236,13 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
     except (Exception, SystemExit) as error:
         # A stranger's code may raise anything; what it says is what its author needs.
         raise UserError(f"--plugin {named} cannot be imported: {_told(error, named)}.") from error
+
+
+def _version(module: ModuleType) -> str:
+    """What its author calls it, and the first 12 digits of its file's sha256: who is at work on it edits the file."""
+    file, told = getattr(module, "__file__", None), getattr(module, "__version__", None)
+    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file and Path(file).is_file() else None
+    return "+".join(str(part) for part in (told, digest) if part is not None) or "unknown"
 
 
 def _module_in(path: Path) -> ModuleType:

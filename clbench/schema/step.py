@@ -178,7 +178,9 @@ class Step(Form):
                 f"{place.origin}: plan() of the step {self.step} should name the {shape.layers} layers that it leaves "
                 f"in the shape's origin, but names {len(shape.origin)}."
             )
-        return replace(found, resolved={**self.resolved(before, place), **found.resolved})
+        # A teacher is more than its name: what made it, its own teachers and their code.
+        taught = {} if place.teacher is None else {"teacher": place.teacher.key}
+        return replace(found, resolved={**taught, **self.resolved(before, place), **found.resolved})
 
     @classmethod
     def flaw(cls) -> str | None:

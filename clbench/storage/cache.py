@@ -23,7 +23,7 @@ from clbench.errors import CannotWrite
 from clbench.storage.writing import UNWRITABLE, cannot_write, unfinished
 
 # Part of every key: to be raised when an entry of the same key would be another one.
-_FORMAT = 5
+_FORMAT = 6
 _MANIFEST = "manifest.json"
 
 

@@ -15,7 +15,7 @@ from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import fixed, percent, with_half
 from clbench.runtime.pool import finished, workers
 from clbench.studies.tables import markdown_table
-from clbench.studies.verdict import Answer, answer_on_pairs
+from clbench.studies.verdict import CorrectedAnswer, answer, corrected
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -82,7 +82,7 @@ class Outcome:
     cost: Mapping[int, Mapping[str, int]]
     majority: Mapping[str, float]
     backbone: str
-    answers: tuple[Answer, ...]
+    answers: list[CorrectedAnswer]
 
     def interval(self, configuration: int, domain: str) -> Interval:
         """Accuracy over the seeds."""
@@ -176,15 +176,16 @@ def measure(
     return number, data.name, seed, said == gold, balanced_accuracy(gold, said), spent
 
 
-def questions(right: Mapping[tuple[int, str], np.ndarray]) -> tuple[Answer, ...]:
-    """The study's questions on each domain, each by a paired test on the same examples."""
-    return tuple(
-        answer_on_pairs(
-            question, f"configuration {one} minus {other} on {domain}", right[one, domain], right[other, domain]
-        )
-        for question, one, other in QUESTIONS
-        for domain in DOMAINS
-    )
+def questions(right: Mapping[tuple[int, str], np.ndarray]) -> list[CorrectedAnswer]:
+    """The study's questions on each domain, seed by seed, corrected over all of them: whether a recipe is better than
+    another is a question of several trainings, not of the examples on which two of them are tested."""
+    asked = []
+    for question, one, other in QUESTIONS:
+        for domain in DOMAINS:
+            scores = [right[number, domain].mean(1).tolist() for number in (one, other)]
+            contrast = f"configuration {one} minus {other} on {domain}"
+            asked.append(("accuracy", answer(question, contrast, *scores)))
+    return corrected(asked)
 
 
 def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:

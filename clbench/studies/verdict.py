@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
-from clbench.metrics import holm, mean_interval, seeds_bootstrap
+from clbench.metrics import holm, mean_interval
 from clbench.metrics.format import points
 
 # A corrected p below it decides.
@@ -24,8 +22,7 @@ class Answer:
         low, high: the 95% interval of the difference; None where one seed, or seeds that all differ by the same, give
             none.
         difference: in [-1, 1].
-        over: what the interval is over, with their number: seeds, or test examples; and that these are too few, where
-            they are.
+        over: the number of seeds that the interval is over; and that these are too few, where they are.
         p: of Student's paired test over the seeds, two-sided; None of fewer than three, or where all differ by the
             same.
     """
@@ -127,17 +124,3 @@ def _p(differences: Sequence[float]) -> float | None:
     from scipy.stats import ttest_1samp
 
     return float(ttest_1samp(differences, 0.0).pvalue)
-
-
-def answer_on_pairs(question: str, contrast: str, one: np.ndarray, other: np.ndarray) -> Answer:
-    """Compare two arms on the same examples.
-
-    Args:
-        one, other: bool (S, N), whether each seed's model is right on each test example.
-    """
-    found = seeds_bootstrap(one, other)
-    seeds, pairs = one.shape
-    over = f"{pairs:,} test examples, {seeds} seed{'s' * (seeds > 1)}"
-    if found.too_few:
-        over += f"; too few examples to tell: the two differ on {found.pairs}"
-    return Answer(question, contrast, found.value, found.low, found.high, over)

@@ -48,7 +48,8 @@ class DerPlusPlus(Strategy):
                 for weight, part in ((form.alpha, "logits"), (form.beta, "labels")):
                     if self.memory and weight:
                         drawn = torch.randint(len(self.memory["rows"]), (form.memory_batch_size,))
-                        found, then = strategy.model(self.memory["rows"][drawn]), self.memory[part][drawn]
+                        found = strategy.model(self.memory["rows"][drawn])
+                        then = self.memory[part][drawn].to(found.device)
                         loss = mse_loss(found, then) if part == "logits" else cross_entropy(found, then)
                         strategy.loss = strategy.loss + weight * loss
 

@@ -20,11 +20,13 @@ from safetensors.torch import load_file
 
 from clbench.compression.execute import build
 from clbench.compression.masks import attach_masks
+from clbench.compression.plan import plan
 from clbench.compression.steps.finetune import finetune_loss
 from clbench.compression.steps.prune_heads import head_importance, head_masks, heads_to_prune
 from clbench.compression.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
 from clbench.compression.task import Task, fit
 from clbench.encoder.classifier import Classifier, predict
+from clbench.errors import UserError
 from clbench.runtime.device import Device
 from clbench.schema.recipe import read_recipe
 from clbench.schema.training import Training
@@ -278,3 +280,29 @@ def test_masks_of_several_rounds_are_one_a_parameter(model: Classifier) -> None:
     assert torch.equal(weight != 0, first & second)
     weight.sum().backward()
     assert torch.equal(weight.grad != 0, first & second)
+
+
+def test_a_share_that_would_leave_a_layer_without_heads_is_refused(tmp_path: Path, backbone: SmallBackbone) -> None:
+    heads = backbone.shape.num_attention_heads
+    steps = [{"step": "prune_heads", "share": (heads - 1) / heads}, {"step": "finetune", "training": TRAINING}]
+    for share, fits in (((heads - 1) / heads, True), (0.99, False)):
+        steps[0]["share"] = share
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"name": "mine", "steps": steps}))
+        if fits:
+            plan(read_recipe(str(tmp_path / "mine.yaml")), backbone)  # type: ignore[arg-type]
+            continue
+        with pytest.raises(UserError, match=r"mine\.yaml: field 'share' should leave a head in every layer, so"):
+            plan(read_recipe(str(tmp_path / "mine.yaml")), backbone)  # type: ignore[arg-type]
+
+
+def test_a_sample_is_of_the_whole_file(task: Task) -> None:
+    """Which may be sorted by class."""
+    many = replace(task, train_rows=np.arange(5000))
+    found = many.sample(512)
+    assert len(set(found.tolist())) == 512
+    assert (np.diff(found) > 0).all()
+    assert 0 <= found[0] < 100
+    assert 4900 < found[-1] < 5000
+    assert abs(found.mean() - 2500) < 200
+    np.testing.assert_array_equal(many.sample(512), found)
+    np.testing.assert_array_equal(task.sample(10**6), np.arange(len(task.train_rows)))

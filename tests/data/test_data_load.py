@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from clbench.data.baselines import fittable, of_task_type
 from clbench.data.generators import Example, Generator
 from clbench.data.load import load
 from clbench.data.pairs import SPLITS, Pairs
+from clbench.data.sources.folder import Folder
+from clbench.data.sources.generator import Generator as GeneratorSource
 from clbench.data.sources.generator import _drawn
 from clbench.errors import UserError
 from clbench.record import RunWarning
@@ -372,3 +375,29 @@ def test_baselines_are_fitted_on_examples_of_the_same_type(tmp_path: Path) -> No
     assert list(of_task_type(lent, 2)) == ["bag_of_words"]
     fill(tmp_path, "only", validation=8, test=20)
     assert len(load(mixed, "real", data_dir=tmp_path)) == 2
+
+
+def test_what_a_source_gives_is_of_the_classes_that_it_names(
+    two: OpenStream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "only"):
+        fill(tmp_path, name, train=40, validation=12, test=20)
+    wide = replace(two, form=two.form.model_copy(update={"label_space": ("other", "same", "third")}))
+    monkeypatch.setattr(Folder, "named_classes", lambda self: {"labels": ["same", "third"]})
+    with pytest.raises(UserError, match=r"^domain 'one': its source folder gave examples of other, but says"):
+        load(wide, "real", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(("task_type", "told"), [("pair", None), ("code", "no task type is called 'code'")])
+def test_a_source_may_say_what_its_examples_are(
+    task_type: str, told: str | None, two: OpenStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody knows is told before anything is trained."""
+    generated = stream(two.path.parent, [domain("one", generator={"name": "mnli", "classes": ["other", "same"]})])
+    given = GeneratorSource.load
+    monkeypatch.setattr(GeneratorSource, "load", lambda self, asked: replace(given(self, asked), task_type=task_type))
+    if told is None:
+        assert [data.task_type for data in load(generated, "generated")] == ["pair"]
+    else:
+        with pytest.raises(UserError, match=told):
+            load(generated, "generated")

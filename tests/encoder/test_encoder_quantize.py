@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from encoder_worlds import config, random_store
 from transformers import BertForSequenceClassification
 
+from clbench.compression.checks import check_recipe
+from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.measure import disk_bytes
-from clbench.encoder.quantize import evaluated, quantized_matrices, set_int8
+from clbench.encoder.quantize import evaluated, is_int8, quantized_matrices, set_int8
+from clbench.errors import UserError
+from clbench.schema.recipe import read_recipe
+from clbench.testing.worlds import LABELS, checkpoint_folder
 
 
 @pytest.fixture
@@ -92,3 +101,19 @@ def test_other_families_are_evaluated_in_int8_as_well(model_type: str) -> None:
     assert 0 < float((found - expected).abs().max()) < 0.05 * max(1.0, float(expected.abs().max()))
     linear = [name for name, module in hf.named_modules() if isinstance(module, torch.nn.Linear)]
     assert quantized_matrices(model) == {f"{name}.weight" for name in linear}
+
+
+def test_with_a_fresh_head_it_is_another_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The encoder of a model that was deployed in int8 is trained anew: its recipe says how it is evaluated."""
+    folder = tmp_path / "deployed"
+    shutil.copytree(checkpoint_folder(2, 32), folder)
+    told = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(told | {"int8": True}))
+    backbone = open_backbone(str(folder))
+    assert not is_int8(backbone.classifier(2, 0))
+    assert is_int8(backbone.trained(LABELS))
+    recipe = read_recipe(str(folder))
+    check_recipe(recipe, backbone, LABELS, 48, "a test")
+    monkeypatch.setattr("clbench.encoder.quantize.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"which is evaluated in int8, needs torchao, which is not installed"):
+        check_recipe(recipe, backbone, LABELS, 48, "a test")

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import random
+import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from record_worlds import record
 
 import clbench
 from clbench.cli.main import main
+from clbench.compression.execute import build
+from clbench.compression.plan import plan
+from clbench.compression.task import task_of
+from clbench.data.load import load_domain
+from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
-from clbench.schema.registry import VARIABLE, add_plugins
+from clbench.schema.recipe import read_recipe
+from clbench.schema.registry import VARIABLE, Origin, add_plugins, plugin
+from clbench.schema.step import STEPS
 
 HEAD = """
 from dataclasses import replace
@@ -151,3 +167,107 @@ def test_a_plug_in_loads_no_torch(recipe: Path, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], env=dict(os.environ), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+TAUGHT = """class Mimic(TrainingStep):
+    step: Literal["mimic"]
+    teacher: str
+    def plan(self, before, place):
+        return Planned(before)
+    def run(self, model, context):
+        from clbench.compression.steps.finetune import finetune_loss
+        return context.fit(model, finetune_loss(context.task))
+"""
+DRAWS = """class Noisy(Step):
+    step: Literal["noisy"]
+    def run(self, model, context):
+        import random
+        import numpy
+        import torch
+        from clbench.compression.task import Report
+        drawn = torch.rand(()) + numpy.random.rand() + random.random()
+        model.hf.classifier.weight.data += drawn
+        return Report()
+"""
+
+
+def test_a_teacher_of_a_step_of_ones_own_is_more_than_its_name(small_backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + TAUGHT, encoding="utf-8")
+    add_plugins([str(tmp_path / "mine.py")])
+    student = tmp_path / "student.yaml"
+    student.write_text(
+        "name: student\nsteps:\n  - {step: mimic, teacher: ./teach.yaml, training: {epochs: 1, batch_size: 32}}\n"
+    )
+    keys = []
+    for epochs in (1, 2):
+        (tmp_path / "teach.yaml").write_text(
+            f"name: teach\nsteps:\n  - {{step: finetune, training: {{epochs: {epochs}, batch_size: 32}}}}\n"
+        )
+        keys.append(plan(read_recipe(str(student)), open_backbone(str(small_backbone)), "a task").key)
+    assert keys[0] != keys[1]
+
+
+def test_what_a_step_draws_does_not_depend_on_what_was_there(small_backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + DRAWS, encoding="utf-8")
+    add_plugins([str(tmp_path / "mine.py")])
+    recipe = tmp_path / "noisy.yaml"
+    recipe.write_text("name: noisy\nsteps:\n  - {step: finetune, training: {epochs: 1, batch_size: 32}}\n"
+                      "  - {step: noisy}\n")  # fmt: skip
+    backbone = open_backbone(str(small_backbone))
+    stream, data = load_domain("mnli", "embedded")
+    few = {split: pairs.select(np.arange(24)) for split, pairs in data.splits.items()}
+    task, _ = task_of(replace(data, splits=few), backbone.tokenizer(), stream.form.label_space, 32)
+    found = []
+    for start in (1, 2):  # the first time the model is trained, then it is there
+        torch.manual_seed(start)
+        np.random.seed(start)
+        random.seed(start)
+        found.append(build(read_recipe(str(recipe)), backbone, task, seed=0).encoder.hf.classifier.weight.clone())
+    other = build(read_recipe(str(recipe)), backbone, task, seed=1).encoder.hf.classifier.weight
+    torch.testing.assert_close(found[0], found[1], atol=0, rtol=0)
+    assert not torch.equal(found[0], other)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("return life.sizes.sum()['x']", r"the metric mine failed \(IndexError: "),
+        ("return float('nan')", r"the metric mine gives nan; it should give a finite number, or None\."),
+    ],
+)
+def test_a_metric_that_fails_costs_no_record(
+    body: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from clbench.metrics import Metric\n\n\ndef mine(life):\n    " + body + "\n\n\n"
+        "MINE = Metric('mine', 'mine', 'higher', 'mine', 'mine', mine)\n"
+    )
+    add_plugins([str(tmp_path / "mine.py")])
+    found = record()
+    assert found.figures["mine"] is None
+    assert found.figures["lifetime_accuracy"] is not None
+    assert re.search(told, caplog.messages[0])
+
+
+def test_a_module_that_is_edited_has_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "my_own_module.py"
+    seen = []
+    for text in (HEAD + NAMED + RUN, HEAD + NAMED + RUN + "# edited\n", HEAD + NAMED + RUN + "__version__ = '3'\n"):
+        file.write_text(text, encoding="utf-8")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        monkeypatch.delitem(sys.modules, "my_own_module", raising=False)
+        importlib.invalidate_caches()
+        plugin.cache_clear()
+        _, origin = plugin("my_own_module")
+        assert origin == Origin("my_own_module", f"3+{digest}" if "__version__" in text else digest)
+        seen.append(origin)
+    assert len(set(seen)) == 3
+
+
+def test_a_file_is_one_plug_in_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + NAMED + RUN, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, "mine.py")
+    add_plugins(["mine.py", str(tmp_path / "mine.py")])
+    assert "mine" in STEPS.all()

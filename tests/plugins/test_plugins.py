@@ -22,7 +22,7 @@ from clbench.board import find_submissions, submit
 from clbench.board.edition import EditionFacts, facts_in
 from clbench.board.render import build
 from clbench.board.shipped import _plugin_problems
-from clbench.board.verify import verify
+from clbench.board.verify import _figures, _of_other_versions, verify
 from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
@@ -266,6 +266,25 @@ def test_to_run_it_again_strategy_and_weights_have_to_be_named(lived: Path, smal
     again, _ = run_again(job_again(given, Means(**own), tmp_path), record.configuration.seed)
     assert again.names[0] == "prune-neurons-50"
     assert again.plugins == record.plugins
+    # With another version of a plug-in it is another run, which says nothing of the record.
+    older = tuple(one.model_copy(update={"version": "0"}) if one.kind == "step" else one for one in given.plugins)
+    with pytest.raises(
+        UserError, match=r"^its step prune_neurons is of the plug-in prune_neurons\.py 0, and here it is"
+    ):
+        job_again(given.model_copy(update={"plugins": older}), Means(**own), tmp_path)
+    # A metric's other version is not held against the record either, but told.
+    metric = next(one for one in record.plugins if one.kind == "metric")
+    changed = record.model_copy(
+        update={
+            "plugins": tuple(
+                one.model_copy(update={"version": "0"}) if one == metric else one for one in record.plugins
+            ),
+            "figures": record.figures | {metric.piece: 0.123},
+        }
+    )
+    assert list(_figures(changed)) == []
+    assert _of_other_versions(changed) == [metric.piece]
+    assert any(metric.piece in told for told in _figures(changed.model_copy(update={"plugins": record.plugins})))
 
 
 def test_a_sweep_hands_them_to_its_processes(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from hearing import advances
+from scipy.stats import ttest_rel
 
 from clbench.cli.main import main
 from clbench.cli.reproduce import command
@@ -20,7 +21,7 @@ from clbench.data.generators import generate
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import predict
-from clbench.metrics import seeds_bootstrap
+from clbench.metrics import holm
 from clbench.schema.recipe import read_recipe
 from clbench.studies.seven_configurations import CONFIGURATIONS, DOMAINS, Settings, questions, study, write
 
@@ -87,42 +88,32 @@ def test_the_table_is_that_of_the_recipes_models(deep_backbone, pairs, made, tmp
     assert text.count("\n- ") == 8
 
 
-def right(*rows: str) -> np.ndarray:
-    return np.array([[letter == "x" for letter in row] for row in rows])
+def accuracies(*by_seed: int) -> np.ndarray:
+    """bool (S, 40): so many of the test examples right with each seed."""
+    return np.array([np.arange(40) < count for count in by_seed])
 
 
-def test_questions_are_answered_on_the_same_pairs() -> None:
-    many = 40
-    level = right("x" * 20 + "." * 20, "x" * 20 + "." * 20)
-    better = right("x" * 30 + "." * 10, "x" * 32 + "." * 8)
-    answers = {(number, domain): level for number in CONFIGURATIONS for domain in DOMAINS}
-    answers[3, "mrpc"] = better  # PKD-skip beats pruning on mrpc; starting from pruned weights harms it there
-    found = {(one.question, one.contrast.rsplit(" ", 1)[1]): one for one in questions(answers)}
+def test_questions_are_answered_over_the_seeds_and_corrected() -> None:
+    answers = {(number, domain): accuracies(20, 21, 20) for number in CONFIGURATIONS for domain in DOMAINS}
+    answers[3, "mrpc"] = accuracies(30, 32, 31)  # PKD-skip beats pruning there; starting from pruned weights harms it
+    answers[7, "mrpc"] = accuracies(22, 25, 21)
+    answers[2, "rte"] = accuracies(24, 23, 26)
+    found = {(one.answer.question, one.answer.contrast.rsplit(" ", 1)[1]): one for one in questions(answers)}
     assert len(found) == 8
     first = found["Does PKD beat pruning at the same depth?", "mrpc"]
     assert first.verdict == "yes"
-    assert first.difference == pytest.approx((10 + 12) / (2 * many))
-    assert "40 test examples, 2 seeds" in first.sentence()
-    assert found["Does it help PKD-skip to start from pruned weights?", "mrpc"].verdict == "no"
+    assert first.answer.difference == pytest.approx(32 / 3 / 40)
+    assert "3 seeds" in first.sentence()
+    # An independent form; what does not differ at all has no p.
+    scores = {key: value.mean(1) for key, value in answers.items()}
+    tested = [(3, 4, "mrpc"), (7, 3, "mrpc"), (6, 2, "rte")]
+    p_values = [float(ttest_rel(scores[one, domain], scores[other, domain]).pvalue) for one, other, domain in tested]
+    told = [one for one in found.values() if one.answer.p is not None]
+    assert sorted(one.answer.p for one in told) == pytest.approx(sorted(p_values))  # type: ignore[type-var]
+    assert sorted(one.corrected for one in told) == pytest.approx(sorted(holm(p_values)))  # type: ignore[type-var]
+    skip = found["Does it help PKD-skip to start from pruned weights?", "mrpc"]
+    assert (skip.answer.verdict, skip.verdict) == ("no", "no")
     assert found["Does PKD beat pruning at the same depth?", "rte"].verdict == "not decided"
-
-
-def test_the_bootstrap_keeps_a_pairs_seeds_together() -> None:
-    """A second form: resample the examples' numbers themselves."""
-    rng = np.random.default_rng(0)
-    one, other = rng.random((3, 200)) < 0.75, rng.random((3, 200)) < 0.7
-    found = seeds_bootstrap(one, other)
-    assert found.value == pytest.approx(one.mean() - other.mean())
-    drawn = [one[:, rows].mean() - other[:, rows].mean() for rows in (rng.integers(0, 200, 200) for _ in range(4000))]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=0.008)
-    assert found.high == pytest.approx(high, abs=0.008)
-    # Copies of one seed tell no more than that seed.
-    same, once = (
-        seeds_bootstrap(np.tile(one[:1], (5, 1)), np.tile(other[:1], (5, 1))),
-        seeds_bootstrap(one[:1], other[:1]),
-    )
-    assert (same.low, same.high) == pytest.approx((once.low, once.high))
 
 
 def test_the_command(deep_backbone, pairs, made, tmp_path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class PruneHeads(Step):
     share: float = Field(gt=0, lt=1)
 
     def plan(self, before: Shape, place: Place) -> Planned:
+        heads = place.backbone.shape.num_attention_heads
+        if round(self.share * before.layers * heads) > before.layers * (heads - 1):
+            raise UserError(
+                f"{place.origin}: field 'share' should leave a head in every layer, so {(heads - 1) / heads:g} of "
+                f"{heads} heads a layer at most, but is {self.share:g}."
+            )
         return Planned(before, decided_later=("heads",))
 
     def run(self, model: Any, context: StepContext) -> Report:
@@ -46,8 +53,9 @@ class PruneHeads(Step):
 def head_importance(model: Classifier, task: Task) -> Tensor:
     """I_h = E_x |Att_h(x)^T dL(x)/dAtt_h(x)|, divided by the L2 norm of its layer's (section 4.1, equation 2).
 
-    Att_h is a head's output before the output projection; the expectation is the mean over the first 512 training
-    examples, L the cross-entropy of one example, in evaluation mode. Weights and gradients are left as they were.
+    Att_h is a head's output before the output projection; the expectation is the mean over a sample of 512 training
+    examples, drawn alike for every seed, L the cross-entropy of one example, in evaluation mode. Weights and gradients
+    are left as they were.
 
     Returns:
         (layers, heads), float32.
@@ -59,7 +67,8 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
 
     layers, family = model.layers, model.family
     heads, depth = model.config.num_attention_heads, model.config.num_hidden_layers
-    rows, labels = torch.from_numpy(task.train_rows[:_SAMPLE]), torch.from_numpy(task.train_labels[:_SAMPLE])
+    drawn = task.sample(_SAMPLE)
+    rows, labels = torch.from_numpy(task.train_rows[drawn]), torch.from_numpy(task.train_labels[drawn])
     total = torch.zeros(len(layers), heads)
     # In the order in which they are computed: chunk by chunk, where tokens are padded, and in each layer by layer.
     seen: list[Tensor] = []

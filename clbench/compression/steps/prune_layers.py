@@ -166,7 +166,7 @@ def contributions(model: Classifier, task: Task) -> list[float]:
     import torch
     from torch.nn.functional import cosine_similarity
 
-    rows = torch.from_numpy(task.train_rows[:_SAMPLE])
+    rows = torch.from_numpy(task.train_rows[task.sample(_SAMPLE)])
     total = torch.zeros(model.config.num_hidden_layers, dtype=torch.float64)
     was = model.training
     model.eval()

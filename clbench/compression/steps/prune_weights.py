@@ -1,4 +1,4 @@
-"""Step ``prune_weights``: the smallest weights of the whole encoder removed, one by one, not in blocks.
+"""Step ``prune_weights``: the smallest weights of all layers' matrices removed, one by one, not in blocks.
 
 Global magnitude pruning, in one shot or in rounds, with or without rewinding: lottery tickets (Frankle and Carbin 2019,
 arXiv:1803.03635) for BERT as in Prasanna, Rogers and Rumshisky 2020 (arXiv:2005.00561).
