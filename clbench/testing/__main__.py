@@ -69,6 +69,12 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
         form = read_yaml(file, Domain)
         for source in form.sources().values():
             classes = dict.fromkeys(name for named in source.named_classes().values() for name in named)
+            if not classes or source.reads_data_dir:
+                why = "reads a folder of files" if source.reads_data_dir else "names no class"
+                raise UserError(
+                    f"{file}: the source {source.kind} {why}, so that it is checked from Python: "
+                    "clbench.testing.source_checks(source, label_space, request)."
+                )
             request = Request(form.name, tuple(classes), True, SIZES, beside=file.parent)
             yield source.kind, testing.source_checks(source, request.label_space, request)
         return
@@ -106,8 +112,15 @@ def _encoder(folder: Path) -> tuple[str, list[Any]]:
     """The checks of the family of a small model's configuration."""
     from clbench import testing
     from clbench.encoder.architecture import read_config
+    from clbench.encoder.family import FAMILIES
 
     config = read_config(folder, str(folder))
+    own = [name for name in FAMILIES.all() if FAMILIES.origin(name) is not None]
+    if own and config.model_type not in own:
+        raise UserError(
+            f"{folder}: its model_type is {config.model_type}, which none of the plug-in's families reads "
+            f"({', '.join(own)}); give a model of one of these."
+        )
     return config.model_type, testing.encoder_checks(config)
 
 

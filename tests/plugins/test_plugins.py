@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 import clbench
 from clbench.board import find_submissions, submit
@@ -510,3 +511,20 @@ def test_columns_that_no_task_type_has_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"field 'folder\.columns': columns should name .* but name title, label"):
         read_stream(str(stream))
+
+
+def test_a_battery_that_would_look_at_something_else_says_so(
+    tmp_path: Path, small_backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from clbench.testing.__main__ import command
+
+    (tmp_path / "mine.py").write_text(
+        "from clbench.encoder.family import Family\n\nMINE = Family('mine', ('ernie',))\n", encoding="utf-8"
+    )
+    asked = CliRunner().invoke(command, [str(small_backbone), "--plugin", str(tmp_path / "mine.py")])
+    assert "its model_type is bert, which none of the plug-in's families reads (ernie)" in str(asked.exception)
+    columns = {"first": "a", "second": "b", "label": "y"}
+    told = {"name": "files", "folder": {"columns": columns, "labels": {0: "no", 1: "yes"}}}
+    (tmp_path / "files.yaml").write_text(yaml.safe_dump(told))
+    asked = CliRunner().invoke(command, [str(tmp_path / "files.yaml")])
+    assert "the source folder reads a folder of files, so that it is checked from Python" in str(asked.exception)
