@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ def _listed(asked: int | str | Sequence[int | str] | None) -> str | None:
     """As the command line takes it, with commas between."""
     if asked is None or isinstance(asked, str):
         return asked
-    return ",".join(map(str, [asked] if isinstance(asked, int) else asked))
+    return ",".join(map(str, asked)) if isinstance(asked, Iterable) else str(asked)
 
 
 @dataclass(frozen=True)

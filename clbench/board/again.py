@@ -278,6 +278,8 @@ def _comparable(record: Record, other: Record) -> dict[str, Any]:
         content.pop(name, None)
     # What one of them lacks the probabilities for, the other may have.
     common = {name for name, value in record.figures.items() if None not in (value, other.figures.get(name))}
+    # Another version of a plug-in's metric is another figure.
+    common -= {one.piece for one in {*record.plugins} ^ {*other.plugins} if one.kind == "metric"}
     content["figures"] = {name: value for name, value in content["figures"].items() if name in common}
     # Where real examples were read, the hub or a folder on somebody's machine; what they are, the digests say.
     if content["configuration"]["data_source"] != "generated":

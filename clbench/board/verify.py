@@ -98,7 +98,7 @@ def verify(
         found += [*inception_problems(record), *reference_problems(record), *piece_problems(record, unchecked)]
         found += random_problems(record)
         found += name_problems(None if entry is None else entry.submission, record)
-        unchecked += [_unknown_figure(record, name) for name in (*record.unverified(), *_of_other_versions(record))]
+        unchecked += [_unknown_figure(record, name) for name in record.unverified()]
         if (whose := foreign_strategy(record)) is not None:
             unchecked.append(
                 f"the settings of {record.names[2]}: they are of the plug-in {whose.package} {whose.version}."
@@ -161,21 +161,16 @@ def _claims(entry: Entry) -> Iterator[str]:
 
 def _figures(record: Record) -> Iterator[str]:
     """Every figure to the last digit, from the predictions."""
-    others = _of_other_versions(record)
+    unverified = set(record.unverified())
     for name, again in record.figures_again().items():
-        if name in record.figures and name not in others and not same(record.figures[name], again):
+        if name in record.figures and name not in unverified and not same(record.figures[name], again):
             yield f"field 'figures.{name}' is {record.figures[name]!r}, but the predictions give {again!r}."
-
-
-def _of_other_versions(record: Record) -> list[str]:
-    """The names of figures whose metrics are of a plug-in that has another version here."""
-    told = {one.piece: (one.package, one.version) for one in record.plugins if one.kind == "metric"}
-    here = {name: METRICS.origin(name) for name in told}
-    return [name for name, one in here.items() if one is not None and (one.name, one.version) != told[name]]
 
 
 def _unknown_figure(record: Record, name: str) -> str:
     """Why a figure could not be computed again."""
     whose = next((p for p in record.plugins if p.kind == "metric" and p.piece == name), None)
-    told = f"the plug-in {whose.package} {whose.version}, which is not installed" if whose else "no metric known here"
+    here = METRICS.origin(name)
+    instead = "which is not installed" if here is None else f"and here it is of {here.name} {here.version}"
+    told = f"the plug-in {whose.package} {whose.version}, {instead}" if whose else "no metric known here"
     return f"the figure {name} is of {told}."

@@ -106,24 +106,28 @@ def metrics() -> dict[str, Metric]:
 def figures(life: Life) -> dict[str, float | None]:
     """Every metric of a life, by name, in the order in which they are shown.
 
-    A plug-in's that fails, or gives what is not finite, is told of in a sentence and is None: it must not cost a run of
-    hours its record.
+    A plug-in's that fails, or gives what is not finite, is told of in a sentence and left out, as one that is not
+    installed is: it must not cost a run of hours its record.
     """
-    return {name: _value(metric, life) for name, metric in metrics().items()}
+    found: dict[str, float | None] = {}
+    for name, metric in metrics().items():
+        try:
+            found[name] = _value(metric, life)
+        except Exception as error:
+            if METRICS.origin(name) is None:
+                raise
+            kind = "" if isinstance(error, _NotFiniteError) else f" failed: {type(error).__name__}"
+            _LOG.warning("clbench: warning: the metric %s%s: %s.", name, kind, first_line(error).rstrip("."))
+    return found
+
+
+class _NotFiniteError(ValueError):
+    pass
 
 
 def _value(metric: Metric, life: Life) -> float | None:
-    try:
-        found = metric.compute(life)
-        value = None if found is None else float(found)
-        if value is None or math.isfinite(value):
-            return value
-        wrong = f"gives {value}; it should give a finite number, or None"
-        if METRICS.origin(metric.name) is None:
-            raise ValueError(f"the metric {metric.name} {wrong}")
-    except Exception as error:
-        if METRICS.origin(metric.name) is None:
-            raise
-        wrong = f"failed ({type(error).__name__}: {first_line(error)})"
-    _LOG.warning("clbench: warning: the metric %s %s.", metric.name, wrong)
-    return None
+    found = metric.compute(life)
+    value = None if found is None else float(found)
+    if value is not None and not math.isfinite(value):
+        raise _NotFiniteError(f"it gives {value} and should give a finite number, or None")
+    return value

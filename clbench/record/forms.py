@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clbench.metrics import (
+    METRICS,
     Life,
     calibration_error,
     class_scores,
@@ -218,12 +219,16 @@ class Record(Part):
         known = metrics()
         missing = any(name not in self.figures for name in known)
         again = self.figures_again() if missing else {}
-        found = {name: self.figures[name] if name in self.figures else again[name] for name in known}
+        found = {name: self.figures[name] if name in self.figures else again.get(name) for name in known}
         return found | {name: self.figures[name] for name in self.unverified()}
 
     def unverified(self) -> list[str]:
-        """The names of its figures that no metric is there for; nothing shows whether they are right."""
-        return sorted(set(self.figures) - set(metrics()))
+        """The names of its figures that no metric is there for, or that of another version of a plug-in; nothing shows
+        whether they are right."""
+        told = {one.piece: one for one in self.plugins if one.kind == "metric" and one.piece in self.figures}
+        here = {name: METRICS.origin(name) for name in told}
+        other = {name for name, origin in here.items() if origin is not None and not told[name].is_of(origin)}
+        return sorted((set(self.figures) - set(metrics())) | other)
 
     def warnings_again(self) -> tuple[RunWarning, ...]:
         """The warnings in it, and those that follow from its predictions, reference labels and sources.

@@ -10,6 +10,7 @@ from clbench.record.packing import Packed, PackedPlaces
 from clbench.record.probabilities import PackedProbabilities
 from clbench.schema.budget import NO_BUDGET, Budget
 from clbench.schema.part import MOST_CLASSES, Name, Part
+from clbench.schema.registry import Origin
 
 # What a machine or a package calls itself.
 Told = Annotated[str, Field(max_length=100_000)]
@@ -220,13 +221,18 @@ class Plugin(Part):
         kind: ``step``, ``layer_map``, ``encoder_family``, ``strategy``, ``metric``, ``source`` or ``task_type``.
         piece: its name.
         package: the installed package, the module or the file that it comes from.
-        version: of the package; of a file, the first 12 digits of its sha256.
+        version: of the package; of a file the first 12 digits of its sha256, and of a module both.
     """
 
     kind: Literal["step", "layer_map", "encoder_family", "strategy", "metric", "source", "task_type"]
     piece: Name
     package: Name
     version: Name
+
+    def is_of(self, origin: Origin) -> bool:
+        """Whether it is what is here. Records of before tell of a module no digits."""
+        before = origin.version.rpartition("+")[0]
+        return self.package == origin.name and self.version in (origin.version, before or "unknown")
 
 
 class Hardware(Part):

@@ -20,6 +20,7 @@ from clbench.record.groups import computed_in
 from clbench.record.parts import BackboneInfo
 from clbench.runs.job import Job, make_job
 from clbench.schema.backbone import on_the_hub
+from clbench.schema.registry import Origin
 from clbench.schema.shipped import expanded, names
 from clbench.schema.spec import RunSpec
 
@@ -83,7 +84,7 @@ def _check_plugins(record: Record, job: Job) -> None:
     here = {(one.kind, one.piece): one for one in job.plugins}
     for told in record.plugins:
         found = here.get((told.kind, told.piece))
-        if told.kind != "metric" and found != told:
+        if told.kind != "metric" and (found is None or not told.is_of(Origin(found.package, found.version))):
             there = "clbench's own" if found is None else f"{found.package} {found.version}"
             raise UserError(
                 f"its {told.kind} {told.piece} is of the plug-in {told.package} {told.version}, and here it is "

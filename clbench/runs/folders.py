@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -164,12 +165,24 @@ def check_unfinished(place: Path, fingerprint: str) -> None:
         )  # fmt: skip
 
 
+def tracker_ids(place: Path) -> dict[str, str]:
+    """The ids of trackers' sessions that are written down in a folder; nothing where that cannot be read."""
+    try:
+        found = json.loads((place / TRACKING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: told for name, told in found.items() if isinstance(told, str)} if isinstance(found, dict) else {}
+
+
 def clear_checkpoints(place: Path) -> None:
     """Remove what an unfinished run has left in its folder, and nothing else that somebody may keep there."""
     checkpoints = place / CHECKPOINTS
     if not checkpoints.is_dir():
         return
-    for file in (*checkpoints.glob("experience-*.safetensors"), checkpoints / _NOTE, checkpoints / TRACKING):
+    # Whom a tracker's session waits for: the run is told to the end in it.
+    waits = set(tracker_ids(checkpoints)) - set(tracker_ids(place))
+    ids = () if waits else (checkpoints / TRACKING,)
+    for file in (*checkpoints.glob("experience-*.safetensors"), checkpoints / _NOTE, *ids):
         with suppress(OSError):
             file.unlink(missing_ok=True)
     for folder in checkpoints.glob(".unfinished*"):

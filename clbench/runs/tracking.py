@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError, printable
 from clbench.record.provenance import checkout_commit, versions
-from clbench.runs.folders import CHECKPOINTS, TRACKING
+from clbench.runs.folders import CHECKPOINTS, TRACKING, tracker_ids
 from clbench.runtime import events
 from clbench.runtime.events import Event, listening
 from clbench.schema.tracker import GROUP, JOB, Outcome, Session, Table, TrackedRun, Tracker, asked, trackers
@@ -115,7 +115,7 @@ class Tracking:
         if told:
             folder = self.run.folder / place
             with suppress(UserError):  # a full disk is told by who cannot do without it
-                write_whole(folder / TRACKING, json.dumps({**_ids(folder), **told}))
+                write_whole(folder / TRACKING, json.dumps({**tracker_ids(folder), **told}))
 
     def finish(self, outcome: Outcome) -> None:
         """The run is over."""
@@ -193,7 +193,7 @@ def tell_finished(record: Record, run: Callable[[], TrackedRun], found: Sequence
 
     One that was broken off while it was told goes on in the same session.
     """
-    new = [tracker for tracker in found if tracker.name not in _ids(run().folder)] if found else []
+    new = [tracker for tracker in found if tracker.name not in tracker_ids(run().folder)] if found else []
     with tracked(run, new) as tracking:
         if not new:
             return
@@ -253,13 +253,4 @@ def _points(record: Record) -> Table:
 
 def _known(folder: Path) -> dict[str, str]:
     """Which trackers know anything of a run's folder, with the ids of their sessions."""
-    return _ids(folder) | _ids(folder / CHECKPOINTS)
-
-
-def _ids(place: Path) -> dict[str, str]:
-    """What is written down there; nothing where that cannot be read."""
-    try:
-        found = json.loads((place / TRACKING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {name: told for name, told in found.items() if isinstance(told, str)} if isinstance(found, dict) else {}
+    return tracker_ids(folder) | tracker_ids(folder / CHECKPOINTS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,8 +24,9 @@ from clbench.errors import CannotWrite
 from clbench.storage.writing import UNWRITABLE, cannot_write, unfinished
 
 # Part of every key: to be raised when an entry of the same key would be another one.
-_FORMAT = 6
+_FORMAT = 5
 _MANIFEST = "manifest.json"
+_NUMPY_FULL = re.compile(r"\d+ requested and \d+ written")
 
 
 def root() -> Path:
@@ -131,7 +133,8 @@ def cached(kind: str, content: Mapping[str, Any], build: Callable[[Path], None])
                     os.rename(place, folder)
     except OSError as error:
         # numpy tells of a full disk without a number.
-        if error.filename is None and error.errno is not None and error.errno not in UNWRITABLE:
+        full = error.errno is None and _NUMPY_FULL.fullmatch(str(error))
+        if error.filename is None and not full and error.errno not in UNWRITABLE:
             raise  # about a pipe, the network or memory
         place = root() if error.filename is None else Path(os.fsdecode(error.filename))
         if not place.is_relative_to(root()) and not root().is_relative_to(place):

@@ -113,9 +113,10 @@ def _encoder(folder: Path) -> tuple[str, list[Any]]:
     from clbench import testing
     from clbench.encoder.architecture import read_config
     from clbench.encoder.family import FAMILIES
+    from clbench.schema.registry import plugin, plugins
 
     config = read_config(folder, str(folder))
-    own = [name for name in FAMILIES.all() if FAMILIES.origin(name) is not None]
+    own = [name for one in plugins() for name in FAMILIES.offered(plugin(one)[0])]
     if own and config.model_type not in own:
         raise UserError(
             f"{folder}: its model_type is {config.model_type}, which none of the plug-in's families reads "

@@ -210,7 +210,15 @@ def test_figures_of_nothing_much() -> None:
 
 @pytest.mark.parametrize(
     ("given", "asked"),
-    [(None, None), ("0-2", "0-2"), (1, "1"), ([0, 3], "0,3"), (["0", "reversed"], "0,reversed"), (range(3), "0,1,2")],
+    [
+        (None, None),
+        ("0-2", "0-2"),
+        (1, "1"),
+        ([0, 3], "0,3"),
+        (["0", "reversed"], "0,reversed"),
+        (range(3), "0,1,2"),
+        (np.int64(3), "3"),
+    ],
 )
 def test_seeds_and_orders_of_a_sweep_may_be_lists(given: Any, asked: str | None) -> None:
     assert _listed(given) == asked

@@ -23,6 +23,7 @@ from clbench.compression.task import task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
+from clbench.record import write_record
 from clbench.schema.recipe import read_recipe
 from clbench.schema.registry import VARIABLE, Origin, add_plugins, plugin
 from clbench.schema.step import STEPS
@@ -231,12 +232,12 @@ def test_what_a_step_draws_does_not_depend_on_what_was_there(small_backbone: Pat
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("return life.sizes.sum()['x']", r"the metric mine failed \(IndexError: "),
-        ("return float('nan')", r"the metric mine gives nan; it should give a finite number, or None\."),
+        ("return life.sizes.sum()['x']", r"the metric mine failed: IndexError: .*\."),
+        ("return float('nan')", r"the metric mine: it gives nan and should give a finite number, or None\."),
     ],
 )
 def test_a_metric_that_fails_costs_no_record(
-    body: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    body: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(
         "from clbench.metrics import Metric\n\n\ndef mine(life):\n    " + body + "\n\n\n"
@@ -244,9 +245,15 @@ def test_a_metric_that_fails_costs_no_record(
     )
     add_plugins([str(tmp_path / "mine.py")])
     found = record()
-    assert found.figures["mine"] is None
+    assert "mine" not in found.figures
     assert found.figures["lifetime_accuracy"] is not None
     assert re.search(told, caplog.messages[0])
+    # Once it is mended, the record has its figure as that of a metric which was not there.
+    file = write_record(tmp_path / "run", found)
+    (tmp_path / "mended.py").write_text((tmp_path / "mine.py").read_text().replace(body, "return 0.5"))
+    monkeypatch.setenv(VARIABLE, "")
+    add_plugins([str(tmp_path / "mended.py")])
+    assert clbench.read_record(file).all_figures()["mine"] == 0.5
 
 
 def test_a_module_that_is_edited_has_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,14 +20,15 @@ from click.testing import CliRunner
 
 import clbench
 from clbench.board import find_submissions, submit
+from clbench.board.again import held_against
 from clbench.board.edition import EditionFacts, facts_in
 from clbench.board.render import build
 from clbench.board.shipped import _plugin_problems
-from clbench.board.verify import _figures, _of_other_versions, verify
+from clbench.board.verify import verify
 from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
-from clbench.record import Record
+from clbench.record import Record, write_record
 from clbench.runs.again import Means, job_again
 from clbench.runs.job import make_job
 from clbench.runs.runner import run_again
@@ -283,9 +284,12 @@ def test_to_run_it_again_strategy_and_weights_have_to_be_named(lived: Path, smal
             "figures": record.figures | {metric.piece: 0.123},
         }
     )
-    assert list(_figures(changed)) == []
-    assert _of_other_versions(changed) == [metric.piece]
-    assert any(metric.piece in told for told in _figures(changed.model_copy(update={"plugins": record.plugins})))
+    file = write_record(tmp_path / "changed", changed)
+    assert clbench.read_record(file).unverified() == [metric.piece]
+    assert clbench.read_record(file).all_figures()[metric.piece] == 0.123
+    assert held_against(changed, record, None)[0] == []
+    with pytest.raises(UserError, match=f"field 'figures.{metric.piece}' is 0.123, but the predictions"):
+        clbench.read_record(write_record(tmp_path / "forged", changed.model_copy(update={"plugins": record.plugins})))
 
 
 def test_a_sweep_hands_them_to_its_processes(

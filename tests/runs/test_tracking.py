@@ -185,6 +185,10 @@ def test_a_tracker_that_fails_is_told_once_and_fails_no_run(
     assert before == len(lines(tmp_path)), "it was told twice"
     (finished,) = [line for line in lines(tmp_path) if line["kind"] == "finish"]
     assert finished["figures"]["forgetting"] == record.figures["forgetting"]
+    # In the session that it was begun in, where one was.
+    resumed = [line["resumed"] for line in lines(tmp_path) if line["kind"] == "open"]
+    assert resumed == ([False] if moment == "open" else [False, True])
+    assert not (tmp_path / "a" / "checkpoints").exists()
 
 
 def test_a_run_that_is_killed_while_the_result_is_told_goes_on_under_the_same_id(

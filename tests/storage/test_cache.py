@@ -110,7 +110,10 @@ def test_processes_that_make_the_same_entry_at_once(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "c" / "things").iterdir() if p.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.ENOMEM, "No memory")])
+@pytest.mark.parametrize(
+    "error",
+    [BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.ENOMEM, "No memory"), TimeoutError("timed out")],
+)
 def test_what_is_no_fault_of_the_disk_is_not_told_of_it(error: OSError) -> None:
     def fails(folder: Path) -> None:
         raise error

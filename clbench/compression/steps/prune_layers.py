@@ -158,7 +158,7 @@ def contributions(model: Classifier, task: Task) -> list[float]:
     """How much each layer changes an example's [CLS] state: 1 - cos(input, output), the mean over training examples.
 
     Contribution-based dropping (Sajjad et al. 2020, section 3.1.4) drops the layers whose input and output are most
-    alike. The first 512 training examples are read.
+    alike. A sample of 512 training examples is read.
 
     Returns:
         One figure a layer, 0 to 2.
