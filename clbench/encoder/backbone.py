@@ -14,6 +14,7 @@ from clbench.encoder.architecture import fresh_head, load_model, read_architectu
 from clbench.encoder.hf_folder import FILES, PICKLED, check_files, digest_of, is_bert, read_bert_shape
 from clbench.encoder.located import Located, check_length, locate
 from clbench.encoder.pickled import as_safetensors
+from clbench.encoder.quantize import trained_anew
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
@@ -105,7 +106,7 @@ class Backbone:
             model = load_model(self.folder, f"backbone {self.name}", seed=seed, num_labels=num_labels)
             if f"{self.shape.head}.weight" in stored_names(self.folder, f"backbone {self.name}"):
                 fresh_head(model, seed)
-            return _trained_anew(Classifier(model.train(), packed=self.shape.packed))
+            return trained_anew(Classifier(model.train(), packed=self.shape.packed))
         torchvision_ops.define()
         from transformers import BertForSequenceClassification
 
@@ -120,7 +121,7 @@ class Backbone:
         model = _empty(BertForSequenceClassification, self.shape, num_labels=num_labels)
         model.load_state_dict(weights)
         model.train()
-        return _trained_anew(Classifier(model))
+        return trained_anew(Classifier(model))
 
     def head(self, label_space: Sequence[str], labels: Sequence[str] | None = None) -> Head:
         """The checkpoint's own classification head, checked; see :func:`clbench.encoder.weights.read_head`.
@@ -396,11 +397,4 @@ def _empty(kind: Any, shape: BertShape, arguments: Mapping[str, Any] | None = No
         embeddings = getattr(model, "bert", model).embeddings
         embeddings.position_ids.copy_(torch.arange(shape.max_position_embeddings))
         embeddings.token_type_ids.zero_()
-    return model
-
-
-def _trained_anew(model: Classifier) -> Classifier:
-    """With a fresh head it is another model than what was deployed in int8; a recipe says how it is evaluated."""
-    if getattr(model.config, "int8", False):
-        model.config.int8 = False
     return model

@@ -39,6 +39,13 @@ def is_int8(model: nn.Module) -> bool:
     return bool(getattr(getattr(model, "config", None), "int8", False))
 
 
+def trained_anew(model: Classifier) -> Classifier:
+    """The model with a fresh head: another one than what was deployed in int8; a recipe says how it is evaluated."""
+    if is_int8(model):
+        model.config.int8 = False
+    return model
+
+
 def evaluated(model: Model) -> Model:
     """What is evaluated in the model's place: itself, or its int8 copy where its configuration says so.
 
