@@ -81,8 +81,8 @@ def command(
         "model": model, "domain": domain, "stream": stream, "edition": edition, "settings": settings, "quick": quick,
         "backbone": backbone, "seed": seed,
     }  # fmt: skip
-    folder = folder.resolve()
-    beside = folder.with_name(f"{folder.name}.tracking")  # the checkpoint's folder appears whole or not at all
+    whole = folder.resolve()
+    beside = whole.with_name(f"{whole.name}.tracking")  # the checkpoint's folder appears whole or not at all
     with progress(quiet=as_json, json_lines=json_lines), tracked(lambda: compression_of(told, beside), asked()) as on:
         made = write_compressed(
             model, DomainPairs(domain, stream, edition, data_dir), folder,

@@ -10,7 +10,6 @@ from scipy.stats import binomtest
 from clbench.compression.plan import plan
 from clbench.encoder.backbone import teacher_backbone
 from clbench.encoder.hf_folder import read_json
-from clbench.encoder.quantize import check_installed
 from clbench.encoder.tokenizer import tokens_apart
 from clbench.errors import UserError
 from clbench.schema.recipe import OpenRecipe
@@ -53,6 +52,8 @@ def _checked(
         backbone.check_length(max_length, asked)
     checkpoint = recipe.form.checkpoint
     if checkpoint is not None and read_json(backbone.folder / "config.json", backbone.name).get("int8"):
+        from clbench.encoder.quantize import check_installed
+
         check_installed(f"{recipe.form.name}, which is evaluated in int8,")
     if checkpoint is not None and not backbone.head(label_space, checkpoint.labels).named:
         yield RunWarning(kind="nameless_head", names=(recipe.form.name, *label_space))

@@ -14,7 +14,6 @@ from clbench.encoder.architecture import fresh_head, load_model, read_architectu
 from clbench.encoder.hf_folder import FILES, PICKLED, check_files, digest_of, is_bert, read_bert_shape
 from clbench.encoder.located import Located, check_length, locate
 from clbench.encoder.pickled import as_safetensors
-from clbench.encoder.quantize import trained_anew
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
     HEAD,
@@ -101,6 +100,7 @@ class Backbone:
         import torch
 
         from clbench.encoder.classifier import Classifier
+        from clbench.encoder.quantize import trained_anew
 
         if isinstance(self.shape, EncoderShape):
             model = load_model(self.folder, f"backbone {self.name}", seed=seed, num_labels=num_labels)
