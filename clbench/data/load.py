@@ -80,7 +80,7 @@ def load(
         loaded.append(_placed(_finish(source, source.load(request), request), source, stream))
     events.advance(task, count, count, "domains")
     events.end(task)
-    fittable(loaded)
+    fittable(loaded)  # what nothing can be fitted for is told before anything is trained
     return loaded
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from clbench.errors import UserError
+from clbench.runtime.environment import variables
 from clbench.schema.registry import Registry
 
 # Names of trackers with commas between them, which worker processes inherit; what groups their runs; what they do.
@@ -173,17 +174,6 @@ def asked() -> list[Tracker]:
     return trackers(named) if named else []
 
 
-@contextmanager
-def grouped_as(group: str, job_type: str) -> Iterator[None]:
-    """What the runs of this process and of those that it starts have in common, such as a sweep's name."""
-    told = {GROUP: group, JOB: job_type} if os.environ.get(VARIABLE) else {}
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def grouped_as(group: str, job_type: str) -> AbstractContextManager[None]:
+    """Within it the runs of this process and of those that it starts have this in common, such as a sweep's name."""
+    return variables({GROUP: group, JOB: job_type} if os.environ.get(VARIABLE) else {})

@@ -10,8 +10,8 @@ import os
 import pickle
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from clbench import __version__
 from clbench.errors import CannotWrite, UserError
 from clbench.runtime.device import usable_cores
+from clbench.runtime.environment import variables
 from clbench.schema.registry import VARIABLE, add_plugins, plugins
 from clbench.storage.cache import Shared, cached, entry_files, root, sharing
 from clbench.sweeps.plan import Unit
@@ -172,7 +173,8 @@ def do_remote_unit(unit: Unit, kit: Kit, fetch: Fetch) -> tuple[Returned, dict[E
     paths, shared = SweepPaths.of(root() / "runs"), Shared(fetch)
     folder: Path | None = None
     try:
-        with _settings(kit.settings), ExitStack() as stack:
+        # For the time of a unit: the process may serve another sweep next.
+        with variables(kit.settings, [VARIABLE]), ExitStack() as stack:
             job = _job(kit, fetch, stack)
             folder = job.folder(paths.base) / f"seed-{unit.seed}" if unit.kind == "run" else None
             stack.enter_context(sharing(shared))
@@ -191,7 +193,7 @@ def timed(unit: Unit, kit: Kit, fetch: Fetch) -> PassTime:
     """What a pass over examples takes on this machine, see :func:`clbench.sweeps.workload.measure_pass_time`."""
     from clbench.runtime.threads import one_thread
 
-    with _settings(kit.settings), ExitStack() as stack, one_thread():
+    with variables(kit.settings, [VARIABLE]), ExitStack() as stack, one_thread():
         return measure_pass_time(_job(kit, fetch, stack))
 
 
@@ -239,21 +241,6 @@ def _left_in(folder: Path, ended: Ended) -> dict[str, bytes]:
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     shutil.rmtree(folder, ignore_errors=True)
     return {name: content for name, content in found.items() if not any(p.startswith(".") for p in name.split("/"))}
-
-
-@contextmanager
-def _settings(settings: Mapping[str, str]) -> Iterator[None]:
-    """The sweep's own settings, for the time of a unit: the process may serve another sweep next."""
-    before = {name: os.environ.get(name) for name in [*settings, VARIABLE]}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _job(kit: Kit, fetch: Fetch, stack: ExitStack) -> Job:
