@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
-from clbench.encoder.family import family_code
+from clbench.encoder.family import FAMILIES
 from clbench.runtime.device import CPU, Device
 from clbench.schema.step import Place, Planned, Shape, Step
 from clbench.storage.cache import installed_versions, is_cached, key_of
@@ -209,7 +209,7 @@ def beginning(backbone: Backbone, task: str, seed: int, device: Device) -> dict[
     versions = installed_versions("torch", "transformers", "tokenizers")
     return {
         "clbench": __version__, **versions, "backbone": backbone.digest, "task": task, "seed": seed,
-        "steps": [], **device.identity(), **family_code(backbone.shape.model_type),
+        "steps": [], **device.identity(), **FAMILIES.code(backbone.shape.model_type),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
-from clbench.encoder.family import family_code, family_of
+from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.hf_folder import read_json, silence
 from clbench.encoder.weights import stored_numbers
 from clbench.errors import UserError, first_line
@@ -52,7 +52,7 @@ def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
     model_type = str(read_json(folder / "config.json", origin).get("model_type"))
     content = {
         "clbench": __version__, "backbone": digest, "versions": installed_versions("torch", "transformers"),
-        **family_code(model_type),
+        **FAMILIES.code(model_type),
     }  # fmt: skip
     found = (cached("encoders", content, build) / "shape.json").read_text("utf-8")
     return EncoderShape.model_validate(json.loads(found))

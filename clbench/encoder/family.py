@@ -302,12 +302,6 @@ def family_of(model_type: str) -> Family:
     return FAMILIES.all().get(model_type, _UNSEEN)
 
 
-def family_code(model_type: str) -> dict[str, str]:
-    """What determines a family's code, as part of a key: nothing of clbench's own, whose version is told anyway."""
-    origin = FAMILIES.origin(model_type)
-    return {} if origin is None else {"family": f"{origin.name} {origin.version}"}
-
-
 def with_base(hf: PreTrainedModel, base: nn.Module) -> PreTrainedModel:
     """``hf`` with another module in its encoder's place; everything else is shared."""
     twin = copy.copy(hf)

@@ -127,9 +127,8 @@ class Job:
         """What determines the state of a strategy that watches inception; None for one that does not."""
         if not self.strategy.needs_path:
             return None
-        origin = STRATEGIES.origin(self.strategy.method)
-        code = {} if origin is None else {"plugin": f"{origin.name} {origin.version}"}
-        return {**self.strategy.model_dump(mode="json", exclude={"training"}), **code}
+        told = self.strategy.model_dump(mode="json", exclude={"training"})
+        return {**told, **STRATEGIES.code(self.strategy.method)}
 
     def life(self, parameters: int, adapted: tuple[int, int] = (0, 0)) -> Life:
         """The sizes that a budget asks for, of a model with so many parameters, and with such matrices to adapt."""

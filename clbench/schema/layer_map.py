@@ -91,9 +91,7 @@ class LayerMap(Form):
 
     def identity(self) -> dict[str, Any]:
         """All that determines what it does, as plain JSON values: a plug-in's version too."""
-        origin = LAYER_MAPS.origin(self.rule)
-        code = {} if origin is None else {"plugin": f"{origin.name} {origin.version}"}
-        return {**self.model_dump(mode="json"), **code}
+        return {**self.model_dump(mode="json"), **LAYER_MAPS.code(self.rule)}
 
     @classmethod
     def flaw(cls) -> str | None:

@@ -89,6 +89,11 @@ class Registry(Generic[Piece]):
         """Where a piece comes from; None for clbench's own."""
         return self._pieces().origins.get(name)
 
+    def code(self, name: str) -> dict[str, str]:
+        """What of a piece's code is part of a key: nothing of clbench's own, whose version is told anyway."""
+        origin = self.origin(name)
+        return {} if origin is None else {"plugin": f"{origin.name} {origin.version}"}
+
     def offered(self, module: ModuleType) -> list[str]:
         """The names of the pieces of this kind that a module defines."""
         return [name for name, _ in self._found(module)]

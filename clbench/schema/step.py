@@ -197,9 +197,7 @@ class Step(Form):
         Of a step that is not clbench's own its version as well: what it does changes with its code.
         """
         unknown = dict.fromkeys(planned.decided_later, "known when it is trained")
-        origin = STEPS.origin(self.step)
-        code = {} if origin is None else {"plugin": f"{origin.name} {origin.version}"}
-        return {**self.model_dump(mode="json"), **planned.resolved, **unknown, **code}
+        return {**self.model_dump(mode="json"), **planned.resolved, **unknown, **STEPS.code(self.step)}
 
     def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
         """The model that a recipe with this step at its head starts from: the backbone with a fresh head."""
