@@ -15,16 +15,13 @@ from clbench.errors import UserError
 if TYPE_CHECKING:
     from clbench.schema.registry import Registry
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.command("python -m clbench.testing")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def command(file: Path | None) -> None:
-    """Check what FILE holds: a recipe's steps (where some are a plug-in's, those), a strategy, or a domain's source; of
-    a folder with the config.json of a small model, its encoder family; without FILE the metrics, task types, layer maps
-    and trackers that plug-ins offer. Exit code 1 if a check fails."""
+    """Check what FILE holds: a recipe's steps and layer maps (where some are a plug-in's, those), a strategy, or a
+    domain's source; of a folder with the config.json of a small model, its encoder family; without FILE the metrics,
+    task types, layer maps and trackers that plug-ins offer. Exit code 1 if a check fails."""
     from clbench.testing.battery import CheckFailed
 
     failed = count = 0
@@ -50,6 +47,7 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
     from clbench import testing
     from clbench.schema.domain import Domain
     from clbench.schema.form import read_mapping, read_yaml
+    from clbench.schema.layer_map import LAYER_MAPS, LayerMap
     from clbench.schema.recipe import read_recipe
     from clbench.schema.source import Request
     from clbench.schema.step import STEPS
@@ -78,10 +76,15 @@ def _batteries(file: Path | None) -> Iterator[tuple[str, list[Any]]]:
             request = Request(form.name, tuple(classes), True, SIZES, beside=file.parent)
             yield source.kind, testing.source_checks(source, request.label_space, request)
         return
-    steps = dict.fromkeys(step.step for step in read_recipe(file).form.steps)
-    # Of a recipe with steps of a plug-in those alone.
-    for name in [name for name in steps if STEPS.origin(name) is not None] or steps:
+    steps = read_recipe(file).form.steps
+    maps = [rule for step in steps if isinstance(rule := getattr(step, "rule", None), LayerMap)]
+    own_maps = [rule for rule in maps if LAYER_MAPS.origin(rule.rule) is not None]
+    own_steps = [step.step for step in steps if STEPS.origin(step.step) is not None]
+    # Of a recipe with pieces of a plug-in those alone.
+    for name in dict.fromkeys(own_steps if own_steps or own_maps else [step.step for step in steps]):
         yield name, testing.step_checks(name, file)
+    for rule in own_maps:
+        yield rule.rule, testing.layer_map_checks(rule)
 
 
 def _offered() -> Iterator[tuple[str, list[Any]]]:
@@ -104,8 +107,8 @@ def _offered() -> Iterator[tuple[str, list[Any]]]:
             "give the YAML file of a recipe in which the step stands, of a strategy or of a domain; without one, a "
             "--plugin with a metric, a task type, a layer map or a tracker."
         )
-    for name, checks in found:
-        yield name, checks(name)
+    # All before the first is run: one that cannot be checked without its settings says so at once.
+    yield from [(name, checks(name)) for name, checks in found]
 
 
 def _encoder(folder: Path) -> tuple[str, list[Any]]:

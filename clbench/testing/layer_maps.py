@@ -19,6 +19,7 @@ from clbench.compression.matching import Choice
 from clbench.compression.plan import plan
 from clbench.compression.steps.distill import layer_map
 from clbench.encoder.optimization import Clipping
+from clbench.errors import UserError
 from clbench.schema.changes import quick_recipe
 from clbench.schema.layer_map import LAYER_MAPS, LayerMap
 from clbench.schema.recipe import OpenRecipe, Recipe, read_recipe
@@ -117,12 +118,21 @@ def layer_map_checks(piece: LayerMap | type[LayerMap] | str) -> list[Check]:
 
     Args:
         piece: its registered name or its class, where its fields have defaults; else one with its settings.
+
+    Raises:
+        UserError: a field without a default is given no value.
     """
     form = piece
     if isinstance(form, str):
         form = LAYER_MAPS.get(form)
     if isinstance(form, type):
-        (rule,) = [name for name, kind in LAYER_MAPS.all().items() if kind is form] or [""]
+        (rule,) = [name for name, kind in LAYER_MAPS.all().items() if kind is form] or [form.__name__]
+        needed = [name for name, field in form.model_fields.items() if field.is_required() and name != "rule"]
+        if needed:
+            raise UserError(
+                f"layer map '{rule}': {', '.join(needed)} has no default; give layer_map_checks() the map with its "
+                "settings, or python -m clbench.testing a recipe in which a step distill has it with them."
+            )
         form = form(rule=rule)
     return checks_of(CHECKS, _World(form, small(_LAYERS, 16)))
 

@@ -506,6 +506,31 @@ def test_the_battery_of_a_layer_map_of_ones_own(capsys: pytest.CaptureFixture[st
     assert "ok     closest: goes_on_where_it_was_killed" in said
 
 
+def test_a_layer_map_whose_settings_have_no_default_is_checked_in_a_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from clbench.testing.__main__ import command
+
+    (tmp_path / "needing.py").write_text(
+        "from typing import Literal\n\nfrom pydantic import Field\n\nfrom clbench.schema.layer_map import LayerMap\n\n"
+        "class Needing(LayerMap):\n    rule: Literal['needing']\n    layer: int = Field(ge=1)\n\n"
+        "    def fixed(self, student, teacher):\n        return [min(self.layer, teacher)] * student\n"
+    )
+    with pytest.raises(UserError, match="layer map 'needing': layer has no default; give layer_map_checks"):
+        command(["--plugin", str(tmp_path / "needing.py")], standalone_mode=False)
+    recipe = (EXAMPLES / "pkd-closest.yaml").read_text(encoding="utf-8")
+    assert recipe.count("layer_map: {rule: closest, pairs: 200}") == 1
+    (tmp_path / "r.yaml").write_text(
+        recipe.replace("layer_map: {rule: closest, pairs: 200}", "layer_map: {rule: needing, layer: 2}")
+    )
+    with pytest.raises(SystemExit) as left:
+        command([str(tmp_path / "r.yaml"), "--plugin", str(tmp_path / "needing.py")])
+    said = capsys.readouterr().out
+    assert left.value.code == 0, said
+    assert "ok     needing: settings_read_back" in said
+    assert "distill" not in said
+
+
 def test_columns_that_no_task_type_has_are_refused(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text("name: d\nfolder:\n  columns: {title: t, label: y}\n  labels: {0: a, 1: b}\n")
     stream = tmp_path / "s.yaml"
