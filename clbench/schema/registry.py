@@ -28,6 +28,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from clbench.errors import UserError, nearest
+from clbench.schema.plugin_code import code_digest
 
 Piece = TypeVar("Piece")
 # Paths of files and names of modules, between them the system's separator of paths.
@@ -40,7 +41,8 @@ class Origin:
 
     Attributes:
         name: of the installed package, the module or the file.
-        version: of the package; of a file the first 12 digits of its sha256, and of a module both.
+        version: of a package or module what its author calls it; behind it, and alone of a file, 12 digits for its
+            code, see :func:`clbench.schema.plugin_code.code_digest`.
     """
 
     name: str
@@ -111,10 +113,11 @@ class Registry(Generic[Piece]):
         if self._installed is None:
             found: _Pieces[Piece] = _Pieces({}, {})
             package = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(package.__path__):
-                self._take(importlib.import_module(f"{self.package}.{module.name}"), None, found)
+            for own in pkgutil.iter_modules(package.__path__):
+                self._take(importlib.import_module(f"{self.package}.{own.name}"), None, found)
             for point in entry_points(group=self.group):
-                self._take(_imported(point), _distribution(point), found)
+                module = _imported(point)
+                self._take(module, _distribution(point, module), found)
             self._installed = found
         return self._installed
 
@@ -229,9 +232,9 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
             path = Path(named)
             if not path.is_file():
                 raise UserError(f"--plugin {named} does not exist; give the path of a Python file, or a module's name.")
-            return _module_in(path), Origin(path.name, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+            return _module_in(path), Origin(path.name, code_digest(path))
         module = importlib.import_module(named)
-        return module, Origin(named, _version(module))
+        return module, Origin(named, _version(getattr(module, "__version__", None), module))
     except UserError:
         raise
     except ModuleNotFoundError as error:
@@ -243,10 +246,10 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
         raise UserError(f"--plugin {named} cannot be imported: {_told(error, named)}.") from error
 
 
-def _version(module: ModuleType) -> str:
-    """What its author calls it, and the first 12 digits of its file's sha256: who is at work on it edits the file."""
-    file, told = getattr(module, "__file__", None), getattr(module, "__version__", None)
-    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file and Path(file).is_file() else None
+def _version(told: Any, module: ModuleType) -> str:
+    """What its author calls it, and the digest of its code: who is at work on it edits the files."""
+    file = getattr(module, "__file__", None)
+    digest = code_digest(Path(file)) if file and Path(file).is_file() else None
     return "+".join(str(part) for part in (told, digest) if part is not None) or "unknown"
 
 
@@ -304,5 +307,8 @@ def _imported(point: EntryPoint) -> ModuleType:
         ) from error
 
 
-def _distribution(point: EntryPoint) -> Origin:
-    return Origin(point.dist.name, point.dist.version) if point.dist else Origin(point.module, "unknown")
+def _distribution(point: EntryPoint, module: ModuleType) -> Origin:
+    """The package that offers it. An editable install keeps its version while its code is edited."""
+    if point.dist is None:
+        return Origin(point.module, _version(None, module))
+    return Origin(point.dist.name, _version(point.dist.version, module))

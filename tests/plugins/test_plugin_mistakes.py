@@ -7,6 +7,7 @@ import importlib
 import random
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,6 +271,69 @@ def test_a_module_that_is_edited_has_another_version(tmp_path: Path, monkeypatch
         assert origin == Origin("my_own_module", f"3+{digest}" if "__version__" in text else digest)
         seen.append(origin)
     assert len(set(seen)) == 3
+
+
+def versions(place: str, edits: Sequence[tuple[Path, str]]) -> list[str]:
+    """The version of a plug-in as it is, and after each edit."""
+    found = []
+    for file, text in [(None, ""), *edits]:
+        if file is not None:
+            file.write_text(text, encoding="utf-8")
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("aside", "deeper", "ours")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        plugin.cache_clear()
+        found.append(plugin(place)[1].version)
+    return found
+
+
+def test_what_a_plug_in_imports_of_its_authors_code_is_in_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "deeper.py").write_text("LOSS = 1.0\n")
+    (tmp_path / "aside.py").write_text("import numpy\n\ndef loss():\n    from deeper import LOSS\n    return LOSS\n")
+    (tmp_path / "unrelated.py").write_text("import something_that_is_nowhere\n")
+    file = tmp_path / "mine.py"
+    file.write_text("import torch\nimport aside\n" + HEAD + NAMED + RUN)
+    edits = [
+        (tmp_path / "deeper.py", "LOSS = 0.0\n"),
+        (tmp_path / "unrelated.py", "# edited\n"),
+        (tmp_path / "deeper.py", "LOSS = 1.0\n"),
+    ]
+    first, edited, same, back = versions(str(file), edits)
+    assert first == back != edited == same
+    assert first != hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def test_all_modules_of_a_package_are_in_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    inner = tmp_path / "ours" / "steps"
+    inner.mkdir(parents=True)
+    for folder in (tmp_path / "ours", inner):
+        (folder / "__init__.py").write_text("")
+    (tmp_path / "ours" / "losses.py").write_text("LOSS = 1.0\n")
+    (inner / "mine.py").write_text(HEAD + NAMED + RUN + "from ..losses import LOSS\n")
+    for place in ("ours.steps.mine", "ours"):
+        edits = [(tmp_path / "ours" / "losses.py", "LOSS = 0.0\n"), (tmp_path / "ours" / "losses.py", "LOSS = 1.0\n")]
+        first, edited, back = versions(place, edits)
+        assert first == back != edited
+
+
+def test_an_installed_packages_code_is_in_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editable install has one version, whatever is edited."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "ours.py").write_text(HEAD + NAMED + RUN)
+    (tmp_path / "ours-1.2.dist-info").mkdir()
+    (tmp_path / "ours-1.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.2\n")
+    (tmp_path / "ours-1.2.dist-info" / "entry_points.txt").write_text("[clbench.steps]\nmine = ours\n")
+    importlib.invalidate_caches()
+    monkeypatch.setattr(STEPS, "_installed", None)
+    monkeypatch.setattr(STEPS, "_with_files", {})
+    monkeypatch.delitem(sys.modules, "ours", raising=False)
+    digest = hashlib.sha256((tmp_path / "ours.py").read_bytes()).hexdigest()[:12]
+    assert STEPS.origin("mine") == Origin("ours", f"1.2+{digest}")
+    assert STEPS.code("mine") == {"plugin": f"ours 1.2+{digest}"}
 
 
 def test_a_file_is_one_plug_in_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -91,7 +92,8 @@ def test_an_installed_package_offers_pieces(tmp_path: Path, monkeypatch: pytest.
     points = [EntryPoint("wait", "their_steps", "clbench.steps")]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "clbench.steps" else [])
     found: Registry[object] = Registry("step", STEPS.package, STEPS.group, STEPS._found)
-    assert found.origin("wait") == Origin("their_steps", "unknown")
+    digest = hashlib.sha256((tmp_path / "their_steps.py").read_bytes()).hexdigest()[:12]
+    assert found.origin("wait") == Origin("their_steps", digest)
     points[:] = [EntryPoint("ruin", "their_ruin", "clbench.steps")]
     ruined: Registry[object] = Registry("step", STEPS.package, STEPS.group, STEPS._found)
     with pytest.raises(
