@@ -192,8 +192,9 @@ class StepContext:
     observer: Observer | None = None
 
     def fit(
-        self, model: Model, loss: Loss[Model], *, part: str = "", last: bool = True, observer: Observer | None = None
-    ) -> Report:
+        self, model: Model, loss: Loss[Model], *, part: str = "", last: bool = True, observer: Observer | None = None,
+        training: Training | None = None,
+    ) -> Report:  # fmt: skip
         """Train as the step's field ``training`` says, see :func:`fit`.
 
         Args:
@@ -202,10 +203,12 @@ class StepContext:
             part: what follows the step's name in progress, where it trains more than once.
             last: whether this is the training that a strategy's observer watches.
             observer: of the step's own, where it is not the last.
+            training: another than the step's, with its learning rate, where the step trains in several ways.
         """
-        assert self.training is not None  # of a step that trains
+        form = training or self.training
+        assert form is not None  # of a step that trains
         scores = fit(
-            model, self.task, self.training, loss, seed=self.seed,
+            model, self.task, form, loss, seed=self.seed,
             name=f"{self.place.name}{part}", observer=self.observer if last else observer,
         )  # fmt: skip
         return Report(tuple(scores))

@@ -274,11 +274,20 @@ def _base(plan: Settings, model: str) -> Job:
 
 
 def _trained(base: Job, rung: Rung) -> Job:
-    """The same with its recipe's last step trained as ``rung`` says."""
+    """The same with its recipe's last step trained as ``rung`` says.
+
+    A ticket's rounds, after which what is left is rewound, are trained as the recipe says: only so is the sub-network
+    the one that was chosen for the task, however short the training of what is left. Without rewinding what the rounds
+    have learned would stay, so they are made shorter or longer too.
+    """
     from clbench.runs.job import make_job
 
-    step = base.recipe.form.steps[-1].step
+    form: Any = base.recipe.form.steps[-1]
+    step = form.step
     changed: dict[str, Any] = {f"{step}.epochs": rung.epochs}
+    chosen_apart = getattr(form, "rewind", None) is not None and form.round_training is None
+    if chosen_apart and rung != Rung(_epochs(base)):
+        changed[f"{step}.round_training"] = form.training.model_dump(mode="json")
     if rung.share != 1:
         changed[f"{step}.learning_rate"] = base.recipe.form.learning_rate(base.backbone.learning_rate) * rung.share
     spec = base.spec.model_copy(update={"settings": {**base.spec.settings, **changed}})

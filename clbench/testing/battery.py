@@ -146,10 +146,13 @@ def others(form: BaseModel, field: str, more: Sequence[Any] = ()) -> Iterator[Ba
         field: as Python spells it.
         more: values to try first.
     """
-    spelling = type(form).model_fields[field].alias or field
+    spelling, annotation = type(form).model_fields[field].alias or field, type(form).model_fields[field].annotation
     content = form.model_dump(mode="json", by_alias=True)
     valid, forced = [], []
-    for value in (*more, *_values(getattr(form, field), type(form).model_fields[field].annotation)):
+    # For a field that holds nothing, what another one of the same type holds.
+    kinds = {type(value).__name__: content[name] for name, value in form if isinstance(value, BaseModel)}
+    like = [kinds[kind.__name__] for kind in typing.get_args(annotation) if getattr(kind, "__name__", "") in kinds]
+    for value in (*more, *like, *_values(getattr(form, field), annotation)):
         if value == content.get(spelling):
             continue
         try:

@@ -232,6 +232,32 @@ def test_a_ticket_is_rewound_to_its_early_weights(backbone, task, tmp_path, monk
         assert not ((starts[1][f"{name}.weight"] == 0) & (starts[2][f"{name}.weight"] != 0)).any()
 
 
+def test_rounds_are_trained_in_their_own_way(backbone, task, tmp_path, monkeypatch) -> None:
+    """The mask is that of the rounds' training, however what is left is trained."""
+    from clbench.compression import task as task_module
+
+    trainings: list[Training] = []
+    real = task_module.fit
+
+    def spy(model, task, form, loss, **given):
+        trainings.append(form)
+        return real(model, task, form, loss, **given)
+
+    monkeypatch.setattr(task_module, "fit", spy)
+    ticket = {"step": "prune_weights", "sparsity": 0.5, "rounds": 2, "rewind": 1, "training": TRAINING}
+    whole = build(recipe(tmp_path, ticket), backbone, task, seed=0)
+    short = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 16}
+    apart = recipe(tmp_path, ticket | {"training": short, "round_training": TRAINING})
+    made = build(apart, backbone, task, seed=0)
+    assert [form.epochs for form in trainings] == [2, 2, 2, 2, 2, 1]
+    assert [form.learning_rate for form in trainings] == [*[backbone.learning_rate] * 5, 1e-4]
+    zeros = [{name: value == 0 for name, value in one.model.state_dict().items()} for one in (whole, made)]
+    assert all(torch.equal(zeros[0][f"{name}.weight"], zeros[1][f"{name}.weight"]) for name in prunable(made.model))
+    assert [artifact.epochs for artifact in plan(apart, backbone, task.digest, seed=0).artifacts] == [5]
+    with pytest.raises(UserError, match="rewind should be at most the 1 epochs of a round's training"):
+        recipe(tmp_path, ticket | {"rewind": 2, "round_training": short})
+
+
 def test_heads_are_pruned_in_a_recipe_and_stay_pruned(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:
     mine = recipe(
         tmp_path, {"step": "finetune", "training": TRAINING}, {"step": "prune_heads", "share": 0.375},
@@ -253,7 +279,7 @@ def test_forms_that_say_nothing_sensible(tmp_path: Path) -> None:
         ({"step": "prune_weights", "sparsity": 1.0, "training": TRAINING}, "sparsity"),
         (
             {"step": "prune_weights", "sparsity": 0.5, "rewind": 3, "training": TRAINING},
-            "rewind should be at most the 2",
+            "rewind should be at most the 2 epochs of a round",
         ),
         ({"step": "prune_heads", "share": 0.5}, "one step has to train"),
     ):

@@ -198,6 +198,22 @@ def test_a_small_study_from_end_to_end(
     assert (tmp_path / "lives" / "magnitude-50" / pruned["rung"] / "seed-0" / "record.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.parametrize(("model", "apart"), [("lottery-50", True), ("magnitude-50", False), (WHOLE, False)])
+def test_a_tickets_rounds_are_trained_as_its_recipe_says(
+    model: str, apart: bool, small_stream: Path, small_backbone: Path
+) -> None:
+    plan = Settings(RunSpec(model=WHOLE, stream=str(small_stream), backbone=str(small_backbone)), (0,), 1)
+    base = tickets._base(plan, model)
+    (own,) = base.recipe.form.steps
+    (short,) = tickets._trained(base, Rung(1, 0.25)).recipe.form.steps
+    (same,) = tickets._trained(base, Rung(3)).recipe.form.steps
+    assert own.training.epochs == 3  # type: ignore[attr-defined]
+    assert short.training.epochs == 1  # type: ignore[attr-defined]
+    assert short.training.learning_rate == pytest.approx(base.backbone.learning_rate / 4)  # type: ignore[attr-defined]
+    assert getattr(short, "round_training", None) == (own.training if apart else None)  # type: ignore[attr-defined]
+    assert getattr(same, "round_training", None) is None
+
+
 @pytest.mark.parametrize("stream", ["topics-shift", "glue-shift"])
 def test_what_is_out_of_domain_asks_for_one_label_space(stream: str, tmp_path: Path) -> None:
     with pytest.raises(

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from clbench.compression.steps.finetune import finetune_loss
 from clbench.schema.step import Place, Planned, Shape, TrainingStep
+from clbench.schema.training import Training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,27 +32,42 @@ class PruneWeights(TrainingStep):
         sparsity: share of the encoder's matrices that is zero in the end, and through the whole life.
         rounds: of training and pruning, each taking the same share of what is left; 1 is one shot.
         rewind: after each round what is left goes back to the values that it had after so many epochs of the first
-            training, 0 for the backbone's own; null lets it keep what it learned.
+            training, 0 for those with which this step began (the backbone's own, where it is the first that trains);
+            null lets it keep what it learned.
+        round_training: how each round is trained; null as ``training`` says, which is how what is left is trained.
     """
 
     step: Literal["prune_weights"]
     sparsity: float = Field(gt=0, lt=1)
     rounds: int = Field(default=1, ge=1, le=100)
     rewind: float | None = Field(default=None, ge=0)
+    round_training: Training | None = None
+
+    @property
+    def _round(self) -> Training:
+        return self.round_training or self.training
 
     @model_validator(mode="after")
     def _rewinds_into_its_training(self) -> PruneWeights:
-        if self.rewind is not None and self.rewind > self.training.epochs:
-            raise ValueError(f"rewind should be at most the {self.training.epochs} epochs of training")
+        if self.rewind is not None and self.rewind > self._round.epochs:
+            raise ValueError(f"rewind should be at most the {self._round.epochs} epochs of a round's training")
         return self
 
     def plan(self, before: Shape, place: Place) -> Planned:
         rounds = tuple(f"{place.name}, round {number}" for number in range(1, self.rounds + 1))
-        return Planned(before, trainings=self.rounds + 1, tasks=(*rounds, f"{place.name}, pruned"))
+        trainings = 1 + math.ceil(self.rounds * self._round.epochs / self.training.epochs)
+        return Planned(before, trainings=trainings, tasks=(*rounds, f"{place.name}, pruned"))
+
+    def resolved(self, before: Shape, place: Place) -> dict[str, Any]:
+        if self.round_training is None:
+            return super().resolved(before, place)
+        rounds = self.round_training.at_rate(place.backbone.learning_rate)
+        return super().resolved(before, place) | {"round_training": rounds.model_dump(mode="json")}
 
     def quick(self) -> Self:
         rewind = None if self.rewind is None else min(self.rewind, 1.0)
-        return super().quick().model_copy(update={"rewind": rewind})
+        rounds = self.round_training and self.round_training.model_copy(update={"epochs": 1})
+        return super().quick().model_copy(update={"rewind": rewind, "round_training": rounds})
 
     def run(self, model: Any, context: StepContext) -> Report:
         """Train, prune, and where asked rewind what is left to its early values, for each round; then train once more.
@@ -61,11 +77,13 @@ class PruneWeights(TrainingStep):
         from clbench.compression.masks import attach_masks
 
         loss = finetune_loss(context.task)
-        batches = math.ceil(len(context.task.train_rows) / self.training.batch_size)
+        training = self._round.at_rate(context.backbone.learning_rate)
+        batches = math.ceil(len(context.task.train_rows) / training.batch_size)
         early = None if self.rewind is None else _Early(self.rewind, batches)
         masks: dict[str, Tensor] = {}
         for number in range(1, self.rounds + 1):
-            context.fit(model, loss, part=f", round {number}", last=False, observer=early if number == 1 else None)
+            watched = early if number == 1 else None
+            context.fit(model, loss, part=f", round {number}", last=False, observer=watched, training=training)
             masks = magnitude_masks(model, sparsity_of_round(self.sparsity, number, self.rounds))
             if early is not None:
                 model.load_state_dict(early.weights)
