@@ -18,6 +18,7 @@ from clbench.compression.masks import attach_masks, hold_masks, restore_masks
 from clbench.compression.plan import Plan, PlannedStep, beginning, entry_of, plan
 from clbench.compression.task import Observer, Report, StepContext, Task
 from clbench.encoder.classifier import Classifier
+from clbench.encoder.quantize import evaluated
 from clbench.encoder.reference import ReferenceModel
 from clbench.errors import UserError
 from clbench.schema.training import Training
@@ -108,6 +109,8 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
         form, teacher = step.form, None
         if step.place.teacher is not None:
             teacher = execute(step.place.teacher, _read_by(step.place.teacher.backbone, plan.backbone, task))
+            # One that is deployed in int8 teaches what it says there.
+            teacher = replace(teacher, model=evaluated(teacher.model))
             step = _taught(step, teacher)
             choosing.append(teacher.choosing_seconds)
         # The observer changes nothing: with and without one, the numbers drawn and the model are the same.

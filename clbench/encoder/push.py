@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def send(target: Target, files: Mapping[str, Path | bytes]) -> Sent:
         UserError: as :func:`check_access`; or the token may not write there.
         ValueError: a file is of no kind that may be sent.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi, ModelCard
 
     for path in files:
         if path not in (*FILES, CARD) and not (path.startswith(f"{RECORDS}/") and path.endswith(".json")):
@@ -144,6 +145,14 @@ def send(target: Target, files: Mapping[str, Path | bytes]) -> Sent:
     check_access(target)
     with _told(target), quiet():
         api = HfApi()
+        if (card := files.get(CARD)) is not None:
+            # Before the repository is made: an empty one should not stay behind.
+            text = card.decode() if isinstance(card, bytes) else card.read_text(encoding="utf-8")
+            try:
+                ModelCard(text, ignore_metadata_errors=True).validate()
+            except ValueError as error:
+                told = f"the hub refuses the head of {CARD} ({_complaints(str(error))})"
+                raise UserError(f"push {target.name}: {told}; mend it.") from error
         if not _there(api, target):
             api.create_repo(target.name, private=target.private)
         if target.revision is not None:
@@ -196,6 +205,14 @@ def _told(target: Target) -> Iterator[None]:
         # What huggingface_hub makes of a large file's upload that was broken off.
         cause = error.__cause__ or error
         raise UserError(f"push {target.name}: {first_line(error)} ({first_line(cause)}); try again.") from error
+
+
+def _complaints(answer: str) -> str:
+    """What the hub says is wrong with a card, which it answers as JSON."""
+    try:
+        return "; ".join(str(one["message"]) for one in json.loads(answer)["errors"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(answer.split())
 
 
 def _refusal(error: Any) -> str:

@@ -16,6 +16,10 @@ def cut_at(max_length: int) -> str:
     return f"at most {max_length}, the longer sentence cut first (`truncation=True`)"
 
 
+# Beneath the scores of a model that is evaluated in int8: transformers gives those of the folder's weights.
+INT8_NOTE = "\n\nThe figures are those of the weights in int8; the folder holds them in fp32."
+
+
 def recipe_card(
     title: str,
     made: str,

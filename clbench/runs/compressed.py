@@ -25,11 +25,11 @@ from clbench.encoder.classifier import predict
 from clbench.encoder.export import write_classifier
 from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.measure import cost
-from clbench.encoder.quantize import evaluated
+from clbench.encoder.quantize import evaluated, is_int8
 from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.metrics.scores import accuracy, balanced_accuracy
-from clbench.runs.card import cut_at, recipe_card
+from clbench.runs.card import INT8_NOTE, cut_at, recipe_card
 from clbench.runtime.device import choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import read_recipe
@@ -165,7 +165,8 @@ def write_compressed(
     }  # fmt: skip
     made_how = f"Made by clbench {__version__} with the recipe `{recipe.form.name}` on the domain `{data.name}`."
     scored = [Scored(data.name, figures["accuracy"], figures["balanced_accuracy"], seed)]
-    card = recipe_card(folder.name, made_how, recipe, start, facts, scored, _steps(made.steps))
+    more = _steps(made.steps) + (INT8_NOTE if is_int8(made.model) else "")
+    card = recipe_card(folder.name, made_how, recipe, start, facts, scored, more)
     write_classifier(made.encoder.hf, start.folder, form.max_length, card, folder)
     told = tuple(warning.sentence for warning in warnings)
     return Written(folder, digest_of(folder), figures, spent, edition, depth_note(planned), told)

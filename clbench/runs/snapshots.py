@@ -138,7 +138,7 @@ class SnapshotWriter:
         from clbench.encoder.quantize import is_int8
         from clbench.metrics.format import percent
         from clbench.metrics.scores import accuracy, balanced_accuracy
-        from clbench.runs.card import cut_at, recipe_card
+        from clbench.runs.card import INT8_NOTE, cut_at, recipe_card
 
         job = self.job
         parameters = sum(parameter.numel() for parameter in self.compressed.encoder.hf.parameters())
@@ -158,7 +158,7 @@ class SnapshotWriter:
             numbers=2,
         )  # fmt: skip
         if is_int8(self.compressed.model):
-            more += "\n\nThe figures are those of the weights in int8; the folder holds them in fp32."
+            more += INT8_NOTE
         facts = {
             "trained on": f"{', '.join(point.met)}, in this order ({job.edition} edition), seed {self.seed}",
             "optimizer steps since inception": f"{point.step:,}",

@@ -25,6 +25,7 @@ from clbench.compression.task import Task, task_of
 from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone, starting_backbone
 from clbench.encoder.classifier import predict
+from clbench.encoder.quantize import evaluated
 from clbench.encoder.tokenizer import tokens_apart
 from clbench.errors import UserError
 from clbench.runs.job import Job
@@ -116,6 +117,25 @@ def test_a_folder_as_teacher_teaches_with_its_own_encoder(world, small_backbone,
     assert depth == 4
     assert [entry.kind for entry in needed] == ["targets", "models"]
     assert all(entry.is_there() for entry in needed)
+
+
+def test_a_teacher_that_is_deployed_in_int8_teaches_what_it_says_there(world, small_backbone, monkeypatch) -> None:
+    pytest.importorskip("torchao")
+    config = world / "models" / "mine" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"int8": True}))
+    task, student = _task(world, small_backbone), open_backbone(str(small_backbone))
+    recipe = read_recipe(str(world / "student.yaml"))
+    build(recipe, student, task, seed=0)
+    teacher = open_backbone(str(world / "models" / "mine")).trained(LABELS).with_tokens(task.store)
+    rows = torch.from_numpy(task.train_rows)
+    exact, coarse = predict(teacher, rows).numpy(), predict(evaluated(teacher), rows).numpy()
+    assert np.abs(exact - coarse).max() > 1e-4
+    np.testing.assert_allclose(_targets(), coarse, atol=1e-5)
+    # Who rounds it is part of the key.
+    keys = {plan(recipe, student, task.digest, seed=0, label_space=LABELS).key}
+    monkeypatch.setattr("clbench.compression.steps.load.installed", lambda package: "another")
+    keys.add(plan(recipe, student, task.digest, seed=0, label_space=LABELS).key)
+    assert len(keys) == 2
 
 
 def test_the_run_goes_from_end_to_end_and_its_fingerprint_covers_the_teacher(world, small_backbone, tmp_path) -> None:

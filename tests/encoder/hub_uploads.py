@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 # A file of this size or more goes the way of large files.
 LARGE = 1024
 
@@ -45,8 +47,7 @@ class Uploads:
             self.objects[found[1]] = body
             return 200, {}
         if path == "/api/validate-yaml":
-            told = json.loads(body)["content"]
-            return (200, {"errors": [], "warnings": []}) if told.startswith("---\n") else (400, {"errors": ["no head"]})
+            return _judged(json.loads(body)["content"])
         if token not in self.tokens:
             return 401, {"error": "Invalid credentials in Authorization header"}
         if path == "/api/whoami-v2":
@@ -111,6 +112,16 @@ class Uploads:
             "commitUrl": f"{endpoint}/{name}/commit/{oid}",
             "hookOutput": "",
         }
+
+
+def _judged(card: str) -> tuple[int, Any]:
+    """What the hub says of a card: its head is YAML, and names a licence as the hub does, or another by a name."""
+    head = yaml.safe_load(card.split("---\n")[1]) if card.startswith("---\n") else {}
+    known = {"apache-2.0", "mit", "cc-by-sa-4.0", "unknown", "other"}
+    named = re.fullmatch(r"[a-z0-9.+-]+", head.get("license_name", "x"))
+    if head.get("license") not in known or not named:
+        return 400, {"errors": [{"message": '"license" must be one of [apache-2.0, mit, ..]'}], "warnings": []}
+    return 200, {"errors": [], "warnings": []}
 
 
 def _write(path: Path, content: bytes) -> None:

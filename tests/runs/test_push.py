@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -208,6 +209,18 @@ def test_what_the_hub_refuses_is_a_sentence(world: World) -> None:
         "compress", "--model", "kd-6l", "--domain", "mrpc", "--out", "nowhere", "--push", "me/a", token=None
     )
     assert "needs a token" in told
+
+
+def test_a_card_that_the_hub_refuses_is_a_sentence_and_leaves_no_repository(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(world.run / "seed-0" / "models" / "end", folder)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "license: unknown" in card
+    (folder / "README.md").write_text(card.replace("license: unknown", "license: none stated"), encoding="utf-8")
+    told = world.refused("push", folder, "me/refused")
+    assert "push me/refused: the hub refuses the head of README.md (" in told
+    assert '"license" must be one of' in told
+    assert "me/refused" not in world.uploads.models
 
 
 @pytest.mark.parametrize("where", ["/upload/", "/commit/", "/preupload/", "/repos/create"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from clbench.encoder.hf_folder import read_json
 from clbench.schema.step import Place, Planned, Shape, Step
+from clbench.storage.cache import installed
 
 if TYPE_CHECKING:
     from clbench.compression.task import Report, StepContext, Task
@@ -35,10 +38,14 @@ class Load(Step):
         return {name: value for name, value in content.items() if value is not None}
 
     def plan(self, before: Shape, place: Place) -> Planned:
-        """Which row of the head is which label is part of what it is."""
-        if not place.label_space:
-            return Planned(before)
-        return Planned(before, {"order": list(place.backbone.head(place.label_space, self.labels).order)})
+        """Which row of the head is which label is part of what it is; and who rounds it, where it is read in int8."""
+        known: dict[str, Any] = {}
+        if place.label_space:
+            known["order"] = list(place.backbone.head(place.label_space, self.labels).order)
+        config = read_json(place.backbone.folder / "config.json", place.backbone.name)
+        if config.get("int8") and find_spec("torchao") is not None:
+            known["torchao"] = installed("torchao")
+        return Planned(before, known)
 
     def begin(self, backbone: Backbone, task: Task, seed: int) -> Any:
         """The checkpoint with its own head."""
@@ -62,9 +69,10 @@ def _agreement(model: Any, task: Task) -> dict[str, Any]:
     import torch
 
     from clbench.encoder.classifier import predict
+    from clbench.encoder.quantize import evaluated
 
     rows, labels = task.validation_rows[:_LOOKED_AT], task.validation_labels[:_LOOKED_AT]
-    said = predict(model, torch.from_numpy(rows)).argmax(-1).numpy()
+    said = predict(evaluated(model), torch.from_numpy(rows)).argmax(-1).numpy()
     counts = [np.bincount(part, minlength=task.classes) for part in (said, labels)]
     expected = float(counts[0] @ counts[1]) / len(rows)
     return {"pairs": len(rows), "right": int((said == labels).sum()), "expected": round(expected, 6)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from clbench.schema.step import Step
+from clbench.schema.step import Place, Planned, Shape, Step
+from clbench.storage.cache import installed
 
 if TYPE_CHECKING:
     from clbench.compression.task import Report, StepContext
@@ -20,6 +21,10 @@ class Quantize(Step):
         if find_spec("torchao") is not None:
             return None
         return "the step quantize needs torchao, which is not installed: pip install 'clbench[int8]'."
+
+    def plan(self, before: Shape, place: Place) -> Planned:
+        """Its version decides what the model says, to a student too."""
+        return Planned(before, {"torchao": installed("torchao")} if self.missing() is None else {})
 
     def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compression.task import Report
