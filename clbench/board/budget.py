@@ -59,7 +59,8 @@ def _compute(
     life, besides, allowed, before = life_of(record), 0.0, 0.0, 0
     for number, (point, stage) in enumerate(zip(finals, planned, strict=True)):
         pairs = sum(life.train[name] for name in stage.trains_on)
-        besides += form.gradients(Work(number, pairs, point.examples, point.step - before))
+        past = tuple(life.train[earlier.name] for earlier in planned[:number])
+        besides += form.gradients(Work(number, pairs, point.examples, point.step - before, past))
         before = point.step
         if not number:
             continue

@@ -68,7 +68,7 @@ def model_card(
     return f"---\n{head.to_yaml()}\n---\n\n{body}"
 
 
-def _licence_fields(licence: str) -> dict[str, str]:
+def _licence_fields(licence: str) -> dict[str, Any]:
     """What the hub takes of a licence: it refuses a card whose identifier it does not know.
 
     >>> _licence_fields("CC BY-SA 4.0"), _licence_fields("My Lab's terms")

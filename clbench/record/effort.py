@@ -54,7 +54,8 @@ def efforts(record: Record) -> list[Effort]:
         flops = taken = None
         if form is not None and number < len(planned):
             pairs = sum(sizes.get(name, 0) for name in planned[number].trains_on)
-            work = Work(number, pairs, point.examples - examples, point.step - steps)
+            past = tuple(sizes.get(stage.name, 0) for stage in planned[:number])
+            work = Work(number, pairs, point.examples - examples, point.step - steps, past)
             taken = work.examples + round(form.gradients(work))
             flops = round(record.cost.flops_per_pair * (form.step_passes * work.examples + form.passes(work)))
         found.append(Effort(number, point.name, point.examples - examples, taken, flops, point.held_bytes))

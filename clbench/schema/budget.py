@@ -188,17 +188,18 @@ def _within_compute(form: Strategy, compute: float, life: Life) -> tuple[int, ..
     sizes = life.train
     planned = stages(form, list(sizes))
     first = sizes[planned[0].name]
-    spent, allowed = form.gradients(Work(0, first, 0, 0)), 0.0
+    spent, allowed = form.gradients(Work(0, first, 0, 0, ())), 0.0
     found = [0]
     batch, epochs = form.training.batch_size, form.training.epochs
     for number, stage in enumerate(planned[1:], start=1):
         allowed += compute * naive_pairs(stage.name, life)
         pairs = form.epoch_pairs(sum(sizes[n] for n in stage.trains_on), sum(sizes[n] for n in stage.met))
         new = sum(sizes[n] for n in stage.trains_on)
+        past = tuple(sizes[earlier.name] for earlier in planned[:number])
 
-        def cost(steps: int, number: int = number, pairs: int = pairs, new: int = new) -> float:
+        def cost(steps: int, pairs: int = pairs, new: int = new, past: tuple[int, ...] = past) -> float:
             trained = epochs * (min(steps * batch, pairs) + steps * (means.step_pairs - batch))
-            return trained + form.gradients(Work(number, new, trained, epochs * steps))
+            return trained + form.gradients(Work(len(past), new, trained, epochs * steps, past))
 
         low, high = 0, -(-pairs // batch)
         while low < high:  # the most steps whose cost is within what is left

@@ -42,12 +42,14 @@ class Work:
         pairs: that it trains on, each once.
         examples: that its steps trained on, those from a memory that are in their batches included.
         steps: of the optimizer.
+        past: how many training examples each domain has that came before, in their order.
     """
 
     experience: int
     pairs: int
     examples: int
     steps: int
+    past: tuple[int, ...]
 
 
 @dataclass(frozen=True)

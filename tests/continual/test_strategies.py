@@ -19,7 +19,7 @@ from clbench.continual.training import TrainingPlugin
 from clbench.errors import UserError
 from clbench.runs.job import make_job
 from clbench.schema.spec import RunSpec
-from clbench.schema.strategy import Strategy
+from clbench.schema.strategy import Strategy, Work, override
 
 Model = Callable[[], Bag]
 
@@ -207,6 +207,32 @@ def test_agems_reference_is_drawn_from_the_memory(world: World, inception: Model
     drawn = [next(learner.plugins[1].buffer_dliter)[0].tolist() for _ in range(4)]
     assert all(len(rows) in (24, 16) and set(rows) <= set(state["0/rows"].tolist()) for rows in drawn)
     assert drawn[0] != state["0/rows"].tolist()[:24]
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "expected"),
+    [
+        # 20 steps: a memory of 40 in batches of 24 and 16; one of 40 in batches of 15, 15 and 10; all examples.
+        ("agem", {}, 20 * 20),
+        ("agem", {"sample_size": "15"}, 6 * 40 + 30),
+        ("agem", {"patterns_per_experience": "1000", "sample_size": "1000"}, 20 * 320),
+        ("gem", {}, 20 * 16),
+        ("gem", {"patterns_per_experience": "1000", "sample_size": "1000"}, 20 * 320),
+    ],
+)
+def test_gradients_of_a_memory_are_counted_as_they_are_taken(
+    method: str, settings: dict[str, str], expected: int, world: World, inception: Model
+) -> None:
+    model, form = inception(), override(strategy(method), settings)
+    learner = second(world, model, form, after_inception(world, model, form))
+    read, steps = [], []
+    model.register_forward_pre_hook(lambda _, given: read.append(len(given[0])) if model.training else None)
+    learner.plugins[1].after_update = lambda s, **_: steps.append(len(s.mb_y))
+    learner.train(benchmark(world.experiences).train_stream[1], eval_streams=[])
+    sizes = [len(one.train_rows) for one in world.experiences]
+    assert (sizes[0], len(steps)) == (320, 20)
+    work = Work(1, sizes[1], sum(steps), len(steps), (sizes[0],))
+    assert sum(read) - sum(steps) == form.gradients(work) == expected
 
 
 def test_agem_with_too_small_a_sample_is_refused_before_anything_is_trained() -> None:

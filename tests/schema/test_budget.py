@@ -77,7 +77,7 @@ def test_no_strategy_takes_more_than_its_budget_and_none_that_fits_is_cut(name: 
     limits = bounded(form, Budget(compute=compute), life).most_steps
     means = form.means(4, 2)
     assert means is not None
-    spent, allowed, batch = form.gradients(Work(0, 400, 0, 0)), 0.0, form.training.batch_size
+    spent, allowed, batch = form.gradients(Work(0, 400, 0, 0, ())), 0.0, form.training.batch_size
     for number, stage in enumerate(stages(form, list(life.train))[1:], start=1):
         new, met = (sum(life.train[name] for name in some) for some in (stage.trains_on, stage.met))
         left = form.epoch_pairs(new, met)
@@ -87,7 +87,8 @@ def test_no_strategy_takes_more_than_its_budget_and_none_that_fits_is_cut(name: 
             left -= taken
             trained += taken + means.step_pairs - batch
         epochs = form.training.epochs
-        spent += epochs * trained + form.gradients(Work(number, new, 0, epochs * limits[number]))
+        past = (400, 733, 2000)[:number]
+        spent += epochs * trained + form.gradients(Work(number, new, 0, epochs * limits[number], past))
         allowed += 3 * compute * (733 + 2000 + 420 if form.trains_on == "all" else life.train[stage.name])
         assert spent <= allowed
         if name == "naive" and compute >= 1:

@@ -73,9 +73,14 @@ class Agem(Strategy):
         plugin.buffer_dliter = iter(RowLoader(loader, device=device))
 
     def gradients(self, work: Work) -> float:
-        """After inception every step takes the gradient of a sample of the memory, the same share of each domain."""
-        past = work.experience
-        return float(work.steps * past * min(self.sample_size // past, self.patterns_per_experience)) if past else 0.0
+        """After inception every step takes the gradient of a sample of the memory, the same share of each domain: the
+        memory is gone through in batches, pass after pass, of which the last may be smaller."""
+        taken = 0
+        for size in work.past:
+            held, share = min(self.patterns_per_experience, size), self.sample_size // len(work.past)
+            passes, steps = divmod(work.steps, -(-held // share))
+            taken += passes * held + steps * share
+        return float(taken)
 
     def burden(self) -> float:
         # With two domains in the memory.

@@ -48,7 +48,7 @@ class Gem(Strategy):
 
     def gradients(self, work: Work) -> float:
         """Every step takes the gradient of a sample of each earlier domain's memory."""
-        return 1.0 * work.steps * work.experience * self._sample
+        return float(work.steps * sum(min(self._sample, size) for size in work.past))
 
     def burden(self) -> float:
         """With two domains in the memory."""
