@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from clbench.compression.distillation import Targets
 from clbench.compression.task import Loss, Task, TrainedLoss, fit
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.measure import encoder_flops
-from clbench.errors import UserError
+from clbench.errors import NotFinite, UserError
 from clbench.metrics.scores import balanced_accuracy
 from clbench.schema.layer_map import LayerMap
 from clbench.schema.training import Training
@@ -140,7 +141,8 @@ class Choice:
         """Train the student anew with one map on some examples, and put its weights back.
 
         Returns:
-            Balanced accuracy and mean cross-entropy on the validation examples.
+            Balanced accuracy and mean cross-entropy on the validation examples; 0 and infinity where it diverges, which
+            the training that is chosen for need not.
         """
         setting, task, taught = self.setting, self.setting.task, self.setting.taught
         # fit scores its last epoch; that costs one example here, and the score that counts is computed once, below.
@@ -152,11 +154,15 @@ class Choice:
         answers = Targets(np.asarray(taught.logits[places]), states, taught.tokens, taught.starts[places])
         form = setting.training.model_copy(update={"epochs": epochs, "select": "last"})
         before = {name: value.clone() for name, value in self.model.state_dict().items()}
-        fit(self.model, part, form, setting.loss(part, answers), seed=setting.seed, name=setting.name)
-        logits, labels = predict(self.model, torch.from_numpy(task.validation_rows)), task.validation_labels
-        self.model.load_state_dict(before)
-        read = 1 + len(labels)
+        labels, read = task.validation_labels, 1 + len(task.validation_labels)
         self._count(epochs * len(places) + read, _STEP * epochs * len(places) + read)
+        try:
+            fit(self.model, part, form, setting.loss(part, answers), seed=setting.seed, name=setting.name)
+            logits = predict(self.model, torch.from_numpy(task.validation_rows))
+        except NotFinite:
+            return 0.0, math.inf
+        finally:
+            self.model.load_state_dict(before)
         right = balanced_accuracy(labels, logits.argmax(-1).numpy())
         return right, float(F.cross_entropy(logits.double(), torch.from_numpy(labels)))
 

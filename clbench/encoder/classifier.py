@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ class Classifier(nn.Module):
             for module in hf.modules():
                 if type(module) is nn.LayerNorm:
                     module.__class__ = ExactLayerNorm
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Classifier:
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__dict__.update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
+        # torch copies a parameter without its hooks.
+        for one in copied.held:
+            one.parameter.register_hook(one.of)
+        return copied
 
     def with_tokens(self, store: TokenStore) -> Classifier:
         """The same model, from now on gathering from ``store``, and on its device.
@@ -365,6 +375,8 @@ def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
         UserError: its layers are all the same one.
     """
     model.family.keep(model.encoder, layers)
+    left = set(map(id, model.parameters()))
+    model.held = [held for held in model.held if id(held.parameter) in left]
     model.graphs.clear()
     model.config.layerdrop = 0.0
     return model

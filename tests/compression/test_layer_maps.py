@@ -27,7 +27,7 @@ from clbench.compression.plan import plan
 from clbench.compression.steps.distill import layer_map
 from clbench.compression.task import Task
 from clbench.encoder.measure import encoder_flops
-from clbench.errors import UserError
+from clbench.errors import NotFinite, UserError
 from clbench.metrics.cka import linear_cka
 from clbench.schema.layer_map import LAYER_MAPS, LayerMap
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -363,6 +363,27 @@ def test_a_search_leaves_the_training_as_that_of_the_map_it_finds(deep: SmallBac
     trained, read = 3 * (4 * 12 + 2 * 24), 6 * (1 + len(task.validation_rows))
     flops = (3 * trained + read) * encoder_flops(found.encoder.hf, length)
     assert told["choosing"] == {"examples": trained + read, "flops": flops}
+
+
+def test_a_trial_that_diverges_is_the_worst_and_ends_no_search(
+    deep: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    real = matching_module.fit
+
+    def second_diverges(model: Any, *given: Any, **named: Any) -> list[float]:
+        calls.append(1)
+        found = real(model, *given, **named)
+        if len(calls) == 2:
+            raise NotFinite("the loss is not finite")
+        return found
+
+    monkeypatch.setattr(matching_module, "fit", second_diverges)
+    found = made(with_map({"rule": "search", "maps": 3}), deep, task)
+    (choice,) = details(found)["choices"]
+    assert choice["trials"][1]["balanced_accuracy"] == 0.0
+    assert choice["layers"] != choice["trials"][1]["layers"]
+    assert same(found, made(with_map(choice["layers"]), deep, task)), "a trial that diverged should leave no trace"
 
 
 # Shared ---------------------------------------------------------------------------------------------------------------

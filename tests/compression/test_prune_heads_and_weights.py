@@ -25,7 +25,7 @@ from clbench.compression.steps.finetune import finetune_loss
 from clbench.compression.steps.prune_heads import head_importance, head_masks, heads_to_prune
 from clbench.compression.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
 from clbench.compression.task import Task, fit
-from clbench.encoder.classifier import Classifier, predict
+from clbench.encoder.classifier import Classifier, keep_layers, predict
 from clbench.errors import UserError
 from clbench.runtime.device import Device
 from clbench.schema.recipe import read_recipe
@@ -306,6 +306,40 @@ def test_masks_of_several_rounds_are_one_a_parameter(model: Classifier) -> None:
     assert torch.equal(weight != 0, first & second)
     weight.sum().backward()
     assert torch.equal(weight.grad != 0, first & second)
+
+
+def test_masks_of_layers_that_are_gone_are_gone_and_a_copy_has_its_own(model: Classifier) -> None:
+    attach_masks(model, magnitude_masks(model, 0.5))
+    held = len(model.held)
+    keep_layers(model, [1, 3])
+    assert len(model.held) == held // 2
+    twin = copy.deepcopy(model)
+    name = next(iter(prunable(twin)))
+    weight = twin.get_parameter(f"{name}.weight")
+    weight.sum().backward()
+    assert weight.grad is not None
+    assert torch.equal(weight.grad != 0, weight != 0)
+    assert model.get_parameter(f"{name}.weight").grad is None
+
+
+def test_a_share_that_prunes_no_head_is_refused(tmp_path: Path, backbone: SmallBackbone) -> None:
+    trained = {"step": "finetune", "training": TRAINING}
+    for shares, told in (
+        ((0.01,), r"field 'share' should be at least a head's, so 0\.125 of 8 heads, but is 0\.01, which prunes none"),
+        ((0.25, 0.25), r"field 'share' of the later step prune_heads should be above 0\.25, since heads that are gone"),
+    ):
+        steps = [step for share in shares for step in ({"step": "prune_heads", "share": share}, trained)]
+        with pytest.raises(UserError, match=told):
+            plan(recipe(tmp_path, *steps), backbone)  # type: ignore[arg-type]
+    more = [{"step": "prune_heads", "share": 0.25}, trained, {"step": "prune_heads", "share": 0.5}]
+    plan(recipe(tmp_path, *more), backbone)  # type: ignore[arg-type]
+    layers = [
+        {"step": "prune_heads", "share": 0.25},
+        {"step": "prune_layers", "drop": "top", "depth": 2},
+        more[0],
+        trained,
+    ]
+    plan(recipe(tmp_path, *layers), backbone)  # type: ignore[arg-type]
 
 
 def test_a_share_that_would_leave_a_layer_without_heads_is_refused(tmp_path: Path, backbone: SmallBackbone) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -24,7 +25,7 @@ class PruneHeads(Step):
     """The attention heads of the least gradient importance removed (Michel et al. 2019, arXiv:1905.10650).
 
     Attributes:
-        share: of all heads, those that go; one in every layer stays.
+        share: of all heads of the layers that are there, those that are gone afterwards; one in every layer stays.
     """
 
     step: Literal["prune_heads"]
@@ -32,6 +33,17 @@ class PruneHeads(Step):
 
     def plan(self, before: Shape, place: Place) -> Planned:
         heads = place.backbone.shape.num_attention_heads
+        if round(self.share * before.layers * heads) == 0:
+            raise UserError(
+                f"{place.origin}: field 'share' should be at least a head's, so {1 / (before.layers * heads):.3g} of "
+                f"{before.layers * heads} heads, but is {self.share:g}, which prunes none."
+            )
+        for step in takewhile(lambda later: not later.removes_layers, place.later):
+            if isinstance(step, PruneHeads) and step.share <= self.share:
+                raise UserError(
+                    f"{place.origin}: field 'share' of the later step prune_heads should be above {self.share:g}, "
+                    f"since heads that are gone already count, but is {step.share:g}, which prunes none."
+                )
         if round(self.share * before.layers * heads) > before.layers * (heads - 1):
             raise UserError(
                 f"{place.origin}: field 'share' should leave a head in every layer, so {(heads - 1) / heads:g} of "
