@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from clbench.encoder.card import model_card, table
+from clbench.schema.form import read_yaml
 from clbench.schema.pretrain import Pretraining
+from clbench.schema.shipped import ROOT
 
 
 @dataclass(frozen=True)
@@ -15,25 +20,25 @@ class Facts:
     """What a model was made from.
 
     Attributes:
-        form: how it was pre-trained.
-        config: name of the file that says so.
+        form: how it was pre-trained, with what the command line changed.
         teacher: the teacher backbone's source; None without one.
         tokenizer: id of the backbone whose tokenizer was used.
         texts: names of the text files.
         lines: of them, lines trained on.
         text_licence: "unknown" where nobody said.
+        kind: of device, as torch has it.
         device: the CPU's or the GPU's name, and how many threads of it, in words.
         processes: that shared each step.
         answers_bytes: size of the teacher's answers on disk; None where they were computed beside the student.
     """
 
     form: Pretraining
-    config: str
     teacher: Mapping[str, Any] | None
     tokenizer: str
     texts: list[str]
     lines: int
     text_licence: str
+    kind: str
     device: str
     processes: int
     answers_bytes: int | None
@@ -56,14 +61,6 @@ def pretraining_card(facts: Facts, held_out: Mapping[str, float], seconds: float
     teacher = facts.teacher or {}
     theirs = str(teacher.get("licence", "unknown"))
     licence = theirs if theirs == facts.text_licence else "other"
-    command = " ".join(
-        [
-            f"clbench pretrain --config {facts.config}",
-            *(f"--text {name}" for name in facts.texts),
-            f"--teacher {teacher.get('id', 'unknown')}" if facts.teacher else f"--tokenizer {facts.tokenizer}",
-            "--out OUT",
-        ]
-    )
     taught = f"{teacher.get('id', 'unknown')} (licence: {theirs})" if facts.teacher else "no teacher"
     rate = form.layerdrop_rate
     dropped = f"each layer left out of a step with probability {rate:g}" if rate else "none"
@@ -90,15 +87,40 @@ pre-trained for minutes or hours, not days, and is no rival of large encoders.
 | steps | {form.steps:,} of {form.batch_size} examples |
 | LayerDrop | {dropped} |
 | time | {seconds / 60:.0f} minutes of training on {facts.device}{shared}{apart} |
-| command | `{command}` |
+| command | `{_command(facts)}` |
 
-The configuration, with every hyper-parameter and the seed, is clbench's `baselines/pretrain/{facts.config}`.
+{_configuration(form)}
 
 Measured on {form.held_out} examples made of lines held out, at full depth and with "every other" layer left out:
 
 {_table(held_out)}
 """
     return model_card(form.name, licence, ["distillation"] * bool(facts.teacher), body, language="en")
+
+
+def _command(facts: Facts) -> str:
+    """What makes the same model of the same text, with the card's configuration as a file beside it."""
+    taught = f"--teacher {facts.teacher.get('id', 'unknown')}" if facts.teacher else f"--tokenizer {facts.tokenizer}"
+    parts = [
+        f"clbench pretrain --config {facts.form.name}.yaml",
+        *(f"--text {name}" for name in facts.texts),
+        taught,
+        "--out OUT",
+    ]
+    # A machine with a GPU would take that.
+    return " ".join([*parts, "--device cpu"] if facts.kind == "cpu" else parts)
+
+
+def _configuration(form: Pretraining) -> str:
+    """Every hyper-parameter and the seed, as a block of YAML that reads back."""
+    name = f"{form.name}.yaml"
+    content = yaml.safe_dump(form.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    # Longer than any row of backticks in a title, which would end the block.
+    fence = "`" * max([3, *(1 + len(row) for row in re.findall("`+", content))])
+    path = ROOT / "baselines" / "pretrain" / name
+    same = path.is_file() and read_yaml(path, Pretraining).model_dump() == form.model_dump()
+    shipped = f" clbench ships it as `baselines/pretrain/{name}`." if same else ""
+    return f"The configuration as it was run, `{name}`.{shipped}\n\n{fence}yaml\n{content}{fence}"
 
 
 def by_figure(held_out: Mapping[str, float]) -> tuple[list[str], dict[str, list[float]]]:

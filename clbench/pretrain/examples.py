@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,15 +35,22 @@ class Examples:
         return len(self.store)
 
 
-def make_examples(corpus: Corpus, count: int, form: Pretraining) -> Examples:
-    """``count`` examples around the corpus's lines in random order, each line once before any comes again.
+def make_examples(
+    corpus: Corpus, count: int, form: Pretraining, around: Sequence[np.ndarray] | None = None
+) -> Examples:
+    """``count`` examples around sentences in random order, each of them once before any comes again.
 
     Every draw depends on the seed and the example's number alone.
+
+    Args:
+        corpus: what a sentence is read with comes from it.
+        around: the sentences; the corpus's own by default.
     """
+    around = [corpus.line(row) for row in range(len(corpus))] if around is None else around
     lines = np.concatenate(
         [
-            np.random.default_rng([form.seed, 1, turn]).permutation(len(corpus))
-            for turn in range(-(-count // len(corpus)))
+            np.random.default_rng([form.seed, 1, turn]).permutation(len(around))
+            for turn in range(-(-count // len(around)))
         ]
     )[:count]
     cls, sep = np.array([corpus.cls], np.int32), np.array([corpus.sep], np.int32)
@@ -53,12 +60,12 @@ def make_examples(corpus: Corpus, count: int, form: Pretraining) -> Examples:
     shared: list[np.ndarray] = []
     seconds = np.zeros(count, np.int64)
     places = np.full((count, 2), -1, np.int64)
-    for number, line in enumerate(lines.tolist()):
+    for number, line in enumerate(around[row] for row in lines.tolist()):
         rng = np.random.default_rng([form.seed, 2, number])
         other = corpus.second(line, form.mixture, rng)
         # [CLS] and one [SEP] a sentence
         longest = form.max_length - 2 if other is None else (form.max_length - 3) // 2
-        parts = [corpus.line(line)[:longest]]
+        parts = [line[:longest]]
         if other is not None:
             parts.append(other[:longest])
             if rng.random() < 0.5:

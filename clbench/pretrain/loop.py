@@ -72,8 +72,8 @@ def pretrain(
         told = setting.targets
         answers = size_on_disk(told.teacher, setting.examples) if told is not None and told.folder else None
         facts = Facts(
-            form, f"{form.name}.yaml", source.source if teacher else None, source.source["id"],
-            [path.name for path in texts], setting.lines, text_licence,
+            form, source.source if teacher else None, source.source["id"],
+            [path.name for path in texts], setting.lines, text_licence, setting.accelerator.device.type,
             _device(setting.accelerator), setting.accelerator.num_processes, answers,
         )  # fmt: skip
         pretraining_curve(progress.curve, f"{form.name}: {form.steps} steps", folder / "curve")

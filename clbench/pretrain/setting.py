@@ -17,7 +17,7 @@ from clbench.encoder.optimization import optimizer
 from clbench.encoder.padded_step import BUCKET
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress
-from clbench.pretrain.corpus import Corpus, read_lines
+from clbench.pretrain.corpus import Corpus, read_lines, tokenised
 from clbench.pretrain.examples import Examples, make_examples
 from clbench.pretrain.matching import Asked, Pupil, initial_pupil, new_student
 from clbench.pretrain.targets import Targets, Taught, Teacher, fits, on_disk
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from clbench.encoder.tokens import Batch
 
+# Tokens that examples are put together with, or masked and padded by.
+_SPECIAL = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
 # Examples from which the teacher's means and deviations, and the student's start, are taken.
 _SAMPLE = 512
 
@@ -116,23 +118,18 @@ def prepare(
         source: the teacher, or whose tokenizer is used.
 
     Raises:
-        UserError: the text cannot be read or is too short, or the student does not fit the teacher.
+        UserError: the text cannot be read or is too short, the tokenizer is not BERT's kind, or the student does not
+            fit the teacher.
     """
 
     accelerator = _accelerator(device)
     tokenizer = _tokenizer_of(source)
-    lines = read_lines(paths, form.min_words)
-    needed = form.held_out + 2
-    if len(lines) < needed:
-        raise UserError(
-            f"the text ({', '.join(map(str, paths))}) should have at least {needed} lines of {form.min_words} or more "
-            f"words, but has {len(lines)}."
-        )
-    aside = set(np.random.default_rng([form.seed, 0]).permutation(len(lines))[: form.held_out].tolist())
-    longest = form.max_length - 2
-    corpus = Corpus.of([line for row, line in enumerate(lines) if row not in aside], tokenizer, longest)
+    sentences = tokenised(read_lines(paths, form.min_words), tokenizer, form.max_length - 2)
+    sentences, aside = _divided(form, sentences, paths)
+    corpus = Corpus.of(sentences, tokenizer)
     examples = make_examples(corpus, form.examples, form)
-    held_out = make_examples(Corpus.of([lines[row] for row in sorted(aside)], tokenizer, longest), form.held_out, form)
+    # Read with the same sentences as those trained on: few lines among themselves have few rare words in common.
+    held_out = make_examples(corpus, form.held_out, form, aside)
     vocabulary = tokenizer.get_vocab()
     ordinary = np.array(sorted(number for word, number in vocabulary.items() if not word.startswith("[")))
     targets = held_out_targets = None
@@ -180,14 +177,55 @@ def _accelerator(device: str) -> Accelerator:
     return found
 
 
+def _divided(
+    form: Pretraining, sentences: list[np.ndarray], paths: list[Path]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The sentences to train on, and ``held_out`` different ones, of which no copy is among the former.
+
+    What the student reads decides: lines that differ only in what the tokenizer does not tell are copies.
+
+    Raises:
+        UserError: there are too few different ones.
+    """
+    different = {sentence.tobytes(): sentence for sentence in sentences}
+    needed = form.held_out + 2
+    if len(different) < needed:
+        raise UserError(
+            f"the text ({', '.join(map(str, paths))}) should have at least {needed} different lines of "
+            f"{form.min_words} or more words, but has {len(different)}."
+        )
+    keys = list(different)
+    drawn = np.random.default_rng([form.seed, 0]).permutation(len(keys))[: form.held_out]
+    aside = {keys[place]: different[keys[place]] for place in sorted(drawn.tolist())}
+    return [sentence for sentence in sentences if sentence.tobytes() not in aside], list(aside.values())
+
+
 def _tokenizer_of(source: Backbone) -> Tokenizer:
-    """The tokenizer of a BERT, which is all that pre-training makes and learns from."""
+    """The tokenizer of a BERT, which is all that pre-training makes and learns from.
+
+    Raises:
+        UserError: it is no BERT, or one with another kind of tokenizer.
+    """
     if source.shape.model_type != "bert":
         raise UserError(
             f"backbone {source.name}: pre-training makes BERTs and should start from one, but this is a "
             f"{source.shape.model_type}."
         )
-    return source.tokenizer()
+    tokenizer = source.tokenizer()
+    kind = type(tokenizer.model).__name__
+    prefix = getattr(tokenizer.model, "continuing_subword_prefix", None)
+    lacking = [token for token in _SPECIAL if tokenizer.token_to_id(token) is None]
+    if kind != "WordPiece" or prefix != "##" or lacking:
+        found = f"lacks {', '.join(lacking)}"
+        if kind != "WordPiece":
+            found = f"is a {kind}"
+        elif prefix != "##":
+            found = f"continues them by '{prefix}'"
+        raise UserError(
+            f"backbone {source.name}: pre-training should start from a tokenizer that is a WordPiece, continues words "
+            f"by '##' and has the tokens {', '.join(_SPECIAL)}, but this one {found}."
+        )
+    return tokenizer
 
 
 def fingerprint(setting: Setting) -> str:

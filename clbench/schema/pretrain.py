@@ -39,7 +39,7 @@ class Mixture(Form):
 
     Attributes:
         edited: itself with words dropped, swapped, replaced or cut away.
-        sharing: another line that has a word in common with it, the rarer the likelier.
+        sharing: another line that has a word in common with it, the rarer the likelier; any other line where none has.
         unrelated: any other line.
         alone: nothing; the example is one sentence.
     """
@@ -106,7 +106,8 @@ class Pretraining(Form):
         weight_decay: on matrices only.
         max_grad_norm: gradients are clipped to this L2 norm.
         precision: of the matrix products of teacher and student; weights stay in float32.
-        held_out: lines that are never trained on, for the measurements.
+        held_out: so many different lines are kept for the measurements, and neither they nor copies of them are ever
+            trained on; other lines that they are read with are.
         evaluate_every, checkpoint_every: steps between two measurements, and between two checkpoints.
         seed: of the initial weights and of every draw.
     """
@@ -160,5 +161,13 @@ class Pretraining(Form):
         if self.weights.relations > 0 and self.student.width % self.relation_heads:
             raise ValueError(
                 f"the width {self.student.width} should be a multiple of relation_heads, {self.relation_heads}"
+            )
+        weights, mixture = self.weights, self.mixture
+        if not (mixture.edited or mixture.sharing or mixture.unrelated) and not (
+            weights.masked or weights.hidden or weights.sentence or weights.relations
+        ):
+            raise ValueError(
+                "mixture should have edited, sharing or unrelated above 0, or weights masked, hidden, sentence or "
+                "relations: overlap, similarity and comparison are asked of pairs alone"
             )
         return self

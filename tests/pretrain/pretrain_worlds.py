@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from encoder_worlds import config, sentence, write_model, write_vocabulary
 from transformers import BertModel
 
 from clbench.encoder.tokenizer import read_tokenizer
-from clbench.pretrain.corpus import Corpus
+from clbench.pretrain.corpus import Corpus, tokenised
 from clbench.pretrain.targets import Teacher
 from clbench.schema.pretrain import Pretraining
 
@@ -63,11 +64,16 @@ def write_text(folder: Path) -> Path:
 
 def corpus(lines: int = 80) -> Corpus:
     """Sentences with words of one and of two tokens."""
+    rng = np.random.default_rng(0)
+    return corpus_of([f"{sentence(rng)} dogs {sentence(rng, 1, 3)}" for _ in range(lines)])
+
+
+def corpus_of(lines: Sequence[str]) -> Corpus:
+    """These lines, each cut to 30 tokens."""
     with tempfile.TemporaryDirectory() as folder:
         write_vocabulary(Path(folder))
         tokenizer = read_tokenizer(Path(folder), config().vocab_size, "test")
-    rng = np.random.default_rng(0)
-    return Corpus.of([f"{sentence(rng)} dogs {sentence(rng, 1, 3)}" for _ in range(lines)], tokenizer, 30)
+    return Corpus.of(tokenised(lines, tokenizer, 30), tokenizer)
 
 
 def teacher(depths: tuple[int, ...] = (1, 2), precision: str = "float32") -> Teacher:

@@ -7,10 +7,10 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from encoder_worlds import TOKENS
+from encoder_worlds import TOKENS, sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pretrain_worlds import corpus, form
+from pretrain_worlds import corpus, corpus_of, form
 
 from clbench.pretrain.corpus import Corpus
 from clbench.pretrain.examples import make_examples, order_of_steps
@@ -28,25 +28,68 @@ def row(store, number: int) -> list[int]:
 
 def test_words_put_together_are_the_line(text) -> None:
     for number in range(len(text)):
-        words = text.words(number)
+        words = text.words(text.line(number))
         assert np.array_equal(np.concatenate(words), text.line(number))
         assert all(not TOKENS[word[0]].startswith("##") for word in words)
         assert all(TOKENS[token].startswith("##") for word in words for token in word[1:])
-    assert any(len(word) == 2 for word in text.words(0))  # dog ##s
+    assert any(len(word) == 2 for word in text.words(text.line(0)))  # dog ##s
 
 
 @settings(max_examples=60, deadline=None)
 @given(line=st.integers(0, 79), seed=st.integers(0, 10_000))
 def test_second_sentences_are_what_the_mixture_says(text, line, seed) -> None:
-    lines = {tuple(text.line(number)) for number in range(80)}
-    sharing = text.second(line, Mixture(sharing=1), np.random.default_rng(seed))
-    assert tuple(sharing) in lines
-    assert np.isin(sharing, text.line(line)).any()
-    assert tuple(text.second(line, Mixture(unrelated=1), np.random.default_rng(seed))) in lines
-    edited = text.second(line, Mixture(edited=1), np.random.default_rng(seed))
+    first = text.line(line)
+    others = {tuple(text.line(number)) for number in range(80)} - {tuple(first)}
+    sharing = text.second(first, Mixture(sharing=1), np.random.default_rng(seed))
+    assert tuple(sharing) in others
+    assert np.isin(sharing, first).any()
+    assert tuple(text.second(first, Mixture(unrelated=1), np.random.default_rng(seed))) in others
+    edited = text.second(first, Mixture(edited=1), np.random.default_rng(seed))
     assert len(edited) > 0
-    assert np.array_equal(edited, text.second(line, Mixture(edited=1), np.random.default_rng(seed)))
-    assert text.second(line, Mixture(alone=1), np.random.default_rng(seed)) is None
+    assert np.array_equal(edited, text.second(first, Mixture(edited=1), np.random.default_rng(seed)))
+    assert text.second(first, Mixture(alone=1), np.random.default_rng(seed)) is None
+
+
+@pytest.mark.parametrize("kind", ["sharing", "unrelated"])
+def test_no_example_is_a_sentence_and_itself(kind) -> None:
+    made = make_examples(corpus(8), 400, form(mixture={kind: 1}))
+    assert all(row(made.sentences, a) != row(made.sentences, b) for a, b in made.places.tolist())
+
+
+@pytest.mark.parametrize("kind", ["sharing", "unrelated"])
+def test_every_other_line_is_as_likely_and_a_copy_is_no_other(kind) -> None:
+    lines = [f"the {what}" for what in ("man", "dog", "man", "bird", "man", "tree")]
+    text = corpus_of(lines)
+    rng = np.random.default_rng(0)
+    drawn = [TOKENS[text.second(text.line(2), Mixture(**{kind: 1}), rng)[1]] for _ in range(3000)]
+    assert set(drawn) == {"dog", "bird", "tree"}
+    for word in set(drawn):
+        assert np.mean([one == word for one in drawn]) == pytest.approx(1 / 3, abs=4 * (2 / 9 / 3000) ** 0.5)
+    drawn = [TOKENS[text.second(text.line(1), Mixture(**{kind: 1}), rng)[1]] for _ in range(3000)]
+    assert np.mean([one == "man" for one in drawn]) == pytest.approx(3 / 5, abs=4 * (6 / 25 / 3000) ** 0.5)
+
+
+def test_where_no_other_line_has_a_word_of_it_any_other_one_is_read() -> None:
+    text = corpus_of(["the man plays", "a dog runs", "every bird sings", "every bird sings"])
+    rng = np.random.default_rng(0)
+    for first in range(4):
+        drawn = {tuple(text.second(text.line(first), Mixture(sharing=1), rng)) for _ in range(60)}
+        assert drawn == {tuple(text.line(number)) for number in range(4)} - {tuple(text.line(first))}
+    lonely = corpus_of(["the man plays"])
+    assert np.array_equal(lonely.second(lonely.line(0), Mixture(sharing=1), rng), lonely.line(0))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), kind=st.sampled_from(["edited", "sharing", "unrelated"]))
+def test_a_line_held_out_is_read_with_what_it_would_be_read_with_if_it_were_trained_on(seed, kind) -> None:
+    rng = np.random.default_rng(seed)
+    *rest, last = [sentence(rng) for _ in range(12)]
+    line = corpus_of([last]).line(0)
+    without, within = (
+        corpus_of(lines).second(line, Mixture(**{kind: 1}), np.random.default_rng(seed))
+        for lines in (rest, [*rest, last])
+    )
+    assert np.array_equal(without, within)
 
 
 def test_shares_are_met() -> None:
@@ -57,7 +100,7 @@ def test_shares_are_met() -> None:
 
 def test_edits_leave_most_words_and_change_most_lines(text) -> None:
     rng = np.random.default_rng(0)
-    edits = [(text.line(n), text.second(n, Mixture(edited=1), rng)) for n in range(80) for _ in range(5)]
+    edits = [(text.line(n), text.second(text.line(n), Mixture(edited=1), rng)) for n in range(80) for _ in range(5)]
     assert np.mean([np.isin(edit, line).mean() for line, edit in edits]) > 0.6
     assert np.mean([np.array_equal(line, edit) for line, edit in edits]) < 0.3
 
@@ -94,6 +137,15 @@ def test_every_line_comes_once_before_any_comes_again(text) -> None:
     every = sorted(tuple(text.line(number).tolist()) for number in range(80))
     assert sorted(lines[:80]) == sorted(lines[80:]) == every
     assert lines[:80] != lines[80:]
+
+
+def test_examples_are_made_around_sentences_that_the_corpus_does_not_have(text) -> None:
+    aside = corpus_of(["water near the boat", "a song at night", "old lamp over a table"])
+    made = make_examples(text, 3, form(mixture={"unrelated": 1}), [aside.line(number) for number in range(3)])
+    ours, theirs = ({tuple(one.line(n).tolist()) for n in range(len(one))} for one in (aside, text))
+    pairs = [{tuple(row(made.sentences, place)[1:-1]) for place in places} for places in made.places.tolist()]
+    assert set().union(*pairs) & ours == ours
+    assert all(len(pair & ours) == len(pair & theirs) == 1 for pair in pairs)
 
 
 def test_examples_depend_on_the_seed_and_their_number_alone(text) -> None:

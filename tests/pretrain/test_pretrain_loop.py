@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from commands import Command
 from encoder_worlds import write_model
 from pretrain_worlds import ALL, form, write_teacher, write_text
+from pydantic import ValidationError
 
 from clbench.cli.main import main
 from clbench.cli.pretrain import command
@@ -27,7 +28,7 @@ from clbench.encoder.backbone import open_backbone
 from clbench.encoder.optimization import schedule
 from clbench.errors import UserError
 from clbench.pretrain.checkpoint import Progress, resume
-from clbench.pretrain.examples import order_of_steps
+from clbench.pretrain.examples import Examples, order_of_steps
 from clbench.pretrain.loop import pretrain, share_of, train
 from clbench.pretrain.measure import measure, measure_depths
 from clbench.pretrain.setting import Setting, ask, fingerprint, prepare
@@ -131,7 +132,7 @@ def test_the_model_is_a_backbone_with_card_and_checksums(unbroken) -> None:
     for digest, name in sums:
         assert hashlib.sha256((unbroken / "model" / name).read_bytes()).hexdigest() == digest
     card = (unbroken / "model" / "README.md").read_text()
-    assert "clbench pretrain --config tiny.yaml --text lines.txt.gz --teacher t --out OUT" in card
+    assert "clbench pretrain --config tiny.yaml --text lines.txt.gz --teacher t --out OUT --device cpu`" in card
     with (unbroken / "curve.csv").open() as file:
         last = list(csv.DictReader(file))[-1]
     assert f"{float(last['held_out_explained_4']):.3f}" in card
@@ -330,6 +331,35 @@ def test_lines_held_out_are_not_trained_on(teacher, tmp_path) -> None:
     assert not parts[0] & parts[1]
 
 
+def test_what_lines_held_out_are_read_with_is_trained_on(teacher, text) -> None:
+    setting, _ = start(form(examples=150, mixture={"sharing": 1}), teacher, text)
+    learned, asked = (_pairs(setting.examples), _pairs(setting.held_out))
+    assert len(asked) == 12
+    trained = {line for pair in learned for line in pair}
+    assert all(len(pair) == 2 and len(pair & trained) == 1 for pair in asked)
+
+
+def test_no_copy_of_a_line_held_out_is_trained_on(teacher, tmp_path) -> None:
+    lines = [f"the {a} sees a {b}" for a in ("man", "dog", "bird") for b in ("river", "stone", "tree", "house")]
+    path = tmp_path / "lines.txt"
+    # The tokenizer does not tell capitals.
+    path.write_text("".join(f"{line}\n" for line in [*lines, *map(str.upper, lines), *lines[:6]]))
+    made = form(held_out=5, examples=60, mixture={"alone": 1})
+    setting, _ = start(made, teacher, path)
+    trained, aside = ({line for one in _pairs(part) for line in one} for part in (setting.examples, setting.held_out))
+    assert (len(trained), len(aside)) == (7, 5)
+    assert not trained & aside
+    again, _ = start(made, teacher, path)
+    assert fingerprint(again) == fingerprint(setting)
+
+
+def _pairs(examples: Examples) -> list[frozenset[tuple[int, ...]]]:
+    """The different sentences of every example."""
+    ids, cuts = examples.sentences.ids.numpy(), examples.sentences.offsets[1:-1].tolist()
+    sentences = [tuple(part.tolist()) for part in np.split(ids, cuts)]
+    return [frozenset(sentences[place] for place in places if place >= 0) for places in examples.places.tolist()]
+
+
 def test_a_checkpoint_of_another_configuration_or_damaged_is_refused(teacher, text, unbroken, tmp_path) -> None:
     with pytest.raises(UserError, match="another configuration, text or teacher; choose another --out"):
         pretrain(form(seed=3), [text], teacher, unbroken)
@@ -382,8 +412,9 @@ def _truncated(folder: Path, text: Path) -> Path:
         ("truncated", "cut.txt.gz should be a whole gzip file, but is cut short"),
         ("no gzip", "plain.txt.gz should be a whole gzip file"),
         ("no text", "latin.txt should be UTF-8 text"),
-        ("few lines", "should have at least 14 lines of 3 or more words, but has 1"),
-        ("empty text", "should have at least 14 lines of 3 or more words, but has 0"),
+        ("few lines", "should have at least 14 different lines of 3 or more words, but has 1"),
+        ("copies", "should have at least 14 different lines of 3 or more words, but has 13"),
+        ("empty text", "should have at least 14 different lines of 3 or more words, but has 0"),
         ("unknown field", "field 'step' is not known; did you mean steps"),
         ("missing field", "field 'steps' is missing"),
         ("wrong type", "field 'batch_size' should be a valid integer"),
@@ -399,6 +430,7 @@ def _truncated(folder: Path, text: Path) -> Path:
         ("heads of relations", "the width 12 should be a multiple of relation_heads, 5"),
         ("teacher's heads", "field 'relation_heads' should divide the teacher's width of 24, but is 9"),
         ("no weight", "field 'weights': at least one weight should be above 0"),
+        ("nothing asked", "mixture should have edited, sharing or unrelated above 0, or weights masked, hidden,"),
         ("layerdrop", "layerdrop should be 'auto' or from 0 up to, but not including, 1, not 1.0"),
         ("no target", "layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to 4"),
         ("too deep a target", "layerdrop 'auto' needs target_layers, the depth to prune to, from 1 to 4"),
@@ -424,6 +456,7 @@ def test_mistakes_end_in_one_sentence_and_code_2(teacher, text, tmp_path, capsys
         "heads of relations": {"relation_heads": 5},
         "teacher's heads": {"student": student | {"width": 18}, "relation_heads": 9},
         "no weight": {"weights": {}, "matched": []},
+        "nothing asked": {"weights": {"overlap": 1, "comparison": 1}, "matched": [], "mixture": {"alone": 1}},
         "layerdrop": {"layerdrop": 1.0},
         "no target": {"layerdrop": "auto"},
         "too deep a target": {"layerdrop": "auto", "target_layers": 5},
@@ -442,6 +475,10 @@ def test_mistakes_end_in_one_sentence_and_code_2(teacher, text, tmp_path, capsys
     elif what == "few lines":
         text = tmp_path / "few.txt"
         text.write_text("the dog sees\na bird\n")
+    elif what == "copies":
+        text = tmp_path / "copies.txt"
+        lines = [f"the {a} sees {b}" for a in ("man", "dog", "bird") for b in ("water", "stone", "tree", "house")]
+        text.write_text("".join(f"{line}\n{line.capitalize()}\n" for line in [*lines, "the man runs"]))
     elif what == "empty text":
         text = tmp_path / "empty.txt"
         text.write_text("")
@@ -483,6 +520,14 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_written_checkpoint(teach
     assert "Traceback" not in done.err.read_text()
     assert not list((tmp_path / "out").glob("checkpoint*"))
     assert not (tmp_path / "out" / "model").exists()
+
+
+@pytest.mark.parametrize("part", ["overlap", "similarity", "comparison"])
+def test_what_is_asked_of_pairs_alone_needs_pairs(part: str) -> None:
+    with pytest.raises(ValidationError, match="or relations: overlap, similarity and comparison are asked of pairs"):
+        form(weights={part: 1}, matched=[], mixture={"alone": 1})
+    form(weights={part: 1}, matched=[], mixture={"alone": 1, "unrelated": 0.1})
+    form(weights={part: 1, "sentence": 1}, matched=[], mixture={"alone": 1})
 
 
 def test_every_shipped_configuration_reads() -> None:
