@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from clbench.comparison.alike import at_other_points
 from clbench.comparison.tested import LEVEL, Comparison
 from clbench.errors import UserError, nearest
 from clbench.metrics import Interval, metrics
+from clbench.metrics.format import fixed, percent
 from clbench.record.bibtex import escaped
 from clbench.record.provenance import versions
 
@@ -43,7 +45,7 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
     rows = []
     for place, (model, found) in enumerate(zip(comparison.models, comparison.figures, strict=True)):
         cells = [_cell(found.get(name), bold=name == tested and place in best) for name in names]
-        parameters = f"{model.records[0].cost.parameters / 1e6:,.1f}"
+        parameters = fixed(model.records[0].cost.parameters / 1e6, 1)
         rows.append(" & ".join([escaped(model.name), *cells, parameters]) + r" \\")
     first = comparison.models[0].records[0]
     _, stream, strategy = first.names
@@ -64,6 +66,10 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
             f" Bold: the best {_plain(tested)}, and what a paired bootstrap does not tell from it (Holm, "
             f"{100 * LEVEL:g}\\%)."
         )
+    apart = at_other_points(comparison.models).intersection(names)
+    if apart:
+        titles = ", ".join(known[name].title for name in names if name in apart)
+        caption += f" Not evaluated at the same points inside experiences: {escaped(titles)}."
     made = ", ".join(f"{name} {version}" for name, version in versions().items())
     return "\n".join(
         [
@@ -109,10 +115,10 @@ def _not_beaten(comparison: Comparison, tested: str) -> frozenset[int]:
 def _cell(found: Interval | None, bold: bool) -> str:
     if found is None:
         return "--"
-    mean = f"{100 * found.mean:.1f}"
+    mean = percent(found.mean)
     mean = rf"\textbf{{{mean}}}" if bold else mean
     half = found.half_width
-    return mean if half is None else rf"{mean} {{\scriptsize $\pm$ {100 * half:.1f}}}"
+    return mean if half is None else rf"{mean} {{\scriptsize $\pm$ {percent(half)}}}"
 
 
 def _plain(name: str) -> str:

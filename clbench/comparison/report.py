@@ -6,16 +6,19 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from clbench.comparison.alike import at_other_points, timed_with_different
 from clbench.comparison.models import Model
 from clbench.comparison.over_orders import left_out, orders_cells, orders_json, orders_table, print_orders
 from clbench.comparison.tested import Comparison, Tested
-from clbench.errors import UserError
+from clbench.errors import UserError, listed
 from clbench.metrics import LifetimeDifference, metrics
 from clbench.metrics.format import fixed, points, with_half, with_unit
+from clbench.metrics.signs import LEAST
 from clbench.plots.page import Table
 
 if TYPE_CHECKING:
@@ -158,6 +161,7 @@ def write_csv(comparison: Comparison, path: Path) -> list[Path]:
             "mcnemar_p": pair.mcnemar[0].p_mid,
             "mcnemar_p_holm": pair.mcnemar_adjusted,
             "differing_pairs": pair.difference.pairs,
+            "effective_pairs": pair.difference.effective_pairs,
             "first_is": pair.word,
             "too_few_pairs": pair.too_few,
         }
@@ -241,20 +245,22 @@ def _print_pairs(comparison: Comparison, console: Console) -> None:
 
 
 def _lines(comparison: Comparison) -> list[_Line]:
-    """Every figure, then the cost."""
+    """Every figure, then the cost; of what was not evaluated or measured alike none is the best."""
     lines = []
-    known = metrics()
+    known, apart = metrics(), at_other_points(comparison.models)
     for name in dict.fromkeys(name for figures in comparison.figures for name in figures):
         found = [figures.get(name) for figures in comparison.figures]
         title, better = (known[name].title, known[name].better) if name in known else (f"{name} (unverified)", None)
         means = [None if one is None else one.mean for one in found]
         texts = tuple("not defined" if one is None else with_half(one) for one in found)
-        best = frozenset() if better is None else _best(means, better == "higher")
+        best = frozenset() if better is None or name in apart else _best(means, better == "higher")
         lines.append(_Line(title, texts, best))
     costs = [model.records[0].cost for model in comparison.models]
     lengths = sorted({cost.flops_length for cost in costs})
     latency = [_median(model, "latency_ms") for model in comparison.models]
     throughput = [_median(model, "throughput") for model in comparison.models]
+    nothing: list[float | None] = [None] * len(costs)
+    timed_alike = not timed_with_different(comparison.models)
     parameters = [cost.parameters for cost in costs]
     without = [cost.parameters_without_embeddings for cost in costs]
     rows: list[tuple[str, Sequence[float | None], Sequence[str], bool]] = [
@@ -263,19 +269,23 @@ def _lines(comparison: Comparison) -> list[_Line]:
         ("without embeddings", without, [with_unit(value).strip() for value in without], False),
         (
             f"FLOPs an example of {lengths[0]} tokens" if len(lengths) == 1 else "FLOPs an example",
-            [cost.flops_per_pair for cost in costs] if len(lengths) == 1 else [None] * len(costs),
+            [cost.flops_per_pair for cost in costs] if len(lengths) == 1 else nothing,
             [
                 with_unit(cost.flops_per_pair).strip() + (f" ({cost.flops_length} tokens)" * (len(lengths) > 1))
                 for cost in costs
             ],
             False,
         ),
-        ("MB on disk", [cost.disk_bytes for cost in costs], [f"{cost.disk_bytes / 1e6:,.1f}" for cost in costs], False),
-        ("latency in ms", latency, ["not measured" if v is None else f"{v:,.1f}" for v in latency], False),
-        ("examples a second", throughput, ["not measured" if v is None else f"{v:,.0f}" for v in throughput], True),
+        ("MB on disk", [cost.disk_bytes for cost in costs], [_told(cost.disk_bytes / 1e6, 1) for cost in costs], False),
+        ("latency in ms", latency if timed_alike else nothing, [_told(value, 1) for value in latency], False),
+        ("examples a second", throughput if timed_alike else nothing, [_told(value, 0) for value in throughput], True),
     ]
     lines += [_Line(title, tuple(texts), _best(values, higher)) for title, values, texts, higher in rows]
     return lines
+
+
+def _told(value: float | None, digits: int) -> str:
+    return "not measured" if value is None else f"{Decimal(fixed(value, digits)):,}"
 
 
 def _best(values: Sequence[float | None], higher: bool) -> frozenset[int]:
@@ -300,8 +310,11 @@ def _pair_cells(pair: Tested) -> list[str]:
 def _word(pair: Tested) -> str:
     if not pair.too_few:
         return pair.word
-    count = pair.difference.pairs
-    return f"{pair.word}: too few examples, they differ on {count}"
+    count, weight = pair.difference.pairs, pair.difference.effective_pairs
+    # Of equal weight their number says all. What is below 6 is printed so: 5.96 as 5.9.
+    alike = math.isclose(count, weight, rel_tol=1e-9, abs_tol=1e-9)
+    told = "" if alike else f" ({fixed(min(weight, LEAST - 0.1), 1)} of equal weight)"
+    return f"{pair.word}: too few examples, they differ on {count}{told}"
 
 
 def _versus(comparison: Comparison, pair: Tested) -> str:
@@ -309,13 +322,16 @@ def _versus(comparison: Comparison, pair: Tested) -> str:
 
 
 def _figures_note(comparison: Comparison) -> str:
-    machines = {record.measured.hardware.cpu for model in comparison.models for record in model.records}
     told = "Means and 95% intervals over the seeds." if any(len(m.seeds) > 1 for m in comparison.models) else ""
     if comparison.over_orders:
         told = f"Means over {len(comparison.models[0].orders)} orders and over seeds, 95% intervals over the orders."
-    if len(machines) > 1:
-        told += " Latency and examples a second were measured on different machines."
-    return told.strip() or "One seed each."
+    told = told or "One seed each."
+    if apart := at_other_points(comparison.models):
+        titles = listed(metric.title for name, metric in metrics().items() if name in apart)
+        told += f" Not evaluated at the same points inside experiences, so without a best: {titles}."
+    if different := timed_with_different(comparison.models):
+        told += f" Measured with different {listed(different)}, so without a best: latency, examples a second."
+    return told
 
 
 def _pairs_note(comparison: Comparison) -> str:
@@ -330,7 +346,10 @@ def _pairs_note(comparison: Comparison) -> str:
     if single:
         told += "A model with one seed is that one trained model: nothing is said of its recipe. "
     if any(pair.too_few for pair in comparison.pairs):
-        told += "Too few examples: with fewer than 6 on which two models differ, no test of them has a p below 5%. "
+        told += (
+            f"Too few examples: those on which two models differ come to fewer than {LEAST} of equal weight, and "
+            f"{LEAST - 1} of these decide nothing at 5%. "
+        )
     if comparison.over_orders:
         first = ", ".join(comparison.models[0].records[0].order)
         told += (

@@ -60,7 +60,7 @@ def curves(records: Sequence[Record]) -> Curves:
     for record in records[1:]:
         if record.domains != first.domains or [p.name for p in record.points if p.final] != experiences:
             raise ValueError("the records are not seeds of one run")
-    places = [_places(record) for record in records]
+    places = [point_places(record) for record in records]
     alike = all(len(x) == len(places[0]) and np.allclose(x, places[0]) for x in places)
     kept = [np.full(len(r.points), True) if alike else r.history.final for r in records]
     history = first.history
@@ -84,7 +84,7 @@ def curves(records: Sequence[Record]) -> Curves:
     )
 
 
-def _places(record: Record) -> np.ndarray:
+def point_places(record: Record) -> np.ndarray:
     """Where each point lies: t - 1 + the share of experience t's steps that are done."""
     ends = {point.experience: point.step for point in record.points if point.final}
     places = []

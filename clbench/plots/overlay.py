@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from clbench.plots.picture import (
     PALETTE,
     STYLE,
     blank,
+    fitted,
     majority_line,
     name_experiences,
     save,
@@ -25,6 +25,7 @@ from clbench.plots.picture import (
     score_grid,
     shade_band,
     shade_until_trained,
+    text_width,
 )  # fmt: skip
 from clbench.plots.scores import MAJORITY, MOST, named_twins, over_seeds, score_limits, standing_out
 from clbench.plots.terminal import Lines, bar_rows, lettered_lines
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 # Beyond the palette's eight colours, lines of one colour differ in these and in their markers.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)), (0, (1, 2)))
 MEAN = "mean over seen domains"
+# Inches of the picture, and points of the letters in the small panels' titles and in the legend.
+_WIDTH, _SMALL, _LEGEND = 11.0, 8.5, 9.0
 # Colour, marker and place among the dashes.
 LineStyle = tuple[str, str, int]
 
@@ -171,20 +174,20 @@ def overlay_figure(drawn: Overlay, balanced: bool = False) -> Figure:
     # Panels for each model, so many beside each other; none where all are in colour.
     beside = (6 if longest <= 28 else 4) if len(named) > len(coloured) else 0
     models_down = -(-len(named) // beside) if beside else 0
-    columns = 1 if longest > 70 else 2 if longest > 45 else 4
+    columns = _legend_columns([named[number] for number in coloured])
     legend_rows = -(-(len(coloured) + 2) // columns)
     with rc_context(STYLE):
-        lines_in_title = -(-longest // _title_width(beside)) if beside else 1
-        model_height = 1.5 + 0.14 * (lines_in_title - 1)
-        size = (11.0, 4.3 + 2.5 * down + model_height * models_down + 0.22 * legend_rows)
+        order = sorted(range(len(named)), key=lambda n: (-worth[n], n)) if beside else []
+        titles = {number: _panel_title(named[number], beside) for number in order}
+        model_height = 1.5 + 0.14 * max((title.count("\n") for title in titles.values()), default=0)
+        size = (_WIDTH, 4.3 + 2.5 * down + model_height * models_down + 0.22 * legend_rows)
         figure = blank(*size)
         heights = [4.3, 2.5 * down, *([model_height * models_down] if beside else [])]
         blocks = figure.add_gridspec(len(heights), 1, height_ratios=heights)
         large = _mean_panels(figure, blocks[0].subgridspec(1, 2), drawn, styles)
         small = _domain_panels(figure, blocks[1].subgridspec(down, across), drawn, styles, balanced)
-        order = sorted(range(len(named)), key=lambda n: (-worth[n], n))
         facets = (
-            _model_panels(figure, blocks[2].subgridspec(models_down, beside), drawn, styles, order, balanced)
+            _model_panels(figure, blocks[2].subgridspec(models_down, beside), drawn, styles, titles, balanced)
             if beside
             else []
         )
@@ -198,7 +201,7 @@ def overlay_figure(drawn: Overlay, balanced: bool = False) -> Figure:
                 f"; in colour: the {MOST} of the highest lifetime {measure};\n"
                 f"at the foot: each model's {measure}, mean over the seen domains, the highest lifetime first"
             )
-        figure.suptitle(f"{drawn.title}\n{note}", fontsize=11, x=0.01, ha="left")
+        figure.suptitle(f"{fitted(drawn.title, 11, 72 * _WIDTH - 24)}\n{note}", fontsize=11, x=0.01, ha="left")
     return figure
 
 
@@ -228,7 +231,7 @@ def _domain_panels(
     for d, (domain, panel) in enumerate(zip(drawn.domains, panels, strict=True)):
         title = f"{domain} (evaluation only)" if drawn.evaluation_only[d] else domain
         level = np.full(len(drawn.experiences), majority[d])
-        _panel(panel, textwrap.fill(title, 150 // across), [one[:, :, d] for one in scores], level, styles, 1.4)
+        _panel(panel, _panel_title(title, across), [one[:, :, d] for one in scores], level, styles, 1.4)
         shade_until_trained(panel, drawn.met[:, d])
         name_experiences(panel, drawn.experiences, 7, most=36 // across)
     _one_scale(panels)
@@ -240,18 +243,17 @@ def _model_panels(
     grid: GridSpecBase,
     drawn: Overlay,
     styles: Mapping[int, LineStyle],
-    order: Sequence[int],
+    titles: Mapping[int, str],
     balanced: bool,
 ) -> list[Axes]:
-    """A panel for each model, in ``order``: its mean over the seen domains before those of all others."""
+    """A panel for each model, in the order of ``titles``: its mean over the seen domains before those of all others."""
     scores, majority = drawn.measure(balanced)
     means, level = [drawn.mean_over_met(one) for one in scores], drawn.mean_over_met(majority)
-    named, beside = drawn.labels(), grid.ncols
+    beside = grid.ncols
     panels: list[Axes] = []
-    for place, number in enumerate(order):
+    for place, (number, title) in enumerate(titles.items()):
         panel = figure.add_subplot(grid[divmod(place, beside)])
         panels.append(panel)
-        title = textwrap.fill(named[number], _title_width(beside))
         _panel(panel, title, means, level, {number: styles.get(number, (INK, ".", 0))}, 1.4)
         name_experiences(panel, [name if t == 0 else "" for t, name in enumerate(drawn.experiences)], 7)
         panel.tick_params(labelbottom=False, labelleft=place % beside == 0)
@@ -259,22 +261,28 @@ def _model_panels(
     return panels
 
 
-def _title_width(beside: int) -> int:
-    """The letters in a line of a panel's title where so many stand beside each other."""
-    return 30 if beside == 6 else 46
+def _panel_title(title: str, beside: int) -> str:
+    """In lines as wide as a panel where so many stand beside each other; the numbers of its axis take their room."""
+    return fitted(title, _SMALL, 72 * _WIDTH / beside - 24)
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many columns, up to four, as leave room for whole names, with a line and a gap beside each."""
+    widest = max(text_width(name, _LEGEND) for name in names)
+    return max(1, min(4, int(72 * _WIDTH / (widest + 60))))
 
 
 def _legend(figure: Figure, panel: Axes, coloured: Sequence[str], others: int, columns: int) -> None:
     """Beneath the figure: the models in colour, how many others there are, and the majority class."""
     lines = panel.get_lines()
-    handles, names = lines[: len(coloured)], [textwrap.fill(name, 90) for name in coloured]
+    handles, names = lines[: len(coloured)], [fitted(name, _LEGEND, 72 * _WIDTH - 84) for name in coloured]
     if others:
         handles.append(lines[len(coloured)])
         names.append(f"the other {others}")
     handles.append(lines[-1])
     names.append(MAJORITY)
     figure.legend(
-        handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=3.2
+        handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=_LEGEND, handlelength=3.2
     )
 
 
@@ -335,7 +343,7 @@ def _panel(
     linewidth: float,
 ) -> None:
     """A line for each model's (S, T) scores, those without a style grey behind the others, and the majority class's."""
-    axes.set_title(title, fontsize=10 if linewidth > 1.5 else 8.5, loc="left", color="#555555")
+    axes.set_title(title, fontsize=10 if linewidth > 1.5 else _SMALL, loc="left", color="#555555")
     score_grid(axes)
     places = np.arange(scores[0].shape[1])
     alone = "." if len(places) == 1 else None

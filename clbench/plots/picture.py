@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
@@ -134,6 +135,30 @@ def _figure() -> type[Figure]:
             return held.getvalue()
 
     return Shown
+
+
+def text_width(text: str, size: float) -> float:
+    """How wide a line of letters of ``size`` points is, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=STYLE["font.family"], size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def fitted(text: str, size: float, room: float) -> str:
+    """The text in lines that are no wider than ``room``, broken at spaces and hyphens where there are any.
+
+    Args:
+        text: without line breaks.
+        size: of the letters, in points.
+        room: points.
+    """
+    # As many letters as fit where they are as wide as in the mean; fewer where a line has the wide ones.
+    letters = max(1, int(len(text) * room / max(text_width(text, size), 1.0)))
+    while letters > 1 and any(text_width(line, size) > room for line in textwrap.wrap(text, letters)):
+        letters -= 1
+    return textwrap.fill(text, letters)
 
 
 def score_axis(axes: Axes, limits: tuple[float, float]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clbench.metrics.format import fixed
 from clbench.plots.curves import curves
 from clbench.plots.scores import MAJORITY, MOST, score_limits
 
@@ -103,7 +104,7 @@ def bar_rows(lines: Lines, *, width: int, colour: bool) -> str:
         max(cell_len(name) for name in (*names, MAJORITY)), max(14, width - 6 * len(experiences) - 2, width // 3)
     )
     cell = max(2, min(11, (width - room - 1) // len(experiences)))
-    scale = f"{_BARS[0]} {low:.2f} to {_BARS[-1]} {high:.2f}"
+    scale = f"{_BARS[0]} {fixed(low, 2)} to {_BARS[-1]} {fixed(high, 2)}"
     if not met.all():
         scale += f"; {_STROKE} trained on from there on"
     rows = [row for text in (lines.title, scale) for row in textwrap.wrap(text, width)]
@@ -116,9 +117,11 @@ def bar_rows(lines: Lines, *, width: int, colour: bool) -> str:
         bars = []
         for t, score in enumerate(scores):
             share = (score - low) / (high - low)
-            bar = _BARS[min(len(_BARS) - 1, int(share * len(_BARS)))] if np.isfinite(score) else "?"
+            bar, percents = "?", "nan"
+            if np.isfinite(score):
+                bar, percents = _BARS[min(len(_BARS) - 1, int(share * len(_BARS)))], fixed(100 * score, 0)
             # With the score in percent where there is room for it.
-            text = f"{bar * (cell - 5)}{100 * score:4.0f}" if cell > 5 else bar * (cell - 1)
+            text = f"{bar * (cell - 5)}{percents:>4}" if cell > 5 else bar * (cell - 1)
             bars.append(
                 (_STROKE if t == begin > 0 else " ") + (f"\x1b[2m{text}\x1b[0m" if colour and t < begin else text)
             )

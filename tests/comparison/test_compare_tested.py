@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,16 +81,26 @@ def test_the_order_of_models_turns_the_words(found: Comparison) -> None:
     assert pair.difference.value == pytest.approx(-found.pairs[0].difference.value)
 
 
+def turned_wrong(record: Record, name: str, points: list[int], examples: np.ndarray) -> Record:
+    """Another model, with alpha's answers to these examples, all right, turned wrong at these points."""
+    content = record.model_dump(mode="json")
+    for point in points:
+        said = record.points[point].predictions["alpha"].array().copy()
+        said[examples] ^= 1
+        content["points"][point]["predictions"]["alpha"] = Packed.of(said, 2).model_dump()
+    content["configuration"]["model"]["name"] = name
+    return Record.model_validate(content)
+
+
+def always_right(record: Record) -> np.ndarray:
+    """Places of alpha's examples that are right at the end of each experience."""
+    return np.flatnonzero(record.right()[0].all(axis=0))
+
+
 def few_apart(tmp_path: Path, turned: int) -> Comparison:
     """A model against itself with so many of alpha's last answers, all right, turned wrong."""
     record = life_of("kd-6l", 0, size=200)
-    content = record.model_dump(mode="json")
-    gold = record.data[0].gold.array()
-    said = record.points[-1].predictions["alpha"].array().copy()
-    said[np.flatnonzero(said == gold)[:turned]] ^= 1
-    content["points"][-1]["predictions"]["alpha"] = Packed.of(said, 2).model_dump()
-    content["configuration"]["model"]["name"] = "other-6l"
-    other = Record.model_validate(content)
+    other = turned_wrong(record, "other-6l", [-1], always_right(record)[:turned])
     models = [Model(name, (one,), (tmp_path,)) for name, one in (("kd-6l", record), ("other-6l", other))]
     return compare(models, resamples=2000)
 
@@ -108,3 +120,35 @@ def test_too_few_pairs_decide_nothing(tmp_path: Path, turned: int) -> None:
     json_pair = report.as_json(found)["pairs"][0]
     assert (json_pair["first_is"], json_pair["too_few_pairs"]) == (pair.word, turned < 6)
     assert ("fewer than 6" in report.page_tables(found)[1].note) == (turned < 6)
+
+
+def test_few_examples_that_weigh_much_are_told_by_their_weight(tmp_path: Path) -> None:
+    """One model is wrong on 3 examples at every end, the other on 20 at the last: 23 differ, which come to 4.4."""
+    record = life_of("kd-6l", 0, size=200)
+    right = always_right(record)
+    ends = [place for place, point in enumerate(record.points) if point.final]
+    models = [
+        Model("one", (turned_wrong(record, "one", ends, right[:3]),), (tmp_path,)),
+        Model("other", (turned_wrong(record, "other", ends[-1:], right[3:23]),), (tmp_path,)),
+    ]
+    found = compare(models, resamples=2000)
+    (pair,) = found.pairs
+    heavy, light = (1 + 1 / 2 + 1 / 3) / 3, 1 / 9
+    assert pair.difference.effective_pairs == pytest.approx(
+        (3 * heavy**2 + 20 * light**2) ** 2 / (3 * heavy**4 + 20 * light**4)
+    )
+    assert (pair.word, pair.difference.pairs, pair.too_few) == ("not decided", 23, True)
+    table = report.page_tables(found)[1]
+    assert table.rows[0][-1] == "not decided: too few examples, they differ on 23 (4.4 of equal weight)"
+    assert "come to fewer than 6 of equal weight, and 5 of these decide nothing at 5%." in table.note
+    _, pairs_file = report.write_csv(found, tmp_path / "table.csv")
+    (row,) = csv.DictReader(pairs_file.open())
+    assert (row["differing_pairs"], float(row["effective_pairs"])) == ("23", pair.difference.effective_pairs)
+
+
+def test_fewer_than_six_are_never_printed_as_six(tmp_path: Path) -> None:
+    found = few_apart(tmp_path, 5)
+    (pair,) = found.pairs
+    nearly = replace(pair, difference=replace(pair.difference, pairs=30, effective_pairs=5.97))
+    (row,) = report.page_tables(replace(found, pairs=(nearly,)))[1].rows
+    assert row[-1] == "not decided: too few examples, they differ on 30 (5.9 of equal weight)"

@@ -6,15 +6,17 @@ import html
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from compare_worlds import life_of
+from matplotlib.figure import Figure
 
 from clbench.errors import UserError
-from clbench.plots import Overlay, overlay, overlay_page, overlay_picture, overlay_terminal
+from clbench.plots import Overlay, overlay, overlay_figure, overlay_page, overlay_picture, overlay_terminal
 from clbench.plots.overlay import line_style
 from clbench.plots.page import Table, script_json, specification
 
@@ -73,6 +75,53 @@ def test_the_picture_has_each_model_in_each_panel(tmp_path: Path) -> None:
 def test_names_in_pictures_are_names(tmp_path: Path) -> None:
     _, svg = overlay_picture(three(("$\\frac{<b>&", HOSTILE, "x" * 300)), tmp_path / "x")
     assert ET.fromstring(svg.read_text()).tag.endswith("svg")  # well-formed, whatever the names hold
+
+
+def drawn_with(names: list[str], twins: bool = False) -> Figure:
+    """The picture of models of these names, laid out; with ``twins`` every third is the first one's."""
+    seeds = [0 if twins and n % 3 == 2 else n for n in range(len(names))]
+    models = [(name, [life_of(name, seed, inside=0)]) for name, seed in zip(names, seeds, strict=True)]
+    figure = overlay_figure(overlay(models))
+    figure.draw_without_rendering()
+    return figure
+
+
+@pytest.mark.parametrize(
+    ("names", "twins", "beside"),
+    [
+        ([f"small ({'gdumb' if n % 3 == 2 else 'replay'}, memory_size {n})" for n in range(9)], True, 4),
+        ([f"WWWW-MMMM {n} (replay, memory_size 1)" for n in range(9)], False, 4),
+        ([f"{n} mmmmwide-model-name-{n}" if n % 3 else f"MW-{n}" for n in range(9)], False, 6),
+    ],
+)
+def test_no_title_of_a_panel_touches_the_next(names: list[str], twins: bool, beside: int) -> None:
+    figure = drawn_with(names, twins)
+    domains, models = figure.axes[2:6], figure.axes[6:]
+    for panels, across in ((domains, 4), (models, beside)):
+        for place, panel in enumerate(panels):
+            title = panel._left_title.get_window_extent()  # type: ignore[attr-defined]
+            last = place % across == across - 1 or panel is panels[-1]
+            end = figure.bbox.x1 if last else panels[place + 1].get_window_extent().x0
+            assert title.x1 < end, panel.get_title("left")
+    shown = sorted("".join(panel.get_title("left").split()) for panel in models)
+    whole = [name + f" (same as {names[0]})" * (twins and n % 3 == 2) for n, name in enumerate(names)]
+    assert shown == sorted(name.replace(" ", "") for name in whole)
+
+
+@pytest.mark.parametrize("letters", [20, 28, 30, 44, 46, 70, 120])
+def test_the_legend_is_no_wider_than_the_picture(letters: int) -> None:
+    figure = drawn_with([f"{n} {'small (replay, memory_size) ' * 5}"[:letters] for n in range(5)])
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1
+
+
+def test_a_long_title_is_in_lines() -> None:
+    drawn = replace(three(), title="3 models on greek (embedded), " + ", ".join(f"strategy_{n}" for n in range(20)))
+    figure = overlay_figure(drawn)
+    figure.draw_without_rendering()
+    assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1  # type: ignore[attr-defined]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from record_worlds import record
 
 from clbench.metrics import mean_interval
+from clbench.metrics.format import fixed
 from clbench.plots import (
     Curves,
     Overlay,
@@ -216,7 +217,12 @@ def test_many_lines_in_the_terminal_have_a_row_each(monkeypatch: pytest.MonkeyPa
     # A stroke before the first experience that a domain was met in: none where it was met from the start, or never.
     assert [line.count("▏") for line in lines] == [0, 1, 1] + [0] * 9
     percents = [int(word) for word in re.findall(r"\d+(?= |$|▏)", lines[4].split("domain-4")[1])]
-    assert percents == [round(100 * score) for score in life(12, 3).balanced.mean(axis=0)[:, 4]]
+    assert percents == [int(fixed(100 * score, 0)) for score in life(12, 3).balanced.mean(axis=0)[:, 4]]
+
+
+def test_bars_round_halves_away_from_zero() -> None:
+    rows = overlay_terminal(made_up(7, 1, 1, 1, 0.625), colour=False).split("\n")
+    assert [row.split()[-1] for row in rows if row.startswith("model-")] == ["63"] * 7
 
 
 @pytest.mark.parametrize(("models", "experiences", "score"), [(2, 3, None), (1, 1, 1.0), (9, 3, None), (2, 1, 0.0)])
