@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clbench.explain.material import Examples, Limits, model_in, models, open_examples
-from clbench.explain.probes import probe
+from clbench.explain.probes import probed
 from clbench.explain.units import most_active, overlap
 from clbench.explain.weights import Place, distances, places
 from clbench.metrics.cka import aligned, centred, linear_cka
 from clbench.record import Record
 from clbench.runs.snapshots import snapshot_folders
 from clbench.runtime import events
+from clbench.schema.scenario import CLASS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,8 @@ class Inside:
         drift: (T - 1, D, L), 1 - CKA between a domain's states before and after each experience but inception.
         arising: (T - 1, D, L), what of it the layer itself adds: 1 - CKA between what the layer makes, as it was before
             and as it is after the experience, of what it was given before; nan for domains that were not yet met.
-        probes: (T, D, L), accuracy of a linear probe on a domain's test examples; nan until the domain is met.
+        probes: (T, D, L), accuracy of a linear probe on a domain's test examples; nan until the domain is met. It tells
+            apart the classes that the model does: where these come with their domains, those of all that were met.
         moved: T - 1 mappings, how far the weights of each place have moved in each experience but inception.
         overlap: (T, D, D, L), how far two domains share their most active units; nan where the family has none.
         own: by domain bool (T, N), whether the model was right on each test example that was looked at, as the record
@@ -181,7 +183,7 @@ def _view(record: Record, examples: Examples, model: Classifier, t: int, before:
     point, names = finals[t], record.domains
     layers = model.config.num_hidden_layers
     drift, probes = (np.full((len(names), layers), np.nan) for _ in range(2))
-    states, active, own, within, probed, agreed = {}, [], {}, {}, {}, []
+    states, tested, active, own, within, agreed = {}, {}, [], {}, {}, []
     for d, name in enumerate(names):
         events.advance(_TASK, t * len(names) + d, len(finals) * len(names), "domains", f"after {point.name}, {name}")
         gold = examples.labels[name, "test"]
@@ -194,13 +196,15 @@ def _view(record: Record, examples: Examples, model: Classifier, t: int, before:
         own[name] = told == gold
         agreed.append(_named(seen, record.open_classes(point.met, name)) == told)
         within[name] = _named(seen, _classes(record, d)) == gold
-        probed[name] = np.zeros(len(gold), dtype=bool)
         if name in point.met:
-            right = _probed(model, examples, name, seen)
-            probes[d], probed[name] = right.mean(axis=1), right[-1]
+            tested[name] = seen.states
+    right = _probed(record, examples, model, tested)
+    for name, found in right.items():
+        probes[names.index(name)] = found.mean(axis=1)
+    last = {name: right[name][-1] if name in right else np.zeros_like(own[name]) for name in names}
     events.advance(_TASK, (t + 1) * len(names), len(finals) * len(names), "domains", f"after {point.name}")
     return _View(
-        states, drift, probes, _overlaps(active, layers), own, within, probed, float(np.concatenate(agreed).mean())
+        states, drift, probes, _overlaps(active, layers), own, within, last, float(np.concatenate(agreed).mean())
     )
 
 
@@ -228,13 +232,24 @@ def _classes(record: Record, d: int) -> tuple[int, ...]:
     return record.data[d].classes or tuple(range(len(record.label_space)))
 
 
-def _probed(model: Classifier, examples: Examples, name: str, seen: Seen) -> np.ndarray:
-    """bool (L, N): on which test examples of a domain each layer's probe is right."""
+def _probed(
+    record: Record, examples: Examples, model: Classifier, tested: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """By domain bool (L, N): on which test examples each layer's probe is right.
+
+    Args:
+        tested: the test examples' states, (L, N, H), of every domain that was met.
+    """
     from clbench.explain.states import look
 
-    trained = look(model, examples.rows[name, "train"], units=False)
-    labels, gold = examples.labels[name, "train"], examples.labels[name, "test"]
-    return np.stack([probe(one, labels, other) == gold for one, other in zip(trained.states, seen.states, strict=True)])
+    # Where classes come with their domains the model tells those of all apart, and a probe of one domain's own would
+    # not see that two domains lie in the same place.
+    groups = [list(tested)] if record.scenario == CLASS else [[name] for name in tested]
+    found: dict[str, np.ndarray] = {}
+    for group in groups:
+        trained = {name: look(model, examples.rows[name, "train"], units=False).states for name in group}
+        found |= probed(trained, tested, examples.labels)
+    return found
 
 
 def _overlaps(active: list[list[np.ndarray]], layers: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -39,3 +40,23 @@ def probe(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray
         fitted = LogisticRegression(max_iter=_PASSES).fit((train - middle) / spread, labels)
     named: np.ndarray = fitted.predict((test - middle) / spread)
     return named
+
+
+def probed(
+    train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray], labels: Mapping[tuple[str, str], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """On which test examples of some domains each layer's probe is right: one probe a layer, for all of them.
+
+    Args:
+        train, test: the states of each domain's examples, (L, N, H).
+        labels: int (N,), by domain and part (``train``, ``test``), their classes.
+
+    Returns:
+        bool (L, N), by domain.
+    """
+    states = np.concatenate(list(train.values()), axis=1)
+    asked = np.concatenate([test[name] for name in train], axis=1)
+    told, gold = (np.concatenate([labels[name, part] for name in train]) for part in ("train", "test"))
+    right = np.stack([probe(one, told, other) == gold for one, other in zip(states, asked, strict=True)])
+    ends = np.cumsum([test[name].shape[1] for name in train])
+    return dict(zip(train, np.split(right, ends[:-1], axis=1), strict=True))

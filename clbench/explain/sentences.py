@@ -43,6 +43,8 @@ class Losses:
 
 def sentences(found: Sequence[Explanation]) -> list[str]:
     """Of the seeds of one run; where no models were kept, why there are no more."""
+    if sum(point.final for point in found[0].record.points) == 1:
+        return ["The run has a single experience, after which nothing can have been forgotten."]
     insides = [one.inside for one in found if one.inside is not None and len(one.inside.met) > 1]
     told = [where(insides), head_or_representation(losses(insides))] if insides else []
     told += sorted({one.why for one in found if one.why is not None})
@@ -94,7 +96,8 @@ def _named(place: Place) -> str:
 
 
 def losses(insides: Sequence[Inside]) -> Losses:
-    """The losses with their 95% intervals: over seeds by Student's t, or over the test examples of a single one."""
+    """The losses with their 95% intervals: over seeds by Student's t; of a single one, or of seeds that have all lost
+    the same, over the test examples."""
     parts = [_lost(one) for one in insides]
     return Losses(*(_interval([seed[kind] for seed in parts]) for kind in ("own", "probe", "head", "apart")))
 
@@ -116,9 +119,10 @@ def _lost(inside: Inside) -> dict[str, list[np.ndarray]]:
 def _interval(seeds: Sequence[Sequence[np.ndarray]]) -> Interval:
     """Of the mean over domains, which weigh the same."""
     means = [float(np.mean([lost.mean() for lost in domains])) for domains in seeds]
-    if len(means) > 1:
+    # Of seeds that have all lost the same Student's would have no width, as if further seeds could not differ either.
+    if max(means) - min(means) > 1e-12:
         return mean_interval(means)
-    (domains,) = seeds
+    domains = [np.mean(lost, axis=0) for lost in zip(*seeds, strict=True)]
     half = _QUANTILE * sqrt(sum(float(lost.var()) / len(lost) for lost in domains)) / len(domains)
     return Interval(means[0], means[0] - half, means[0] + half, sum(map(len, domains)))
 
@@ -129,7 +133,7 @@ def head_or_representation(lost: Losses) -> str:
         f"the model has lost {_told(lost.own)} of accuracy on earlier domains, a probe on its last layer "
         f"{_told(lost.probe)}, and the head beyond that {_told(lost.head)}"
     )
-    if abs(lost.apart.mean) > 1e-9:
+    if lost.apart.mean >= 0.0005:  # 0.1 points, as it is told
         numbers += f"; {_told(lost.apart)} would not be lost if only each domain's own classes were told apart"
     return f"Head or representation: {verdict(lost)}: {numbers}."
 

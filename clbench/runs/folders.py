@@ -140,8 +140,11 @@ def life_key(fingerprint: str) -> str:
     return key_of({"run": fingerprint, "versions": life_versions()})
 
 
-def check_unfinished(place: Path, fingerprint: str) -> None:
+def check_unfinished(place: Path, fingerprint: str, *, offers_fresh: bool = True) -> None:
     """Refuse a folder in which another run has begun to live; tell where this one has, and has to begin anew.
+
+    Args:
+        offers_fresh: whether the command has ``--fresh``.
 
     Raises:
         UserError: there is another run.
@@ -150,10 +153,8 @@ def check_unfinished(place: Path, fingerprint: str) -> None:
     if note is None:
         return
     if note.configuration.fingerprint != fingerprint:
-        raise UserError(
-            f"{place} holds another run, which is unfinished (seed {note.configuration.seed}); choose another --out, "
-            "or give --fresh to remove it."
-        )
+        instead = "choose another --out" + (", or give --fresh to remove it" if offers_fresh else "")
+        raise UserError(f"{place} holds another run, which is unfinished (seed {note.configuration.seed}); {instead}.")
     if note.versions and note.versions != life_versions():
         begun, now = (
             ", ".join(f"{name} {version}" for name, version in found.items())

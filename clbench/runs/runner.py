@@ -111,14 +111,15 @@ def run_seed(
     seed: int,
     folder: Path,
     *,
-    fresh: bool = False,
+    fresh: bool | None = False,
     keep_models: str | None = None,
     track: str | Sequence[str] | None = None,
 ) -> Record:
     """The run of one seed, in ``folder``: read where it is finished, resumed where it was interrupted.
 
     Args:
-        fresh, keep_models: as :func:`run` has them.
+        fresh, keep_models: as :func:`run` has them; ``fresh`` is None for a command without ``--fresh``, which no
+            sentence then offers.
         track: who is told of it; None for whom the command line or the environment names.
 
     Raises:
@@ -135,12 +136,13 @@ def run_seed(
             record = read_record(folder)
             told = record.configuration
             if (told.fingerprint, told.edition) != (fingerprint, job.edition):
-                raise UserError(f"{folder} holds the record of another run; choose another --out, or give --fresh.")
+                instead = "choose another --out" + (", or give --fresh" if fresh is not None else "")
+                raise UserError(f"{folder} holds the record of another run; {instead}.")
             _check_kept(record, folder, keep_models)
             tell_finished(record, run_told, trackers)
             clear_checkpoints(folder)
             return record
-        check_unfinished(folder, fingerprint)
+        check_unfinished(folder, fingerprint, offers_fresh=fresh is not None)
         clear_snapshots(folder, but=fingerprint)
         with _noted(job, seed, folder, fingerprint), tracked(run_told, trackers) as tracking:
             tracking.keep()

@@ -9,6 +9,7 @@ Joulin 2020, arXiv:1909.11556) leaves out whole layers: another gate. Each is he
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from itertools import combinations
@@ -121,6 +122,9 @@ def study(plan: Settings, folder: Path) -> Outcome:
             f"strategy '{job.strategy.name}' keeps a model for each domain, and a gate is seen in one that answers for "
             "all; choose another --strategy."
         )
+    if len(job.trained) < 2:
+        raise UserError(f"stream '{job.stream.form.name}' trains on one domain; to see what a model forgets give one "
+                        "that trains on two or more.")  # fmt: skip
     lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         jobs = [pool.submit(live, plan, gate, seed, folder / "lives") for seed in plan.seeds for gate in GATES]
@@ -163,7 +167,8 @@ def live(plan: Settings, gate: str, seed: int, folder: Path) -> dict[str, Any]:
         changed["settings"] = {**plan.spec.settings, "finetune.dropout": 0.0}
         job = make_job(plan.spec.model_copy(update=changed), data=job.data)
     place = folder / GATES[gate] / f"seed-{seed}"
-    record = run_seed(job, seed, place, keep_models=None if (place / "record.json").exists() else "end")
+    keep = None if (place / "record.json").exists() else "end"
+    record = run_seed(job, seed, place, fresh=None, keep_models=keep)
     life = record.history.ends
     figures = {name: value for name, value in record.figures.items() if value is not None}
     figures["learning_balanced_accuracy"] = learning_accuracy(life.balanced, life.met)
@@ -180,7 +185,7 @@ def _drops(folder: Path) -> bool:
 
 def _shared(place: Path, record: Record) -> float | None:
     """How far two domains that were trained on share their most active units at the end, the mean over pairs of them
-    and layers; None where no model is left and none was seen."""
+    and layers; None where no model is left and none was seen, or its family has no feed-forward part that is known."""
     from clbench.explain import Limits
     from clbench.explain.inside import shared_units
     from clbench.runs.snapshots import FOLDER, snapshot_folders
@@ -193,10 +198,12 @@ def _shared(place: Path, record: Record) -> float | None:
             return None
         found = shared_units(place, record, Limits(), choose())
         trained = [d for d, domain in enumerate(record.data) if not domain.evaluation_only]
-        pairs = [found[one, other].mean() for one, other in combinations(trained, 2)]
-        write_whole(file, json.dumps({"shared_units": float(np.mean(pairs)), "top": TOP}) + "\n")
+        mean = float(np.mean([found[one, other].mean() for one, other in combinations(trained, 2)]))
+        told = {"shared_units": mean if math.isfinite(mean) else None, "top": TOP}
+        write_whole(file, json.dumps(told) + "\n")
     shutil.rmtree(place / FOLDER, ignore_errors=True)
-    return float(json.loads(file.read_text(encoding="utf-8"))["shared_units"])
+    units: float | None = json.loads(file.read_text(encoding="utf-8"))["shared_units"]
+    return units if units is not None and math.isfinite(units) else None  # earlier versions wrote NaN
 
 
 def table(outcome: Outcome) -> list[list[str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from clbench.metrics import holm, mean_interval
 from clbench.metrics.format import fixed, points, share, short_number
 from clbench.metrics.power import seeds_to_decide
+from clbench.studies.verdict import FEWEST, over, paired_p, varied
 
 AGAINST = "skip"
 LEVEL, POWER = 0.05, 0.8
@@ -27,7 +28,7 @@ class Contrast:
         difference: the mean over the seeds, in [-1, 1].
         low, high: its 95% interval by Student's t, without correction; None where one seed, or seeds that all differ by
             the same, give none.
-        p: of the paired t test, two-sided; 1 where there is no interval.
+        p: of the paired t test, two-sided; 1 where nothing is tested, see :func:`clbench.studies.verdict.paired_p`.
         adjusted: Holm's over the contrasts that it was made with.
         comparisons: how many these are.
         seeds: that were compared.
@@ -56,13 +57,13 @@ class Contrast:
 
     def told(self) -> str:
         """For people, in points."""
+        told = f"{self.map} minus {AGAINST} {points(self.difference)} points"
         if self.low is None or self.high is None:
-            return f"{self.map} minus {AGAINST} {points(self.difference)} points, {self.seeds} seeds: too few to tell"
-        return (
-            f"{self.map} minus {AGAINST} {points(self.difference)} points, 95% interval {points(self.low)} to "
-            f"{points(self.high)}, p {_p(self.p)}, {_p(self.adjusted)} by Holm over {self.comparisons}, "
-            f"{self.seeds} seeds"
-        )
+            return f"{told}, {over(self.seeds, are_varied=False)}"
+        told += f", 95% interval {points(self.low)} to {points(self.high)}"
+        if self.seeds >= FEWEST:
+            told += f", p {_p(self.p)}, {_p(self.adjusted)} by Holm over {self.comparisons}"
+        return f"{told}, {over(self.seeds)}"
 
 
 @dataclass(frozen=True)
@@ -117,29 +118,32 @@ def contrasts(cells: Sequence[Scores]) -> list[tuple[int, Contrast]]:
     Args:
         cells: for each the maps' scores, one a seed.
     """
-    from scipy.stats import ttest_1samp
-
     found = []
     for number, scores in enumerate(cells):
         for name, values in scores.items():
             if name != AGAINST:
-                differences = np.array(values) - np.array(scores[AGAINST])
-                varied = len(differences) > 1 and float(np.ptp(differences)) > 1e-12
-                p = float(ttest_1samp(differences, 0.0).pvalue) if varied else 1.0
-                found.append((number, name, differences.tolist(), varied, p))
+                differences = [one - other for one, other in zip(values, scores[AGAINST], strict=True)]
+                p = paired_p(differences)
+                found.append((number, name, differences, 1.0 if p is None else p))
     adjusted = holm([p for *_, p in found])
     return [
-        (number, _contrast(name, differences, varied, (p, corrected, len(found))))
-        for (number, name, differences, varied, p), corrected in zip(found, adjusted, strict=True)
+        (number, _contrast(name, differences, (p, corrected, len(found))))
+        for (number, name, differences, p), corrected in zip(found, adjusted, strict=True)
     ]
 
 
-def _contrast(name: str, differences: list[float], varied: bool, tested: tuple[float, float, int]) -> Contrast:
+def _contrast(name: str, differences: list[float], tested: tuple[float, float, int]) -> Contrast:
     p, adjusted, comparisons = tested
     interval = mean_interval(differences)
-    low, high = (interval.low, interval.high) if varied else (None, None)
-    needed = seeds_to_decide(differences, POWER, LEVEL / comparisons) if varied else None
+    low, high = (interval.low, interval.high) if varied(differences) else (None, None)
+    needed = _needed(differences, LEVEL / comparisons)
     return Contrast(name, interval.mean, low, high, p, adjusted, comparisons, len(differences), needed)
+
+
+def _needed(values: Sequence[float], level: float = LEVEL) -> int | None:
+    """Seeds that would decide, of which fewer than three never do; None where no number is known to."""
+    found = seeds_to_decide(values, POWER, level)
+    return None if found is None else max(FEWEST, found)
 
 
 def questions(scores: Mapping[str, Scores], costs: Mapping[str, Mapping[str, float]]) -> list[Question]:
@@ -177,7 +181,7 @@ def same_best(inception: Scores, later: Scores) -> Question:
     Lifetime accuracy itself has accuracy at inception for its first term, which alone would correlate. Maps that have
     chosen the same layers throughout are one.
 
-    ``yes`` where the 95% interval of its mean over the seeds lies above zero, ``no`` where it lies below.
+    ``yes`` where the 95% interval of its mean over three seeds or more lies above zero, ``no`` where it lies below.
     """
     question = "Does the better map at inception also live better after it?"
     alike = {(*inception[name], *later[name]): name for name in reversed(list(inception))}
@@ -187,14 +191,14 @@ def same_best(inception: Scores, later: Scores) -> Question:
     seeds = range(len(inception[names[0]]))
     ranks = [rank_correlation([inception[n][seed] for n in names], [later[n][seed] for n in names]) for seed in seeds]
     bests = f"best at inception {_best(inception)}, best after it {_best(later)}"
-    found, varied = mean_interval(ranks), len(ranks) > 1 and max(ranks) - min(ranks) > 1e-12
-    told = f"Spearman's rank correlation over {len(names)} maps is {fixed(found.mean, 2, sign=True)}"
-    if found.low is None or found.high is None or not varied:
-        return Question(question, "not decided", f"{bests}; {told}, {found.count} seeds: too few to tell", None)
-    told = f"{told}, 95% interval {fixed(found.low, 2, sign=True)} to {fixed(found.high, 2, sign=True)}"
-    verdict: Verdict = "yes" if found.low > 0 else "no" if found.high < 0 else "not decided"
-    needed = seeds_to_decide(ranks, POWER, LEVEL) if verdict == "not decided" else None
-    return Question(question, verdict, f"{bests}; {told}, {found.count} seeds", needed)
+    found = mean_interval(ranks)
+    told = f"{bests}; Spearman's rank correlation over {len(names)} maps is {fixed(found.mean, 2, sign=True)}"
+    if found.low is None or found.high is None or not varied(ranks):
+        return Question(question, "not decided", f"{told}, {over(found.count, are_varied=False)}", None)
+    told += f", 95% interval {fixed(found.low, 2, sign=True)} to {fixed(found.high, 2, sign=True)}, {over(found.count)}"
+    if found.count < FEWEST or found.low <= 0 <= found.high:
+        return Question(question, "not decided", told, _needed(ranks))
+    return Question(question, "yes" if found.low > 0 else "no", told, None)
 
 
 def _best(scores: Scores) -> str:

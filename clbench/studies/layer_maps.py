@@ -196,7 +196,7 @@ def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, fol
     found, training = [], 0
     for strategy in plan.strategies:
         job = make_job(plan.run(layer_map, depth, stream, strategy))
-        record = run_seed(job, seed, place_of(job, seed, folder))
+        record = run_seed(job, seed, place_of(job, seed, folder), fresh=None)
         told: Any = record.inception[-1].details.get("choosing")
         spent = told or {"examples": 0, "flops": 0}
         if told and not training:  # the same under every strategy

@@ -215,7 +215,7 @@ def live(plan: Settings, dropped: bool, recipe: str, seed: int, folder: Path) ->
 
     backbone = plan.dropped if dropped else plan.plain
     spec = RunSpec(model=recipe, edition=plan.edition, data_dir=plan.data_dir, backbone=backbone)
-    record = run_seed(make_job(spec), seed, folder / recipe / f"seed-{seed}")
+    record = run_seed(make_job(spec), seed, folder / recipe / f"seed-{seed}", fresh=None)
     figures = {name: value for name, value in record.figures.items() if value is not None}
     return [{"model": recipe, "backbone": record.configuration.backbone.name, "seed": seed} | figures]
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError
 from clbench.metrics import mean_interval
-from clbench.metrics.format import fixed, with_half
+from clbench.metrics.format import fixed, points, with_half
 from clbench.runtime.pool import finished, workers
 from clbench.schema.scenario import DOMAIN
 from clbench.schema.spec import RunSpec
@@ -47,6 +48,8 @@ QUESTIONS = (
     ("generalise worse out of domain", ("out_domain_accuracy", "out_domain_balanced_accuracy"), False),
     ("forget more", ("forgetting", "balanced_forgetting"), True),
 )
+# Models that begin alike in balanced accuracy may not in accuracy: how far apart they begin is told beside these.
+_BEGIN_UNLIKE = ("out_domain_accuracy", "forgetting")
 # Trainings that are tried between two rungs.
 _BETWEEN = 4
 
@@ -117,15 +120,24 @@ class Outcome:
         return corrected([(figure, said) for figure, said in asked if said is not None])
 
     def _answer(self, model: str, question: str, figure: str, more: bool) -> Answer | None:
-        one, other = self._paired(model, figure)
+        first, second = (model, WHOLE) if more else (WHOLE, model)
+        one, other = self._paired(first, second, figure)
         if not one:
             return None
-        contrast = f"{FIGURES[figure]}, {model} minus {WHOLE}" if more else f"{FIGURES[figure]}, {WHOLE} minus {model}"
-        asked = f"Does {model} {question} than {WHOLE}?"
-        return answer(asked, contrast, *((one, other) if more else (other, one)))
+        said = answer(
+            f"Does {model} {question} than {WHOLE}?", f"{FIGURES[figure]}, {first} minus {second}", one, other
+        )
+        if figure not in _BEGIN_UNLIKE:
+            return said
+        one, other = self._paired(first, second, "in_domain_accuracy")
+        begun = points(fmean(one) - fmean(other), 1)
+        return replace(
+            said, beside=f"in domain, where they begin, {first} minus {second} is {begun} points of accuracy"
+        )
 
-    def _paired(self, model: str, figure: str) -> tuple[list[float], list[float]]:
-        one, other = self.scores(model, figure), self.scores(WHOLE, figure)
+    def _paired(self, first: str, second: str, figure: str) -> tuple[list[float], list[float]]:
+        """Of the seeds in which both began alike."""
+        one, other = self.scores(first, figure), self.scores(second, figure)
         seeds = [seed for seed in one if seed in other]
         return [one[seed] for seed in seeds], [other[seed] for seed in seeds]
 
@@ -255,7 +267,7 @@ def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dic
         ladder(_epochs(base)), aim, lambda one: _validated(_trained(base, one), seed), plan.tolerance / 2
     )
     job = _trained(base, rung)
-    record = run_seed(job, seed, folder / model / rung.name / f"seed-{seed}")
+    record = run_seed(job, seed, folder / model / rung.name / f"seed-{seed}", fresh=None)
     figures = {name: value for name, value in record.figures.items() if value is not None}
     ends = record.history.ends
     return {

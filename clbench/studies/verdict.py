@@ -10,6 +10,8 @@ from clbench.metrics.format import points
 
 # A corrected p below it decides.
 _SURE = 0.05
+# Of fewer seeds nothing is tested: with a variance from two numbers alone, chance decides too much.
+FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,9 @@ class Answer:
         low, high: the 95% interval of the difference; None where one seed, or seeds that all differ by the same, give
             none.
         difference: in [-1, 1].
-        over: the number of seeds that the interval is over; and that these are too few, where they are.
-        p: of Student's paired test over the seeds, two-sided; None of fewer than three, or where all differ by the
-            same.
+        over: the number of seeds that the interval is over; and that these decide nothing, where they cannot.
+        p: see :func:`paired_p`.
+        beside: what has to be known beside the difference, as a part of the sentence; None where nothing has.
     """
 
     question: str
@@ -34,11 +36,12 @@ class Answer:
     high: float | None
     over: str
     p: float | None = None
+    beside: str | None = None
 
     @property
     def verdict(self) -> str:
-        """``yes``, ``no`` (the opposite holds), or ``not decided`` where the interval holds zero or there is none."""
-        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+        """``yes``, ``no`` (the opposite holds), or ``not decided``: the interval holds zero, or nothing is tested."""
+        if self.p is None or self.low is None or self.high is None or self.low <= 0 <= self.high:
             return "not decided"
         return "yes" if self.low > 0 else "no"
 
@@ -73,10 +76,10 @@ class CorrectedAnswer:
 
     def sentence(self) -> str:
         """For people."""
-        told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)
-        if self.corrected is None:
-            return told
-        return f"{told[:-1]}; p {f'= {self.corrected:.3f}' if self.corrected >= 0.001 else 'below 0.001'} after Holm."
+        told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)[:-1]
+        if self.corrected is not None:
+            told += f"; p {f'= {self.corrected:.3f}' if self.corrected >= 0.001 else 'below 0.001'} after Holm"
+        return f"{told}; {self.answer.beside}." if self.answer.beside else f"{told}."
 
     def as_json(self) -> dict[str, str | float | None]:
         """As plain JSON values."""
@@ -104,23 +107,38 @@ def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[f
 
     >>> answer("Does it help?", "a - b", [0.7, 0.71, 0.69], [0.6, 0.6, 0.6]).verdict
     'yes'
-    >>> answer("Does it help?", "a - b", [0.7, 0.8], [0.6, 0.7]).sentence()
-    'Does it help? not decided: +10.0 points (a - b), 2 seeds that all differ by the same: too few to tell.'
+    >>> answer("Does it help?", "a - b", [0.7, 0.8, 0.9], [0.6, 0.7, 0.8]).sentence()
+    'Does it help? not decided: +10.0 points (a - b), 3 seeds that all say the same: too few to tell.'
     """
     differences = [a - b for a, b in zip(one, other, strict=True)]
-    found = mean_interval(differences)
-    if found.count == 1:
-        return Answer(question, contrast, found.mean, None, None, "1 seed: too few to tell")
+    found, told = mean_interval(differences), over(len(differences), varied(differences))
     # Student's interval would have no width, as if further seeds could not differ either.
-    if found.mean and max(differences) - min(differences) < 1e-12:
-        over = f"{found.count} seeds that all differ by the same: too few to tell"
-        return Answer(question, contrast, found.mean, None, None, over)
-    return Answer(question, contrast, found.mean, found.low, found.high, f"{found.count} seeds", _p(differences))
+    if found.mean and not varied(differences):
+        return Answer(question, contrast, found.mean, None, None, told)
+    return Answer(question, contrast, found.mean, found.low, found.high, told, paired_p(differences))
 
 
-def _p(differences: Sequence[float]) -> float | None:
-    if len(differences) < 3 or max(differences) - min(differences) < 1e-12:
+def varied(values: Sequence[float]) -> bool:
+    """Whether there is any variance, one value a seed, to hold their mean against."""
+    return len(values) > 1 and max(values) - min(values) > 1e-12
+
+
+def paired_p(differences: Sequence[float]) -> float | None:
+    """Of Student's paired test, two-sided; None of fewer than three seeds, or where all say the same."""
+    if len(differences) < FEWEST or not varied(differences):
         return None
     from scipy.stats import ttest_1samp
 
     return float(ttest_1samp(differences, 0.0).pvalue)
+
+
+def over(seeds: int, are_varied: bool = True) -> str:
+    """How many seeds an answer is over, and that they decide nothing, where they cannot.
+
+    >>> over(2), over(3)
+    ('2 seeds: fewer than three seeds decide nothing', '3 seeds')
+    """
+    told = f"{seeds} seed{'s' * (seeds != 1)}"
+    if seeds < FEWEST:
+        return f"{told}: fewer than three seeds decide nothing"
+    return told if are_varied else f"{told} that all say the same: too few to tell"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from clbench.explain.forgotten import change_of, confusion, crossed
 from clbench.explain.inside import Inside
-from clbench.explain.probes import probe
+from clbench.explain.probes import probe, probed
 from clbench.explain.units import by_chance, most_active, overlap
 from clbench.explain.weights import Place, distances
 from clbench.metrics import Interval
@@ -86,6 +88,27 @@ def test_a_probe_is_the_best_logistic_regression(classes: int) -> None:
 
 def test_a_probe_of_one_class_names_it() -> None:
     assert probe(np.zeros((3, 2)), np.array([4, 4, 4]), np.ones((2, 2))).tolist() == [4, 4]
+
+
+def test_one_probe_of_many_domains_sees_that_two_lie_in_the_same_place() -> None:
+    """Each domain by itself is told apart in either case."""
+    draw = np.random.default_rng(0)
+    labels = {("one", "train"): np.arange(200) % 2, ("two", "train"): 2 + np.arange(200) % 2}
+    labels |= {("one", "test"): np.arange(100) % 2, ("two", "test"): 2 + np.arange(60) % 2}
+
+    def states(domain: str, part: str, places: list[int]) -> np.ndarray:
+        """(2, N, 4), two layers that are alike."""
+        gold = labels[domain, part]
+        one = 8 * np.eye(4)[np.array(places)[gold]] + draw.normal(size=(len(gold), 4))
+        return np.stack([one, one])
+
+    for places, expected in (([0, 1, 2, 3], 1.0), ([0, 1, 0, 1], 0.5)):
+        train, test = ({d: states(d, part, places) for d in ("one", "two")} for part in ("train", "test"))
+        together = probed(train, test, labels)
+        assert {name: right.shape for name, right in together.items()} == {"one": (2, 100), "two": (2, 60)}
+        assert np.mean([right[0].mean() for right in together.values()]) == pytest.approx(expected, abs=0.1)
+        for name in ("one", "two"):
+            assert probed({name: train[name]}, test, labels)[name].mean() > 0.98
 
 
 def test_overlap_is_that_of_sets() -> None:
@@ -186,7 +209,38 @@ def test_where_by_hand() -> None:
     assert (lost.own.mean, lost.probe.mean, lost.head.mean) == pytest.approx((0.1, 0, 0.1))
     # 10 of 100 lost: a mean of 0.1, a variance of 0.09, 1.96 sqrt(0.09 / 100) to either side.
     assert lost.own.high == pytest.approx(0.1 + 1.959964 * 0.03)
-    assert losses([one, one, other]).own.count == 3  # over seeds
+    # Over seeds, which have lost 0.1, 0.2 and 0.1; 2 of 3 probes nothing.
+    worse = replace(one, own={"mnli": np.arange(100) < np.array([[80], [60]])})
+    over = losses([one, worse, other]).own
+    assert (over.count, over.mean) == (3, pytest.approx(0.4 / 3))
+    assert over.half_width == pytest.approx(4.30265 * 0.1 / 3**0.5 / 3**0.5, rel=1e-4)
+
+
+def test_seeds_that_have_lost_the_same_are_told_from_chance_by_their_examples() -> None:
+    from clbench.explain.sentences import head_or_representation, losses
+
+    states = np.zeros((1, 2, 2))
+    one = made_up(states, states)
+    # The other seed has lost as many, ten others.
+    other = replace(one, own={"mnli": np.stack([np.arange(100) < 80, np.arange(100) >= 30])})
+    lost = losses([one, other]).own
+    # Of each of 40 examples a half is lost or won, -1/2 to 1: a mean of 0.1 and its variance over 100 examples.
+    each = np.mean([seen.own["mnli"][0].astype(float) - seen.own["mnli"][1] for seen in (one, other)], axis=0)
+    assert (lost.mean, lost.count) == (pytest.approx(0.1), 100)
+    assert lost.half_width == pytest.approx(1.959964 * each.std() / 10)
+    # So few that chance may have done it: 1 of 100, in both seeds.
+    little = replace(one, own={"mnli": np.arange(100) < np.array([[80], [79]])})
+    assert "not decided, the loss is not told from chance" in head_or_representation(losses([little, little]))
+
+
+@pytest.mark.parametrize(("points", "told"), [(0.013, True), (0.0, False), (0.0002, False), (-0.013, False)])
+def test_what_would_not_be_lost_is_told_where_there_is_any(points: float, told: bool) -> None:
+    from clbench.explain.sentences import Losses, head_or_representation
+
+    lost, nothing = Interval(0.1, 0.09, 0.11, 5), Interval(0.0, -0.01, 0.01, 5)
+    said = head_or_representation(Losses(lost, nothing, lost, Interval(points, points - 0.01, points + 0.01, 5)))
+    assert ("1.3 points (0.3 to 2.3) would not be lost if only" in said) == told
+    assert ("would not be lost" in said) == told
 
 
 def test_of_states_that_are_all_the_same_nothing_is_said() -> None:

@@ -17,14 +17,20 @@ from safetensors.torch import load_file, save_file
 import clbench
 from clbench.cli.explain import command
 from clbench.cli.run import command as run_command
+from clbench.encoder.quantize import evaluated
 from clbench.errors import UserError
 from clbench.explain import Explanation, Limits, explain
+from clbench.explain.inside import Inside
+from clbench.explain.material import model_in, open_examples
+from clbench.explain.probes import probe
 from clbench.explain.report import as_json, grids, tables, warnings
 from clbench.explain.sentences import losses, replay_cost, sentences
+from clbench.explain.states import look
 from clbench.explain.weights import Place
 from clbench.metrics.format import with_unit
 from clbench.record import Record, read_record
 from clbench.runs.snapshots import after_folders, held_on_disk, read_spec
+from clbench.runtime.device import CPU
 
 FEW = Limits(40, 60)
 
@@ -211,9 +217,42 @@ def test_every_scenario_pruned_and_quantised(scenario: str, model: str, small_ba
     # Only classes that come later keep the model from saying what it would say of a domain's own classes.
     alike = all((inside.own[name] == inside.within[name]).all() for name in record.domains)
     assert alike or scenario == "class"
+    assert_probes_tell_apart_what_the_model_does(tmp_path / "run", inside)
     if model == "magnitude-50":
         assert inside.moved[0][Place(1, "query")] > 0
     json.dumps(as_json([looked_into(tmp_path / "run")]), allow_nan=False)
+
+
+def assert_probes_tell_apart_what_the_model_does(run: Path, inside: Inside) -> None:
+    """Once more, from the last model's states: where classes came with three domains, one probe for the three."""
+    record = read_record(run)
+    examples = open_examples(run, record, None, FEW, CPU)
+    model = evaluated(model_in(folders(run)[-1], record, examples.store))
+    states = {key: look(model, rows, units=False).states[-1] for key, rows in examples.rows.items()}
+    for d, name in enumerate(record.domains):
+        with_it = record.domains if record.scenario == "class-incremental" else (name,)
+        train, labels = (np.concatenate([of[one, "train"] for one in with_it]) for of in (states, examples.labels))
+        right = probe(train, labels, states[name, "test"]) == examples.labels[name, "test"]
+        assert inside.probes[-1, d, -1] == pytest.approx(right.mean(), abs=0.03)  # a rounding may turn one of 40
+        assert inside.probed[name][-1].mean() == inside.probes[-1, d, -1]
+
+
+def test_of_a_single_experience_it_is_said_that_nothing_can_be_forgotten(small_backbone: Path, tmp_path: Path) -> None:
+    sizes = "train: 60, validation: 20, test: 40, max_length: 48"
+    stream = tmp_path / "single.yaml"
+    stream.write_text(
+        "name: single\nlabel_space: [not_entailment, entailment]\ndomains: [mnli]\n"
+        f"editions:\n  embedded: {{source: generated, {sizes}, backbone: {small_backbone}}}\n"
+    )
+    said = ["The run has a single experience, after which nothing can have been forgotten."]
+    lived(stream, small_backbone, tmp_path / "run")
+    assert sentences([looked_into(tmp_path / "run")]) == said
+    # And nobody is told to keep models that would tell no more.
+    shutil.rmtree(tmp_path / "run" / "models")
+    found = CliRunner().invoke(command, [str(tmp_path / "run"), "--quiet"])
+    assert found.exit_code == 0, found.output
+    assert said[0] in found.output
+    assert "--keep-checkpoints" not in found.output
 
 
 def test_the_command(run: Path, tmp_path: Path) -> None:

@@ -77,6 +77,47 @@ def test_a_strategy_that_keeps_many_models_is_refused_at_once(tmp_path: Path) ->
         study(Settings(spec, (0,), 1), tmp_path)
 
 
+def test_a_stream_of_one_domain_is_refused_before_anything_is_lived(small_backbone: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "single.yaml"
+    stream.write_text(
+        "name: single\nlabel_space: [not_entailment, entailment]\ndomains: [mnli]\nevaluation_only: [rte]\neditions:\n"
+        "  embedded: {source: generated, train: 48, validation: 20, test: 40, max_length: 48, backbone: given-below}\n"
+    )
+    spec = RunSpec(model=RATES[0.0], stream=str(stream), backbone=str(small_backbone))
+    with pytest.raises(UserError, match=r"^stream 'single' trains on one domain; to see what a model forgets give one"):
+        study(Settings(spec, (0,), 1), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_units_that_nobody_knows_are_a_dash(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a family whose feed-forward parts are something else; also where an earlier clbench has written NaN."""
+    monkeypatch.setattr("clbench.explain.inside.shared_units", lambda *_: np.full((4, 4, 4), np.nan))
+    spec = RunSpec(model=RATES[0.0], stream=str(small_stream), backbone=str(small_backbone), quick=True)
+    plan = Settings(spec, (0,), 1)
+    file = tmp_path / "lives" / GATES[TWIN] / "seed-0" / SHARED
+    found = [live(plan, TWIN, 0, tmp_path / "lives")]
+    assert json.loads(file.read_text())["shared_units"] is None
+    file.write_text('{"shared_units": NaN, "top": 0.1}')
+    found.append(live(plan, TWIN, 0, tmp_path / "lives"))
+    for one in found:
+        assert "shared_units" not in one
+        outcome = Outcome([one | {"gate": gate} for gate in GATES])
+        assert [row[-1] for row in table(outcome)] == ["–"] * len(GATES)
+        assert "NaN" not in "".join(file.read_text() for file in write(outcome, plan, tmp_path / "out"))
+
+
+def test_a_folder_of_another_study_is_refused_without_an_option_that_there_is_not(
+    small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    spec = RunSpec(model=RATES[0.0], stream=str(small_stream), backbone=str(small_backbone), quick=True)
+    live(Settings(spec, (0,), 1), TWIN, 0, tmp_path)
+    other = Settings(spec.model_copy(update={"settings": {"training.epochs": 2}}), (0,), 1)
+    with pytest.raises(UserError, match=r"holds the record of another run; choose another --out\.$"):
+        live(other, TWIN, 0, tmp_path)
+
+
 def test_a_gate_differs_from_its_twin_in_nothing_else() -> None:
     """A recipe that names no dropout lives with its backbone's."""
     config = json.loads((open_backbone("clbench-tiny-12l").folder / "config.json").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ from clbench.cli.reproduce import command
 from clbench.metrics import holm
 from clbench.metrics.power import seeds_to_decide
 from clbench.record import read_record
-from clbench.studies.layer_map_questions import any_better, contrasts, questions, rank_correlation
+from clbench.studies.layer_map_questions import any_better, contrasts, questions, rank_correlation, same_best
 from clbench.studies.layer_maps import FIGURES, MAPS, Outcome
 
 ARGUMENTS = ["layer-maps", "--maps", "skip,none,similar", "--depths", "6", "--strategies", "naive", "--seeds",
@@ -144,14 +144,30 @@ def test_what_the_interval_decides_alone_but_not_among_many_is_not_decided() -> 
     assert "p 0.047, 0.095 by Holm over 2" in many.because
 
 
-def test_one_seed_and_seeds_that_differ_by_the_same_decide_nothing() -> None:
-    for skip, last in (([0.8], [0.9]), ([0.8, 0.7], [0.9, 0.8])):
+def test_fewer_than_three_seeds_and_seeds_that_differ_by_the_same_decide_nothing() -> None:
+    few = "fewer than three seeds decide nothing"
+    for skip, last, why in (
+        ([0.8], [0.9], f"1 seed: {few}"),
+        ([0.8, 0.7], [0.9, 0.8], f"2 seeds: {few}"),
+        ([0.8, 0.7, 0.6], [0.9, 0.8, 0.7], "3 seeds that all say the same: too few to tell"),
+    ):
         found = any_better("?", {"skip": skip, "last": last})
         assert found.verdict == "not decided"
         assert found.sentence() == (
-            f"? not decided: the best of the others is last minus skip +10.00 points, {len(skip)} seeds: too few to "
-            "tell; no number of seeds is known to decide it."
+            f"? not decided: the best of the others is last minus skip +10.00 points, {why}; no number of seeds is "
+            "known to decide it."
         )
+    # Two whose interval is far from zero, as in the other studies: neither a map nor a rank is told from another.
+    life = {name: [0.6 + place / 10, 0.6 + place / 10 + place / 1e4] for place, name in enumerate(COSTS)}
+    found = any_better("?", life)
+    assert found.verdict == "not decided"
+    assert f"95% interval +29.82 to +30.21, 2 seeds: {few}; 3 seeds would decide it" in found.sentence()
+    # Spearman's over ten maps is 1, and 1 - 6 x 2 / 990 where two neighbours have changed.
+    ranked = {f"map {place}": [place / 10, place / 10] for place in range(10)}
+    later = ranked | {"map 0": [0.0, 0.1], "map 1": [0.1, 0.0]}
+    ranks = same_best(ranked, later)
+    assert ranks.verdict == "not decided"
+    assert f"is +0.99, 95% interval +0.92 to +1.07, 2 seeds: {few}; 3 seeds would decide it" in ranks.sentence()
 
 
 def test_whether_the_best_at_inception_lives_best() -> None:

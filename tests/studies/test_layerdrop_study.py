@@ -21,7 +21,7 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.schema.recipe import read_recipe
 from clbench.studies.layerdrop import ARMS, Outcome, Settings, depths_of, study, write
-from clbench.studies.verdict import answer
+from clbench.studies.verdict import answer, corrected
 
 NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "sick": ("neutral", "entailment"),
          "scitail": ("neutral", "entailment"), "hans": ("non-entailment", "entailment"),
@@ -114,7 +114,7 @@ def test_lives_are_lived_and_read_again(small_backbone, pairs, tmp_path) -> None
     assert [one.verdict for one in found.answers] == ["not decided"] * 12
     page = (tmp_path / "study.md").read_text()
     assert "| layerdrop-6l |" in page
-    assert "layerdrop-6l minus finetune-prune-6l), 1 seed: too few to tell." in page
+    assert "minus finetune-prune-6l), 1 seed: fewer than three seeds decide nothing." in page
 
 
 def outcome(scores: dict[str, dict[int, list[float]]]) -> Outcome:
@@ -171,6 +171,8 @@ def test_encoders_of_few_layers_have_answers(layers: int) -> None:
         ([0.6, 0.7, 0.8], [0.6, 0.7, 0.8], "not decided"),
         ([0.6, 0.4, 0.5], [0.5, 0.5, 0.5], "not decided"),
         ([0.9], [0.1], "not decided"),
+        # Whose interval is far from zero.
+        ([0.9, 0.8999], [0.1, 0.1], "not decided"),
     ],
 )
 def test_a_verdict_needs_an_interval_without_zero(one, other, verdict) -> None:
@@ -178,8 +180,13 @@ def test_a_verdict_needs_an_interval_without_zero(one, other, verdict) -> None:
 
 
 def test_too_few_seeds_are_told() -> None:
-    assert answer("?", "a - b", [0.9], [0.1]).sentence().endswith("+80.0 points (a - b), 1 seed: too few to tell.")
-    assert "2 seeds that all differ by the same: too few" in answer("?", "a - b", [0.6, 0.61], [0.5, 0.51]).sentence()
+    for one, other in (([0.9], [0.1]), ([0.6, 0.61], [0.5, 0.51]), ([0.9, 0.8999], [0.1, 0.1])):
+        (said,) = corrected([("accuracy", answer("?", "a - b", one, other))])
+        assert said.sentence().startswith("? not decided: ")
+        seeds = "1 seed" if len(one) == 1 else "2 seeds"
+        assert f"{seeds}: fewer than three seeds decide nothing" in said.sentence()
+    alike = answer("?", "a - b", [0.6, 0.61, 0.62], [0.5, 0.51, 0.52]).sentence()
+    assert alike.endswith("+10.0 points (a - b), 3 seeds that all say the same: too few to tell.")
 
 
 def test_depths() -> None:

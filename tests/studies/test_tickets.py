@@ -166,6 +166,25 @@ def test_an_interval_that_excludes_zero_may_not_survive_the_correction() -> None
     assert lottery.sentence().startswith("Does lottery-50 forget more than finetune-12l? not decided: ")
 
 
+def test_of_plain_accuracy_it_is_told_how_far_apart_they_begin() -> None:
+    """Brought to the same balanced accuracy they are not to the same accuracy."""
+    found = lives(5, {"prune-alternate-6l": 0.05}, unlike=("prune-alternate-6l", 3))
+    for life in found:
+        if life["model"] == "prune-alternate-6l":
+            life["in_domain_accuracy"] = 0.1 if life["seed"] == 3 else 0.76  # seed 3 is left out
+            life["out_domain_accuracy"] -= 0.07
+    said = [one for one in Outcome(found).answers if one.answer.question.startswith("Does prune-alternate-6l ")]
+    out, balanced, forgetting, balanced_forgetting = (one.sentence() for one in said)
+    begun = "in domain, where they begin, finetune-12l minus prune-alternate-6l is +4.0 points of accuracy."
+    assert out.startswith("Does prune-alternate-6l generalise worse out of domain than finetune-12l? yes: +7.")
+    assert out.endswith(f" after Holm; {begun}")
+    assert "in domain, where they begin, prune-alternate-6l minus finetune-12l is -4.0 points of accur" in forgetting
+    assert "where they begin" not in balanced + balanced_forgetting
+    # Also where nothing is tested.
+    single = Outcome([life for life in found if life["seed"] == 0]).answers[SPARSER.index("prune-alternate-6l")]
+    assert single.sentence().endswith(f"1 seed: fewer than three seeds decide nothing; {begun}")
+
+
 def test_a_small_study_from_end_to_end(
     small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
