@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LOOKED_FOR = (
     "dropped rows, empty texts, duplicates within a part, leaks between parts and between domains, texts with two "
-    "labels, missing and unbalanced classes"
+    "labels, missing and unbalanced classes, validation examples carved out of train"
 )
 
 

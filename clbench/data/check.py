@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class Finding:
 # kind -> its sentence, in the order in which a domain's findings are told.
 KINDS: dict[str, Callable[[Finding], str]] = {
     "dropped": lambda found: f"rows without a class were dropped{_listed('; not in the label map: ', found.names)}",
+    "carved": lambda found: f"examples carved out of {found.names[0]}, as the folder has no validation file",
     "quoted": lambda found: f"{found.names[0]}: the quotes around a column's fields were read as text",
     "empty": lambda found: "with an empty text",
     "duplicate": lambda found: "the same texts stand in the part before",
@@ -126,10 +128,20 @@ def _told_at_reading(data: DomainData) -> Iterator[Finding]:
     if isinstance(dropped, int) and dropped > 0:
         unnamed = [name for told in data.warnings if told.kind == "no_gold" for name in told.names]
         yield Finding("dropped", data.name, None, dropped, names=tuple(unnamed))
+    if _carved(data):
+        yield Finding("carved", data.name, "validation", len(data.splits["validation"]), names=("train",))
     for told in data.warnings:
         if told.kind == "quoted_columns":
             file, *columns = told.names
             yield Finding("quoted", data.name, None, len(columns), names=(file,), places=told.names[1:][:_PLACES])
+
+
+def _carved(data: DomainData) -> bool:
+    """Whether the validation examples of a folder were read from its train file."""
+    places = data.splits["validation"].places if "validation" in data.splits else None
+    if places is None or data.source.get("kind") != "folder":
+        return False
+    return Path(places.origin).name.partition(".")[0] == "train"
 
 
 def _empty(data: DomainData) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -74,7 +74,7 @@ def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labell
     """Rows as labelled examples.
 
     A label of -1, ``-``, NaN or nothing at all says that nobody labelled the row, which is dropped unless the map names
-    that label; so is one whose score is ``-``, NaN or nothing.
+    that label; so is one whose score is ``-``, NaN or nothing. What a dropped row has as its texts is not looked at.
 
     Args:
         rows: N rows.
@@ -82,8 +82,8 @@ def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labell
         label_space: the stream's classes; a label's number is its place.
 
     Raises:
-        UserError: a text that is no string, a label that the map does not name, a score that is no number, or no row
-            that anybody labelled.
+        UserError: a text that is no string in a row that is kept, a label that the map does not name, a score that is
+            no number, or no row that anybody labelled.
     """
     number = {name: place for place, name in enumerate(label_space)}
     no_gold: Counter[str] = Counter()
@@ -91,12 +91,13 @@ def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labell
     kept: list[int] = []
     labels: list[int] = []
     for row, (*texts, label) in enumerate(zip(*rows.texts, rows.labels, strict=True)):
+        name = class_of(row, label)
+        if name is None:
+            continue
         if not all(map(_is_text, texts)):
             raise _no_text(rows, row, reading.wanted)
-        name = class_of(row, label)
-        if name is not None:
-            kept.append(row)
-            labels.append(number[name])
+        kept.append(row)
+        labels.append(number[name])
     if no_gold and not kept:
         raise _nobody_labelled(rows, reading, no_gold)
     places = Places(rows.unit, np.array([rows.places[row] for row in kept], dtype=np.int64), rows.origin)
@@ -113,8 +114,10 @@ def check_names(parts: Sequence[Rows], reading: Reading) -> None:
     Raises:
         UserError: a number is one name here and another there.
     """
-    named = [rows for rows in parts if rows.names]
     known = {label_key(key) for key in reading.labels or {}}
+    named = [rows for rows in parts if rows.names]
+    if all(_all_named(rows.names, known) for rows in named):
+        return
     for rows in named[1:]:
         if rows.names != named[0].names and any(str(number) in known for number in range(len(rows.names))):
             lists = (", ".join(name[:40] for name in one.names[:8]) for one in (named[0], rows))
@@ -173,13 +176,17 @@ def _by_map(reading: Reading, rows: Rows, no_gold: Counter[str]) -> Callable[[in
 
 
 def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str, str]:
-    """From the numbers of named labels to the keys that stand for them in the map: names, unless it has the number.
+    """From the numbers of named labels to the keys that stand for them in the map: names if it has them all, else names
+    but for the numbers that it has.
 
     Raises:
         UserError: the map can be read in two ways.
     """
     numbers = [str(number) for number in range(len(rows.names))]
     names = [label_key(name) for name in rows.names]
+    if _all_named(rows.names, known):
+        # A map may have the numbers as well, for files of a set that say no names; here the file says what it means.
+        return dict(zip(numbers, names, strict=True))
     if all(number in known for number in numbers):
         by_name = {}
     elif all(name in known for name in names):
@@ -193,10 +200,13 @@ def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str
                 "numbers too, and the domain's label map has neither all numbers nor all names; name every class in it."
             )
         by_name = {number: name for number, name in zip(numbers, names, strict=True) if number not in known}
-    classes = {name for name in known.values() if name is not None}
+    # Of keys and classes as others spell them: what they mean.
+    alike: dict[str, set[str | None]] = {}
+    for key, one in [*known.items(), *((name, name) for name in known.values() if name is not None)]:
+        alike.setdefault(_plain(key), set()).add(one)
     for number, name in zip(numbers, names, strict=True):
         meant = known.get(number)
-        if meant is not None and rows.names[int(number)] in classes - {meant} and name not in known:
+        if meant is not None and name not in known and _plain(name) and meant not in alike.get(_plain(name), {meant}):
             raise UserError(
                 f"{rows.origin}: label {number} in column '{column}' is called '{name[:80]}', and the domain's label "
                 f"map takes it for {meant}; name the classes in the map, not the numbers."
@@ -207,6 +217,17 @@ def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str
                 f"map says one thing of {number} and another of '{name[:80]}'; keep one of the two."
             )
     return by_name
+
+
+def _plain(name: str) -> str:
+    """A name without what people spell otherwise: capital letters, blanks and signs."""
+    return "".join(filter(str.isalnum, name)).casefold()
+
+
+def _all_named(names: Sequence[str], known: Collection[str]) -> bool:
+    """Whether a label map has every name of a list, none of which could be one of its places."""
+    numbers = {str(number) for number in range(len(names))}
+    return all(label_key(name) in known and label_key(name) not in numbers for name in names)
 
 
 def _remedy(rows: Rows, column: str, key: str, known: dict[str, str | None]) -> str:

@@ -98,7 +98,7 @@ def draw_anew(
         By domain, as many as the edition's test part has.
 
     Raises:
-        UserError: the edition is not generated, or a source draws no examples anew.
+        UserError: the edition is not generated, or a source draws no examples anew, or not those that are asked for.
     """
     form = stream.edition(edition)
     if not form.generated:
@@ -109,7 +109,9 @@ def draw_anew(
         events.advance(task, number, len(known), "domains", domain.name)
         request = _request(stream, edition, domain, shift)
         start = stream.own_space(domain.name)[1]
-        drawn = _source(domain, True, False).draw_anew(request, seed, data)
+        source = _source(domain, True, False)
+        drawn = source.draw_anew(request, seed, data)
+        _check_anew(source, drawn, data, request)
         found[domain.name] = _moved(drawn, start)
     events.advance(task, len(known), len(known), "domains")
     events.end(task)
@@ -237,6 +239,19 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
         wanted = request.sizes[split]
         if form.generated and len(pairs) != wanted:
             raise UserError(f"{gave} {len(pairs):,} {split} examples, where {wanted:,} are asked for.")
+
+
+def _check_anew(form: Source, drawn: Pairs, known: DomainData, request: Request) -> None:
+    """That a source drew what :meth:`Source.draw_anew` promises."""
+    size = len(known.splits["test"])
+    _check(form, {"test": drawn}, replace(request, trained_on=False, sizes={"test": size}))
+    for split, pairs in known.splits.items():
+        there = set(pairs.texts())
+        if common := sum(texts in there for texts in drawn.texts()):
+            raise UserError(
+                f"domain '{request.domain}': its source {form.kind} drew {common:,} of {size:,} examples anew that "
+                f"stand in its {split} part; it should draw such as nobody has seen."
+            )
 
 
 def _met_before(splits: dict[str, Pairs]) -> int:

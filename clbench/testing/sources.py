@@ -132,13 +132,49 @@ def says_where_pairs_come_from(world: _World) -> None:
 
 
 def gives_as_many_as_asked(world: _World) -> None:
-    """One that makes its examples makes as many as are asked for, and others with another shift."""
+    """One that makes its examples makes as many as are asked for."""
     if not world.form.generated:
         return
     data = world.load(sizes=SIZES)
     for split, count in SIZES.items():
         found = len(data.splits[split])
         expect(found == count, f"its {split} part should have {count} examples, but has {found}")
+
+
+def another_shift_gives_others(world: _World) -> None:
+    """One that makes its examples makes others with another shift, if it says that it shifts."""
+    if not world.form.generated:
+        return
+    near, far = world.load(sizes=SIZES, shift=0.0), world.load(sizes=SIZES, shift=1.0)
+    # By a property or an attribute ``shifts``, or else by a shift in what a record says of it.
+    if not getattr(world.form, "shifts", "shift" in far.source):
+        return
+    for split in SPLITS:
+        same = near.splits[split].digest() == far.splits[split].digest()
+        expect(not same, f"it says that it shifts, but its {split} part is the same with shift 0 and 1")
+
+
+def draws_test_examples_anew(world: _World) -> None:
+    """One that draws test examples anew draws as many as there are, none that is known, others with another seed."""
+    if type(world.form).draw_anew is Source.draw_anew:
+        return
+    known, request = world.load(sizes=SIZES), replace(world.request, sizes=SIZES)
+    size, classes = len(known.splits["test"]), len(request.label_space)
+    try:
+        drawn = [world.form.draw_anew(request, seed, known) for seed in (7, 7, 8)]
+    except UserError:
+        return  # it has no more
+    expect(drawn[0].digest() == drawn[1].digest(), "examples drawn anew from the same seed are other ones")
+    expect(drawn[0].digest() != drawn[2].digest(), "examples drawn anew from another seed are the same")
+    for pairs in drawn[1:]:
+        expect(len(pairs) == size, f"it should draw {size} test examples anew, but draws {len(pairs)}")
+        for split, part in known.splits.items():
+            common = len(set(part.texts()) & set(pairs.texts()))
+            expect(not common, f"{common} of the examples that it draws anew stand in the {split} part")
+        right = bool(((pairs.labels >= 0) & (pairs.labels < classes)).all())
+        expect(
+            right, f"labels of examples drawn anew should be 0 to {classes - 1}, but are {set(pairs.labels.tolist())}"
+        )
 
 
 def what_is_missing_is_one_sentence(world: _World) -> None:
@@ -161,5 +197,5 @@ def what_is_missing_is_one_sentence(world: _World) -> None:
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, gives_every_part,
     same_settings_same_pairs, labels_follow_the_label_space, evaluation_only_needs_no_train, says_where_pairs_come_from,
-    gives_as_many_as_asked, what_is_missing_is_one_sentence,
+    gives_as_many_as_asked, another_shift_gives_others, draws_test_examples_anew, what_is_missing_is_one_sentence,
 )  # fmt: skip

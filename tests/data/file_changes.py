@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow
 from file_worlds import LABEL, World, encoded, last_lines, written
-from independent_reader import wanted_of
+from independent_reader import class_of, wanted_of
 
 
 @dataclass(frozen=True)
@@ -235,8 +235,9 @@ def wrong_json(world: World) -> Made:
 
 
 def wrong_text(world: World) -> Made:
-    """A text that is none: in JSON and Parquet."""
-    at = world.rng.randrange(len(world.texts))
+    """A text that is none, in a row that is kept: in JSON and Parquet."""
+    kept = [row for row, label in enumerate(world.labels) if class_of(label, world.map, world.names) is not None]
+    at = world.rng.choice(kept)
     place = f", row {at + 1}" if world.kind == "parquet" else f", line {at + 1}"
     value: Any = None
     if world.kind != "parquet":

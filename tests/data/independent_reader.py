@@ -73,14 +73,15 @@ def independent(world: World, content: bytes) -> list[tuple[tuple[str, ...], str
         values = _of_lines(world, text.removeprefix("\ufeff"), wanted)
     found = []
     for *texts, label in values:
-        if not all(isinstance(text, str) for text in texts):
-            raise Unreadable
         try:
             name = class_of(label, world.map, world.names)
         except LookupError as error:
             raise Unreadable from error
-        if name is not None:
-            found.append((tuple(texts), name))
+        if name is None:
+            continue
+        if not all(isinstance(text, str) for text in texts):
+            raise Unreadable
+        found.append((tuple(texts), name))
     return found
 
 

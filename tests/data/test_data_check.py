@@ -171,6 +171,24 @@ def test_places_of_a_validation_part_that_was_carved_from_train(tmp_path: Path) 
     assert found.places == ("train.jsonl line 1",)
 
 
+def test_a_validation_part_that_was_carved_from_train_is_told(tmp_path: Path) -> None:
+    parts = clean()
+    for part in ("train", "test"):
+        write_rows(tmp_path / "one" / f"{part}.jsonl", parts[part])
+        write_rows(tmp_path / "two" / f"{part}.csv", parts[part])
+    write_rows(tmp_path / "two" / "validation.jsonl", parts["validation"])
+    opened = stream(tmp_path / "yaml", [domain("one"), domain("two")], train=9, validation=2, test=9)
+    for edition, count in (("real", 3), ("capped", 2)):
+        found = check(load(opened, edition, data_dir=tmp_path), SPACE)
+        (carved,) = (one for one in found if one.kind == "carved")
+        assert carved == Finding("carved", "one", "validation", count, names=("train",))
+        assert carved.sentence == "examples carved out of train, as the folder has no validation file"
+    # For evaluation only, the train part is no part of the domain, and what was carved out of it is.
+    opened = stream(tmp_path / "more", [domain("two")], (domain("one"),))
+    found = check(load(opened, "real", data_dir=tmp_path), SPACE)
+    assert [one.domain for one in found if one.kind == "carved"] == ["one"]
+
+
 def test_every_kind_has_a_sentence_and_is_json() -> None:
     for kind in KINDS:
         for part in (None, "train"):

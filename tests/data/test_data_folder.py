@@ -23,7 +23,10 @@ from clbench.data.files import SUFFIXES, read_file, split_file
 from clbench.data.labels import to_pairs
 from clbench.data.sources.folder import _files
 from clbench.errors import UserError
-from clbench.schema.domain import Reading
+from clbench.schema.domain import Domain, Reading
+from clbench.schema.form import read_yaml
+from clbench.schema.shipped import FOLDERS, names
+from clbench.schema.source import Request
 
 COLUMNS = ("premise", "hypothesis", "label")
 NAMED = dict(zip(("first", "second", "label"), COLUMNS, strict=True))
@@ -80,17 +83,45 @@ def test_quotes_that_a_writer_put_around_some_fields_are_noticed(tmp_path: Path)
     [
         ("dev.csv", "validation.csv"), ("val.jsonl", "validation.jsonl"), ("valid.parquet", "validation.parquet"),
         ("Validation.csv", "validation.csv"), ("validation.json", "validation.jsonl.gz or validation.jsonl or .*tsv"),
+        ("validation_matched.csv", "validation.csv"), ("dev_matched.tsv", "validation.tsv"),
+        ("validation-00000-of-00001.parquet", "validation.parquet"), ("development.csv", "validation.csv"),
+        ("snli_1.0_dev.jsonl.gz", "validation.jsonl.gz"), ("DEV.CSV", "validation.csv"),
+        ("devMatched.csv", "validation.csv"), ("dev.csv.gz", "validation.jsonl.gz or .*tsv"),
+        ("validation", "validation.jsonl.gz or .*tsv"),
     ],
 )  # fmt: skip
 def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, name: str, right: str) -> None:
     for split in ("train", "test"):
         write_rows(tmp_path / f"{split}.jsonl", rows(6))
-    write_rows(tmp_path / name, rows(6))
+    (tmp_path / name).write_text("")
     with pytest.raises(UserError, match=rf"{name} is read as no part; make it {right}, or move it elsewhere"):
         _files(tmp_path, trained_on=True)
     assert set(_files(tmp_path, trained_on=False)) == {"train", "test"}
     write_rows(tmp_path / "validation.tsv", rows(6))
     assert set(_files(tmp_path, trained_on=True)) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("name", ["validation", "dev", "mnli.dev"])
+def test_a_folder_of_validation_examples_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    for split in ("train", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", rows(6))
+    write_rows(tmp_path / name / "data.jsonl", rows(6))
+    with pytest.raises(UserError, match=rf"{name} is read as no part; make it validation.jsonl.gz or .*, or move it"):
+        _files(tmp_path, trained_on=True)
+
+
+def test_what_is_no_validation_part_may_lie_beside_the_files(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", rows(6))
+    for name in (
+        "README.md", "dataset_infos.json", "checksums.txt", "validation.csv.sha256", "validation.md",
+        "eval_results.json", "validation-notes.txt", "validate.py", "dev.py",
+        "devices.csv", "values.csv", "train2.csv", "evaluate.csv",
+        ".validation.csv.swp", "LICENSE", "labels.json", "1.csv", "dev-requirements.txt",
+    ):  # fmt: skip
+        (tmp_path / name).write_text("")
+    (tmp_path / "pictures").mkdir()
+    assert set(_files(tmp_path, trained_on=True)) == {"train", "test"}
 
 
 def test_a_byte_order_mark_belongs_to_no_column(tmp_path: Path) -> None:
@@ -248,6 +279,54 @@ def test_class_labels_as_datasets_writes_them(tmp_path: Path) -> None:
         str(tmp_path / "train.parquet")
     )
     assert read_file(tmp_path / "train.parquet", ("text", "label")).names == ("world", "sports")
+
+
+# Of these the folder's map has not the hub's numbers: scores as bands, a column that is no ClassLabel, and two classes of
+# which others give entailment the 1.
+OTHERWISE = {"stsb-pairs", "amazon", "rte", "rte-3way", "hans", "hans-3way", "qnli"}
+
+
+def test_shipped_folders_know_the_numbers_of_the_hub() -> None:
+    """What ``datasets`` writes by ``to_json`` and ``to_csv`` of a ClassLabel is numbers."""
+    looked_at = 0
+    for name in names("domain"):
+        form = read_yaml(FOLDERS["domain"] / f"{name}.yaml", Domain)
+        if form.hub is None or form.folder is None or name in OTHERWISE:
+            continue
+        assert isinstance(form.hub, Reading)
+        assert isinstance(form.folder, Reading)
+        published, read = form.hub.labels or {}, form.folder.labels or {}
+        assert {key: read.get(key, "missing") for key in published} == published, name
+        assert set(published.values()) == set(read.values()), name
+        looked_at += 1
+    assert looked_at >= 18
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_what_datasets_writes_of_snli_is_read(tmp_path: Path, kind: str) -> None:
+    datasets = pytest.importorskip("datasets")
+    text = datasets.Value("string")
+    features = datasets.Features(
+        {
+            "premise": text,
+            "hypothesis": text,
+            "label": datasets.ClassLabel(names=["entailment", "neutral", "contradiction"]),
+        }
+    )
+    held = {"premise": list("abcd"), "hypothesis": list("efgh"), "label": [2, 0, -1, 1]}
+    made = datasets.Dataset.from_dict(held, features=features)
+    for part in ("train", "validation", "test"):
+        {"jsonl": made.to_json, "csv": made.to_csv, "parquet": made.to_parquet}[kind](str(tmp_path / f"{part}.{kind}"))
+    for name, space, wanted in (
+        ("snli", ("not_entailment", "entailment"), [0, 1, 0]),
+        ("snli-3way", ("entailment", "neutral", "contradiction"), [2, 0, 1]),
+    ):
+        folder = read_yaml(FOLDERS["domain"] / f"{name}.yaml", Domain).folder
+        assert folder is not None
+        sizes = dict.fromkeys(("train", "validation", "test"))
+        data = folder.load(Request("snli", space, True, sizes, folder=tmp_path))
+        assert data.splits["test"].labels.tolist() == wanted
+        assert (data.splits["test"].first, data.source["dropped"], data.warnings) == (("a", "b", "d"), 3, ())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ The Hugging Face libraries read their environment when they are imported, so eve
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -378,6 +380,160 @@ def test_class_labels_by_their_names_and_rows_without_a_label(tmp_path: Path) ->
     assert data["splits"]["test"] == [[f"a {i}", f"b {i}", int(i % 4 == 1)] for i in range(24) if i % 4 in (1, 2)]
     assert data["source"]["dropped"] == 3 * 12
     assert found[str(by_number)] == found[str(by_name)]
+
+
+WORDS = ("NA", "None", "null", "N/A", "", "nan", "#N/A", "2012", '"so", he said')
+CLASSES: dict[str, str | None] = {"None": "same", "NA": "other", "unsure": None}
+
+
+def written(made: list[tuple[Any, ...]], header: tuple[str, ...], separator: str = ",") -> bytes:
+    """A CSV file."""
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter=separator).writerows([header, *made])
+    return file.getvalue().encode()
+
+
+def csv_repository(
+    configs: dict[str, dict[str, bytes]], kind: str = "csv", infos: list[dict[str, Any]] | None = None
+) -> Repository:
+    """``someone/pairs`` with a CSV file a split; ``infos`` is what the card says of columns."""
+    files = {
+        f"{config}/{split}.{kind}": content for config, splits in configs.items() for split, content in splits.items()
+    }
+    listed = [
+        {
+            "config_name": config,
+            "data_files": [{"split": split, "path": f"{config}/{split}.{kind}"} for split in splits],
+        }
+        for config, splits in configs.items()
+    ]
+    head = {"configs": listed} | ({"dataset_info": infos} if infos else {})
+    return Repository("someone/pairs", {"main": {"README.md": f"---\n{yaml.safe_dump(head)}---\n".encode(), **files}})
+
+
+def everywhere(content: bytes) -> dict[str, bytes]:
+    return dict.fromkeys(("train", "dev", "test"), content)
+
+
+def words(start: int) -> list[tuple[str, str, str, str]]:
+    """Rows whose texts and labels pandas takes for nothing, or for numbers; one that nobody labelled, one unsure."""
+    labels = ["None", "NA", "None", "", "unsure", "None", "NA", "NA", "None"]
+    return [(f"a {start + row}", word, label, "") for row, (word, label) in enumerate(zip(WORDS, labels, strict=True))]
+
+
+@pytest.mark.parametrize(("kind", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_words_of_csv_files_that_pandas_takes_for_nothing(tmp_path: Path, kind: str, separator: str) -> None:
+    header = ("premise", "hypothesis", "label", "votes")
+    parts = {split: words(start) for split, start in (("train", 0), ("dev", 10), ("test", 20))}
+    served = csv_repository({"small": {split: written(made, header, separator) for split, made in parts.items()}}, kind)
+    small = stream(tmp_path / "small", [hub_domain(labels=CLASSES)]).path
+    unnamed = stream(tmp_path / "unnamed", [hub_domain(labels=CLASSES, config=None)]).path
+    # Of a folder, datasets names the splits.
+    uses = {use: {"split": use} for use in ("train", "validation", "test")}
+    folder = stream(tmp_path / "folder", [hub_domain(labels=CLASSES, config=None, data_dir="small", parts=uses)]).path
+    with serve([served]) as hub:
+        environment = hub.environment(tmp_path / "home")
+        found = load_in_a_process(environment, small, unnamed, folder)
+        offline = load_in_a_process(environment | {"HF_HUB_OFFLINE": "1"}, small, unnamed, folder)
+    expected = {
+        use: [[a, b, int(label == "None")] for a, b, label, _ in parts[split] if label in ("None", "NA")]
+        for use, split in (("train", "train"), ("validation", "dev"), ("test", "test"))
+    }
+    for path in (small, unnamed, folder):
+        (data,) = found[str(path)]
+        assert data["splits"] == expected
+        assert data["source"]["dropped"] == 3 * 2
+        assert data["source"]["commit"] == served.commit("main")
+    assert offline == found
+
+
+def test_words_that_a_cache_has_lost_are_not_taken_from_it(tmp_path: Path) -> None:
+    """Others prepare the same set without saying so to pandas."""
+    served = csv_repository({"small": everywhere(written(words(0), ("premise", "hypothesis", "label", "votes")))})
+    asked = stream(tmp_path / "mine", [hub_domain(labels=CLASSES)]).path
+    with serve([served]) as hub:
+        environment = hub.environment(tmp_path / "home")
+        program = "import datasets; print(datasets.load_dataset('someone/pairs', 'small')['train']['hypothesis'][0])"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        done = subprocess.run([sys.executable, "-c", program], env=clean | environment, capture_output=True, text=True)
+        assert done.stdout == "None\n"
+        offline = load_in_a_process(environment | {"HF_HUB_OFFLINE": "1"}, asked)[str(asked)]
+        assert "HF_HUB_OFFLINE is set and someone/pairs (small) is not in the cache; " in offline
+        (data,) = load_in_a_process(environment, asked)[str(asked)]
+        assert data["splits"]["train"][0] == ["a 0", "NA", 1]
+        assert load_in_a_process(environment | {"HF_HUB_OFFLINE": "1"}, asked)[str(asked)] == [data]
+
+
+def test_a_hole_in_a_long_csv_file(tmp_path: Path) -> None:
+    """pandas guesses what a column holds 10,000 rows at a time: a hole below them makes no text of numbers."""
+    made = [(f"a {row}", str(row), row % 2, row) for row in range(10_050)]
+    made[10_010] = ("a 10010", "10010", "", "")
+    made[10_020] = ("a 10020", "NA", 1, "NA")
+    header = ("premise", "hypothesis", "label", "votes")
+    served = csv_repository({"small": everywhere(written(made[:4], header)) | {"train": written(made, header)}})
+    asked = stream(tmp_path / "mine", [hub_domain(labels={0: "other", 1: "same"})]).path
+    with serve([served]) as hub:
+        (data,) = load_in_a_process(hub.environment(tmp_path / "home"), asked)[str(asked)]
+    assert data["source"]["dropped"] == 1
+    assert data["splits"]["train"] == [[a, b, int(label)] for a, b, label, _ in made if label != ""]
+
+
+def test_csv_files_whose_card_says_what_their_columns_hold(tmp_path: Path) -> None:
+    made = [("NA", "b", "1.0", "1.0"), ("a", "", "", ""), ("c", "d", "0.0", "NA"), ("e", "f", "-1", "3")]
+    named = [("NA", "b", "yes", "1"), ("a", "", "", ""), ("c", "d", "no", "2"), ("e", "f", "yes", "3")]
+    classes = {"class_label": {"names": {"0": "no", "1": "yes"}}}
+    by_number, by_name = {0: "other", 1: "same"}, {"no": "other", "yes": "same"}
+    worlds: dict[str, tuple[list[Any], Any, dict[Any, str]]] = {
+        "whole": (made, "int64", by_number), "scores": (made, "float64", by_number),
+        "classes": (made, classes, by_name), "names": (named, classes, by_number),
+    }  # fmt: skip
+    infos = [
+        {
+            "config_name": name,
+            "features": [
+                {"name": "premise", "dtype": "string"}, {"name": "hypothesis", "dtype": "string"},
+                {"name": "label", "dtype": label}, {"name": "votes", "dtype": "int64"},
+            ],
+        }
+        for name, (_, label, _) in worlds.items()
+    ]  # fmt: skip
+    header = ("premise", "hypothesis", "label", "votes")
+    served = csv_repository(
+        {name: everywhere(written(held, header)) for name, (held, _, _) in worlds.items()}, infos=infos
+    )
+    asked = {
+        name: stream(tmp_path / name, [hub_domain(config=name, labels=labels)]).path
+        for name, (_, _, labels) in worlds.items()
+    }
+    with serve([served]) as hub:
+        found = load_in_a_process(hub.environment(tmp_path / "home"), *asked.values())
+    for name, path in asked.items():
+        last = [["e", "f", 1]] if name == "names" else []
+        assert found[str(path)][0]["splits"]["test"] == [["NA", "b", 1], ["c", "d", 0], *last], name
+
+
+WRONG_CSV = {
+    "column": (
+        b"premise,label\na,yes\n",
+        "split dev: column 'hypothesis' is missing; the columns there are 'premise', 'label'",
+    ),
+    "label": (b"premise,hypothesis,label\na,b,maybe\n", "split dev, row 1: label 'maybe' in column 'label' is not in"),
+    "word": (b"premise,hypothesis,label\na,b,N/A\n", "label 'N/A' in column 'label' is not in the domain's label map"),
+    "empty": (b"premise,hypothesis,label\na,b,\n", "none of its 1 rows has a label: column 'label' holds nothing"),
+    "bytes": (b"premise,hypothesis,label\n\xff,b,yes\n", "someone/pairs (bytes) cannot be read: "),
+    "gzip": (b"\x1f\x8b\x08damaged", "someone/pairs (gzip) cannot be read: "),
+    "nothing": (b"", "someone/pairs (nothing) cannot be read: "),
+}
+
+
+def test_a_wrong_csv_file_ends_in_one_sentence(tmp_path: Path) -> None:
+    asked = {name: stream(tmp_path / name, [hub_domain(config=name)]).path for name in WRONG_CSV}
+    served = csv_repository({name: everywhere(content) for name, (content, _) in WRONG_CSV.items()})
+    with serve([served]) as hub:
+        found = load_in_a_process(hub.environment(tmp_path / "home"), *asked.values())
+    for name, path in asked.items():
+        assert isinstance(found[str(path)], str), name
+        assert WRONG_CSV[name][1] in found[str(path)], name
 
 
 def test_a_pinned_commit(tmp_path: Path) -> None:

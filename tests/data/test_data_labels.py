@@ -96,6 +96,9 @@ def test_a_class_of_minus_one_is_a_class() -> None:
         (("no", "maybe", "yes"), {"no": "none", 1: "some", "yes": "all"}, [0, 2, 1]),
         # A map for files of names and for files of numbers.
         (("no", "yes", "so"), {0: "none", 1: "some", 2: "all", "no": "none", "yes": "some", "so": "all"}, [0, 2, 1]),
+        # The file's own names say what its numbers are, whatever those of another file were.
+        (("so", "no", "yes"), {0: "none", 1: "some", 2: "all", "no": "none", "yes": "some", "so": "all"}, [2, 1, 0]),
+        (("?", "no", "yes"), {0: "none", 1: "some", 2: "all", "-": None}, [0, 2, 1]),
         # Names that are numbers: those of the map, if it has them all, are the numbers in the file.
         (("1", "2", "3"), {"1": "none", "2": "some", "3": "all"}, [0, 2, 1]),
         (("1", "2", "3"), {0: "none", 1: "some", 2: "all"}, [0, 2, 1]),
@@ -116,9 +119,12 @@ def test_parts_that_name_their_numbers_otherwise_need_a_map_by_names() -> None:
     with pytest.raises(UserError, match=r"stand for other names than in file.jsonl \(\[neg, pos\] and \[pos, neg\]\)"):
         check_names([train, test], by_map({0: "none", 1: "all"}))
     check_names([train, train, replace(test, names=())], by_map({0: "none", 1: "all"}))
-    by_name = by_map({"neg": "none", "pos": "all"})
-    check_names([train, test], by_name)
-    assert [labelled(rows, by_name, SPACE).pairs.labels.tolist() for rows in (train, test)] == [[0, 2], [2, 0]]
+    for more in ({}, {0: "none", 1: "all"}):
+        by_name = by_map({"neg": "none", "pos": "all", **more})
+        check_names([train, test], by_name)
+        assert [labelled(rows, by_name, SPACE).pairs.labels.tolist() for rows in (train, test)] == [[0, 2], [2, 0]]
+    with pytest.raises(UserError, match="stand for other names"):
+        check_names([train, replace(test, names=("p", "n"))], by_name)
 
 
 def test_pairs_know_where_they_stood() -> None:
@@ -247,6 +253,12 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             "the classes in the map, not the numbers.",
         ),
         (
+            replace(rows_of([0]), names=("NON-ENTAILMENT", "ENTAILMENT")),
+            by_map({"entailment": "all", "non-entailment": "none", 0: "all", 1: "none"}),
+            "file.jsonl: label 0 in column 'label' is called 'NON-ENTAILMENT', and the domain's label map takes it for "
+            "all; name the classes in the map, not the numbers.",
+        ),
+        (
             rows_of([0, 0], first=["a", None]),
             by_map({0: "none"}),
             "file.jsonl, line 2: column 'premise' should hold text, but is empty (null).",
@@ -265,6 +277,13 @@ def test_a_wrong_row_ends_in_one_sentence(rows: Rows, reading: Reading, sentence
     assert "\n" not in str(error.value)
 
 
-def test_a_text_of_a_dropped_pair_is_checked_too() -> None:
-    with pytest.raises(UserError, match="should hold text"):
-        to_pairs(rows_of(["-"], first=[None]), by_map({"-": None, "x": "all"}), SPACE)
+@pytest.mark.parametrize("text", [None, 7, "so far \ud83d"])
+def test_a_text_of_a_dropped_row_may_be_none(text: Any) -> None:
+    reading = by_map({"-": None, "x": "all"})
+    for label in ("-", None, "-1"):
+        pairs, dropped = to_pairs(rows_of(["x", label], first=["a", text]), reading, SPACE)
+        assert (pairs.first, dropped) == (("a",), 1)
+    scores = by_bands({"below": 1, "label": "none"}, {"at_least": 3, "label": "all"})
+    assert to_pairs(rows_of([0, 2, None], second=["b", text, text]), scores, SPACE)[1] == 2
+    with pytest.raises(UserError, match=r"file\.jsonl, line 2: column 'premise'"):
+        to_pairs(rows_of(["-", "x"], first=[text, text]), reading, SPACE)

@@ -13,7 +13,7 @@ from data_worlds import COLUMNS, LABELS, domain, rows, stream, write_rows
 import clbench
 from clbench.board.rerun import run_command
 from clbench.cli.main import main
-from clbench.data.load import load
+from clbench.data.load import draw_anew, load
 from clbench.data.pairs import SPLITS
 from clbench.errors import UserError
 from clbench.schema.domain import Domain
@@ -67,6 +67,9 @@ class Counting(Source):
     label: int = 0
     short: int = 0
     text: int | str = "a"
+    anew: str = "anew"
+    fewer: int = 0
+    beyond: int = 0
 
     def load(self, request):
         splits = {}
@@ -75,6 +78,11 @@ class Counting(Source):
             texts = [f"{part} {i * self.step} {request.shift}" for i in range(count)]
             splits[part] = Pairs.of(texts, [self.text] * count, [i % 2 + self.label for i in range(count)])
         return DomainData("another name", splits, {"kind": "another kind", "seed": 0})
+
+    def draw_anew(self, request, seed, known):
+        numbers = range(len(known.splits["test"]) - self.fewer)
+        texts = [f"{self.anew} {i} {request.shift}" for i in numbers]
+        return Pairs.of(texts, [self.text] * len(numbers), [i % 2 + self.beyond for i in numbers])
 '''
 LITE = {"kind": "sqlite", "file": "pairs.db", "table": "pairs", "columns": COLUMNS, "labels": LABELS}
 
@@ -199,6 +207,33 @@ def test_what_a_source_gives_is_looked_at(tmp_path: Path, settings: dict[str, An
     opened = stream(tmp_path, [mine(source={"kind": "counting", **settings})])
     with pytest.raises(UserError) as error:
         load(opened, "generated")
+    assert sentence in str(error.value)
+
+
+@pytest.mark.usefixtures("plugin")
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, None),
+        ({"fewer": 1}, "domain 'mine': its source counting gave 19 test examples, where 20 are asked for."),
+        ({"beyond": 1}, "gave labels from 1 to 2 in its test part; they should be from 0 to 1, places in the label"),
+        (
+            {"anew": "train"},
+            "domain 'mine': its source counting drew 20 of 20 examples anew that stand in its train part; it should "
+            "draw such as nobody has seen.",
+        ),
+        ({"anew": "validation"}, "its source counting drew 12 of 20 examples anew that stand in its validation part;"),
+        ({"anew": "test"}, "its source counting drew 20 of 20 examples anew that stand in its test part;"),
+    ],
+)  # fmt: skip
+def test_what_a_source_draws_anew_is_looked_at(tmp_path: Path, settings: dict[str, Any], sentence: str | None) -> None:
+    opened = stream(tmp_path, [mine(source={"kind": "counting", **settings})])
+    known = load(opened, "generated")
+    if sentence is None:
+        assert draw_anew(opened, "generated", 7, known)["mine"].first[:2] == ("anew 0 1.0", "anew 1 1.0")
+        return
+    with pytest.raises(UserError) as error:
+        draw_anew(opened, "generated", 7, known)
     assert sentence in str(error.value)
 
 

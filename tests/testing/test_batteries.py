@@ -20,6 +20,7 @@ from clbench.compression.steps.finetune import Finetune
 from clbench.compression.task import Report
 from clbench.continual import avalanche
 from clbench.data.pairs import SPLITS, DomainData, Pairs
+from clbench.errors import UserError
 from clbench.metrics import Life, Metric
 from clbench.schema.layer_map import LAYER_MAPS, LayerMap
 from clbench.schema.recipe import OpenRecipe, Recipe
@@ -508,12 +509,80 @@ class TooFew(Lines):
     generated: ClassVar[bool] = True
 
 
+class Made(Lines):
+    """Made as they are asked for, and drawn anew: a generated source that is right."""
+
+    generated: ClassVar[bool] = True
+
+    def load(self, request: Any) -> DomainData:
+        splits = {part: self._make(f"{part} {request.shift}", size, request) for part, size in request.sizes.items()}
+        return DomainData(request.domain, splits, {"word": self.word, "shift": request.shift})
+
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        return self._make(f"anew {seed}", len(known.splits["test"]), request)
+
+    def _make(self, part: str, size: int, request: Any) -> Pairs:
+        yes = request.label_space.index("yes")
+        texts = [f"{part} {self.word} {number}" for number in range(size)]
+        return Pairs.of(texts, None, [yes if number % 3 == 0 else 1 - yes for number in range(size)])
+
+
+class StandsStill(Made):
+    def load(self, request: Any) -> DomainData:
+        data = super().load(replace(request, shift=1.0))
+        return replace(data, source=data.source | {"shift": request.shift})
+
+
+class SaysThatItShifts(StandsStill):
+    shifts: ClassVar[bool] = True
+
+    def load(self, request: Any) -> DomainData:
+        return replace(super().load(request), source={"word": self.word})
+
+
+class SaysThatItDoesNot(StandsStill):
+    shifts: ClassVar[bool] = False
+
+
+class HasNoMore(Made):
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        raise UserError(f"domain '{request.domain}' has no more examples.")
+
+
+class DrawsWhatIsKnown(Made):
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        drawn = super().draw_anew(request, seed, known)
+        return replace(drawn, first=(*drawn.first[:-1], known.splits["train"].first[0]))
+
+
+class DrawsTooFew(Made):
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        return super().draw_anew(request, seed, known).select([0, 1])
+
+
+class DrawsBeyond(Made):
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        drawn = super().draw_anew(request, seed, known)
+        return replace(drawn, labels=drawn.labels + 1)
+
+
+class DrawsTheSame(Made):
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        return super().draw_anew(request, 0, known)
+
+
+class DrawsByTheClock(Made):
+    def draw_anew(self, request: Any, seed: int, known: DomainData) -> Pairs:
+        return super().draw_anew(request, random.SystemRandom().getrandbits(60), known)
+
+
 def source(kind: type[Source]) -> Source:
     return kind.model_validate({"kind": "lines"})
 
 
-def test_a_source_that_is_right() -> None:
-    check_source(source(Lines), ("no", "yes"))
+@pytest.mark.parametrize("kind", [Lines, Made, SaysThatItDoesNot, HasNoMore])
+def test_a_source_that_is_right(kind: type[Source]) -> None:
+    check_source(source(kind), ("no", "yes"))
 
 
 @pytest.mark.parametrize(
@@ -525,6 +594,13 @@ def test_a_source_that_is_right() -> None:
         (changing(fixed), "labels_follow_the_label_space", "have other labels"),
         (changing(odd), "says_where_pairs_come_from", "word is neither"),
         (TooFew, "gives_as_many_as_asked", "its train part should have 12 examples, but has 10"),
+        (StandsStill, "another_shift_gives_others", "its train part is the same with shift 0 and 1"),
+        (SaysThatItShifts, "another_shift_gives_others", "its train part is the same with shift 0 and 1"),
+        (DrawsWhatIsKnown, "draws_test_examples_anew", "1 of the examples that it draws anew stand in the train part"),
+        (DrawsTooFew, "draws_test_examples_anew", "it should draw 8 test examples anew, but draws 2"),
+        (DrawsBeyond, "draws_test_examples_anew", "should be 0 to 1, but are {1, 2}"),
+        (DrawsTheSame, "draws_test_examples_anew", "from another seed are the same"),
+        (DrawsByTheClock, "draws_test_examples_anew", "from the same seed are other ones"),
         (Crashes, "what_is_missing_is_one_sentence", "should end in a UserError, not in FileNotFoundError"),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 from clbench.data.labels import Rows
 from clbench.data.pairs import SPLITS
 from clbench.data.sources import hub
+from clbench.data.sources.generator import Generator
 from clbench.metrics import METRICS
 from clbench.schema.domain import Domain
 from clbench.schema.form import read_yaml
@@ -140,6 +141,15 @@ def test_layer_maps(piece: str, check: str) -> None:
 @pairs_of(STRATEGIES.all(), strategies.CHECKS)
 def test_strategies(piece: str, check: str) -> None:
     named(strategy_battery(piece), check)()
+
+
+@pytest.mark.parametrize("domain", ["scitail", "snli-3way", "mnli", "yelp"])
+@pytest.mark.parametrize("check", ["another_shift_gives_others", "draws_test_examples_anew"])
+def test_generators_of_a_stream_s_first_domain_and_of_others(domain: str, check: str) -> None:
+    form = read_yaml(FOLDERS["domain"] / f"{domain}.yaml", Domain).generator
+    assert isinstance(form, Generator)
+    assert form.shifts == (domain not in ("mnli", "yelp"))
+    named(source_checks(form, tuple(dict.fromkeys(form.classes))), check)()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -16,8 +17,19 @@ if TYPE_CHECKING:
     from clbench.data.pairs import DomainData
 
 
-# What others call a validation part.
-_CALLED = ("validation", "dev", "val", "valid", "eval")
+# What others call a validation part: the first or the last word of a file's or a folder's name,
+_CALLED = {"validation", "dev", "devel", "development", "val", "valid", "eval", "evaluation"}
+# unless another word, or what the name ends in, says that it is about the examples.
+_ABOUT = {
+    "checksums", "info", "infos", "log", "metrics", "notes", "predictions", "readme", "report", "requirements",
+    "results",
+}  # fmt: skip
+_COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
+_NO_EXAMPLES = {
+    ".asc", ".cfg", ".crc", ".html", ".ipynb", ".lock", ".log", ".md", ".md5", ".pdf", ".png", ".py", ".rst", ".sh",
+    ".sha1", ".sha256", ".sha512", ".sig", ".toml", ".yaml", ".yml",
+}  # fmt: skip
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 class Folder(Reading, Source):
@@ -93,9 +105,18 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
     if trained_on and files["validation"] is None:
         # Carved out of the training examples, while somebody's own lie beside them unread?
         for path in sorted(folder.iterdir()):
-            called, _, kind = path.name.partition(".")
-            if called.casefold() in _CALLED and kind and path.is_file():
-                kinds = [f".{kind}"] if f".{kind}" in SUFFIXES else SUFFIXES
-                right = " or ".join(f"validation{one}" for one in kinds)
+            if _may_be_validation(path):
+                kinds = [kind for kind in SUFFIXES if path.name.lower().endswith(kind)][:1] or SUFFIXES
+                right = " or ".join(f"validation{kind}" for kind in kinds)
                 raise UserError(f"{path} is read as no part; make it {right}, or move it elsewhere.")
     return {split: path for split, path in files.items() if path is not None}
+
+
+def _may_be_validation(path: Path) -> bool:
+    """Whether what is called so may hold validation examples: ``dev_matched.tsv``, a folder ``validation``."""
+    kind = path.suffix.lower()
+    if path.name.startswith(".") or (kind in _NO_EXAMPLES and not path.is_dir()):
+        return False
+    name = path.with_suffix("") if kind in _COMPRESSED else path
+    words = [word.lower() for word in _WORD.findall(path.name if path.is_dir() else name.stem)]
+    return bool(words) and not _CALLED.isdisjoint((words[0], words[-1])) and _ABOUT.isdisjoint(words)

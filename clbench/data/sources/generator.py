@@ -41,6 +41,13 @@ class Generator(Source):
     name: str
     classes: tuple[str, ...] = Field(min_length=2)
 
+    @property
+    def shifts(self) -> bool:
+        """Whether another shift gives other examples: towards itself, the first domain of a stream cannot move."""
+        from clbench.data.generators import find
+
+        return find(self.name).first is not None
+
     def load(self, request: Request) -> DomainData:
         """As many examples a part as the edition says, with its shift."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -119,6 +120,8 @@ def _load(name: str, hub: Hub) -> tuple[Any, str]:
     from datasets import exceptions
     from huggingface_hub import constants, errors, logging, utils
 
+    from clbench.data.hub_csv import load_dataset
+
     utils.disable_progress_bars()
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
@@ -128,13 +131,13 @@ def _load(name: str, hub: Hub) -> tuple[Any, str]:
     try:
         if hub.data_dir is not None:
             snapshot = _snapshot(hub)
-            return datasets.load_dataset(str(snapshot / hub.data_dir)), snapshot.name
+            return load_dataset(str(snapshot / hub.data_dir), None, None, hub.wanted), snapshot.name
         if Path(hub.id).is_dir():  # which datasets takes first
             raise UserError(
                 f"domain '{name}': a folder {hub.id} lies in the working directory and would be read in place of the "
                 "hub's data set of that name; run clbench elsewhere, or give its files with --data-dir."
             )
-        loaded = datasets.load_dataset(hub.id, hub.config, revision=hub.revision)
+        loaded = load_dataset(hub.id, hub.config, hub.revision, hub.wanted)
         return loaded, _commit(name, hub, loaded)
     except (exceptions.DatasetNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         is_revision = isinstance(error, errors.RevisionNotFoundError) or str(error).startswith("Revision")
@@ -153,6 +156,8 @@ def _load(name: str, hub: Hub) -> tuple[Any, str]:
         raise UserError(
             f"domain '{name}': {_called(hub)} holds no data files that can be read; fix its 'hub' field."
         ) from error
+    except (EOFError, zlib.error) as error:
+        raise _unreadable(name, hub, error) from error
     except ValueError as error:
         raise _no_configuration(name, hub, error) from error
 
