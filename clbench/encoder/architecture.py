@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from clbench.schema.step import Shape
 from clbench.storage.cache import cached, installed_versions
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
+
+    from clbench.encoder.tokens import Batch, TokenStore
 
 # What a stranger's configuration may ask for, so that it cannot fill the memory before a weight has been read.
 _BOUNDS = {
@@ -28,6 +32,8 @@ _BOUNDS = {
 # Rows that an encoder is tried on: unlike lengths, one of them longer than a local window where there is room.
 _TRIED = (3, 7, 150)
 _CLOSE = 1e-4
+# Rounding differs by 1e-6 of the largest state between a row alone and a padded one, what reads the padding by 2e-2.
+_APART = 1e-3
 
 
 def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
@@ -86,6 +92,7 @@ def load_model(folder: Path, origin: str, *, seed: int, with_head: bool = False,
             model, told = kind.from_pretrained(
                 folder, config=config, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
                 use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True,
+                key_mapping=dict(family_of(config.model_type).renamed) or None,
             )  # fmt: skip
         except Exception as error:
             raise UserError(f"{origin}: transformers cannot read the weights ({first_line(error)}).") from error
@@ -131,7 +138,8 @@ def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
     """The class for classifying sequences, and the checked configuration."""
     content = read_json(folder / "config.json", origin)
     model_type = content.get("model_type")
-    if content.get("auto_map") and not family_of(str(model_type)).taken_in:
+    family = family_of(str(model_type))
+    if content.get("auto_map") and not family.taken_in:
         raise UserError(
             f"{origin}: config.json has code of its own (auto_map), which is never run; give a checkpoint of an "
             "architecture that transformers has."
@@ -141,12 +149,16 @@ def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
             f"{origin}: config.json says that the weights are quantised (quantization_config), which is not read; "
             "give the checkpoint in floating point."
         )
+    settings = family.settings(content, origin)
     torchvision_ops.define()
-    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
+    from transformers import CONFIG_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
 
     try:
         with silence():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            if settings is content:
+                config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            else:
+                config = CONFIG_MAPPING[str(model_type)].from_dict(settings)
     except Exception as error:
         raise UserError(
             f"{origin}: config.json should describe an encoder of transformers, but has the model_type "
@@ -182,24 +194,39 @@ def _check_loaded(model: PreTrainedModel, told: dict[str, Any], origin: str, wit
                 f"{origin}: '{name}' in model.safetensors should be of shape {wanted} by config.json, but is of shape "
                 f"{found}."
             )
-    layers = prefix + family_of(model.config.model_type).layers_path(model.base_model) + "."
+    layers = family_of(model.config.model_type).layers_path(model.base_model) + "."
     for name in sorted(told["unexpected_keys"]):
-        if name.startswith(layers):
+        # A checkpoint of the encoder alone has its names without the prefix.
+        if name.removeprefix(prefix).startswith(layers):
             raise UserError(
                 f"{origin}: model.safetensors holds '{name}', which config.json does not speak of; correct whichever "
                 "is wrong."
             )
 
 
-def _tried(folder: Path, origin: str) -> EncoderShape:
+def outlined_positions(folder: Path, origin: str) -> int:
+    """Tokens that a row may have, by the model that config.json describes; its weights are not read.
+
+    Raises:
+        UserError: as :func:`read_config`, or it contradicts itself.
+    """
+    return _positions(_outline(*_kind_and_config(folder, origin), origin).base_model)
+
+
+def _outline(kind: Any, config: PreTrainedConfig, origin: str) -> PreTrainedModel:
+    """A model without numbers."""
     import torch
 
-    kind, config = _kind_and_config(folder, origin)
     with torch.device("meta"):
         try:
-            outline = kind(config)
+            outline: PreTrainedModel = kind(config)
         except Exception as error:
             raise UserError(f"{origin}: config.json contradicts itself ({first_line(error)}).") from error
+    return outline
+
+
+def _tried(folder: Path, origin: str) -> EncoderShape:
+    outline = _outline(*_kind_and_config(folder, origin), origin)
     needed = sum(p.numel() for name, p in outline.base_model.named_parameters() if "pooler" not in name)
     if stored_numbers(folder, origin) < needed:
         raise UserError(
@@ -255,10 +282,11 @@ def _positions(base: PreTrainedModel) -> int:
 
 
 def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
-    """Whether packed tokens give what transformers gives for padded ones; refuses what is no encoder.
+    """Whether packed tokens give what transformers gives for rows read alone; refuses what is no encoder.
 
     Raises:
-        UserError: the model does not take ids and a mask alone, or a row's first token does not see the others.
+        UserError: the model does not take ids and a mask alone, a row's first token does not see the others, or what a
+            row gives depends on more than the row.
     """
     import torch
 
@@ -271,34 +299,92 @@ def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
     # Not the padding's number, which positions may depend on.
     ids = torch.randint(0, config.vocab_size, (sum(lengths),), generator=drawn)
     ids = torch.where(ids == (config.pad_token_id or 0), (ids + 1) % config.vocab_size, ids)
-    offsets = torch.tensor([0, *lengths]).cumsum(0)
-    store = TokenStore(ids.numpy(), offsets.numpy(), torch.tensor(lengths).numpy() // 2)
-    rows = torch.arange(len(lengths))
+    offsets, seconds = torch.tensor([0, *lengths]).cumsum(0), torch.tensor(lengths) // 2
+
+    def rows(ids: Tensor) -> TokenStore:
+        return TokenStore(ids.numpy(), offsets.numpy(), seconds.numpy())
+
+    Classifier(model)  # its norms are those that a run computes
     with torch.inference_mode(), silence():
-        padded = Classifier(model, store, packed=False)
         try:
-            _, states, _, logits = padded.read(rows)
+            alone = _each_alone(model, rows(ids))
+            together = _read(model, rows(ids).batch(range(len(lengths)), multiple=1))
         except Exception as error:
             raise UserError(
                 f"{origin}: transformers' model of the model_type '{config.model_type}' does not take ids and an "
                 f"attention mask alone ({first_line(error)[:200]}); write an encoder family for it."
             ) from error
-        ends = offsets[1:] - 1
-        others = ids.clone()
-        others[ends] = (ids[ends] + 7) % config.vocab_size
-        changed = TokenStore(others.numpy(), offsets.numpy(), store.seconds)
-        batch, moved, _, _ = Classifier(model, changed, packed=False).read(rows)
-        if torch.equal(states[-1][batch.firsts], moved[-1][batch.firsts]):
+        _check_sight(model, lambda changed: _each_alone(model, rows(changed)), (ids, offsets), alone, origin)
+        if not _alike(together, alone, _APART):
             raise UserError(
-                f"{origin}: the first token of a row does not see the others: the model_type '{config.model_type}' is "
-                "a decoder, which is not supported; give an encoder."
+                f"{origin}: what transformers' model of the model_type '{config.model_type}' makes of a row depends on "
+                "the padding behind it, on the rows beside it or on chance, which is not supported; give an encoder "
+                "that reads a row as if it were alone."
             )
         if not family.flat or not model._supports_attention_backend:
             return False
         try:
-            _, flat, _, said = Classifier(model, store, packed=True).read(rows)
+            flat = _read(model, rows(ids).batch(range(len(lengths))), packed=True)
         except (ValueError, TypeError, RuntimeError, IndexError):
             return False
-    kept = batch.mask
-    pairs = [(said, logits), *((one[kept], other[kept]) for one, other in zip(flat, states, strict=True))]
-    return all(bool(((a - b).abs() <= _CLOSE * b.abs().max().clamp(min=1)).all()) for a, b in pairs)
+    return _alike(flat, alone, _CLOSE)
+
+
+def _check_sight(
+    model: PreTrainedModel, read: Callable[[Tensor], list[Tensor]], rows: tuple[Tensor, Tensor], said: list[Tensor],
+    origin: str,
+) -> None:  # fmt: skip
+    """Check that a row's first token sees the last one.
+
+    Args:
+        read: gives states and logits of the rows with other ids.
+        rows: their ids, and where each begins and the last one ends.
+        said: their states and logits.
+
+    Raises:
+        UserError: it does not.
+    """
+    import torch
+
+    (ids, offsets), model_type = rows, model.config.model_type
+
+    def seen(change: Tensor, look: Tensor) -> bool:
+        """Whether the last states at ``look`` tell of other ids at ``change``."""
+        others = ids.clone()
+        others[change] = (ids[change] + 7) % model.config.vocab_size
+        return not torch.equal(said[-2][look], read(others)[-2][look])
+
+    firsts, lasts = offsets[:-1], offsets[1:] - 1
+    if seen(lasts, firsts):
+        return
+    if seen(firsts, lasts):
+        raise UserError(
+            f"{origin}: the first token of a row does not see the others: the model_type '{model_type}' is a decoder, "
+            "which is not supported; give an encoder."
+        )
+    raise UserError(
+        f"{origin}: no token of a row sees the others: transformers' model of the model_type '{model_type}' computes "
+        "no attention on a CPU, which is not supported; give another encoder."
+    )
+
+
+def _each_alone(model: PreTrainedModel, store: TokenStore) -> list[Tensor]:
+    """What :func:`_read` gives of every row of a store, read one at a time."""
+    import torch
+
+    parts = [_read(model, store.batch([row])) for row in range(len(store))]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+
+def _read(model: PreTrainedModel, batch: Batch, *, packed: bool = False) -> list[Tensor]:
+    """States at every depth, the embeddings' first, of the tokens that are no padding, (N, H) each, and the logits."""
+    family = family_of(model.config.model_type)
+    states, logits = family.states_and_logits(model, batch, packed=packed, used=None, every=True)
+    return [*(state[batch.mask] for state in states), logits]
+
+
+def _alike(found: list[Tensor], expected: list[Tensor], most: float) -> bool:
+    return len(found) == len(expected) and all(
+        bool(((one - other).abs() <= most * other.abs().max().clamp(min=1)).all())
+        for one, other in zip(found, expected, strict=True)
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -74,9 +74,12 @@ class Family:
             attention interface; the check when a model is opened has to agree.
         written_out: whether the packed forward pass is the family's own, in place of transformers'.
         bfloat16: whether transformers' modules can be computed so, by torch's autocast.
-        chained: whether each layer reads just what the one before it gives.
-        taken_in: whether its checkpoints name code of their own (``auto_map``) that transformers has taken in since,
-            with the same settings; transformers' is used.
+        chained: whether each layer reads just what the one before it gives, whatever the configuration.
+        taken_in: whether its checkpoints name code of their own (``auto_map``) that transformers has taken in since;
+            transformers' is used, with what :meth:`settings` makes of the checkpoint's.
+        renamed: patterns of weights' names in published checkpoints, and what transformers calls them, beside what it
+            renames itself.
+        after_padding: whether the positions of a row's tokens begin after the padding's number, as RoBERTa's do.
         attention_norm: the name in a layer of what normalises its input before its projections read it; empty where
             they read it as it is.
     """
@@ -85,12 +88,37 @@ class Family:
     bfloat16: bool = True
     chained: bool = True
     taken_in: bool = False
+    renamed: Mapping[str, str] = {}
+    after_padding: bool = False
     attention_norm: str = ""
 
     def __init__(
         self, title: str, model_types: tuple[str, ...], *, shares_layers: bool = False, flat: bool = True
     ) -> None:
         self.title, self.model_types, self.shares_layers, self.flat = title, model_types, shares_layers, flat
+
+    def settings(self, told: dict[str, Any], origin: str) -> dict[str, Any]:
+        """What config.json says, in the words of transformers' class; the same object where it says it so already.
+
+        Args:
+            told: it.
+            origin: opens the sentence of an error.
+
+        Raises:
+            UserError: it asks for what transformers' class does not compute.
+        """
+        return told
+
+    def positions(self, told: Mapping[str, Any]) -> int | None:
+        """Tokens that a row may have by config.json, in the words of transformers' class; None where it does not say.
+
+        Only of a family that clbench knows: of another the model tells.
+        """
+        most = told.get("max_position_embeddings")
+        if not isinstance(most, int):
+            return None
+        padding = told.get("pad_token_id", 1)
+        return most - (padding + 1 if self.after_padding and isinstance(padding, int) else 0)
 
     def layers_path(self, base: PreTrainedModel) -> str:
         """The name in ``base`` of the list of its layers: as many like modules as config.json says.
@@ -150,6 +178,10 @@ class Family:
         if getattr(config, "layer_types", None) is not None:
             config.layer_types = [config.layer_types[number - 1] for number in kept]
         config.num_hidden_layers = len(left)
+
+    def chained_by(self, config: PreTrainedConfig) -> bool:
+        """Whether each layer reads just what the one before it gives, with this configuration."""
+        return self.chained
 
     def check_removable(self, model_type: str) -> None:
         """Raise where no layer can be removed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clbench.encoder.family import family_of
 from clbench.encoder.hf_folder import check_files, is_bert, read_bert_shape, read_json
 from clbench.errors import UserError, nearest, short
 from clbench.schema.backbone import BackboneForm, on_the_hub
@@ -67,7 +68,11 @@ def locate(name: str | Path) -> Located:
             f"backbone {short(name)} is not a folder on this machine nor a hub id (owner/name); "
             f"{nearest(name, names('backbone'))}"
         )
-    raise UserError(f"no backbone is called '{short(name)}'; {nearest(name, names('backbone'))}")
+    near = nearest(name, names("backbone"))
+    raise UserError(
+        f"no backbone is called '{short(name)}'; {near[:-1]}, or a model of the hub, which is named "
+        f"OWNER/NAME{near[-1]}"
+    )
 
 
 def _of_form(name: str, path: Path) -> Located:
@@ -133,6 +138,10 @@ def _positions(name: str) -> int | None:
     check_files(folder, origin)
     if is_bert(folder, origin):
         return read_bert_shape(folder, origin).max_position_embeddings
-    # Which of them a row has, is known when the model is opened.
-    said = read_json(folder / "config.json", origin).get("max_position_embeddings")
-    return said if isinstance(said, int) else None
+    content = read_json(folder / "config.json", origin)
+    family = family_of(str(content.get("model_type")))
+    if family.model_types:
+        return family.positions(family.settings(content, origin))
+    from clbench.encoder.architecture import outlined_positions
+
+    return outlined_positions(folder, origin)

@@ -16,8 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench.compression.masks import attach_masks
-from clbench.compression.steps.prune_heads import head_masks
 from clbench.encoder.architecture import head_of
 from clbench.encoder.backbone import Backbone, open_backbone
 from clbench.encoder.classifier import Classifier, keep_layers, predict
@@ -28,15 +26,15 @@ from clbench.encoder.tokens import TokenStore, pack
 from clbench.errors import UserError
 from clbench.runtime.device import Device
 from clbench.schema.step import Shape
+from clbench.testing import encoder_parts
 from clbench.testing.battery import Check, checks_of, expect, run_all
+from clbench.testing.encoder_parts import CLOSE, close
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 LABELS = ("no", "yes", "perhaps")
 _WORDS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
-# Logits and states of a tiny model, as float32 gives them.
-_CLOSE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -171,13 +169,13 @@ def logits_and_states_are_transformers(world: _World) -> None:
                 model.hf, batch.rounded() if model.packed else batch, packed=model.packed, used=None
             )
         for said, name in ((logits, "logits"), (more, "logits beside tokens that nobody asked for")):
-            _close(said.flip(0), theirs.logits, name)
-        _close(again, theirs.logits, "logits of the rows' first tokens")
-        _close(firsts.flip(1), others, "the first tokens' states, read beside those of all tokens")
+            close(said.flip(0), theirs.logits, name)
+        close(again, theirs.logits, "logits of the rows' first tokens")
+        close(firsts.flip(1), others, "the first tokens' states, read beside those of all tokens")
         expect(len(states) == len(theirs.hidden_states), f"{len(states)} states of {len(theirs.hidden_states)} depths")
         for depth, (ours, full) in enumerate(zip(states, theirs.hidden_states, strict=True)):
             at = batch.owners[batch.mask], batch.positions[batch.mask]
-            _close(ours[batch.mask], full.flip(0)[at], f"states at depth {depth}")
+            close(ours[batch.mask], full.flip(0)[at], f"states at depth {depth}")
 
 
 def gradients_are_transformers(world: _World) -> None:
@@ -191,7 +189,7 @@ def gradients_are_transformers(world: _World) -> None:
     for name, gradient in theirs.items():
         if gradient is not None and gradient.abs().max() > 0:
             expect(ours[name] is not None, f"{name} has no gradient")
-            _close(ours[name], gradient, f"the gradient of {name}")
+            close(ours[name], gradient, f"the gradient of {name}")
 
 
 def parameters_are_planned(world: _World) -> None:
@@ -220,13 +218,11 @@ def layers_can_be_removed(world: _World) -> None:
             return
         expect(len(model.layers) == model.config.num_hidden_layers == depth - 1, "the layers that are left are wrong")
         with torch.inference_mode():
-            _close(model(rows), plain(model.hf, world.pairs).logits, f"logits with the layers {kept}")
+            close(model(rows), plain(model.hf, world.pairs).logits, f"logits with the layers {kept}")
         with _again(world, model) as (again, theirs):
-            _close(
-                predict(again.with_tokens(world.pairs), rows), predict(model, rows), f"logits of layers {kept}, read"
-            )
+            close(predict(again.with_tokens(world.pairs), rows), predict(model, rows), f"logits of layers {kept}, read")
             with torch.inference_mode():
-                _close(plain(theirs, world.pairs).logits, predict(model, rows), f"transformers' of layers {kept}, read")
+                close(plain(theirs, world.pairs).logits, predict(model, rows), f"transformers' of layers {kept}, read")
 
 
 def layers_can_be_left_out(world: _World) -> None:
@@ -243,7 +239,7 @@ def layers_can_be_left_out(world: _World) -> None:
             same = torch.equal(states[layer], states[layer + 1])
             norm = model.family.final_norm(model.encoder) is not None and layer == depth - 1
             expect(same != use or norm, f"layer {layer + 1} of {used} is not left out as asked")
-        expect(bool(torch.allclose(logits, whole, atol=_CLOSE)) == all(used), f"the logits of {used} are wrong")
+        expect(bool(torch.allclose(logits, whole, atol=CLOSE)) == all(used), f"the logits of {used} are wrong")
 
 
 def dropout_is_where_it_is_asked(world: _World) -> None:
@@ -264,7 +260,7 @@ def dropout_is_where_it_is_asked(world: _World) -> None:
         expect(torch.equal(found[0], found[1]), f"two passes of one seed differ, with dropout in {part}")
         expect(not torch.allclose(found[0], found[2]), f"dropout in {part} drops nothing")
         model.set_dropout(0.0)
-        _close(_trained(model, rows, 0), predict(model, rows), "logits in training without dropout")
+        close(_trained(model, rows, 0), predict(model, rows), "logits in training without dropout")
 
 
 def bfloat16_is_float32_within_rounding(world: _World) -> None:
@@ -285,64 +281,14 @@ def bfloat16_is_float32_within_rounding(world: _World) -> None:
         expect(apart < 0.1, f"the {name} in bfloat16 are apart by {apart:.2g} of their norm")
 
 
-def heads_can_be_masked(world: _World) -> None:
-    """A head that is masked gives what a head without output gives."""
-    rows, masked, silent = torch.arange(len(world.pairs)), world.model(), world.model()
-    attach_masks(masked, head_masks(masked, [[1], *[[] for _ in masked.layers][1:]]))
-    layer = silent.layers[0]
-    output: Any = layer.get_submodule(silent.family.attention(layer).output)
-    width = output.in_features // silent.config.num_attention_heads
-
-    def silence(_: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-        context = inputs[0].clone()
-        context[..., width : 2 * width] = 0
-        return context
-
-    output.register_forward_pre_hook(silence)
-    _close(predict(masked, rows), predict(silent, rows), "logits without a head")
-    expect(not torch.allclose(predict(masked, rows), predict(world.model(), rows), atol=_CLOSE), "a head does nothing")
-
-
-def attention_is_what_its_projections_make(world: _World) -> None:
-    """The queries, keys and values that relations compare are those that the layer computes."""
-    model = world.model()
-    layer, parts = model.layers[-1], model.family.attention(model.layers[-1])
-    seen: dict[nn.Module, Tensor] = {}
-
-    def listen(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        # Not the distances that DeBERTa sends through the same modules.
-        if output[..., 0].numel() == 24:
-            seen[module] = output
-
-    for name in {parts.query, parts.key, parts.value}:
-        layer.get_submodule(name).register_forward_hook(listen)
-    with torch.inference_mode():
-        # All rows of one length, so that they are one chunk.
-        store = TokenStore(world.pairs.ids[:24].numpy(), np.array([0, 12, 24]), np.array([6, 6]), world.pairs.template)
-        states = model.with_tokens(store).read(torch.arange(2)).states
-        computed, made = dict(seen), model.family.queries_keys_values(layer, states[-2])
-    for part, one in zip(("query", "key", "value"), made, strict=True):
-        raw = computed[layer.get_submodule(getattr(parts, part))].reshape(24, -1)
-        expect(one.shape[0] == 24, f"the {part} is of shape {tuple(one.shape)}")
-        if not parts.fused:
-            _close(one, raw, f"the {part} of the last layer")
-        else:
-            # Each of its columns is one of the matrix's, but for a bias.
-            apart = (raw[:, :, None] - one[:, None, :]).std(0).min(0).values
-            expect(
-                bool(apart.max() < _CLOSE) and bool(one.std() > 0),
-                f"the {part} is not among what the matrix makes",
-            )
-
-
 def a_folder_is_a_checkpoint(world: _World) -> None:
     """What is written is read by plain transformers, with the same logits and tokens."""
     from transformers import AutoTokenizer
 
     model, rows = world.model(), torch.arange(len(world.pairs))
     with _again(world, model) as (again, theirs), torch.inference_mode():
-        _close(predict(again.with_tokens(world.pairs), rows), predict(model, rows), "logits, written and read")
-        _close(plain(theirs, world.pairs).logits, predict(model, rows), "logits of plain transformers")
+        close(predict(again.with_tokens(world.pairs), rows), predict(model, rows), "logits, written and read")
+        close(plain(theirs, world.pairs).logits, predict(model, rows), "logits of plain transformers")
     tokens = AutoTokenizer.from_pretrained(world.folder)(
         world.texts(1), world.texts(2)[::-1], truncation="longest_first", max_length=world.longest
     )["input_ids"]
@@ -367,8 +313,8 @@ def a_head_is_drawn_from_its_seed(world: _World) -> None:
 
 CHECKS = (
     logits_and_states_are_transformers, gradients_are_transformers, parameters_are_planned, layers_can_be_removed,
-    layers_can_be_left_out, dropout_is_where_it_is_asked, bfloat16_is_float32_within_rounding, heads_can_be_masked,
-    attention_is_what_its_projections_make, a_folder_is_a_checkpoint, a_head_is_drawn_from_its_seed,
+    layers_can_be_left_out, dropout_is_where_it_is_asked, bfloat16_is_float32_within_rounding, *encoder_parts.CHECKS,
+    a_folder_is_a_checkpoint, a_head_is_drawn_from_its_seed,
 )  # fmt: skip
 
 
@@ -391,9 +337,3 @@ def _trained(model: Classifier, rows: Tensor, seed: int) -> Tensor:
         found: Tensor = model.train()(rows)
     model.eval()
     return found
-
-
-def _close(found: Tensor, expected: Tensor, what: str) -> None:
-    apart = float((found - expected).abs().max())
-    most = _CLOSE * max(1.0, float(expected.abs().max()))
-    expect(apart <= most, f"{what} differ by up to {apart:.2g} from those expected")

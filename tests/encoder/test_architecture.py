@@ -33,6 +33,7 @@ from transformers import (  # noqa: E402  (after the schemas it needs)
     RobertaConfig,
     RobertaForMaskedLM,
     RobertaForSequenceClassification,
+    RobertaModel,
 )
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -240,6 +241,49 @@ def test_a_bad_folder_is_refused_in_one_sentence(tmp_path: Path, change: Callabl
     with pytest.raises(UserError, match=message) as caught:
         open_backbone(tmp_path / "r")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [RobertaModel, RobertaForMaskedLM])
+def test_an_encoder_with_or_without_its_prefix_is_not_cut(kind: Any, tmp_path: Path) -> None:
+    """AutoModel saves names without the prefix ``roberta.``."""
+    folder = roberta(tmp_path / "r", kind)
+    assert open_backbone(folder).layers == 3
+    _config(num_hidden_layers=2)(folder)
+    with pytest.raises(
+        UserError, match=r"holds '(roberta\.)?encoder\.layer\.2\.\S+', which config.json does not speak of"
+    ):
+        open_backbone(folder)
+
+
+def small_folder(folder: Path, model_type: str) -> Path:
+    """A random model of a family that nobody has written a file for."""
+    torch.manual_seed(0)
+    config = CONFIG_MAPPING[model_type](
+        vocab_size=264, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        max_position_embeddings=200, pad_token_id=1,
+    )  # fmt: skip
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    byte_tokenizer().save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    return folder
+
+
+@pytest.mark.parametrize("model_type", ["convbert", "nystromformer", "yoso", "fnet"])
+def test_an_encoder_that_reads_the_padding_is_refused(model_type: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"'{model_type}' makes of a row depends on the padding behind it") as caught:
+        open_backbone(small_folder(tmp_path / "e", model_type))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_encoder_without_attention_is_no_decoder(tmp_path: Path) -> None:
+    """MRA's attention is a kernel for GPUs; in its place transformers gives zeros."""
+    with pytest.raises(UserError, match=r"no token of a row sees the others: .*'mra' computes no attention on a CPU"):
+        open_backbone(small_folder(tmp_path / "e", "mra"))
+
+
+@pytest.mark.parametrize("model_type", ["big_bird", "ibert", "longformer"])
+def test_other_encoders_pass_as_they_did(model_type: str, tmp_path: Path) -> None:
+    assert open_backbone(small_folder(tmp_path / "e", model_type)).layers == 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -220,6 +221,30 @@ def test_every_shipped_yaml_reads_and_every_packaged_folder_is_whole(name: str) 
     assert model.with_tokens(store)(torch.tensor([0])).isfinite().all()
 
 
+def _shipped(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: yaml.safe_load((FOLDERS[kind] / f"{name}.yaml").read_text()) for name in names(kind)}
+
+
+def test_seen_domains_are_shipped_ones_with_all_their_twins() -> None:
+    """A domain with three classes in place of two has the same texts."""
+    sets = {
+        name: (form["hub"]["id"], form["hub"]["config"]) if form["hub"] else None
+        for name, form in _shipped("domain").items()
+    }
+    for name, form in _shipped("backbone").items():
+        seen = form["seen_domains"]
+        assert set(seen) <= set(sets), name
+        assert {one for one in sets if sets[one] in [sets[other] for other in seen]} == set(seen), name
+
+
+def test_sentence_encoders_have_seen_what_their_model_card_lists() -> None:
+    """SNLI, MultiNLI, Quora's questions, Yahoo Answers and SQuAD, of which QNLI is made; and so have their students."""
+    forms = _shipped("backbone")
+    for name in ("all-minilm-l6-v2", "all-minilm-l12-v2", "clbench-tiny-12l", "clbench-tiny-12l-layerdrop"):
+        listed = {"mnli", "mnli-3way", "snli", "snli-3way", "qqp", "qnli", "yahoo"}
+        assert set(forms[name]["seen_domains"]) == listed
+
+
 def test_the_shipped_rates_follow_the_width() -> None:
     rates = {
         name: yaml.safe_load((FOLDERS["backbone"] / f"{name}.yaml").read_text())["learning_rate"]
@@ -383,6 +408,8 @@ def test_a_bad_yaml_is_told_by_file_and_field(folder: Path, changes: dict[str, o
     ("name", "message"),
     [
         ("clbench-tiny-21l", r"no backbone is called 'clbench-tiny-21l'; did you mean clbench-tiny-12l"),
+        # As the hub called it before it named owners; it goes on to answer to that.
+        ("xlm-roberta-base", r"mean roberta-base or .*, or a model of the hub, which is named OWNER/NAME\?"),
         ("./no/such/folder", r"./no/such/folder is not a folder on this machine nor a hub id"),
         ("nowhere.yaml", r"nowhere.yaml does not exist"),
     ],

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
-from clbench.encoder.family import FAMILIES, family_of
-from clbench.testing.encoders import check_encoder
+from clbench.encoder.family import FAMILIES, Family, FeedForward, family_of
+from clbench.testing.battery import CheckFailed
+from clbench.testing.encoders import check_encoder, encoder_checks
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48, "vocab_size": 100,
@@ -60,3 +61,38 @@ def test_other_poolings(model_type: str, pooling: str) -> None:
 def test_unseen(model_type: str) -> None:
     assert family_of(model_type).model_types == ()
     check_encoder(small(model_type))
+
+
+def feed_forward_of(inner: str, outer: str) -> Any:
+    return lambda self, layer: FeedForward(tuple(inner.split()), tuple(outer.split()))
+
+
+# What a family may say wrongly: its model_type, the attribute, what it says, the check that finds it, and its sentence.
+WRONG: list[tuple[str, str, Any, str, str]] = [
+    ("modernbert", "final_norm", lambda self, base: None, "final_norm", "the last layer as it is differ"),
+    ("roberta", "final_norm", lambda self, base: "embeddings.LayerNorm", "final_norm", "through embeddings.LayerNorm"),
+    ("roberta", "feed_forward", feed_forward_of("attention.self.query", "attention.output.dense"), "units",
+     "names attention.output.dense, attention.self.query, which attention has"),
+    ("roberta", "feed_forward", feed_forward_of("output.dense", "intermediate.dense"), "units", "the inner matrices"),
+    ("nomic_bert", "feed_forward", feed_forward_of("mlp.gate_proj", "mlp.down_proj"), "units", "units of tokens"),
+    ("mobilebert", "feed_forward", Family.feed_forward, "units", "past outer matrices that are silent"),
+    ("mobilebert", "chained", False, "chained", "chained is False, but layers read just what"),
+    ("deberta-v2", "chained_by", lambda self, config: True, "chained", "chained is True, but layers read more than"),
+    ("deberta-v2", "chained", True, "chained", "chained says what chained_by does not"),
+    ("mpnet", "after_padding", False, "positions", "64 positions by config.json, 62 in the model"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model_type", "name", "said", "check", "sentence"), WRONG)
+def test_what_a_family_says_wrongly_is_found(
+    model_type: str, name: str, said: Any, check: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(family_of(model_type)), name, said)
+    (found,) = (one for one in encoder_checks(small(model_type)) if check in one.name)
+    with pytest.raises(CheckFailed, match=sentence):
+        found()
+
+
+def test_a_deberta_without_its_convolution_is_chained() -> None:
+    (found,) = (one for one in encoder_checks(small("deberta-v2", conv_kernel_size=0)) if "chained" in one.name)
+    found()

@@ -8,7 +8,7 @@ from clbench.encoder.family import Attention, Family
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 
 class _Deberta(Family):
@@ -18,8 +18,11 @@ class _Deberta(Family):
 
 
 class _SecondDeberta(_Deberta):
-    # What follows the first layer there is also reads its input.
+    # What follows the first layer there is also reads its input, where there is a convolution.
     chained = False
+
+    def chained_by(self, config: PreTrainedConfig) -> bool:
+        return not getattr(config, "conv_kernel_size", 0)
 
 
 class _FirstDeberta(_Deberta):

@@ -2,4 +2,9 @@
 
 from clbench.encoder.family import Family
 
-mpnet = Family("MPNet", ("mpnet",), flat=False)
+
+class _MPNet(Family):
+    after_padding = True
+
+
+mpnet = _MPNet("MPNet", ("mpnet",), flat=False)

@@ -2,4 +2,9 @@
 
 from clbench.encoder.family import Family
 
-roberta = Family("RoBERTa, XLM-RoBERTa, CamemBERT", ("roberta", "xlm-roberta", "camembert"))
+
+class _Roberta(Family):
+    after_padding = True
+
+
+roberta = _Roberta("RoBERTa, XLM-RoBERTa, CamemBERT", ("roberta", "xlm-roberta", "camembert"))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 class _RobertaPreLayerNorm(Family):
     attention_norm = "attention.LayerNorm"
+    after_padding = True
 
     def final_norm(self, base: PreTrainedModel) -> str | None:
         return "LayerNorm"
