@@ -246,7 +246,7 @@ def checked_sentences(row: Row) -> list[str]:
 def seen_domains(row: Row, track: Track) -> list[str] | None:
     """The track's domains on whose examples a submission's encoder was trained before; None where nobody says.
 
-    Records of before name them not; of a shipped backbone its file does.
+    Of a shipped backbone its file says so, which knows more than records of before; of others the record.
     """
     told = _seen(row)
     return None if told is None else [name for name in track.domains if name in told]
@@ -263,11 +263,11 @@ def _seen(row: Row) -> list[str] | None:
     if first.inception and first.inception[0].name == "reference":
         return None  # it has no encoder
     backbone = first.configuration.backbone
-    told = backbone.source.get("seen_domains")
-    if isinstance(told, list):
-        return [name for name in told if isinstance(name, str)]
     shipped = shipped_backbone(backbone.name)
-    return None if shipped is None or shipped.seen_domains is None else list(shipped.seen_domains)
+    if shipped is not None and shipped.seen_domains is not None:
+        return list(shipped.seen_domains)
+    told = backbone.source.get("seen_domains")
+    return [name for name in told if isinstance(name, str)] if isinstance(told, list) else None
 
 
 def _matrix(scores: Sequence[np.ndarray], met: np.ndarray) -> list[list[int]]:

@@ -57,7 +57,10 @@ def _backbone_problems(record: Record) -> Iterator[str]:
         # Which commit it was the hub alone knows.
         wanted |= {"kind": "hub", "id": form.hub, "revision": form.revision, "commit": told.source.get("commit")}
     if form.seen_domains is not None and "seen_domains" in told.source:
-        wanted["seen_domains"] = list(form.seen_domains)
+        found = told.source["seen_domains"]
+        # What is known of it grows: a record holds what was known when it was made, and the board shows what is now.
+        known = isinstance(found, list) and found and set(map(str, found)) <= set(form.seen_domains)
+        wanted["seen_domains"] = found if known else list(form.seen_domains)
     if apart_in(wanted, told.source):
         apart = first_difference(wanted, dict(told.source))
         yield f"field 'configuration.backbone.source' should be that of {told.name}; {apart}"

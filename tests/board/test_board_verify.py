@@ -27,7 +27,7 @@ from clbench.cli.main import main
 from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
 from clbench.metrics import metrics
-from clbench.record import Record, write_record
+from clbench.record import Record, read_record, write_record
 from clbench.record.fingerprint import identity_of
 from clbench.record.packing import Packed
 from clbench.record.parts import InceptionStep, Plugin
@@ -440,6 +440,10 @@ PLUGIN = {"kind": "metric", "piece": "mine", "package": "mine", "version": "1"}
         (lambda c: at(c, "configuration.backbone.source.citation", "x"), r"backbone\.source' .* its citation should"),
         (lambda c: at(c, "configuration.backbone.source.kind", "hub"), r"backbone\.source' should be .* its kind"),
         (lambda c: at(c, "configuration.backbone.source.seen_domains", []), r"backbone\.source' .* its seen_domains"),
+        (
+            lambda c: at(c, "configuration.backbone.source.seen_domains", ["mnli", "mrpc"]),
+            r"backbone\.source' .* its seen_domains",
+        ),
         (lambda c: at(c, "configuration.backbone.learning_rate", 0.5), r"backbone\.learning_rate' should be 0\.00015"),
         (lambda c: at(c, "data.0.source.seed", 5), r"data\.0\.source' of mnli .* its seed should be 0, but is 5"),
         (lambda c: at(c, "data.0.source.kind", "hub"), r"data\.0\.source' of mnli .* its kind"),
@@ -460,6 +464,12 @@ def test_what_does_not_follow_from_the_rest_is_told(
 ) -> None:
     verdict = checked(rewritten(mine, change), small_stream)
     assert any(re.search(named, told) for told in verdict.problems), verdict.problems
+
+
+def test_what_was_not_known_yet_of_an_encoder_refutes_no_record(mine: Path, small_stream: Path) -> None:
+    known = read_record(mine / "record-0.json").configuration.backbone.source["seen_domains"]
+    rewritten(mine, lambda c: at(c, "configuration.backbone.source.seen_domains", known[:1]))
+    assert checked(mine, small_stream).problems == ()
 
 
 def test_a_fingerprint_is_of_the_run_that_is_told(mine: Path, small_stream: Path, tmp_path: Path) -> None:
