@@ -469,7 +469,8 @@ def test_what_does_not_follow_from_the_rest_is_told(
 def test_what_was_not_known_yet_of_an_encoder_refutes_no_record(mine: Path, small_stream: Path) -> None:
     known = read_record(mine / "record-0.json").configuration.backbone.source["seen_domains"]
     rewritten(mine, lambda c: at(c, "configuration.backbone.source.seen_domains", known[:1]))
-    assert checked(mine, small_stream).problems == ()
+    # The other seeds' records say more, which is told; nothing else is.
+    assert not any("backbone.source" in told for told in checked(mine, small_stream).problems)
 
 
 def test_a_fingerprint_is_of_the_run_that_is_told(mine: Path, small_stream: Path, tmp_path: Path) -> None:
