@@ -107,11 +107,13 @@ class World:
         count: int = 3,
         listener: Callable[[Event], None] | None = None,
         scenario: Scenario | None = None,
+        backwards: bool = False,
     ) -> Lived:
-        """A life of so many experiences, or what is left of one that lies in ``folder``."""
+        """A life of so many experiences, or what is left of one that lies in ``folder``; or backwards, another one."""
         scenario = scenario or self.scenario
         lived = Lived(self.model(scenario))
         experiences = self.small.experiences if scenario == DOMAIN else self.small.in_scenario(scenario)
+        experiences = experiences[::-1] if backwards else experiences
         for name, parameter in lived.model.named_parameters():
             parameter.register_hook(lambda g, name=name: lived.broken.update(() if torch.isfinite(g).all() else [name]))
         handle = lived.model.register_forward_pre_hook(lambda module, rows: lived.read(module, rows[0]))

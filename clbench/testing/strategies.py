@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from clbench.continual.evaluation import put
 from clbench.continual.life import seed_everything
 from clbench.encoder.classifier import Classifier
 from clbench.runtime.events import Event
-from clbench.schema.scenario import CLASS, TASK, Scenario, open_classes
+from clbench.schema.budget import remembered_pairs
+from clbench.schema.scenario import CLASS, DOMAIN, TASK, Scenario, open_classes
 from clbench.schema.strategy import State, Strategy, parse_strategy, read_strategy, stages
 from clbench.testing.battery import Check, check_refusals, checks_of, expect, others, own_cache, run_all
 from clbench.testing.lives import SEED, TRAINING, Lived, World
@@ -116,7 +118,7 @@ def _check_learned(world: World, lived: Lived, scenario: Scenario) -> None:
 
 def _resumed(world: World, scenario: Scenario | None = None) -> Lived:
     """A life that was interrupted, and resumed, in its second experience, where that is over but not yet kept, and in
-    its last one.
+    its last one. After each interruption another life goes on in its process, as in a worker's.
     """
     lived = stages(world.form, [one.name for one in world.small.experiences])
     second, last = (f"live through {stage.name}" for stage in (lived[1], lived[-1]))
@@ -133,6 +135,9 @@ def _resumed(world: World, scenario: Scenario | None = None) -> Lived:
                 pass
             else:
                 raise RuntimeError(f"'{task}' told no {kind}")
+            if scenario in (None, DOMAIN):
+                with own_cache() as elsewhere:
+                    world.live(elsewhere, count=2, backwards=True, scenario=scenario)
             expect(bool(list(folder.glob("experience-*"))), "a life that was interrupted should leave a checkpoint")
         return world.live(folder, scenario=scenario)
 
@@ -258,9 +263,13 @@ def a_smaller_memory_is_smaller(world: World) -> None:
     means = form.means(3, 2)
     if means is None or means.pairs <= 6:
         return
-    small_form = form.remembering(6, 3)
-    told = small_form.means(3, 2)
+    smaller = replace(world, form=form.remembering(6, 3))
+    told = smaller.form.means(3, 2)
     expect(told is not None and 0 < told.pairs <= 6, "remembering(6, 3) should remember 6 examples at most by means()")
+    after_one = smaller.after_inception(0)
+    for experiences, state in ((1, after_one), (2, _second(smaller, 0, after_one)[1])):
+        held = remembered_pairs(state)
+        expect(held <= 6, f"remembering(6, 3) remembers {held} examples after {experiences} experiences of 48 each")
 
 
 CHECKS = (

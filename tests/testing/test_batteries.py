@@ -19,6 +19,7 @@ from pydantic import Field, field_serializer
 from clbench.compression.steps.finetune import Finetune
 from clbench.compression.task import Report
 from clbench.continual import avalanche
+from clbench.continual.strategies.derpp import DerPlusPlus
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.errors import UserError
 from clbench.metrics import Life, Metric
@@ -299,6 +300,27 @@ class HoldsAside(Derpp):
         own_plugin(learner).memory = getattr(learner.model, "aside", {})
 
 
+class HoldsOnItsClass(Derpp):
+    """Its memory outlives an experience, and is that of whichever life came last."""
+
+    held: ClassVar[dict[str, Any]] = {}
+
+    def state(self, learner: Any) -> Any:
+        found = super().state(learner)
+        type(self).held = found
+        return found
+
+    def restore(self, learner: Any, state: Any, past: Any) -> None:
+        super().restore(learner, type(self).held, past)
+
+
+class RemembersEverything(DerPlusPlus):
+    """Its means() and its plugin are of two minds."""
+
+    def plugin(self) -> Any:
+        return super(RemembersEverything, self.model_copy(update={"memory_size": 1000})).plugin()
+
+
 class ForgetsInception(Derpp):
     def state(self, learner: Any) -> Any:
         return {} if learner.clock.train_exp_counter <= 1 else super().state(learner)
@@ -368,8 +390,9 @@ class WatchesWithoutNeed(_Broken):
 
 @cache
 def strategy_battery(kind: Any) -> list[Check]:
-    derived = issubclass(kind, Derpp)
-    content = DERPP if derived else {"name": "example", "method": "broken", "training": TRAINING}
+    content = {"name": "example", "method": "broken", "training": TRAINING}
+    if issubclass(kind, Derpp | DerPlusPlus):
+        content = DERPP | {"method": "dark_replay" if issubclass(kind, Derpp) else "derpp"}
     return strategy_checks(kind.model_validate(content))
 
 
@@ -377,6 +400,8 @@ def strategy_battery(kind: Any) -> list[Check]:
     ("kind", "check", "told"),
     [
         (HoldsAside, "resumes_to_the_same_bits", "should end with the same weights"),
+        (HoldsOnItsClass, "resumes_to_the_same_bits", "should end with the same weights"),
+        (RemembersEverything, "a_smaller_memory_is_smaller", "remembers 48 examples after 1 experiences of 48 each"),
         (Amnesia, "traits_hold", "its trait rehearses is true, but it trains on new examples alone"),
         (ForgetsInception, "experience_0_is_protected", "but nothing of experience 0"),
         (RestoresNothing, "experience_0_is_protected", "makes no difference to what is learned next"),
