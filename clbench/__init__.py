@@ -1,6 +1,7 @@
 """clbench: lifelong evaluation of compressed encoders.
 
-The verbs of the command line are functions, and what they return shows itself in a notebook::
+What makes, runs, compares and hands in models on the command line is a function here, whose result shows itself in a
+notebook::
 
     import clbench
     record = clbench.run(model="pkd-skip-6l", stream="nli-shift")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clbench.errors import UserError
 from clbench.runtime.events import log
 from clbench.runtime.notebook import with_bars
 
@@ -40,6 +41,8 @@ def compare(*runs: str | Path | Record, balanced: bool = False, check: bool = Tr
     from clbench.comparison import read_models
     from clbench.record import Record
 
+    if any(isinstance(one, list | tuple) for one in runs):
+        raise UserError("compare() takes its runs one by one; of a list, give compare(*runs).")
     given = [one if isinstance(one, Record) else Path(one) for one in runs]
     return tested(read_models(given, check=check), balanced=balanced)
 

@@ -72,7 +72,7 @@ def command(
         if csv_file is not None:
             files += report.write_csv(comparison, csv_file)
         if latex_file is not None:
-            names = [one for one in (figures or "").split(",") if one]
+            names = [one for part in (figures or "").split(",") if (one := part.strip())]
             files.append(write_whole(latex_file, latex(comparison, ["clbench", *sys.argv[1:]], names)))
     if as_json:
         print_json(report.as_json(comparison) | {"written": [str(file) for file in files]})

@@ -41,7 +41,8 @@ def _print(shown: list[dict[str, Any]], in_full: bool) -> None:
     table.add_column("strategy", no_wrap=True)
     table.add_column("what it does", ratio=3)
     table.add_column("verified against the paper", ratio=3 if in_full else None)
-    table.add_column("its own settings", ratio=2)
+    # What is cut could not be given to --set.
+    table.add_column("its own settings", ratio=2, overflow="fold")
     for one in shown:
         own = {name: value for name, value in one["settings"].items() if in_full or not name.startswith("training.")}
         told = [f"{name}={'null' if value is None else value}" for name, value in own.items()]

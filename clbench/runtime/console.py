@@ -92,10 +92,11 @@ def progress(
             return Text(f"{speed:,.0f} {unit}/s" if speed else "", style="cyan")
 
     class Display(Progress):
-        """Of which nothing is left where nothing was shown: rich ends every display that nobody watches with a line."""
+        """Of which nothing is left where nothing was shown or nobody watches: rich prints such a display once, at its
+        end, and a line after it."""
 
         def stop(self) -> None:
-            if self.tasks:
+            if self.tasks and watched:
                 super().stop()
             else:
                 self.live.stop()
@@ -117,8 +118,8 @@ def progress(
     if not times:
         columns = columns[:4]
     console = _console()(stderr=True, markup=False)
-    display = Display(*columns, console=console, disable=quiet or json_lines, transient=False)
     watched = console.is_terminal or console.is_jupyter
+    display = Display(*columns, console=console, disable=quiet or json_lines, transient=not watched)
     listener = _json_lines() if json_lines else (shown or (_bars if watched or quiet else _lines))(display)
     with display, listening(listener), _warnings_as_json() if json_lines else nullcontext():
         yield display

@@ -113,15 +113,16 @@ def choose(
     precision = os.environ.get(VARIABLES["precision"], precision) if precision == "auto" else precision
     if precision not in ("auto", "float32", "bfloat16"):
         raise UserError(f"--precision should be auto, float32 or bfloat16, but is {precision}.")
+    deterministic = _asked_for(VARIABLES["deterministic"]) or deterministic
     parts = _micro_batch(micro_batch or os.environ.get(VARIABLES["micro_batch"]))
     if device == "cpu" and precision in ("auto", "float32"):
         return CPU if parts is None else Device(micro_batch=parts)  # torch is not asked
     import torch
 
-    kind, _, number = device.partition(":")
+    kind, colon, number = device.partition(":")
     if device == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if kind not in ("cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdigit())):
+    if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
         raise UserError(f"--device should be auto, cpu, cuda, cuda:N or mps, but is {device}.")
     name, card, fast = kind, "", False
     if kind == "cuda":
@@ -135,7 +136,7 @@ def choose(
     if precision == "bfloat16" and kind == "cuda" and not fast:
         raise UserError(f"--precision bfloat16: {card} does not multiply it; give float32.")
     low = precision == "bfloat16" or (precision == "auto" and fast)
-    held = kind == "cuda" and (deterministic or os.environ.get(VARIABLES["deterministic"]) == "1")
+    held = kind == "cuda" and deterministic
     if kind == "cuda":
         _prepare(name, held)
     elif low:
@@ -143,10 +144,18 @@ def choose(
     return Device(name, "bfloat16" if low else "float32", card, held, parts)
 
 
+def _asked_for(variable: str) -> bool:
+    """Whether a variable that is 1 or 0 is 1."""
+    told = os.environ.get(variable, "") or "0"
+    if told not in ("0", "1"):
+        raise UserError(f"{variable} should be 1 or 0, but is {told}.")
+    return told == "1"
+
+
 def _micro_batch(asked: str | None) -> int | Literal["auto"] | None:
     if asked is None or asked == "auto":
         return "auto" if asked else None
-    if not asked.isdigit() or int(asked) < 1:
+    if not asked.isdecimal() or int(asked) < 1:
         raise UserError(f"--micro-batch should be auto or a number of examples, 1 or more, but is {asked}.")
     return int(asked)
 

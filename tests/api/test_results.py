@@ -79,6 +79,8 @@ def test_frames_are_those_of_before(lives: dict[str, tuple[Path, Record]]) -> No
 
 def test_records_compare_as_their_folders_do(lives: dict[str, tuple[Path, Record]]) -> None:
     by_record = clbench.compare(*(record for _, record in lives.values()))
+    with pytest.raises(UserError, match=r"one by one; of a list, give compare\(\*runs\)\.$"):
+        clbench.compare([record for _, record in lives.values()])  # type: ignore[arg-type]
     by_folder = clbench.compare(*(str(folder) for folder, _ in lives.values()))
     pd.testing.assert_frame_equal(by_record.table(), by_folder.table())
     pd.testing.assert_frame_equal(by_record.tests(), by_folder.tests())

@@ -114,7 +114,7 @@ def test_what_cannot_be_compared(runs: Path) -> None:
 def test_latex_is_bold_where_the_tests_bear_it(runs: Path, tmp_path: Path) -> None:
     """Of kd, lone (one seed, not told from kd) and pkd-from-pruned (worse): the first two are bold."""
     written(runs / "strange", "50%_{of}$", (0,), size=150, worse=0.3)
-    called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "lifetime_accuracy,forgetting")
+    called(runs, "--no-plot", "--latex", tmp_path / "t.tex", "--figures", "lifetime_accuracy, forgetting")
     text = (tmp_path / "t.tex").read_text()
     json_text = json.loads(called(runs, "--json", "--no-plot"))
     means = {m["name"]: m["figures"]["lifetime_accuracy"] for m in json_text["models"]}

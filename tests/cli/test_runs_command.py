@@ -189,6 +189,10 @@ def test_the_lists_of_what_is_shipped(command: str, kind: str, capsys: pytest.Ca
 def test_a_strategys_settings_are_those_that_set_changes(capsys: pytest.CaptureFixture[str]) -> None:
     from clbench.schema.strategy import override, read_strategy
 
+    main(["strategies"])
+    words = capsys.readouterr().out.replace(" ", "").replace("\n", "")
+    assert "patterns_per_exp" in words
+    assert "\u2026" not in words
     main(["strategies", "replay", "--json"])
     told = json.loads(capsys.readouterr().out)["settings"]
     form = read_strategy("replay")

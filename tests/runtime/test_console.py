@@ -27,6 +27,12 @@ def as_table(text: str) -> Table:
     return table
 
 
+def test_bars_that_nobody_watches_are_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with console.progress() as bars:
+        bars.update(bars.add_task("draw", total=2), completed=2)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("form", [str, Text, as_table], ids=["str", "text", "table"])
 def test_no_control_character_reaches_the_terminal(
@@ -38,8 +44,9 @@ def test_no_control_character_reaches_the_terminal(
     assert shown.replace("\n", "").isprintable()
 
 
-def test_markup_in_a_name_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_in_a_name_is_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     console.out().print("[red]a[/red] [link=x]b")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in a terminal, where bars are shown
     with console.progress() as bars:
         bars.add_task("[red]c[/red]\x1b[2J", total=1, unit="x")
     shown = capsys.readouterr()

@@ -40,6 +40,8 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
         ("tpu", "auto", r"should be auto, cpu, cuda, cuda:N or mps, but is tpu"),
         ("cpu:1", "auto", r"should be auto, cpu"),
         ("cuda:x", "auto", r"should be auto, cpu"),
+        ("cuda:\u00b2", "auto", r"should be auto, cpu"),
+        ("cpu:", "auto", r"should be auto, cpu"),
         ("auto", "float16", r"--precision should be auto, float32 or bfloat16, but is float16"),
     ],
 )
@@ -50,6 +52,17 @@ def test_what_is_not_there_is_refused(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UserError, match=sentence):
         choose(asked, precision)
+
+
+def test_what_the_variables_say_and_clbench_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_DETERMINISTIC", "yes")
+    with pytest.raises(UserError, match=r"^CLBENCH_DETERMINISTIC should be 1 or 0, but is yes\.$"):
+        choose("cpu")
+    for told in ("0", "1", ""):
+        monkeypatch.setenv("CLBENCH_DETERMINISTIC", told)
+        assert choose("cpu") == CPU
+    with pytest.raises(UserError, match="--micro-batch should be auto or a number of examples"):
+        choose("cpu", micro_batch="\u00b2")
 
 
 def test_a_card_that_is_not_there_and_one_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
