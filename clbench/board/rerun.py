@@ -98,6 +98,10 @@ def _needs(configuration: Configuration) -> Iterator[str]:
         yield f"the recipe {model}: the records hold it as configuration.model"
     if stream not in _names("stream"):
         yield f"the stream {stream}: the records hold it as configuration.stream"
+        told = [*configuration.stream.get("domains", ()), *configuration.stream.get("evaluation_only", ())]
+        own_domains = [name for name in told if isinstance(name, str) and name not in _names("domain")]
+        if own_domains:
+            yield f"the files of its domains ({', '.join(own_domains)}), beside the stream's, which no record holds"
     if strategy not in _names("strategy"):
         yield f"the strategy {strategy}: the records hold it as configuration.strategy"
     backbone = configuration.backbone.name

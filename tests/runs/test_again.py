@@ -9,6 +9,7 @@ import pytest
 import yaml
 from submission_worlds import honest
 
+from clbench.board.rerun import _needs
 from clbench.errors import UserError
 from clbench.record import Record
 from clbench.runs.again import Means, job_again
@@ -147,3 +148,11 @@ def test_a_strategy_that_is_not_shipped_needs_its_file(small_stream: Path, tmp_p
     told = record.configuration.model_copy(update={"strategy": record.configuration.strategy | {"name": "mine"}})
     with pytest.raises(UserError, match="--strategy"):
         job_again(record.model_copy(update={"configuration": told}), Means(), tmp_path)
+
+
+def test_domains_that_are_not_shipped_are_named(small_stream: Path) -> None:
+    configuration = honest(small_stream).configuration
+    stream = configuration.stream | {"name": "mine", "domains": ["mnli", "a-topic"], "evaluation_only": ["b-topic"]}
+    told = list(_needs(configuration.model_copy(update={"stream": stream})))
+    assert "the stream mine: the records hold it as configuration.stream" in told
+    assert "the files of its domains (a-topic, b-topic), beside the stream's, which no record holds" in told
