@@ -98,8 +98,9 @@ def _needs(configuration: Configuration) -> Iterator[str]:
         yield f"the recipe {model}: the records hold it as configuration.model"
     if stream not in _names("stream"):
         yield f"the stream {stream}: the records hold it as configuration.stream"
-        told = [*configuration.stream.get("domains", ()), *configuration.stream.get("evaluation_only", ())]
-        own_domains = [name for name in told if isinstance(name, str) and name not in _names("domain")]
+        told: list[Any] = [configuration.stream.get(field) or [] for field in ("domains", "evaluation_only")]
+        shipped = _names("domain")
+        own_domains = [name for named in told for name in named if isinstance(name, str) and name not in shipped]
         if own_domains:
             yield f"the files of its domains ({', '.join(own_domains)}), beside the stream's, which no record holds"
     if strategy not in _names("strategy"):

@@ -17,19 +17,24 @@ def command(backbone: str | None, as_json: bool) -> None:
     from. Nothing is fetched; --backbone also takes a folder or a hub id."""
     from clbench.schema.backbone import BackboneForm
     from clbench.schema.form import read_yaml
-    from clbench.schema.shipped import find, names
+    from clbench.schema.shipped import FOLDERS, find, names
 
     shown: list[dict[str, Any]] = []
+    origins: list[str] = []
     for name in [backbone] if backbone is not None else names("backbone"):
-        form = read_yaml(find("backbone", name), BackboneForm)
+        path = find("backbone", name)
+        form = read_yaml(path, BackboneForm)
         shown.append(form.model_dump(mode="json"))
+        packaged = path.parent.resolve() == FOLDERS["backbone"].resolve()
+        folder = "packaged" if packaged else f"folder: {path.parent / str(form.folder)}"
+        origins.append(folder if form.hub is None else f"hub: {form.hub}")
     if as_json:
         print_json(shown if backbone is None else shown[0])
     else:
-        _print(shown, in_full=backbone is not None)
+        _print(shown, origins, in_full=backbone is not None)
 
 
-def _print(shown: list[dict[str, Any]], in_full: bool) -> None:
+def _print(shown: list[dict[str, Any]], origins: list[str], in_full: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -44,8 +49,7 @@ def _print(shown: list[dict[str, Any]], in_full: bool) -> None:
     table.add_column("rate", no_wrap=True, justify="right")
     if full:
         table.add_column("from", ratio=2, overflow="fold")
-    for one in shown:
-        origin = "packaged" if one["hub"] is None else f"hub: {one['hub']}"
+    for one, origin in zip(shown, origins, strict=True):
         seen = one["seen_domains"]
         before = "" if seen is None else f"; has seen {', '.join(seen)}" if seen else "; has seen no domain"
         about = f"{one['title']} ({one['citation'].strip()}{before})" if in_full else one["title"]

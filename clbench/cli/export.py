@@ -14,7 +14,10 @@ def examples_options(command: Any) -> Any:
     """The options that say whose test examples a model is asked."""
     real = "Real examples: DOMAIN/{train,validation,test}.*"
     size = "embedded, lite, full [default: the run's, or the stream's usual one]."
-    whose = "Whose test examples are asked [default: the run's, or the first shipped one with the model's labels]."
+    whose = (
+        "Whose test examples are asked [default: that of the run or of the export, or the first shipped one with the "
+        "model's labels]."
+    )
     for option in (
         click.option("--data-dir", type=click.Path(path_type=Path), help=real),
         click.option("--edition", help=size),

@@ -57,7 +57,7 @@ def command(
 
 def _threads(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 1 <= int(part) <= 1024 for part in parts):
+    if not all(part.isdecimal() and 1 <= int(part) <= 1024 for part in parts):
         raise UserError(f"--threads should list numbers of 1 or more, as in 1,4, but is '{text}'.")
     return list(dict.fromkeys(map(int, parts)))
 

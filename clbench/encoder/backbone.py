@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.architecture import fresh_head, load_model, read_architecture
 from clbench.encoder.hf_folder import FILES, PICKLED, check_files, digest_of, is_bert, read_bert_shape
-from clbench.encoder.located import Located, check_length, locate
+from clbench.encoder.located import Located, called, check_length, locate
 from clbench.encoder.pickled import as_safetensors
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
@@ -294,7 +294,7 @@ def _field(recipe: OpenRecipe) -> str | None:
 
 def _named_in(field: str | None, name: str) -> Backbone:
     """The backbone ``name`` that a field of a file names, or a user."""
-    there = (_elsewhere.get() or {}).get(name)
+    there = (_elsewhere.get() or {}).get(called(name))
     if there is not None:
         return there
     try:
@@ -310,8 +310,8 @@ def teacher_backbone(teacher: OpenRecipe, backbone: Backbone) -> Backbone:
 
 
 def _same_place(one: str, other: str) -> bool:
-    first, second = (expanded(name) for name in (one, other))
-    return one == other or (os.path.exists(first) and os.path.exists(second) and first.resolve() == second.resolve())
+    first, second = (expanded(called(name)) for name in (one, other))
+    return first == second or (os.path.exists(first) and os.path.exists(second) and first.resolve() == second.resolve())
 
 
 def _from_hub(name: str, hub_id: str, revision: str | None, about: dict[str, Any], rate: float | None) -> Backbone:

@@ -13,6 +13,7 @@ from clbench.errors import UserError, nearest, short
 from clbench.schema.backbone import BackboneForm, on_the_hub
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import FOLDERS, expanded, find, names
+from clbench.schema.stream import ON_THE_HUB
 
 if TYPE_CHECKING:
     from clbench.schema.stream import OpenStream
@@ -44,30 +45,54 @@ class Located:
         return self.asked if self.form is None else self.form.revision
 
 
+def called(name: str) -> str:
+    """What a backbone is called that was asked for by ``name``.
+
+    >>> called("hub:me/mine@v1"), called("me/mine")
+    ('me/mine@v1', 'me/mine')
+    """
+    return name.removeprefix(ON_THE_HUB)
+
+
 def locate(name: str | Path) -> Located:
     """Where the backbone is that a user means by ``name``: a shipped name, the path of a YAML file, a local Hugging
     Face folder, or a hub id (``OWNER/NAME`` or ``OWNER/NAME@REVISION``), of which nothing but the form is looked at.
+    With ``hub:`` before it, an id is the hub's whatever lies here; it is called the same without.
 
     Raises:
         UserError: nothing of that name, or a YAML file that breaks its form or names a folder that is not there.
     """
     name = os.fspath(name)
+    if name.startswith(ON_THE_HUB):
+        return _on_the_hub(called(name), name)
     if name.endswith((".yaml", ".yml")) or name in names("backbone"):
         return _of_form(name, find("backbone", name))
     folder = expanded(name)
     if name and os.path.isdir(folder):
         return Located(name, folder)
+    return _on_the_hub(name, None)
+
+
+def _on_the_hub(name: str, given: str | None) -> Located:
+    """The backbone of the hub that a name means; ``given`` is what stood there, where that says it is the hub's."""
     for shipped in names("backbone"):
         path = FOLDERS["backbone"] / f"{shipped}.yaml"
         if read_yaml(path, BackboneForm).hub == name:
             return _of_form(name, path)
     if (found := on_the_hub(name)) is not None:
         return Located(name, hub=found[0], asked=found[1])
+    if given is not None:
+        raise UserError(
+            f"backbone {short(given)} should be {ON_THE_HUB}OWNER/NAME or {ON_THE_HUB}OWNER/NAME@REVISION, a model of "
+            "the hub; a folder on this machine is given by its path alone."
+        )
     if "/" in name:
         raise UserError(
             f"backbone {short(name)} is not a folder on this machine nor a hub id (owner/name); "
             f"{nearest(name, names('backbone'))}"
         )
+    if name and os.path.isfile(f"{name}.yaml"):
+        raise UserError(f"no backbone is called '{short(name)}'; did you mean the file ./{short(name)}.yaml?")
     near = nearest(name, names("backbone"))
     raise UserError(
         f"no backbone is called '{short(name)}'; {near[:-1]}, or a model of the hub, which is named "

@@ -15,7 +15,10 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.record.provenance import versions
 from clbench.runs.snapshots import FOLDER as MODELS
+from clbench.runs.snapshots import SPEC, read_spec
+from clbench.schema.form import Frozen, parse
 from clbench.schema.scenario import open_classes
+from clbench.schema.shipped import FOLDERS, is_path, names
 from clbench.storage.cache import installed_versions
 from clbench.storage.writing import cannot_write, check_replaceable, made, replace_folder, unfinished
 
@@ -53,6 +56,7 @@ class Loaded:
         stream, edition: whose they are.
         data: the stream's domains.
         max_length: tokens an example at most.
+        data_dir, shift: where the examples are from.
     """
 
     folder: Path
@@ -60,6 +64,17 @@ class Loaded:
     edition: str
     data: list[DomainData]
     max_length: int
+    data_dir: Path | None = None
+    shift: float = 1.0
+
+    @property
+    def source(self) -> Source:
+        """Where to have the same examples again, from wherever one stands."""
+        shipped = self.stream.path.parent.resolve() == FOLDERS["stream"].resolve()
+        return Source(
+            stream=self.stream.form.name if shipped else str(self.stream.path.resolve()), edition=self.edition,
+            data_dir=self.data_dir and self.data_dir.resolve(), shift=self.shift,
+        )  # fmt: skip
 
     def tests(self, tokenizer: Any) -> tuple[TokenStore, dict[str, np.ndarray]]:
         """The test examples as tokens, and the rows of each domain's."""
@@ -138,8 +153,24 @@ class Exported:
                 "examples": self.examples, "differing": self.differing}  # fmt: skip
 
 
+class Source(Frozen):
+    """Whose test examples a model is asked where nobody says otherwise; a field of ``export.json``.
+
+    Attributes:
+        stream: a shipped name, or a file's path.
+        edition: None for the stream's usual one.
+        data_dir, shift: as the run, or the export, had them.
+    """
+
+    stream: str
+    edition: str | None = None
+    data_dir: Path | None = None
+    shift: float = 1.0
+
+
 def loaded(path: Path, examples: Examples) -> Loaded:
-    """What a user means by ``path``: the folder of a checkpoint, of an exported model, or of a run that kept its model.
+    """What a user means by ``path``: the folder of a checkpoint, of an exported model, or of a run that kept its model;
+    of the seeds of such a run the first that kept it.
 
     Raises:
         UserError: it is neither, its labels are those of no shipped stream, or its examples cannot be had.
@@ -148,27 +179,89 @@ def loaded(path: Path, examples: Examples) -> Loaded:
     from clbench.schema.changes import QUICK, quick_stream
     from clbench.schema.stream import read_stream
 
-    folder, run, shift = path, None, 1.0
-    if not (path / "config.json").is_file():
-        from clbench.record import read_record
-
-        run = read_record(path)
-        folder, shift = path / MODELS / "end", run.configuration.shift
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{path} kept no model; make the run again with --fresh --keep-models end.")
-    stream = read_stream(examples.stream or (run.names[1] if run is not None else _stream_of(folder)))
-    usual = run.configuration.edition if run is not None else stream.usual_edition(examples.data_dir)
-    edition = examples.edition or usual
+    folder = path if (path / "config.json").is_file() else _kept(path)
+    source, stream = _told(folder, examples.stream is None)
+    if stream is None:
+        stream = read_stream(examples.stream or source.stream)
+    data_dir = examples.data_dir
+    edition = examples.edition or source.edition or stream.usual_edition(data_dir)
     if edition.endswith(QUICK):
         stream, edition = quick_stream(stream, edition.removesuffix(QUICK))
-    data = load(stream, edition, data_dir=examples.data_dir, shift=shift)
-    return Loaded(folder, stream, edition, data, stream.edition(edition).max_length)
+    if data_dir is None and examples.stream is None and not stream.edition(edition).generated:
+        data_dir = source.data_dir
+    data = load(stream, edition, data_dir=data_dir, shift=source.shift)
+    return Loaded(folder, stream, edition, data, stream.edition(edition).max_length, data_dir, source.shift)
+
+
+def _kept(path: Path) -> Path:
+    """The model at the end of the run that a user means by ``path``; of the seeds of one run, the first that kept it.
+
+    Raises:
+        UserError: there is no finished run, there are several, or none kept its model.
+    """
+    from clbench.record import grouped, read_record
+    from clbench.runs.folders import finished_runs
+
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give the folder of a run, of an exported model or of a checkpoint.")
+    runs = [file.parent for file in finished_runs([path], whole=True)]
+    if len(runs) > 1 and len(grouped([read_record(run) for run in runs])) > 1:
+        raise UserError(
+            f"{path} holds records of several runs; give the folder of one run, such as {runs[0]}, or of its seeds."
+        )
+    for run in runs:
+        if (run / MODELS / "end" / "config.json").is_file():
+            return run / MODELS / "end"
+    raise UserError(f"{path} kept no model; make the run again with --fresh --keep-models end.")
+
+
+def _told(folder: Path, whole: bool) -> tuple[Source, OpenStream | None]:
+    """What the run that kept the model in ``folder``, or its ``export.json``, says of its examples; for any other
+    checkpoint a shipped stream that has its labels.
+
+    Args:
+        whole: the stream as well, which is opened; a user may name another.
+
+    Raises:
+        UserError: the stream is not there any more, or is another.
+    """
+    from clbench.encoder.hf_folder import read_json
+    from clbench.record import RECORD_NAME, read_record
+    from clbench.schema.stream import read_stream
+
+    models = folder.resolve().parent
+    if models.name == MODELS and (models.parent / RECORD_NAME).is_file():
+        record, spec, file = read_record(models.parent), read_spec(models.parent), models / SPEC
+        told = {"edition": record.configuration.edition, "shift": record.configuration.shift}
+        named = record.names[1]
+        source = Source(stream=named if spec is None else spec.stream, **told, data_dir=spec and spec.data_dir)
+    elif not whole:
+        return Source(stream=""), None
+    elif (folder / ABOUT).is_file():
+        file = folder / ABOUT
+        content = read_json(file, str(folder))
+        named = str(content.get("stream"))
+        old = {"stream": named, "edition": content.get("edition")}  # before it said where the examples are from
+        source = parse(content.get("source", old), Source, f"{file}: field 'source'")
+    else:
+        source = Source(stream=_stream_of(folder))
+        return source, read_stream(source.stream)
+    if not whole:
+        return source, None
+    where = source.stream
+    if where not in names("stream") and not (is_path(where) and Path(where).is_file()):
+        lost = "which does not come with clbench" if where == named else f"whose file {where} is not here"
+        raise UserError(f"{file}: the examples are those of the stream '{named}', {lost}; name its file with --stream.")
+    stream = read_stream(where)
+    if stream.form.name != named:
+        raise UserError(f"{file}: the examples are those of the stream '{named}', but {where} now is the stream "
+                        f"'{stream.form.name}'; name the file of {named} with --stream.")  # fmt: skip
+    return source, stream
 
 
 def _stream_of(folder: Path) -> str:
     """The first shipped stream whose labels are those of a checkpoint."""
     from clbench.encoder.hf_folder import read_json
-    from clbench.schema.shipped import names
     from clbench.schema.stream import read_stream
 
     told = read_json(folder / "config.json", str(folder)).get("id2label")
@@ -221,7 +314,10 @@ def export(path: Path, kind: str, out: Path, examples: Examples) -> Exported:
             config.pop("_name_or_path", None)
             (place / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             used = versions() | installed_versions("onnx", "onnxruntime")
-            about = {**found.as_json(), "max_length": asked.max_length, "checkpoint": backbone.digest, "versions": used}
+            about = {
+                **found.as_json(), "max_length": asked.max_length, "checkpoint": backbone.digest, "versions": used,
+                "source": asked.source.model_dump(mode="json"),
+            }  # fmt: skip
             (place / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             replace_folder(place, out)
     except OSError as error:

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from clbench.errors import UserError, short
+from clbench.schema.backbone import on_the_hub
 from clbench.schema.form import Form, Name, named_after, parse, read_yaml
 from clbench.schema.registry import Chosen
 from clbench.schema.shipped import expanded, find, names
 from clbench.schema.step import STEPS, Step, check_steps
+from clbench.schema.stream import ON_THE_HUB, backbone_from
 
 AnyStep = Annotated[Step, Chosen(STEPS, "step")]
 
@@ -75,14 +77,13 @@ class OpenRecipe:
 
     @property
     def backbone(self) -> str | None:
-        """The encoder that the recipe names, as ``open_backbone`` takes it: what lies beside its file as a path."""
+        """The encoder that the recipe names, as ``open_backbone`` takes it; a path is meant from the recipe's file."""
         named = self.form.backbone
+        if os.fspath(self.path).startswith(ON_THE_HUB):
+            return f"{ON_THE_HUB}{named}"
         if self.path.is_dir():
             return str(self.path)
-        if named is None or named in names("backbone"):
-            return named
-        beside = self.path.parent / expanded(named)
-        return str(beside) if os.path.exists(beside) else named
+        return None if named is None else backbone_from(self.path, named)
 
     def labelled(self, labels: Sequence[str]) -> OpenRecipe:
         """The same checkpoint, with the labels of its head's rows as a user says them.
@@ -108,8 +109,6 @@ class OpenRecipe:
 
 # Recipes that one is made with, itself included, and how long a chain of teachers may be.
 _MOST, _LONGEST = 32, 8
-# What stands before a hub id where a recipe is meant by it.
-_ON_THE_HUB = "hub:"
 
 
 def read_recipe(name: str | Path, beside: Path | None = None) -> OpenRecipe:
@@ -124,7 +123,7 @@ def read_recipe(name: str | Path, beside: Path | None = None) -> OpenRecipe:
             teacher, or there are more teachers than any recipe needs.
     """
     name = os.fspath(name)
-    if name.startswith(_ON_THE_HUB):
+    if name.startswith(ON_THE_HUB):
         return _checkpoint(None, name)
     return _read(_find(name, beside), name if beside is not None else None, (), [])
 
@@ -153,10 +152,10 @@ def _read(place: Path, given: str | None, above: tuple[Path, ...], read: list[Pa
         named = getattr(step, "teacher", None)
         if named is None:
             continue
-        if named.startswith(_ON_THE_HUB):
-            teachers[number] = _checkpoint(None, named)
-            continue
         try:
+            if named.startswith(ON_THE_HUB):
+                teachers[number] = _checkpoint(None, named)
+                continue
             found = _find(named, place.parent)
         except UserError as error:
             raise UserError(f"{place}: field 'steps.{number}.teacher': {error}") from error
@@ -198,10 +197,19 @@ def _checkpoint(folder: Path | None, given: str) -> OpenRecipe:
 
     Args:
         folder: where it is; None for the hub.
-        given: the path, or the id after ``hub:``, as the user wrote it.
+        given: the path, or ``hub:`` and the id, as the user wrote it.
+
+    Raises:
+        UserError: no id that the hub could know.
     """
-    own = given.removeprefix(_ON_THE_HUB) if folder is None else given
-    name = named_after(Path(own.partition("@")[0]) if folder is None else folder)
+    own = given.removeprefix(ON_THE_HUB) if folder is None else given
+    if folder is None and on_the_hub(own) is None:
+        raise UserError(
+            f"model {short(given)} should be {ON_THE_HUB}OWNER/NAME or {ON_THE_HUB}OWNER/NAME@REVISION, a model of the "
+            "hub; a folder on this machine is given by its path alone, such as ./my-model."
+        )
+    # With what stands before it, as a folder of that name may lie here.
+    name = named_after(Path(given.partition("@")[0]) if folder is None else folder)
     content = {
         "name": name, "title": f"The checkpoint {name}, as it is", "citation": "a user's own", "backbone": own,
         "steps": [{"step": "load"}],

@@ -77,6 +77,8 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
     if beside is not None and os.path.isfile(beside / f"{name}.yaml"):
         return beside / f"{name}.yaml"
     if name not in names(kind):
+        if beside is None and name and os.path.isfile(f"{name}.yaml"):
+            raise UserError(f"no {kind} is called '{short(name)}'; did you mean the file ./{short(name)}.yaml?")
         # Of files that lie beside, whatever they hold, those alone that are meant most likely.
         there = [] if beside is None else [path.stem for path in beside.glob("*.yaml")]
         known = {*names(kind), *alike(name, there, 0.7)}

@@ -16,7 +16,7 @@ from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import Order, orders_in
 from clbench.schema.part import MOST_CLASSES
 from clbench.schema.scenario import DOMAIN, TASK, Scenario
-from clbench.schema.shipped import add_streams, find, is_path, names
+from clbench.schema.shipped import add_streams, expanded, find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
 Count = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
@@ -24,6 +24,8 @@ Count = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 QUICK = "-quick"
 # Examples of one part that are generated, one by one, before a run begins.
 _GENERATED = 1_000_000
+# What stands before an id where the hub alone is meant.
+ON_THE_HUB = "hub:"
 _Wanted = Annotated[tuple[str, ...], Field(max_length=100)]
 
 
@@ -44,7 +46,7 @@ class Edition(Form):
         source: ``generated`` (offline, by the domains' generators) or ``real`` (the hub or ``--data-dir``).
         train, validation, test: examples a domain; of real data at most so many, null for all.
         max_length: tokens an example, special tokens included; longer examples are cut.
-        backbone: what a run starts from unless told otherwise.
+        backbone: what a run starts from unless told otherwise; a path from the stream's file.
     """
 
     source: Literal["generated", "real"]
@@ -187,7 +189,7 @@ class OpenStream:
         return name in {domain.name for domain in self.domains[len(self.form.domains) :]}
 
     def edition(self, name: str) -> Edition:
-        """The edition called ``name``.
+        """The edition called ``name``, its backbone as :func:`backbone_from` tells it.
 
         Raises:
             UserError: the stream has none of that name; the sentence offers the nearest.
@@ -196,7 +198,13 @@ class OpenStream:
             raise UserError(
                 f"stream '{self.form.name}' has no edition '{short(name)}'; {nearest(name, self.form.editions)}"
             )
-        return self.form.editions[name]
+        found = self.form.editions[name]
+        if name.endswith(QUICK):  # a copy of what this has returned
+            return found
+        seen = backbone_from(self.path, found.backbone)
+        # A record names it as its file does where that is the same place.
+        same = os.path.abspath(seen) == os.path.abspath(expanded(found.backbone))
+        return found if same else found.model_copy(update={"backbone": seen})
 
     def field(self, edition: str, name: str) -> str:
         """The stream's file and a field of one of its editions, as a sentence begins with them."""
@@ -216,6 +224,23 @@ class OpenStream:
                 raise UserError(f"stream '{self.form.name}' has no real edition that would read --data-dir.")
             return real[0]
         return "embedded" if "embedded" in editions else next(iter(editions))
+
+
+def backbone_from(file: Path, named: str) -> str:
+    """The backbone that a file names, as ``clbench.encoder.located.locate`` takes it: a path is meant from that file's
+    folder, wherever the user stands.
+
+    What lies in the working directory alone becomes the whole path where it should be, so that the sentence about it
+    tells where it was looked for.
+    """
+    if not named or named.startswith(ON_THE_HUB) or named in names("backbone"):
+        return named
+    beside, here = file.parent / expanded(named), expanded(named)
+    if beside == here:
+        return named
+    if os.path.exists(beside):
+        return str(beside)
+    return os.path.abspath(beside) if os.path.exists(here) else named
 
 
 def read_stream(name: str | Path) -> OpenStream:

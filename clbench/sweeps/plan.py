@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clbench.compression.plan import Artifact, Plan
+from clbench.encoder.located import locate
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
 from clbench.runs.job import Job, make_job
+from clbench.schema.form import read_yaml
 from clbench.schema.order import order_name
 from clbench.schema.spec import RunSpec
-from clbench.schema.sweep import OpenSweep
+from clbench.schema.stream import backbone_from
+from clbench.schema.sweep import OpenSweep, Sweep
 from clbench.sweeps.workload import Workload, inception_work, life_work
 
 if TYPE_CHECKING:
@@ -203,11 +206,31 @@ def _jobs(sweep: OpenSweep) -> list[Job]:
     """Every recipe with every stream and strategy, prepared; the data of a stream are read once."""
     jobs: list[Job] = []
     data: dict[str, list[DomainData]] = {}
+    backbone = _backbone(sweep)
     for spec in sweep.specs():
+        spec = spec.model_copy(update={"backbone": backbone})
         job = make_job(spec, data=data.get(spec.stream))
         data[spec.stream] = job.data
         jobs.append(job)
     return jobs
+
+
+def _backbone(sweep: OpenSweep) -> str | None:
+    """The backbone of all runs, where one is named: what the sweep's file says is a path from that file.
+
+    Raises:
+        UserError: the file's is not there.
+    """
+    named = sweep.form.backbone
+    # Another than the file's is --backbone's, which is seen from where the user stands.
+    if named is None or read_yaml(sweep.path, Sweep).backbone != named:
+        return named
+    found = backbone_from(sweep.path, named)
+    try:
+        locate(found)
+    except UserError as error:
+        raise UserError(f"{sweep.path}: field 'backbone': {error}") from error
+    return found
 
 
 def priority_order(units: Sequence[Unit], seconds: Sequence[float]) -> list[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import clbench
 from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.data.load import load
@@ -191,3 +194,91 @@ def test_the_folder_one_stands_in_is_not_replaced(
             main([command, *made, "--out", out])
         assert "is the working directory, or holds it, and would be replaced" in capsys.readouterr().err
     assert (mine / "notes.txt").read_text() == "kept"
+
+
+SIDES = ("kitchen", "garden")
+
+
+@pytest.fixture(scope="module")
+def own(small_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stream of one's own with its examples, and two seeds of a run on it, of which the second kept its model."""
+    place = tmp_path_factory.mktemp("own")
+    for name in SIDES:
+        columns = "{first: question, second: answer, label: verdict}"
+        labels = "{'yes': entailment, 'no': not_entailment}"
+        domain = f"name: {name}\nfolder:\n  columns: {columns}\n  labels: {labels}\n"
+        (place / f"{name}.yaml").write_text(domain)
+        (place / "data" / name).mkdir(parents=True)
+        for part, pairs in (("train", 12), ("validation", 6), ("test", 6)):
+            rows = [f"what is {part} {i}?,{name} {i},{('yes', 'no')[i % 2]}" for i in range(pairs)]
+            file = place / "data" / name / f"{part}.csv"
+            file.write_text("\n".join(["question,answer,verdict", *rows]) + "\n")
+    (place / "home.yaml").write_text(
+        "name: home\nlabel_space: [not_entailment, entailment]\ndomains: [kitchen, garden]\n"
+        f"editions:\n  real: {{source: real, max_length: 32, backbone: {small_backbone}}}\n"
+    )
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        for seed, keep in ((0, None), (1, "end")):
+            clbench.run(
+                "finetune-6l", "home.yaml", data_dir="data", settings={"training.epochs": 1}, seed=seed,
+                out=place / "runs" / f"seed-{seed}", keep_models=keep,
+            )  # fmt: skip
+    finally:
+        os.chdir(before)
+    return place
+
+
+@pytest.mark.parametrize("path", ["runs/seed-1", "runs/seed-1/models/end", "runs"])
+def test_a_run_on_a_stream_of_ones_own_is_asked_its_own_examples(path: str, own: Path) -> None:
+    found = loaded(own / path, Examples())
+    assert (found.folder, found.stream.form.name, found.edition) == (
+        own / "runs" / "seed-1" / "models" / "end", "home", "real",
+    )  # fmt: skip
+    assert [(one.name, len(one.splits["test"])) for one in found.data] == [(name, 6) for name in SIDES]
+    assert found.source.model_dump(mode="json") == {
+        "stream": str(own / "home.yaml"), "edition": "real", "data_dir": str(own / "data"), "shift": 1.0,
+    }  # fmt: skip
+
+
+def test_what_a_folder_of_runs_lacks_is_said(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="runs/seed-0 kept no model; make the run again with --fresh --keep-models end"):
+        loaded(own / "runs" / "seed-0", Examples())
+    with pytest.raises(UserError, match="does not exist; give the folder of a run, of an exported model or of a check"):
+        loaded(tmp_path / "nothing", Examples())
+    shutil.copytree(own / "runs" / "seed-1", tmp_path / "run")
+    spec = tmp_path / "run" / "models" / "spec.json"
+    told = json.loads(spec.read_text())
+    spec.write_text(json.dumps(told | {"stream": str(tmp_path / "gone.yaml")}))
+    with pytest.raises(UserError, match=r"spec\.json: the examples are those of the stream 'home', whose file .*gone\.y"
+                       r"aml is not here; name its file with --stream\.$"):  # fmt: skip
+        loaded(tmp_path / "run", Examples())
+    given = loaded(tmp_path / "run", Examples(str(own / "home.yaml"), data_dir=own / "data"))
+    assert (given.stream.form.name, len(given.data)) == ("home", 2)
+    spec.write_text(json.dumps(told | {"stream": "nli-shift"}))
+    with pytest.raises(UserError, match="but nli-shift now is the stream 'nli-shift'; name the file of home with"):
+        loaded(tmp_path / "run", Examples())
+    spec.unlink()
+    with pytest.raises(
+        UserError, match="the stream 'home', which does not come with clbench; name its file with --stream"
+    ):
+        loaded(tmp_path / "run", Examples())
+
+
+def test_an_export_is_measured_on_the_stream_that_it_was_asked(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    made = command(capsys, "export", own / "runs", "--to", "onnx", "--out", tmp_path / "x")
+    assert (made["stream"], made["edition"], made["examples"]) == ("home", "real", 12)
+    times = command(capsys, "measure", tmp_path / "x")
+    assert (times["stream"], times["edition"], times["runtime"]) == ("home", "real", "onnxruntime")
+    # One from before it said where its examples are from.
+    about = json.loads((tmp_path / "x" / "export.json").read_text())
+    (tmp_path / "x" / "export.json").write_text(json.dumps({key: about[key] for key in about if key != "source"}))
+    with pytest.raises(
+        UserError, match=r"export\.json: the examples are those of the stream 'home', which does not come"
+    ):
+        loaded(tmp_path / "x", Examples())
