@@ -253,4 +253,4 @@ def write_attestation(folder: Path, new: Attestation) -> Path:
             }
         )
     text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_whole(folder / f"{new.submission}.json", text)
+    return write_whole(folder / f"{new.submission}.json", text, follow=False)

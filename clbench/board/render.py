@@ -81,7 +81,9 @@ def build(submissions: Path, out: Path, attestations: Path | None = None) -> lis
         UserError: a submission cannot be read, or contradicts itself or another; or a file cannot be written. Nothing
             is left out silently.
     """
-    return [write_whole(out / name, text) for name, text in _texts(submissions, out, attestations).items()]
+    return [
+        write_whole(out / name, text, follow=False) for name, text in _texts(submissions, out, attestations).items()
+    ]
 
 
 def out_of_date(submissions: Path, out: Path, attestations: Path | None = None) -> list[Path]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import click
 from clbench import __version__
 from clbench.cli.plugins import with_plugins
 from clbench.errors import UserError, first_line, nearest, printable
+from clbench.runtime.console import print_line
 from clbench.storage.cache import root
 
 # name -> (module, one line of help), so that the list of commands imports none of them.
@@ -45,6 +49,8 @@ COMMANDS = {
 }
 # Commands that, stopped, resume where they stood.
 RESUMED = {"run", "compress", "sweep", "pretrain", "reproduce"}
+# The exit code after Ctrl-C, as a shell has it.
+_STOPPED = 130
 
 
 class LazyGroup(click.Group):
@@ -61,7 +67,15 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UserError(f"no command is called '{args[0]}'; {nearest(args[0], COMMANDS)}")
+        _check_none_is_empty(args)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            # click would begin a new line on stderr, which --json-lines must not: it is no JSON.
+            raise click.Abort from stop
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -80,34 +94,73 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The console script. A user's mistake is one sentence and exit code 2; Ctrl-C is 130."""
     given = sys.argv[1:] if arguments is None else arguments
+    json_lines = "--json-lines" in given
+    say = partial(_say, json_lines=json_lines)
     if isinstance(sys.stdout, TextIOWrapper):  # not what a test or a notebook has put there
         sys.stdout.reconfigure(errors="replace")  # a locale may lack characters that tables are drawn with
     try:
         os.getcwd()
     except FileNotFoundError:
         # Said first: what torch's libraries make of it reads like a broken installation.
-        sys.exit(_say("the working directory has been removed; change to one that is there.", 2))
+        sys.exit(say("the working directory has been removed; change to one that is there.", 2))
     try:
         cli.main(args=arguments, prog_name="clbench", standalone_mode=False)
     except UserError as error:
-        sys.exit(_say(str(error), 2))
+        sys.exit(say(str(error), 2))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        sys.exit(_say(_misused(error), 2))
+        sys.exit(say(_misused(error), 2))
     except (click.Abort, KeyboardInterrupt) as stop:
-        sys.exit(_say(f"stopped{_resumption(stop, given)}.", 130))
+        if isinstance(stop, click.Abort) and not json_lines:
+            click.echo(err=True)  # a terminal shows ^C where it is
+        sys.exit(say(f"stopped{_resumption(stop, given)}.", _STOPPED))
     except OSError as error:
         # A full disk or a folder without rights is the user's to mend as well, wherever it is met.
         if error.errno is None and not isinstance(error, FileNotFoundError):
             raise
-        sys.exit(_say(_refused(error), 2))
-    except RuntimeError as error:
+        sys.exit(say(_refused(error), 2))
+    except Exception as error:
+        if _is_stop(error):
+            # Where a command that begins afresh stood then is not known here: nothing is promised of it.
+            sys.exit(say(f"stopped{'' if '--fresh' in given else _resumption(KeyboardInterrupt(), given)}.", _STOPPED))
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported to ask
             raise
         advice = "give --micro-batch auto, or a smaller training.batch_size"
-        sys.exit(_say(f"the GPU's memory is too small: {first_line(error)}; {advice}.", 2))
+        sys.exit(say(f"the GPU's memory is too small: {first_line(error)}; {advice}.", 2))
+
+
+def _check_none_is_empty(words: Sequence[str]) -> None:
+    """Refuse empty words of the command line, such as ``--out "$FOLDER"`` gives where the variable is not set.
+
+    Read as a path, an empty word would be the working directory.
+
+    Raises:
+        UserError: one is empty.
+    """
+    for before, word in pairwise(("", *words)):
+        if word.startswith("--") and word.find("=") == len(word) - 1:
+            raise UserError(f"{word[:-1]} is empty; give it a value, or leave it out.")
+        if not word:
+            named = before if before.startswith("--") and "=" not in before else "an argument"
+            raise UserError(f"{named} is empty; give it a value, or leave it out.")
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether an error comes of Ctrl-C.
+
+    Python 3.11 makes a RuntimeError of what is raised while a class is made, and libraries that import their parts
+    late an ImportError of that.
+    """
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        seen.add(id(one))
+        one = one.__cause__ or one.__context__
+    return False
 
 
 def _misused(error: click.ClickException) -> str:
@@ -144,9 +197,13 @@ def _refused(error: OSError) -> str:
     return f"the system refused{f' at {where}' if where else ''}: {error.strerror}."
 
 
-def _say(sentence: str, code: int) -> int:
+def _say(sentence: str, code: int, json_lines: bool) -> int:
     # What is wrong may quote a stranger's file, of any length and with terminal escapes in it.
-    click.echo(f"clbench: {printable(sentence)}", err=True)
+    told = printable(sentence)
+    if json_lines:
+        print_line({"kind": "stopped" if code == _STOPPED else "error", "note": told})
+    else:
+        click.echo(f"clbench: {told}", err=True)
     return code
 
 

@@ -45,6 +45,7 @@ def write_onnx(hf: PreTrainedModel, path: Path) -> tuple[str, ...]:
 
     Raises:
         UserError: torch cannot export the architecture.
+        OSError: the file cannot be written.
     """
     import torch
 
@@ -73,6 +74,8 @@ def write_onnx(hf: PreTrainedModel, path: Path) -> tuple[str, ...]:
             assert program is not None  # that is what dynamo gives
             program.save(str(path))
     except Exception as error:  # torch raises whatever its stages do
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the architecture's
+            raise
         kind = hf.config.model_type
         raise UserError(f"torch cannot export the model_type '{kind}' as ONNX ({first_line(error)}).") from error
     return tuple(inputs)

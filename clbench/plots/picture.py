@@ -14,7 +14,7 @@ import numpy as np
 
 from clbench.plots.curves import Curves, curves
 from clbench.plots.scores import MAJORITY, MOST, Band, named_twins, over_seeds, score_limits
-from clbench.storage.writing import cannot_write, unfinished
+from clbench.storage.writing import cannot_write, named_by, unfinished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -322,8 +322,9 @@ def save(figure: Any, files: tuple[Path, ...]) -> None:
         # No date and no version of matplotlib: equal pictures are equal files.
         metadata = _UNDATED[file.suffix]
         try:
-            with unfinished(file.parent) as place:
+            whole = named_by(file)
+            with unfinished(whole.parent) as place:
                 figure.savefig(place / file.name, dpi=DPI, metadata=metadata)
-                os.replace(place / file.name, file)
+                os.replace(place / file.name, whole)
         except OSError as error:
             raise cannot_write(file, error) from error

@@ -58,10 +58,15 @@ def print_json(value: Any) -> None:
 
 
 def json_lines_option(command: Any) -> Any:
-    """The option ``--json-lines`` of a command that takes long."""
+    """The option ``--json-lines`` of a command that takes long.
+
+    A line has ``time``, in seconds since 1970, and ``kind``: that of an :class:`~clbench.runtime.events.Event`, with
+    those of its fields that say something; or ``warning``, ``error`` or ``stopped`` (by Ctrl-C), with a sentence as
+    ``note``. A command that fails ends with one of the latter two, and with the exit code that it always has.
+    """
     import click
 
-    told = "Write what happens to stderr as JSON, an event a line, instead of bars."
+    told = "Write what happens, an error too, to stderr as JSON, an event a line, instead of bars."
     return click.option("--json-lines", is_flag=True, help=told)(command)
 
 
@@ -236,12 +241,13 @@ def _json_lines() -> Listener:
             del content["done"]
         if event.figures:  # JSON has no NaN, which a loss that diverges is
             content["figures"] = {name: v if math.isfinite(v) else None for name, v in event.figures.items()}
-        _print_line(content)
+        print_line(content)
 
     return listen
 
 
-def _print_line(content: Mapping[str, Any]) -> None:
+def print_line(content: Mapping[str, Any]) -> None:
+    """One line of ``--json-lines``, see :func:`json_lines_option`."""
     print(json.dumps({"time": round(time.time(), 3), **content}, allow_nan=False), file=sys.stderr, flush=True)
 
 
@@ -252,7 +258,7 @@ def _warnings_as_json() -> Iterator[None]:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             told = record.getMessage().removeprefix("clbench: warning: ")
-            _print_line({"kind": "warning", "note": printable(told, len(told))})
+            print_line({"kind": "warning", "note": printable(told, len(told))})
 
     handler, passed = Handler(logging.WARNING), log.propagate
     log.addHandler(handler)

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -27,22 +28,51 @@ UNWRITABLE = {*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
-def write_whole(path: Path, text: str) -> Path:
+def write_whole(path: Path, text: str, *, follow: bool = True) -> Path:
     """Write ``text`` as UTF-8, its folder made where missing: another process sees the old file, the new one or none.
+
+    A link stays, and the file that it names is written. What is there and is no file, a device or a named pipe, is
+    written into.
+
+    Args:
+        follow: without it whatever is there is replaced: for folders that strangers have put something into.
 
     Raises:
         UserError: it cannot be written; nothing half-written stays behind.
     """
     try:
-        with made(path.parent), unfinished(path.parent) as place:
-            with (place / path.name).open("w", encoding="utf-8", newline="\n") as file:
+        if follow and _is_written_into(path):
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            return path
+        whole = named_by(path) if follow else path
+        with made(whole.parent), unfinished(whole.parent) as place:
+            with (place / whole.name).open("w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(place / path.name, path)
+            os.replace(place / whole.name, whole)
     except OSError as error:
         raise cannot_write(path, error) from error
     return path
+
+
+def named_by(path: Path) -> Path:
+    """The file that a link names, at the end of all links; of any other path itself."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _is_written_into(path: Path) -> bool:
+    """Whether ``path`` is, or names, what must not be replaced: something that is neither a file nor a folder.
+
+    Raises:
+        OSError: a link names itself.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -181,6 +182,118 @@ def test_stopped_by_hand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         main([])
     assert end.value.code == 130
     assert "the same command resumes from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "stopped; the same command resumes from here."),
+        (["show", "x"], "stopped."),
+        # Whether the old run is gone already is not known where an import was stopped.
+        (["run", "--fresh"], "stopped."),
+    ],
+)
+def test_stopped_within_an_import(
+    late: bool,
+    arguments: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(**_: object) -> None:
+        """As Python 3.11 does while a class is made, of which imports are full."""
+        made = RuntimeError("Error calling __set_name__ on 'Named' instance 'named' in 'Holder'")
+        made.__cause__ = KeyboardInterrupt()
+        if late:
+            raise ImportError("Could not import module 'Holder'") from made
+        raise made
+
+    monkeypatch.setattr("clbench.cli.main.cli.main", stop)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == f"clbench: {sentence}\n"
+
+
+def test_other_errors_of_a_library_are_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        one, other = RuntimeError("one"), RuntimeError("other")
+        one.__cause__, other.__cause__ = other, one
+        raise one
+
+    monkeypatch.setattr("clbench.cli.main.cli.main", fail)
+    with pytest.raises(RuntimeError, match="one"):
+        main([])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run", "--out", ""], "--out"),
+        (["run", "--quiet", "--out="], "--out"),
+        (["run", "--data-dir", "", "--quick"], "--data-dir"),
+        (["run", "--backbone", ""], "--backbone"),
+        (["run", "--stream", ""], "--stream"),
+        (["compress", "--model", "kd-6l", "--domain", "mrpc", "--out", ""], "--out"),
+        (["sweep", "board", "--out", ""], "--out"),
+        (["report", "x", "--out="], "--out"),
+        (["export", "x", "--to", "onnx", "--out", ""], "--out"),
+        (["leaderboard", "build", "--out", ""], "--out"),
+        (["show", ""], "an argument"),
+        (["show", "--plugin=x.py", ""], "an argument"),
+    ],
+)
+def test_nothing_is_read_as_the_working_directory(
+    arguments: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"clbench: {named} is empty; give it a value, or leave it out.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--json-lines", "--model", "kd-66l"], "no model is called 'kd-66l'"),
+        (["run", "--json-lines", "--modle", "x"], "No such option --modle of clbench run"),
+        (["sweep", "--json-lines", "--out", ""], "--out is empty"),
+    ],
+)
+def test_an_error_is_an_event_too(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert sorted(told) == ["kind", "note", "time"]
+    assert told["kind"] == "error"
+    assert sentence in told["note"]
+
+
+def test_ctrl_c_is_an_event_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clbench.runs.job.make_job", stop)
+    for given, kind in (["--json-lines"], "stopped"), ([], None):
+        with pytest.raises(SystemExit) as end:
+            main(["run", *given])
+        assert end.value.code == 130
+        lines = capsys.readouterr().err.splitlines()
+        told = "stopped; the same command resumes from here."
+        if kind is None:
+            assert lines == ["", f"clbench: {told}"]  # beneath the ^C of a terminal
+        else:
+            (line,) = lines
+            assert (json.loads(line)["kind"], json.loads(line)["note"]) == (kind, told)
 
 
 def test_unknown_names_of_the_package() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,29 @@ def test_an_onnx_file_says_what_the_model_says(family: str, tmp_path: Path) -> N
         np.testing.assert_allclose(narrow.run(["logits"], asked)[0], expected, atol=0.5 * np.abs(expected).max() + 0.05)
         spread = max(spread, float(np.ptp(expected)))
     assert spread > 0.1  # logits of which 1e-4 says something
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), OSError),
+        # As inspect raises it: no disk's.
+        (OSError("could not get source code"), UserError),
+        (ValueError("no such operator"), UserError),
+    ],
+)
+def test_a_full_disk_is_not_the_architectures_fault(
+    error: Exception, told: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Program:
+        def save(self, path: str) -> None:
+            raise error
+
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: Program())
+    with pytest.raises((OSError, UserError)) as raised:
+        write_onnx(model("Bert"), tmp_path / "model.onnx")
+    assert type(raised.value) is told
+    assert ("cannot export the model_type 'bert'" in str(raised.value)) == (told is UserError)
 
 
 def test_what_is_not_installed_is_told() -> None:

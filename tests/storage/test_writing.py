@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -36,6 +37,58 @@ def writer(folder: Path) -> tuple[subprocess.Popen[str], str]:
 
 def hidden(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def test_a_link_stays_and_its_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "target.txt", tmp_path / "link.txt"
+    link.symlink_to(Path("far") / "target.txt")
+    for text in ("made", "replaced"):  # at first it is a link to nothing
+        assert write_whole(link, text) == link
+        assert link.is_symlink()
+        assert target.read_text() == text
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match=r"link\.txt cannot be written: full"):
+            write_whole(link, "half")
+    assert target.read_text() == "replaced"
+    assert hidden(tmp_path) + hidden(tmp_path / "far") == []
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="loop cannot be written"):
+        write_whole(tmp_path / "loop", "x")
+    assert (tmp_path / "loop").is_symlink()
+
+
+def test_a_strangers_link_is_replaced(tmp_path: Path) -> None:
+    """A board is built where others have handed in files."""
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    target.write_text("mine")
+    link.symlink_to(target)
+    write_whole(link, "new", follow=False)
+    assert not link.is_symlink()
+    assert (target.read_text(), link.read_text()) == ("mine", "new")
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_is_written_into_and_stays(linked: bool, tmp_path: Path) -> None:
+    pipe = given = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if linked:
+        given = tmp_path / "link"
+        given.symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(given, "told\n")
+        assert os.read(reader, 100) == b"told\n"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert given.is_symlink() == linked
+    assert hidden(tmp_path) == []
 
 
 def test_the_next_one_removes_what_a_killed_process_left_and_nothing_of_a_live_one(tmp_path: Path) -> None:
