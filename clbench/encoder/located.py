@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from clbench.encoder.family import family_of
 from clbench.encoder.hf_folder import check_files, is_bert, read_bert_shape, read_json
 from clbench.errors import UserError, nearest, short
-from clbench.schema.backbone import BackboneForm, on_the_hub
+from clbench.schema.backbone import ON_THE_HUB, BackboneForm, on_the_hub
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import FOLDERS, expanded, find, names
-from clbench.schema.stream import ON_THE_HUB
 
 if TYPE_CHECKING:
     from clbench.schema.stream import OpenStream

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clbench.schema.form import Form, Name
+from clbench.schema.shipped import expanded, names
 
 # owner/name or name, as the hub spells it.
 HUB_ID = r"^(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}$"
+# What stands before an id where the hub alone is meant.
+ON_THE_HUB = "hub:"
 # A branch, a tag or a commit.
 _REVISION = r"[\w][\w./-]{0,199}"
 
@@ -25,6 +30,23 @@ def on_the_hub(name: str) -> tuple[str, str | None] | None:
     if hub.count("/") != 1 or not re.match(HUB_ID, hub) or not re.fullmatch(_REVISION if at else "", revision):
         return None
     return hub, revision or None
+
+
+def backbone_from(file: Path, named: str) -> str:
+    """The backbone that a file names, as ``clbench.encoder.located.locate`` takes it: a path is meant from that file's
+    folder, wherever the user stands.
+
+    What lies in the working directory alone becomes the whole path where it should be, so that the sentence about it
+    tells where it was looked for.
+    """
+    if not named or named.startswith(ON_THE_HUB) or named in names("backbone"):
+        return named
+    beside, here = file.parent / expanded(named), expanded(named)
+    if beside == here:
+        return named
+    if os.path.exists(beside):
+        return str(beside)
+    return os.path.abspath(beside) if os.path.exists(here) else named
 
 
 class BackboneForm(Form):

@@ -11,12 +11,11 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from clbench.errors import UserError, short
-from clbench.schema.backbone import on_the_hub
+from clbench.schema.backbone import ON_THE_HUB, backbone_from, on_the_hub
 from clbench.schema.form import Form, Name, named_after, parse, read_yaml
 from clbench.schema.registry import Chosen
 from clbench.schema.shipped import expanded, find, names
 from clbench.schema.step import STEPS, Step, check_steps
-from clbench.schema.stream import ON_THE_HUB, backbone_from
 
 AnyStep = Annotated[Step, Chosen(STEPS, "step")]
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from clbench.errors import UserError, nearest, short
+from clbench.schema.backbone import backbone_from
 from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import Order, orders_in
@@ -24,8 +25,6 @@ Count = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 QUICK = "-quick"
 # Examples of one part that are generated, one by one, before a run begins.
 _GENERATED = 1_000_000
-# What stands before an id where the hub alone is meant.
-ON_THE_HUB = "hub:"
 _Wanted = Annotated[tuple[str, ...], Field(max_length=100)]
 
 
@@ -224,23 +223,6 @@ class OpenStream:
                 raise UserError(f"stream '{self.form.name}' has no real edition that would read --data-dir.")
             return real[0]
         return "embedded" if "embedded" in editions else next(iter(editions))
-
-
-def backbone_from(file: Path, named: str) -> str:
-    """The backbone that a file names, as ``clbench.encoder.located.locate`` takes it: a path is meant from that file's
-    folder, wherever the user stands.
-
-    What lies in the working directory alone becomes the whole path where it should be, so that the sentence about it
-    tells where it was looked for.
-    """
-    if not named or named.startswith(ON_THE_HUB) or named in names("backbone"):
-        return named
-    beside, here = file.parent / expanded(named), expanded(named)
-    if beside == here:
-        return named
-    if os.path.exists(beside):
-        return str(beside)
-    return os.path.abspath(beside) if os.path.exists(here) else named
 
 
 def read_stream(name: str | Path) -> OpenStream:

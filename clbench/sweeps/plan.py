@@ -13,10 +13,10 @@ from clbench.encoder.located import locate
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
 from clbench.runs.job import Job, make_job
+from clbench.schema.backbone import backbone_from
 from clbench.schema.form import read_yaml
 from clbench.schema.order import order_name
 from clbench.schema.spec import RunSpec
-from clbench.schema.stream import backbone_from
 from clbench.schema.sweep import OpenSweep, Sweep
 from clbench.sweeps.workload import Workload, inception_work, life_work
 
