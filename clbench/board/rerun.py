@@ -10,7 +10,7 @@ from typing import Any
 
 from clbench.record.forms import Record
 from clbench.record.parts import Configuration, Hardware
-from clbench.schema.backbone import BackboneForm
+from clbench.schema.backbone import ON_THE_HUB, BackboneForm
 from clbench.schema.changes import changed_settings, is_quick, quick_recipe
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -50,7 +50,7 @@ def spec_of_record(configuration: Configuration, named: bool = True) -> RunSpec:
     backbone = configuration.backbone.name
     if (hub := _hub_checkpoint(configuration)) is not None:
         model, backbone = hub, str(_usual_backbone(configuration))
-    usual = backbone == _usual_backbone(configuration) or (not named and _beside_recipe(configuration))
+    usual = backbone == _usual_backbone(configuration) or (not named and _beside_its_file(configuration))
     return RunSpec(
         model=model, stream=stream, edition=configuration.edition.removesuffix(QUICK), strategy=strategy,
         settings=settings, quick=is_quick(configuration.edition), backbone=None if usual else backbone,
@@ -200,12 +200,14 @@ def _usual_backbone(configuration: Configuration) -> object:
     """What the run starts from without ``--backbone``: the recipe's own, or the edition's."""
     editions = configuration.stream.get("editions")
     size = editions.get(configuration.edition) if isinstance(editions, dict) else None
-    return configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
+    named = configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
+    # With hub: or without, a record calls it the same.
+    return named.removeprefix(ON_THE_HUB) if isinstance(named, str) else named
 
 
-def _beside_recipe(configuration: Configuration) -> bool:
-    """Whether the backbone is the one that the recipe names, by a path that starts from the recipe's file."""
-    named = configuration.model.get("backbone")
+def _beside_its_file(configuration: Configuration) -> bool:
+    """Whether the backbone is the one that recipe or edition names, by a path that starts from the file of these."""
+    named = _usual_backbone(configuration)
     parts = Path(named).parts if isinstance(named, str) else ()
     return bool(parts) and Path(configuration.backbone.name).parts[-len(parts) :] == parts
 

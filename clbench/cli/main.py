@@ -143,7 +143,7 @@ def _check_none_is_empty(words: Sequence[str]) -> None:
         if word.startswith("--") and word.find("=") == len(word) - 1:
             raise UserError(f"{word[:-1]} is empty; give it a value, or leave it out.")
         if not word:
-            named = before if before.startswith("--") and "=" not in before else "an argument"
+            named = before if before.startswith("--") and before != "--" and "=" not in before else "an argument"
             raise UserError(f"{named} is empty; give it a value, or leave it out.")
 
 

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clbench.errors import UserError
+
 # What pandas takes for nothing unless it is told otherwise.
 _NOTHING = [
     "", " ", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -52,7 +54,13 @@ def _builder(path: str, config: str | None, revision: str | None, wanted: Sequen
     if usual.info.builder_name != "csv":
         return usual
     if not hasattr(usual.config, "keep_default_na"):  # from the cache, without the network
-        return opened(_named_in_cache(path, config, mark), **mark)
+        try:
+            return opened(_named_in_cache(path, config, mark), **mark)
+        except ValueError as error:
+            raise UserError(
+                f"{path}: what lies in the cache of datasets was read by another program or an earlier clbench, which "
+                "takes words such as NA for nothing; fetch it once with the network."
+            ) from error
     name = datasets.BuilderConfig(usual.config.name).create_config_id(mark)
     return opened(config, config_id=name, **_options(usual.config, wanted))
 
@@ -95,8 +103,8 @@ def _named_in_cache(path: str, config: str | None, mark: dict[str, str]) -> str 
 
     if config is not None:
         return config
-    owner, _, name = path.rpartition("/")
-    folder = Path(datasets.config.HF_DATASETS_CACHE, f"{owner}___{camelcase_to_snakecase(name)}")
+    *owner, name = path.split("/")
+    folder = Path(datasets.config.HF_DATASETS_CACHE, "___".join([*owner, camelcase_to_snakecase(name)]))
     ending = datasets.BuilderConfig().create_config_id(mark).removeprefix("default")
     names = [one.name.removesuffix(ending) for one in folder.glob(f"*{ending}")]
     return names[0] if len(names) == 1 else None

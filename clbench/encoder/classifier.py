@@ -95,9 +95,11 @@ class Classifier(nn.Module):
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         copied.__dict__.update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
-        # torch copies a parameter without its hooks.
+        # torch copies a parameter without its hooks, and gives none to one that is frozen.
         for one in copied.held:
-            one.parameter.register_hook(one.of)
+            trained = one.parameter.requires_grad
+            one.parameter.requires_grad_(True).register_hook(one.of)
+            one.parameter.requires_grad_(trained)
         return copied
 
     def with_tokens(self, store: TokenStore) -> Classifier:

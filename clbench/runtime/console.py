@@ -66,7 +66,7 @@ def json_lines_option(command: Any) -> Any:
     """
     import click
 
-    told = "Write what happens, an error too, to stderr as JSON, an event a line, instead of bars."
+    told = "Write events and errors to stderr as JSON, one a line, instead of bars."
     return click.option("--json-lines", is_flag=True, help=told)(command)
 
 

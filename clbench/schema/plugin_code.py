@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Of no plug-in: Python's own modules and installed packages, whose versions tell what they are.
+_PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "purelib", "platlib"))
 
 
-def code_digest(file: Path) -> str:
+def code_digest(file: Path, packaged: bool = True) -> str:
     """12 hexadecimal digits for the code of the module in ``file``: the first of its sha256 where it stands alone.
 
     To it belong all modules of its package, and those that it imports, anywhere in the file, which are neither
     clbench's nor installed. What is imported by a name that is only known when it runs is not seen.
+
+    Args:
+        packaged: whether it is imported as a part of its package, not as a file by itself, which may lie anywhere.
     """
     files = {file.resolve()}
-    left = [file.resolve()]
+    left = [file.resolve(), *(_package(file.resolve()) if packaged else ())]
+    files.update(left)
     while left:
         for found in _beside(left.pop()):
             if found not in files:
@@ -34,13 +39,17 @@ def code_digest(file: Path) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
 
-def _beside(file: Path) -> Iterator[Path]:
-    """The other modules that a module's code needs: its package's, and its own imports."""
+def _package(file: Path) -> Iterator[Path]:
+    """The modules of the whole package that a module is in."""
     folder = file.parent
     while (folder.parent / "__init__.py").is_file():
         folder = folder.parent
     if (folder / "__init__.py").is_file():
         yield from _modules_in(folder)
+
+
+def _beside(file: Path) -> Iterator[Path]:
+    """The other modules that a module imports by name."""
     try:
         tree = ast.parse(file.read_bytes())
     except SyntaxError:  # told by whoever imports it
@@ -70,8 +79,12 @@ def _own_modules(name: str) -> Iterator[Path]:
 
 
 def _modules_in(folder: Path) -> Iterator[Path]:
-    yield from (path.resolve() for path in folder.rglob("*.py") if path.is_file())
+    """All but those in hidden folders, such as a virtual environment."""
+    for path in folder.rglob("*.py"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path.resolve()
 
 
 def _installed(path: Path) -> bool:
-    return any(path.is_relative_to(place) for place in _INSTALLED)
+    """In this interpreter's folders, or in another's that this one reads: a user's, a distribution's, a module's."""
+    return any(path.is_relative_to(place) for place in _INSTALLED) or not _PACKAGES.isdisjoint(path.parts)

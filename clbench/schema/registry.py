@@ -232,7 +232,7 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
             path = Path(named)
             if not path.is_file():
                 raise UserError(f"--plugin {named} does not exist; give the path of a Python file, or a module's name.")
-            return _module_in(path), Origin(path.name, code_digest(path))
+            return _module_in(path), Origin(path.name, code_digest(path, packaged=False))
         module = importlib.import_module(named)
         return module, Origin(named, _version(getattr(module, "__version__", None), module))
     except UserError:

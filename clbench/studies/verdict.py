@@ -113,7 +113,7 @@ def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[f
     differences = [a - b for a, b in zip(one, other, strict=True)]
     found, told = mean_interval(differences), over(len(differences), varied(differences))
     # Student's interval would have no width, as if further seeds could not differ either.
-    if found.mean and not varied(differences):
+    if not varied(differences):
         return Answer(question, contrast, found.mean, None, None, told)
     return Answer(question, contrast, found.mean, found.low, found.high, told, paired_p(differences))
 

@@ -253,6 +253,7 @@ def test_rounds_are_trained_in_their_own_way(backbone, task, tmp_path, monkeypat
     assert [form.learning_rate for form in trainings] == [*[backbone.learning_rate] * 5, 1e-4]
     zeros = [{name: value == 0 for name, value in one.model.state_dict().items()} for one in (whole, made)]
     assert all(torch.equal(zeros[0][f"{name}.weight"], zeros[1][f"{name}.weight"]) for name in prunable(made.model))
+    assert "round_training" not in recipe(tmp_path, ticket).describe()["steps"][0]
     assert [artifact.epochs for artifact in plan(apart, backbone, task.digest, seed=0).artifacts] == [5]
     with pytest.raises(UserError, match="rewind should be at most the 1 epochs of a round's training"):
         recipe(tmp_path, ticket | {"rewind": 2, "round_training": short})
@@ -320,6 +321,13 @@ def test_masks_of_layers_that_are_gone_are_gone_and_a_copy_has_its_own(model: Cl
     assert weight.grad is not None
     assert torch.equal(weight.grad != 0, weight != 0)
     assert model.get_parameter(f"{name}.weight").grad is None
+    # Of a frozen one too, as adapters leave it, or what is evaluated in int8; trained again it holds them.
+    frozen = copy.deepcopy(model.requires_grad_(False))
+    weight = frozen.get_parameter(f"{name}.weight")
+    assert not weight.requires_grad
+    weight.requires_grad_(True).sum().backward()
+    assert weight.grad is not None
+    assert torch.equal(weight.grad != 0, weight != 0)
 
 
 def test_a_share_that_prunes_no_head_is_refused(tmp_path: Path, backbone: SmallBackbone) -> None:

@@ -117,10 +117,13 @@ def test_what_is_no_validation_part_may_lie_beside_the_files(tmp_path: Path) -> 
         "README.md", "dataset_infos.json", "checksums.txt", "validation.csv.sha256", "validation.md",
         "eval_results.json", "validation-notes.txt", "validate.py", "dev.py",
         "devices.csv", "values.csv", "train2.csv", "evaluate.csv",
-        ".validation.csv.swp", "LICENSE", "labels.json", "1.csv", "dev-requirements.txt",
+        ".validation.csv.swp", "LICENSE", "labels.json", "1.csv", "dev-requirements.txt", "train_val.csv",
+        "valid_labels.txt", "eval.ckpt", "testValidation.csv",
     ):  # fmt: skip
         (tmp_path / name).write_text("")
     (tmp_path / "pictures").mkdir()
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / "curve.png").write_text("")
     assert set(_files(tmp_path, trained_on=True)) == {"train", "test"}
 
 

@@ -25,6 +25,7 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.errors import UserError
 from clbench.record import write_record
+from clbench.schema.plugin_code import code_digest
 from clbench.schema.recipe import read_recipe
 from clbench.schema.registry import VARIABLE, Origin, add_plugins, plugin
 from clbench.schema.step import STEPS
@@ -306,6 +307,24 @@ def test_what_a_plug_in_imports_of_its_authors_code_is_in_its_version(
     assert first != hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
+def test_what_is_installed_or_hidden_is_no_part_of_a_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_site, own = tmp_path / ".local" / "lib" / "site-packages", tmp_path / "own"
+    for folder in (user_site / "aside", own / "deeper", own / "deeper" / ".venv"):
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(user_site))
+    monkeypatch.syspath_prepend(str(own))
+    file = tmp_path / "mine.py"
+    file.write_text("import aside\nimport deeper\n" + HEAD + NAMED + RUN)
+    edits = [
+        (user_site / "aside" / "__init__.py", "# edited\n"),
+        (own / "deeper" / ".venv" / "__init__.py", "# edited\n"),
+        (own / "deeper" / "__init__.py", "# edited\n"),
+    ]
+    first, installed, hidden, edited = versions(str(file), edits)
+    assert first == installed == hidden != edited
+
+
 def test_all_modules_of_a_package_are_in_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     inner = tmp_path / "ours" / "steps"
@@ -314,6 +333,8 @@ def test_all_modules_of_a_package_are_in_its_version(tmp_path: Path, monkeypatch
         (folder / "__init__.py").write_text("")
     (tmp_path / "ours" / "losses.py").write_text("LOSS = 1.0\n")
     (inner / "mine.py").write_text(HEAD + NAMED + RUN + "from ..losses import LOSS\n")
+    alone = hashlib.sha256((inner / "mine.py").read_bytes()).hexdigest()[:12]
+    assert code_digest(inner / "mine.py", packaged=False) == alone  # as a worker has it
     for place in ("ours.steps.mine", "ours"):
         edits = [(tmp_path / "ours" / "losses.py", "LOSS = 0.0\n"), (tmp_path / "ours" / "losses.py", "LOSS = 1.0\n")]
         first, edited, back = versions(place, edits)

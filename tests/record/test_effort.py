@@ -77,6 +77,13 @@ def test_every_strategy_says_what_it_adds() -> None:
         assert min(added) >= 0, name
 
 
+def test_a_sample_smaller_than_its_domains_takes_no_gradients() -> None:
+    """No run has such a sample, but a record that somebody else made may say so."""
+    form = read_strategy("agem").model_copy(update={"sample_size": 2})
+    assert form.gradients(Work(3, 100, 100, 10, (48, 48, 48))) == 0
+    assert form.gradients(Work(2, 100, 100, 10, (48, 0))) == 10 * 1
+
+
 def test_a_strategy_that_is_not_installed_is_not_counted() -> None:
     parts = pieces(inside=0)
     parts["configuration"]["strategy"] = {"name": "mine", "method": "mine", "training": {}}

@@ -41,7 +41,7 @@ class PruneWeights(TrainingStep):
     sparsity: float = Field(gt=0, lt=1)
     rounds: int = Field(default=1, ge=1, le=100)
     rewind: float | None = Field(default=None, ge=0)
-    round_training: Training | None = None
+    round_training: Training | None = Field(default=None, exclude_if=lambda told: told is None)
 
     @property
     def _round(self) -> Training:

@@ -78,6 +78,8 @@ class Agem(Strategy):
         taken = 0
         for size in work.past:
             held, share = min(self.patterns_per_experience, size), self.sample_size // len(work.past)
+            if not (held and share):
+                continue
             passes, steps = divmod(work.steps, -(-held // share))
             taken += passes * held + steps * share
         return float(taken)

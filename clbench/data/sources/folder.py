@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 
 # What others call a validation part: the first or the last word of a file's or a folder's name,
 _CALLED = {"validation", "dev", "devel", "development", "val", "valid", "eval", "evaluation"}
-# unless another word, or what the name ends in, says that it is about the examples.
+# unless another word says that it is about the examples, or of other parts as well.
 _ABOUT = {
-    "checksums", "info", "infos", "log", "metrics", "notes", "predictions", "readme", "report", "requirements",
-    "results",
+    "checksums", "info", "infos", "labels", "log", "metrics", "notes", "predictions", "readme", "report",
+    "requirements", "results", "test", "train", "training",
 }  # fmt: skip
 _COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
-_NO_EXAMPLES = {
-    ".asc", ".cfg", ".crc", ".html", ".ipynb", ".lock", ".log", ".md", ".md5", ".pdf", ".png", ".py", ".rst", ".sh",
-    ".sha1", ".sha256", ".sha512", ".sig", ".toml", ".yaml", ".yml",
-}  # fmt: skip
+# How files of examples end, some of them without anything.
+_EXAMPLES = {"", ".arrow", ".csv", ".feather", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".xls", ".xlsx"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -113,10 +111,10 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
 
 
 def _may_be_validation(path: Path) -> bool:
-    """Whether what is called so may hold validation examples: ``dev_matched.tsv``, a folder ``validation``."""
-    kind = path.suffix.lower()
-    if path.name.startswith(".") or (kind in _NO_EXAMPLES and not path.is_dir()):
-        return False
-    name = path.with_suffix("") if kind in _COMPRESSED else path
+    """Whether what is called so may hold validation examples: ``dev_matched.tsv``, a folder ``validation`` of files."""
+    name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
     words = [word.lower() for word in _WORD.findall(path.name if path.is_dir() else name.stem)]
-    return bool(words) and not _CALLED.isdisjoint((words[0], words[-1])) and _ABOUT.isdisjoint(words)
+    if path.name.startswith(".") or not words or _CALLED.isdisjoint((words[0], words[-1])):
+        return False
+    inside = path.iterdir() if path.is_dir() else [name]
+    return _ABOUT.isdisjoint(words) and any(one.suffix.lower() in _EXAMPLES | _COMPRESSED for one in inside)
