@@ -145,7 +145,7 @@ def test_what_is_not_shipped_is_named() -> None:
     assert [need.split(":")[0] for need in needs] == ["the recipe pkd-skip-6l"]
     strange = make_record(RunParts(**pieces(inside=0)))
     assert [need.split(":")[0].split(",")[0] for need in run_command(strange, [0])[1]] == [
-        "the recipe kd-6l", "the stream greek", "the backbone small",
+        "the recipe kd-6l", "the stream greek", "the files of its domains (alpha", "the backbone small",
     ]  # fmt: skip
 
 
