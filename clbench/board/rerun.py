@@ -10,7 +10,7 @@ from typing import Any
 
 from clbench.record.forms import Record
 from clbench.record.parts import Configuration, Hardware
-from clbench.schema.backbone import ON_THE_HUB, BackboneForm
+from clbench.schema.backbone import BackboneForm, called
 from clbench.schema.changes import changed_settings, is_quick, quick_recipe
 from clbench.schema.form import read_yaml
 from clbench.schema.recipe import OpenRecipe, read_recipe
@@ -202,7 +202,7 @@ def _usual_backbone(configuration: Configuration) -> object:
     size = editions.get(configuration.edition) if isinstance(editions, dict) else None
     named = configuration.model.get("backbone") or (size.get("backbone") if isinstance(size, dict) else None)
     # With hub: or without, a record calls it the same.
-    return named.removeprefix(ON_THE_HUB) if isinstance(named, str) else named
+    return called(named) if isinstance(named, str) else named
 
 
 def _beside_its_file(configuration: Configuration) -> bool:

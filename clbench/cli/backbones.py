@@ -17,7 +17,7 @@ def command(backbone: str | None, as_json: bool) -> None:
     from. Nothing is fetched; --backbone also takes a folder or a hub id."""
     from clbench.schema.backbone import BackboneForm
     from clbench.schema.form import read_yaml
-    from clbench.schema.shipped import FOLDERS, find, names
+    from clbench.schema.shipped import find, is_shipped, names
 
     shown: list[dict[str, Any]] = []
     origins: list[str] = []
@@ -25,7 +25,7 @@ def command(backbone: str | None, as_json: bool) -> None:
         path = find("backbone", name)
         form = read_yaml(path, BackboneForm)
         shown.append(form.model_dump(mode="json"))
-        packaged = path.parent.resolve() == FOLDERS["backbone"].resolve()
+        packaged = is_shipped("backbone", path)
         folder = "packaged" if packaged else f"folder: {path.parent / str(form.folder)}"
         origins.append(folder if form.hub is None else f"hub: {form.hub}")
     if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.encoder.architecture import fresh_head, load_model, read_architecture
 from clbench.encoder.hf_folder import FILES, PICKLED, check_files, digest_of, is_bert, read_bert_shape
-from clbench.encoder.located import Located, called, check_length, locate
+from clbench.encoder.located import Located, check_length, locate
 from clbench.encoder.pickled import as_safetensors
 from clbench.encoder.tokenizer import read_tokenizer
 from clbench.encoder.weights import (
@@ -29,9 +29,9 @@ from clbench.encoder.weights import (
 )
 from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
-from clbench.schema.backbone import BertShape, EncoderShape
+from clbench.schema.backbone import BertShape, EncoderShape, called
 from clbench.schema.registry import plugins
-from clbench.schema.shipped import FOLDERS, expanded
+from clbench.schema.shipped import expanded, is_shipped
 from clbench.storage.cache import cached, installed_versions
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _opened(place: Located) -> Backbone:
         folder = place.folder or Path()
         source, promised = {"kind": "folder", "id": folder.resolve().name}, None
         if form is not None and place.path is not None:
-            packaged = place.path.parent.resolve() == FOLDERS["backbone"].resolve()
+            packaged = is_shipped("backbone", place.path)
             source = {"kind": "packaged" if packaged else "folder", "id": form.name, **about}
             promised = form.sha256 if packaged else None
         backbone = _checked(name, folder, source, rate, promised)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clbench.encoder.family import family_of
 from clbench.encoder.hf_folder import check_files, is_bert, read_bert_shape, read_json
 from clbench.errors import UserError, nearest, short
-from clbench.schema.backbone import ON_THE_HUB, BackboneForm, on_the_hub
+from clbench.schema.backbone import ON_THE_HUB, BackboneForm, called, on_the_hub
 from clbench.schema.form import read_yaml
 from clbench.schema.shipped import FOLDERS, expanded, find, names
 
@@ -42,15 +42,6 @@ class Located:
     def revision(self) -> str | None:
         """The revision that the name or the YAML file asks for."""
         return self.asked if self.form is None else self.form.revision
-
-
-def called(name: str) -> str:
-    """What a backbone is called that was asked for by ``name``.
-
-    >>> called("hub:me/mine@v1"), called("me/mine")
-    ('me/mine@v1', 'me/mine')
-    """
-    return name.removeprefix(ON_THE_HUB)
 
 
 def locate(name: str | Path) -> Located:

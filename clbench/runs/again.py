@@ -19,7 +19,7 @@ from clbench.record.forms import Record
 from clbench.record.groups import computed_in
 from clbench.record.parts import BackboneInfo
 from clbench.runs.job import Job, make_job
-from clbench.schema.backbone import ON_THE_HUB, on_the_hub
+from clbench.schema.backbone import ON_THE_HUB, called, on_the_hub
 from clbench.schema.registry import Origin
 from clbench.schema.shipped import expanded, names
 from clbench.schema.spec import RunSpec
@@ -141,7 +141,7 @@ def _on_the_hub(named: object) -> bool:
     if not isinstance(named, str) or named.endswith((".yaml", ".yml")):
         return False
     if named.startswith(ON_THE_HUB):
-        return on_the_hub(named.removeprefix(ON_THE_HUB)) is not None
+        return on_the_hub(called(named)) is not None
     return on_the_hub(named) is not None and not expanded(named).exists()
 
 

@@ -18,7 +18,7 @@ from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SPEC, read_spec
 from clbench.schema.form import Frozen, parse
 from clbench.schema.scenario import open_classes
-from clbench.schema.shipped import FOLDERS, is_path, names
+from clbench.schema.shipped import is_path, is_shipped, names
 from clbench.storage.cache import installed_versions
 from clbench.storage.writing import cannot_write, check_replaceable, made, replace_folder, unfinished
 
@@ -70,7 +70,7 @@ class Loaded:
     @property
     def source(self) -> Source:
         """Where to have the same examples again, from wherever one stands."""
-        shipped = self.stream.path.parent.resolve() == FOLDERS["stream"].resolve()
+        shipped = is_shipped("stream", self.stream.path)
         return Source(
             stream=self.stream.form.name if shipped else str(self.stream.path.resolve()), edition=self.edition,
             data_dir=self.data_dir and self.data_dir.resolve(), shift=self.shift,

@@ -20,6 +20,15 @@ ON_THE_HUB = "hub:"
 _REVISION = r"[\w][\w./-]{0,199}"
 
 
+def called(name: str) -> str:
+    """What a backbone is called that was asked for by ``name``.
+
+    >>> called("hub:me/mine@v1"), called("me/mine")
+    ('me/mine@v1', 'me/mine')
+    """
+    return name.removeprefix(ON_THE_HUB)
+
+
 def on_the_hub(name: str) -> tuple[str, str | None] | None:
     """Id and revision of what a user means by ``OWNER/NAME`` or ``OWNER/NAME@REVISION``; None where it is neither.
 

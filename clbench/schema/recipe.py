@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from clbench.errors import UserError, short
-from clbench.schema.backbone import ON_THE_HUB, backbone_from, on_the_hub
+from clbench.schema.backbone import ON_THE_HUB, backbone_from, called, on_the_hub
 from clbench.schema.form import Form, Name, named_after, parse, read_yaml
 from clbench.schema.registry import Chosen
 from clbench.schema.shipped import expanded, find, names
@@ -201,7 +201,7 @@ def _checkpoint(folder: Path | None, given: str) -> OpenRecipe:
     Raises:
         UserError: no id that the hub could know.
     """
-    own = given.removeprefix(ON_THE_HUB) if folder is None else given
+    own = called(given) if folder is None else given
     if folder is None and on_the_hub(own) is None:
         raise UserError(
             f"model {short(given)} should be {ON_THE_HUB}OWNER/NAME or {ON_THE_HUB}OWNER/NAME@REVISION, a model of the "

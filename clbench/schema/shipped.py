@@ -53,6 +53,11 @@ def _own(kind: str) -> dict[str, Path]:
     return {name: Path(path) for name, path in json.loads(told).items()} if told else {}
 
 
+def is_shipped(kind: str, path: Path) -> bool:
+    """Whether a file is one of those that come with clbench."""
+    return path.parent.resolve() == FOLDERS[kind].resolve()
+
+
 def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
     """The YAML file that a user means by ``name``: a path, a file ``name``.yaml in ``beside``, or a shipped name.
 
