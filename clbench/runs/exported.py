@@ -15,7 +15,7 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.record.provenance import versions
 from clbench.runs.snapshots import FOLDER as MODELS
-from clbench.runs.snapshots import SPEC, read_spec
+from clbench.runs.snapshots import SPEC, kept_at_end, read_spec
 from clbench.schema.form import Frozen, parse
 from clbench.schema.scenario import open_classes
 from clbench.schema.shipped import is_path, is_shipped, names
@@ -179,7 +179,9 @@ def loaded(path: Path, examples: Examples) -> Loaded:
     from clbench.schema.changes import QUICK, quick_stream
     from clbench.schema.stream import read_stream
 
-    folder = path if (path / "config.json").is_file() else _kept(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give the folder of a run, of an exported model or of a checkpoint.")
+    folder = path if (path / "config.json").is_file() else kept_at_end(path)[0]
     source, stream = _told(folder, examples.stream is None)
     if stream is None:
         stream = read_stream(examples.stream or source.stream)
@@ -191,28 +193,6 @@ def loaded(path: Path, examples: Examples) -> Loaded:
         data_dir = source.data_dir
     data = load(stream, edition, data_dir=data_dir, shift=source.shift)
     return Loaded(folder, stream, edition, data, stream.edition(edition).max_length, data_dir, source.shift)
-
-
-def _kept(path: Path) -> Path:
-    """The model at the end of the run that a user means by ``path``; of the seeds of one run, the first that kept it.
-
-    Raises:
-        UserError: there is no finished run, there are several, or none kept its model.
-    """
-    from clbench.record import grouped, read_record
-    from clbench.runs.folders import finished_runs
-
-    if not path.exists():
-        raise UserError(f"{path} does not exist; give the folder of a run, of an exported model or of a checkpoint.")
-    runs = [file.parent for file in finished_runs([path], whole=True)]
-    if len(runs) > 1 and len(grouped([read_record(run) for run in runs])) > 1:
-        raise UserError(
-            f"{path} holds records of several runs; give the folder of one run, such as {runs[0]}, or of its seeds."
-        )
-    for run in runs:
-        if (run / MODELS / "end" / "config.json").is_file():
-            return run / MODELS / "end"
-    raise UserError(f"{path} kept no model; make the run again with --fresh --keep-models end.")
 
 
 def _told(folder: Path, whole: bool) -> tuple[Source, OpenStream | None]:

@@ -14,10 +14,8 @@ from clbench.encoder.push import CARD, RECORDS, Target, checkpoint_files
 from clbench.errors import UserError
 from clbench.metrics import Interval, mean_interval, metrics
 from clbench.metrics.format import percent
-from clbench.record import read_record
-from clbench.record.groups import grouped, summary
-from clbench.runs.folders import finished_runs
-from clbench.runs.snapshots import FOLDER as MODELS
+from clbench.record.groups import summary
+from clbench.runs.snapshots import kept_at_end
 
 if TYPE_CHECKING:
     from clbench.record import Record
@@ -57,22 +55,14 @@ def package(path: Path, target: Target) -> Package:
         return _of_folder(path)
     if not path.is_dir():
         raise UserError(f"{path} does not exist; give the folder of a run, or that of a checkpoint.")
-    files = finished_runs([path], whole=True)
-    records = [read_record(file) for file in files]
-    if len(grouped(records)) > 1:
-        raise UserError(f"{path} holds records of several runs; give the folder of one run, or of its seeds.")
-    kept = [file.parent / MODELS / "end" for file in files if (file.parent / MODELS / "end" / "config.json").is_file()]
-    if not kept:
-        raise UserError(
-            f"{path} kept no model; make the run again with --fresh --keep-models end, or give a checkpoint's folder."
-        )
-    model = kept[0]
-    pushed = next(r for r, file in zip(records, files, strict=True) if model.is_relative_to(file.parent))
+    model, found_runs = kept_at_end(path)
+    records = [record for _, record in found_runs]
+    pushed = next(record for file, record in found_runs if model.is_relative_to(file.parent))
     if f"| run | {pushed.configuration.fingerprint} |" not in (model / CARD).read_text(encoding="utf-8"):
         raise UserError(f"{model} was made by another run than the record beside it; make the run again with --fresh.")
     card = run_card(records, pushed, target)
     found: dict[str, Path | bytes] = {**checkpoint_files(model), CARD: card.encode()}
-    found |= {_record_path(r): file for r, file in zip(records, files, strict=True)}
+    found |= {_record_path(record): file for file, record in found_runs}
     return Package(found, card)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from clbench.compression.execute import Compressed
     from clbench.continual import Point
+    from clbench.record import Record
     from clbench.runs.job import Job
 
 # What may be kept: the model at the end, also the one after each experience, or these alone.
@@ -214,6 +215,34 @@ def read_spec(run: Path) -> RunSpec | None:
 
     file = run / FOLDER / SPEC
     return parse(read_json(file, str(run)), RunSpec, str(file)) if file.exists() else None
+
+
+def kept_at_end(path: Path) -> tuple[Path, list[tuple[Path, Record]]]:
+    """The model that a run kept at its end, of the seeds of one run the first that did; and all of the run's records
+    with their files.
+
+    Args:
+        path: the folder of a run, or of its seeds.
+
+    Raises:
+        UserError: there is no finished run, there are several, or none kept its model.
+    """
+    from clbench.record import grouped, read_record
+    from clbench.runs.folders import finished_runs
+
+    found = [(file, read_record(file)) for file in finished_runs([path], whole=True)]
+    if len(grouped([record for _, record in found])) > 1:
+        one = found[0][0].parent
+        raise UserError(
+            f"{path} holds records of several runs; give the folder of one run, such as {one}, or of its seeds."
+        )
+    for file, _ in found:
+        model = file.parent / FOLDER / "end"
+        if (model / "config.json").is_file():
+            return model, found
+    raise UserError(
+        f"{path} kept no model; make the run again with --fresh --keep-models end, or give a checkpoint's folder."
+    )
 
 
 def after_folders(run: Path, fingerprint: str) -> dict[int, Path]:
