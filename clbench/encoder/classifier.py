@@ -261,7 +261,7 @@ class Classifier(nn.Module):
         kind = (len(rows), length, states, used is None)
         if used is None:
             found = self.graphs(kind, PaddedStep(self.hf, self.store, length, states), sent(rows, place))
-        elif self.family.shares_layers or not self.family.chained or not any(used):
+        elif self.family.shares_layers or not self.family.chained(self.config) or not any(used):
             return None
         else:
             step = PaddedStep(self.hf, self.store, length, states, list(self.layers))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,6 @@ class Family:
             attention interface; the check when a model is opened has to agree.
         written_out: whether the packed forward pass is the family's own, in place of transformers'.
         bfloat16: whether transformers' modules can be computed so, by torch's autocast.
-        chained: whether each layer reads just what the one before it gives, whatever the configuration.
         taken_in: whether its checkpoints name code of their own (``auto_map``) that transformers has taken in since;
             transformers' is used, with what :meth:`settings` makes of the checkpoint's.
         renamed: patterns of weights' names in published checkpoints, and what transformers calls them, beside what it
@@ -86,7 +85,6 @@ class Family:
 
     written_out: bool = False
     bfloat16: bool = True
-    chained: bool = True
     taken_in: bool = False
     renamed: Mapping[str, str] = {}
     after_padding: bool = False
@@ -148,13 +146,19 @@ class Family:
         from torch import nn
         from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
+        from clbench.encoder.forward import saying
+
         path = self.layers_path(base)
         every = self.layers(base)
+        left = [layer for layer, use in zip(every, used, strict=True) if use]
+        # Some models' code takes for granted that there is a layer: where none is used, one passes on what it is given.
+        passing = nullcontext() if left else saying(every[:1], lambda place, given, made: given)
         # By which transformers collects hidden states; it installs them once, on the layers that it finds then.
         maybe_install_capturing_hooks(base)
         try:
-            base.set_submodule(path, nn.ModuleList(layer for layer, use in zip(every, used, strict=True) if use))
-            yield
+            base.set_submodule(path, nn.ModuleList(left or every[:1]))
+            with passing:
+                yield
         finally:
             base.set_submodule(path, every)
 
@@ -179,9 +183,10 @@ class Family:
             config.layer_types = [config.layer_types[number - 1] for number in kept]
         config.num_hidden_layers = len(left)
 
-    def chained_by(self, config: PreTrainedConfig) -> bool:
-        """Whether each layer reads just what the one before it gives, with this configuration."""
-        return self.chained
+    def chained(self, config: PreTrainedConfig) -> bool:
+        """Whether each layer reads just what the one before it gives: one that passes on what it is given does what one
+        that is left out does."""
+        return True
 
     def check_removable(self, model_type: str) -> None:
         """Raise where no layer can be removed."""

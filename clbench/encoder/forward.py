@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,9 +61,7 @@ def padded_forward(
             found = hf(**inputs, output_hidden_states=every)
             logits.append(found.logits)
             if every:
-                # Where no layer is used some models collect nothing.
-                hidden = found.hidden_states or (base(**inputs).last_hidden_state,)
-                parts.append([state.flatten(0, 1) for state in hidden])
+                parts.append([state.flatten(0, 1) for state in found.hidden_states])
     states = _expanded([torch.cat(depth) for depth in zip(*parts, strict=True)], used) if every else []
     # Rows lie in the batch by length.
     return states, torch.cat(logits)[batch.firsts.argsort().argsort()]
@@ -91,6 +89,26 @@ def first_position(base: nn.Module) -> int:
         if isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
             return 0 if module.padding_idx is None else module.padding_idx + 1
     return 0
+
+
+@contextmanager
+def saying(layers: Iterable[nn.Module], choose: Callable[[int, Tensor, Tensor], Tensor]) -> Iterator[None]:
+    """Within it each of ``layers`` says what ``choose`` makes of its place, what it is given and what it makes."""
+    hooks = []
+    for number, layer in enumerate(layers):
+
+        def said(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
+            first, *others = made if isinstance(made, tuple) else (made,)
+            first = choose(number, given[0] if given else named["hidden_states"], first)
+            return (first, *others) if isinstance(made, tuple) else first
+
+        # Before those by which transformers collects hidden states.
+        hooks.append(layer.register_forward_hook(said, prepend=True, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class _Given(nn.Module):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import family_of
-from clbench.encoder.forward import model_inputs
+from clbench.encoder.forward import model_inputs, saying
 from clbench.encoder.tokens import on_host
 
 if TYPE_CHECKING:
@@ -73,25 +73,11 @@ def _masks_kept() -> Iterator[None]:
         masking_utils.is_tracing = asked
 
 
-@contextmanager
-def _switched(layers: Sequence[nn.Module], used: Tensor | None) -> Iterator[None]:
+def _switched(layers: Sequence[nn.Module], used: Tensor | None) -> AbstractContextManager[None]:
     """Within it a layer that is not used gives what it is given."""
-    hooks = []
-    for number, layer in enumerate(layers if used is not None else ()):
-
-        def choose(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
-            assert used is not None  # else there is no hook
-            first, *others = made if isinstance(made, tuple) else (made,)
-            first = torch.where(used[number], first, given[0] if given else named["hidden_states"])
-            return (first, *others) if isinstance(made, tuple) else first
-
-        # Before those by which transformers collects hidden states.
-        hooks.append(layer.register_forward_hook(choose, prepend=True, with_kwargs=True))
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    if used is None:
+        return nullcontext()
+    return saying(layers, lambda place, given, made: torch.where(used[place], made, given))
 
 
 def padded_length(store: TokenStore, rows: Tensor) -> int:

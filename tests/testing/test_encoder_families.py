@@ -76,9 +76,8 @@ WRONG: list[tuple[str, str, Any, str, str]] = [
     ("roberta", "feed_forward", feed_forward_of("output.dense", "intermediate.dense"), "units", "the inner matrices"),
     ("nomic_bert", "feed_forward", feed_forward_of("mlp.gate_proj", "mlp.down_proj"), "units", "units of tokens"),
     ("mobilebert", "feed_forward", Family.feed_forward, "units", "past outer matrices that are silent"),
-    ("mobilebert", "chained", False, "chained", "chained is False, but layers read just what"),
-    ("deberta-v2", "chained_by", lambda self, config: True, "chained", "chained is True, but layers read more than"),
-    ("deberta-v2", "chained", True, "chained", "chained says what chained_by does not"),
+    ("mobilebert", "chained", lambda self, config: False, "chained", "chained is False, but layers read just what"),
+    ("deberta-v2", "chained", lambda self, config: True, "chained", "chained is True, but layers read more than"),
     ("mpnet", "after_padding", False, "positions", "64 positions by config.json, 62 in the model"),
 ]  # fmt: skip
 

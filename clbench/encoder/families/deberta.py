@@ -18,10 +18,8 @@ class _Deberta(Family):
 
 
 class _SecondDeberta(_Deberta):
-    # What follows the first layer there is also reads its input, where there is a convolution.
-    chained = False
-
-    def chained_by(self, config: PreTrainedConfig) -> bool:
+    def chained(self, config: PreTrainedConfig) -> bool:
+        # A convolution, where there is one, also reads the embeddings, after the first layer there is.
         return not getattr(config, "conv_kernel_size", 0)
 
 
