@@ -20,7 +20,9 @@ def like_length(
 
     Within every ``window`` batches, each part's examples are sorted by length and dealt out again. Every example comes
     as often as before, every batch keeps its size and its number of examples from each part (new examples and
-    remembered ones, say). Draws from torch's global generator.
+    remembered ones, say). An example that comes more than once, as those of a small memory do, is dealt out once with
+    all the others before it is dealt out again, so that its copies do not meet in one batch. Draws from torch's global
+    generator.
 
     Args:
         batches: places in 0..N-1, as a sampler gives them.
@@ -37,9 +39,18 @@ def like_length(
         owners = np.repeat(np.arange(len(drawn)), [len(batch) for batch in drawn])
         part = np.searchsorted(np.asarray(parts, dtype=np.int64), places, side="right")
         # Sorted by part, then by length; and the seats sorted by part, then by batch: they fit one another.
-        by_length, seats = np.lexsort((lengths[places], part)), np.lexsort((owners, part))
+        by_length, seats = np.lexsort((lengths[places], _copies(places), part)), np.lexsort((owners, part))
         dealt = np.empty_like(places)
         dealt[seats] = places[by_length]
         regrouped = np.split(dealt, np.cumsum([len(batch) for batch in drawn])[:-1])
         for number in torch.randperm(len(regrouped)).tolist():
             yield regrouped[number]
+
+
+def _copies(places: np.ndarray) -> np.ndarray:
+    """How often the same place stands before each, int64 (N,): 0, 0, 1, 0, 2 for the places 7, 3, 7, 5, 7."""
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    copies = np.empty_like(places)
+    copies[order] = np.arange(len(places)) - np.searchsorted(ordered, ordered)
+    return copies
