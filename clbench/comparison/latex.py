@@ -51,6 +51,8 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
     _, stream, strategy = first.names
     strategies = {model.records[0].names[2] for model in comparison.models}
     under = f" under {escaped(strategy)}" if len(strategies) == 1 else ""
+    named = [stream, first.configuration.edition, *(strategies if len(strategies) == 1 else ())]
+    named += ["balanced"] * comparison.balanced
     seeds = sorted({len(model.seeds) for model in comparison.models})
     told = (
         "one seed" if seeds == [1] else f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
@@ -78,7 +80,7 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
             r"\begin{table}",
             r"  \centering",
             f"  \\caption{{{caption}}}",
-            f"  \\label{{tab:{stream}}}",
+            f"  \\label{{tab:{'-'.join(named)}}}",
             f"  \\begin{{tabular}}{{l{'r' * (len(names) + 1)}}}",
             r"    \toprule",
             "    " + " & ".join(["Model", *heads, "Parameters"]) + r" \\",

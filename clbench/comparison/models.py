@@ -139,33 +139,37 @@ def _submitted(folder: Path, check: bool) -> _Found:
 
 def _may_be_compared(first: _Found, other: _Found) -> None:
     """Raise unless both were tested on the same examples after the same experiences."""
-    one, two = first.records[0], other.records[0]
+    why = told_apart(first.records[0], other.records[0])
+    if why is not None:
+        raise UserError(f"{other.place} cannot be compared with {first.place}: {why}.")
 
-    def refuse(what: str) -> UserError:
-        return UserError(f"{other.place} cannot be compared with {first.place}: {what}.")
 
+def told_apart(one: Record, two: Record) -> str | None:
+    """Why the second cannot be held against the first, as its test examples or experiences are others; None where it
+    can."""
     if one.names[1] != two.names[1] and one.domains != two.domains:
-        raise refuse(f"it lived through {two.names[1]}, the other through {one.names[1]}")
+        return f"it lived through {two.names[1]}, the other through {one.names[1]}"
     if one.domains != two.domains:
-        raise refuse(f"its domains are {', '.join(two.domains)}, the other's {', '.join(one.domains)}")
+        return f"its domains are {', '.join(two.domains)}, the other's {', '.join(one.domains)}"
     if one.label_space != two.label_space:
-        raise refuse(f"its classes are {listed(two.label_space)}, the other's {listed(one.label_space)}")
+        return f"its classes are {listed(two.label_space)}, the other's {listed(one.label_space)}"
     for here, there in zip(one.data, two.data, strict=True):
         if here.splits["test"].digest != there.splits["test"].digest or here.gold != there.gold:
             editions = {one.configuration.edition, two.configuration.edition}
             why = f" (editions {' and '.join(sorted(editions))})" if len(editions) > 1 else ""
-            raise refuse(f"the two were tested on different examples of {there.name}{why}")
+            return f"the two were tested on different examples of {there.name}{why}"
     if one.scenario != two.scenario:
-        raise refuse(f"its stream is {two.scenario}, the other's {one.scenario}")
+        return f"its stream is {two.scenario}, the other's {one.scenario}"
     for here, there in zip(one.data, two.data, strict=True):
         if here.classes != there.classes:
-            raise refuse(f"its domain {there.name} tells other classes apart")
+            return f"its domain {there.name} tells other classes apart"
     mine, theirs = _experiences(one), _experiences(two)
     if mine != theirs:
         told = [", ".join(name for name, _ in lived) for lived in (theirs, mine)]
         if told[0] == told[1]:
-            raise refuse("the domains that it had met by the end of an experience are others")
-        raise refuse(f"its experiences are {told[0]}, the other's {told[1]}")
+            return "the domains that it had met by the end of an experience are others"
+        return f"its experiences are {told[0]}, the other's {told[1]}"
+    return None
 
 
 def _experiences(record: Record) -> list[tuple[str, frozenset[str]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.board.rerun import run_command
-from clbench.comparison.models import distinct_names
+from clbench.comparison.models import distinct_names, told_apart
 from clbench.errors import UserError, first_line
 from clbench.plots.overlay import overlay
 from clbench.plots.page import Picture, Table, overlay_page
@@ -32,7 +32,7 @@ def run_report(groups: Sequence[tuple[Sequence[Record], Sequence[Path]]], path: 
         path: the file.
 
     Raises:
-        UserError: the runs are of several streams, or the file cannot be written.
+        UserError: the runs are of several streams or test examples, or the file cannot be written.
     """
     plain = [_name(records, len(groups)) for records, _ in groups]
     lives = [(str(folders[0]), records[0]) for records, folders in groups]
@@ -46,6 +46,9 @@ def run_report(groups: Sequence[tuple[Sequence[Record], Sequence[Path]]], path: 
             f"a report is of runs through the same experiences, but {first_line(error)}"
             f"{f' ({told[0]}, {told[1]})' if len(told) > 1 else ''}; write one for each stream and kind of strategy."
         ) from error
+    for place, record in lives[1:]:
+        if (why := told_apart(lives[0][1], record)) is not None:
+            raise UserError(f"{place} cannot be in one report with {lives[0][0]}: {why}; write one for each.")
     tables: list[Table] = []
     pictures: list[Picture] = []
     for (name, records), (_, folders) in zip(named, groups, strict=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from clbench.metrics.intervals import Interval
 from clbench.metrics.orders import OverOrders
 
+# Digits enough for every float; Decimal's 28 end at 1e27.
+_WIDE = Context(prec=400)
 _UNITS = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 
 
@@ -23,7 +25,7 @@ def fixed(value: float, digits: int, *, sign: bool = False) -> str:
     >>> fixed(72.35, 1), fixed(100 * 0.7235, 1), fixed(-0.04, 1), fixed(0.125, 2, sign=True)
     ('72.4', '72.4', '0.0', '+0.13')
     """
-    rounded = Decimal(f"{value:.10f}").quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    rounded = Decimal(f"{value:.10f}").quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
     rounded = rounded if rounded else abs(rounded)  # no -0.0
     return f"{rounded:+f}" if sign else f"{rounded:f}"
 

@@ -15,7 +15,7 @@ import numpy as np
 from clbench.metrics.format import percent
 from clbench.plots.overlay import MEAN, LineStyle, Overlay, line_style
 from clbench.plots.picture import PALETTE
-from clbench.plots.scores import MAJORITY, MOST, over_seeds, score_limits, standing_out
+from clbench.plots.scores import MAJORITY, MOST, Band, over_seeds, score_limits, standing_out
 from clbench.storage.writing import write_whole
 
 # The palette again, lighter, to be read on black.
@@ -317,7 +317,7 @@ def _points(drawn: Overlay) -> list[dict[str, Any]]:
                 row |= {"seeds": len(drawn.accuracy[number]), "met": place < 0 or bool(drawn.met[t, place])}
                 row["trained"] = "yes" if row["met"] else "no"
                 for measure, band in zip(("accuracy", "balanced"), bands, strict=True):
-                    row |= {measure: _number(band.mean[t]), f"{measure}_text": _text(band.mean[t], band.half[t])}
+                    row |= {measure: _number(band.mean[t]), f"{measure}_text": _text(band, t, row["seeds"])}
                     if row["seeds"] > 1:
                         row |= {f"{measure}_low": _number(band.low[t]), f"{measure}_high": _number(band.high[t])}
                 rows.append(row)
@@ -340,7 +340,8 @@ def _numbers(drawn: Overlay, place: int) -> Table:
     rows = []
     for number, name in enumerate(drawn.names):
         bands = [over_seeds(_at(drawn, scores[number], place)) for scores in (drawn.accuracy, drawn.balanced)]
-        texts = [[_text(mean, half) for mean, half in zip(band.mean, band.half, strict=True)] for band in bands]
+        seeds = len(drawn.accuracy[number])
+        texts = [[_text(band, t, seeds) for t in range(len(band.mean))] for band in bands]
         rows.append([name, *(" / ".join(cell) for cell in zip(*texts, strict=True))])
     caption = MEAN if place < 0 else _marked(drawn)[place]
     return Table(f"{caption}: accuracy / balanced accuracy in %", ["model", *drawn.experiences], rows)
@@ -357,10 +358,11 @@ def _marked(drawn: Overlay) -> list[str]:
     ]
 
 
-def _text(mean: float, half: float) -> str:
-    if not np.isfinite(mean):
+def _text(band: Band, t: int, seeds: int) -> str:
+    """As :func:`clbench.metrics.format.with_half` has it: seeds that agree have an interval, of no width."""
+    if not np.isfinite(band.mean[t]):
         return "–"
-    return percent(mean) + (f" ± {percent(half)}" if half > 0 else "")
+    return percent(band.mean[t]) + (f" ± {percent(band.half[t])}" if seeds > 1 else "")
 
 
 def _number(score: float) -> float | None:

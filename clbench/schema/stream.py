@@ -16,7 +16,7 @@ from clbench.schema.domain import Domain
 from clbench.schema.form import Form, Name, read_yaml, shown
 from clbench.schema.order import Order, orders_in
 from clbench.schema.part import MOST_CLASSES
-from clbench.schema.scenario import DOMAIN, TASK, Scenario
+from clbench.schema.scenario import CLASS, DOMAIN, TASK, Scenario
 from clbench.schema.shipped import add_streams, expanded, find, is_path, names
 
 # Strict: a ``true`` or a quoted number in YAML is a mistake, not a 1.
@@ -254,6 +254,8 @@ def read_stream(name: str | Path) -> OpenStream:
         )
     for domain in domains:
         _check_classes(domain, files[domain.name], stream)
+    if form.scenario == CLASS:
+        _check_answerable(stream)
     return stream
 
 
@@ -347,6 +349,21 @@ def _check_classes(domain: Domain, domain_path: Path, stream: OpenStream) -> Non
             raise UserError(
                 f"{domain_path}: field '{place}' names the class '{short(label)}', which is not in {where}; "
                 f"{nearest(label, space)}"
+            )
+
+
+def _check_answerable(stream: OpenStream) -> None:
+    """Raise where a class-incremental stream asks for a class that no domain opens, so that no model could name it."""
+    trained = len(stream.form.domains)
+    taught = [set().union(*domain.classes().values()) for domain in stream.domains[:trained]]
+    if not all(taught):
+        return  # one names no class: its labels come from elsewhere
+    for domain in stream.domains[trained:]:
+        asked = set().union(*domain.classes().values())
+        if unknown := [label for label in stream.form.label_space if label in asked.difference(*taught)]:
+            raise UserError(
+                f"{stream.path}: field 'evaluation_only' should name domains whose classes are trained on, but no domain "
+                f"of field 'domains' has the class '{short(unknown[0])}' of {domain.name}, which no model could answer."
             )
 
 

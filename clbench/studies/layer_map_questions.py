@@ -172,7 +172,15 @@ def any_better(question: str, scores: Scores) -> Question:
         return Question(question, "yes", best.told(), None)
     if all(one.is_decided for one in found):
         return Question(question, "no", f"the best of the others is {best.told()}", None)
-    return Question(question, "not decided", f"the best of the others is {best.told()}", best.needed, len(found))
+    return Question(question, "not decided", f"the best of the others is {best.told()}", *_to_decide(found, best))
+
+
+def _to_decide(found: Sequence[Contrast], best: Contrast) -> tuple[int | None, int]:
+    """Seeds that would decide, and the tests that are made: yes by the best, where it is above; no, where none is, by
+    all that are not decided yet."""
+    undecided = [best.needed] if best.difference > 0 else [one.needed for one in found if not one.is_decided]
+    most = None if None in undecided else max(one for one in undecided if one is not None)
+    return most, len(found)
 
 
 def same_best(inception: Scores, later: Scores) -> Question:
@@ -181,7 +189,8 @@ def same_best(inception: Scores, later: Scores) -> Question:
     Lifetime accuracy itself has accuracy at inception for its first term, which alone would correlate. Maps that have
     chosen the same layers throughout are one.
 
-    ``yes`` where the 95% interval of its mean over three seeds or more lies above zero, ``no`` where it lies below.
+    ``yes`` where the 95% interval of its mean over three seeds or more lies above zero, ``no`` where it lies below. Its
+    ends are told no further than a correlation can be.
     """
     question = "Does the better map at inception also live better after it?"
     alike = {(*inception[name], *later[name]): name for name in reversed(list(inception))}
@@ -195,7 +204,8 @@ def same_best(inception: Scores, later: Scores) -> Question:
     told = f"{bests}; Spearman's rank correlation over {len(names)} maps is {fixed(found.mean, 2, sign=True)}"
     if found.low is None or found.high is None or not varied(ranks):
         return Question(question, "not decided", f"{told}, {over(found.count, are_varied=False)}", None)
-    told += f", 95% interval {fixed(found.low, 2, sign=True)} to {fixed(found.high, 2, sign=True)}, {over(found.count)}"
+    low, high = (fixed(min(max(end, -1.0), 1.0), 2, sign=True) for end in (found.low, found.high))
+    told += f", 95% interval {low} to {high}, {over(found.count)}"
     if found.count < FEWEST or found.low <= 0 <= found.high:
         return Question(question, "not decided", told, _needed(ranks))
     return Question(question, "yes" if found.low > 0 else "no", told, None)
@@ -241,7 +251,7 @@ def worth_it(life: Scores, costs: Mapping[str, Mapping[str, float]]) -> Question
         return Question(question, "yes", told, None)
     if all(one.is_decided for one in found):
         return Question(question, "no", told, None)
-    return Question(question, "not decided", told, best.needed, len(found))
+    return Question(question, "not decided", told, *_to_decide(found, best))
 
 
 def _p(value: float) -> str:

@@ -144,6 +144,9 @@ def test_latex_of_names_with_underscores_and_of_models_that_nothing_tells_apart(
     made = latex(compare(read_models([tmp_path / "kd-6l", tmp_path / "lone-6l"]), resamples=50), [])
     assert "Bold" not in made
     assert "textbf" not in made
+    assert r"\label{tab:greek-embedded-naive}" in made
+    balanced = latex(compare(read_models([tmp_path / "kd-6l", tmp_path / "lone-6l"]), resamples=50, balanced=True), [])
+    assert r"\label{tab:greek-embedded-naive-balanced}" in balanced
     models = read_models([tmp_path / "kd-6l", tmp_path / "lone-6l"])
     assert r"\caption{gre\_ek under na\_ive (em\_bedded edition" in latex(
         compare([_renamed(model) for model in models], resamples=50), []

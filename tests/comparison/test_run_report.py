@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from compare_worlds import written
+from compare_worlds import life_of, written
 
 from clbench.cli.report import command
 from clbench.errors import UserError
 from clbench.metrics import metrics
 from clbench.metrics.format import percent, with_half
+from clbench.plots import overlay, overlay_page
 from clbench.record import summary
 
 
@@ -60,6 +61,21 @@ def test_runs_through_other_experiences_are_refused(tmp_path: Path) -> None:
         UserError, match=r"^a report is of runs through the same experiences, but .* write one for each"
     ):
         page(tmp_path)
+
+
+def test_runs_on_other_test_examples_are_refused(tmp_path: Path) -> None:
+    for name, size in (("kd", 150), ("other", 200)):
+        written(tmp_path / "runs" / name, f"{name}-6l", (0,), size=size)
+    why = "the two were tested on different examples of"
+    with pytest.raises(UserError, match=rf"other.* cannot be in one report with .*kd.*: {why} .*; write one for each"):
+        page(tmp_path)
+
+
+def test_seeds_that_agree_have_an_interval_wherever_they_are_told(tmp_path: Path) -> None:
+    both, alone = (overlay([("kd", [life_of("kd-6l", 0)] * count)]) for count in (2, 1))
+    for drawn, has in ((both, True), (alone, False)):
+        text = overlay_page(drawn, tmp_path / "page.html").read_text()
+        assert (" ± 0.0 / " in text.replace("\u00a0", " ")) == has
 
 
 def test_runs_of_one_recipe_are_told_apart_by_what_differs(tmp_path: Path) -> None:

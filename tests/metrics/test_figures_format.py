@@ -81,3 +81,10 @@ def test_points_have_a_sign() -> None:
 )
 def test_short_numbers(value: float, three: str, one: str) -> None:
     assert (short_number(value), with_unit(value)) == (three, one)
+
+
+@given(st.floats(1e17, 1e308))
+@example(1e30)
+def test_no_float_is_too_large_to_be_told(value: float) -> None:
+    """A record's latency is its author's word, and may be any number."""
+    assert fixed(value, 1) == f"{int(value)}.0"

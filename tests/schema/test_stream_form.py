@@ -124,6 +124,20 @@ def _listed(stream: str) -> tuple[str, ...]:
     return (*form.domains, *form.evaluation_only)
 
 
+def test_a_class_that_no_domain_opens_is_asked_of_none(tmp_path: Path) -> None:
+    for name, labels in {"mine": {0: "a", 1: "b"}, "other": {0: "b", 1: "c"}, "third": {0: "c"}}.items():
+        folder = {"columns": {"text": "t", "label": "y"}, "labels": labels}
+        write(tmp_path, name, {"name": name, "title": name, "folder": folder})
+    stream = STREAM | {"label_space": ["a", "b", "c"], "evaluation_only": ["other"]}
+    alone = write(tmp_path, "s", stream | {"scenario": "class-incremental"})
+    with pytest.raises(UserError, match=r"field 'evaluation_only' should .* has the class 'c' of other, which no model"):
+        read_stream(alone)
+    write(tmp_path, "s", stream | {"scenario": "class-incremental", "domains": ["mine", "third"]})
+    assert read_stream(alone).is_evaluation_only("other")
+    # All classes are open from the first domain on.
+    assert read_stream(write(tmp_path, "s", stream)).is_evaluation_only("other")
+
+
 def test_nothing_else_is_shipped_and_every_domain_belongs_to_a_stream() -> None:
     assert names("stream") == sorted(STREAMS)
     listed = {name for stream in STREAMS for name in _listed(stream)}

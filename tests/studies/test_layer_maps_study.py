@@ -136,6 +136,19 @@ def test_yes_no_and_not_decided() -> None:
     assert open_.sentence().endswith(f"; {needed} seeds would decide it ({told}).")
 
 
+def test_what_is_decided_leaves_no_question_open() -> None:
+    """``last`` is told from ``skip`` and below it: what the others need is what is still asked, of the most of them."""
+    cells = {"skip": SKIP, "last": moved(-0.003, 0.0001), "search": moved(-0.004, 0.006), "none": moved(-0.005, 0.004)}
+    found = {one.map: one for _, one in contrasts([cells])}
+    assert [name for name, one in found.items() if one.is_decided] == ["last"]
+    asked = any_better("?", cells)
+    assert "the best of the others is last minus skip -0.30" in asked.because
+    assert asked.needed == found["search"].needed
+    assert found["search"].needed > found["none"].needed > 5
+    # Where one of them is at zero, no number is known to decide it.
+    assert any_better("?", cells | {"none": SKIP}).needed is None
+
+
 def test_what_the_interval_decides_alone_but_not_among_many_is_not_decided() -> None:
     """0.002 with a deviation of 0.00158 over 5 seeds: t = 2.83, p = 0.047; twice that is above 5%."""
     one = any_better("?", {"skip": SKIP, "last": moved(0.002)})
@@ -167,7 +180,7 @@ def test_fewer_than_three_seeds_and_seeds_that_differ_by_the_same_decide_nothing
     later = ranked | {"map 0": [0.0, 0.1], "map 1": [0.1, 0.0]}
     ranks = same_best(ranked, later)
     assert ranks.verdict == "not decided"
-    assert f"is +0.99, 95% interval +0.92 to +1.07, 2 seeds: {few}; 3 seeds would decide it" in ranks.sentence()
+    assert f"is +0.99, 95% interval +0.92 to +1.00, 2 seeds: {few}; 3 seeds would decide it" in ranks.sentence()
 
 
 def test_whether_the_best_at_inception_lives_best() -> None:
@@ -186,7 +199,7 @@ def test_whether_the_best_at_inception_lives_best() -> None:
         found = questions(scores, COSTS)[2]
         if case == "mostly":
             # Spearman's 1, 1 - 6 x 2 / (4 x 15) = 0.8, 1.
-            assert "is +0.93, 95% interval +0.65 to +1.22, 3 seeds" in found.because
+            assert "is +0.93, 95% interval +0.65 to +1.00, 3 seeds" in found.because
             assert found.verdict == "yes"
         else:
             assert "too few to tell" in found.because
