@@ -44,8 +44,10 @@ def majority(data: DomainData, classes: int) -> BaselineScore:
         classes: the size of the label space.
     """
     counts = np.bincount(_fitted_on(data).labels, minlength=classes)
+    # Where nobody could lend an example of the domain's classes, all of them are equally common.
+    commonest = counts.argmax() if counts.any() or not data.classes else data.classes[0]
     test = data.splits["test"]
-    return _score(test.labels, np.full(len(test), counts.argmax()))
+    return _score(test.labels, np.full(len(test), commonest))
 
 
 def word_overlap(data: DomainData, classes: int) -> BaselineScore:
@@ -118,7 +120,8 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
     """The domains of a stream, in order, each with something to fit a baseline on.
 
     One that has a test part alone, as an evaluation-only domain may, gets the other parts of the stream's first domain
-    of its task type, or else of the first domain.
+    of its task type, or else of the first domain; of these the examples of its own classes, as no model names another
+    there either. The first domain that has such examples goes before others of its task type.
 
     Raises:
         UserError: there are none, or only single sentences for baselines that read pairs.
@@ -129,13 +132,25 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
             found.append(data)
             continue
         others = [one for one in domains if len(one.splits) > 1]
-        lender = next((one for one in others if one.task_type == data.task_type), next(iter(others), None))
+        alike = [one for one in others if one.task_type == data.task_type]
+        first = next(iter(alike or others), None)
+        lender = next((one for one in alike or others if any(map(len, _lent(one, data).values()))), first)
         if lender is None or (lender.splits["validation"].second is None and data.splits["test"].second is not None):
             raise UserError(
                 f"domain '{data.name}' has a test part alone, and no domain of the stream has other pairs to fit "
                 "baselines on; give it a validation part."
             )
-        found.append(replace(data, splits=lender.splits | data.splits))
+        found.append(replace(data, splits=_lent(lender, data) | data.splits))
+    return found
+
+
+def _lent(lender: DomainData, data: DomainData) -> dict[str, Pairs]:
+    """What one domain is fitted on, but for the examples of classes that another, which borrows it, has not."""
+    found = {split: pairs for split, pairs in lender.splits.items() if split != "test"}
+    for split, pairs in found.items():
+        rows = np.flatnonzero(np.isin(pairs.labels, data.classes))
+        if data.classes and len(rows) < len(pairs):
+            found[split] = pairs.select(rows)
     return found
 
 
@@ -170,9 +185,12 @@ def _linear(data: DomainData, classes: int, words: CountVectorizer, read: Callab
 
 
 def _fitted_on(data: DomainData) -> Pairs:
-    for split in ("train", "validation"):
-        if len(data.splits.get(split, ())):
-            return data.splits[split]
+    there = [data.splits[split] for split in ("train", "validation") if split in data.splits]
+    for pairs in there:
+        if len(pairs):
+            return pairs
+    if there:
+        return there[0]
     raise UserError(f"domain '{data.name}' has neither a train nor a validation part for a baseline to be fitted on.")
 
 

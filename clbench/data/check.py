@@ -127,11 +127,12 @@ def _told_at_reading(data: DomainData) -> Iterator[Finding]:
     dropped = data.source.get("dropped", 0)
     if isinstance(dropped, int) and dropped > 0:
         unnamed = [name for told in data.warnings if told.kind == "no_gold" for name in told.names]
-        yield Finding("dropped", data.name, None, dropped, names=tuple(unnamed))
+        places = tuple(map(partial(_within, data), data.dropped_places[:_PLACES]))
+        yield Finding("dropped", data.name, None, dropped, names=tuple(unnamed), places=places)
     if _carved(data):
         yield Finding("carved", data.name, "validation", len(data.splits["validation"]), names=("train",))
     for told in data.warnings:
-        if told.kind == "quoted_columns":
+        if told.kind in ("quoted_columns", "quotes_behind_spaces"):
             file, *columns = told.names
             yield Finding("quoted", data.name, None, len(columns), names=(file,), places=told.names[1:][:_PLACES])
 
@@ -262,8 +263,12 @@ def _place(data: DomainData, part: str, row: int) -> str:
     places = data.splits[part].places
     if places is None:
         return f"{part} example {row + 1}"
-    origin = (places.origin or part).removeprefix(f"{data.source.get('folder', '')}/")
-    return f"{origin} {places.unit} {places.numbers[row]}"
+    return f"{_within(data, places.origin or part)} {places.unit} {places.numbers[row]}"
+
+
+def _within(data: DomainData, origin: str) -> str:
+    """A file as it is called in the domain's folder; what lies in none as it is."""
+    return origin.removeprefix(f"{data.source.get('folder', '')}/")
 
 
 def _listed(before: str, names: Sequence[str]) -> str:

@@ -78,8 +78,11 @@ def read_file(path: Path, wanted: Sequence[str], quoting: Quoting | None = None)
         raise _not_utf8(path) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    quoted = () if lines or quoting != "none" else _quoted(wanted, values)
-    return Rows(str(path), "line", places, values[:-1], values[-1], quoted)
+    if lines:
+        return Rows(str(path), "line", places, values[:-1], values[-1])
+    if quoting == "none":
+        return Rows(str(path), "line", places, values[:-1], values[-1], quoted=_quoted(wanted, values))
+    return Rows(str(path), "line", places, values[:-1], values[-1], spaced=_quoted(wanted, values, behind_spaces=True))
 
 
 def missing_column(origin: str, wanted: str, there: Iterable[str]) -> UserError:
@@ -258,16 +261,18 @@ def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iter
         if not line.strip():
             continue
         where = f"{path}, line {place}"
+        # How an array begins, or an object of several lines.
+        hint = "; write one object a line" if line.strip() == "{" or line.lstrip().startswith("[") else ""
         try:
             row = _DECODER.decode(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}.") from error
+            raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}{hint}.") from error
         except RecursionError as error:
             raise UserError(f"{where} is JSON that is nested too deeply.") from error
         except ValueError as error:  # Python bounds the digits that it converts
             raise UserError(f"{where} holds a whole number of too many digits.") from error
         if not isinstance(row, dict):
-            raise UserError(f"{where} should be a JSON object, but is {type(row).__name__}.")
+            raise UserError(f"{where} should be a JSON object, but is {type(row).__name__}{hint}.")
         for column in wanted:
             if column not in row:
                 raise missing_column(where, column, row)
@@ -276,11 +281,39 @@ def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iter
         yield place, [row[column] for column in wanted]
 
 
+class _Table:
+    """The rows of CSV or TSV. Files that were put together may have a byte order mark at each seam, which belongs to no
+    field; within quotes it is text.
+    """
+
+    def __init__(self, lines: Iterable[str], how: dict[str, Any]) -> None:
+        self._lines = lines
+        self._at_seam = True
+        self._reader = csv.reader(self._unmarked(), **how)
+
+    def _unmarked(self) -> Iterator[str]:
+        for line in self._lines:
+            at_seam, self._at_seam = self._at_seam, False
+            yield line.lstrip("\ufeff") if at_seam else line
+
+    @property
+    def line_num(self) -> int:
+        """The last line that was read."""
+        return self._reader.line_num
+
+    def __iter__(self) -> _Table:
+        return self
+
+    def __next__(self) -> list[str]:
+        self._at_seam = True
+        return next(self._reader)
+
+
 def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting: Quoting) -> Iterator[Read]:
     kind = path.suffix[1:].upper()
     separator = "\t" if kind == "TSV" else ","
     how: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
-    reader = csv.reader(lines, delimiter=separator, **how)
+    reader = _Table(lines, {"delimiter": separator, **how})
     begin = 1
     try:
         header = next((fields for fields in reader if any(fields)), None)
@@ -299,14 +332,14 @@ def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting:
         begin = reader.line_num + 1
         for fields in reader:
             begin = reader.line_num + 1
-            if not any(fields):  # a blank line, or what spreadsheets leave below a table
+            if fields in ([], [""]):  # a blank line; one of separators is a row, if an empty one
                 continue
             if len(fields) != len(header):
-                hint = f"; {_QUOTING_HINT}" if quoting == "none" and any('"' in field for field in fields) else ""
+                hint = _count_hint(fields, quoting)
                 raise UserError(
                     f"{path}, line {reader.line_num} has {len(fields)} fields, but its header has {len(header)}{hint}."
                 )
-            if fields[-1] == header[-1] and [fields[0].lstrip("\ufeff"), *fields[1:]] == header:
+            if fields == header:
                 raise UserError(f"{path}, line {reader.line_num} is the header again; take the line out.")
             yield reader.line_num, [fields[place] for place in places]
     except csv.Error as error:
@@ -314,24 +347,38 @@ def _separated(path: Path, lines: Iterable[str], wanted: Sequence[str], quoting:
         raise UserError(f"{path}, line {reader.line_num} is not valid {kind}: {error}{opened}.") from error
 
 
-def _quoted(wanted: Sequence[str], values: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The columns whose double quotes, read as text, are a writer's: they stand around every field, or around those
-    alone that hold quotes, which are doubled."""
+def _count_hint(fields: Sequence[str], quoting: Quoting) -> str:
+    """What may have made too many or too few fields of a row."""
+    if quoting == "none":
+        return f"; {_QUOTING_HINT}" if any('"' in field for field in fields) else ""
+    spaced = any(field[:1].isspace() and field.lstrip().startswith('"') for field in fields)
+    return "; take the space out that stands before its quotes" if spaced else ""
+
+
+def _quoted(wanted: Sequence[str], values: Sequence[Sequence[str]], behind_spaces: bool = False) -> tuple[str, ...]:
+    """The columns whose double quotes, read as text, are a writer's: they stand around every field that holds anything,
+    or around those alone that hold quotes, which are doubled.
+
+    Args:
+        wanted: the columns' names.
+        values: what each of them holds.
+        behind_spaces: look for quotes that are none since a space stands before the first.
+    """
 
     def inside(text: str) -> bool:
+        if behind_spaces and not text[:1].isspace():
+            return False
+        text = text.lstrip() if behind_spaces else text
         return len(text) > 1 and text.startswith('"') and text.endswith('"')
 
     def doubled(held: Sequence[str]) -> bool:
         quoted = [text for text in held if '"' in text]
-        written = all(inside(text) and '"' not in text[1:-1].replace('""', "") for text in quoted)
-        return written and any('""' in text[1:-1] for text in quoted)
+        written = all(inside(text) and '"' not in text.strip()[1:-1].replace('""', "") for text in quoted)
+        return written and any('""' in text.strip()[1:-1] for text in quoted)
 
-    found = [
-        column
-        for column, held in zip(wanted, values, strict=True)
-        if held and (all(map(inside, held)) or doubled(held))
-    ]
-    return tuple(dict.fromkeys(found))
+    # Nothing is what an empty row holds, and what some writers leave without quotes.
+    filled = {column: [text for text in held if text] for column, held in zip(wanted, values, strict=True)}
+    return tuple(column for column, held in filled.items() if held and (all(map(inside, held)) or doubled(held)))
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _NO_GOLD = ("", "-", "-1", "nan")
 _NO_SCORE = ("", "-", "nan")
 # What may stand for it, or be a class.
 _UNLABELLED = ("?", "none", "null", "n/a", "na")
+# So many places of dropped rows are kept, to be told.
+PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Rows:
         labels: N values.
         quoted: columns of which every field stands in double quotes that were read as text.
         names: where the labels are places in a list of names, as of a ClassLabel of ``datasets``: that list.
+        spaced: columns whose double quotes were read as text since a space stands before them.
     """
 
     origin: str
@@ -46,6 +50,7 @@ class Rows:
     labels: Sequence[Any]
     quoted: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    spaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,13 @@ class Labelled:
         dropped: how many have none: by the domain's map or bands, or because nobody labelled them.
         no_gold: of these, the rows that nobody labelled and that the map does not name: how many, by label, as
             :func:`~clbench.schema.domain.label_key` spells it.
+        dropped_places: where the first few of the dropped rows stood, such as ``a/train.csv line 2``.
     """
 
     pairs: Pairs
     dropped: int
     no_gold: Counter[str]
+    dropped_places: tuple[str, ...] = ()
 
 
 def to_pairs(rows: Rows, reading: Reading, label_space: Sequence[str]) -> tuple[Pairs, int]:
@@ -90,9 +97,12 @@ def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labell
     class_of = (_by_bands if reading.labels is None else _by_map)(reading, rows, no_gold)
     kept: list[int] = []
     labels: list[int] = []
+    dropped: list[str] = []
     for row, (*texts, label) in enumerate(zip(*rows.texts, rows.labels, strict=True)):
         name = class_of(row, label)
         if name is None:
+            if len(dropped) < PLACES:
+                dropped.append(f"{rows.origin} {rows.unit} {rows.places[row]}")
             continue
         if not all(map(_is_text, texts)):
             raise _no_text(rows, row, reading.wanted)
@@ -105,17 +115,21 @@ def labelled(rows: Rows, reading: Reading, label_space: Sequence[str]) -> Labell
     sequences = [read(*(side[row] for side in rows.texts)) for row in kept]
     second = [second for _, second in sequences if second is not None]
     pairs = Pairs.of([first for first, _ in sequences], second if second or not kept else None, labels, places)
-    return Labelled(pairs, len(rows.labels) - len(kept), no_gold)
+    return Labelled(pairs, len(rows.labels) - len(kept), no_gold, tuple(dropped))
 
 
 def check_names(parts: Sequence[Rows], reading: Reading) -> None:
-    """Refuse parts whose labels are places in unlike lists of names, where the domain's map goes by the places.
+    """Refuse parts whose labels are places in unlike lists of names, where the domain's map goes by the places; and a
+    part of bare numbers that are other classes than the names of another part say.
 
     Raises:
-        UserError: a number is one name here and another there.
+        UserError: a number is one name, or class, here and another there.
     """
-    known = {label_key(key) for key in reading.labels or {}}
+    known = {label_key(key): name for key, name in (reading.labels or {}).items()}
     named = [rows for rows in parts if rows.names]
+    for rows in parts:
+        if not rows.names and known:
+            _check_numbers(rows, named, known, reading.columns[LABEL])
     if all(_all_named(rows.names, known) for rows in named):
         return
     for rows in named[1:]:
@@ -126,6 +140,27 @@ def check_names(parts: Sequence[Rows], reading: Reading) -> None:
                 f"{named[0].origin} ({' and '.join(f'[{one}]' for one in lists)}); name the classes in the domain's "
                 "label map, not the numbers."
             )
+
+
+def _check_numbers(rows: Rows, named: Sequence[Rows], known: Mapping[str, str | None], column: str) -> None:
+    """That the numbers of a part without names are, by the map, the classes that the named parts say they are."""
+    if not named:
+        return
+    keys = {label_key(label) for label in rows.labels if isinstance(label, str | int | float | Decimal)}
+    keys = {key for key in keys if key.isdecimal()}
+    for other in named:
+        by_name = _named(other, known, column)
+        numbers = [str(number) for number in range(len(other.names))]
+        if keys & {*by_name.values()} - {*numbers}:
+            continue  # a name that is no place says that the part goes by names: those of a scale from 1 to 5
+        for number in numbers:
+            name = by_name.get(number, number)
+            if number in keys and number in known and name in known and known[number] != known[name]:
+                raise UserError(
+                    f"{rows.origin}: label {number} in column '{column}' is {known[number] or 'dropped'} by the "
+                    f"domain's label map, but stands for another name in {other.origin}, '{name[:80]}', which is "
+                    f"{known[name] or 'dropped'}; save both files with such names, or both without."
+                )
 
 
 def no_gold_warnings(domain: str, found: Iterable[Labelled]) -> list[RunWarning]:
@@ -185,20 +220,21 @@ def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str
     numbers = [str(number) for number in range(len(rows.names))]
     names = [label_key(name) for name in rows.names]
     if _all_named(rows.names, known):
-        # A map may have the numbers as well, for files of a set that say no names; here the file says what it means.
+        # A map may have the numbers as well, for files of a set that say no names; here the file says what it means,
+        # be its names numbers themselves: ``datasets`` sorts the labels 0 to 10 as text, and 10 is in place 2.
         return dict(zip(numbers, names, strict=True))
+    if _in_two_ways(numbers, names, known):
+        few = list(zip(numbers, names, strict=True))[:4]
+        listed = ", ".join(f"{number} for '{name[:40]}'" for number, name in few)
+        lacks = [f"all {what}" for what, there in (("numbers", numbers), ("names", names)) if not {*there} <= {*known}]
+        has = f"has {'neither ' if len(lacks) == 2 else 'not '}{' nor '.join(lacks)}"
+        raise UserError(
+            f"{rows.origin}: column '{column}' holds numbers that stand for names ({listed}), some of which are "
+            f"numbers too, and the domain's label map {has}; name every class in it."
+        )
     if all(number in known for number in numbers):
         by_name = {}
-    elif all(name in known for name in names):
-        return dict(zip(numbers, names, strict=True))
     else:
-        if any(name in numbers and name in known and name != numbers[place] for place, name in enumerate(names)):
-            few = list(zip(numbers, names, strict=True))[:4]
-            listed = ", ".join(f"{number} for '{name[:40]}'" for number, name in few)
-            raise UserError(
-                f"{rows.origin}: column '{column}' holds numbers that stand for names ({listed}), some of which are "
-                "numbers too, and the domain's label map has neither all numbers nor all names; name every class in it."
-            )
         by_name = {number: name for number, name in zip(numbers, names, strict=True) if number not in known}
     # Of keys and classes as others spell them: what they mean.
     alike: dict[str, set[str | None]] = {}
@@ -225,12 +261,28 @@ def _plain(name: str) -> str:
 
 
 def _all_named(names: Sequence[str], known: Collection[str]) -> bool:
-    """Whether a label map has every name of a list, none of which could be one of its places."""
-    numbers = {str(number) for number in range(len(names))}
-    return all(label_key(name) in known and label_key(name) not in numbers for name in names)
+    """Whether a label map has every name of a list."""
+    return all(label_key(name) in known for name in names)
+
+
+def _in_two_ways(numbers: Sequence[str], names: Sequence[str], known: Mapping[str, str | None]) -> bool:
+    """Whether a key of a map that lacks some names of a list may be one of them as well as another's place.
+
+    A map that has all places goes by them where all names are numbers in their order, as of a scale from 1 to 3; what
+    ``datasets`` made of the labels 0, 2 and 10 is 0, 10, 2.
+    """
+    doubtful = any(
+        name in numbers and name in known and name != number for number, name in zip(numbers, names, strict=True)
+    )
+    if not doubtful or not all(number in known for number in numbers):
+        return doubtful
+    whole = [int(name) for name in names if re.fullmatch(r"[+-]?[0-9]{1,18}", name)]
+    return len(whole) < len(names) or whole != sorted(whole)
 
 
 def _remedy(rows: Rows, column: str, key: str, known: dict[str, str | None]) -> str:
+    if column in rows.spaced:
+        return "take the space out that stands before its quotes."
     if column in rows.quoted:
         return "its fields are in quotes: give 'quoting: minimal' under 'folder' in the domain's file."
     if key.lower() in _UNLABELLED:

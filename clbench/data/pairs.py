@@ -129,6 +129,7 @@ class DomainData:
         warnings: what was odd about the files that they were read from.
         task_type: the name of what its examples are, see :mod:`clbench.schema.task_type`.
         classes: the classes that it has, as places in the label space, ascending; empty for all of them.
+        dropped_places: where the first few rows that gave no example stood in the files or splits.
     """
 
     name: str
@@ -137,3 +138,4 @@ class DomainData:
     warnings: tuple[RunWarning, ...] = ()
     task_type: str = "pair"
     classes: tuple[int, ...] = ()
+    dropped_places: tuple[str, ...] = ()

@@ -362,8 +362,8 @@ def _check_answerable(stream: OpenStream) -> None:
         asked = set().union(*domain.classes().values())
         if unknown := [label for label in stream.form.label_space if label in asked.difference(*taught)]:
             raise UserError(
-                f"{stream.path}: field 'evaluation_only' should name domains whose classes are trained on, but no domain "
-                f"of field 'domains' has the class '{short(unknown[0])}' of {domain.name}, which no model could answer."
+                f"{stream.path}: field 'evaluation_only' should name domains whose classes are trained on, but none of "
+                f"field 'domains' has the class '{short(unknown[0])}' of {domain.name}, which no model could answer."
             )
 
 

@@ -103,6 +103,14 @@ def _quoted_columns(warning: RunWarning) -> str:
     )
 
 
+def _quotes_behind_spaces(warning: RunWarning) -> str:
+    file, *columns = warning.names or ("its file",)
+    return (
+        f"{file} has a space before the quotes around the fields of column {', '.join(columns)}, so the quotes were "
+        "read as text; take the spaces out if they are no part of the text."
+    )
+
+
 def _nameless_head(warning: RunWarning) -> str:
     model, *labels = warning.names or ("the checkpoint",)
     return (
@@ -148,6 +156,7 @@ SENTENCES: dict[str, Callable[[RunWarning], str]] = {
     "cut_pairs": _cut_pairs,
     # domain; names: the file, its columns
     "quoted_columns": _quoted_columns,
+    "quotes_behind_spaces": _quotes_behind_spaces,
     # names: the checkpoint, the labels in the order in which its head's rows were taken
     "nameless_head": _nameless_head,
     # domain; count of total validation examples right; limit: how many chance would have right; names: the checkpoint

@@ -45,8 +45,7 @@ def same_plain(world: World) -> Made:
 def same_bom(world: World) -> Made:
     lines = world.lines()
     lines[0] = "\ufeff" + lines[0]
-    if world.kind.startswith("jsonl"):
-        lines[-1] = "\ufeff" + lines[-1]
+    lines[-1] = "\ufeff" + lines[-1]
     return Made(encoded(world, lines), "byte order marks", wanted_of(world, last_lines(lines)[world.first :]))
 
 

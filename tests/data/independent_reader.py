@@ -95,10 +95,12 @@ def _of_lines(world: World, text: str, wanted: Sequence[str]) -> list[list[Any]]
             raise Unreadable from error
     separator = world.separator
     if world.quoting == "none":
-        table = [line.split(separator) for line in re.split(r"\r\n|\r|\n", text)]
+        table = [line.lstrip("\ufeff").split(separator) for line in re.split(r"\r\n|\r|\n", text)]
     else:
         table = _quoted_table(text, separator)
-    table = [row for row in table if any(row)]
+    while table and not any(table[0]):
+        del table[0]
+    table = [row for row in table if row not in ([], [""])]
     if not table or any(len(row) != len(table[0]) for row in table):
         raise Unreadable
     try:
@@ -117,6 +119,8 @@ def _quoted_table(text: str, separator: str) -> list[list[str]]:
     table: list[list[str]] = [[]]
     at = 0
     while True:
+        if not table[-1]:  # a byte order mark where a file began that was put to the others
+            at += len(text[at:]) - len(text[at:].lstrip("\ufeff"))
         found = one_field.match(text, at)
         assert found is not None
         quoted, plain = found.groups()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clbench.data.baselines import BaselineScore, bag_of_words, majority, overlap, second_alone, word_overlap
+from clbench.data.baselines import (
+    BaselineScore,
+    bag_of_words,
+    fittable,
+    majority,
+    overlap,
+    second_alone,
+    word_overlap,
+)
 from clbench.data.load import load
 from clbench.data.pairs import DomainData, Pairs
 from clbench.errors import UserError
@@ -120,6 +129,39 @@ def test_a_part_of_one_class_or_without_repeated_words_falls_back_to_the_majorit
     assert word_overlap(one, 2) == second_alone(one, 2) == bag_of_words(one, 2) == majority(one, 2)
     once = Pairs.of(["a", "b", "c"], ["one", "two", "three"], [0, 1, 1])
     assert second_alone(data(train=once, test=once), 2) == majority(data(train=once, test=once), 2)
+
+
+def test_what_is_borrowed_names_no_class_that_the_domain_lacks() -> None:
+    """Of three classes the lender has mostly the last, which the borrower has not: it answers with the other two."""
+    words = ("none", "some", "all", "all", "all")
+    lent = Pairs.of(["x"] * 50, [f"{words[i % 5]} of it" for i in range(50)], [min(i % 5, 2) for i in range(50)])
+    more = Pairs.of(["x"], ["some of it"], [1])
+    lender = DomainData("a", {"train": lent, "validation": more, "test": lent}, {}, classes=(0, 1, 2))
+    test = Pairs.of(["x"] * 4, ["some of it", "none of it", "some of it", "all of it"], [1, 0, 1, 0])
+    borrower = DomainData("b", {"test": test}, {}, classes=(0, 1))
+    fitted = fittable([lender, borrower])[1]
+    assert set(fitted.splits["train"].labels.tolist()) == {0, 1}
+    assert fitted.splits["test"] is test
+    # Of ten of each of the two, the first.
+    assert majority(fitted, 3) == BaselineScore(0.5, 0.5)
+    assert second_alone(fitted, 3).accuracy >= 0.75
+    assert bag_of_words(fitted, 3).accuracy >= 0.75
+    # One that has all classes is lent all examples.
+    assert fittable([lender, replace(borrower, classes=())])[1].splits["train"] is lent
+
+
+def test_who_has_examples_of_the_classes_lends_them() -> None:
+    def domain(name: str, classes: tuple[int, ...], *labels: int) -> DomainData:
+        parts = dict.fromkeys(("train", "validation", "test"), labelled(*labels))
+        return DomainData(name, parts, {}, classes=classes)
+
+    borrower = DomainData("c", {"test": labelled(3, 2, 3)}, {}, classes=(2, 3))
+    first, second = domain("a", (0, 1), 0, 1, 1), domain("b", (2, 3), 3, 3, 2)
+    assert fittable([first, second, borrower])[2].splits["train"] is second.splits["train"]
+    # Nobody has: the first of its classes, rather than one that it lacks.
+    alone = fittable([first, borrower])[1]
+    for score in (majority, word_overlap, second_alone, bag_of_words):
+        assert score(alone, 4) == BaselineScore(pytest.approx(1 / 3), 0.5)
 
 
 # What the design measured on the real sets: (second alone, overlap), balanced accuracy.

@@ -121,8 +121,11 @@ def test_dropped_rows_and_quotes(tmp_path: Path) -> None:
         write_rows(tmp_path / "one" / f"{part}.jsonl", content)
     opened = stream(tmp_path / "yaml", [domain("one")])
     assert check(load(opened, "real", data_dir=tmp_path), SPACE) == (
-        Finding("dropped", "one", None, 10 + 3 + 5 + 1, names=("-1",)),
-    )
+        Finding(
+            "dropped", "one", None, 10 + 3 + 5 + 1, names=("-1",),
+            places=("train.jsonl line 1", "train.jsonl line 4", "train.jsonl line 8"),
+        ),
+    )  # fmt: skip
     (tmp_path / "one" / "test.jsonl").unlink()
     quoted = "".join(f'"a {i}"\t"b {i}"\t{label}\n' for i, label in enumerate(("yes", "no")))
     (tmp_path / "one" / "test.tsv").write_text("premise\thypothesis\tlabel\n" + quoted)
@@ -130,6 +133,11 @@ def test_dropped_rows_and_quotes(tmp_path: Path) -> None:
     assert found[1] == Finding(
         "quoted", "one", None, 2, names=("test.tsv",), places=("premise", "hypothesis")
     )  # fmt: skip
+    (tmp_path / "one" / "test.tsv").unlink()
+    spaced = "".join(f'{label}, "a {i}",b {i}\n' for i, label in enumerate(("yes", "no")))
+    (tmp_path / "one" / "test.csv").write_text("label,premise,hypothesis\n" + spaced)
+    found = check(load(opened, "real", data_dir=tmp_path), SPACE)
+    assert found[1] == Finding("quoted", "one", None, 1, names=("test.csv",), places=("premise",))
 
 
 def test_missing_and_unbalanced_classes() -> None:

@@ -88,17 +88,37 @@ def test_quotes_that_a_writer_put_around_some_fields_are_noticed(tmp_path: Path)
         ("snli_1.0_dev.jsonl.gz", "validation.jsonl.gz"), ("DEV.CSV", "validation.csv"),
         ("devMatched.csv", "validation.csv"), ("dev.csv.gz", "validation.jsonl.gz or .*tsv"),
         ("validation", "validation.jsonl.gz or .*tsv"),
+        ("my_dev_set.csv", "validation.csv"), ("devset.csv", "validation.csv"), ("valSplit.tsv", "validation.tsv"),
+        ("my_validation_set.csv", "validation.csv"), ("mnli_dev_matched_v2.jsonl", "validation.jsonl"),
     ],
 )  # fmt: skip
 def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, name: str, right: str) -> None:
     for split in ("train", "test"):
         write_rows(tmp_path / f"{split}.jsonl", rows(6))
     (tmp_path / name).write_text("")
-    with pytest.raises(UserError, match=rf"{name} is read as no part; make it {right}, or move it elsewhere"):
-        _files(tmp_path, trained_on=True)
-    assert set(_files(tmp_path, trained_on=False)) == {"train", "test"}
+    for trained_on in (True, False):
+        with pytest.raises(UserError, match=rf"{name} is read as no part; make it {right}, or move it elsewhere"):
+            _files(tmp_path, trained_on=trained_on)
+    # Beside a validation part it may be another.
+    (tmp_path / name).rename(tmp_path / "dev_mismatched.tsv")
     write_rows(tmp_path / "validation.tsv", rows(6))
     assert set(_files(tmp_path, trained_on=True)) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["train.csv.gz", "train.json", "Train.csv", "train.parquet.zst", "train-00000-of-00002.parquet", "TRAIN.XLSX"],
+)
+def test_a_file_of_a_part_that_cannot_be_read_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    write_rows(tmp_path / "validation.jsonl", rows(6))
+    write_rows(tmp_path / "test.jsonl", rows(6))
+    (tmp_path / name).write_text("")
+    with pytest.raises(UserError, match=rf"train part; it may be one of .*, train\.tsv; {name}, which lies there, is"):
+        _files(tmp_path, trained_on=True)
+    write_rows(tmp_path / "train.jsonl", rows(6))
+    for trained_on in (True, False):
+        with pytest.raises(UserError, match=rf"{name} would be passed over, as train\.jsonl is read; keep one of the"):
+            _files(tmp_path, trained_on=trained_on)
 
 
 @pytest.mark.parametrize("name", ["validation", "dev", "mnli.dev"])
@@ -116,7 +136,8 @@ def test_what_is_no_validation_part_may_lie_beside_the_files(tmp_path: Path) -> 
     for name in (
         "README.md", "dataset_infos.json", "checksums.txt", "validation.csv.sha256", "validation.md",
         "eval_results.json", "validation-notes.txt", "validate.py", "dev.py",
-        "devices.csv", "values.csv", "train2.csv", "evaluate.csv",
+        "devices.csv", "values.csv", "train2.csv", "evaluate.csv", "device.csv", "develop.csv", "my_device_set.csv",
+        "dataset.csv", "test.txt", "train.md", "train.csv.sha256", "test_results.json", "train",
         ".validation.csv.swp", "LICENSE", "labels.json", "1.csv", "dev-requirements.txt", "train_val.csv",
         "valid_labels.txt", "eval.ckpt", "testValidation.csv",
     ):  # fmt: skip
@@ -168,6 +189,14 @@ def whole_gz() -> bytes:
         ("train.jsonl.gz", GOOD.encode(), "is cut short or damaged"),
         ("train.jsonl", f"{GOOD}\n{GOOD[:-5]}\n".encode(), "train.jsonl, line 2 is not valid JSON"),
         ("train.jsonl", f"{GOOD}\n[1, 2]\n".encode(), "train.jsonl, line 2 should be a JSON object, but is list"),
+        ("train.jsonl", f"[{GOOD}]".encode(), "line 1 should be a JSON object, but is list; write one object a line."),
+        ("train.jsonl", f"[\n{GOOD}\n]\n".encode(), "line 1 is not valid JSON: Expecting value at column 1; write one"),
+        (
+            "train.jsonl",
+            b'{\n"premise": "a"\n}\n',
+            "line 1 is not valid JSON: Expecting property name enclosed in double quotes at "
+            "column 1; write one object a line.",
+        ),
         (
             "train.jsonl",
             b'{"premise": "a", "sentence2": "b", "label": 1}\n',
@@ -221,16 +250,65 @@ def test_a_long_text_is_a_text(tmp_path: Path, suffix: str) -> None:
     ("name", "content"),
     [
         ("a.jsonl", b"\xef\xbb\xbf" + GOOD.encode() + b"\r\n \r\n\xef\xbb\xbf" + GOOD.encode()),
-        ("a.csv", b'"premise",label,"hypothesis",note,note\r\na,yes,"b",,\r\n,,,,\r\n\r\na,yes,b,x,y'),
-        ("a.tsv", b"premise\thypothesis\tlabel\r\na\tb\tyes\r\n\t\t\r\na\tb\tyes"),
+        (
+            "a.csv",
+            b'\xef\xbb\xbf\xef\xbb\xbf"premise",label,"hypothesis",note,note\r\na,yes,"b",,\r\n\r\n\xef\xbb\xbf\r\n'
+            b'\xef\xbb\xbf"a",yes,b,x,y',
+        ),
+        ("a.tsv", b"premise\thypothesis\tlabel\r\na\tb\tyes\r\n\r\n\xef\xbb\xbfa\tb\tyes"),
     ],
 )
 def test_what_is_odd_but_legal_is_read_right(tmp_path: Path, name: str, content: bytes) -> None:
-    """Byte order marks at seams, carriage returns, blank lines, empty rows, other columns in any number."""
+    """Byte order marks at seams, carriage returns, blank lines, other columns in any number."""
     path = tmp_path / name
     path.write_bytes(content)
     rows = read_file(path, COLUMNS)
     assert (rows.texts[0], rows.texts[1], rows.labels) == (["a", "a"], ["b", "b"], ["yes", "yes"])
+
+
+def test_a_mark_within_quotes_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('label,premise,hypothesis\nyes,"a\n\ufeffb",c\n\ufeffno,\ufeffd,e\n', encoding="utf-8")
+    read = read_file(path, COLUMNS)
+    assert (read.texts[0], read.labels) == (["a\n\ufeffb", "\ufeffd"], ["yes", "no"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", ",,\npremise,hypothesis,label\na,b,yes\n,,\n\n,,\n"),
+        ("a.tsv", "premise\thypothesis\tlabel\na\tb\tyes\n\n\t\t\n\t\t\n\n"),
+        ("a.jsonl", f'{GOOD}\n\n{{"premise": "", "hypothesis": "", "label": ""}}\n' * 2),
+    ],
+)
+def test_a_row_of_separators_is_a_row(tmp_path: Path, name: str, content: str) -> None:
+    """One that nobody labelled, unless the map says that no label is one."""
+    path = tmp_path / name
+    path.write_text(content)
+    read = read_file(path, COLUMNS)
+    empty = 2
+    reading = Reading.model_validate({"columns": NAMED, "labels": {"yes": "same", "no": "other"}})
+    pairs, dropped = to_pairs(read, reading, ("other", "same"))
+    assert (set(pairs.first), dropped) == ({"a"}, empty)
+    reading = Reading.model_validate({"columns": NAMED, "labels": {"yes": "same", "": "other"}})
+    pairs, dropped = to_pairs(read, reading, ("other", "same"))
+    assert (pairs.labels.tolist().count(0), pairs.first.count(""), dropped) == (empty, empty, 0)
+
+
+def test_quotes_behind_a_space_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text('label,premise,hypothesis\nyes, "a",b\nno, "c ""d""", "e"\n\nno,,f\n')
+    read = read_file(path, COLUMNS)
+    assert (read.spaced, read.quoted) == (("premise",), ())
+    # Some fields alone are quoted, by a writer that doubles what they hold.
+    path.write_text('label,premise,hypothesis\nyes, "say ""a""", "b" c\nno, d, "e"\n')
+    assert read_file(path, COLUMNS).spaced == ("premise",)
+    # Quotes of the text's own, and quotes that are read as such.
+    path.write_text('label,premise,hypothesis\nyes, "a" b,"c"\nno, d "e",""" f"""\n')
+    assert read_file(path, COLUMNS).spaced == ()
+    path.write_text('label,premise,hypothesis\nyes, "a, b",c\n')
+    with pytest.raises(UserError, match=r"line 2 has 4 fields, .* has 3; take the space out that stands before its"):
+        read_file(path, COLUMNS)
 
 
 def test_json_of_any_spelling(tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ def test_a_class_of_minus_one_is_a_class() -> None:
         # Names that are numbers: those of the map, if it has them all, are the numbers in the file.
         (("1", "2", "3"), {"1": "none", "2": "some", "3": "all"}, [0, 2, 1]),
         (("1", "2", "3"), {0: "none", 1: "some", 2: "all"}, [0, 2, 1]),
+        # All of its names count, in the order in which the file has them: "2" is in place 1.
+        (("1", "2", "0"), {0: "none", 1: "some", 2: "all"}, [1, 0, 2]),
+        # .. and of a map that has their places as well.
+        (("1", "2", "3"), {0: None, 1: "none", 2: "some", 3: "all"}, [0, 2, 1]),
+        (("1", "no", "2"), {0: "none", 1: "some", 2: "all", "no": "none"}, [1, 2, 0]),
         (("False", "True", "None"), {"false": "none", True: "some", "None": "all"}, [0, 2, 1]),
     ],
 )
@@ -125,6 +130,52 @@ def test_parts_that_name_their_numbers_otherwise_need_a_map_by_names() -> None:
         assert [labelled(rows, by_name, SPACE).pairs.labels.tolist() for rows in (train, test)] == [[0, 2], [2, 0]]
     with pytest.raises(UserError, match="stand for other names"):
         check_names([train, replace(test, names=("p", "n"))], by_name)
+
+
+def test_labels_that_were_sorted_as_text_are_read_by_their_names() -> None:
+    """What class_encode_column of ``datasets`` makes of the labels 0 to 10: place 2 is called 10, and so on."""
+    names = ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9")
+    space = tuple(f"s{number}" for number in range(11))
+    rows = replace(rows_of([2, 3, 10, 0]), names=names)
+    pairs, _ = to_pairs(rows, by_map({number: f"s{number}" for number in range(11)}), space)
+    assert pairs.labels.tolist() == [10, 2, 9, 0]
+    # Parts whose lists of names are in another order go by the names too.
+    parts = [rows, replace(rows, names=tuple(sorted(names, key=int)))]
+    check_names(parts, by_map({number: f"s{number}" for number in range(11)}))
+
+
+def test_bare_numbers_beside_a_part_with_names() -> None:
+    by_number = by_map({0: "none", 1: "some", 2: "all"})
+    named = replace(rows_of([0, 1, 2]), names=("1", "2", "0"), origin="train.parquet")
+    bare = replace(rows_of(["0", 2, -1]), origin="test.csv")
+    for parts in ([named, bare], [bare, named]):
+        with pytest.raises(UserError) as error:
+            check_names(parts, by_number)
+        assert str(error.value) == (
+            "test.csv: label 0 in column 'label' is none by the domain's label map, but stands for another name in "
+            "train.parquet, '1', which is some; save both files with such names, or both without."
+        )
+    # Alike in both: names that the map does not have, names in the order of the map, numbers that occur nowhere.
+    check_names([replace(named, names=("no", "so", "yes")), bare], by_number)
+    check_names([replace(named, names=("0", "1", "2")), bare], by_number)
+    check_names([replace(named, names=("0", "2", "1")), replace(bare, labels=["0", None, ""])], by_number)
+    # A name that is no place says that the part goes by names, here those of a scale from 1 to 3; so do words.
+    scale = by_map({1: "none", 2: "some", 3: "all"})
+    check_names([replace(named, names=("1", "2", "3")), replace(bare, labels=["1", "3", "2.0"])], scale)
+    words = by_map({"no": "none", "yes": "all"})
+    check_names([replace(named, names=("yes", "no")), replace(bare, labels=["no", "yes", "no"])], words)
+    bands = by_bands({"below": 1, "label": "none"}, {"at_least": 1, "label": "all"})
+    check_names([replace(named, names=("yes", "no")), bare], bands)
+    # A map of a set's names and of the numbers that it has elsewhere.
+    both = by_map({"no": "none", "yes": "all", 0: "all", 1: "none"})
+    with pytest.raises(UserError, match=r"label 0 .* is all by .* train\.parquet, 'no', which is none; save both"):
+        check_names([replace(named, names=("no", "yes")), bare], both)
+
+
+def test_the_first_dropped_rows_are_known_by_their_places() -> None:
+    rows = replace(rows_of(["-", "x", "", "y", "-"]), places=[2, 3, 5, 6, 7])
+    found = labelled(rows, by_map({"x": "all", "y": None}), SPACE)
+    assert (found.dropped, found.dropped_places) == (4, ("file.jsonl line 2", "file.jsonl line 5", "file.jsonl line 6"))
 
 
 def test_pairs_know_where_they_stood() -> None:
@@ -239,6 +290,22 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             "file.jsonl: column 'label' holds numbers that stand for names (0 for '1', 1 for '2', 2 for '3'), some of "
             "which are numbers too, and the domain's label map has neither all numbers nor all names; name every "
             "class in it.",
+        ),
+        (
+            replace(rows_of([0]), names=("10", "2", "7")),
+            by_map({0: "none", 1: "some", 2: "all"}),
+            "file.jsonl: column 'label' holds numbers that stand for names (0 for '10', 1 for '2', 2 for '7'), some of "
+            "which are numbers too, and the domain's label map has not all names; name every class in it.",
+        ),
+        (
+            replace(rows_of([0]), names=("no", "0")),
+            by_map({0: "none", 1: "all"}),
+            "(0 for 'no', 1 for '0'), some of which are numbers too, and the domain's label map has not all names;",
+        ),
+        (
+            replace(rows_of([' "yes"']), spaced=("label",)),
+            by_map({"yes": "all"}),
+            "is not in the domain's label map; take the space out that stands before its quotes.",
         ),
         (
             replace(rows_of([0]), names=("no", "yes")),

@@ -203,6 +203,31 @@ def test_a_wrong_folder_ends_in_one_sentence(two: OpenStream, tmp_path: Path, sp
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(("share", "sentence"), [
+    (0.1, "train.jsonl: its 2 examples give no validation example at a validation_share of 0.1; raise "
+          "'validation_share' under 'folder' in the domain's file, or add a validation file."),
+    (0.9, "train.jsonl: its 2 examples give no train example at a validation_share of 0.9; lower 'validation_share'"),
+])  # fmt: skip
+def test_too_few_rows_to_carve_a_part_from(tmp_path: Path, share: float, sentence: str) -> None:
+    fill(tmp_path, "one", train=2, test=8)
+    folder = domain("one")["folder"] | {"validation_share": share}
+    with pytest.raises(UserError) as error:
+        load(stream(tmp_path / "yaml", [domain("one", folder=folder)]), "real", data_dir=tmp_path)
+    assert sentence in str(error.value)
+
+
+def test_a_domain_that_is_only_evaluated_on_may_have_few_train_rows(two: OpenStream, tmp_path: Path) -> None:
+    fill(tmp_path, "one", train=40, validation=12, test=20)
+    fill(tmp_path, "only", train=4, test=8)
+    loaded = load(two, "real", data_dir=tmp_path)
+    assert list(loaded[1].splits) == ["test"]
+    # Enough of them are its validation part.
+    fill(tmp_path, "only", train=16, test=8)
+    assert {split: len(pairs) for split, pairs in load(two, "real", data_dir=tmp_path)[1].splits.items()} == {
+        "validation": 1, "test": 6
+    }  # fmt: skip
+
+
 def test_a_set_without_a_home_on_the_hub_says_where_it_is_to_be_had() -> None:
     opened = read_stream("paraphrase-shift")
     only_twitter = OpenStream(

@@ -63,6 +63,11 @@ ALL = {
         "a: d/train.tsv has every field in quotes in column premise, hypothesis, and the quotes were read as text; "
         "give 'quoting: minimal' under 'folder' in the domain's file if a spreadsheet wrote it.",
     ),
+    "quotes_behind_spaces": (
+        RunWarning(kind="quotes_behind_spaces", domain="a", names=("d/train.csv", "text")),
+        "a: d/train.csv has a space before the quotes around the fields of column text, so the quotes were read as "
+        "text; take the spaces out if they are no part of the text.",
+    ),
 }
 
 

@@ -130,7 +130,7 @@ def test_a_class_that_no_domain_opens_is_asked_of_none(tmp_path: Path) -> None:
         write(tmp_path, name, {"name": name, "title": name, "folder": folder})
     stream = STREAM | {"label_space": ["a", "b", "c"], "evaluation_only": ["other"]}
     alone = write(tmp_path, "s", stream | {"scenario": "class-incremental"})
-    with pytest.raises(UserError, match=r"field 'evaluation_only' should .* has the class 'c' of other, which no model"):
+    with pytest.raises(UserError, match=r"field 'evaluation_only' should .* the class 'c' of other, which no model"):
         read_stream(alone)
     write(tmp_path, "s", stream | {"scenario": "class-incremental", "domains": ["mine", "third"]})
     assert read_stream(alone).is_evaluation_only("other")

@@ -14,10 +14,10 @@ from clbench.schema.source import Request, Source
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clbench.data.pairs import DomainData
+    from clbench.data.pairs import DomainData, Pairs
 
 
-# What others call a validation part: the first or the last word of a file's or a folder's name,
+# What others call a validation part: a word of a file's or a folder's name, by itself or as in "devset",
 _CALLED = {"validation", "dev", "devel", "development", "val", "valid", "eval", "evaluation"}
 # unless another word says that it is about the examples, or of other parts as well.
 _ABOUT = {
@@ -27,7 +27,10 @@ _ABOUT = {
 _COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
 # How files of examples end, some of them without anything.
 _EXAMPLES = {"", ".arrow", ".csv", ".feather", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".xls", ".xlsx"}
+# Those that hold nothing but examples, whatever their names.
+_TABLES = _EXAMPLES - {"", ".txt"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_SET = re.compile(r"(?<=.)(sets?|splits?|data)$")
 
 
 class Folder(Reading, Source):
@@ -49,9 +52,8 @@ class Folder(Reading, Source):
     def load(self, request: Request) -> DomainData:
         """The examples of the domain's files."""
         from clbench.data.files import read_file
-        from clbench.data.labels import Labelled, check_names, labelled, no_gold_warnings
+        from clbench.data.labels import PLACES, Labelled, check_names, labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
-        from clbench.data.subsets import carve
         from clbench.schema.warning import RunWarning
 
         assert request.folder is not None
@@ -69,26 +71,47 @@ class Folder(Reading, Source):
                     f": its {part.dropped:,} rows are all dropped by '{which}'" if part.dropped else " has no example"
                 )
                 raise UserError(f"{path}{said}; the {split} part of domain '{request.domain}' needs some.")
-            if rows.quoted:
-                names = (path.name, *(name for name in rows.quoted if name.isprintable() and 0 < len(name) <= 300))
-                warnings.append(RunWarning(kind="quoted_columns", domain=request.domain, names=names))
+            for kind, columns in (("quoted_columns", rows.quoted), ("quotes_behind_spaces", rows.spaced)):
+                if columns:
+                    names = (path.name, *(name for name in columns if name.isprintable() and 0 < len(name) <= 300))
+                    warnings.append(RunWarning(kind=kind, domain=request.domain, names=names))
         splits = {split: part.pairs for split, part in found.items()}
         warnings += no_gold_warnings(request.domain, found.values())
         if "validation" not in splits and "train" in splits:
-            shares = [None, self.validation_share]
-            splits["train"], splits["validation"] = carve(splits["train"], shares, f"{request.domain}/train/carve")
+            splits |= self._carved(splits["train"], files["train"], request)
         source: dict[str, str | int | float] = {
             "folder": str(request.folder),
             "dropped": sum(part.dropped for part in found.values()),
         }
-        return DomainData(request.domain, splits, source, tuple(warnings))
+        dropped = tuple(place for part in found.values() for place in part.dropped_places)[:PLACES]
+        return DomainData(request.domain, splits, source, tuple(warnings), dropped_places=dropped)
+
+    def _carved(self, train: Pairs, path: Path, request: Request) -> dict[str, Pairs]:
+        """Train and validation examples, all of a train file; no validation part of a domain that is only evaluated on
+        where the share of its few rows is none.
+
+        Raises:
+            UserError: a domain that is trained on has nothing in one of the two.
+        """
+        from clbench.data.subsets import carve
+
+        shares = [None, self.validation_share]
+        rest, validation = carve(train, shares, f"{request.domain}/train/carve")
+        if request.trained_on and not (len(rest) and len(validation)):
+            none, other = ("validation", "raise") if len(rest) else ("train", "lower")
+            raise UserError(
+                f"{path}: its {len(train):,} examples give no {none} example at a validation_share of "
+                f"{self.validation_share:g}; {other} 'validation_share' under 'folder' in the domain's file, or add a "
+                "validation file."
+            )
+        return {"train": rest, "validation": validation} if len(validation) else {"train": train}
 
 
 def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
     """The file of each part that has one.
 
     Raises:
-        UserError: the folder is not there, or a part that is needed.
+        UserError: the folder is not there, or a part that is needed, or a file of a part would be passed over.
     """
     from clbench.data.files import SUFFIXES, split_file
     from clbench.data.pairs import SPLITS
@@ -96,13 +119,19 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
     if not folder.is_dir():
         raise UserError(f"{folder} is missing; it should hold the train, validation and test files of the domain.")
     files = {split: split_file(folder, split) for split in SPLITS}
+    beside = sorted(folder.iterdir())
     for split in ("train", "test") if trained_on else ("test",):
         if files[split] is None:
             names = ", ".join(f"{split}{suffix}" for suffix in SUFFIXES)
-            raise UserError(f"{folder} has no file of the {split} part; it may be one of {names}.")
-    if trained_on and files["validation"] is None:
-        # Carved out of the training examples, while somebody's own lie beside them unread?
-        for path in sorted(folder.iterdir()):
+            unread = next((f"; {path.name}, which lies there, is none" for path in beside if _is_of(path, split)), "")
+            raise UserError(f"{folder} has no file of the {split} part; it may be one of {names}{unread}.")
+    for path in beside:
+        for split, read in files.items():
+            if read is not None and path.name != read.name and _is_of(path, split) and not path.samefile(read):
+                raise UserError(f"{path} would be passed over, as {read.name} is read; keep one of the two.")
+    if files["validation"] is None:
+        # Carved out of the training examples, or done without, while somebody's own lie beside them unread?
+        for path in beside:
             if _may_be_validation(path):
                 kinds = [kind for kind in SUFFIXES if path.name.lower().endswith(kind)][:1] or SUFFIXES
                 right = " or ".join(f"validation{kind}" for kind in kinds)
@@ -110,11 +139,20 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
     return {split: path for split, path in files.items() if path is not None}
 
 
+def _is_of(path: Path, split: str) -> bool:
+    """Whether a file is examples of a part by its name, though perhaps of a kind that nobody reads: ``train.json``,
+    ``Train.csv.gz``, ``test-00000-of-00002.parquet``."""
+    named = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+    shard = re.fullmatch(r"(.+)-[0-9]+-of-[0-9]+", named.stem)
+    name = shard[1] if shard else named.stem
+    return name.lower() == split and named.suffix.lower() in _TABLES and path.is_file()
+
+
 def _may_be_validation(path: Path) -> bool:
     """Whether what is called so may hold validation examples: ``dev_matched.tsv``, a folder ``validation`` of files."""
     name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
-    words = [word.lower() for word in _WORD.findall(path.name if path.is_dir() else name.stem)]
-    if path.name.startswith(".") or not words or _CALLED.isdisjoint((words[0], words[-1])):
+    words = [_SET.sub("", word.lower()) for word in _WORD.findall(path.name if path.is_dir() else name.stem)]
+    if path.name.startswith(".") or _CALLED.isdisjoint(words):
         return False
     inside = path.iterdir() if path.is_dir() else [name]
     return _ABOUT.isdisjoint(words) and any(one.suffix.lower() in _EXAMPLES | _COMPRESSED for one in inside)

@@ -52,7 +52,7 @@ class Hub(Reading, Source):
 
     def load(self, request: Request) -> DomainData:
         """The examples of the published splits, or of the parts of them that the uses are made of."""
-        from clbench.data.labels import check_names, labelled, no_gold_warnings
+        from clbench.data.labels import PLACES, check_names, labelled, no_gold_warnings
         from clbench.data.pairs import DomainData
         from clbench.data.subsets import carve
 
@@ -71,7 +71,9 @@ class Hub(Reading, Source):
             carved = carve(read.pairs, list(of_split.values()), f"{request.domain}/{split}/carve")
             splits.update(zip(of_split, carved, strict=True))
         source["dropped"] = sum(read.dropped for read in found.values())
-        return DomainData(request.domain, splits, source, tuple(no_gold_warnings(request.domain, found.values())))
+        dropped = tuple(place for read in found.values() for place in read.dropped_places)[:PLACES]
+        warnings = tuple(no_gold_warnings(request.domain, found.values()))
+        return DomainData(request.domain, splits, source, warnings, dropped_places=dropped)
 
     def as_files(self) -> Folder:
         """Files with the hub's columns and labels."""
