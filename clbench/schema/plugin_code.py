@@ -13,6 +13,9 @@ from pathlib import Path
 _PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "purelib", "platlib"))
 
+# In the head of an `if` or a `with` around an import that need not succeed.
+_CONDITIONS = ("TYPE_CHECKING", "__name__", "find_spec", "suppress")
+
 
 def code_digest(file: Path, packaged: bool = True) -> str:
     """12 hexadecimal digits for the code of the module in ``file``: the first of its sha256 where it stands alone.
@@ -23,17 +26,19 @@ def code_digest(file: Path, packaged: bool = True) -> str:
     Args:
         packaged: whether it is imported as a part of its package, not as a file by itself, which may lie anywhere.
     """
-    files = {file.resolve()}
-    left = [file.resolve(), *(_package(file.resolve()) if packaged else ())]
-    files.update(left)
+    first = file.resolve()
+    left = [first, *(_package(first) if packaged else ())]
+    files = set(left)
     while left:
-        for found in _beside(left.pop()):
+        one = left.pop()
+        # A file by itself has no package: what it imports from one fails.
+        for found in _beside(one, relative=packaged or one != first):
             if found not in files:
                 files.add(found)
                 left.append(found)
     digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     if len(files) == 1:
-        return digests[file.resolve()][:12]
+        return digests[first][:12]
     # By content, wherever the files lie: the same code on another machine is the same.
     joined = "\n".join(sorted(f"{path.name} {digest}" for path, digest in digests.items()))
     return hashlib.sha256(joined.encode()).hexdigest()[:12]
@@ -48,18 +53,45 @@ def _package(file: Path) -> Iterator[Path]:
         yield from _modules_in(folder)
 
 
-def _beside(file: Path) -> Iterator[Path]:
-    """The other modules that a module imports by name."""
+def _beside(file: Path, relative: bool) -> Iterator[Path]:
+    """The other modules that a module imports by name, and by their place in its package where ``relative``."""
     try:
         tree = ast.parse(file.read_bytes())
-    except SyntaxError:  # told by whoever imports it
+    except (SyntaxError, ValueError):  # told by whoever imports it
         return
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
-            names = [node.module]
-        for name in {name.partition(".")[0] for name in names} - {"clbench"}:
+        if isinstance(node, ast.ImportFrom) and node.level > 0 and relative:
+            yield from _in_package(file, node)
+        for name in set(_imported_by(node)) - {"clbench"}:
             yield from _own_modules(name)
+
+
+def _imported_by(node: ast.AST) -> Iterator[str]:
+    """The first parts of the names that ``import a.b`` and ``from a.b import c`` import."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in node.names)
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+        yield node.module.partition(".")[0]
+
+
+def _in_package(file: Path, node: ast.ImportFrom) -> Iterator[Path]:
+    """The modules that ``from .a import b`` reaches, where no ``__init__.py`` makes a package of the folder either."""
+    if node.level > len(file.parents):
+        return
+    folder = file.parents[node.level - 1]
+    places = [folder]
+    for part in (node.module or "").split("."):
+        places += [places[-1] / part] if part else []
+    for place in places:  # Python runs the packages on the way as well
+        if (place / "__init__.py").is_file():
+            yield (place / "__init__.py").resolve()
+    inner = places[-1]
+    for place in (inner, *(inner / alias.name for alias in node.names)):
+        module = place.with_name(f"{place.name}.py")
+        if place != folder and module.is_file():
+            yield module.resolve()
+        elif place != folder and place.is_dir():
+            yield from _modules_in(place)
 
 
 def _own_modules(name: str) -> Iterator[Path]:
@@ -76,6 +108,52 @@ def _own_modules(name: str) -> Iterator[Path]:
                 yield from _modules_in(Path(place).resolve())
     elif spec.origin is not None and spec.origin.endswith(".py") and not _installed(Path(spec.origin).resolve()):
         yield Path(spec.origin).resolve()
+
+
+def stray_import(file: Path) -> tuple[int, str] | None:
+    """The first import of a plug-in's file that fails wherever it is run, with its line: of a module that lies beside
+    it but not on Python's path, or by a place in a package, which a file by itself has not.
+
+    An import that may fail, in a ``try`` with an ``except`` or under ``suppress``, is its author's business, and so is
+    one in a file that changes ``sys.path``.
+    """
+    tree = ast.parse(file.read_bytes())
+    if any(isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path" for node in ast.walk(tree)):
+        return None
+    for node in _due(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level > 0:
+            return node.lineno, "." * node.level + (node.module or "")
+        for name in _imported_by(node):
+            beside = (file.parent / f"{name}.py").is_file() or any((file.parent / name).glob("*.py"))
+            if beside and not _found(name):
+                return node.lineno, name
+    return None
+
+
+def _due(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node below that is not under a condition of whether a module is there, in order."""
+    for inner in ast.iter_child_nodes(node):
+        asked: list[ast.expr] = []
+        if isinstance(inner, ast.If):
+            asked = [inner.test]
+        elif isinstance(inner, ast.With):
+            asked = [item.context_expr for item in inner.items]
+        guarded = any(word in ast.unparse(one) for one in asked for word in _CONDITIONS)
+        if not guarded and not (isinstance(inner, ast.Try) and inner.handlers):
+            yield inner
+            yield from _due(inner)
+
+
+def _found(name: str) -> bool:
+    """Whether ``import name`` would find a module."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:
+        return False
+    except ValueError:  # of one that is there without a specification, such as __main__
+        return True
 
 
 def _modules_in(folder: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import logging
 import os
 import pkgutil
 import sys
@@ -28,11 +29,12 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from clbench.errors import UserError, nearest
-from clbench.schema.plugin_code import code_digest
+from clbench.schema.plugin_code import code_digest, stray_import
 
 Piece = TypeVar("Piece")
 # Paths of files and names of modules, between them the system's separator of paths.
 VARIABLE = "CLBENCH_PLUGINS"
+_LOG = logging.getLogger("clbench")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Registry(Generic[Piece]):
         self.kind, self.package, self.group = kind, package, group
         self._found = found
         self._installed: _Pieces[Piece] | None = None
-        # By what CLBENCH_PLUGINS holds: it may change while a process lives.
-        self._with_files: dict[str, _Pieces[Piece]] = {}
+        # By what CLBENCH_PLUGINS names: it may change while a process lives.
+        self._with_files: dict[tuple[str, ...], _Pieces[Piece]] = {}
 
     def get(self, name: str) -> Piece:
         """The piece called ``name``.
@@ -101,12 +103,14 @@ class Registry(Generic[Piece]):
         return [name for name, _ in self._found(module)]
 
     def _pieces(self) -> _Pieces[Piece]:
-        named = os.environ.get(VARIABLE, "")
+        named = tuple(plugins())
         if named not in self._with_files:
             found = self._own().copy()
-            for one in plugins():
+            for one in named:
                 self._take(*plugin(one), found)
             self._with_files[named] = found
+        for one in named:
+            _tell_of_edits(one)
         return self._with_files[named]
 
     def _own(self) -> _Pieces[Piece]:
@@ -213,9 +217,14 @@ def _adapter(forms: tuple[type, ...], tag: str) -> TypeAdapter[Any]:
 
 def plugins() -> list[str]:
     """What ``CLBENCH_PLUGINS`` names, each once: paths of files, names of modules."""
-    named = (one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one)
+    told = os.environ.get(VARIABLE, "")
+    named = (one for one in told.split(os.pathsep) if one)
     # As :func:`add_plugins` names a file: one file is one plug-in, however it is named.
-    return list(dict.fromkeys(str(Path(one).resolve()) if one.endswith(".py") else one for one in named))
+    whole = list(dict.fromkeys(str(Path(one).resolve()) if one.endswith(".py") else one for one in named))
+    if (resolved := os.pathsep.join(whole)) != told and not any(os.pathsep in one for one in whole):
+        # A path is meant from where the user stood when it was first read, whatever folder the process goes to later.
+        os.environ[VARIABLE] = resolved
+    return whole
 
 
 @cache
@@ -232,8 +241,11 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
             path = Path(named)
             if not path.is_file():
                 raise UserError(f"--plugin {named} does not exist; give the path of a Python file, or a module's name.")
+            _check_imports(path)
+            _note(named, path)
             return _module_in(path), Origin(path.name, code_digest(path, packaged=False))
         module = importlib.import_module(named)
+        _note(named, Path(getattr(module, "__file__", None) or ""))
         return module, Origin(named, _version(getattr(module, "__version__", None), module))
     except UserError:
         raise
@@ -244,6 +256,66 @@ def plugin(named: str) -> tuple[ModuleType, Origin]:
     except (Exception, SystemExit) as error:
         # A stranger's code may raise anything; what it says is what its author needs.
         raise UserError(f"--plugin {named} cannot be imported: {_told(error, named)}.") from error
+
+
+def _check_imports(path: Path) -> None:
+    """Refuse a file one of whose imports fails when it comes to be run, which may be hours later."""
+    try:
+        stray = stray_import(path)
+    except (SyntaxError, ValueError):  # told by whoever imports it
+        return
+    if stray is None:
+        return
+    line, name = stray
+    if name.startswith("."):
+        why = "a file by itself has no package; put its code into the file, or name the plug-in as PACKAGE.MODULE"
+    else:
+        why = "it lies beside the file, not on Python's path; put its code into the file, or the folder on PYTHONPATH"
+    raise UserError(f"--plugin {path}, line {line}: '{name}' cannot be imported, since {why}.")
+
+
+@dataclass
+class _Read:
+    """A plug-in's file, its sha256 when it was imported, and its time and size when it was looked at last."""
+
+    file: Path
+    digest: str
+    stamp: tuple[int, int]
+
+
+# By what plugins() names.
+_READ: dict[str, _Read] = {}
+
+
+def _note(named: str, file: Path) -> None:
+    if file.is_file():
+        _READ[named] = _Read(file, hashlib.sha256(file.read_bytes()).hexdigest(), _stamp(file))
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def _tell_of_edits(named: str) -> None:
+    """Warn, once for each edit, that a plug-in's file is no longer what was imported.
+
+    What was imported stays in use: objects of its classes may be at work, and keys name the code that runs.
+    """
+    read = _READ.get(named)
+    try:
+        if read is None or (stamp := _stamp(read.file)) == read.stamp:
+            return
+        read.stamp = stamp
+        edited = hashlib.sha256(read.file.read_bytes()).hexdigest() != read.digest
+    except OSError:  # it is gone, or being written
+        return
+    if edited:
+        _LOG.warning(
+            "clbench: warning: %s has changed since it was imported, and is used as it was then; restart Python to use "
+            "it as it is now.",
+            read.file,
+        )
 
 
 def _version(told: Any, module: ModuleType) -> str:
@@ -300,7 +372,7 @@ def add_plugins(named: Sequence[str]) -> None:
 def _imported(point: EntryPoint) -> ModuleType:
     try:
         return importlib.import_module(point.module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # as of one that is named
         whose = point.dist.name if point.dist else point.module
         raise UserError(
             f"the plug-in {point.name} of {whose} cannot be imported: {type(error).__name__}: {error}."

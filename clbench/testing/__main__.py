@@ -128,7 +128,15 @@ def _encoder(folder: Path) -> tuple[str, list[Any]]:
     return config.model_type, testing.encoder_checks(config)
 
 
+def _leave_working_directory() -> None:
+    """Take off Python's path what ``python -m`` puts first there, and the command ``clbench`` does not: a plug-in has
+    to find here what it will find in a run, and no more."""
+    if not sys.flags.safe_path and Path(sys.path[0]) == Path.cwd():
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _leave_working_directory()
     try:
         command()
     except UserError as error:

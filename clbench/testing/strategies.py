@@ -19,7 +19,7 @@ from clbench.encoder.classifier import Classifier
 from clbench.runtime.events import Event
 from clbench.schema.budget import remembered_pairs
 from clbench.schema.scenario import CLASS, DOMAIN, TASK, Scenario, open_classes
-from clbench.schema.strategy import State, Strategy, parse_strategy, read_strategy, stages
+from clbench.schema.strategy import STRATEGIES, State, Strategy, parse_strategy, read_strategy, stages
 from clbench.testing.battery import Check, check_refusals, checks_of, expect, others, own_cache, run_all
 from clbench.testing.lives import SEED, TRAINING, Lived, World
 from clbench.testing.worlds import not_finite, same_weights, small
@@ -58,8 +58,6 @@ def settings_read_back(world: World) -> None:
     content = world.form.model_dump(mode="json")
     again = type(world.form).model_validate(content)
     expect(again == world.form, f"what a record holds of it, {content}, should read back as the same settings")
-    from clbench.schema.strategy import STRATEGIES
-
     if STRATEGIES.all().get(world.form.method) is type(world.form):
         expect(parse_strategy(content, "record.json") == again, "its method's name should lead to the same class")
 
@@ -232,6 +230,26 @@ def weights_and_gradients_are_finite(world: World) -> None:
     _check_learned(world, lived, world.scenario)
 
 
+def differs_from_naive(world: World) -> None:
+    """A life is not that of naive training, where the strategy adds something to it but holds nothing."""
+    form = world.form
+    # What adds neither a plugin nor a class to Avalanche's loop is naive training, or trains on other examples.
+    if (form.plugin() is None and form.template() is None) or form.trains_on != "new" or form.rehearses:
+        return
+    if any(point.held_bytes for point in world.whole.points):  # whether that matters is asked of experience 0
+        return
+    content = {"name": "naive", "method": "naive", "training": form.training.model_dump(mode="json")}
+    naive = replace(world, form=STRATEGIES.get("naive").model_validate(content))
+    vars(naive)["inceptions"] = world.inceptions  # the same, whether a path was observed or not
+    with own_cache() as folder:
+        plain = naive.live(folder, scenario=world.scenario)
+    expect(
+        not same_weights(world.whole.model, plain.model),
+        "a life ends with the very weights of naive training, so it does nothing; its object lives for one experience, "
+        "so what the next one needs should come from state(), and be put back by restore()",
+    )
+
+
 def what_it_needs_is_what_it_says(world: World) -> None:
     """Where means() says what it needs at most, it holds and trains on no more; a budget rests on that."""
     form, sizes = world.form, [len(one.train_rows) for one in world.small.experiences]
@@ -276,7 +294,7 @@ CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, traits_hold, same_seed_same_bits,
     resumes_to_the_same_bits, evaluation_disturbs_nothing, state_is_tensors, state_survives_restore,
     experience_0_is_protected, weights_and_gradients_are_finite, class_incremental_where_it_claims,
-    task_incremental_where_it_claims, what_it_needs_is_what_it_says, a_smaller_memory_is_smaller,
+    task_incremental_where_it_claims, differs_from_naive, what_it_needs_is_what_it_says, a_smaller_memory_is_smaller,
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import random
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -170,6 +171,74 @@ def test_a_plug_in_loads_no_torch(recipe: Path, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], env=dict(os.environ), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+LAZY = "    def run(self, model, context):\n        {}\n        import helper\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import helper\n" + HEAD + NAMED + RUN, "line 1: 'helper' cannot be imported, since it lies beside the file"),
+        (HEAD + NAMED + LAZY.format("pass"), "'helper' cannot be imported, since it lies beside the file, not on"),
+        (HEAD + NAMED + LAZY.format("from .helper import X"), "'.helper' cannot be imported, since a file by itself"),
+        (HEAD + NAMED + LAZY.format("try:").replace("import h", "    import h") + "        except ImportError: ...\n",
+         None),
+        (HEAD + NAMED + LAZY.format("if find_spec('helper'):").replace("import h", "    import h"), None),
+        (HEAD + NAMED + LAZY.format("with suppress(ImportError):").replace("import h", "    import h"), None),
+        (HEAD + NAMED + LAZY.format("sys.path.append('elsewhere')"), None),
+        (HEAD + NAMED + LAZY.format("pass").replace("import helper", "import numpy, not_beside"), None),
+    ],
+)  # fmt: skip
+def test_an_import_that_would_fail_in_a_run_is_told_before_it(text: str, told: str | None, tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("X = 1\n")
+    file = tmp_path / "mine.py"
+    file.write_text(text, encoding="utf-8")
+    if told is None:
+        add_plugins([str(file)])
+        return
+    with pytest.raises(UserError, match=rf"^--plugin {re.escape(str(file))}, line \d+: .*; put its code into") as stop:
+        add_plugins([str(file)])
+    assert told in str(stop.value)
+
+
+def test_a_sibling_on_pythons_path_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "aside.py").write_text("X = 1\n")
+    (tmp_path / "mine.py").write_text(HEAD + NAMED + LAZY.format("pass").replace("helper", "aside"))
+    first, edited = versions(str(tmp_path / "mine.py"), [(tmp_path / "aside.py", "X = 2\n")])
+    assert first != edited
+
+
+def test_the_battery_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    """As ``clbench run`` does not, so that what passes there runs."""
+    (tmp_path / "helper.py").write_text("X = 1\n")
+    (tmp_path / "mine.py").write_text(HEAD + NAMED + LAZY.format("pass"), encoding="utf-8")
+    words = [sys.executable, "-m", "clbench.testing", "--plugin", "mine.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("clbench: --plugin ")
+    assert "'helper' cannot be imported, since it lies beside the file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{}['rate']", "KeyError: 'rate'"),
+        ("assert False", "AssertionError"),
+        ("import no_such_module_of_mine", "ModuleNotFoundError: No module named 'no_such_module_of_mine'"),
+    ],
+)
+def test_what_fails_in_a_step_names_its_file_and_line(
+    line: str, told: str, recipe: Path, small_stream: Path, small_backbone: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD + NAMED + f"    def run(self, model, context):\n        {line}\n", encoding="utf-8")
+    add_plugins([str(file)])
+    number = len(file.read_text().splitlines())
+    with pytest.raises(UserError) as stop:
+        clbench.run(recipe, small_stream, backbone=str(small_backbone), out=tmp_path / "run")
+    assert str(stop.value) == f"{file}, line {number}: run() of the step mine failed: {told}."
 
 
 TAUGHT = """class Mimic(TrainingStep):
@@ -339,6 +408,25 @@ def test_all_modules_of_a_package_are_in_its_version(tmp_path: Path, monkeypatch
         edits = [(tmp_path / "ours" / "losses.py", "LOSS = 0.0\n"), (tmp_path / "ours" / "losses.py", "LOSS = 1.0\n")]
         first, edited, back = versions(place, edits)
         assert first == back != edited
+
+
+def test_a_folder_without_init_is_a_package_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    inner = tmp_path / "ours" / "steps"
+    (inner / "parts").mkdir(parents=True)
+    files = {
+        "aside": inner / "aside.py", "below": inner / "below.py", "part": inner / "parts" / "part.py",
+        "above": tmp_path / "ours" / "above.py", "other": inner / "other.py",
+    }  # fmt: skip
+    for name, file in files.items():
+        file.write_text(f"{name.upper()} = 1\n" + ("from .below import BELOW\n" if name == "aside" else ""))
+    lazy = "".join(f"        {one}\n" for one in ("from .. import above", "from .parts.part import PART"))
+    (inner / "mine.py").write_text("from .aside import ASIDE\n" + HEAD + NAMED + RUN + lazy)
+    for name, file in files.items():
+        edits = [(file, file.read_text() + "# edited\n"), (file, file.read_text())]
+        first, edited, back = versions("ours.steps.mine", edits)
+        assert first == back, name
+        assert (edited != first) == (name != "other"), name
 
 
 def test_an_installed_packages_code_is_in_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from clbench.cli.main import COMMANDS, cli, main
 from clbench.errors import UserError
 from clbench.metrics import METRICS
 from clbench.schema import registry
-from clbench.schema.registry import VARIABLE, Origin, Registry, add_plugins
+from clbench.schema.registry import VARIABLE, Origin, Registry, add_plugins, plugins
 from clbench.schema.step import STEPS
 from clbench.schema.strategy import STRATEGIES
 
@@ -65,6 +65,42 @@ def test_a_path_is_meant_from_where_the_user_stood_and_counts_once(
     assert os.environ[VARIABLE] == str(tmp_path / "mine.py")
 
 
+def test_a_path_in_the_environment_is_meant_from_where_it_was_first_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        written(folder, STEP.format(f"wait_{folder.name}"))
+    monkeypatch.setenv(VARIABLE, "mine.py")
+    for folder in folders:
+        monkeypatch.chdir(folder)
+        assert plugins() == [str(tmp_path / "a" / "mine.py")]
+        assert {"wait_a"} == STEPS.all().keys() & {"wait_a", "wait_b"}
+    monkeypatch.setenv(VARIABLE, "mine.py")  # named anew, from the second folder
+    assert plugins() == [str(tmp_path / "b" / "mine.py")]
+    assert {"wait_b"} == STEPS.all().keys() & {"wait_a", "wait_b"}
+
+
+def test_a_file_that_is_edited_after_its_import_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = Path(written(tmp_path, STEP.format("wait")))
+    add_plugins([str(file)])
+    code = STEPS.code("wait")
+    os.utime(file, (1, 1))  # touched, not edited
+    STEPS.all()
+    assert not caplog.messages
+    file.write_text(STEP.format("wait") + "# edited\n")
+    assert STEPS.code("wait") == STEPS.code("wait") == code  # that of the code that runs
+    assert caplog.messages == [
+        f"clbench: warning: {file} has changed since it was imported, and is used as it was then; restart Python to "
+        "use it as it is now."
+    ]
+    file.unlink()
+    assert "wait" in STEPS.all()
+
+
 def test_a_piece_that_a_plugin_has_only_imported_stays_whose_it_is(tmp_path: Path) -> None:
     text = (
         "from clbench.metrics.library.lifetime import LIFETIME\n"
@@ -94,12 +130,13 @@ def test_an_installed_package_offers_pieces(tmp_path: Path, monkeypatch: pytest.
     found: Registry[object] = Registry("step", STEPS.package, STEPS.group, STEPS._found)
     digest = hashlib.sha256((tmp_path / "their_steps.py").read_bytes()).hexdigest()[:12]
     assert found.origin("wait") == Origin("their_steps", digest)
-    points[:] = [EntryPoint("ruin", "their_ruin", "clbench.steps")]
-    ruined: Registry[object] = Registry("step", STEPS.package, STEPS.group, STEPS._found)
-    with pytest.raises(
-        UserError, match=r"^the plug-in ruin of their_ruin cannot be imported: RuntimeError: not today\.$"
-    ):
-        ruined.all()
+    written(tmp_path, "import sys\nsys.exit('not today')", "their_end.py")
+    for name, error in (("ruin", "RuntimeError"), ("end", "SystemExit")):
+        points[:] = [EntryPoint(name, f"their_{name}", "clbench.steps")]
+        ruined: Registry[object] = Registry("step", STEPS.package, STEPS.group, STEPS._found)
+        told = rf"^the plug-in {name} of their_{name} cannot be imported: {error}: not today\.$"
+        with pytest.raises(UserError, match=told):
+            ruined.all()
 
 
 @pytest.mark.parametrize(
