@@ -126,7 +126,11 @@ def main(arguments: list[str] | None = None) -> None:
             # Where a command that begins afresh stood then is not known here: nothing is promised of it.
             sys.exit(say(f"stopped{'' if '--fresh' in given else _resumption(KeyboardInterrupt(), given)}.", _STOPPED))
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported to ask
-            raise
+            from clbench.schema.registry import failure
+
+            if (told := failure(error)) is None:
+                raise
+            sys.exit(say(f"the plug-in {told}; called from Python it leaves the whole traceback.", 2))
         advice = "give --micro-batch auto, or a smaller training.batch_size"
         sys.exit(say(f"the GPU's memory is too small: {first_line(error)}; {advice}.", 2))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +21,6 @@ from clbench.encoder.classifier import Classifier
 from clbench.encoder.quantize import evaluated
 from clbench.encoder.reference import ReferenceModel
 from clbench.errors import UserError
-from clbench.schema.step import STEPS
 from clbench.schema.training import Training
 from clbench.storage.cache import cached, key_of
 
@@ -158,7 +155,7 @@ def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepCon
     torch.manual_seed(step.seed)
     np.random.seed(step.seed % 2**32)  # a stranger's step may draw from it
     random.seed(step.seed)
-    report = _run(step, model, context)
+    report = step.form.run(model, context)
     hold_masks(model)
     if not isinstance(report, Report):
         raise UserError(
@@ -174,29 +171,6 @@ def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepCon
                 f"plan() says {planned.parameters:,}; plan() should return the shape that run() makes."
             )
     return report
-
-
-def _run(step: PlannedStep, model: Classifier | ReferenceModel, context: StepContext) -> Any:
-    """What run() gives; what a plug-in's raises is a sentence with the line of its file that raised it."""
-    try:
-        return step.form.run(model, context)
-    except (UserError, OSError):  # told in a sentence already
-        raise
-    except Exception as error:
-        module = sys.modules.get(type(step.form).__module__)
-        file = getattr(module, "__file__", None)
-        # Neither memory that is too small nor what Python makes of Ctrl-C is a fault of a step's code.
-        outer = isinstance(error, torch.OutOfMemoryError) or isinstance(
-            error.__cause__ or error.__context__, KeyboardInterrupt
-        )
-        if outer or file is None or STEPS.origin(step.form.step) is None:
-            raise
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-        said = " ".join(str(error).split()).rstrip(".")
-        raise UserError(
-            f"{file}, line {lines[-1] if lines else '?'}: run() of the step {step.form.step} failed: "
-            f"{type(error).__name__}{said and f': {said}'}."
-        ) from error
 
 
 def _taught(step: PlannedStep, teacher: Compressed) -> PlannedStep:

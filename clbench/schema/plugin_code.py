@@ -6,7 +6,8 @@ import ast
 import hashlib
 import importlib.util
 import sysconfig
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # Of no plug-in: Python's own modules and installed packages, whose versions tell what they are.
@@ -108,6 +109,13 @@ def _own_modules(name: str) -> Iterator[Path]:
                 yield from _modules_in(Path(place).resolve())
     elif spec.origin is not None and spec.origin.endswith(".py") and not _installed(Path(spec.origin).resolve()):
         yield Path(spec.origin).resolve()
+
+
+def raised_in(error: BaseException, files: Iterable[Path]) -> tuple[Path, int] | None:
+    """The innermost line of one of ``files``, or of its package, that an exception came through; None for none."""
+    code = {place for file in files for place in (file.resolve(), *_package(file.resolve()))}
+    lines = [(Path(frame.filename).resolve(), frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    return next(((path, line) for path, line in reversed(lines) if path in code), None)
 
 
 def stray_import(file: Path) -> tuple[int, str] | None:

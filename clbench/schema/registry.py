@@ -29,7 +29,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from clbench.errors import UserError, nearest
-from clbench.schema.plugin_code import code_digest, stray_import
+from clbench.schema.plugin_code import code_digest, raised_in, stray_import
 
 Piece = TypeVar("Piece")
 # Paths of files and names of modules, between them the system's separator of paths.
@@ -318,6 +318,13 @@ def _tell_of_edits(named: str) -> None:
         )
 
 
+def failure(error: BaseException) -> str | None:
+    """What a plug-in's code raised while it was at work, with its line, for a sentence; None of any other exception."""
+    place = raised_in(error, [read.file for read in _READ.values()])
+    said = " ".join(str(error).split()).rstrip(".")
+    return place and f"{place[0]}, line {place[1]}: {type(error).__name__}{said and f': {said}'}"
+
+
 def _version(told: Any, module: ModuleType) -> str:
     """What its author calls it, and the digest of its code: who is at work on it edits the files."""
     file = getattr(module, "__file__", None)
@@ -371,7 +378,9 @@ def add_plugins(named: Sequence[str]) -> None:
 
 def _imported(point: EntryPoint) -> ModuleType:
     try:
-        return importlib.import_module(point.module)
+        module = importlib.import_module(point.module)
+        _note(point.module, Path(getattr(module, "__file__", None) or ""))
+        return module
     except (Exception, SystemExit) as error:  # as of one that is named
         whose = point.dist.name if point.dist else point.module
         raise UserError(

@@ -221,24 +221,49 @@ def test_the_battery_imports_nothing_from_the_working_directory(tmp_path: Path) 
     assert "'helper' cannot be imported, since it lies beside the file" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("{}['rate']", "KeyError: 'rate'"),
-        ("assert False", "AssertionError"),
-        ("import no_such_module_of_mine", "ModuleNotFoundError: No module named 'no_such_module_of_mine'"),
-    ],
-)
-def test_what_fails_in_a_step_names_its_file_and_line(
-    line: str, told: str, recipe: Path, small_stream: Path, small_backbone: Path, tmp_path: Path
-) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text(HEAD + NAMED + f"    def run(self, model, context):\n        {line}\n", encoding="utf-8")
-    add_plugins([str(file)])
-    number = len(file.read_text().splitlines())
-    with pytest.raises(UserError) as stop:
-        clbench.run(recipe, small_stream, backbone=str(small_backbone), out=tmp_path / "run")
-    assert str(stop.value) == f"{file}, line {number}: run() of the step mine failed: {told}."
+STEP = NAMED + "    def run(self, model, context):\n        {}\n"
+PULLING = """
+from clbench.schema.strategy import Strategy
+
+class Pulling(Strategy):
+    method: Literal["pulling"]
+    def plugin(self):
+        from clbench.continual import avalanche
+        class Plugin(avalanche.SupervisedPlugin):
+            def before_backward(self, strategy, **_):
+                {}
+        return Plugin()
+"""
+FAILS = [
+    ("{}['rate']", "KeyError: 'rate'"),
+    ("assert False", "AssertionError"),
+    ("import torch; torch.zeros(2) @ torch.zeros(3)", "RuntimeError: inconsistent tensor size"),
+]
+
+
+@pytest.mark.parametrize("code", [STEP, PULLING])
+@pytest.mark.parametrize(("line", "told"), FAILS)
+def test_what_fails_at_work_names_its_file_and_line(
+    code: str, line: str, told: str, recipe: Path, small_stream: Path, small_backbone: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    file, strategy = tmp_path / "mine.py", tmp_path / "pulling.yaml"
+    file.write_text(HEAD + code.replace("{}", line, 1), encoding="utf-8")
+    number = next(n for n, one in enumerate(file.read_text().splitlines(), 1) if line in one)
+    training = "{epochs: 1, batch_size: 32, learning_rate: 0.001}"
+    strategy.write_text(f"name: pulling\nmethod: pulling\ntraining: {training}\n")
+    asked = ("naive", str(recipe)) if code == STEP else (str(strategy), "finetune-6l")
+    words = ["--stream", str(small_stream), "--backbone", str(small_backbone), "--out", str(tmp_path / "run")]
+    sets = ["--set", "training.epochs=1"] if code == STEP else []
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--strategy", asked[0], "--model", asked[1], *words, *sets, "--plugin", str(file), "--quiet"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"clbench: the plug-in {file}, line {number}: {told}")
+    assert said.endswith("; called from Python it leaves the whole traceback.")
+    # There its author gets what Python says.
+    with pytest.raises((KeyError, AssertionError, RuntimeError)):
+        clbench.run(asked[1], small_stream, strategy=asked[0], backbone=str(small_backbone), out=tmp_path / "again")
 
 
 TAUGHT = """class Mimic(TrainingStep):
