@@ -139,12 +139,12 @@ def _submitted(folder: Path, check: bool) -> _Found:
 
 def _may_be_compared(first: _Found, other: _Found) -> None:
     """Raise unless both were tested on the same examples after the same experiences."""
-    why = told_apart(first.records[0], other.records[0])
+    why = why_not_comparable(first.records[0], other.records[0])
     if why is not None:
         raise UserError(f"{other.place} cannot be compared with {first.place}: {why}.")
 
 
-def told_apart(one: Record, two: Record) -> str | None:
+def why_not_comparable(one: Record, two: Record) -> str | None:
     """Why the second cannot be held against the first, as its test examples or experiences are others; None where it
     can."""
     if one.names[1] != two.names[1] and one.domains != two.domains:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.board.rerun import run_command
-from clbench.comparison.models import distinct_names, told_apart
+from clbench.comparison.models import distinct_names, why_not_comparable
 from clbench.errors import UserError, first_line
 from clbench.plots.overlay import overlay
 from clbench.plots.page import Picture, Table, overlay_page
@@ -47,7 +47,7 @@ def run_report(groups: Sequence[tuple[Sequence[Record], Sequence[Path]]], path: 
             f"{f' ({told[0]}, {told[1]})' if len(told) > 1 else ''}; write one for each stream and kind of strategy."
         ) from error
     for place, record in lives[1:]:
-        if (why := told_apart(lives[0][1], record)) is not None:
+        if (why := why_not_comparable(lives[0][1], record)) is not None:
             raise UserError(f"{place} cannot be in one report with {lives[0][0]}: {why}; write one for each.")
     tables: list[Table] = []
     pictures: list[Picture] = []

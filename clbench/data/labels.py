@@ -232,10 +232,7 @@ def _named(rows: Rows, known: Mapping[str, str | None], column: str) -> dict[str
             f"{rows.origin}: column '{column}' holds numbers that stand for names ({listed}), some of which are "
             f"numbers too, and the domain's label map {has}; name every class in it."
         )
-    if all(number in known for number in numbers):
-        by_name = {}
-    else:
-        by_name = {number: name for number, name in zip(numbers, names, strict=True) if number not in known}
+    by_name = {number: name for number, name in zip(numbers, names, strict=True) if number not in known}
     # Of keys and classes as others spell them: what they mean.
     alike: dict[str, set[str | None]] = {}
     for key, one in [*known.items(), *((name, name) for name in known.values() if name is not None)]:

@@ -146,13 +146,13 @@ class Family:
         from torch import nn
         from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
-        from clbench.encoder.forward import saying
+        from clbench.encoder.forward import replacing_outputs
 
         path = self.layers_path(base)
         every = self.layers(base)
         left = [layer for layer, use in zip(every, used, strict=True) if use]
         # Some models' code takes for granted that there is a layer: where none is used, one passes on what it is given.
-        passing = nullcontext() if left else saying(every[:1], lambda place, given, made: given)
+        passing = nullcontext() if left else replacing_outputs(every[:1], lambda place, given, made: given)
         # By which transformers collects hidden states; it installs them once, on the layers that it finds then.
         maybe_install_capturing_hooks(base)
         try:

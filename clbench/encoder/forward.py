@@ -92,18 +92,18 @@ def first_position(base: nn.Module) -> int:
 
 
 @contextmanager
-def saying(layers: Iterable[nn.Module], choose: Callable[[int, Tensor, Tensor], Tensor]) -> Iterator[None]:
-    """Within it each of ``layers`` says what ``choose`` makes of its place, what it is given and what it makes."""
+def replacing_outputs(layers: Iterable[nn.Module], choose: Callable[[int, Tensor, Tensor], Tensor]) -> Iterator[None]:
+    """Within it the output of each of ``layers`` is what ``choose`` makes of its place, its input and its output."""
     hooks = []
     for number, layer in enumerate(layers):
 
-        def said(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
+        def replaced(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
             first, *others = made if isinstance(made, tuple) else (made,)
             first = choose(number, given[0] if given else named["hidden_states"], first)
             return (first, *others) if isinstance(made, tuple) else first
 
         # Before those by which transformers collects hidden states.
-        hooks.append(layer.register_forward_hook(said, prepend=True, with_kwargs=True))
+        hooks.append(layer.register_forward_hook(replaced, prepend=True, with_kwargs=True))
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import family_of
-from clbench.encoder.forward import model_inputs, saying
+from clbench.encoder.forward import model_inputs, replacing_outputs
 from clbench.encoder.tokens import on_host
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _switched(layers: Sequence[nn.Module], used: Tensor | None) -> AbstractConte
     """Within it a layer that is not used gives what it is given."""
     if used is None:
         return nullcontext()
-    return saying(layers, lambda place, given, made: torch.where(used[place], made, given))
+    return replacing_outputs(layers, lambda place, given, made: torch.where(used[place], made, given))
 
 
 def padded_length(store: TokenStore, rows: Tensor) -> int:

@@ -83,5 +83,5 @@ def test_one_that_forgets_what_its_object_held_is_told_so() -> None:
     ("kind", "method"),
     [(PullBackThatKeeps, "pull_back"), (OnlyInTheLast, "only_in_the_last"), (OnlyNaive, "only_naive")],
 )
-def test_one_that_does_something_passes(kind: type[Strategy], method: str) -> None:
+def test_one_that_does_something_or_claims_nothing_passes(kind: type[Strategy], method: str) -> None:
     differs(kind, method)
