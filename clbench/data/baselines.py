@@ -133,14 +133,15 @@ def fittable(domains: Sequence[DomainData]) -> list[DomainData]:
             continue
         others = [one for one in domains if len(one.splits) > 1]
         alike = [one for one in others if one.task_type == data.task_type]
-        first = next(iter(alike or others), None)
-        lender = next((one for one in alike or others if any(map(len, _lent(one, data).values()))), first)
-        if lender is None or (lender.splits["validation"].second is None and data.splits["test"].second is not None):
+        offers = [_lent(one, data) for one in alike or others]
+        # The first one with examples, or the first one.
+        parts = max(offers, key=lambda offer: any(map(len, offer.values())), default=None)
+        if parts is None or (parts["validation"].second is None and data.splits["test"].second is not None):
             raise UserError(
                 f"domain '{data.name}' has a test part alone, and no domain of the stream has other pairs to fit "
                 "baselines on; give it a validation part."
             )
-        found.append(replace(data, splits=_lent(lender, data) | data.splits))
+        found.append(replace(data, splits=parts | data.splits))
     return found
 
 

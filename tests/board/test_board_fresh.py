@@ -76,7 +76,7 @@ def test_few_seeds_flag_no_more_than_is_stated(seeds: int, others: int, spread: 
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.integers(3, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_domain_is_nearly_welchs_test(seed: int, one: int, other: int) -> None:
     """An independent form: scipy's Welch, of whose t the normal distribution is the limit."""
     rng = np.random.default_rng(seed)
@@ -145,7 +145,7 @@ def test_the_best_of_many_seeds_shows() -> None:
 @given(
     st.text(min_size=1, max_size=20), st.text(max_size=20), st.sets(st.integers(0, 9), min_size=1), st.integers(0, 4)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_draw_is_what_text_and_digest_say(text: str, digest: str, seeds: set[int], others: int) -> None:
     made = draw(text, digest, sorted(seeds), others)
     assert made == draw(text, digest, sorted(seeds), others)

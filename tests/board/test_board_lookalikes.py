@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from board_worlds import steady, submission
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from submission_worlds import facts, handed_in, honest, refitted
 
@@ -54,7 +54,6 @@ def test_no_two_shipped_names_look_alike(kind: str) -> None:
         assert mistaken(name, names(kind)) is None
 
 
-@settings(deadline=None)  # the first one reads the table
 @given(st.sampled_from(names("model")), st.data())
 def test_look_alikes_of_unicode_s_own_table_are_seen(name: str, data: st.DataObject) -> None:
     """A letter of a shipped name in the place of which another stands that confusables.txt names with it."""
@@ -66,7 +65,6 @@ def test_look_alikes_of_unicode_s_own_table_are_seen(name: str, data: st.DataObj
     assert mistaken(changed, [name]) == (name if changed != name else None)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_skeleton_is_its_own(text: str) -> None:
     once = skeleton(text)

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import pytest
 from board_worlds import steady, submission
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -258,7 +258,6 @@ def test_percent_rounds_halves_away_from_zero(score: float) -> None:
 @example("WWW.evil.example xwww.x")
 @example("1. x")
 @example("- x")
-@settings(deadline=None)
 def test_text_in_a_markdown_table_is_text(text: str) -> None:
     """An independent reader of Markdown sees a table of two cells, the first of which holds the text and no markup."""
     source = f"| a | b |\n|---|---|\n| {markdown_text(text)} | end |\n"

@@ -577,13 +577,13 @@ def worlds(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds())
 def test_a_second_form_marks_the_same(entries: list[Entry]) -> None:
     assert subjects(entries) == second_subjects(entries)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_does_not_matter(entries: list[Entry], rng: random.Random) -> None:
     before = implausible(entries)
@@ -591,7 +591,7 @@ def test_the_order_does_not_matter(entries: list[Entry], rng: random.Random) -> 
     assert implausible(entries) == before
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(worlds(), st.integers(0, 10), st.integers(11, 30))
 def test_a_submission_never_marks_itself(entries: list[Entry], place: int, copies: int) -> None:
     """Among copies of itself it lies within; and what it says does not move the range that it is held against."""
@@ -599,7 +599,7 @@ def test_a_submission_never_marks_itself(entries: list[Entry], place: int, copie
     assert implausible([handed_in(f"copy-{n}", one.records) for n in range(copies)]) == {}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(worlds(), st.integers(0, 10), st.floats(0, 1), st.floats(0, 1), st.booleans())
 def test_what_is_moved_farther_out_stays_marked(
     entries: list[Entry], place: int, first: float, second: float, validation: bool

@@ -14,7 +14,7 @@ import torch
 import yaml
 from compress_worlds import WORDS, SmallBackbone
 from hearing import advances
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.compression.distillation import (
@@ -118,7 +118,6 @@ def test_layer_maps_by_hand(rule: Any, student: int, teacher: int, expected: lis
     assert layer_map(rule, student, teacher, "x.yaml") == expected
 
 
-@settings(deadline=None)
 @given(rule=st.sampled_from(["first", "skip", "last"]), student=st.integers(1, 24), more=st.integers(0, 24))
 def test_layer_maps_rise_and_leave_the_last_layer_to_the_logits(rule: str, student: int, more: int) -> None:
     teacher = student + more

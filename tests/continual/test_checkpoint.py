@@ -86,7 +86,7 @@ def test_another_lifes_checkpoints_are_removed(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
 @hypothesis_example(place=0.6382274621034574, bit=0, cut=False)  # in a tensor's name
 def test_any_damage_is_noticed(tmp_path_factory: pytest.TempPathFactory, place: float, bit: int, cut: bool) -> None:

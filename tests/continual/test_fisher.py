@@ -73,7 +73,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(order=st.permutations(range(40)), count=st.integers(1, 40), batch=st.sampled_from([1, 2, 7, 64]))
 def test_it_is_the_mean_over_single_pairs_for_every_order_and_batch(
     name: str, order: list[int], count: int, batch: int

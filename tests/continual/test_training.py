@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from life_worlds import Bag, World, strategy
 from sklearn.metrics import balanced_accuracy_score
@@ -51,7 +51,6 @@ def test_only_matrices_decay(inception: Callable[[], Bag]) -> None:
     assert sum(len(g["params"]) for g in groups) == len(names)
 
 
-@settings(deadline=None)  # scikit-learn's first call takes long
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=50))
 def test_balanced_accuracy_is_sklearns(pairs: list[tuple[int, int]]) -> None:
     gold, found = np.array(pairs).T

@@ -626,7 +626,7 @@ PIECES = st.one_of(st.binary(max_size=6), st.sampled_from(ODD))
 @pytest.mark.parametrize(
     ("name", "quoting"), [*((name, None) for name in KINDS), ("train.csv", "none"), ("train.tsv", "minimal")]
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(edits=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 40), PIECES), min_size=1, max_size=3))
 def test_a_file_that_is_changed_at_random_gives_pairs_or_a_sentence(
     tmp_path: Path, name: str, quoting: Any, edits: list[tuple[int, int, bytes]]

@@ -18,7 +18,7 @@ from mutated_files import MutatedFiles
 from clbench.data import files, labels
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(number=st.integers(0, 2**40))
 def test_a_changed_file_is_read_right_or_refused_in_a_sentence(tmp_path: Path, number: int) -> None:
     MutatedFiles(tmp_path).check(number)

@@ -71,7 +71,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 TEXT = st.text(max_size=30) | st.lists(st.sampled_from([*LETTERS, " ", "[SEP]", "\u0301", "\x07"])).map("".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4))
 def test_plain_transformers_gives_the_same_logits_of_any_text(
     exported: tuple[Any, ...], pairs: list[tuple[str, str]]

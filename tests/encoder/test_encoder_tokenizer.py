@@ -187,7 +187,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_any_change_is_read_or_refused_in_a_sentence(made: Path, tmp_path_factory: Any, data: st.DataObject) -> None:
     content = json.loads((made / "tokenizer.json").read_text())

@@ -33,7 +33,7 @@ def stores_and_rows(draw: st.DrawFn) -> tuple[TokenStore, list[int]]:
     return store, draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=20))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(stores_and_rows())
 def test_a_batch_holds_each_asked_row_whole(drawn: tuple[TokenStore, list[int]]) -> None:
     store, rows = drawn
@@ -55,7 +55,7 @@ def test_a_batch_holds_each_asked_row_whole(drawn: tuple[TokenStore, list[int]])
         assert owned.tolist() == list(range(begin, begin + len(owned)))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(stores_and_rows())
 def test_chunks_cover_the_tokens_once_and_hide_exactly_the_padding(drawn: tuple[TokenStore, list[int]]) -> None:
     store, rows = drawn
@@ -151,7 +151,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.integers(4, 24), st.sampled_from([3, 1 << 16]))
 def test_pack_makes_the_ids_of_longest_first_truncation(pairs: list[tuple[str, str]], longest: int, piece: int) -> None:
     tokenizer = plain_tokenizer()

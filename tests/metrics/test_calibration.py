@@ -27,7 +27,7 @@ def by_loop(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     return total
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**31), st.integers(1, 200), st.sampled_from([1, 10, 15, 100]))
 def test_the_error_is_that_of_a_loop(seed: int, count: int, bins: int) -> None:
     rng = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def test_the_area_by_hand() -> None:
     assert figures.accuracy_area(accuracy, met, np.zeros(3)) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**31))
 def test_the_area_is_sklearns(seed: int) -> None:
     life = random_life(seed)

@@ -65,7 +65,7 @@ def test_domains_are_strata() -> None:
     assert found.high - found.value == pytest.approx(1.959964 * variance**0.5, abs=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 4))
 def test_the_p_is_that_of_the_leaderboard(seed: int, one: int, other: int) -> None:
     rng = np.random.default_rng(seed)

@@ -63,7 +63,7 @@ def lives(draw: st.DrawFn) -> Life:
     return Life(*table, np.array(met), np.array(experience), np.array(final), np.full(count + others, 0.5))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(labels)
 def test_scores_of_predictions_are_sklearns(pairs: list[tuple[int, int]]) -> None:
     gold, found = np.array(pairs).T
@@ -165,7 +165,7 @@ def test_headline_puts_every_figure_in_its_place() -> None:
     assert found == pytest.approx(expected)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(lives())
 def test_any_life_by_a_second_form(history: Life) -> None:
     """All figures once more, by loops over named cells as the papers write them, and their ranges."""

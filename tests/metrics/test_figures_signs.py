@@ -83,7 +83,7 @@ def test_one_small_domain_beside_a_large_one() -> None:
     assert found.low < 0 < found.high
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(weights.filter(lambda parts: len(parts) > 1))  # scipy takes no sample of one
 def test_p_is_the_permutation_tests(parts: list[float]) -> None:
     mine = Signs(np.array(parts))
@@ -101,7 +101,7 @@ def test_p_is_the_permutation_tests(parts: list[float]) -> None:
     assert 1 <= mine.effective <= len(parts) + 1e-9
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(weights, st.sampled_from([0.5, 0.9, 0.95]))
 def test_the_interval_is_where_the_tails_are(parts: list[float], confidence: float) -> None:
     """At either end, summed over all signs, what was seen or more has the probability (1 - confidence) / 2."""
@@ -124,7 +124,7 @@ def test_the_interval_is_where_the_tails_are(parts: list[float], confidence: flo
     assert turned == pytest.approx((-high, -low), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 60), st.data())
 def test_pairs_of_equal_weight_are_clopper_and_pearsons(count: int, data: st.DataObject) -> None:
     found = data.draw(st.integers(0, count))
@@ -147,7 +147,7 @@ def test_many_unequal_pairs_are_about_normal() -> None:
     assert (low <= 0 <= high) == (signs.p > 0.05)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(gains, min_size=1, max_size=3))
 def test_every_p_is_bounded_and_symmetric(domains: list[list[int]]) -> None:
     one, other = models(*domains)
@@ -174,7 +174,7 @@ def test_every_p_is_bounded_and_symmetric(domains: list[list[int]]) -> None:
         assert min(drawn.p, turned.p, by_t.p) >= exact - 1e-12
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(gains)
 def test_intervals_of_accuracy_hold_zero_where_nothing_is_decided(row: list[int]) -> None:
     gain = np.array(row)

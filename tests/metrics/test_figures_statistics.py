@@ -29,7 +29,7 @@ def test_one_seed_has_no_interval() -> None:
     assert (interval.mean, interval.low, interval.high, interval.half_width) == (0.7, None, None, None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8, unique=True), st.sampled_from([0.9, 0.95, 0.99]))
 def test_an_interval_is_scipys(values: list[float], confidence: float) -> None:
     interval = mean_interval(values, confidence)
@@ -56,7 +56,7 @@ def test_mcnemar_of_equal_models() -> None:
     assert (test.p_exact, test.p_mid) == (1.0, 1.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(answers)
 def test_mcnemar_by_counting_outcomes(rows: list[tuple[int, int, int]]) -> None:
     gold, one, other = np.array(rows).T
@@ -107,7 +107,7 @@ def test_the_balanced_bootstrap_by_resampling_pairs() -> None:
     assert (mine.low, mine.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=0.02)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(answers, st.booleans())
 def test_a_difference_lies_in_its_range(rows: list[tuple[int, int, int]], balanced: bool) -> None:
     gold, one, other = np.array(rows).T
@@ -125,7 +125,7 @@ def test_holm_by_hand() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_holm_is_the_closure_of_bonferroni(p_values: list[float]) -> None:
     """Independent form: a hypothesis falls if Bonferroni rejects every intersection that holds it."""

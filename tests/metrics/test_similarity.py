@@ -26,7 +26,7 @@ def by_gram(x: np.ndarray, y: np.ndarray) -> float:
     return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), count=st.integers(3, 20), widths=st.tuples(st.integers(1, 6), st.integers(1, 6)))
 def test_cka_is_that_of_the_gram_matrices(seed: int, count: int, widths: tuple[int, int]) -> None:
     draw = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ def test_cka_does_not_see_rotation_scale_and_shift() -> None:
     assert linear_cka(one, one + other) == pytest.approx(4 / 16)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data(), rows=st.integers(0, 5), more=st.integers(0, 4), steps=st.sampled_from([3, 1000]))
 def test_the_best_rising_map_is_the_best_of_all(data: st.DataObject, rows: int, more: int, steps: int) -> None:
     """With few different values there are ties: then the lower columns, one after another, from the last row on."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from compare_worlds import life_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from record_worlds import record
@@ -37,7 +37,6 @@ from clbench.plots.scores import MAJORITY, MOST, named_twins, over_seeds, score_
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=6)
 
 
-@settings(deadline=None)  # the first quantile loads scipy
 @given(SCORES)
 def test_bands_stay_within_scores_and_their_halves_do_not(seeds: list[float]) -> None:
     band = over_seeds(np.array([seeds]).T)

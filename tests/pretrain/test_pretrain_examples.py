@@ -35,7 +35,7 @@ def test_words_put_together_are_the_line(text) -> None:
     assert any(len(word) == 2 for word in text.words(text.line(0)))  # dog ##s
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(line=st.integers(0, 79), seed=st.integers(0, 10_000))
 def test_second_sentences_are_what_the_mixture_says(text, line, seed) -> None:
     first = text.line(line)
@@ -79,7 +79,7 @@ def test_where_no_other_line_has_a_word_of_it_any_other_one_is_read() -> None:
     assert np.array_equal(lonely.second(lonely.line(0), Mixture(sharing=1), rng), lonely.line(0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["edited", "sharing", "unrelated"]))
 def test_a_line_held_out_is_read_with_what_it_would_be_read_with_if_it_were_trained_on(seed, kind) -> None:
     rng = np.random.default_rng(seed)
@@ -156,7 +156,7 @@ def test_examples_depend_on_the_seed_and_their_number_alone(text) -> None:
     assert any(row(few.store, number) != row(other.store, number) for number in range(20))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(2, 60), size=st.integers(1, 20), seed=st.integers(0, 99))
 def test_every_epoch_is_a_new_order_of_all_examples(count, size, seed) -> None:
     made = form(examples=count, batch_size=size, seed=seed)

@@ -21,7 +21,7 @@ def packed(values: list[list[float]], classes: int) -> PackedProbabilities:
     return PackedProbabilities.of(np.array(values, dtype=np.float16), classes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**31), st.sampled_from([2, 3, 16, 17, 1000]), st.integers(0, 40))
 def test_what_is_packed_is_unpacked(seed: int, classes: int, count: int) -> None:
     rows = softmax(4 * np.random.default_rng(seed).standard_normal((count, classes)))

@@ -119,7 +119,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_record(tmp_path_factory.mktemp("record"), record()).read_bytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(place=st.floats(0, 1, exclude_max=True))
 @example(place=0.75)  # within a number
 @example(place=0.0)
@@ -196,7 +196,7 @@ def test_wrong_fields_are_named(tmp_path: Path, keys: list[Any], value: Any, mes
         read_record(rewritten(tmp_path / "record.json", changed))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_any_forged_figure_is_found(
     tmp_path_factory: pytest.TempPathFactory, written: bytes, data: st.DataObject

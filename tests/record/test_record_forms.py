@@ -97,7 +97,7 @@ def test_figures_from_the_frames_by_hand() -> None:
     assert list(made.figures) == list(metrics())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.sampled_from([2, 3, 300]), st.integers(0, 1), st.booleans())
 def test_any_record_goes_through_json(seed: int, classes: int, inside: int, joint: bool) -> None:
     made = record(seed=seed, classes=classes, inside=inside, joint=joint, size=9)

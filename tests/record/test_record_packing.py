@@ -19,7 +19,7 @@ def arrays(draw: st.DrawFn) -> tuple[np.ndarray, int]:
     return np.array(draw(st.lists(st.integers(0, classes - 1), max_size=70)), dtype=np.int64), classes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(arrays())
 def test_what_is_packed_is_unpacked(given: tuple[np.ndarray, int]) -> None:
     values, classes = given
@@ -81,7 +81,7 @@ def test_what_is_no_packed_array_is_refused(fields: dict[str, object], message: 
         Packed.model_validate(fields)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sets(st.integers(1, 60), min_size=1), st.integers(0, 10**9))
 def test_places_that_are_packed_are_unpacked(found: set[int], more: int) -> None:
     numbers = np.array(sorted(found)) + more

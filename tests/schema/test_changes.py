@@ -102,7 +102,7 @@ def test_settings_of_steps_and_of_the_strategy() -> None:
         assigned(["finetune.epochs"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(names("model")), st.integers(1, 9), st.sampled_from([8, 16, 64]), st.floats(0.01, 0.5))
 def test_the_changes_can_be_told_from_the_recipe(name: str, count: int, size: int, warmup: float) -> None:
     shipped = read_recipe(name)

@@ -60,7 +60,7 @@ def read(reader: Callable[[Path], object], path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_other_text(name: str, tmp_path: Path, data: st.DataObject) -> None:
     text = (ROOT / f"{name}.yaml").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_other_text(name: str, tmp_path: Path, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_other_values(name: str, tmp_path: Path, data: st.DataObject) -> None:
     content = yaml.safe_load((ROOT / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def places(content: Any) -> list[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_other_bytes(name: str, tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray((ROOT / f"{name}.yaml").read_bytes())
@@ -106,7 +106,7 @@ def test_other_bytes(name: str, tmp_path: Path, data: st.DataObject) -> None:
     read(READERS[name], path)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(["lambda", "mode", "decay", "training.epochs", "training.select"]), ODD | st.text(max_size=20))
 def test_other_settings(name: str, value: Any) -> None:
     for given_value in (value, str(value), repr(value)):

@@ -37,7 +37,7 @@ def test_an_entry_is_made_once() -> None:
     assert cached("things", {"x": 2}, writes("third", calls)) != one
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(JSON, JSON)
 def test_equal_content_has_equal_keys_and_no_other(one: dict[str, object], other: dict[str, object]) -> None:
     assert (key_of(one) == key_of(other)) == (one == other)
