@@ -252,6 +252,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 # One for all lines: json.loads would make another for each of them.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_ONE_A_LINE = "; write one object a line"
 
 
 def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iterator[Read]:
@@ -262,11 +263,14 @@ def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iter
             continue
         where = f"{path}, line {place}"
         # How an array begins, or an object of several lines.
-        hint = "; write one object a line" if line.strip() == "{" or line.lstrip().startswith("[") else ""
+        hint = _ONE_A_LINE if line.strip() == "{" or line.lstrip().startswith("[") else ""
         try:
             row = _DECODER.decode(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}{hint}.") from error
+            several = error.msg == "Extra data" and line.lstrip().startswith("{")
+            raise UserError(
+                f"{where} is not valid JSON: {error.msg} at column {error.colno}{_ONE_A_LINE if several else hint}."
+            ) from error
         except RecursionError as error:
             raise UserError(f"{where} is JSON that is nested too deeply.") from error
         except ValueError as error:  # Python bounds the digits that it converts

@@ -189,6 +189,11 @@ def whole_gz() -> bytes:
         ("train.jsonl.gz", GOOD.encode(), "is cut short or damaged"),
         ("train.jsonl", f"{GOOD}\n{GOOD[:-5]}\n".encode(), "train.jsonl, line 2 is not valid JSON"),
         ("train.jsonl", f"{GOOD}\n[1, 2]\n".encode(), "train.jsonl, line 2 should be a JSON object, but is list"),
+        (
+            "train.jsonl",
+            f"{GOOD} {GOOD}".encode(),
+            f"line 1 is not valid JSON: Extra data at column {len(GOOD) + 2}; write one object a line.",
+        ),
         ("train.jsonl", f"[{GOOD}]".encode(), "line 1 should be a JSON object, but is list; write one object a line."),
         ("train.jsonl", f"[\n{GOOD}\n]\n".encode(), "line 1 is not valid JSON: Expecting value at column 1; write one"),
         (
