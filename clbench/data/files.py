@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import stat
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from clbench.data.labels import Rows
+from clbench.data.labels import Rows, kind_of
+from clbench.data.text_files import DAMAGED, check_first_bytes, no_nul, not_utf8, opened
 from clbench.errors import UserError
 from clbench.schema.domain import Quoting
 
@@ -27,7 +26,6 @@ SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet", ".csv", ".tsv")
 _LISTED = 30
 # A line and the values that are read of it.
 Read = tuple[int, Sequence[Any]]
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 _QUOTING_HINT = "if a spreadsheet wrote it, give 'quoting: minimal' under 'folder' in the domain's file"
 
 
@@ -66,16 +64,17 @@ def read_file(path: Path, wanted: Sequence[str], quoting: Quoting | None = None)
     places: list[int] = []
     values: tuple[list[Any], ...] = tuple([] for _ in wanted)
     try:
-        with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file, _long_fields():
-            text = _no_nul(path, file)
+        check_first_bytes(path)
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file, _long_fields():
+            text = no_nul(path, file)
             for place, row in _json_lines(path, text, wanted) if lines else _separated(path, text, wanted, quoting):
                 for value, held in zip(row, values, strict=True):
                     held.append(value)
                 places.append(place)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UserError(f"{path} is cut short or damaged: its gzip stream does not end as it should.") from error
     except UnicodeDecodeError as error:
-        raise _not_utf8(path) from error
+        raise not_utf8(path) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     if lines:
@@ -181,10 +180,6 @@ def _kind(path: Path) -> str:
     return next((name for test, name in kinds if test(mode)), "a device")
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-
-
 @contextmanager
 def _long_fields() -> Iterator[None]:
     """The csv module refuses fields of more than 131,072 characters unless told otherwise, process-wide."""
@@ -193,46 +188,6 @@ def _long_fields() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(usual)
-
-
-def _no_nul(path: Path, file: Iterable[str]) -> Iterator[str]:
-    """The lines of a text, which has no NUL; UTF-16 without a byte order mark has one in every second byte."""
-    for place, line in enumerate(file, start=1):
-        if "\0" in line:
-            if line.count("\0") > len(line) // 4:
-                raise _in_another_encoding(path, place, "UTF-16")
-            raise UserError(f"{path}, line {place} should be text, but holds a NUL byte; the file is damaged.")
-        yield line
-
-
-def _not_utf8(path: Path) -> UserError:
-    """The error for a file that is not UTF-8: its first such line, and the encoding that this seems to be."""
-    try:
-        with _open(path) as file:
-            for place, line in enumerate(file, start=1):
-                try:
-                    line.decode("utf-8")
-                except UnicodeDecodeError:
-                    return _in_another_encoding(path, place, _encoding(line))
-    except (*_DAMAGED, OSError):
-        pass  # reading by lines looks further ahead than the reading that found the byte
-    return UserError(f"{path} should be UTF-8 text, but is not; save it as UTF-8.")
-
-
-def _encoding(line: bytes) -> str:
-    """What bytes that are no UTF-8 seem to be."""
-    for mark, name in ((b"\xff\xfe\0\0", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
-        if line.startswith(mark):
-            return name
-    if line.count(0) > len(line) // 4:
-        return "UTF-16"
-    # In the languages that these two were made for, letters beyond ASCII are few.
-    high = sum(byte > 127 for byte in line)
-    return "Latin-1 or Windows-1252" if high <= len(line.strip()) // 3 or high == 1 else "an older encoding"
-
-
-def _in_another_encoding(path: Path, place: int, encoding: str) -> UserError:
-    return UserError(f"{path}, line {place} should be UTF-8 text, but seems to be {encoding}; save the file as UTF-8.")
 
 
 class _Repeated(dict[str, Any]):
@@ -253,6 +208,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # One for all lines: json.loads would make another for each of them.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 _ONE_A_LINE = "; write one object a line"
+# What str() of a Python dict holds where JSON has something else.
+_PYTHONS = ("'", "None", "True", "False")
+_PYTHON = "; it looks like a Python dict, not JSON: write it with json.dumps"
 
 
 def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iterator[Read]:
@@ -267,16 +225,16 @@ def _json_lines(path: Path, lines: Iterable[str], wanted: Sequence[str]) -> Iter
         try:
             row = _DECODER.decode(line)
         except json.JSONDecodeError as error:
-            several = error.msg == "Extra data" and line.lstrip().startswith("{")
-            raise UserError(
-                f"{where} is not valid JSON: {error.msg} at column {error.colno}{_ONE_A_LINE if several else hint}."
-            ) from error
+            if line.lstrip().startswith("{"):
+                hint = _ONE_A_LINE if error.msg == "Extra data" else hint
+                hint = _PYTHON if line.startswith(_PYTHONS, error.pos) else hint
+            raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}{hint}.") from error
         except RecursionError as error:
             raise UserError(f"{where} is JSON that is nested too deeply.") from error
         except ValueError as error:  # Python bounds the digits that it converts
             raise UserError(f"{where} holds a whole number of too many digits.") from error
         if not isinstance(row, dict):
-            raise UserError(f"{where} should be a JSON object, but is {type(row).__name__}{hint}.")
+            raise UserError(f"{where} should be a JSON object, but is {kind_of(row)}{hint}.")
         for column in wanted:
             if column not in row:
                 raise missing_column(where, column, row)
@@ -390,6 +348,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> Rows:
     import pyarrow.parquet
 
     try:
+        check_first_bytes(path)
         with pyarrow.parquet.ParquetFile(path) as file:
             check_columns(str(path), wanted, file.schema_arrow.names)
             table = file.read(columns=list(dict.fromkeys(wanted)))

@@ -191,8 +191,8 @@ def _by_map(reading: Reading, rows: Rows, no_gold: Counter[str]) -> Callable[[in
     def class_of(row: int, label: Any) -> str | None:
         if label is not None and not isinstance(label, str | int | float | Decimal):
             raise UserError(
-                f"{_place(rows, row)}: column '{reading.columns[LABEL]}' should hold a label, but holds "
-                f"{type(label).__name__}."
+                f"{_place(rows, row)}: column '{reading.columns[LABEL]}' should hold a label, "
+                f"but holds {_shown(label)}."
             )
         key = label_key(label)
         key = named.get(key, key)
@@ -344,16 +344,33 @@ def _no_text(rows: Rows, row: int, wanted: Sequence[str]) -> UserError:
     return UserError(f"{where} should hold text, but {found}.")
 
 
+def kind_of(value: Any) -> str:
+    """What kind of value it is, in words that need no Python.
+
+    >>> [kind_of(one) for one in ([1], {}, 7, 0.5, True, None)]
+    ['a list', 'an object', 'a whole number', 'a number', 'true', 'null']
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float | Decimal):
+        return "a number"
+    kinds = {str: "a string", int: "a whole number", list: "a list"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "an object")
+
+
 def _shown(value: Any, longest: int = 80) -> str:
-    """A value as Python writes it, cut where it is long; a list or mapping, which may be deep, by its size alone."""
-    if isinstance(value, list | dict):
-        return f"{type(value).__name__} of {len(value)} items"
-    shown = repr(value)
+    """A value, cut where it is long; a list or an object, which may be deep, by its kind and size alone."""
+    if isinstance(value, list):
+        return f"{kind_of(value)} of {len(value)} item{'' if len(value) == 1 else 's'}"
+    if value is None or isinstance(value, bool | dict):
+        return kind_of(value)
+    shown = str(value) if isinstance(value, Decimal) else repr(value)
     return shown if len(shown) <= longest else f"{shown[:longest]}.."
 
 
 def _typed(value: Any) -> str:
-    return _shown(value) if isinstance(value, list | dict) else f"{type(value).__name__} {_shown(value)}"
+    told = isinstance(value, bool | list | dict)
+    return _shown(value) if told else f"{kind_of(value)}, {_shown(value)}"
 
 
 def _place(rows: Rows, row: int) -> str:

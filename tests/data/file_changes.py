@@ -223,7 +223,7 @@ def wrong_json(world: World) -> Made:
     column = json.dumps(world.columns[0])
     changes: tuple[tuple[str, Callable[[str], str], str], ...] = (
         ("cut", lambda body: body[:-1], "is not valid JSON"),
-        ("a list", lambda body: f"[{body}]", "should be a JSON object, but is list"),
+        ("a list", lambda body: f"[{body}]", "should be a JSON object, but is a list"),
         ("no column", lambda body: '{"a": 1}', "is missing; the columns there are 'a'."),
         ("a key twice", lambda body: f"{body[:-1]}, {column}: 1}}", "should be there once"),
         ("deep", lambda body: '{"a": ' + "[" * 100_000, "nested too deeply"),

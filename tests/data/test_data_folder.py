@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,19 @@ def test_quotes_that_a_writer_put_around_some_fields_are_noticed(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "right"),
     [
-        ("dev.csv", "validation.csv"), ("val.jsonl", "validation.jsonl"), ("valid.parquet", "validation.parquet"),
-        ("Validation.csv", "validation.csv"), ("validation.json", "validation.jsonl.gz or validation.jsonl or .*tsv"),
-        ("validation_matched.csv", "validation.csv"), ("dev_matched.tsv", "validation.tsv"),
-        ("validation-00000-of-00001.parquet", "validation.parquet"), ("development.csv", "validation.csv"),
-        ("snli_1.0_dev.jsonl.gz", "validation.jsonl.gz"), ("DEV.CSV", "validation.csv"),
-        ("devMatched.csv", "validation.csv"), ("dev.csv.gz", "validation.jsonl.gz or .*tsv"),
-        ("validation", "validation.jsonl.gz or .*tsv"),
-        ("my_dev_set.csv", "validation.csv"), ("devset.csv", "validation.csv"), ("valSplit.tsv", "validation.tsv"),
-        ("my_validation_set.csv", "validation.csv"), ("mnli_dev_matched_v2.jsonl", "validation.jsonl"),
+        ("dev.csv", "name it validation.csv"), ("val.jsonl", "name it validation.jsonl"),
+        ("valid.parquet", "name it validation.parquet"), ("Validation.csv", "name it validation.csv"),
+        ("validation.json", "write one object a line as validation.jsonl"),
+        ("validation_matched.csv", "name it validation.csv"), ("dev_matched.tsv", "name it validation.tsv"),
+        ("validation-00000-of-00001.parquet", "name it validation.parquet"),
+        ("validation-00000-of-00003.parquet", "put its 3 parts together as validation.parquet"),
+        ("development.csv", "name it validation.csv"), ("snli_1.0_dev.jsonl.gz", "name it validation.jsonl.gz"),
+        ("DEV.CSV", "name it validation.csv"), ("devMatched.csv", "name it validation.csv"),
+        ("dev.csv.gz", "unpack it as validation.csv"), ("dev.xlsx", "save it as validation.csv or validation.jsonl"),
+        ("validation", "save it as validation.csv or validation.jsonl"), ("my_dev_set.csv", "name it validation.csv"),
+        ("devset.csv", "name it validation.csv"), ("valSplit.tsv", "name it validation.tsv"),
+        ("my_validation_set.csv", "name it validation.csv"), ("validation.ndjson", "name it validation.jsonl"),
+        ("mnli_dev_matched_v2.jsonl", "name it validation.jsonl"),
     ],
 )  # fmt: skip
 def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, name: str, right: str) -> None:
@@ -97,7 +102,7 @@ def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, na
         write_rows(tmp_path / f"{split}.jsonl", rows(6))
     (tmp_path / name).write_text("")
     for trained_on in (True, False):
-        with pytest.raises(UserError, match=rf"{name} is read as no part; make it {right}, or move it elsewhere"):
+        with pytest.raises(UserError, match=rf"{name} is read as no part; {right}, or move it elsewhere"):
             _files(tmp_path, trained_on=trained_on)
     # Beside a validation part it may be another.
     (tmp_path / name).rename(tmp_path / "dev_mismatched.tsv")
@@ -106,19 +111,97 @@ def test_a_validation_part_by_another_name_is_not_passed_over(tmp_path: Path, na
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["train.csv.gz", "train.json", "Train.csv", "train.parquet.zst", "train-00000-of-00002.parquet", "TRAIN.XLSX"],
-)
-def test_a_file_of_a_part_that_cannot_be_read_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    ("name", "right"),
+    [
+        ("train.json", "write one object a line as train.jsonl"), ("Train.csv", "name it train.csv"),
+        ("train.CSV", "name it train.csv"), ("train.JSONL.gz", "name it train.jsonl.gz"),
+        ("train.ndjson", "name it train.jsonl"), ("train.csv.gz", "unpack it as train.csv"),
+        ("train.tsv.gz", "unpack it as train.tsv"), ("train.parquet.zst", "unpack it as train.parquet"),
+        ("train.jsonl.bz2", "unpack it as train.jsonl"), ("train.json.gz", "write one object a line as train.jsonl"),
+        ("train-00000-of-00001.parquet", "name it train.parquet"), ("train.arrow", "save it as train.parquet"),
+        ("train-00000-of-00002.parquet", "put its 2 parts together as train.parquet"),
+        ("TRAIN.XLSX", "save it as train.csv or train.jsonl"),
+        ("train.xls.zip", "unpack it, and save it as train.csv or train.jsonl"),
+    ],
+)  # fmt: skip
+def test_a_file_of_a_part_that_cannot_be_read_is_not_passed_over(tmp_path: Path, name: str, right: str) -> None:
     write_rows(tmp_path / "validation.jsonl", rows(6))
     write_rows(tmp_path / "test.jsonl", rows(6))
     (tmp_path / name).write_text("")
-    with pytest.raises(UserError, match=rf"train part; it may be one of .*, train\.tsv; {name}, which lies there, is"):
+    with pytest.raises(UserError) as error:
         _files(tmp_path, trained_on=True)
+    assert f", train.tsv; {name}, which lies there, is not read: {right}." in str(error.value)
     write_rows(tmp_path / "train.jsonl", rows(6))
     for trained_on in (True, False):
         with pytest.raises(UserError, match=rf"{name} would be passed over, as train\.jsonl is read; keep one of the"):
             _files(tmp_path, trained_on=trained_on)
+
+
+@pytest.mark.parametrize("name", ["train.txt", "train"])
+def test_what_may_be_a_part_is_named_where_it_has_no_file(tmp_path: Path, name: str) -> None:
+    write_rows(tmp_path / "test.jsonl", rows(6))
+    (tmp_path / name).write_text("")
+    with pytest.raises(
+        UserError, match=rf"; {name}, which lies there, is not read: save it as train\.csv or train\.jso"
+    ):
+        _files(tmp_path, trained_on=True)
+    assert set(_files(tmp_path, trained_on=False)) == {"test"}
+
+
+def test_a_folder_of_save_to_disk_is_called_one(tmp_path: Path) -> None:
+    """The form is another package's, so its own writing is looked at."""
+    datasets = pytest.importorskip("datasets")
+    one = datasets.Dataset.from_list(rows(6))
+    said = "is a folder written by datasets' save_to_disk, which is not read; write "
+
+    def told(folder: Path) -> str:
+        with pytest.raises(UserError) as error:
+            _files(folder, trained_on=True)
+        return str(error.value)
+
+    whole = tmp_path / "whole"
+    datasets.DatasetDict(dict.fromkeys(("train", "validation", "test"), one)).save_to_disk(str(whole))
+    right = 'as files, ds["train"].to_parquet("train.parquet") and so on.'
+    assert told(whole) == f"{whole} {said}its parts to {whole} {right}"
+    # Given as --data-dir itself.
+    assert told(whole / "one") == f"{whole} {said}its parts to {whole / 'one'} {right}"
+    parts = tmp_path / "parts"
+    for split in ("train", "test", "validation"):
+        one.save_to_disk(str(parts / split))
+        right = f'it to {parts} as a file, ds.to_parquet("{split}.parquet").'
+        assert told(parts) == f"{parts / split} {said}{right}"
+        one.to_parquet(str(parts / f"{split}.parquet"))
+    assert set(_files(parts, trained_on=True)) == {"train", "validation", "test"}
+    one.save_to_disk(str(tmp_path / "single"))
+    right = 'as a file, ds.to_parquet("train.parquet").'
+    assert told(tmp_path / "single") == f"{tmp_path / 'single'} {said}it to {tmp_path / 'single'} {right}"
+
+
+@pytest.mark.parametrize(
+    ("there", "near"),
+    [
+        ("Kitchen", "Kitchen"), ("kitchens", "kitchens"), ("my_kitchen", "my_kitchen"),
+        ("kitchen-3way", "kitchen-3way"),
+        ("garden", None),
+    ],
+)  # fmt: skip
+def test_a_missing_folder_is_told_with_the_one_most_like_it(tmp_path: Path, there: str, near: str | None) -> None:
+    (tmp_path / there).mkdir()
+    (tmp_path / "kitchen.yaml").write_text("")  # no folder
+    with pytest.raises(UserError) as error:
+        _files(tmp_path / "kitchen", trained_on=True)
+    told = f"{tmp_path}/kitchen is missing; it should hold the train, validation and test files of the domain"
+    assert str(error.value) == told + (f"; the folder in {tmp_path} most like it is {near}." if near else ".")
+
+
+def test_a_folder_of_a_domain_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "kitchen").write_text("")
+    with pytest.raises(
+        UserError, match=r"kitchen should be a folder, but is none; it should hold the train, validation"
+    ):
+        _files(tmp_path / "kitchen", trained_on=True)
+    with pytest.raises(UserError, match=r"nowhere/kitchen is missing; it should hold the .* files of the domain\.$"):
+        _files(tmp_path / "nowhere" / "kitchen", trained_on=True)
 
 
 @pytest.mark.parametrize("name", ["validation", "dev", "mnli.dev"])
@@ -176,6 +259,13 @@ def test_no_file_and_two_files(tmp_path: Path) -> None:
         split_file(tmp_path, "train")
 
 
+def zipped() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<a/>")
+    return file.getvalue()
+
+
 def whole_gz() -> bytes:
     return gzip.compress((GOOD + "\n").encode() * 4000, mtime=0)
 
@@ -186,15 +276,39 @@ def whole_gz() -> bytes:
         ("train.jsonl.gz", whole_gz()[: len(whole_gz()) // 2], "is cut short or damaged"),
         ("train.jsonl.gz", whole_gz()[:-4], "is cut short or damaged"),
         ("train.jsonl.gz", whole_gz()[:60] + b"\0" * 40 + whole_gz()[100:], "is cut short or damaged"),
-        ("train.jsonl.gz", GOOD.encode(), "is cut short or damaged"),
+        ("train.jsonl.gz", whole_gz()[:1], "is cut short or damaged"),
+        ("train.jsonl.gz", GOOD.encode(), "train.jsonl.gz is plain text, not gzip; call it train.jsonl."),
+        ("train.jsonl.gz", f"\ufeff{GOOD[:-1]}é".encode()[:-1], "is plain text, not gzip; call it train.jsonl."),
+        ("train.jsonl.gz", ("\n" + "é" * 4000).encode(), "is plain text, not gzip; call it train.jsonl."),
+        ("train.jsonl", whole_gz(), "is packed with gzip, which its name does not say; call it train.jsonl.gz."),
+        ("train.csv", whole_gz(), "is packed with gzip, which its name does not say; unpack it."),
+        ("train.parquet", whole_gz(), "is packed with gzip, which its name does not say; unpack it."),
+        ("train.csv", zipped(), "train.csv is a zip archive or a spreadsheet (.xlsx); unpack it, or save its table as"),
+        ("train.jsonl.gz", zipped(), "train.jsonl.gz is a zip archive or a spreadsheet (.xlsx); unpack it, or save"),
+        ("train.parquet", zipped(), "train.parquet is a zip archive or a spreadsheet (.xlsx); unpack it, or save its"),
+        ("train.csv", parquet(rows(9)), "train.csv is a Parquet file; call it train.parquet."),
+        ("train.jsonl.gz", parquet(rows(9)), "train.jsonl.gz is a Parquet file; call it train.parquet."),
+        (
+            "train.parquet",
+            b"premise,hypothesis,label\n",
+            "is text and no Parquet file; call it train.csv or train.tsv or train.jsonl, whichever it is.",
+        ),
         ("train.jsonl", f"{GOOD}\n{GOOD[:-5]}\n".encode(), "train.jsonl, line 2 is not valid JSON"),
-        ("train.jsonl", f"{GOOD}\n[1, 2]\n".encode(), "train.jsonl, line 2 should be a JSON object, but is list"),
+        (
+            "train.jsonl",
+            f"{GOOD}\n[1, 2]\n".encode(),
+            "train.jsonl, line 2 should be a JSON object, but is a list; write",
+        ),
         (
             "train.jsonl",
             f"{GOOD} {GOOD}".encode(),
             f"line 1 is not valid JSON: Extra data at column {len(GOOD) + 2}; write one object a line.",
         ),
-        ("train.jsonl", f"[{GOOD}]".encode(), "line 1 should be a JSON object, but is list; write one object a line."),
+        (
+            "train.jsonl",
+            f"[{GOOD}]".encode(),
+            "line 1 should be a JSON object, but is a list; write one object a line.",
+        ),
         ("train.jsonl", f"[\n{GOOD}\n]\n".encode(), "line 1 is not valid JSON: Expecting value at column 1; write one"),
         (
             "train.jsonl",
@@ -202,6 +316,28 @@ def whole_gz() -> bytes:
             "line 1 is not valid JSON: Expecting property name enclosed in double quotes at "
             "column 1; write one object a line.",
         ),
+        *(
+            ("train.jsonl", line.encode(), f"line 1 should be a JSON object, but is {kind}.")
+            for line, kind in (
+                ('"a"', "a string"),
+                ("7", "a whole number"),
+                ("0.5", "a number"),
+                ("true", "true"),
+                ("null", "null"),
+            )
+        ),
+        *(
+            ("train.jsonl", f"{GOOD}\n {line}\n".encode(), f"line 2 is not valid JSON: {what}; it looks like a Python")
+            for line, what in (
+                ("{'premise': 'a'}", "Expecting property name enclosed in double quotes at column 3"),
+                ("{\"premise\": 'a'}", "Expecting value at column 14"),
+                ('{"premise": "a", \'label\': 1}', "Expecting property name enclosed in double quotes at column 19"),
+                ('{"premise": "a", "label": None}', "Expecting value at column 28"),
+                ('{"premise": "a", "label": [True]}', "Expecting value at column 29"),
+            )
+        ),
+        ("train.jsonl", b'{"premise": a}', "line 1 is not valid JSON: Expecting value at column 13."),
+        ("train.jsonl", b"['a']", "line 1 is not valid JSON: Expecting value at column 2; write one object a line."),
         (
             "train.jsonl",
             b'{"premise": "a", "sentence2": "b", "label": 1}\n',

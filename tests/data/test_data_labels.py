@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -257,7 +258,14 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
             "file.jsonl: none of its 1 rows has a label: column 'label' holds nothing, which says that nobody "
             "labelled the row.",
         ),
-        (rows_of([["x"] * 9]), by_map({0: "none"}), "column 'label' should hold a label, but holds list."),
+        (rows_of([["x"] * 9]), by_map({0: "none"}), "column 'label' should hold a label, but holds a list of 9 items."),
+        (rows_of([{"a": 1}]), by_map({0: "none"}), "column 'label' should hold a label, but holds an object."),
+        (rows_of([0], first=[["a", "b"]]), by_map({0: "none"}), "should hold text, but holds a list of 2 items."),
+        (rows_of([0], first=[0.5]), by_map({0: "none"}), "should hold text, but holds a number, 0.5."),
+        (rows_of([0], first=[True]), by_map({0: "none"}), "should hold text, but holds true."),
+        (rows_of([True]), by_map({0: "none"}), "line 1: label true in column 'label' is not in the domain's"),
+        (rows_of([Decimal("2.5")]), by_map({0: "none"}), "line 1: label 2.5 in column 'label' is not in the domain's"),
+        (rows_of([{"a": 1}]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds an object."),
         (rows_of(["x" * 9999]), by_map({0: "none"}), f"label '{'x' * 79}.. in column 'label'"),
         (
             replace(rows_of(['"yes"']), quoted=("label",)),
@@ -273,10 +281,10 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
         (rows_of([10**400]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 1000"),
         (rows_of(["1_0"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds '1_0'"),
         (rows_of(["inf"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'inf'"),
-        (rows_of([[1]]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds list of 1 items"),
-        (rows_of([0], first=[{"a": 1}]), by_map({0: "none"}), "should hold text, but holds dict of 1 items."),
+        (rows_of([[1]]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds a list of 1 item."),
+        (rows_of([0], first=[{"a": 1}]), by_map({0: "none"}), "should hold text, but holds an object."),
         (rows_of(["high"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds 'high'"),
-        (rows_of([True]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds True"),
+        (rows_of([True]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds true."),
         (rows_of(["?"]), by_bands({"at_least": 1, "label": "all"}), "should hold a score, but holds '?'"),
         (
             replace(rows_of([0, 2]), names=("no", "yes", "maybe")),
@@ -333,7 +341,7 @@ def test_bands_are_half_open(scores: list[float], low: float, width: float) -> N
         (
             rows_of([0], second=[7]),
             by_map({0: "none"}),
-            "file.jsonl, line 1: column 'hypothesis' should hold text, but holds int 7.",
+            "file.jsonl, line 1: column 'hypothesis' should hold text, but holds a whole number, 7.",
         ),
     ],
 )

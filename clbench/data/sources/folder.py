@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from clbench.errors import UserError
+from clbench.errors import UserError, alike
 from clbench.schema.domain import Quoting, Reading
 from clbench.schema.source import Request, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from clbench.data.pairs import DomainData, Pairs
@@ -26,7 +27,9 @@ _ABOUT = {
 }  # fmt: skip
 _COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
 # How files of examples end, some of them without anything.
-_EXAMPLES = {"", ".arrow", ".csv", ".feather", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".xls", ".xlsx"}
+_EXAMPLES = {
+    "", ".arrow", ".csv", ".feather", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt", ".xls", ".xlsx",
+}  # fmt: skip
 # Those that hold nothing but examples, whatever their names.
 _TABLES = _EXAMPLES - {"", ".txt"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
@@ -117,14 +120,12 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
     from clbench.data.pairs import SPLITS
 
     if not folder.is_dir():
-        raise UserError(f"{folder} is missing; it should hold the train, validation and test files of the domain.")
+        raise _missing(folder)
     files = {split: split_file(folder, split) for split in SPLITS}
     beside = sorted(folder.iterdir())
     for split in ("train", "test") if trained_on else ("test",):
         if files[split] is None:
-            names = ", ".join(f"{split}{suffix}" for suffix in SUFFIXES)
-            unread = next((f"; {path.name}, which lies there, is none" for path in beside if _is_of(path, split)), "")
-            raise UserError(f"{folder} has no file of the {split} part; it may be one of {names}{unread}.")
+            raise _no_file(folder, split, beside)
     for path in beside:
         for split, read in files.items():
             if read is not None and path.name != read.name and _is_of(path, split) and not path.samefile(read):
@@ -133,19 +134,89 @@ def _files(folder: Path, trained_on: bool) -> dict[str, Path]:
         # Carved out of the training examples, or done without, while somebody's own lie beside them unread?
         for path in beside:
             if _may_be_validation(path):
-                kinds = [kind for kind in SUFFIXES if path.name.lower().endswith(kind)][:1] or SUFFIXES
-                right = " or ".join(f"validation{kind}" for kind in kinds)
-                raise UserError(f"{path} is read as no part; make it {right}, or move it elsewhere.")
+                if _is_saved(path):
+                    raise _saved(path, "validation", folder)
+                names = " or ".join(f"validation{suffix}" for suffix in SUFFIXES)
+                right = f"make it {names}" if path.is_dir() else _mended(path, "validation")
+                raise UserError(f"{path} is read as no part; {right}, or move it elsewhere.")
     return {split: path for split, path in files.items() if path is not None}
 
 
-def _is_of(path: Path, split: str) -> bool:
+def _missing(folder: Path) -> UserError:
+    """The error for a domain's folder that is not there; it names the folder beside it that is most like it."""
+    holds = "it should hold the train, validation and test files of the domain"
+    if folder.exists():
+        return UserError(f"{folder} should be a folder, but is none; {holds}.")
+    try:
+        names = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+    except OSError:
+        names = []
+    if _is_saved(folder.parent):
+        return _saved(folder.parent, "train", folder)
+    near = "".join(f"; the folder in {folder.parent} most like it is {name}" for name in alike(folder.name, names)[:1])
+    return UserError(f"{folder} is missing; {holds}{near}.")
+
+
+def _no_file(folder: Path, split: str, beside: list[Path]) -> UserError:
+    """The error for a part without a file; it names what lies there and may be meant for it."""
+    from clbench.data.files import SUFFIXES
+
+    for path in (folder, folder / split):
+        if _is_saved(path):
+            return _saved(path, split, folder)
+    unread = ""
+    for path in beside:
+        if _is_of(path, split, _EXAMPLES):
+            unread = f"; {path.name}, which lies there, is not read: {_mended(path, split)}"
+            break
+    names = ", ".join(f"{split}{suffix}" for suffix in SUFFIXES)
+    return UserError(f"{folder} has no file of the {split} part; it may be one of {names}{unread}.")
+
+
+def _is_saved(folder: Path) -> bool:
+    """Whether a folder is a DatasetDict or a Dataset as save_to_disk of ``datasets`` writes them."""
+    one = (folder / "state.json", folder / "dataset_info.json")
+    return (folder / "dataset_dict.json").is_file() or all(path.is_file() for path in one)
+
+
+def _saved(saved: Path, split: str, folder: Path) -> UserError:
+    """The error for a folder of Arrow files, which ``datasets`` alone reads, where the files of a domain should be."""
+    if (saved / "dataset_dict.json").is_file():
+        right = f'write its parts to {folder} as files, ds["{split}"].to_parquet("{split}.parquet") and so on'
+    else:
+        right = f'write it to {folder} as a file, ds.to_parquet("{split}.parquet")'
+    return UserError(f"{saved} is a folder written by datasets' save_to_disk, which is not read; {right}.")
+
+
+def _mended(path: Path, split: str) -> str:
+    """How a file becomes one that is read: of another kind, packed, in shards, or with capitals in its name."""
+    from clbench.data.files import SUFFIXES
+
+    packed = path.suffix.lower() in _COMPRESSED
+    bare = path.with_suffix("") if packed else path
+    kind, name = bare.suffix.lower(), path.name.lower()
+    shard = re.fullmatch(r".*-[0-9]+-of-0*([0-9]+)", bare.stem)
+    if kind == ".json":
+        return f"write one object a line as {split}.jsonl"
+    if kind in {".arrow", ".feather"}:
+        return f"save it as {split}.parquet"
+    if kind not in {*SUFFIXES, ".ndjson"}:
+        return f"{'unpack it, and ' if packed else ''}save it as {split}.csv or {split}.jsonl"
+    right = split + (".jsonl" if kind == ".ndjson" else kind)
+    if shard and shard[1] != "1":
+        return f"put its {shard[1]} parts together as {right}"
+    if name.endswith(".jsonl.gz"):
+        return f"name it {right}.gz"
+    return f"unpack it as {right}" if packed else f"name it {right}"
+
+
+def _is_of(path: Path, split: str, kinds: Collection[str] = _TABLES) -> bool:
     """Whether a file is examples of a part by its name, though perhaps of a kind that nobody reads: ``train.json``,
     ``Train.csv.gz``, ``test-00000-of-00002.parquet``."""
     named = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
     shard = re.fullmatch(r"(.+)-[0-9]+-of-[0-9]+", named.stem)
     name = shard[1] if shard else named.stem
-    return name.lower() == split and named.suffix.lower() in _TABLES and path.is_file()
+    return name.lower() == split and named.suffix.lower() in kinds and path.is_file()
 
 
 def _may_be_validation(path: Path) -> bool:
