@@ -116,12 +116,10 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stop, click.Abort) and not json_lines:
             click.echo(err=True)  # a terminal shows ^C where it is
         sys.exit(say(f"stopped{_resumption(stop, given)}.", _STOPPED))
-    except OSError as error:
-        # A full disk or a folder without rights is the user's to mend as well, wherever it is met.
-        if error.errno is None and not isinstance(error, FileNotFoundError):
-            raise
-        sys.exit(say(_refused(error), 2))
     except Exception as error:
+        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, FileNotFoundError)):
+            # A full disk or a folder without rights is the user's to mend as well, wherever it is met.
+            sys.exit(say(_refused(error), 2))
         if _is_stop(error):
             # Where a command that begins afresh stood then is not known here: nothing is promised of it.
             sys.exit(say(f"stopped{'' if '--fresh' in given else _resumption(KeyboardInterrupt(), given)}.", _STOPPED))

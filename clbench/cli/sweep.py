@@ -16,6 +16,8 @@ from clbench.runtime.console import json_lines_option, out, print_json, progress
 from clbench.runtime.events import Event, Listener
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
@@ -122,15 +124,16 @@ def command(
     sys.exit(_tell(plan, state, file, base, as_json))
 
 
-def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple[dict[str, PassTime], float, int]:
+def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple[Mapping[str, PassTime], float, int]:
     """The time of a pass by stream, in a pool that is open from now on; the seconds that all of it will take, and with
     how many processes."""
     from clbench.sweeps.plan import makespan
+    from clbench.sweeps.scheduler import pass_times
     from clbench.sweeps.units import SweepPaths
 
     pool.open(plan, SweepPaths.of(base))
     task = bars.add_task("time a few steps of training", total=None)
-    pass_time = pool.pass_time()
+    pass_time = pass_times(pool, plan)
     bars.update(task, total=1, completed=1)
     seconds = [unit.work.at(pass_time[unit.spec.stream]) for unit in plan.units]
     count = min(pool.size, plan.sweep.count)

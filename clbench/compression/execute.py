@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
-from clbench.compression.masks import attach_masks, hold_masks, restore_masks
+from clbench.compression.masks import attach_masks, flaw_of_masks, hold_masks, restore_masks
 from clbench.compression.plan import Plan, PlannedStep, beginning, entry_of, plan
 from clbench.compression.task import Observer, Report, StepContext, Task
 from clbench.encoder.classifier import Classifier
@@ -157,11 +157,23 @@ def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepCon
     random.seed(step.seed)
     report = step.form.run(model, context)
     hold_masks(model)
+    run = f"{step.place.origin}: run() of the step {step.form.step}"
     if not isinstance(report, Report):
         raise UserError(
-            f"{step.place.origin}: run() of the step {step.form.step} should return a Report, such as fit() gives, but "
-            f"returns {report if report is None else type(report).__name__}."
+            f"{run} should return a Report, such as fit() gives, but returns "
+            f"{report if report is None else type(report).__name__}."
         )
+    for field in ("details", "decided"):
+        try:
+            json.dumps(getattr(report, field), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{run}: field '{field}' of its Report should be plain JSON values: {error}.") from error
+    if report.masks:
+        if isinstance(model, ReferenceModel):
+            raise UserError(f"{run}: field 'masks' of its Report should be empty, as a reference has no encoder.")
+        if (flaw := flaw_of_masks(model, report.masks)) is not None:
+            raise UserError(f"{run}: field 'masks' of its Report {flaw}.")
+        attach_masks(model, report.masks)
     planned = step.planned.shape
     if not isinstance(model, ReferenceModel):
         left = sum(p.numel() for p in model.encoder.parameters())

@@ -37,6 +37,21 @@ def attach_masks(model: Classifier, masks: Mapping[str, Tensor]) -> None:
     hold_masks(model)
 
 
+def flaw_of_masks(model: Classifier, masks: Mapping[str, Tensor]) -> str | None:
+    """What :func:`attach_masks` cannot hold of ``masks``, for a sentence; None where it can."""
+    parameters = dict(model.named_parameters())
+    for name, mask in masks.items():
+        if name not in parameters:
+            return f"should name parameters of the model, but names {name}"
+        shape = tuple(parameters[name].shape)
+        if not isinstance(mask, Tensor) or tuple(mask.shape) != shape:
+            told = f"is {tuple(mask.shape)}" if isinstance(mask, Tensor) else f"is of type {type(mask).__name__}"
+            return f"should have a tensor of the shape {shape} for {name}, but it {told}"
+        if not bool(((mask == 0) | (mask == 1)).all()):
+            return f"should be 1 to keep and 0 to leave out, but has other values for {name}"
+    return None
+
+
 def restore_masks(model: Classifier) -> None:
     """Keep at zero what is zero in the layers' matrices of a pruned checkpoint, whichever recipe begins with it."""
     if not getattr(model.config, "masked", False):

@@ -17,9 +17,9 @@ from clbench.compression.distillation import Targets
 from clbench.compression.task import Loss, Task, TrainedLoss, fit
 from clbench.encoder.classifier import Classifier, predict
 from clbench.encoder.measure import encoder_flops
-from clbench.errors import NotFinite, UserError
+from clbench.errors import NotFinite, UserError, short
 from clbench.metrics.scores import balanced_accuracy
-from clbench.schema.layer_map import LayerMap
+from clbench.schema.layer_map import LayerMap, layers_given
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
@@ -228,6 +228,8 @@ class Matching:
             return teacher[:, [layer - 1 for layer in self.layers]]
         began = time.perf_counter()
         weights = self.form.weights(states, teacher)
+        if not self._seen:  # once an epoch
+            self._check(weights, states, teacher)
         mixed = weights @ teacher
         self.spent.seconds += time.perf_counter() - began
         count, m, n = weights.shape
@@ -237,6 +239,19 @@ class Matching:
         self._sum = found if self._sum is None else self._sum + found
         self._seen += count
         return mixed
+
+    def _check(self, weights: Any, states: Tensor, teacher: Tensor) -> None:
+        """That a rule's weights are what :meth:`~clbench.schema.layer_map.LayerMap.weights` promises."""
+        shape = (*states.shape[:2], teacher.shape[1])
+        if isinstance(weights, Tensor) and tuple(weights.shape) == shape:
+            # torch's own tolerance for sums in bfloat16, which autocast leaves
+            off = (weights.detach().float().sum(-1) - 1).abs().max()
+            if bool((weights >= 0).all()) and bool(off <= 0.02):
+                return
+        raise UserError(
+            f"{self.setting.origin}: weights() of the layer map {self.form.rule} should give a tensor of the shape "
+            f"{shape}, each weight 0 or more and those of a layer of the student's 1 in all."
+        )
 
     def told(self, report: Report) -> Report:
         """The step's report with what was chosen, before which epoch, and what it has cost."""
@@ -253,17 +268,17 @@ class Matching:
         self._sum, self._seen = None, 0
 
 
-def checked(found: Sequence[int], form: LayerMap, student: int, teacher: int, origin: str) -> list[int]:
+def checked(found: Any, form: LayerMap, student: int, teacher: int, origin: str) -> list[int]:
     """What :meth:`~clbench.schema.layer_map.LayerMap.choose` has given, if it can be matched.
 
     Raises:
         UserError: it names layers that are not there, or not one for each of the student's.
     """
-    layers = [int(layer) for layer in found]
-    if len(layers) != student or not all(1 <= layer <= teacher for layer in layers):
+    layers = layers_given(found)
+    if layers is None or len(layers) != student or not all(1 <= layer <= teacher for layer in layers):
         raise UserError(
             f"{origin}: choose() of the layer map {form.rule} should give {student} layers, each of 1 to {teacher}, "
-            f"but gives {layers}."
+            f"but gives {short(repr(found))}."
         )
     return layers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from clbench.continual.benchmark import Experience
 from clbench.encoder.classifier import predict
 from clbench.metrics.scores import balanced_accuracy
+from clbench.runtime.random_state import random_state_kept
 
 
 class Answers(NamedTuple):
@@ -70,18 +70,12 @@ class Point:
 def untouched(model: nn.Module) -> Iterator[None]:
     """Every module's mode and every random generator's state are afterwards what they were before."""
     modes = [(module, module.training) for module in model.modules()]
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    on_device = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     try:
-        yield
+        with random_state_kept():
+            yield
     finally:
         for module, training in modes:
             module.training = training
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
-        if on_device:
-            torch.cuda.set_rng_state_all(on_device)
 
 
 @contextmanager

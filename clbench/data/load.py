@@ -156,6 +156,11 @@ def _source(domain: Domain, generated: bool, data_dir: bool) -> Source:
 
 def _finish(form: Source, data: DomainData, request: Request) -> DomainData:
     """Caps, no ``train`` where it must not be trained on, and no empty part; the record's ``source`` says the kind."""
+    if not isinstance(data, DomainData):
+        raise UserError(
+            f"domain '{request.domain}': load() of its source {form.kind} should return a DomainData, but returns "
+            f"{data if data is None else type(data).__name__}."
+        )
     _check(form, data.splits, request)
     name = request.domain
     splits = {}
@@ -228,6 +233,10 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
             raise UserError(f"{gave} no {split} part.")
     classes = len(request.label_space)
     for split, pairs in splits.items():
+        if pairs.labels.dtype.kind not in "iu":
+            raise UserError(
+                f"{gave} labels of the type {pairs.labels.dtype} in its {split} part; they should be int64."
+            )
         if len(pairs) and not 0 <= pairs.labels.min() <= pairs.labels.max() < classes:
             raise UserError(
                 f"{gave} labels from {pairs.labels.min()} to {pairs.labels.max()} in its {split} part; they should be "
@@ -235,7 +244,9 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
             )
         for text in chain.from_iterable(pairs.texts()):
             if not isinstance(text, str):
-                raise UserError(f"{gave} a {type(text).__name__} in its {split} part where text should be.")
+                raise UserError(
+                    f"{gave} {type(text).__name__} in its {split} part where text should be."
+                )
         wanted = request.sizes[split]
         if form.generated and len(pairs) != wanted:
             raise UserError(f"{gave} {len(pairs):,} {split} examples, where {wanted:,} are asked for.")

@@ -95,6 +95,14 @@ class Family:
     ) -> None:
         self.title, self.model_types, self.shares_layers, self.flat = title, model_types, shares_layers, flat
 
+    def flaw(self) -> str | None:
+        """What is wrong with it, told where a plug-in brings it."""
+        if isinstance(self.model_types, str) or not self.model_types:
+            return (
+                f"the model_types of the family {self.title} should be a tuple of names, but are {self.model_types!r}"
+            )
+        return None
+
     def settings(self, told: dict[str, Any], origin: str) -> dict[str, Any]:
         """What config.json says, in the words of transformers' class; the same object where it says it so already.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,13 +18,18 @@ from clbench.schema.scenario import DOMAIN, Scenario
 
 # Where a metric that names no place is shown: behind clbench's own.
 _LAST = 1000
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Of a figure that is a share by its formula.
+_ROUNDING = 1e-9
+
+Direction = Literal["higher", "lower"]
 
 _LOG = logging.getLogger("clbench")
 
 
 @dataclass(frozen=True, eq=False)
 class Life:
-    """The scores of a whole life.
+    """The scores of a whole life, which cannot be written.
 
     Attributes:
         accuracy, balanced, macro_f1: (P, D) float in [0, 1], a row for each evaluation point in order, a column a
@@ -52,6 +57,15 @@ class Life:
     examples: np.ndarray | None = None
     calibration: np.ndarray | None = None
     random: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        # A stranger's metric that wrote into it would change what others make of it.
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, np.ndarray):
+                view = value.view()
+                view.flags.writeable = False
+                object.__setattr__(self, one.name, view)
 
     @cached_property
     def ends(self) -> Life:
@@ -82,11 +96,19 @@ class Metric:
 
     name: str
     title: str
-    better: Literal["higher", "lower"]
+    better: Direction
     meaning: str
     formula: str
     compute: Callable[[Life], float | None]
     place: int = _LAST
+
+    def flaw(self) -> str | None:
+        """What is wrong with it, told where a plug-in brings it."""
+        if not _NAME.fullmatch(self.name):
+            return f"the name of a metric should be small letters, digits and _, but is {self.name!r}"
+        if self.better not in get_args(Direction):
+            return f"better of the metric {self.name} should be higher or lower, but is {self.better!r}"
+        return None
 
 
 def _found(module: ModuleType) -> Iterator[tuple[str, Metric]]:
@@ -106,7 +128,7 @@ def metrics() -> dict[str, Metric]:
 def figures(life: Life) -> dict[str, float | None]:
     """Every metric of a life, by name, in the order in which they are shown.
 
-    A plug-in's that fails, or gives what is not finite, is told of in a sentence and left out, as one that is not
+    A plug-in's that fails, or gives what is no share, is told of in a sentence and left out, as one that is not
     installed is: it must not cost a run of hours its record.
     """
     found: dict[str, float | None] = {}
@@ -116,18 +138,18 @@ def figures(life: Life) -> dict[str, float | None]:
         except Exception as error:
             if METRICS.origin(name) is None:
                 raise
-            kind = "" if isinstance(error, _NotFiniteError) else f" failed: {type(error).__name__}"
+            kind = "" if isinstance(error, _NoShareError) else f" failed: {type(error).__name__}"
             _LOG.warning("clbench: warning: the metric %s%s: %s.", name, kind, first_line(error).rstrip("."))
     return found
 
 
-class _NotFiniteError(ValueError):
+class _NoShareError(ValueError):
     pass
 
 
 def _value(metric: Metric, life: Life) -> float | None:
     found = metric.compute(life)
     value = None if found is None else float(found)
-    if value is not None and not math.isfinite(value):
-        raise _NotFiniteError(f"it gives {value} and should give a finite number, or None")
+    if value is not None and not abs(value) <= 1 + _ROUNDING:  # nan too
+        raise _NoShareError(f"it gives {value:.6g} and should give a share of 1, from -1 to 1, or None")
     return value

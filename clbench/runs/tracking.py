@@ -6,6 +6,7 @@ the run goes on without it.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
@@ -22,6 +23,7 @@ from clbench.record.provenance import checkout_commit, versions
 from clbench.runs.folders import CHECKPOINTS, TRACKING, tracker_ids
 from clbench.runtime import events
 from clbench.runtime.events import Event, listening
+from clbench.runtime.random_state import random_state_kept
 from clbench.schema.tracker import GROUP, JOB, Outcome, Session, Table, TrackedRun, Tracker, asked, trackers
 from clbench.storage.writing import write_whole
 
@@ -118,10 +120,19 @@ class Tracking:
                 write_whole(folder / TRACKING, json.dumps({**tracker_ids(folder), **told}))
 
     def finish(self, outcome: Outcome) -> None:
-        """The run is over."""
+        """The run is over. What a session makes of the outcome or of the run's files, neither the next one nor the user
+        finds."""
         self.over = True
+        kept = {path: path.read_bytes() for path in (*outcome.files, *outcome.pictures.values()) if path.is_file()}
         for session in self.sessions:
-            session.finish(outcome)
+            session.finish(copy.deepcopy(outcome))
+            for path, content in kept.items():
+                if not path.is_file() or path.read_bytes() != content:
+                    write_whole(path, content)
+                    log.warning(
+                        "clbench: warning: %s has changed %s, which is put back; a tracker may read it.",
+                        session.tracker.name, path,
+                    )  # fmt: skip
 
 
 class _Guarded:
@@ -131,8 +142,15 @@ class _Guarded:
         self.tracker = tracker
         self.session: Session | None = None
         self.finished = False
-        self.session = self._tried("start", lambda: tracker.open(replace(run, resumes=known)))
-        self.id: str | None = None if self.session is None else self.session.id
+        self.id: str | None = None
+        self.session = self._tried("start", lambda: self._opened(replace(run, resumes=known)))
+
+    def _opened(self, run: TrackedRun) -> Session:
+        session = self.tracker.open(run)
+        if not isinstance(found := session.id, str):
+            raise TypeError(f"the id of its session should be some text, but is {found!r}")
+        self.id = found
+        return session
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
@@ -150,8 +168,8 @@ class _Guarded:
 
     def _tried(self, what: str, act: Callable[[], Any]) -> Any:
         try:
-            # stdout is the command's, whose output may be JSON.
-            with redirect_stdout(sys.stderr):
+            # stdout is the command's, whose output may be JSON; and who draws changes what the run draws after him.
+            with redirect_stdout(sys.stderr), random_state_kept():
                 return act()
         except (Exception, SystemExit) as error:
             self.session = None
@@ -176,7 +194,7 @@ def tracked(run: Callable[[], TrackedRun], found: Sequence[Tracker]) -> Iterator
         return
     tracking = Tracking(run(), found)
     try:
-        with listening(tracking.listen):
+        with listening(tracking.listen, draw=False):
             yield tracking
     except BaseException as error:
         if not tracking.over:

@@ -126,7 +126,7 @@ def progress(
     watched = console.is_terminal or console.is_jupyter
     display = Display(*columns, console=console, disable=quiet or json_lines, transient=not watched)
     listener = _json_lines() if json_lines else (shown or (_bars if watched or quiet else _lines))(display)
-    with display, listening(listener), _warnings_as_json() if json_lines else nullcontext():
+    with display, listening(listener, draw=False), _warnings_as_json() if json_lines else nullcontext():
         yield display
 
 

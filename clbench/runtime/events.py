@@ -19,6 +19,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from clbench.runtime.random_state import random_state_kept
+
 log = logging.getLogger("clbench")
 
 
@@ -56,13 +58,27 @@ _prefix: ContextVar[str] = ContextVar("prefix", default="")
 
 
 @contextmanager
-def listening(*listeners: Listener) -> Iterator[None]:
-    """Let ``listeners`` hear what happens within the ``with`` block, beside those that listen already."""
-    token = _listeners.set((*_listeners.get(), *listeners))
+def listening(*listeners: Listener, draw: bool = True) -> Iterator[None]:
+    """Let ``listeners`` hear what happens within the ``with`` block, beside those that listen already.
+
+    Args:
+        draw: whether they may draw random numbers, after which the global generators are put back: who is listened to
+            draws the same with and without them.
+    """
+    told = [_undisturbing(listener) for listener in listeners] if draw else listeners
+    token = _listeners.set((*_listeners.get(), *told))
     try:
         yield
     finally:
         _listeners.reset(token)
+
+
+def _undisturbing(listener: Listener) -> Listener:
+    def told(event: Event) -> None:
+        with random_state_kept():
+            listener(event)
+
+    return told
 
 
 def has_listeners() -> bool:

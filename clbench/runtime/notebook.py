@@ -55,7 +55,7 @@ def bars() -> Iterator[None]:
             open_bars.pop(event.task).close()
 
     try:
-        with listening(listen):
+        with listening(listen, draw=False):
             yield
     finally:
         for bar in open_bars.values():

@@ -7,6 +7,7 @@ logits teach, are matched with the teacher's N layers but the last.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -44,7 +45,8 @@ class LayerMap(Form):
     rule: str
 
     def fixed(self, student: int, teacher: int) -> Sequence[int]:
-        """The teacher's layer, 1 to ``teacher``, for each of the student's layers 1, 2, ..
+        """The teacher's layer, 1 to ``teacher``, for each of the student's layers 1 to k - 1, or 1 to k; none where
+        nothing is matched.
 
         Args:
             student: k layers; as many as ``teacher`` at most where anything is matched.
@@ -108,6 +110,18 @@ LAYER_MAPS: Registry[type[LayerMap]] = Registry(
     "clbench.layer_maps",
     forms("clbench.schema.layer_map:LayerMap", "rule"),
 )
+
+
+def layers_given(found: Any) -> list[int] | None:
+    """What a rule gives, as a list of whole numbers; None where it is anything else.
+
+    >>> layers_given((1, 2)), layers_given([1.9]), layers_given("12"), layers_given(None)
+    ([1, 2], None, None, None)
+    """
+    try:
+        return [operator.index(layer) for layer in found]
+    except TypeError:
+        return None
 
 
 def _named(name: str) -> str:

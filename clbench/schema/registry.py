@@ -131,8 +131,9 @@ class Registry(Generic[Piece]):
                 continue
             if name in into.by_name:
                 theirs = into.origins.get(name)
+                article = "an" if self.kind[0] in "aeiou" else "a"
                 raise UserError(
-                    f"{origin.name if origin else module.__name__} offers a {self.kind} called '{name}', but "
+                    f"{origin.name if origin else module.__name__} offers {article} {self.kind} called '{name}', but "
                     f"{theirs.name if theirs else 'clbench'} has one of that name; give it another name."
                 )
             if origin is not None:
@@ -169,9 +170,10 @@ def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any
             if not isinstance(one, type) or not issubclass(one, parent) or one.__module__ != module.__name__:
                 continue
             annotation = vars(one)["__pydantic_fields__"][tag].annotation
-            if typing.get_origin(annotation) is typing.Literal:
-                yield typing.get_args(annotation)[0], one
-            elif tag in vars(one).get("__annotations__", {}):
+            names = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
+            if len(names) == 1:
+                yield names[0], one
+            elif names or tag in vars(one).get("__annotations__", {}):
                 raise UserError(
                     f"{Path(module.__file__ or module.__name__).name}: field '{tag}' of class {one.__name__} should "
                     f'be annotated with its name, {tag}: Literal["its_name"].'

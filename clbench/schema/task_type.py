@@ -66,12 +66,15 @@ def task_type_of(columns: Collection[str]) -> TaskType:
     'single'
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or a plug-in brings a second one.
     """
     known = TASK_TYPES.all().values()
-    for one in known:
-        if {*one.columns, LABEL} == set(columns):
-            return one
+    alike = [one for one in known if {*one.columns, LABEL} == set(columns)]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        both = " and ".join(one.name for one in alike)
+        raise ValueError(f"columns name what the task types {both} have both; a plug-in's should have others")
     wanted = " or ".join(f"{', '.join(one.columns)} and {LABEL}" for one in known)
     found = ", ".join(str(name)[:40] for name in columns) or "nothing"
     raise ValueError(f"columns should name {wanted}, but name {found}")

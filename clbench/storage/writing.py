@@ -28,8 +28,9 @@ UNWRITABLE = {*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
-def write_whole(path: Path, text: str, *, follow: bool = True) -> Path:
-    """Write ``text`` as UTF-8, its folder made where missing: another process sees the old file, the new one or none.
+def write_whole(path: Path, content: str | bytes, *, follow: bool = True) -> Path:
+    """Write bytes, or text as UTF-8, the folder made where missing: another process sees the old file, the new one or
+    none.
 
     A link stays, and the file that it names is written. What is there and is no file, a device or a named pipe, is
     written into.
@@ -40,15 +41,15 @@ def write_whole(path: Path, text: str, *, follow: bool = True) -> Path:
     Raises:
         UserError: it cannot be written; nothing half-written stays behind.
     """
+    written = content if isinstance(content, bytes) else content.encode("utf-8")
     try:
         if follow and _is_written_into(path):
-            with path.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            path.write_bytes(written)
             return path
         whole = named_by(path) if follow else path
         with made(whole.parent), unfinished(whole.parent) as place:
-            with (place / whole.name).open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with (place / whole.name).open("wb") as file:
+                file.write(written)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(place / whole.name, whole)

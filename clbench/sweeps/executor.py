@@ -50,6 +50,12 @@ class Executor(ABC):
     title: ClassVar[str] = ""
 
     @classmethod
+    def flaw(cls) -> str | None:
+        """What keeps a stranger's class from being used, for a sentence; None where nothing does."""
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        return f"class {cls.__name__} has no {missing}, which an executor has; write it" if missing else None
+
+    @classmethod
     @abstractmethod
     def of(cls, workers: int | None, address: str | None, runs: int) -> Self:
         """The executor that the command line asks for.

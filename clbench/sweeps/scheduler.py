@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clbench.errors import UserError
+from clbench.record.files import RECORD_NAME
 from clbench.runtime import events
 from clbench.schema.sweep import OpenSweep
-from clbench.sweeps.executor import Executor
+from clbench.sweeps.executor import Executor, UnitEnd
 from clbench.sweeps.plan import SweepPlan, make_plan, makespan, priority_order
 from clbench.sweeps.units import SweepPaths, forget_data
 from clbench.sweeps.workload import PassTime, about
@@ -75,9 +77,22 @@ def carry_out(
     if not plan.units:
         return plan, State(0, {})
     executor.open(plan, SweepPaths.of(base))
-    pass_time = executor.pass_time()
+    pass_time = pass_times(executor, plan)
     left = None if stop_after is None else max(0.0, stop_after - (time.monotonic() - began))
     return plan, run_units(executor, plan, pass_time, stop_after=left)
+
+
+def pass_times(executor: Executor, plan: SweepPlan) -> Mapping[str, PassTime]:
+    """:meth:`Executor.pass_time` of the plan that it has opened, checked.
+
+    Raises:
+        UserError: as there; or a stranger's executor leaves a stream out.
+    """
+    found = executor.pass_time()
+    for stream in {unit.spec.stream for unit in plan.units}:
+        if not isinstance(found, Mapping) or not isinstance(found.get(stream), PassTime):
+            raise UserError(f"pass_time() of the executor {executor.name} should give a PassTime for {stream}.")
+    return found
 
 
 class _Scheduler:
@@ -112,6 +127,10 @@ class _Scheduler:
             self._begin()
             self._announce()
             if not self.working:
+                if self.ready and not self._is_late():
+                    self.notes.append(
+                        f"The executor {self.executor.name} had no room for a unit though none was at work."
+                    )
                 return State(self._runs(self.done), self._failed_runs(), tuple(self.notes))
             finished, _ = wait(self.working, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -131,11 +150,15 @@ class _Scheduler:
 
     def _begin(self) -> None:
         """Begin the first of the units that wait for nothing, as long as there is room."""
-        while self.ready and not (self.until is not None and time.monotonic() >= self.until):
+        while self.ready and not self._is_late():
             place = self.ready[0][1]
             future = self.executor.begin(place)
             if future is None:
                 return
+            if not isinstance(future, Future) or future in self.working:
+                raise UserError(
+                    f"begin() of the executor {self.executor.name} should give each unit a Future of its own."
+                )
             heapq.heappop(self.ready)
             del self.blocked[place]
             self.tries[place] += 1
@@ -145,10 +168,18 @@ class _Scheduler:
     def _end(self, future: Future[Any]) -> None:
         place, began = self.working.pop(future)
         over = self.executor.end(place, future)
+        if not isinstance(over, UnitEnd):
+            raise UserError(
+                f"end() of the executor {self.executor.name} should return a UnitEnd, but returns a "
+                f"{type(over).__name__}."
+            )
         events.end(self.plan.units[place].name)
         if over.note:
             self.notes.append(over.note)
-        if over.ended.sentence is None:
+        run = self.plan.units[place].run
+        if over.ended.sentence is None and run is not None and not (self.plan.runs[run].folder / RECORD_NAME).is_file():
+            self._fail(place, f"the executor {self.executor.name} calls it done, but it has left no record.")
+        elif over.ended.sentence is None:
             self.done.add(place)
             self.was += time.monotonic() - began
             self.expected += self.seconds[place]
@@ -166,6 +197,10 @@ class _Scheduler:
             self._fail(place, over.ended.sentence)
         if over.lost:
             self._redo(over.lost)
+
+    def _is_late(self) -> bool:
+        """Whether no further unit is to be begun."""
+        return self.until is not None and time.monotonic() >= self.until
 
     def _ready(self, place: int) -> None:
         if not self.blocked[place]:

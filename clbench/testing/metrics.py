@@ -140,13 +140,10 @@ CHECKS = (
 
 
 def _lives() -> Iterator[tuple[int, Life]]:
-    """Random lives, and those in which all is wrong, right or lost; nothing in them can be changed."""
+    """Random lives, and those in which all is wrong, right or lost."""
     lives = [random_life(seed) for seed in range(_LIVES)]
     lives += [constant_life(score) for score in (0.0, 1.0)] + [constant_life(1.0, kept=False)]
-    for number, life in enumerate(lives):
-        for array in _arrays(life).values():
-            array.flags.writeable = False
-        yield number, life
+    yield from enumerate(lives)
 
 
 def _copied(life: Life) -> Life:

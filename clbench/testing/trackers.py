@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import subprocess
@@ -99,6 +100,20 @@ def takes_a_whole_run(world: _World) -> None:
         session.finish(_outcome(folder))
 
 
+def leaves_what_it_is_given(world: _World) -> None:
+    """Record, picture and outcome are afterwards as they were: it reads them."""
+    with world.offline() as folder:
+        session = world.open(folder)
+        outcome = _outcome(folder)
+        given, before = [*outcome.files, *outcome.pictures.values()], copy.deepcopy(outcome)
+        contents = [path.read_bytes() for path in given]
+        session.finish(outcome)
+        for path, content in zip(given, contents, strict=True):
+            kept = path.is_file() and path.read_bytes() == content
+            expect(kept, f"{path.name} should be left as it is, but is changed or gone")
+        expect(outcome == before, "the outcome should be left as it is, but is changed")
+
+
 def takes_a_run_that_failed(world: _World) -> None:
     """A run that failed has no figures, tables or files; it is taken with its sentence."""
     with world.offline() as folder:
@@ -142,8 +157,8 @@ def does_not_hold_training_up(world: _World) -> None:
 
 
 CHECKS = (
-    says_what_it_is, imports_nothing_until_it_is_opened, takes_a_whole_run, takes_a_run_that_failed,
-    takes_one_run_after_another, goes_on_where_a_run_is_resumed, does_not_hold_training_up,
+    says_what_it_is, imports_nothing_until_it_is_opened, takes_a_whole_run, leaves_what_it_is_given,
+    takes_a_run_that_failed, takes_one_run_after_another, goes_on_where_a_run_is_resumed, does_not_hold_training_up,
 )  # fmt: skip
 
 

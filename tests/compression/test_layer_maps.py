@@ -127,14 +127,53 @@ def test_a_chosen_map_trains_as_the_same_map_that_is_known(
     assert known.key != chosen.key
 
 
-@pytest.mark.parametrize("given", [[1, 2], [1, 2, 8], [0, 1, 2]])
+@pytest.mark.parametrize("given", [[1, 2], [1, 2, 8], [0, 1, 2], [1.9, 2.9, 3.9], ["1", "2", "3"], None, 3])
 def test_a_choice_of_layers_that_are_not_there_is_refused(
-    given: list[int], deep: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
+    given: Any, deep: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LAYER_MAPS.all(), "chooses", _Chooses)
     monkeypatch.setattr(_Chooses, "choose", lambda self, choice: given)
     with pytest.raises(UserError, match=r"choose\(\) of the layer map chooses should give 3 layers, each of 1 to 7"):
         made(with_map("chooses"), deep, task)
+
+
+@pytest.mark.parametrize("given", [[1], [1, 2, 3, 4, 5], [0, 1], [1, 13], [1.5, 2.5], ["1", "2"], None, []])
+def test_known_layers_that_are_not_there_are_refused(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fixed(LayerMap):
+        rule: Literal["fixed"] = "fixed"
+
+        def fixed(self, student: int, teacher: int) -> Any:
+            return given
+
+    monkeypatch.setitem(LAYER_MAPS.all(), "fixed", Fixed)
+    told = r"fixed\(\) of the layer map fixed should give 2 or 3 layers, each of 1 to 12, but gives "
+    with pytest.raises(UserError, match=told):
+        layer_map("fixed", 3, 12, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    "weigh",
+    [
+        lambda dots: 5 * dots,
+        lambda dots: dots.softmax(-1).mean(0),
+        lambda dots: dots.softmax(1),
+        lambda dots: dots.softmax(-1) - 0.5,
+        lambda dots: dots.softmax(-1).tolist(),
+    ],
+)
+def test_weights_that_are_no_shares_are_refused(
+    weigh: Any, deep: SmallBackbone, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Weighs(LayerMap):
+        rule: Literal["weighs"] = "weighs"
+
+        def weights(self, states: Tensor, teacher: Tensor) -> Any:
+            return weigh(states @ teacher.transpose(1, 2))
+
+    monkeypatch.setitem(LAYER_MAPS.all(), "weighs", Weighs)
+    told = r"weights\(\) of the layer map weighs should give a tensor of the shape \(32, 3, 7\), each weight 0 or more"
+    with pytest.raises(UserError, match=told):
+        made(with_map("weighs"), deep, task)
 
 
 def test_a_class_says_what_it_does_in_one_way() -> None:

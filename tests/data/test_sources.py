@@ -25,6 +25,7 @@ from clbench.schema.stream import read_alone
 PLUGIN = '''
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -70,6 +71,7 @@ class Counting(Source):
     anew: str = "anew"
     fewer: int = 0
     beyond: int = 0
+    gives: str = ""
 
     def load(self, request):
         splits = {}
@@ -77,6 +79,10 @@ class Counting(Source):
             count = (request.sizes.get(part) or 1) - self.short
             texts = [f"{part} {i * self.step} {request.shift}" for i in range(count)]
             splits[part] = Pairs.of(texts, [self.text] * count, [i % 2 + self.label for i in range(count)])
+        if self.gives == "floats":
+            splits = {part: replace(pairs, labels=pairs.labels.astype(float)) for part, pairs in splits.items()}
+        if self.gives in ("nothing", "splits"):
+            return splits if self.gives == "splits" else None
         return DomainData("another name", splits, {"kind": "another kind", "seed": 0})
 
     def draw_anew(self, request, seed, known):
@@ -199,8 +205,14 @@ def test_a_wrong_setting_is_told_with_file_and_field(tmp_path: Path, source: Any
         ({"parts": ["train", "dev", "test"]}, "gave a part called 'dev'; parts are train, validation, test."),
         ({"label": 1}, "gave labels from 1 to 2 in its train part; they should be from 0 to 1, places in the label"),
         ({"label": -1}, "gave labels from -1 to 0 in its train part"),
+        ({"gives": "floats"}, "gave labels of the type float64 in its train part; they should be int64."),
+        (
+            {"gives": "nothing"},
+            "load() of its source counting should return a DomainData, but returns None.",
+        ),
+        ({"gives": "splits"}, "should return a DomainData, but returns dict."),
         ({"short": 1}, "gave 39 train examples, where 40 are asked for"),
-        ({"text": 7}, "gave a int in its train part where text should be"),
+        ({"text": 7}, "gave int in its train part where text should be"),
     ],
 )
 def test_what_a_source_gives_is_looked_at(tmp_path: Path, settings: dict[str, Any], sentence: str) -> None:

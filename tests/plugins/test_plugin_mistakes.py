@@ -118,6 +118,31 @@ def test_seen_before_anything_runs(
             "    def run(self, model, context):\n        pass\n",
             "run.. of the step mine should return a Report.* None",
         ),
+        (
+            "    def run(self, model, context):\n        from clbench.compression.task import Report\n"
+            "        return Report(masks={'no.such.weight': 1})\n",
+            r"run\(\) of the step mine: field 'masks' of its Report should name parameters of the model, but",
+        ),
+        (
+            "    def run(self, model, context):\n        from clbench.compression.task import Report\n"
+            "        return Report(masks={'hf.classifier.weight': model.hf.classifier.weight[:1] > 0})\n",
+            r"should have a tensor of the shape \(2, 32\) for hf\.classifier\.weight, but it is \(1, 32\)",
+        ),
+        (
+            "    def run(self, model, context):\n        from clbench.compression.task import Report\n"
+            "        return Report(masks={'hf.classifier.weight': model.hf.classifier.weight})\n",
+            "should be 1 to keep and 0 to leave out, but has other values for hf.classifier.weight",
+        ),
+        (
+            "    def run(self, model, context):\n        from clbench.compression.task import Report\n"
+            "        return Report(details={'rate': float('nan')})\n",
+            "field 'details' of its Report should be plain JSON values: .*",
+        ),
+        (
+            "    def run(self, model, context):\n        from clbench.compression.task import Report\n"
+            "        return Report(decided={'scores': model.hf.classifier.weight})\n",
+            "field 'decided' of its Report should be plain JSON values: Object of type Parameter",
+        ),
         (HALVED, r"the step mine leaves [\d,]+ parameters without the head, but its plan\(\) says [\d,]+"),
     ],
 )
@@ -130,6 +155,100 @@ def test_seen_before_a_model_is_kept(
     with pytest.raises(UserError, match=rf"my-recipe\.yaml: .*{told}"):
         clbench.run(recipe, small_stream, backbone=str(small_backbone), out=tmp_path / "run")
     assert not list((tmp_path / "cache").glob("models/*"))
+
+
+def test_masks_of_a_step_that_does_not_train_are_held(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        HEAD + NAMED + "    def run(self, model, context):\n        from clbench.compression.task import Report\n"
+        "        weight = model.layers[0].output.dense.weight\n"
+        "        name = next(name for name, one in model.named_parameters() if one is weight)\n"
+        "        return Report(masks={name: weight.abs() > weight.abs().median()})\n"
+    )
+    add_plugins([str(tmp_path / "mine.py")])
+    (tmp_path / "r.yaml").write_text(
+        "name: mine\nsteps:\n  - {step: finetune, training: {epochs: 1, batch_size: 32}}\n  - {step: mine}\n"
+    )
+    clbench.run(
+        tmp_path / "r.yaml", small_stream, backbone=str(small_backbone), settings={"training.epochs": 1},
+        out=tmp_path / "run", keep_models="end",
+    )  # fmt: skip
+    end = open_backbone(str(tmp_path / "run" / "models" / "end")).trained(("entailment", "not_entailment"))
+    weight = end.layers[0].output.dense.weight
+    assert float((weight == 0).float().mean()) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "from clbench.encoder.family import Family\nMINE = Family('mine', 'ernie')\n",
+            "the model_types of the family mine should be a tuple of names, but are 'ernie'",
+        ),
+        (
+            "from clbench.metrics import Metric\nMINE = Metric('My Metric', 'm', 'higher', 'm', 'm', len)\n",
+            "the name of a metric should be small letters, digits and _, but is 'My Metric'",
+        ),
+        (
+            "from clbench.metrics import Metric\nMINE = Metric('mine', 'm', 'upwards', 'm', 'm', len)\n",
+            "better of the metric mine should be higher or lower, but is 'upwards'",
+        ),
+        (
+            "from clbench.sweeps.executors.local import Local\nclass Mine(Local):\n    name = None\n",
+            "class Mine should have a name, which --executor is given",
+        ),
+        (
+            "from clbench.sweeps.executor import Executor\nclass Mine(Executor):\n    name = 'mine'\n",
+            "class Mine has no __enter__, __exit__, begin, end, of, open, pass_time, size, which an executor has",
+        ),
+        (
+            "from typing import Literal\nfrom clbench.schema.layer_map import LayerMap\n"
+            "class Mine(LayerMap):\n    rule: Literal['one', 'other']\n"
+            "    def fixed(self, student, teacher):\n        return []\n",
+            "field 'rule' of class Mine should be annotated with its name",
+        ),
+        (
+            "from clbench.encoder.family import Family\nMINE = Family('mine', ('bert',))\n",
+            "mine.py offers an encoder family called 'bert', but clbench has one of that name",
+        ),
+    ],
+)
+def test_a_piece_that_is_not_one_is_told_when_it_is_read(text: str, told: str, tmp_path: Path) -> None:
+    from clbench.encoder.family import FAMILIES
+    from clbench.metrics.metric import METRICS
+    from clbench.schema.executor import EXECUTORS
+    from clbench.schema.layer_map import LAYER_MAPS
+
+    (tmp_path / "mine.py").write_text(text)
+    add_plugins([str(tmp_path / "mine.py")])
+    with pytest.raises(UserError, match=re.escape(told)):
+        _ = [registry.all() for registry in (FAMILIES, METRICS, EXECUTORS, LAYER_MAPS)]  # type: ignore[attr-defined]
+
+
+def test_columns_of_two_task_types_are_neithers(tmp_path: Path) -> None:
+    from clbench.schema.task_type import task_type_of
+
+    (tmp_path / "mine.py").write_text(
+        "from clbench.schema.task_type import TaskType\n"
+        "MINE = TaskType('mine', 'm', ('text',), lambda text: (text, None))\n"
+    )
+    add_plugins([str(tmp_path / "mine.py")])
+    with pytest.raises(ValueError, match="the task types single and mine have both"):
+        task_type_of(["text", "label"])
+
+
+def test_an_error_of_the_network_in_a_plug_in_names_it(
+    recipe: Path, small_stream: Path, small_backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """urllib's URLError is an OSError without a number."""
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD + STEP.replace("{}", "raise ConnectionError('the queue is gone')"), encoding="utf-8")
+    words = ["--stream", str(small_stream), "--backbone", str(small_backbone), "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--model", str(recipe), *words, "--plugin", str(file), "--quiet"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"clbench: the plug-in {file}, line ")
+    assert "ConnectionError: the queue is gone" in said
 
 
 def test_a_training_step_may_leave_what_it_resolves_to_its_kind(
@@ -329,7 +448,9 @@ def test_what_a_step_draws_does_not_depend_on_what_was_there(small_backbone: Pat
     ("body", "told"),
     [
         ("return life.sizes.sum()['x']", r"the metric mine failed: IndexError: .*\."),
-        ("return float('nan')", r"the metric mine: it gives nan and should give a finite number, or None\."),
+        ("return float('nan')", r"the metric mine: it gives nan and should give a share of 1, from -1 to 1, or None\."),
+        ("return 66.25", r"the metric mine: it gives 66\.25 and should give a share of 1, from -1 to 1, or None\."),
+        ("life.accuracy[:] = 1 - life.accuracy; return 0.5", r"the metric mine failed: ValueError: .*read-only\."),
     ],
 )
 def test_a_metric_that_fails_costs_no_record(

@@ -30,6 +30,10 @@ PLUGIN = '''
 
 import json
 import os
+import random
+
+import numpy
+import torch
 
 from clbench.schema.tracker import Tracker
 
@@ -41,6 +45,8 @@ class Session:
         self.fails("open")
         self.write("open", name=run.name, group=run.group, job=run.job_type, config=dict(run.config), id=self.id,
                    resumed=run.resumes is not None)
+        if os.environ.get("FAILS") == "id":
+            self.id = run.folder
 
     def fails(self, moment):
         if os.environ.get("FAILS") == moment:
@@ -52,17 +58,24 @@ class Session:
 
     def log(self, values, step):
         self.fails("log")
+        if os.environ.get("FAILS") == "draw":
+            random.random(), numpy.random.rand(), torch.rand(3)
         print("noise on stdout")
         self.write("log", values=dict(values), step=step)
 
     def finish(self, outcome):
         self.fails("finish")
+        if os.environ.get("FAILS") in ("write", "remove"):
+            for path in (*outcome.files, *outcome.pictures.values()):
+                path.write_text("{}") if os.environ["FAILS"] == "write" else path.unlink()
+            outcome.figures.clear()
         self.write("finish", figures=dict(outcome.figures), failed=outcome.failed, files=list(map(str, outcome.files)),
                    tables={name: [t.columns, t.rows] for name, t in outcome.tables.items()},
                    pictures=[str(p) for p in outcome.pictures.values()])
 
 
 LINES = Tracker("lines", "json", Session)
+LATER = Tracker("later", "json", Session)
 MISSING = Tracker("missing", "no_such_package_at_all", Session)
 '''
 
@@ -189,6 +202,41 @@ def test_a_tracker_that_fails_is_told_once_and_fails_no_run(
     resumed = [line["resumed"] for line in lines(tmp_path) if line["kind"] == "open"]
     assert resumed == ([False] if moment == "open" else [False, True])
     assert not (tmp_path / "a" / "checkpoints").exists()
+
+
+def test_a_tracker_that_draws_random_numbers_changes_nothing(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "empty"))  # inception is heard, too
+    monkeypatch.setenv("FAILS", "draw")
+    record = lived(small_stream, small_backbone, tmp_path / "a", track="lines", eval_every=2)
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "another"))
+    assert same(record, lived(small_stream, small_backbone, tmp_path / "b", eval_every=2))
+
+
+def test_a_session_without_an_id_in_text_fails_no_run(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("FAILS", "id")
+    lived(small_stream, small_backbone, tmp_path / "a", track="lines")
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "lines could not start (TypeError: the id of its session should be some text, but is PosixPath(" in told
+
+
+@pytest.mark.parametrize("act", ["write", "remove"])
+def test_what_a_tracker_does_to_a_runs_files_is_undone(
+    act: str, small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("FAILS", act)
+    record = lived(small_stream, small_backbone, tmp_path / "a", track=["lines", "later"])
+    assert clbench.read_record(tmp_path / "a") == record
+    assert (tmp_path / "a" / "forgetting.png").read_bytes().startswith(b"\x89PNG")
+    told = [record.getMessage() for record in caplog.records if "which is put back" in record.getMessage()]
+    assert len(told) == 4
+    changed = tmp_path / "a" / "record.json"
+    assert told[0] == f"clbench: warning: lines has changed {changed}, which is put back; a tracker may read it."
 
 
 def test_a_run_that_is_killed_while_the_result_is_told_goes_on_under_the_same_id(

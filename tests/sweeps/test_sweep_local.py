@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,18 @@ from commands import Command
 from filelock import FileLock
 
 import clbench
+from clbench.errors import UserError
 from clbench.runtime.events import Event, listening
 from clbench.schema.sweep import read_sweep
 from clbench.storage.cache import root
 from clbench.sweeps import units
+from clbench.sweeps.executor import UnitEnd
 from clbench.sweeps.executors import local
 from clbench.sweeps.executors.local import Local
 from clbench.sweeps.plan import SweepPlan, make_plan
-from clbench.sweeps.scheduler import RUNS, State, run_units
+from clbench.sweeps.scheduler import RUNS, State, pass_times, run_units
 from clbench.sweeps.summary import summarise
+from clbench.sweeps.units import Ended
 from clbench.sweeps.workload import PassTime
 
 PASS_TIME = {"seconds": PassTime(1e-4, 1e-4)}
@@ -219,6 +223,72 @@ def test_whoever_works_takes_the_threads_of_those_that_do_not(
 def test_no_run_is_begun_when_the_time_is_up(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
     plan, state = carried_out(sweep_file(strategies=["naive"]), tmp_path / "runs", stop_after=0.0)
     assert (state.done, dict(state.failed), summarise(plan, {}).left) == (0, {}, 2)
+
+
+class _Own(Local):
+    """An executor whose units are done at once, without doing anything; each test breaks one thing of it."""
+
+    name = "own"
+    room = True
+
+    def begin(self, place: int) -> Future[Any] | None:
+        if not self.room:
+            return None
+        future: Future[Any] = Future()
+        future.set_result(Ended())
+        return future
+
+    def end(self, place: int, future: Future[Any]) -> UnitEnd:
+        return UnitEnd(future.result())
+
+
+def own_executor(
+    executor: type[_Own], sweep_file: Callable[..., Path], tmp_path: Path
+) -> tuple[SweepPlan, State]:  # fmt: skip
+    sweep = read_sweep(str(sweep_file(recipes=["finetune-6l"], strategies=["naive"])))
+    plan = make_plan(sweep, tmp_path / "runs")
+    with executor(1) as pool:
+        return plan, run_units(pool, plan, dict.fromkeys(sweep.streams, PASS_TIME["seconds"]))
+
+
+def test_a_run_that_an_executor_calls_done_has_a_record(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    plan, state = own_executor(_Own, sweep_file, tmp_path)
+    assert state.done == 0
+    assert set(state.failed.values()) == {"the executor own calls it done, but it has left no record."}
+    assert len(state.failed) == len(plan.runs)
+
+
+def test_an_executor_that_begins_nothing_is_named(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    _, state = own_executor(type("Full", (_Own,), {"room": False}), sweep_file, tmp_path)
+    assert state.notes == ("The executor own had no room for a unit though none was at work.",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"end": lambda self, place, future: None},
+            r"^end\(\) of the executor own should return a UnitEnd, but .*NoneType",
+        ),
+        (
+            {"begin": lambda self, place: 3},
+            r"^begin\(\) of the executor own should give each unit a Future of its own",
+        ),
+    ],
+)
+def test_what_an_executor_gives_is_looked_at(
+    changes: dict[str, Any], told: str, sweep_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=told):
+        own_executor(type("Wrong", (_Own,), changes), sweep_file, tmp_path)
+
+
+@pytest.mark.parametrize("gives", [None, {}, {"no-such-stream": PASS_TIME["seconds"]}])
+def test_an_executor_times_every_stream(gives: Any, sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    plan = make_plan(read_sweep(str(sweep_file())), tmp_path / "runs")
+    executor = type("Untimed", (_Own,), {"pass_time": lambda self: gives})(1)
+    with pytest.raises(UserError, match=r"^pass_time\(\) of the executor own should give a PassTime for "):
+        pass_times(executor, plan)
 
 
 def test_a_mistake_of_ours_leaves_its_traceback(

@@ -184,7 +184,7 @@ def test_a_step_that_is_right(check: str) -> None:
         (TradesSizes, "plan_tells_the_model", "shape says positions 94, but the model has 96"),
         (ReadsPlaces, "reads_the_pairs_it_is_given", "it reads row 0, no training or validation example"),
         (LeavesOpen, "decides_what_it_left_open", "leaves factor open, but the report does not decide it"),
-        (MasksNothing, "decides_what_it_left_open", "a mask of no.such.weight, which the model does not have"),
+        (MasksNothing, "decides_what_it_left_open", "should name parameters of the model, but names no.such.weight"),
         (DrawsAtRandom, "same_seed_same_bits", "two models of one seed should have the same weights"),
         (HidesAHookInTraining, "comes_back_from_the_cache", "should predict what the one that was made does"),
         (MakesNan, "gradients_are_finite", "NotFinite"),

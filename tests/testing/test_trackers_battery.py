@@ -100,6 +100,23 @@ class NoTables(Kept):
             raise TypeError("no tables, please")
 
 
+class Clears(Kept):
+    def finish(self, outcome: Outcome) -> None:
+        outcome.figures.clear()  # type: ignore[attr-defined]
+
+
+class Overwrites(Kept):
+    def finish(self, outcome: Outcome) -> None:
+        for path in outcome.files:
+            path.write_text("mine")
+
+
+class Removes(Kept):
+    def finish(self, outcome: Outcome) -> None:
+        for path in outcome.pictures.values():
+            path.unlink()
+
+
 def tracker(session: Callable[[TrackedRun], Any], **changes: Any) -> Tracker:
     return Tracker(**({"name": "example", "package": "no_such_package", "open": session} | changes))
 
@@ -115,6 +132,9 @@ def test_a_tracker_that_is_right(check: str) -> None:
         (tracker(Kept, name="My Tracker"), "says_what_it_is", "small letters, digits, - and _"),
         (tracker(Kept, package="pydantic"), "imports_nothing_until_it_is_opened", "pydantic is imported"),
         (tracker(NoTables), "takes_a_whole_run", "no tables, please"),
+        (tracker(Clears), "leaves_what_it_is_given", "the outcome should be left as it is"),
+        (tracker(Overwrites), "leaves_what_it_is_given", "record.json should be left as it is"),
+        (tracker(Removes), "leaves_what_it_is_given", "forgetting.png should be left as it is"),
         (tracker(WantsFigures), "takes_a_run_that_failed", "lifetime_accuracy"),
         (tracker(Nameless), "takes_one_run_after_another", "an id should be some text"),
         (tracker(Forgets), "goes_on_where_a_run_is_resumed", "it should keep it"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from clbench.compression.steps.prune_layers import Layers
-from clbench.errors import UserError
-from clbench.schema.layer_map import AnyLayerMap, LayerMap, MapName, form_of
+from clbench.errors import UserError, short
+from clbench.schema.layer_map import AnyLayerMap, LayerMap, MapName, form_of, layers_given
 from clbench.schema.step import Place, Planned, Shape, TrainingStep
 
 if TYPE_CHECKING:
@@ -220,11 +220,13 @@ def layer_map(
         return []
     if not rule.is_fixed:
         return None
-    found = [int(layer) for layer in rule.fixed(student, teacher)]
-    if len(found) > student or not all(1 <= layer <= teacher for layer in found):
+    gave = rule.fixed(student, teacher)
+    found = layers_given(gave)
+    counts = (student - 1, student) if rule.matches else (0,)
+    if found is None or len(found) not in counts or not all(1 <= layer <= teacher for layer in found):
+        wanted = f"{student - 1} or {student} layers, each of 1 to {teacher}" if rule.matches else "no layers"
         raise UserError(
-            f"{origin}: fixed() of the layer map {rule.rule} should give at most {student} layers, each of 1 to "
-            f"{teacher}, but gives {found}."
+            f"{origin}: fixed() of the layer map {rule.rule} should give {wanted}, but gives {short(repr(gave))}."
         )
     return found
 
