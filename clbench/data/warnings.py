@@ -11,10 +11,13 @@ import numpy as np
 from clbench.data.pairs import DomainData
 from clbench.schema.warning import RunWarning
 
+# Below so many test examples each of them is more than 10 points of a domain's accuracy.
+_MANY = 10
+
 
 def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> tuple[RunWarning, ...]:
     """Warnings about a stream's examples, domain by domain: what their reading told, test examples that were met in
-    training, parts of one class, empty texts, texts with two labels.
+    training, few test examples, parts of one class, empty texts, texts with two labels.
 
     Args:
         loaded: the domains in the stream's order.
@@ -35,6 +38,8 @@ def _of_domain(
         where = set(chain.from_iterable(met))
         names = tuple(name for name in domains if name in where)
         yield RunWarning(kind="met_in_training", domain=data.name, count=len(met), total=len(test), names=names)
+    if len(test) < _MANY:
+        yield RunWarning(kind="few_test_examples", domain=data.name, count=len(test))
     for split, pairs in data.splits.items():
         classes = np.unique(pairs.labels)
         if len(classes) == 1:

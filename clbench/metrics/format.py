@@ -68,6 +68,17 @@ def points(difference: float, digits: int = 2) -> str:
     return fixed(100 * difference, digits, sign=True)
 
 
+def p_value(p: float) -> str:
+    """A p with three digits; below 5% it never reads as if it were not.
+
+    >>> p_value(0.0004), p_value(0.0123), p_value(0.049996), p_value(0.05)
+    ('<0.001', '0.012', '<0.050', '0.050')
+    """
+    if p < 0.001:
+        return "<0.001"
+    return "<0.050" if p < 0.05 and fixed(p, 3) == "0.050" else fixed(p, 3)
+
+
 def share(value: float) -> str:
     """A share in percent, with two digits that count, or all before the point.
 

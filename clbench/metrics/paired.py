@@ -202,12 +202,13 @@ def lifetime_bootstrap(
     standard normal and c is chi-squared with the degrees of freedom df of :func:`lifetime_difference`, which is how
     Student's t allows for variances that a few seeds tell badly. A model with one seed has no part in it, and two such
     models are compared over examples alone: the answer speaks of those trained models. What examples and seeds do
-        together is
-    in both parts, so with several seeds the interval errs on the wide side (Owen 2007, of resampling rows and columns).
+    together is in both parts, so with several seeds the interval errs on the wide side (Owen 2007, of resampling rows
+    and columns).
 
     The interval is the percentile one; p = min(1, 2 (1 + least) / (B + 1)), least the number of the B differences that
     are <= 0 or >= 0, whichever are fewer (Davison & Hinkley 1997, section 4.2, for the added ones): no p is smaller
-    than 2 / (B + 1). All pairs of models share the resamples, so a hundred comparisons cost no more than one.
+    than 2 / (B + 1). All pairs of models share the resamples, and begin anew with what z and c are drawn from: a
+    hundred comparisons cost no more than one, and two models that are the same differ alike from a third.
 
     Where two models differ on few examples (at most 16, if they weigh the same), resamples understate what chance does.
     There p is at least that of the randomisation test of the examples' signs, which is 2^(1 - m) where all m are of one
@@ -255,8 +256,9 @@ def lifetime_bootstrap(
         _, of_seeds, freedom = _variance(models[first], models[second])
         value = lifetime_of(models[first]) - lifetime_of(models[second])
         if freedom is not None:
-            deviation = differences - value + of_seeds**0.5 * rng.standard_normal(resamples)
-            differences = value + deviation / np.sqrt(rng.chisquare(freedom, resamples) / freedom)
+            again = np.random.default_rng([seed, 1])
+            deviation = differences - value + of_seeds**0.5 * again.standard_normal(resamples)
+            differences = value + deviation / np.sqrt(again.chisquare(freedom, resamples) / freedom)
         # Sums in another order: what is equal may differ by the last digits.
         differences[np.abs(differences) < 1e-12] = 0.0
         low, high = np.quantile(differences, [tail, 1 - tail])

@@ -15,6 +15,7 @@ from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record.effort import efforts, keeps_every_example, training_flops
 from clbench.record.forms import Record
 from clbench.record.groups import alike, summary, warning_sentences
+from clbench.schema.changes import is_quick
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,6 +59,8 @@ def print_report(
     from rich.text import Text
 
     console.print(title_of(records))
+    if is_quick(records[0].configuration.edition):
+        console.print("A quick run shows that it works: it trains too little to learn, and its figures mean nothing.")
     both = matrix_table(records)
     fits = console.measure(both, options=console.options.update(width=10_000)).maximum <= console.width
     halves: tuple[Which, ...] = ("accuracy", "balanced accuracy")

@@ -68,6 +68,14 @@ def _one_class(warning: RunWarning) -> str:
     return f"every example of its {part} part has one label{_listed(tuple(classes), ', ')}."
 
 
+def _few_test_examples(warning: RunWarning) -> str:
+    count = warning.count or 0
+    return (
+        f"its test part has {count:,} example{'s' * (count != 1)}, and a domain counts as much as any other in every "
+        f"mean over domains: one example is {100 / max(1, count):.0f} points of this one's accuracy."
+    )
+
+
 def _predicts_one_class(warning: RunWarning) -> str:
     after: dict[str, list[str]] = {}
     for experience, label in zip(warning.names[::2], warning.names[1::2], strict=False):
@@ -144,6 +152,8 @@ SENTENCES: dict[str, Callable[[RunWarning], str]] = {
     "met_in_training": _met_in_training,
     # domain; names: the part, its class
     "one_class": _one_class,
+    # domain; count of its test examples
+    "few_test_examples": _few_test_examples,
     # domain, met by then; experience: the first; names: an experience at whose end it was so, the class, and so on
     "predicts_one_class": _predicts_one_class,
     # domain; count of total examples, all parts together

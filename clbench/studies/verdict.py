@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from clbench.metrics import holm, mean_interval
-from clbench.metrics.format import points
+from clbench.metrics.format import p_value, points
 
 # A corrected p below it decides.
 _SURE = 0.05
@@ -78,7 +78,7 @@ class CorrectedAnswer:
         """For people."""
         told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)[:-1]
         if self.corrected is not None:
-            told += f"; p {f'= {self.corrected:.3f}' if self.corrected >= 0.001 else 'below 0.001'} after Holm"
+            told += f"; p {f'= {p_value(self.corrected)}'.replace('= <', 'below ')} after Holm"
         return f"{told}; {self.answer.beside}." if self.answer.beside else f"{told}."
 
     def as_json(self) -> dict[str, str | float | None]:
@@ -94,9 +94,11 @@ def corrected(answers: Sequence[tuple[str, Answer]]) -> list[CorrectedAnswer]:
     """
     found: dict[int, float] = {}
     for figure in dict.fromkeys(figure for figure, _ in answers):
-        tested = [(n, one.p) for n, (of, one) in enumerate(answers) if of == figure and one.p is not None]
-        found |= zip((n for n, _ in tested), holm([p for _, p in tested]), strict=True)
-    return [CorrectedAnswer(one, found.get(number)) for number, (_, one) in enumerate(answers)]
+        # One that nothing was tested of is still one of the questions that were asked: which they are does not hang on
+        # what the seeds say.
+        asked = [(n, one.p) for n, (of, one) in enumerate(answers) if of == figure]
+        found |= zip((n for n, _ in asked), holm([1.0 if p is None else p for _, p in asked]), strict=True)
+    return [CorrectedAnswer(one, None if one.p is None else found[n]) for n, (_, one) in enumerate(answers)]
 
 
 def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[float]) -> Answer:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ALL = "all examples"
 _HELD = (
     "bytes held: the strategy's own tensors; of a remembered example its number, not its tokens; "
-    f"{_ALL}: it comes back to each of domains seen before"
+    f"{_ALL}: it comes back to each example of the domains seen before"
 )
 FIGURES = {
     "lifetime_accuracy": "lifetime accuracy",

@@ -74,6 +74,8 @@ def test_a_quick_run_is_small_and_marked(
     assert json.loads(capsys.readouterr().out)["edition"] == "embedded-quick"
     record = clbench.read_record(tmp_path / "run")
     assert record.configuration.edition == "embedded-quick"
+    main(["show", str(tmp_path / "run")])
+    assert "it trains too little to learn, and its figures mean nothing" in " ".join(capsys.readouterr().out.split())
     sizes = {split: part.size for split, part in record.data[0].splits.items()}
     assert sizes == {"train": 200, "validation": 40, "test": 60}
     assert [step.epochs for step in record.inception if step.epochs is not None] == [1]

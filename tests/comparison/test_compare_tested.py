@@ -11,8 +11,8 @@ import pytest
 from compare_worlds import life_of, written
 
 from clbench.comparison import Comparison, Model, compare, read_models, report
-from clbench.metrics import holm, mcnemar
-from clbench.record import Record
+from clbench.metrics import holm, lifetime_bootstrap, mcnemar
+from clbench.record import Record, pair_shares
 from clbench.record.packing import Packed
 
 
@@ -45,6 +45,31 @@ def test_differences_are_those_of_the_figures(found: Comparison, folder: Path) -
 def test_what_is_worse_is_found_worse(found: Comparison) -> None:
     words = {(pair.first, pair.second): pair.word for pair in found.pairs}
     assert words == {(0, 1): "better", (0, 2): "not decided", (1, 2): "worse"}
+
+
+@pytest.mark.parametrize(
+    ("adjusted", "error", "by_t", "word"),
+    [
+        (0.0400, 0.0010, 0.90, "better"),  # no other resamples would have put it above
+        (0.0499, 0.0010, 0.06, "not decided"),
+        (0.0499, 0.0010, 0.04, "better"),
+        (0.0500, 0.0010, 0.04, "not decided"),
+        (0.0600, 0.0100, 0.01, "not decided"),
+    ],
+)
+def test_near_the_level_students_t_has_to_agree(
+    found: Comparison, adjusted: float, error: float, by_t: float, word: str
+) -> None:
+    assert replace(found.pairs[0], adjusted=adjusted, error=error, by_t_adjusted=by_t).word == word
+
+
+def test_the_error_is_that_of_other_resamples(found: Comparison) -> None:
+    """By doing it: the spread of p over seeds of the draws."""
+    shares = [pair_shares(model.records) for model in found.models]
+    ps = [lifetime_bootstrap(shares, resamples=2000, seed=seed)[0, 2].p for seed in range(40)]
+    pair = next(pair for pair in found.pairs if (pair.first, pair.second) == (0, 2))
+    once = pair.error * pair.difference.p / pair.adjusted
+    assert once == pytest.approx(np.std(ps, ddof=1), rel=0.6)
 
 
 def test_each_test_is_corrected_over_all_pairs(found: Comparison) -> None:
@@ -119,7 +144,10 @@ def test_too_few_pairs_decide_nothing(tmp_path: Path, turned: int) -> None:
     assert row[-1] == told
     json_pair = report.as_json(found)["pairs"][0]
     assert (json_pair["first_is"], json_pair["too_few_pairs"]) == (pair.word, turned < 6)
-    assert ("fewer than 6" in report.page_tables(found)[1].note) == (turned < 6)
+    table = report.page_tables(found)[1]
+    assert ("fewer than 6" in table.note) == (turned < 6)
+    # The long sentence may break into lines, as numbers may not.
+    assert (5 in table.text) == (turned < 6)
 
 
 def test_few_examples_that_weigh_much_are_told_by_their_weight(tmp_path: Path) -> None:

@@ -148,6 +148,16 @@ def test_the_smallest_p() -> None:
     assert (found.low, found.high) == pytest.approx((2 * share.low - 1, 1))
 
 
+def test_models_that_are_the_same_differ_alike_from_a_third() -> None:
+    rng = np.random.default_rng(9)
+    one, other = (shares(rng, 0.02, seeds, (30, 20), 0.7) for seeds in (3, 2))
+    found = lifetime_bootstrap([one, other, one], resamples=500)
+    first, second = found[0, 1], found[1, 2]
+    assert (first.value, first.low, first.high) == pytest.approx((-second.value, -second.high, -second.low), abs=0.02)
+    again = lifetime_bootstrap([one, one, other], resamples=500)
+    assert again[0, 2] == again[1, 2]
+
+
 def test_all_pairs_of_models_and_their_draws() -> None:
     rng = np.random.default_rng(5)
     models = [shares(rng, 0.02, seeds, (30, 20), 0.7) for seeds in (1, 2, 1)]

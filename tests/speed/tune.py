@@ -103,7 +103,7 @@ def main() -> None:
     rows = []
     for stream, model, (strategy, settings) in names:
         found = [jobs[stream, model, strategy, json.dumps(settings), seed].result() for seed in seeds]
-        means = {name: mean(figures[name] or 0.0 for figures in found) for name in FIGURES}
+        means = {name: mean(figures[name] for figures in found) for name in FIGURES}
         rows.append({"stream": stream, "model": model, "strategy": strategy, "settings": settings, **means})
     if asked.json:
         print(json.dumps({"rows": rows, "chosen": chosen(rows)}, indent=1))

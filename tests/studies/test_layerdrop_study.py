@@ -189,6 +189,15 @@ def test_too_few_seeds_are_told() -> None:
     assert alike.endswith("+10.0 points (a - b), 3 seeds that all say the same: too few to tell.")
 
 
+def test_a_question_that_nothing_is_tested_of_is_one_of_those_asked() -> None:
+    """Else what the others' p is multiplied by would hang on what the seeds say."""
+    clear, alike = answer("?", "a - b", [0.7, 0.71, 0.69], [0.6] * 3), answer("?", "a - c", [0.7] * 3, [0.6] * 3)
+    one, none = corrected([("accuracy", clear), ("accuracy", alike)])
+    assert clear.p is not None
+    assert one.corrected == pytest.approx(2 * clear.p)
+    assert none.corrected is None
+
+
 def test_depths() -> None:
     assert depths_of(12) == [12, 9, 6, 4, 3]
     assert depths_of(6) == [6, 4, 3, 2, 1]
