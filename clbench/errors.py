@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from decimal import Decimal
 
 # So many names are listed in full; of more, the nearest alone.
 _FEW = 8
@@ -95,3 +96,17 @@ def alike(name: str, known: Iterable[str], least: float = 0.55) -> list[str]:
 def short(name: str) -> str:
     """A name as a sentence quotes it: cut where it is longer than any name is."""
     return printable(name, 200)
+
+
+def kind_of(value: object) -> str:
+    """What kind of value of JSON, YAML or a table it is, in words that need no Python.
+
+    >>> [kind_of(one) for one in ([1], {}, 7, 0.5, True, None)]
+    ['a list', 'an object', 'a whole number', 'a number', 'true', 'null']
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float | Decimal):
+        return "a number"
+    kinds = {str: "a string", int: "a whole number", list: "a list"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "an object")

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from clbench.data.labels import Rows, kind_of
+from clbench.data.labels import Rows
 from clbench.data.text_files import DAMAGED, check_first_bytes, no_nul, not_utf8, opened
-from clbench.errors import UserError
+from clbench.errors import UserError, kind_of
 from clbench.schema.domain import Quoting
 
 if TYPE_CHECKING:

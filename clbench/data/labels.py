@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from clbench.data.pairs import Pairs, Places
-from clbench.errors import UserError, nearest
+from clbench.errors import UserError, kind_of, nearest
 from clbench.schema.domain import Reading, label_key
 from clbench.schema.task_type import LABEL
 from clbench.schema.warning import RunWarning
@@ -342,20 +342,6 @@ def _no_text(rows: Rows, row: int, wanted: Sequence[str]) -> UserError:
         )
     found = "is empty (null)" if value is None else f"holds {_typed(value)}"
     return UserError(f"{where} should hold text, but {found}.")
-
-
-def kind_of(value: Any) -> str:
-    """What kind of value it is, in words that need no Python.
-
-    >>> [kind_of(one) for one in ([1], {}, 7, 0.5, True, None)]
-    ['a list', 'an object', 'a whole number', 'a number', 'true', 'null']
-    """
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float | Decimal):
-        return "a number"
-    kinds = {str: "a string", int: "a whole number", list: "a list"}
-    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "an object")
 
 
 def _shown(value: Any, longest: int = 80) -> str:

@@ -244,9 +244,7 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
             )
         for text in chain.from_iterable(pairs.texts()):
             if not isinstance(text, str):
-                raise UserError(
-                    f"{gave} {type(text).__name__} in its {split} part where text should be."
-                )
+                raise UserError(f"{gave} {type(text).__name__} in its {split} part where text should be.")
         wanted = request.sizes[split]
         if form.generated and len(pairs) != wanted:
             raise UserError(f"{gave} {len(pairs):,} {split} examples, where {wanted:,} are asked for.")

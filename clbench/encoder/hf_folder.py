@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clbench.errors import UserError
+from clbench.errors import UserError, kind_of
 from clbench.schema.backbone import BertShape
 from clbench.schema.form import parse, shown
 from clbench.storage.cache import sha256_of
@@ -133,7 +133,7 @@ def read_json(path: Path, origin: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{origin}: {path.name} cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise UserError(f"{origin}: {path.name} should hold a JSON object, but holds {type(content).__name__}.")
+        raise UserError(f"{origin}: {path.name} should hold a JSON object, but holds {kind_of(content)}.")
     if _depth_exceeds(content, _DEEPEST):
         raise UserError(f"{origin}: {path.name} is nested too deeply: more than {_DEEPEST} levels.")
     return content

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clbench.encoder.hf_folder import PICKLED, read_json
-from clbench.errors import UserError, listed
+from clbench.errors import UserError, kind_of, listed
 from clbench.schema.backbone import BertShape, EncoderShape
 from clbench.schema.form import shown
 
@@ -250,7 +250,7 @@ def _names_of(content: dict[str, Any], rows: int, origin: str) -> list[str] | No
     by_row, by_name = content.get("id2label"), content.get("label2id")
     for field, given in (("id2label", by_row), ("label2id", by_name)):
         if given is not None and not isinstance(given, dict):
-            raise UserError(f"{where}: field '{field}' should be a mapping, but is {type(given).__name__}.")
+            raise UserError(f"{where}: field '{field}' should be a mapping, but is {kind_of(given)}.")
     count = content.get("num_labels")
     if count is not None and count != rows:
         raise UserError(f"{where}: num_labels is {shown(count)}, but the head of model.safetensors has {rows} rows.")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from clbench.errors import UserError
+from clbench.errors import UserError, kind_of
 from clbench.record.forms import SCHEMA_VERSION, Record
 from clbench.schema.form import explain, shown
 from clbench.storage.writing import write_whole
@@ -138,7 +138,7 @@ def parse_json(text: str, file: Path, kind: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{file} is not {kind}: {error}.") from error
     if not isinstance(content, dict):
-        raise UserError(f"{file} should hold a JSON object, but holds a {type(content).__name__}.")
+        raise UserError(f"{file} should hold a JSON object, but holds {kind_of(content)}.")
     return content
 
 

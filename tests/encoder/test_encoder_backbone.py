@@ -306,7 +306,7 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("another size", lambda f: _config(f, vocab_size=99), r"shape \(99, 24\) by config.json, but is of shape"),
     ("no config", lambda f: (f / "config.json").unlink(), r"config.json is missing"),
     ("no JSON", _text("config.json", "{"), r"config.json cannot be read as JSON"),
-    ("a list", _text("config.json", "[]"), r"should hold a JSON object, but holds list"),
+    ("a list", _text("config.json", "[]"), r"should hold a JSON object, but holds a list"),
     (
         "code",
         lambda f: _config(f, auto_map={"AutoModel": "evil.Model"}),

@@ -120,7 +120,7 @@ def test_a_damaged_tokenizer_is_refused_when_the_backbone_is_opened(folder: Path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("tokenizer.json", b"[]", r"tokenizer.json should hold a JSON object, but holds list"),
+        ("tokenizer.json", b"[]", r"tokenizer.json should hold a JSON object, but holds a list"),
         ("tokenizer.json", b"\xff\xfe{}", r"tokenizer.json"),
         ("tokenizer_config.json", b"[]", r"tokenizer_config.json should hold a JSON object"),
         ("tokenizer_config.json", b'{"fast_tokenizer_files": ["a"]}', r"field 'fast_tokenizer_files' is not supported"),

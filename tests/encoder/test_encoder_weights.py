@@ -223,8 +223,8 @@ def test_the_head_is_read_by_whatever_names_its_rows(folder, by_row, by_name, la
         ({"label2id": {"x" * 100_000: 7}}, None, "one of the head's 3 rows, counted from 0"),
         ({"num_labels": ["x" * 100_000]}, None, "num_labels is"),
         ({"id2label": {"0": "x" * 100_000, "1": "b", "2": "c"}, "label2id": "absent"}, None, "but tells x"),
-        ({"label2id": ["negative"]}, None, "'label2id' should be a mapping, but is list"),
-        ({"id2label": ["negative"]}, None, "'id2label' should be a mapping, but is list"),
+        ({"label2id": ["negative"]}, None, "'label2id' should be a mapping, but is a list"),
+        ({"id2label": ["negative"]}, None, "'id2label' should be a mapping, but is a list"),
         ({"id2label": {"0": "negative"}, "label2id": "absent"}, None, "name the head's rows, 0 to 2, but names 0"),
         ({"num_labels": 5}, None, "num_labels is 5, but the head .* has 3 rows"),
         (
