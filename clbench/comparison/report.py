@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -17,7 +17,7 @@ from clbench.comparison.over_orders import left_out, orders_cells, orders_json, 
 from clbench.comparison.tested import Comparison, Tested
 from clbench.errors import UserError, listed
 from clbench.metrics import LifetimeDifference, metrics
-from clbench.metrics.format import fixed, points, with_half, with_unit
+from clbench.metrics.format import fixed, p_value, points, with_half, with_unit
 from clbench.metrics.signs import LEAST
 from clbench.plots.page import Table
 
@@ -70,15 +70,21 @@ def page_tables(comparison: Comparison) -> list[Table]:
     strong = frozenset((row, 1 + place) for row, line in enumerate(lines) for place in line.best)
     rows = [[line.title, *line.texts] for line in lines]
     note = f"{_figures_note(comparison)} Bold: the best mean, which need not be better beyond chance."
-    head = ["figure", *map(_titled, comparison.models)]
+    seeds = {len(model.seeds) for model in comparison.models}
+    # A number that all share is told once, beneath the table, not in every head.
+    head = ["figure", *(model.name if len(seeds) == 1 else _titled(model) for model in comparison.models)]
+    if len(seeds) == 1 and max(seeds) > 1:
+        note = f"{max(seeds)} seeds each. {note}"
     note = " ".join([note, *left_out(comparison)])
     figures = Table("Figures in %, and cost", head, rows, strong, note)
-    found = [table for table in (figures, orders_table(comparison)) if table is not None]
+    orders = orders_table(comparison)
+    found = [figures, *([replace(orders, text=frozenset({1}))] if orders else [])]
     if not comparison.pairs:
         return found
     cells = [[_versus(comparison, pair), *_pair_cells(pair)] for pair in comparison.pairs]
     decided = frozenset((row, 5) for row, pair in enumerate(comparison.pairs) if pair.word != "not decided")
-    tests = Table("Every two models on the same predictions", list(_PAIR_HEAD), cells, decided, _pairs_note(comparison))
+    note, sentences = _pairs_note(comparison), frozenset({5} if any(pair.too_few for pair in comparison.pairs) else ())
+    tests = Table("Every two models on the same predictions", list(_PAIR_HEAD), cells, decided, note, sentences)
     return [*found, tests]
 
 
@@ -302,8 +308,8 @@ def _best(values: Sequence[float | None], higher: bool) -> frozenset[int]:
 def _pair_cells(pair: Tested) -> list[str]:
     test = pair.mcnemar[0]
     return [
-        _points(pair.difference), _p(pair.adjusted), f"{test.only_one} : {test.only_other}", _p(pair.mcnemar_adjusted),
-        _word(pair),
+        _points(pair.difference), p_value(pair.adjusted), f"{test.only_one} : {test.only_other}",
+        p_value(pair.mcnemar_adjusted), _word(pair),
     ]  # fmt: skip
 
 
@@ -376,10 +382,6 @@ def _titled(model: Model) -> str:
 
 def _points(difference: LifetimeDifference) -> str:
     return f"{points(difference.value)} ({points(difference.low)} to {points(difference.high)})"
-
-
-def _p(p: float) -> str:
-    return "<0.001" if p < 0.001 else fixed(p, 3)
 
 
 def _median(model: Model, field: str) -> float | None:

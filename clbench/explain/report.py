@@ -13,7 +13,7 @@ from clbench.explain.sentences import sentences
 from clbench.explain.units import TOP, by_chance
 from clbench.explain.weights import KINDS, Place
 from clbench.metrics.format import fixed, percent
-from clbench.plots.heat import Grid
+from clbench.plots.heat import Grid, digits
 from clbench.plots.page import Table as Lines
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def tables(found: Sequence[Explanation]) -> list[Lines]:
     insides = [one.inside for one in found if one.inside is not None and len(one.inside.met) > 1]
     made = []
     if insides:
-        first = insides[0]
-        made += [_by_layer(grid, first) for grid in grids(found)]
+        made += [_by_layer(grid) for grid in grids(found)]
         made += [_weights(insides), _overlap(insides)]
     made += [_changes(found)] if found[0].changes else []
     return [*made, *([_ends(found)] if found[0].ends else [])]
@@ -103,13 +102,14 @@ def grids(found: Sequence[Explanation]) -> list[Grid]:
     ]
 
 
-def _by_layer(grid: Grid, inside: Inside) -> Lines:
-    rows = [[str(layer), *(_number(value) for value in row)] for layer, row in enumerate(grid.values, start=1)]
+def _by_layer(grid: Grid) -> Lines:
+    after = digits(grid.values)
+    rows = [[str(layer), *(_number(value, after) for value in row)] for layer, row in enumerate(grid.values, start=1)]
     return Lines(f"{grid.title}, in % by layer and experience", ["layer", *grid.columns], rows)
 
 
-def _number(value: float) -> str:
-    return percent(value) if np.isfinite(value) else "–"
+def _number(value: float, after: int = 1) -> str:
+    return fixed(100 * value, after) if np.isfinite(value) else "–"
 
 
 def _weights(insides: Sequence[Inside]) -> Lines:
@@ -152,8 +152,8 @@ def _changes(found: Sequence[Explanation]) -> Lines:
         counts = [
             (c.table[0, 0], len(c.forgotten), len(c.relearned), len(c.learned), c.table[1, 1]) for c in changes
         ]  # fmt: skip
-        digits = 0 if len(found) == 1 else 1
-        rows.append([changes[0].name, changes[0].domain, *(fixed(float(n), digits) for n in np.mean(counts, axis=0))])
+        after = 0 if len(found) == 1 else 1
+        rows.append([changes[0].name, changes[0].domain, *(fixed(float(n), after) for n in np.mean(counts, axis=0))])
     head = ["after", "of", "still right", "forgotten", "relearned", "learned", "still wrong"]
     return Lines("test examples of earlier domains, by what the experience did to them", head, rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from clbench.explain.inside import Inside, known_mean
 from clbench.explain.weights import Place
 from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import fixed, with_unit
+from clbench.metrics.signs import Signs, widened
+from clbench.plots.heat import digits
 from clbench.record.effort import efforts
 from clbench.schema.changes import is_quick
 from clbench.schema.strategy import read_strategy
@@ -21,6 +23,8 @@ from clbench.schema.strategy import read_strategy
 _NOTICED = 0.005
 # Of the normal law, both sides, 95%.
 _QUANTILE = 1.959964
+# A loss of at most this share of the whole one is none to speak of.
+_LITTLE = 0.25
 _BYTES_A_TOKEN = 4
 
 
@@ -46,7 +50,7 @@ def sentences(found: Sequence[Explanation]) -> list[str]:
     if sum(point.final for point in found[0].record.points) == 1:
         return ["The run has a single experience, after which nothing can have been forgotten."]
     insides = [one.inside for one in found if one.inside is not None and len(one.inside.met) > 1]
-    told = [where(insides), head_or_representation(losses(insides))] if insides else []
+    told = [where(insides), head_or_representation(losses(insides), _sampled(found))] if insides else []
     told += sorted({one.why for one in found if one.why is not None})
     replay = replay_cost(found)
     return [*told, *([replay] if replay else [])]
@@ -54,6 +58,11 @@ def sentences(found: Sequence[Explanation]) -> list[str]:
 
 def where(insides: Sequence[Inside]) -> str:
     """In which layer drift arises, and where weights have moved most."""
+    # As the heat map has them, whose digits are these numbers' digits as well.
+    drifts, adding = (
+        known_mean(np.stack([grid(one) for one in insides]))
+        for grid in (Inside.drift_of_earlier, Inside.arising_of_earlier)
+    )
     drift = known_mean(np.stack([known_mean(one.drift_of_earlier()) for one in insides]))
     added = known_mean(np.stack([known_mean(one.arising_of_earlier()) for one in insides]))
     moved = np.mean([one.moved_layers().mean(axis=0) for one in insides], axis=0)
@@ -69,9 +78,10 @@ def where(insides: Sequence[Inside]) -> str:
     if drift.max() < _NOTICED:
         return f"Where: in no layer have the states of earlier domains drifted to speak of; {weights}."
     return (
-        f"Where: the states of earlier domains drift (1 - CKA, mean over experiences) by {fixed(drift[0], 3)} in layer "
-        f"1 and {fixed(drift[-1], 3)} in layer {len(drift)}; by itself layer {layer} adds most "
-        f"({fixed(added[layer - 1], 3)}{_agreeing(insides, layer)}), and {weights}."
+        f"Where: the states of earlier domains drift (1 - CKA, mean over experiences) by "
+        f"{_share(drift[0], digits(drifts))} in layer 1 and {_share(drift[-1], digits(drifts))} in layer {len(drift)}; "
+        f"by itself layer {layer} adds most ({_share(added[layer - 1], digits(adding))}{_agreeing(insides, layer)}), "
+        f"and {weights}."
     )
 
 
@@ -123,15 +133,34 @@ def _interval(seeds: Sequence[Sequence[np.ndarray]]) -> Interval:
     if max(means) - min(means) > 1e-12:
         return mean_interval(means)
     domains = [np.mean(lost, axis=0) for lost in zip(*seeds, strict=True)]
-    half = _QUANTILE * sqrt(sum(float(lost.var()) / len(lost) for lost in domains)) / len(domains)
-    return Interval(means[0], means[0] - half, means[0] + half, sum(map(len, domains)))
+    # A domain of one example says nothing of what others would have lost.
+    spread = sum(float(lost.var(ddof=1)) / len(lost) if len(lost) > 1 else inf for lost in domains)
+    half = _QUANTILE * sqrt(spread) / len(domains)
+    parts = np.concatenate([lost / (len(lost) * len(domains)) for lost in domains])
+    low, high = widened(means[0] - half, means[0] + half, Signs(parts[parts != 0]), 0.95)
+    return Interval(means[0], low, high, len(parts))
 
 
-def head_or_representation(lost: Losses) -> str:
-    """Whether a linear probe can still tell what the model no longer can (Davari et al. 2022, arXiv:2203.13381)."""
+def _sampled(found: Sequence[Explanation]) -> str:
+    """On how many examples of how many losses are counted; nothing where it is all of them, as in the tables."""
+    one, inside = next((one, one.inside) for one in found if one.inside is not None and len(one.inside.met) > 1)
+    earlier = [inside.domains[d] for d in np.flatnonzero(inside.met[-2])]
+    looked = sum(inside.own[name].shape[1] for name in earlier)
+    sizes = {domain.name: domain.splits["test"].size for domain in one.record.data}
+    of = sum(sizes[name] for name in earlier)
+    return f" (counted on {looked:,} of their {of:,} test examples)" if looked < of else ""
+
+
+def head_or_representation(lost: Losses, sampled: str = "") -> str:
+    """Whether a linear probe can still tell what the model no longer can (Davari et al. 2022, arXiv:2203.13381).
+
+    Args:
+        lost: the losses.
+        sampled: of which examples, where these are not all.
+    """
     numbers = (
-        f"the model has lost {_told(lost.own)} of accuracy on earlier domains, a probe on its last layer "
-        f"{_told(lost.probe)}, and the head beyond that {_told(lost.head)}"
+        f"the model has lost {_told(lost.own)} of accuracy on earlier domains{sampled}, a probe on its last layer "
+        f"{_told(lost.probe)}, and the head beyond that {_told(lost.head, most=2)}"  # of two accuracies
     )
     if lost.apart.mean >= 0.0005:  # 0.1 points, as it is told
         numbers += f"; {_told(lost.apart)} would not be lost if only each domain's own classes were told apart"
@@ -139,23 +168,35 @@ def head_or_representation(lost: Losses) -> str:
 
 
 def verdict(lost: Losses) -> str:
-    """In a few words; an interval that holds zero decides nothing."""
+    """In a few words; an interval that holds zero decides nothing, and says of nothing that it is zero unless it ends
+    near it."""
     if not _above(lost.own):
         return "no forgetting" if lost.own.mean <= 0 else "not decided, the loss is not told from chance"
     if _above(lost.head):
         if not _above(lost.probe):
-            return "the head, the representation has lost nothing that is more than chance"
+            return f"the head, {_beside(lost.probe, lost.own, 'the representation')}"
         share = lost.probe.mean / lost.own.mean
         return f"both, {round(100 * share)}% of the loss is in the representation"
-    return "the representation" if _above(lost.probe) else "not decided"
+    if _above(lost.probe):
+        return f"the representation, {_beside(lost.head, lost.own, 'the head')}"
+    return "not decided"
+
+
+def _beside(part: Interval, whole: Interval, what: str) -> str:
+    """Of a part of the loss that is not told from chance: at most how large it is, if that is little of the whole."""
+    if part.high is not None and part.high <= _LITTLE * whole.mean:
+        return f"{what} has lost {fixed(100 * max(part.high, 0.0), 1)} points at most"
+    return f"whether {what} has lost as well is not decided"
 
 
 def _above(interval: Interval) -> bool:
     return interval.low is not None and interval.low > 0
 
 
-def _told(interval: Interval) -> str:
-    mean, *ends = (fixed(100 * value, 1) for value in (interval.mean, interval.low, interval.high) if value is not None)
+def _told(interval: Interval, most: float = 1.0) -> str:
+    """In points; ``most`` is what can be lost of it, where Student's interval of a few seeds may reach further."""
+    values = (interval.mean, interval.low, interval.high)
+    mean, *ends = (fixed(100 * min(max(value, -most), most), 1) for value in values if value is not None)
     return f"{mean} points" + (f" ({' to '.join(ends)})" if ends else "")
 
 
@@ -193,5 +234,5 @@ def replay_cost(found: Sequence[Explanation]) -> str | None:
     )
 
 
-def _share(value: float) -> str:
-    return f"{fixed(100 * value, 1)}%" if np.isfinite(value) else "beyond all measure"
+def _share(value: float, after: int = 1) -> str:
+    return f"{fixed(100 * value, after)}%" if np.isfinite(value) else "beyond all measure"

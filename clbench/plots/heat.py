@@ -37,6 +37,15 @@ class Grid:
     signed: bool = False
 
 
+def digits(values: np.ndarray) -> int:
+    """After the point, of a grid's numbers in percent: one more where all are small.
+
+    >>> digits(np.array([0.0055, np.nan])), digits(np.array([0.0055, -0.31]))
+    (2, 1)
+    """
+    return 1 if np.abs(values[np.isfinite(values)]).max(initial=0.0) >= 0.02 else 2
+
+
 def heat_map(grids: Sequence[Grid], title: str, path: Path) -> tuple[Path, Path]:
     """Draw the grids side by side as ``path``.png and ``path``.svg; the same numbers give the same bytes.
 
@@ -98,14 +107,13 @@ def _panel(axes: Axes, grid: Grid, first: bool) -> None:
     scale.outline.set_visible(False)
     if layers > _NUMBERED or columns > _NUMBERED:
         return
-    digits = 1 if most >= 0.02 else 2
     for layer, column in np.argwhere(np.isfinite(grid.values)):
         value = float(grid.values[layer, column])
         dark = abs(value) > 0.62 * most
         axes.text(
             column,
             layer,
-            fixed(100 * value, digits),
+            fixed(100 * value, digits(grid.values)),
             ha="center",
             va="center",
             fontsize=7,

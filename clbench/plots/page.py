@@ -113,6 +113,7 @@ def overlay_html(
     coloured = standing_out(drawn.lifetimes(balanced))
     faded = [number for number in range(len(drawn.names)) if number not in coloured]
     styles = _styles(coloured, faded)
+    seeds = {len(scores) for scores in drawn.accuracy}
     return template.get_template("overlay.html").render(
         title=drawn.title,
         policy=" ".join(f"'sha256-{_sha256(script)}'" for script in (library, program)),
@@ -142,6 +143,7 @@ def overlay_html(
         numbers=[_numbers(drawn, place) for place in range(-1, len(drawn.domains))],
         balanced=balanced,
         many=bool(faded),
+        same=max(seeds) if len(seeds) == 1 and max(seeds) > 1 else None,
         most=MOST,
     )
 

@@ -603,6 +603,12 @@ def test_the_majority_class_follows_the_domains_met(opened: Open, board: Path, s
     drawn(tab, "curves")
     svg = tab.locator("section[aria-labelledby=curves] .chart svg").first
     assert svg.locator("text", has_text="majority class").count() == 1
+    # Which runs beneath its name, whose letters an edge of the background's colour keeps clear.
+    order, stroke = svg.locator("text", has_text="majority class").evaluate(
+        "(text) => [getComputedStyle(text).paintOrder, getComputedStyle(text).stroke]"
+    )
+    assert order.startswith("stroke")
+    assert stroke == tab.evaluate("getComputedStyle(document.body).backgroundColor")
     segments = tab.locator("section[aria-labelledby=curves] .chart").evaluate(
         "(place) => Object.values(place.view.getState({ data: () => true, signals: () => false }).data).flat()"
         ".filter((one) => one && one.t2 !== undefined).map((one) => [one.t, one.y, one.y2])"

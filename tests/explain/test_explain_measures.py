@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from clbench.explain.forgotten import change_of, confusion, crossed
 from clbench.explain.inside import Inside
@@ -169,11 +170,43 @@ def test_the_words_follow_from_the_intervals() -> None:
     # Of two seeds, whose interval holds zero however much both have lost, nothing follows.
     lost = Losses(around(0.6, 1.8), nothing, nothing, nothing)
     assert verdict(lost) == "not decided, the loss is not told from chance"
-    assert verdict(Losses(around(0.1, 0.01), nothing, around(0.1, 0.01), nothing)).startswith("the head")
+    head = verdict(Losses(around(0.1, 0.01), nothing, around(0.1, 0.01), nothing))
+    assert head == "the head, the representation has lost 1.0 points at most"
+    # Of two seeds whose probes have lost and gained as much, nothing is known of the representation.
+    open_ = verdict(Losses(around(0.65, 0.37), around(0.0, 0.95), around(0.65, 0.58), nothing))
+    assert open_ == "the head, whether the representation has lost as well is not decided"
     both = verdict(Losses(around(0.1, 0.01), around(0.04, 0.01), around(0.06, 0.02), nothing))
     assert both == "both, 40% of the loss is in the representation"
-    assert verdict(Losses(around(0.1, 0.01), around(0.1, 0.01), nothing, nothing)) == "the representation"
+    assert verdict(Losses(around(0.1, 0.01), around(0.1, 0.01), nothing, nothing)) == (
+        "the representation, the head has lost 1.0 points at most"
+    )
+    assert verdict(Losses(around(0.1, 0.01), around(0.1, 0.01), around(0, 0.05), nothing)) == (
+        "the representation, whether the head has lost as well is not decided"
+    )
     assert verdict(Losses(around(0.1, 0.05), around(0.05, 0.06), around(0.05, 0.06), nothing)) == "not decided"
+
+
+def test_few_examples_bound_no_loss() -> None:
+    from clbench.explain.sentences import _interval, _told
+
+    # Three of three lost: Student's and the normal law would have no width; Clopper and Pearson's has.
+    found = _interval([[np.ones(3)]])
+    share = stats.binomtest(3, 3).proportion_ci(method="exact")
+    assert (found.low, found.high) == pytest.approx((2 * share.low - 1, 1))
+    lone = _interval([[np.ones(1), np.zeros(50)]])
+    assert _told(lone) == "50.0 points (-100.0 to 100.0)"
+    # Many: the normal interval with the sample's variance.
+    lost = np.repeat([1.0, 0.0, -1.0], [120, 300, 80])
+    found = _interval([[lost]])
+    half = stats.norm.ppf(0.975) * stats.sem(lost)
+    assert (found.low, found.high) == pytest.approx((0.08 - half, 0.08 + half), abs=1e-6)
+
+
+def test_no_more_than_all_can_be_lost() -> None:
+    from clbench.explain.sentences import _told
+
+    assert _told(Interval(0.654, 0.284, 1.025, 2)) == "65.4 points (28.4 to 100.0)"
+    assert _told(Interval(0.654, 0.072, 1.237, 2), most=2) == "65.4 points (7.2 to 123.7)"
 
 
 def made_up(drift: np.ndarray, arising: np.ndarray) -> Inside:
@@ -198,17 +231,23 @@ def test_where_by_hand() -> None:
     arising = np.array([[[0.01, 0.15, 0.05], [np.nan] * 3]])
     one = made_up(drift, arising)
     assert where([one]) == (
-        "Where: the states of earlier domains drift (1 - CKA, mean over experiences) by 0.010 in layer 1 and 0.400 in "
-        "layer 3; by itself layer 2 adds most (0.150), and weights have moved most in layer 3 (30.0% of their size an "
+        "Where: the states of earlier domains drift (1 - CKA, mean over experiences) by 1.0% in layer 1 and 40.0% in "
+        "layer 3; by itself layer 2 adds most (15.0%), and weights have moved most in layer 3 (30.0% of their size an "
         "experience), and of all matrices in layer 3's query (30.0%)."
     )
     other = made_up(drift, arising[:, :, ::-1])
     # Means: 0.03, 0.15, 0.03; each of the two has its most in layer 2.
-    assert "by itself layer 2 adds most (0.150, so in 2 of 2 seeds)" in where([one, other])
+    assert "by itself layer 2 adds most (15.0%, so in 2 of 2 seeds)" in where([one, other])
+    # Numbers that are all small have a digit more, as in the heat map.
+    assert "by 0.02% in layer 1 and 0.80% in layer 3; by itself layer 2 adds most (0.30%)" in where(
+        [made_up(drift / 50, arising / 50)]
+    )
     lost = losses([one])
     assert (lost.own.mean, lost.probe.mean, lost.head.mean) == pytest.approx((0.1, 0, 0.1))
-    # 10 of 100 lost: a mean of 0.1, a variance of 0.09, 1.96 sqrt(0.09 / 100) to either side.
-    assert lost.own.high == pytest.approx(0.1 + 1.959964 * 0.03)
+    # 10 of 100 lost: a mean of 0.1, a variance of 9 / 99, 1.96 sqrt(9 / 99 / 100) to either side; and below, where ten
+    # examples that all changed one way allow more, Clopper and Pearson's interval of 10 in 10.
+    assert lost.own.high == pytest.approx(0.1 + 1.959964 * (9 / 99 / 100) ** 0.5)
+    assert lost.own.low == pytest.approx(0.1 * (2 * stats.binomtest(10, 10).proportion_ci(method="exact").low - 1))
     # Over seeds, which have lost 0.1, 0.2 and 0.1; 2 of 3 probes nothing.
     worse = replace(one, own={"mnli": np.arange(100) < np.array([[80], [60]])})
     over = losses([one, worse, other]).own
@@ -227,7 +266,7 @@ def test_seeds_that_have_lost_the_same_are_told_from_chance_by_their_examples() 
     # Of each of 40 examples a half is lost or won, -1/2 to 1: a mean of 0.1 and its variance over 100 examples.
     each = np.mean([seen.own["mnli"][0].astype(float) - seen.own["mnli"][1] for seen in (one, other)], axis=0)
     assert (lost.mean, lost.count) == (pytest.approx(0.1), 100)
-    assert lost.half_width == pytest.approx(1.959964 * each.std() / 10)
+    assert lost.half_width == pytest.approx(1.959964 * each.std(ddof=1) / 10)
     # So few that chance may have done it: 1 of 100, in both seeds.
     little = replace(one, own={"mnli": np.arange(100) < np.array([[80], [79]])})
     assert "not decided, the loss is not told from chance" in head_or_representation(losses([little, little]))

@@ -27,7 +27,8 @@ from clbench.explain.report import as_json, grids, tables, warnings
 from clbench.explain.sentences import losses, replay_cost, sentences
 from clbench.explain.states import look
 from clbench.explain.weights import Place
-from clbench.metrics.format import with_unit
+from clbench.metrics.format import fixed, with_unit
+from clbench.plots.heat import digits
 from clbench.record import Record, read_record
 from clbench.runs.snapshots import after_folders, held_on_disk, read_spec
 from clbench.runtime.device import CPU
@@ -103,6 +104,9 @@ def test_what_the_models_show(run: Path, small_stream: Path) -> None:
     three = sentences([found])
     assert [sentence.split(":")[0] for sentence in three] == ["Where", "Head or representation", "Replay"]
     assert found.seconds > 0
+    # Of mnli and snli, the earlier domains, 40 of 60 each: the tables beneath count all.
+    assert "of accuracy on earlier domains (counted on 80 of their 120 test examples), a probe" in three[1]
+    assert "counted on" not in " ".join(sentences([replace(found, inside=whole)]))
 
 
 def test_the_layer_whose_weights_were_changed_by_hand_is_named(run: Path, tmp_path: Path) -> None:
@@ -274,6 +278,17 @@ def test_the_command(run: Path, tmp_path: Path) -> None:
     for name in ("layers.png", "layers.svg", "explanation.html"):  # the same run, the same bytes
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     page = (tmp_path / "a" / "explanation.html").read_text()
+    # The picture, whose text is drawn as paths and told by comments, and the table have the same digits.
+    drawn = (tmp_path / "a" / "layers.svg").read_text()
+    for grid in grids([explain(run, read_record(run), limits=Limits(30, 60))]):
+        after = digits(grid.values)
+        for value in grid.values[np.isfinite(grid.values)]:
+            text = fixed(100 * float(value), after)
+            assert f"<!-- {text} -->" in drawn
+            assert f"<td>{text}</td>" in page
+    counted = "(counted on 60 of their 120 test examples)"
+    for said in ("".join(described[0]["sentences"]), " ".join(found.output.split()), page):
+        assert counted in said
     assert "<script" not in page
     assert "data:image/svg+xml;base64," in page
     assert "Jaccard" in page
