@@ -9,10 +9,7 @@ from itertools import chain
 import numpy as np
 
 from clbench.data.pairs import DomainData
-from clbench.schema.warning import RunWarning
-
-# Below so many test examples each of them is more than 10 points of a domain's accuracy.
-_MANY = 10
+from clbench.schema.warning import ENOUGH_TEST_EXAMPLES, RunWarning
 
 
 def data_warnings(loaded: Sequence[DomainData], label_space: Sequence[str]) -> tuple[RunWarning, ...]:
@@ -38,7 +35,7 @@ def _of_domain(
         where = set(chain.from_iterable(met))
         names = tuple(name for name in domains if name in where)
         yield RunWarning(kind="met_in_training", domain=data.name, count=len(met), total=len(test), names=names)
-    if len(test) < _MANY:
+    if len(test) < ENOUGH_TEST_EXAMPLES:
         yield RunWarning(kind="few_test_examples", domain=data.name, count=len(test))
     for split, pairs in data.splits.items():
         classes = np.unique(pairs.labels)

@@ -31,7 +31,7 @@ from clbench.record.parts import (
 from clbench.record.points import check_follows, check_open, check_probabilities
 from clbench.schema.part import MOST_CLASSES, Name, Part
 from clbench.schema.scenario import DOMAIN, Scenario, open_classes
-from clbench.schema.warning import MEASURED, RunWarning
+from clbench.schema.warning import ENOUGH_TEST_EXAMPLES, MEASURED, RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -247,6 +247,8 @@ class Record(Part):
                 yield RunWarning(
                     kind="met_in_training", domain=domain.name, count=met, total=domain.gold.count, names=(domain.name,)
                 )
+            if domain.gold.count < ENOUGH_TEST_EXAMPLES:
+                yield RunWarning(kind="few_test_examples", domain=domain.name, count=domain.gold.count)
             gold = np.unique(domain.gold.array())
             if len(gold) == 1:
                 yield RunWarning(kind="one_class", domain=domain.name, names=("test", self.label_space[gold[0]]))

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from clbench.schema.part import Name, Part
 
+# Below so many test examples each of them is more than 10 points of a domain's accuracy.
+ENOUGH_TEST_EXAMPLES = 10
+
 
 class RunWarning(Part):
     """One fact that whoever reads a run's figures should know.

@@ -176,3 +176,10 @@ def test_seeds_say_the_same_thing_once() -> None:
     assert warning_sentences(seeds) == [MET.sentence, f"{extra.sentence} (seed 2)"]
     assert warning_sentences(seeds[:1]) == [MET.sentence]
     assert warning_sentences([record()]) == []
+
+
+def test_few_test_examples_are_seen() -> None:
+    # The domains have 5, 8, 11 and 14.
+    made = make_record(RunParts(**pieces(size=3))).model_copy(update={"warnings": ()})
+    few = [(told.domain, told.count) for told in made.warnings_again() if told.kind == "few_test_examples"]
+    assert few == [("alpha", 5), ("beta", 8)]
