@@ -85,7 +85,8 @@ def split_settings(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     for name, value in assignments.items():
         head, dot, _ = name.partition(".")
         if dot and head not in known and head != "training":
-            raise UserError(f"--set {name}: no step is called '{head}'; {nearest(head, [*known, 'training'])}")
+            near = nearest(head, [*known, "training"])
+            raise UserError(f"--set {name}: '{head}' is neither a step nor training; {near}")
         (steps if head in known else rest)[name] = value
     return steps, rest
 

@@ -142,12 +142,13 @@ def _places(
         where: how the sentence begins.
         others: what else would be right.
     """
+    own = [REVERSED] if others and len(wanted) == 1 else []
     should = f"should name each of the domains {', '.join(names)} once{others}"
     found: list[int] = []
     for one in wanted:
         place = next((at for at, both in enumerate(zip(names, written, strict=True)) if one in both), None)
         if place is None:
-            raise UserError(f"{where} {should}, but names '{short(one)}'; {nearest(one, names)}")
+            raise UserError(f"{where} {should}, but names '{short(one)}'; {nearest(one, [*names, *own])}")
         if place in found:
             raise UserError(f"{where} {should}, but names '{short(one)}' twice.")
         found.append(place)

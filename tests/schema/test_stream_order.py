@@ -82,6 +82,7 @@ SHOULD = "--order should name each of the domains mnli, snli, hans once, or be 0
     [
         ("3", "--order: stream 'small' has no order 3; its file has 0 to 2."),
         ("mnli,snly,hans", f"{SHOULD} names 'snly'; did you mean snli?"),
+        ("revesed", f"{SHOULD} names 'revesed'; did you mean reversed?"),
         ("mnli,snli", f"{SHOULD} leaves out hans."),
         ("mnli,snli,snli", f"{SHOULD} names 'snli' twice."),
         ("mnli,snli,rte", f"{SHOULD} names 'rte'; "),
