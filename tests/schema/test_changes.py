@@ -84,7 +84,11 @@ def test_one_of_several_steps_of_a_name(tmp_path: Path) -> None:
         ("distill.teacher", "kd-6l", r"step 'distill' has no such setting"),
         ("distill.step", "finetune", r"step 'distill' has no such setting"),
         ("finetune.epochs", "[", r"--set finetune\.epochs: '\[' is not a value; give a number"),
-        ("fintune.epochs", "1", r"--set fintune\.epochs: 'fintune' is neither a step nor training; did you mean .*finetune.*\?"),
+        (
+            "fintune.epochs",
+            "1",
+            r"--set fintune\.epochs: 'fintune' is neither a step nor training; did you mean .*finetune.*\?",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(name: str, value: str, sentence: str) -> None:
