@@ -71,19 +71,20 @@ def test_a_run_on_files_of_ones_own(mine: Path, small_backbone: Path) -> None:
     assert ran.stderr == ""
     record = clbench.read_record(mine / "run")
     met = RunWarning(kind="met_in_training", domain="one", count=7, total=20, names=("two",))
+    few = RunWarning(kind="few_test_examples", domain="two", count=6)
     one_class = RunWarning(kind="one_class", domain="two", names=("validation", "same"))
     cut = RunWarning(kind="cut_pairs", domain="one", count=10, total=60, limit=24)
-    assert [w for w in record.warnings if w.kind not in ("predicts_one_class", *MEASURED)] == [met, one_class, cut]
+    assert [w for w in record.warnings if w.kind not in ("predicts_one_class", *MEASURED)] == [met, few, one_class, cut]
     assert [told["sentence"] for told in json.loads(sized.stdout)["warnings"]] == [
-        warning.sentence for warning in (met, one_class, cut)
+        warning.sentence for warning in (met, few, one_class, cut)
     ]
     shown = CliRunner().invoke(cli, ["show", "--no-plot", str(mine / "run")], catch_exceptions=False).output
-    for text, known in ((told, (met, one_class)), (ran.output, record.warnings), (shown, record.warnings)):
+    for text, known in ((told, (met, few, one_class)), (ran.output, record.warnings), (shown, record.warnings)):
         for warning in known:
             assert warning.sentence in " ".join(text.split())
     # What is known of the examples is told before anything is trained, too.
     early = CliRunner().invoke(cli, run[:-1], catch_exceptions=False).stderr
-    for warning in (met, one_class):
+    for warning in (met, few, one_class):
         assert warning.sentence in " ".join(early.split())
     as_json = CliRunner().invoke(cli, ["show", "--json", str(mine / "run")], catch_exceptions=False).output
     (found,) = json.loads(as_json)["runs"]

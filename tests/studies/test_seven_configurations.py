@@ -108,11 +108,14 @@ def test_questions_are_answered_over_the_seeds_and_corrected() -> None:
     scores = {key: value.mean(1) for key, value in answers.items()}
     tested = [(3, 4, "mrpc"), (7, 3, "mrpc"), (6, 2, "rte")]
     p_values = [float(ttest_rel(scores[one, domain], scores[other, domain]).pvalue) for one, other, domain in tested]
+    # Eight questions were asked, whatever can be tested of them.
+    asked = holm([*p_values, *[1.0] * 5])
     told = [one for one in found.values() if one.answer.p is not None]
     assert sorted(one.answer.p for one in told) == pytest.approx(sorted(p_values))  # type: ignore[type-var]
-    assert sorted(one.corrected for one in told) == pytest.approx(sorted(holm(p_values)))  # type: ignore[type-var]
+    assert sorted(one.corrected for one in told) == pytest.approx(sorted(asked[:3]))  # type: ignore[type-var]
     skip = found["Does it help PKD-skip to start from pruned weights?", "mrpc"]
-    assert (skip.answer.verdict, skip.verdict) == ("no", "no")
+    # By itself it harms; as one of eight questions that is not decided (p 0.011, times 7).
+    assert (skip.answer.verdict, skip.verdict) == ("no", "not decided")
     assert found["Does PKD beat pruning at the same depth?", "rte"].verdict == "not decided"
 
 
