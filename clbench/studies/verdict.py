@@ -78,7 +78,8 @@ class CorrectedAnswer:
         """For people."""
         told = self.answer.sentence().replace(f" {self.answer.verdict}: ", f" {self.verdict}: ", 1)[:-1]
         if self.corrected is not None:
-            told += f"; p {f'= {p_value(self.corrected)}'.replace('= <', 'below ')} after Holm"
+            p = p_value(self.corrected)
+            told += f"; p {f'below {p[1:]}' if p.startswith('<') else f'= {p}'} after Holm"
         return f"{told}; {self.answer.beside}." if self.answer.beside else f"{told}."
 
     def as_json(self) -> dict[str, str | float | None]:

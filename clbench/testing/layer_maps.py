@@ -172,7 +172,8 @@ def identity_covers_every_field(world: _World) -> None:
 
 
 def maps_what_is_there(world: _World) -> None:
-    """Every map names layers that the teacher has, at most one for each of the student's, and rises if it says so."""
+    """Every map names layers that the teacher has, one for each of the student's with or without the last, or none if
+    it matches none; and rises if it says so."""
     depths = _DEPTHS if world.form.is_fixed else [(_LAYERS // 2, _LAYERS)] * len(world.maps)
     for layers, (student, teacher) in zip(world.maps, depths, strict=False):
         counts = (student - 1, student) if world.form.matches else (0,)

@@ -6,7 +6,7 @@ import copy
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -101,7 +101,7 @@ def is_defined_somewhere(metric: Metric) -> None:
 def same_life_same_figure(metric: Metric) -> None:
     """The same life gives the same figure, and is left as it is."""
     for number, life in _lives():
-        one, other = metric.compute(life), metric.compute(_copied(life))
+        one, other = metric.compute(life), metric.compute(copy.deepcopy(life))
         expect(one == other, f"life {number} gives {one!r}, and once more {other!r}")
 
 
@@ -144,11 +144,3 @@ def _lives() -> Iterator[tuple[int, Life]]:
     lives = [random_life(seed) for seed in range(_LIVES)]
     lives += [constant_life(score) for score in (0.0, 1.0)] + [constant_life(1.0, kept=False)]
     yield from enumerate(lives)
-
-
-def _copied(life: Life) -> Life:
-    return copy.deepcopy(life)
-
-
-def _arrays(life: Life) -> dict[str, np.ndarray]:
-    return {part.name: held for part in fields(life) if isinstance(held := getattr(life, part.name), np.ndarray)}
