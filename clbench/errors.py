@@ -98,6 +98,11 @@ def short(name: str) -> str:
     return printable(name, 200)
 
 
+def type_of(value: object) -> str:
+    """What a plug-in's author gave, by its type's name in Python; None by itself."""
+    return "None" if value is None else type(value).__name__
+
+
 def kind_of(value: object) -> str:
     """What kind of value of JSON, YAML or a table it is, in words that need no Python.
 

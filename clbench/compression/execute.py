@@ -20,7 +20,7 @@ from clbench.compression.task import Observer, Report, StepContext, Task
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.quantize import evaluated
 from clbench.encoder.reference import ReferenceModel
-from clbench.errors import UserError
+from clbench.errors import UserError, type_of
 from clbench.schema.training import Training
 from clbench.storage.cache import cached, key_of
 
@@ -117,7 +117,10 @@ def execute(plan: Plan, task: Task, *, observer: Observer | None = None) -> Comp
         watch = observer if step.watched else None
         identity = form.identity(step.planned)
         training = Training.model_validate(identity["training"]) if form.trains else None
-        context = StepContext(task, plan.backbone, step.place, step.planned, step.seed, training, teacher, watch)
+        before = {**chain, "steps": [*chain["steps"]]}
+        context = StepContext(
+            task, plan.backbone, step.place, step.planned, step.seed, before, identity, training, teacher, watch
+        )  # fmt: skip
         if not form.trains:
             report = _ran(step, model, context)
             form.settle(model, step.planned)
@@ -159,10 +162,7 @@ def _ran(step: PlannedStep, model: Classifier | ReferenceModel, context: StepCon
     hold_masks(model)
     run = f"{step.place.origin}: run() of the step {step.form.step}"
     if not isinstance(report, Report):
-        raise UserError(
-            f"{run} should return a Report, such as fit() gives, but returns "
-            f"{report if report is None else type(report).__name__}."
-        )
+        raise UserError(f"{run} should return a Report, such as fit() gives, but returns {type_of(report)}.")
     for field in ("details", "decided"):
         try:
             json.dumps(getattr(report, field), allow_nan=False)

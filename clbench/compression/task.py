@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from clbench.data.pairs import SPLITS, DomainData, Pairs, joined
@@ -26,6 +28,7 @@ from clbench.runtime.coordinator import between_steps
 from clbench.runtime.device import CPU, Device, sent
 from clbench.runtime.steps import StepFigures
 from clbench.schema.training import Training
+from clbench.storage.cache import cached
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from clbench.encoder.backbone import Backbone
     from clbench.schema.step import Place, Planned
 
+# What an entry of the cache holds that is part of a step's work.
+_PART = "part.safetensors"
 Model = TypeVar("Model", bound=nn.Module)
 # (model, places in the training set (B,), their labels (B,)) -> a scalar loss
 Loss = Callable[[Model, Tensor, Tensor], Tensor]
@@ -176,6 +181,8 @@ class StepContext:
         backbone: what the recipe started from.
         place, planned: the step's in the plan.
         seed: of whatever it draws.
+        before: what determines the model that it is given, as plain JSON values.
+        identity: the step's, see :meth:`clbench.schema.step.Step.identity`.
         training: the field ``training``, at the backbone's learning rate where it names none; None of a step that does
             not train.
         teacher: the model that the field ``teacher`` names; None without one.
@@ -187,6 +194,8 @@ class StepContext:
     place: Place
     planned: Planned
     seed: int
+    before: Mapping[str, Any]
+    identity: Mapping[str, Any]
     training: Training | None = None
     teacher: Compressed | None = None
     observer: Observer | None = None
@@ -212,6 +221,28 @@ class StepContext:
             name=f"{self.place.name}{part}", observer=self.observer if last else observer,
         )  # fmt: skip
         return Report(tuple(scores))
+
+    def kept(
+        self, part: Mapping[str, Any], make: Callable[[], Mapping[str, Tensor]], *, regardless_of: Collection[str]
+    ) -> dict[str, Tensor]:
+        """A part of the step's work that does not hang on all of its settings: from the cache where the step of another
+        recipe has done it already, or this one before it was interrupted.
+
+        Args:
+            part: which one it is, as plain JSON values.
+            make: does it, and returns what it came to, by name.
+            regardless_of: the step's settings on which it does not hang.
+
+        Returns:
+            What it came to, on the CPU.
+        """
+
+        def build(folder: Path) -> None:
+            found = {name: value.contiguous() for name, value in make().items()}
+            (folder / _PART).write_bytes(save(found))  # by way of bytes, so that a full disk is an ordinary OSError
+
+        settings = {name: value for name, value in self.identity.items() if name not in regardless_of}
+        return load_file(cached("parts", {**self.before, "step": settings, "part": dict(part)}, build) / _PART)
 
 
 def fit(

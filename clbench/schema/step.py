@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from clbench.errors import UserError
+from clbench.errors import UserError, type_of
 from clbench.schema.form import Form
 from clbench.schema.registry import Registry, forms
 from clbench.schema.training import Training
@@ -169,8 +169,7 @@ class Step(Form):
         found = self.plan(before, place)
         if not isinstance(found, Planned):
             raise UserError(
-                f"{place.origin}: plan() of the step {self.step} should return a Planned, but returns "
-                f"{found if found is None else type(found).__name__}."
+                f"{place.origin}: plan() of the step {self.step} should return a Planned, but returns {type_of(found)}."
             )
         shape = found.shape
         if shape.origin is not None and len(shape.origin) != shape.layers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,7 @@ from clbench.errors import UserError
 from clbench.runtime.device import Device
 from clbench.schema.recipe import read_recipe
 from clbench.schema.training import Training
+from clbench.storage.cache import root
 
 TRAINING = {"epochs": 2, "learning_rate": None, "batch_size": 16}
 
@@ -249,14 +251,52 @@ def test_rounds_are_trained_in_their_own_way(backbone, task, tmp_path, monkeypat
     short = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 16}
     apart = recipe(tmp_path, ticket | {"training": short, "round_training": TRAINING})
     made = build(apart, backbone, task, seed=0)
-    assert [form.epochs for form in trainings] == [2, 2, 2, 2, 2, 1]
-    assert [form.learning_rate for form in trainings] == [*[backbone.learning_rate] * 5, 1e-4]
+    # The rounds are those of the other recipe, and are not trained again; the model is the same as if they were.
+    assert [form.epochs for form in trainings] == [2, 2, 2, 1]
+    assert [form.learning_rate for form in trainings] == [*[backbone.learning_rate] * 3, 1e-4]
+    for folder in ("models", "parts"):
+        shutil.rmtree(root() / folder)
+    alone = build(apart, backbone, task, seed=0)
+    assert [form.epochs for form in trainings[4:]] == [2, 2, 1]
+    assert all(torch.equal(a, b) for a, b in zip(alone.model.parameters(), made.model.parameters(), strict=True))
+    # Other rounds are other ones.
+    build(recipe(tmp_path, ticket | {"training": short, "round_training": short}), backbone, task, seed=0)
+    build(recipe(tmp_path, ticket | {"rounds": 1}), backbone, task, seed=0)
+    build(apart, backbone, task, seed=1)
+    assert [form.epochs for form in trainings[7:]] == [1, 1, 1, 2, 2, 2, 2, 1]
     zeros = [{name: value == 0 for name, value in one.model.state_dict().items()} for one in (whole, made)]
     assert all(torch.equal(zeros[0][f"{name}.weight"], zeros[1][f"{name}.weight"]) for name in prunable(made.model))
     assert "round_training" not in recipe(tmp_path, ticket).describe()["steps"][0]
     assert [artifact.epochs for artifact in plan(apart, backbone, task.digest, seed=0).artifacts] == [5]
     with pytest.raises(UserError, match="rewind should be at most the 1 epochs of a round's training"):
         recipe(tmp_path, ticket | {"rewind": 2, "round_training": short})
+
+
+@pytest.mark.parametrize("rewind", [0.0, 0.5])
+def test_an_interrupted_ticket_resumes_with_the_round_that_it_was_in(backbone, task, tmp_path, rewind: float) -> None:
+    class Stop(Exception):
+        pass
+
+    told: list[str] = []
+
+    def stop(name: str, *_: int) -> None:
+        if name.endswith("round 3"):
+            raise Stop
+        told.append(name)
+
+    steps = {"step": "prune_weights", "sparsity": 0.75, "rounds": 3, "rewind": rewind, "training": TRAINING}
+    ticket = recipe(tmp_path, steps)
+    with pytest.raises(Stop), advances(stop):
+        build(ticket, backbone, task, seed=0)
+    assert list(dict.fromkeys(told)) == [f"prune_weights mine, round {number}" for number in (1, 2)]
+    told.clear()
+    with advances(lambda name, *_: told.append(name)):
+        resumed = build(ticket, backbone, task, seed=0)
+    assert list(dict.fromkeys(told)) == [f"prune_weights mine, {part}" for part in ("round 3", "pruned")]
+    for folder in ("models", "parts"):
+        shutil.rmtree(root() / folder)
+    whole = build(ticket, backbone, task, seed=0)
+    assert all(torch.equal(a, b) for a, b in zip(resumed.model.parameters(), whole.model.parameters(), strict=True))
 
 
 def test_heads_are_pruned_in_a_recipe_and_stay_pruned(backbone: SmallBackbone, task: Task, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from clbench.compression.task import Report, StepContext
     from clbench.encoder.classifier import Classifier
+
+
+# Before a mask's name among what a round keeps.
+_MASK = "mask/"
 
 
 class PruneWeights(TrainingStep):
@@ -79,14 +84,28 @@ class PruneWeights(TrainingStep):
         loss = finetune_loss(context.task)
         training = self._round.at_rate(context.backbone.learning_rate)
         batches = math.ceil(len(context.task.train_rows) / training.batch_size)
-        early = None if self.rewind is None else _Early(self.rewind, batches)
-        masks: dict[str, Tensor] = {}
-        for number in range(1, self.rounds + 1):
-            watched = early if number == 1 else None
-            context.fit(model, loss, part=f", round {number}", last=False, observer=watched, training=training)
+
+        def chosen(number: int) -> dict[str, Tensor]:
+            """The masks after a round, and of the first one the weights that are rewound to."""
+            early = None if self.rewind is None or number > 1 else _Early(self.rewind, batches)
+            context.fit(model, loss, part=f", round {number}", last=False, observer=early, training=training)
             masks = magnitude_masks(model, sparsity_of_round(self.sparsity, number, self.rounds))
-            if early is not None:
-                model.load_state_dict(early.weights)
+            weights = {} if early is None else early.weights
+            return {f"{_MASK}{name}": value for name, value in masks.items()} | weights
+
+        masks: dict[str, Tensor] = {}
+        weights: dict[str, Tensor] = {}
+        for number in range(1, self.rounds + 1):
+            if self.rewind is None:
+                found = chosen(number)
+            else:  # the masks are all that is left of the round, whatever training comes after it
+                part = {"round": number, "training": training.model_dump(mode="json")}
+                besides = "training", "round_training"
+                found = context.kept(part, partial(chosen, number), regardless_of=besides)
+            masks = {name.removeprefix(_MASK): value for name, value in found.items() if name.startswith(_MASK)}
+            weights = weights or {name: value for name, value in found.items() if not name.startswith(_MASK)}
+            if weights:
+                model.load_state_dict(weights)
             attach_masks(model, masks)
         return replace(context.fit(model, loss, part=", pruned"), masks=masks)
 
