@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from clbench import __version__
+from clbench.cli.completion import with_completion
 from clbench.cli.plugins import with_plugins
 from clbench.errors import UserError, first_line, nearest, printable
 from clbench.runtime.console import print_line
@@ -62,9 +63,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return with_plugins(importlib.import_module(COMMANDS[cmd_name][0]).command)
+        return with_completion(with_plugins(importlib.import_module(COMMANDS[cmd_name][0]).command))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if ctx.resilient_parsing:  # TAB, of a line that may be wrong yet
+            return super().resolve_command(ctx, args)
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UserError(f"no command is called '{args[0]}'; {nearest(args[0], COMMANDS)}")
         _check_none_is_empty(args)

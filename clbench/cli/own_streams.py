@@ -18,7 +18,8 @@ def own_streams(command: Any) -> Any:
         from clbench.schema.stream import add_own
 
         context.meta[OWN_STREAMS] = paths
-        add_own(paths)
+        if not context.resilient_parsing:
+            add_own(paths)
 
     return click.option(
         "--stream", type=click.Path(path_type=Path), multiple=True, expose_value=False, callback=add, metavar="FILE",

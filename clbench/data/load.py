@@ -10,7 +10,7 @@ from pathlib import Path
 from clbench.data.baselines import fittable
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.data.subsets import cap
-from clbench.errors import UserError
+from clbench.errors import UserError, type_of
 from clbench.runtime import events
 from clbench.schema.domain import Domain, Reading
 from clbench.schema.scenario import CLASS
@@ -159,7 +159,7 @@ def _finish(form: Source, data: DomainData, request: Request) -> DomainData:
     if not isinstance(data, DomainData):
         raise UserError(
             f"domain '{request.domain}': load() of its source {form.kind} should return a DomainData, but returns "
-            f"{data if data is None else type(data).__name__}."
+            f"{type_of(data)}."
         )
     _check(form, data.splits, request)
     name = request.domain
@@ -233,6 +233,8 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
             raise UserError(f"{gave} no {split} part.")
     classes = len(request.label_space)
     for split, pairs in splits.items():
+        if not isinstance(pairs, Pairs):
+            raise UserError(f"{gave} {type_of(pairs)} as its {split} part; it should be Pairs.")
         if pairs.labels.dtype.kind not in "iu":
             raise UserError(
                 f"{gave} labels of the type {pairs.labels.dtype} in its {split} part; they should be int64."
@@ -244,7 +246,7 @@ def _check(form: Source, splits: Mapping[str, Pairs], request: Request) -> None:
             )
         for text in chain.from_iterable(pairs.texts()):
             if not isinstance(text, str):
-                raise UserError(f"{gave} {type(text).__name__} in its {split} part where text should be.")
+                raise UserError(f"{gave} {type_of(text)} in its {split} part where text should be.")
         wanted = request.sizes[split]
         if form.generated and len(pairs) != wanted:
             raise UserError(f"{gave} {len(pairs):,} {split} examples, where {wanted:,} are asked for.")

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME, read_record
 from clbench.record.parts import Configuration
+from clbench.runs.differences import in_what
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runtime import events
 from clbench.schema.part import Name, Part
@@ -118,7 +119,8 @@ def _in_one(job: Job, seeds: Sequence[int], out: Path) -> dict[int, Path]:
             continue  # read, resumed, or begun anew
         told = _configuration(place)
         if told is not None and told.fingerprint != job.fingerprint(told.seed):
-            raise UserError(f"{out} holds seed {told.seed} of another run; choose another --out.")
+            apart = in_what(told, job, told.seed)
+            raise UserError(f"{out} holds seed {told.seed} of another run, {apart}; choose another --out.")
     return found
 
 
@@ -140,10 +142,11 @@ def life_key(fingerprint: str) -> str:
     return key_of({"run": fingerprint, "versions": life_versions()})
 
 
-def check_unfinished(place: Path, fingerprint: str, *, offers_fresh: bool = True) -> None:
+def check_unfinished(place: Path, job: Job, seed: int, *, offers_fresh: bool = True) -> None:
     """Refuse a folder in which another run has begun to live; tell where this one has, and has to begin anew.
 
     Args:
+        job, seed: the run that is asked for.
         offers_fresh: whether the command has ``--fresh``.
 
     Raises:
@@ -152,9 +155,10 @@ def check_unfinished(place: Path, fingerprint: str, *, offers_fresh: bool = True
     note = _note(place) if has_lived(place) else None
     if note is None:
         return
-    if note.configuration.fingerprint != fingerprint:
+    if note.configuration.fingerprint != job.fingerprint(seed):
         instead = "choose another --out" + (", or give --fresh to remove it" if offers_fresh else "")
-        raise UserError(f"{place} holds another run, which is unfinished (seed {note.configuration.seed}); {instead}.")
+        apart = in_what(note.configuration, job, seed)
+        raise UserError(f"{place} holds another run, which is unfinished, {apart}; {instead}.")
     if note.versions and note.versions != life_versions():
         begun, now = (
             ", ".join(f"{name} {version}" for name, version in found.items())

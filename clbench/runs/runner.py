@@ -25,6 +25,7 @@ from clbench.record import (
     versions,
     write_record,
 )
+from clbench.runs.differences import in_what
 from clbench.runs.folders import (
     CHECKPOINTS,
     LOCK_NAME,
@@ -137,12 +138,13 @@ def run_seed(
             told = record.configuration
             if (told.fingerprint, told.edition) != (fingerprint, job.edition):
                 instead = "choose another --out" + (", or give --fresh" if fresh is not None else "")
-                raise UserError(f"{folder} holds the record of another run; {instead}.")
+                apart = in_what(told, job, seed)
+                raise UserError(f"{folder} holds the record of another run, {apart}; {instead}.")
             _check_kept(record, folder, keep_models)
             tell_finished(record, run_told, trackers)
             clear_checkpoints(folder)
             return record
-        check_unfinished(folder, fingerprint, offers_fresh=fresh is not None)
+        check_unfinished(folder, job, seed, offers_fresh=fresh is not None)
         clear_snapshots(folder, but=fingerprint)
         with _noted(job, seed, folder, fingerprint), tracked(run_told, trackers) as tracking:
             tracking.keep()

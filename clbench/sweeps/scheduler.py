@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clbench.errors import UserError
+from clbench.errors import UserError, type_of
 from clbench.record.files import RECORD_NAME
 from clbench.runtime import events
 from clbench.schema.sweep import OpenSweep
@@ -170,8 +170,7 @@ class _Scheduler:
         over = self.executor.end(place, future)
         if not isinstance(over, UnitEnd):
             raise UserError(
-                f"end() of the executor {self.executor.name} should return a UnitEnd, but returns a "
-                f"{type(over).__name__}."
+                f"end() of the executor {self.executor.name} should return a UnitEnd, but returns {type_of(over)}."
             )
         events.end(self.plan.units[place].name)
         if over.note:

@@ -86,6 +86,8 @@ class Counting(Source):
         return DomainData("another name", splits, {"kind": "another kind", "seed": 0})
 
     def draw_anew(self, request, seed, known):
+        if self.anew == "nothing":
+            return None
         numbers = range(len(known.splits["test"]) - self.fewer)
         texts = [f"{self.anew} {i} {request.shift}" for i in numbers]
         return Pairs.of(texts, [self.text] * len(numbers), [i % 2 + self.beyond for i in numbers])
@@ -234,6 +236,7 @@ def test_what_a_source_gives_is_looked_at(tmp_path: Path, settings: dict[str, An
             "domain 'mine': its source counting drew 20 of 20 examples anew that stand in its train part; it should "
             "draw such as nobody has seen.",
         ),
+        ({"anew": "nothing"}, "domain 'mine': its source counting gave None as its test part; it should be Pairs."),
         ({"anew": "validation"}, "its source counting drew 12 of 20 examples anew that stand in its validation part;"),
         ({"anew": "test"}, "its source counting drew 20 of 20 examples anew that stand in its test part;"),
     ],

@@ -148,7 +148,8 @@ def test_a_seed_is_added_beside_those_that_are_there(
     one = {"stream": small_stream, "backbone": str(small_backbone)}
     clbench.run("majority", seed=3, out=tmp_path / "mine", **one)
     assert [file.parent.name for file in finished_runs([tmp_path / "mine"])] == ["seed-0", "seed-1", "seed-2", "seed-3"]
-    with pytest.raises(UserError, match=r"mine holds seed [0-3] of another run; choose another --out\."):
+    other = r"mine holds seed [0-3] of another run, with model majority instead of bow, .*; choose another --out\."
+    with pytest.raises(UserError, match=other):
         clbench.run("bow", seed=4, out=tmp_path / "mine", **one)
     clbench.run("majority", seed=0, out=tmp_path / "single", **one)
     with pytest.raises(SystemExit):
@@ -163,7 +164,8 @@ def test_a_finished_run_is_only_read(small_stream: Path, small_backbone: Path, t
         again = lived(small_stream, small_backbone, tmp_path, model="finetune-6l")
     assert again == first
     assert {event.task for event in seen} == {"read the domains"}
-    with pytest.raises(UserError, match="holds the record of another run; choose another --out, or give --fresh"):
+    other = "holds the record of another run, with model finetune-6l instead of finetune-12l; choose another --out, or"
+    with pytest.raises(UserError, match=other):
         lived(small_stream, small_backbone, tmp_path, model="finetune-12l")
     fresh = lived(small_stream, small_backbone, tmp_path, model="finetune-6l", fresh=True)
     assert fresh.without_times() == first.without_times()
@@ -232,9 +234,9 @@ def test_an_unfinished_run_is_not_destroyed_by_another(
     given = {"stream": str(small_stream), "backbone": str(small_backbone)}
     job = make_job("majority", **given)
     _half_lived(job, 0, tmp_path / "run")
-    for other in ({"seed": 1}, {"model": "bow"}):
+    for other, told in (({"seed": 1}, "seed 0 instead of 1"), ({"model": "bow"}, "model majority instead of bow, .*")):
         asked = {"model": "majority", "out": tmp_path / "run", **given, **other}
-        with pytest.raises(UserError, match=r"run holds another run, which is unfinished \(seed 0\); choose another"):
+        with pytest.raises(UserError, match=f"run holds another run, which is unfinished, with {told}; choose another"):
             clbench.run(**asked)
     assert (tmp_path / "run" / "checkpoints" / "experience-0.safetensors").exists()
     with pytest.raises(UserError, match=r"holds the run of a single seed; choose another --out for several\."):
@@ -252,11 +254,11 @@ def test_an_unfinished_run_of_other_packages_begins_anew(
 ) -> None:
     job = make_job("majority", str(small_stream), backbone=str(small_backbone))
     _half_lived(job, 0, tmp_path)
-    check_unfinished(tmp_path, job.fingerprint(0))
+    check_unfinished(tmp_path, job, 0)
     assert caplog.messages == []
     note = tmp_path / "checkpoints" / "run.json"
     note.write_text(note.read_text().replace(f'"transformers": "{installed("transformers")}"', '"transformers": "4.0"'))
-    check_unfinished(tmp_path, job.fingerprint(0))
+    check_unfinished(tmp_path, job, 0)
     (told,) = caplog.messages
     assert "transformers 4.0 and is not resumed with" in told
     assert life_key("a") != life_key("b")

@@ -114,7 +114,9 @@ def test_a_folder_of_another_study_is_refused_without_an_option_that_there_is_no
     spec = RunSpec(model=RATES[0.0], stream=str(small_stream), backbone=str(small_backbone), quick=True)
     live(Settings(spec, (0,), 1), TWIN, 0, tmp_path)
     other = Settings(spec.model_copy(update={"settings": {"training.epochs": 2}}), (0,), 1)
-    with pytest.raises(UserError, match=r"holds the record of another run; choose another --out\.$"):
+    with pytest.raises(
+        UserError, match=r"another run, with strategy\.training\.epochs 1 instead of 2; choose another --out\.$"
+    ):
         live(other, TWIN, 0, tmp_path)
 
 
