@@ -56,8 +56,13 @@ def test_every_command_that_takes_a_recipe_completes_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["nonsense --model ", "run --model  --stream ", "leaderboard build --stream no-file.yaml --out ", "run --see"],
+    ("line", "expected"),
+    [
+        ("nonsense --model ", plain(*COMMANDS)),
+        ("run --model  --stream ", plain(*names("stream"))),
+        ("leaderboard build --stream no-file.yaml --out ", [("file", "")]),
+        ("run --see", plain("--seeds")),
+    ],
 )
-def test_a_line_that_is_wrong_yet_ends_in_no_traceback(line: str) -> None:
-    offered(line)
+def test_a_line_that_is_wrong_yet_is_completed_as_far_as_it_goes(line: str, expected: list[tuple[str, str]]) -> None:
+    assert offered(line) == expected

@@ -148,8 +148,8 @@ def test_a_seed_is_added_beside_those_that_are_there(
     one = {"stream": small_stream, "backbone": str(small_backbone)}
     clbench.run("majority", seed=3, out=tmp_path / "mine", **one)
     assert [file.parent.name for file in finished_runs([tmp_path / "mine"])] == ["seed-0", "seed-1", "seed-2", "seed-3"]
-    other = r"mine holds seed [0-3] of another run, with model majority instead of bow, .*; choose another --out\."
-    with pytest.raises(UserError, match=other):
+    apart = r"with model majority instead of bow, strategy\.training\.learning_rate 0\.02 instead of 0\.05"
+    with pytest.raises(UserError, match=rf"mine holds seed [0-3] of another run, {apart}; choose another --out\."):
         clbench.run("bow", seed=4, out=tmp_path / "mine", **one)
     clbench.run("majority", seed=0, out=tmp_path / "single", **one)
     with pytest.raises(SystemExit):
@@ -234,7 +234,8 @@ def test_an_unfinished_run_is_not_destroyed_by_another(
     given = {"stream": str(small_stream), "backbone": str(small_backbone)}
     job = make_job("majority", **given)
     _half_lived(job, 0, tmp_path / "run")
-    for other, told in (({"seed": 1}, "seed 0 instead of 1"), ({"model": "bow"}, "model majority instead of bow, .*")):
+    model = r"model majority instead of bow, strategy\.training\.learning_rate 0\.02 instead of 0\.05"
+    for other, told in (({"seed": 1}, "seed 0 instead of 1"), ({"model": "bow"}, model)):
         asked = {"model": "majority", "out": tmp_path / "run", **given, **other}
         with pytest.raises(UserError, match=f"run holds another run, which is unfinished, with {told}; choose another"):
             clbench.run(**asked)

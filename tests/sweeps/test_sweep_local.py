@@ -268,7 +268,7 @@ def test_an_executor_that_begins_nothing_is_named(sweep_file: Callable[..., Path
     [
         (
             {"end": lambda self, place, future: None},
-            r"^end\(\) of the executor own should return a UnitEnd, but .*None\.",
+            r"^end\(\) of the executor own should return a UnitEnd, but returns None\.",
         ),
         (
             {"begin": lambda self, place: 3},
