@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from clbench.data.pairs import SPLITS, DomainData
 from clbench.errors import UserError
 from clbench.schema.form import spelt
-from clbench.schema.source import Request, Source
+from clbench.schema.source import SOURCES, Request, Source
 from clbench.testing.battery import (
     Check,
     CheckFailed,
@@ -24,6 +31,16 @@ from clbench.testing.battery import (
 )
 
 SIZES = {"train": 12, "validation": 6, "test": 8}
+# By what Python hashes texts, and a process that loads what it is given and says the digests. It imports no more than
+# that needs, which is a second's work.
+_HASHING = "PYTHONHASHSEED"
+_CHILD = """
+import json, pickle, sys
+from clbench.schema.source import SOURCES
+content, request = pickle.load(sys.stdin.buffer)
+data = SOURCES.get(content["kind"]).model_validate(content).load(request)
+print(json.dumps({split: pairs.digest() for split, pairs in data.splits.items()}))
+"""
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,69 @@ def same_settings_same_pairs(world: _World) -> None:
         same = one.splits[split].digest() == other.splits[split].digest()
         expect(same, f"its {split} part is another one when it is loaded again")
     expect(one.source == other.source, "what it says of where the examples come from changes when it is loaded again")
+
+
+def another_process_gives_the_same(world: _World) -> None:
+    """A process of its own, in which Python hashes texts by another number and so orders sets otherwise, gives the same
+    examples; asked of one that is registered, and needs no network."""
+    form = world.form
+    if SOURCES.all().get(form.kind) is not type(form) or form.needs_network:
+        return
+    hashing = "1" if os.environ.get(_HASHING) != "1" else "2"
+    asked = pickle.dumps((form.model_dump(mode="json", by_alias=True), world.request))
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD], input=asked,
+        env=os.environ | {_HASHING: hashing}, capture_output=True, check=False,
+    )  # fmt: skip
+    *_, last = child.stderr.decode(errors="replace").strip().splitlines() or [""]
+    expect(child.returncode == 0, f"it cannot be loaded in a process of its own: {last}")
+    theirs = json.loads(child.stdout.splitlines()[-1])
+    for split, digest in _digests(world.load()).items():
+        expect(theirs[split] == digest, f"its {split} part is another one in a process of its own")
+
+
+def another_working_folder_gives_the_same(world: _World) -> None:
+    """Paths are meant from the domain's file, or in the folder that is given, wherever the user stands."""
+    known = _digests(world.load())
+    folder = world.request.folder
+    request = replace(
+        world.request, beside=world.request.beside.absolute(), folder=None if folder is None else folder.absolute()
+    )
+    try:
+        with _elsewhere():
+            found = _digests(world.form.load(request))
+    except UserError as error:
+        raise CheckFailed(f"from another working folder it cannot be loaded: {error}") from error
+    for split, digest in known.items():
+        expect(found[split] == digest, f"its {split} part is another one from another working folder")
+
+
+def gives_all_where_no_number_is_asked(world: _World) -> None:
+    """One that does not make its examples gives all of them to an edition without sizes."""
+    if world.form.generated:
+        return
+    few, every = world.load(sizes=SIZES), world.load(sizes=dict.fromkeys(SPLITS))
+    for split in SPLITS:
+        expect(split in every.splits, f"it gives no {split} part where no number is asked for")
+        counts = len(every.splits[split]), len(few.splits[split])
+        expect(counts[0] >= counts[1], f"of its {split} part it gives {counts[0]} where all are asked for, and "
+               f"{counts[1]} where {SIZES[split]} are")  # fmt: skip
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """An empty folder to work in."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+def _digests(data: DomainData) -> dict[str, str]:
+    return {split: pairs.digest() for split, pairs in data.splits.items()}
 
 
 def labels_follow_the_label_space(world: _World) -> None:
@@ -196,6 +276,8 @@ def what_is_missing_is_one_sentence(world: _World) -> None:
 
 CHECKS = (
     bad_settings_are_refused, settings_read_back, identity_covers_every_field, gives_every_part,
-    same_settings_same_pairs, labels_follow_the_label_space, evaluation_only_needs_no_train, says_where_pairs_come_from,
-    gives_as_many_as_asked, another_shift_gives_others, draws_test_examples_anew, what_is_missing_is_one_sentence,
+    same_settings_same_pairs, another_process_gives_the_same, another_working_folder_gives_the_same,
+    gives_all_where_no_number_is_asked, labels_follow_the_label_space, evaluation_only_needs_no_train,
+    says_where_pairs_come_from, gives_as_many_as_asked, another_shift_gives_others, draws_test_examples_anew,
+    what_is_missing_is_one_sentence,
 )  # fmt: skip

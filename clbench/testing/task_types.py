@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from clbench.data.labels import Rows, to_pairs
 from clbench.data.pairs import DomainData, Pairs
 from clbench.schema.domain import Reading
 from clbench.schema.task_type import LABEL, TASK_TYPES, TaskType
-from clbench.testing.battery import Check, checks_of, expect, run_all
+from clbench.testing.battery import Check, CheckFailed, checks_of, expect, run_all
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _WORDS = (
@@ -109,7 +110,51 @@ def baselines_score_any_label_space(task_type: TaskType) -> None:
             expect(one == other, f"{name} gives {one}, and once more {other}")
 
 
-CHECKS = (says_what_it_is, reads_text, reads_every_column, rows_become_examples, baselines_score_any_label_space)
+def baselines_are_not_fitted_on_the_test_part(task_type: TaskType) -> None:
+    """With the labels of the test part turned round, of two classes, what was right is wrong: both scores make 1."""
+    data = _domain(task_type, 2)
+    test = data.splits["test"]
+    turned = replace(data, splits={**data.splits, "test": replace(test, labels=1 - test.labels)})
+    for name, baseline in task_type.baselines.items():
+        one, other = baseline(data, 2), baseline(turned, 2)
+        both = one.accuracy + other.accuracy, one.balanced_accuracy + other.balanced_accuracy
+        blind = all(abs(shares - 1) < 1e-6 for shares in both)
+        expect(blind, f"{name} should not read the labels of the test part: with them turned round it is right of "
+               f"{one.accuracy:.2f} and {other.accuracy:.2f}")  # fmt: skip
+
+
+def baselines_score_whatever_a_stream_brings(task_type: TaskType) -> None:
+    """A domain without a train part, one to be fitted on that has a single class or no example, one whose texts are
+    empty, and one that has a few classes of many."""
+    data = _domain(task_type, 2)
+    test = data.splits["test"]
+    one_class = replace(data.splits["train"], labels=np.ones(_ROWS, dtype=np.int64))
+    emptied = {split: _like(task_type, [("",) * len(task_type.columns)] * _ROWS, pairs.labels)
+               for split, pairs in data.splits.items()}  # fmt: skip
+    moved = {split: replace(pairs, labels=pairs.labels + 5) for split, pairs in data.splits.items()}
+    kinds = {
+        "without a train part": {"validation": data.splits["validation"], "test": test},
+        "to be fitted on a single class": {"train": one_class, "validation": one_class, "test": test},
+        "to be fitted on no example": {"train": test.select([]), "validation": test.select([]), "test": test},
+        "whose texts are empty": emptied,
+        "of the classes 5 and 6 of 7": moved,
+    }
+    for about, splits in kinds.items():
+        classes = (5, 6) if splits is moved else ()
+        for name, baseline in task_type.baselines.items():
+            asked = f"{name} should score a domain {about}"
+            try:
+                found = baseline(replace(data, splits=splits, classes=classes), 7 if classes else 2)
+            except Exception as error:
+                raise CheckFailed(f"{asked}, but raises {type(error).__name__}: {error}") from error
+            scores = found.accuracy, found.balanced_accuracy
+            expect(all(0 <= score <= 1 for score in scores), f"{asked}, but gives {scores}")
+
+
+CHECKS = (
+    says_what_it_is, reads_text, reads_every_column, rows_become_examples, baselines_score_any_label_space,
+    baselines_are_not_fitted_on_the_test_part, baselines_score_whatever_a_stream_brings,
+)  # fmt: skip
 
 
 def _texts(task_type: TaskType, seed: int) -> list[tuple[str, ...]]:
@@ -120,8 +165,13 @@ def _texts(task_type: TaskType, seed: int) -> list[tuple[str, ...]]:
 def _domain(task_type: TaskType, classes: int) -> DomainData:
     splits = {}
     for seed, split in enumerate(("train", "validation", "test")):
-        sequences = [task_type.sequence(*texts) for texts in _texts(task_type, 10 + seed)]
-        second = [text for _, text in sequences if text is not None]
         labels = np.random.default_rng(seed).integers(0, classes, _ROWS)
-        splits[split] = Pairs.of([first for first, _ in sequences], second or None, labels.tolist())
+        splits[split] = _like(task_type, _texts(task_type, 10 + seed), labels)
     return DomainData("example", splits, {"kind": "example"}, task_type=task_type.name)
+
+
+def _like(task_type: TaskType, rows: list[tuple[str, ...]], labels: np.ndarray) -> Pairs:
+    """Rows of texts as the examples that it makes of them."""
+    sequences = [task_type.sequence(*texts) for texts in rows]
+    second = [text for _, text in sequences if text is not None]
+    return Pairs.of([first for first, _ in sequences], second or None, labels.tolist())

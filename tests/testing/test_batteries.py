@@ -20,15 +20,18 @@ from clbench.compression.steps.finetune import Finetune
 from clbench.compression.task import Report
 from clbench.continual import avalanche
 from clbench.continual.strategies.derpp import DerPlusPlus
+from clbench.data.baselines import BaselineScore
 from clbench.data.pairs import SPLITS, DomainData, Pairs
 from clbench.errors import UserError
 from clbench.metrics import Life, Metric
+from clbench.metrics.scores import accuracy, balanced_accuracy
 from clbench.schema.layer_map import LAYER_MAPS, LayerMap
 from clbench.schema.recipe import OpenRecipe, Recipe
-from clbench.schema.registry import plugin
-from clbench.schema.source import Source
+from clbench.schema.registry import VARIABLE, plugin
+from clbench.schema.source import SOURCES, Source
 from clbench.schema.step import Planned, Step
 from clbench.schema.strategy import Strategy, own_plugin
+from clbench.schema.task_type import TASK_TYPES, TaskType
 from clbench.testing import (
     Check,
     CheckFailed,
@@ -39,6 +42,7 @@ from clbench.testing import (
     source_checks,
     step_checks,
     strategy_checks,
+    task_type_checks,
 )
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples" / "plugins"
@@ -601,6 +605,40 @@ class DrawsByTheClock(Made):
         return super().draw_anew(request, random.SystemRandom().getrandbits(60), known)
 
 
+class ReadsFromWhereItStands(Lines):
+    """Its path is meant from the working folder, not from the domain's file."""
+
+    def load(self, request: Any) -> DomainData:
+        try:
+            Path("words.txt").read_text()
+        except OSError as error:
+            raise UserError("words.txt is not there") from error
+        return super().load(request)
+
+
+class TakesTheWorkingFolder(Lines):
+    def load(self, request: Any) -> DomainData:
+        return self.model_copy(update={"word": Path.cwd().name})._loaded(request)
+
+    def _loaded(self, request: Any) -> DomainData:
+        return super().load(request)
+
+
+class NeedsSizes(Lines):
+    def load(self, request: Any) -> DomainData:
+        return replace(found := super().load(request), splits={
+            split: pairs.select(range(min(len(pairs), request.sizes[split]))) for split, pairs in found.splits.items()
+        })  # fmt: skip
+
+
+class TakesNoneForNothing(Lines):
+    def load(self, request: Any) -> DomainData:
+        return replace(found := super().load(request), splits={
+            split: pairs.select(range(min(len(pairs), request.sizes[split] or 1)))
+            for split, pairs in found.splits.items()
+        })  # fmt: skip
+
+
 def source(kind: type[Source]) -> Source:
     return kind.model_validate({"kind": "lines"})
 
@@ -627,10 +665,154 @@ def test_a_source_that_is_right(kind: type[Source]) -> None:
         (DrawsTheSame, "draws_test_examples_anew", "from another seed are the same"),
         (DrawsByTheClock, "draws_test_examples_anew", "from the same seed are other ones"),
         (Crashes, "what_is_missing_is_one_sentence", "should end in a UserError, not in FileNotFoundError"),
+        (ReadsFromWhereItStands, "another_working_folder_gives_the_same", "cannot be loaded: words.txt is not there"),
+        (TakesTheWorkingFolder, "another_working_folder_gives_the_same", "part is another one from another working"),
+        (NeedsSizes, "gives_all_where_no_number_is_asked", "TypeError"),
+        (TakesNoneForNothing, "gives_all_where_no_number_is_asked", "it gives 1 where all are asked for, and 10"),
     ],
 )
-def test_a_broken_source_fails_the_right_check(kind: type[Source], check: str, told: str) -> None:
+def test_a_broken_source_fails_the_right_check(
+    kind: type[Source], check: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text("word")
     assert told in fails(source_checks(source(kind), ("no", "yes")), check)
+
+
+SET_IN_A_SOURCE = """
+from typing import Literal
+
+from clbench.data.pairs import SPLITS, DomainData, Pairs
+from clbench.schema.source import Source
+
+
+class Words(Source):
+    kind: Literal["{name}"]
+
+    def load(self, request):
+        words = [f"word {{number}}" for number in range(12)]
+        splits = {{split: Pairs.of({order}, None, [0, 1] * 6) for split in SPLITS}}
+        return DomainData(request.domain, splits, {{}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "told"),
+    [("listed", "words", None), ("as-a-set", "set(words)", "part is another one in a process of its own")],
+)
+def test_a_source_that_another_process_would_order_otherwise(
+    name: str, order: str, told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / f"{name.replace('-', '_')}.py"
+    file.write_text(SET_IN_A_SOURCE.format(name=name, order=order))
+    monkeypatch.setenv(VARIABLE, str(file))
+    checks = source_checks(SOURCES.get(name).model_validate({"kind": name}), ("no", "yes"))
+    if told is None:
+        next(check for check in checks if check.name == "another_process_gives_the_same")()
+    else:
+        assert told in fails(checks, "another_process_gives_the_same")
+
+
+# Task types -----------------------------------------------------------------------------------------------------------
+
+
+def joined(first: str, second: str) -> tuple[str, str | None]:
+    return f"{first} | {second}", None
+
+
+def score_of(right: Callable[[DomainData], Any]) -> Callable[[DomainData, int], BaselineScore]:
+    """A baseline that names what ``right`` makes of a domain's test part."""
+
+    def baseline(data: DomainData, classes: int) -> BaselineScore:
+        said, labels = np.asarray(right(data)), data.splits["test"].labels
+        return BaselineScore(accuracy(labels, said), balanced_accuracy(labels, said))
+
+    return baseline
+
+
+def commonest(data: DomainData) -> np.ndarray:
+    fitted = data.splits.get("train", data.splits["validation"]).labels
+    return np.full(len(data.splits["test"]), np.bincount(fitted, minlength=1).argmax())
+
+
+def fitted_without_care(data: DomainData) -> np.ndarray:
+    """Of two classes, each with an example."""
+    lengths: dict[int, list[int]] = {}
+    for texts, label in _rows(data):
+        lengths.setdefault(label, []).append(len(texts[0]))
+    zero, one = (np.mean(found) for _, found in sorted(lengths.items()))
+    return np.array([abs(len(t[0]) - one) < abs(len(t[0]) - zero) for t in data.splits["test"].texts()]).astype(int)
+
+
+def _rows(data: DomainData) -> list[tuple[tuple[str, ...], int]]:
+    fitted = data.splits.get("train", data.splits["validation"])
+    return list(zip(fitted.texts(), fitted.labels.tolist(), strict=True))
+
+
+def task_type(**changes: Any) -> TaskType:
+    right = TaskType("question", "a question and a context", ("question", "context"), joined,
+                     {"commonest": score_of(commonest)})  # fmt: skip
+    return replace(right, **changes)
+
+
+def drawn(first: str, second: str) -> tuple[str, str | None]:
+    return f"{first} {second} {random.SystemRandom().random()}", None
+
+
+@pytest.fixture
+def task_battery(monkeypatch: pytest.MonkeyPatch) -> Callable[[TaskType], list[Check]]:
+    def battery(piece: TaskType) -> list[Check]:
+        monkeypatch.setitem(TASK_TYPES.all(), "question", piece)
+        return task_type_checks(piece)
+
+    return battery
+
+
+def test_a_task_type_that_is_right(task_battery: Callable[[TaskType], list[Check]]) -> None:
+    for check in task_battery(task_type()):
+        check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "told"),
+    [
+        ({"name": "Question"}, "says_what_it_is", "small letters, digits and _"),
+        ({"title": ""}, "says_what_it_is", "its title should not be empty"),
+        ({"columns": ("first", "second")}, "says_what_it_is", "pair and question have the same columns"),
+        (
+            {"sequence": lambda q, c: (q, c or None)},
+            "reads_text",
+            "some examples have a second text and some",
+        ),
+        ({"sequence": lambda q, c: (q, 3)}, "reads_text", "the second should be a str or None, not 3"),
+        ({"sequence": drawn}, "reads_every_column", "give another example when they are read again"),
+        ({"sequence": lambda q, c: (q, None)}, "reads_every_column", "another text in the column context makes no"),
+        (
+            {"baselines": {"cheats": score_of(lambda data: data.splits["test"].labels)}},
+            "baselines_are_not_fitted_on_the_test_part",
+            "with them turned round it is right of 1.00 and 1.00",
+        ),
+        (
+            {"baselines": {"percent": lambda data, classes: BaselineScore(50.0, 50.0)}},
+            "baselines_score_any_label_space",
+            "shares from 0 to 1",
+        ),
+        (
+            {"baselines": {"trains": score_of(lambda data: data.splits["train"].labels)}},
+            "baselines_score_whatever_a_stream_brings",
+            "a domain without a train part, but raises KeyError",
+        ),
+        (
+            {"baselines": {"two": score_of(fitted_without_care)}},
+            "baselines_score_whatever_a_stream_brings",
+            "to be fitted on a single class, but raises ValueError",
+        ),
+    ],
+)
+def test_a_broken_task_type_fails_the_right_check(
+    changes: dict[str, Any], check: str, told: str, task_battery: Callable[[TaskType], list[Check]]
+) -> None:
+    assert told in fails(task_battery(task_type(**changes)), check)
 
 
 # The machinery --------------------------------------------------------------------------------------------------------
