@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # Of the half million of a published set the words of these are known well enough, and fitted in seconds.
 _MOST = 8000
 _WORD = re.compile(r"\w+")
+# What has been scored, for as long as the examples are there: of each run on them the record asks again.
+_SCORED: WeakKeyDictionary[DomainData, dict[int, dict[str, BaselineScore]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,11 @@ def overlap(pairs: Pairs) -> np.ndarray:
 
 def of_task_type(data: DomainData, classes: int) -> dict[str, BaselineScore]:
     """The baselines that a record has of a domain beside the majority class, by name: those of its task type."""
-    return {name: score(data, classes) for name, score in TASK_TYPES.get(data.task_type).baselines.items()}
+    scored = _SCORED.setdefault(data, {})
+    if classes not in scored:
+        found = TASK_TYPES.get(data.task_type).baselines.items()
+        scored[classes] = {name: score(data, classes) for name, score in found}
+    return dict(scored[classes])
 
 
 def fittable(domains: Sequence[DomainData]) -> list[DomainData]:

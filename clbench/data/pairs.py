@@ -118,9 +118,9 @@ def joined(parts: Iterable[Pairs]) -> tuple[list[str], list[str] | None]:
     return first, [text for part in known for text in part.second or ()]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DomainData:
-    """One domain, ready for a stream.
+    """One domain, ready for a stream. What is loaded is one thing: equal is only the same object.
 
     Attributes:
         name: the domain's name.

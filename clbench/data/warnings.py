@@ -77,4 +77,5 @@ def _places_before_test(loaded: Sequence[DomainData]) -> dict[tuple[str, ...], l
 
 def visible(text: str) -> bool:
     """Whether there is anything to read in it: neither spaces nor control characters, which tokenizers drop."""
-    return any(unicodedata.category(character)[0] not in "CZ" for character in text)
+    # Nearly every text begins with a letter or a digit; each character's category is a slow question.
+    return text[:1].isalnum() or any(unicodedata.category(character)[0] not in "CZ" for character in text)

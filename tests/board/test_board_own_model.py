@@ -48,7 +48,7 @@ def test_from_the_hub_to_a_fresh_draw(own: Path, tmp_path: Path) -> None:
             assert done.returncode == 0, done.stdout + done.stderr
             return done.stdout
 
-        track = ["--stream", "paraphrase-shift", "--set", "training.epochs=1"]
+        track = ["--stream", "paraphrase-shift", "--set", "training.epochs=3"]
         clbench("run", "--model", f"hub:someone/mine@{COMMIT}", *track, "--seeds", "0", "--out", "run", "--quiet")
         clbench("submit", "run", "--name", "mine", "--author", "Me", "--to", str(board / "submissions"))
         told = json.loads(

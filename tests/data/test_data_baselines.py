@@ -13,6 +13,7 @@ from clbench.data.baselines import (
     bag_of_words,
     fittable,
     majority,
+    of_task_type,
     overlap,
     second_alone,
     word_overlap,
@@ -21,6 +22,7 @@ from clbench.data.load import load
 from clbench.data.pairs import DomainData, Pairs
 from clbench.errors import UserError
 from clbench.schema.stream import read_stream
+from clbench.schema.task_type import TASK_TYPES
 
 
 def data(**splits: Pairs) -> DomainData:
@@ -55,6 +57,23 @@ def test_overlap_is_the_share_of_the_seconds_words_that_the_first_has() -> None:
     )
     # {the, cat, ran}: 2 of 3; none; all; nothing to find it in; no word at all.
     assert overlap(pairs) == pytest.approx([2 / 3, 0, 1, 0, 0])
+
+
+def test_a_domain_is_scored_once_for_all_the_runs_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counts(found: DomainData, classes: int) -> BaselineScore:
+        asked.append(classes)
+        return BaselineScore(len(found.splits["train"]) / 10, 0.5)
+
+    pair = TASK_TYPES.get("pair")
+    monkeypatch.setitem(TASK_TYPES.all(), "pair", replace(pair, baselines={"counts": counts}))
+    one, other = (data(train=labelled(*[1] * size), test=labelled(1)) for size in (3, 4))
+    said = [of_task_type(found, classes)["counts"].accuracy for found in (one, other, one) for classes in (2, 3, 2)]
+    assert said == [0.3] * 3 + [0.4] * 3 + [0.3] * 3
+    assert asked == [2, 3, 2, 3]
+    of_task_type(one, 2).clear()
+    assert of_task_type(one, 2) == {"counts": BaselineScore(0.3, 0.5)}
 
 
 def separable(count: int, turned: bool = False) -> Pairs:
