@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Of the half million of a published set the words of these are known well enough, and fitted in seconds.
 _MOST = 8000
 _WORD = re.compile(r"\w+")
-# What has been scored, for as long as the examples are there: of each run on them the record asks again.
+# Scores of the domains in memory: every run on the same examples asks for them again.
 _SCORED: WeakKeyDictionary[DomainData, dict[int, dict[str, BaselineScore]]] = WeakKeyDictionary()
 
 

@@ -120,7 +120,7 @@ def joined(parts: Iterable[Pairs]) -> tuple[list[str], list[str] | None]:
 
 @dataclass(frozen=True, eq=False)
 class DomainData:
-    """One domain, ready for a stream. What is loaded is one thing: equal is only the same object.
+    """One domain, ready for a stream; compared and hashed by identity.
 
     Attributes:
         name: the domain's name.

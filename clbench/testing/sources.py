@@ -8,10 +8,9 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -31,8 +30,8 @@ from clbench.testing.battery import (
 )
 
 SIZES = {"train": 12, "validation": 6, "test": 8}
-# By what Python hashes texts, and a process that loads what it is given and says the digests. It imports no more than
-# that needs, which is a second's work.
+# The seed of Python's hashes of texts, and the program of a process that loads a source and prints the digests. It
+# imports no more than it needs.
 _HASHING = "PYTHONHASHSEED"
 _CHILD = """
 import json, pickle, sys
@@ -115,14 +114,12 @@ def gives_every_part(world: _World) -> None:
 def same_settings_same_pairs(world: _World) -> None:
     """The same settings give the same examples in the same order, each time."""
     one, other = world.load(), world.load()
-    for split in SPLITS:
-        same = one.splits[split].digest() == other.splits[split].digest()
-        expect(same, f"its {split} part is another one when it is loaded again")
+    _expect_same(_digests(other), _digests(one), "when it is loaded again")
     expect(one.source == other.source, "what it says of where the examples come from changes when it is loaded again")
 
 
 def another_process_gives_the_same(world: _World) -> None:
-    """A process of its own, in which Python hashes texts by another number and so orders sets otherwise, gives the same
+    """A process of its own, in which Python's hashes have another seed and so sets another order, gives the same
     examples; asked of one that is registered, and needs no network."""
     form = world.form
     if SOURCES.all().get(form.kind) is not type(form) or form.needs_network:
@@ -131,13 +128,11 @@ def another_process_gives_the_same(world: _World) -> None:
     asked = pickle.dumps((form.model_dump(mode="json", by_alias=True), world.request))
     child = subprocess.run(
         [sys.executable, "-c", _CHILD], input=asked,
-        env=os.environ | {_HASHING: hashing}, capture_output=True, check=False,
+        env=os.environ | {_HASHING: hashing, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, check=False,
     )  # fmt: skip
     *_, last = child.stderr.decode(errors="replace").strip().splitlines() or [""]
     expect(child.returncode == 0, f"it cannot be loaded in a process of its own: {last}")
-    theirs = json.loads(child.stdout.splitlines()[-1])
-    for split, digest in _digests(world.load()).items():
-        expect(theirs[split] == digest, f"its {split} part is another one in a process of its own")
+    _expect_same(json.loads(child.stdout.splitlines()[-1]), _digests(world.load()), "in a process of its own")
 
 
 def another_working_folder_gives_the_same(world: _World) -> None:
@@ -148,12 +143,11 @@ def another_working_folder_gives_the_same(world: _World) -> None:
         world.request, beside=world.request.beside.absolute(), folder=None if folder is None else folder.absolute()
     )
     try:
-        with _elsewhere():
+        with tempfile.TemporaryDirectory() as place, chdir(place):
             found = _digests(world.form.load(request))
     except UserError as error:
         raise CheckFailed(f"from another working folder it cannot be loaded: {error}") from error
-    for split, digest in known.items():
-        expect(found[split] == digest, f"its {split} part is another one from another working folder")
+    _expect_same(found, known, "from another working folder")
 
 
 def gives_all_where_no_number_is_asked(world: _World) -> None:
@@ -168,20 +162,13 @@ def gives_all_where_no_number_is_asked(world: _World) -> None:
                f"{counts[1]} where {SIZES[split]} are")  # fmt: skip
 
 
-@contextmanager
-def _elsewhere() -> Iterator[None]:
-    """An empty folder to work in."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            yield
-        finally:
-            os.chdir(before)
-
-
 def _digests(data: DomainData) -> dict[str, str]:
     return {split: pairs.digest() for split, pairs in data.splits.items()}
+
+
+def _expect_same(found: Mapping[str, str], known: Mapping[str, str], where: str) -> None:
+    for split, digest in known.items():
+        expect(found.get(split) == digest, f"its {split} part is another one {where}")
 
 
 def labels_follow_the_label_space(world: _World) -> None:

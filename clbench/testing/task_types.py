@@ -132,19 +132,19 @@ def baselines_score_whatever_a_stream_brings(task_type: TaskType) -> None:
     emptied = {split: _like(task_type, [("",) * len(task_type.columns)] * _ROWS, pairs.labels)
                for split, pairs in data.splits.items()}  # fmt: skip
     moved = {split: replace(pairs, labels=pairs.labels + 5) for split, pairs in data.splits.items()}
-    kinds = {
+    parts: dict[str, dict[str, Pairs]] = {
         "without a train part": {"validation": data.splits["validation"], "test": test},
         "to be fitted on a single class": {"train": one_class, "validation": one_class, "test": test},
         "to be fitted on no example": {"train": test.select([]), "validation": test.select([]), "test": test},
         "whose texts are empty": emptied,
-        "of the classes 5 and 6 of 7": moved,
     }
-    for about, splits in kinds.items():
-        classes = (5, 6) if splits is moved else ()
+    kinds = {about: replace(data, splits=splits) for about, splits in parts.items()}
+    kinds["of the classes 5 and 6 of 7"] = replace(data, splits=moved, classes=(5, 6))
+    for about, kind in kinds.items():
         for name, baseline in task_type.baselines.items():
             asked = f"{name} should score a domain {about}"
             try:
-                found = baseline(replace(data, splits=splits, classes=classes), 7 if classes else 2)
+                found = baseline(kind, 7 if kind.classes else 2)
             except Exception as error:
                 raise CheckFailed(f"{asked}, but raises {type(error).__name__}: {error}") from error
             scores = found.accuracy, found.balanced_accuracy

@@ -605,38 +605,22 @@ class DrawsByTheClock(Made):
         return super().draw_anew(request, random.SystemRandom().getrandbits(60), known)
 
 
-class ReadsFromWhereItStands(Lines):
-    """Its path is meant from the working folder, not from the domain's file."""
-
-    def load(self, request: Any) -> DomainData:
-        try:
-            Path("words.txt").read_text()
-        except OSError as error:
-            raise UserError("words.txt is not there") from error
-        return super().load(request)
+def reads_from_where_it_stands(data: DomainData, request: Any) -> DomainData:
+    if not Path("words.txt").exists():
+        raise UserError("words.txt is not there")
+    return data
 
 
-class TakesTheWorkingFolder(Lines):
-    def load(self, request: Any) -> DomainData:
-        return self.model_copy(update={"word": Path.cwd().name})._loaded(request)
-
-    def _loaded(self, request: Any) -> DomainData:
-        return super().load(request)
+def named_after_the_working_folder(data: DomainData, request: Any) -> DomainData:
+    return replace(data, splits={s: replace(p, first=(Path.cwd().name, *p.first[1:])) for s, p in data.splits.items()})
 
 
-class NeedsSizes(Lines):
-    def load(self, request: Any) -> DomainData:
-        return replace(found := super().load(request), splits={
-            split: pairs.select(range(min(len(pairs), request.sizes[split]))) for split, pairs in found.splits.items()
-        })  # fmt: skip
+def needs_sizes(data: DomainData, request: Any) -> DomainData:
+    return replace(data, splits={s: p.select(range(min(len(p), request.sizes[s]))) for s, p in data.splits.items()})
 
 
-class TakesNoneForNothing(Lines):
-    def load(self, request: Any) -> DomainData:
-        return replace(found := super().load(request), splits={
-            split: pairs.select(range(min(len(pairs), request.sizes[split] or 1)))
-            for split, pairs in found.splits.items()
-        })  # fmt: skip
+def takes_none_for_one(data: DomainData, request: Any) -> DomainData:
+    return needs_sizes(data, replace(request, sizes={s: size or 1 for s, size in request.sizes.items()}))
 
 
 def source(kind: type[Source]) -> Source:
@@ -665,10 +649,22 @@ def test_a_source_that_is_right(kind: type[Source]) -> None:
         (DrawsTheSame, "draws_test_examples_anew", "from another seed are the same"),
         (DrawsByTheClock, "draws_test_examples_anew", "from the same seed are other ones"),
         (Crashes, "what_is_missing_is_one_sentence", "should end in a UserError, not in FileNotFoundError"),
-        (ReadsFromWhereItStands, "another_working_folder_gives_the_same", "cannot be loaded: words.txt is not there"),
-        (TakesTheWorkingFolder, "another_working_folder_gives_the_same", "part is another one from another working"),
-        (NeedsSizes, "gives_all_where_no_number_is_asked", "TypeError"),
-        (TakesNoneForNothing, "gives_all_where_no_number_is_asked", "it gives 1 where all are asked for, and 10"),
+        (
+            changing(reads_from_where_it_stands),
+            "another_working_folder_gives_the_same",
+            "cannot be loaded: words.txt is not there",
+        ),
+        (
+            changing(named_after_the_working_folder),
+            "another_working_folder_gives_the_same",
+            "part is another one from another working",
+        ),
+        (changing(needs_sizes), "gives_all_where_no_number_is_asked", "TypeError"),
+        (
+            changing(takes_none_for_one),
+            "gives_all_where_no_number_is_asked",
+            "it gives 1 where all are asked for, and 10",
+        ),
     ],
 )
 def test_a_broken_source_fails_the_right_check(
@@ -782,7 +778,7 @@ def test_a_task_type_that_is_right(task_battery: Callable[[TaskType], list[Check
         (
             {"sequence": lambda q, c: (q, c or None)},
             "reads_text",
-            "some examples have a second text and some",
+            "some examples have a second text and some have none",
         ),
         ({"sequence": lambda q, c: (q, 3)}, "reads_text", "the second should be a str or None, not 3"),
         ({"sequence": drawn}, "reads_every_column", "give another example when they are read again"),
