@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from clbench.errors import UserError
 from clbench.runtime import events
 from clbench.runtime.coordinator import between_steps
 from clbench.runtime.device import sent
-from clbench.storage.cache import cached
+from clbench.storage.cache import cached, is_cached, key_of
 
 if TYPE_CHECKING:
     from clbench.compression.matching import Matching
@@ -116,6 +117,9 @@ def targets(
 ) -> Targets:
     """The teacher's targets for the whole training set, from the cache where they are.
 
+    Where those of all its layers but the last are there, which layer maps that choose ask for, the states of others are
+    copied from them: the teacher need not read its examples again.
+
     Args:
         teacher: reads its rows from ``task.store``.
         key: what determines the teacher.
@@ -125,48 +129,84 @@ def targets(
         depths: at which every token's states are kept, 0 for the embeddings.
         name: the task's, for those who listen.
     """
-    count, width = len(task.train_rows), teacher.config.hidden_size
-    size = batch_size or (64 if task.store.device.kind == "cpu" else 1024)
-    none = np.zeros((count, 0, width), np.float16)
-    lengths = task.store.lengths[task.train_rows]
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if count else np.zeros(0, np.int64)
-    nothing = np.zeros((int(lengths.sum()), 0, width), np.float16)
+    task_content: dict[str, Any] = {"teacher": key, "task": task.digest}
+    last = teacher.config.num_hidden_layers
+    layers, every = list(layers), list(range(1, last))
 
-    def build(folder: Path) -> None:
-        logits = _mapped(folder / "logits.npy", np.float32, (count, task.classes))
-        # An empty file cannot be mapped.
-        shape = (count, len(layers), width)
-        states = _mapped(folder / "states.npy", np.float16, shape) if layers else none
-        shape = (len(nothing), len(depths), width)
-        tokens = _mapped(folder / "tokens.npy", np.float16, shape) if depths else nothing
-        teacher.eval()
-        # Examples of like length together: they are computed without padding, and in few products.
-        order = lengths.argsort(kind="stable")
-        with torch.inference_mode():
-            for begin in range(0, count, size):
-                part = order[begin : begin + size]
-                asked = torch.from_numpy(task.train_rows[part])
-                if depths:
-                    batch, hidden, firsts, said = teacher.read(asked)
-                else:
-                    firsts, said = teacher.states_and_logits(asked)
-                logits[part] = said.cpu().numpy()
-                if layers:
-                    cls = firsts[[layer - 1 for layer in layers]]
-                    states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().cpu().numpy()
-                if depths:
-                    at = starts[part][batch.places[0]] + batch.places[1]
-                    tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
-                between_steps()
-                events.advance(name, min(begin + size, count), count, "examples")
-        # Deleting a map writes it out.
-        del logits, states, tokens
+    def ask(folder: Path, layers: Sequence[int] = layers) -> None:
+        _ask(teacher, task, folder, layers, depths, batch_size, name)
 
-    content: dict[str, Any] = {"teacher": key, "task": task.digest, "layers": list(layers)}
-    folder = cached("targets", content | ({"depths": list(depths)} if depths else {}), build)
+    def copy(folder: Path) -> None:
+        there = cached("targets", whole, lambda folder: ask(folder, every))
+        shutil.copy(there / "logits.npy", folder)
+        if layers:
+            states = np.load(there / "states.npy", mmap_mode="r")
+            found = _mapped(folder / "states.npy", np.float16, (len(states), len(layers), states.shape[2]))
+            for place, layer in enumerate(layers):
+                found[:, place] = states[:, layer - 1]
+
+    whole = task_content | {"layers": every}
+    content = task_content | {"layers": layers} | ({"depths": list(depths)} if depths else {})
+    can_copy = not depths and layers != every and last not in layers and is_cached("targets", key_of(whole))
+    folder = cached("targets", content, copy if can_copy else ask)
+    none, nothing = _nothing(task, teacher.config.hidden_size)
     states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
     tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
-    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, starts)
+    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, _starts(task))
+
+
+def _ask(
+    teacher: Classifier,
+    task: Task,
+    folder: Path,
+    layers: Sequence[int],
+    depths: Sequence[int],
+    batch_size: int | None,
+    name: str,
+) -> None:
+    """Write what the teacher says of every training example into ``folder``; as :func:`targets`."""
+    count, width = len(task.train_rows), teacher.config.hidden_size
+    size = batch_size or (64 if task.store.device.kind == "cpu" else 1024)
+    none, nothing = _nothing(task, width)
+    starts = _starts(task)
+    logits = _mapped(folder / "logits.npy", np.float32, (count, task.classes))
+    # An empty file cannot be mapped.
+    states = _mapped(folder / "states.npy", np.float16, (count, len(layers), width)) if layers else none
+    tokens = _mapped(folder / "tokens.npy", np.float16, (len(nothing), len(depths), width)) if depths else nothing
+    teacher.eval()
+    # Examples of like length together: they are computed without padding, and in few products.
+    order = task.store.lengths[task.train_rows].argsort(kind="stable")
+    with torch.inference_mode():
+        for begin in range(0, count, size):
+            part = order[begin : begin + size]
+            asked = torch.from_numpy(task.train_rows[part])
+            if depths:
+                batch, hidden, firsts, said = teacher.read(asked)
+            else:
+                firsts, said = teacher.states_and_logits(asked)
+            logits[part] = said.cpu().numpy()
+            if layers:
+                cls = firsts[[layer - 1 for layer in layers]]
+                states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().cpu().numpy()
+            if depths:
+                at = starts[part][batch.places[0]] + batch.places[1]
+                tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
+            between_steps()
+            events.advance(name, min(begin + size, count), count, "examples")
+    # Deleting a map writes it out.
+    del logits, states, tokens
+
+
+def _starts(task: Task) -> np.ndarray:
+    """Where each training example's tokens begin, one example after another: int64 (N,)."""
+    lengths = task.store.lengths[task.train_rows]
+    return np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else np.zeros(0, np.int64)
+
+
+def _nothing(task: Task, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The states of no layer, (N, 0, H), and of the tokens at no depth, (T, 0, H)."""
+    lengths = task.store.lengths[task.train_rows]
+    return np.zeros((len(lengths), 0, width), np.float16), np.zeros((int(lengths.sum()), 0, width), np.float16)
 
 
 def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:

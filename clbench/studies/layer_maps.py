@@ -6,8 +6,9 @@ Papers disagree: some find that no map matters (arXiv:2502.04499), others that a
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,15 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.metrics import lifetime_accuracy, mean_interval
 from clbench.metrics.format import fixed, share, short_number, with_half
-from clbench.record import RECORD_NAME
+from clbench.runs.worker import worker_job
 from clbench.runtime.pool import finished, workers
 from clbench.schema.spec import RunSpec
+from clbench.storage.writing import write_whole
 from clbench.studies.layer_map_questions import AGAINST, Question, contrasts, questions
 from clbench.studies.tables import markdown_table, write_csv
 
 if TYPE_CHECKING:
-    from clbench.record import Record
+    from clbench.encoder.classifier import Classifier
     from clbench.runs.job import Job
 
 # In the order of the tables; what the others are held against is `skip`.
@@ -132,14 +134,35 @@ class Outcome:
         return [{"depth": depth, "stream": stream} for depth, stream in dict.fromkeys(found)]
 
 
+@dataclass(frozen=True)
+class Student:
+    """A student at inception.
+
+    Attributes:
+        layer_map, depth, stream, seed: which one.
+        key: what determines it.
+        weights: sha256 over all of its parameters.
+        choosing: what choosing its map cost: :class:`Outcome`'s ``choosing_..``.
+    """
+
+    layer_map: str
+    depth: int
+    stream: str
+    seed: int
+    key: str
+    weights: str
+    choosing: Mapping[str, float]
+
+
 def study(plan: Settings, folder: Path) -> Outcome:
     """Make every student with every seed and let it live.
 
-    Teachers, their answers and students come from the cache where they are there, and finished lives are read, so that
-    a study which was interrupted resumes.
+    Maps that chose the same layers make the same student: bit-equal weights, which would live the same life again. It
+    lives once, and every such map has the figures of that life. Teachers, their answers and students come from the
+    cache where they are there, and finished lives are read, so that a study which was interrupted resumes.
 
     Args:
-        folder: for the runs of the lives.
+        folder: for the students' costs and the runs of the lives.
 
     Raises:
         UserError: whatever a user can mend.
@@ -149,24 +172,32 @@ def study(plan: Settings, folder: Path) -> Outcome:
     units = [(name, depth, stream) for depth in plan.depths for name in plan.maps for stream in plan.streams]
     left: dict[tuple[int, str], None] = {}
     for name, depth, stream in units:  # a mistake is told before any work is done
-        jobs = [make_job(plan.run(name, depth, stream, strategy)) for strategy in plan.strategies]
-        if len(jobs[0].trained) < 2:
+        job = make_job(plan.run(name, depth, stream, plan.strategies[0]))
+        for strategy in plan.strategies[1:]:
+            make_job(plan.run(name, depth, stream, strategy), data=job.data)
+        if len(job.trained) < 2:
             raise UserError(f"--streams: {stream} has one domain to train on; the study needs a life after it.")
         for seed in plan.seeds:
-            if not all((place_of(job, seed, folder) / RECORD_NAME).exists() for job in jobs):
+            if _told(_told_in(job, seed, folder), job.plan(seed).key) is None:
                 left[seed, stream] = None
-    lives: list[dict[str, Any]] = []
     with workers(plan.workers) as pool:
         # Teachers first, lest two processes make the same one.
         made = [pool.submit(make_teacher, plan, stream, seed) for seed, stream in sorted(left)]
         list(finished(made, "teachers", "models"))
-        students = [pool.submit(live, plan, *unit, seed, folder) for seed in plan.seeds for unit in units]
-        for found in finished(students, "distil and live", "students"):
-            lives.extend(found)
-    order = {name: number for number, name in enumerate(MAPS)}
+        # A search takes the time of four students: begun last, it would be waited for.
+        longest_first = sorted(units, key=lambda unit: unit[0] != "search")
+        born = [pool.submit(make_student, plan, *unit, seed, folder) for seed in plan.seeds for unit in longest_first]
+        students = list(finished(born, "distil", "students"))
+        order = {name: number for number, name in enumerate(plan.maps)}
+        students.sort(key=lambda one: (plan.seeds.index(one.seed), one.depth, order[one.layer_map], one.stream))
+        alike: dict[tuple[int, str, int, str], list[Student]] = {}
+        for one in students:
+            alike.setdefault((one.depth, one.stream, one.seed, one.weights), []).append(one)
+        lived = [pool.submit(live, plan, same, folder) for same in alike.values()]
+        lives = [life for found in finished(lived, "live", "students") for life in found]
 
     def place(life: Mapping[str, Any]) -> tuple[int, ...]:
-        named = (plan.streams.index(life["stream"]), plan.strategies.index(life["strategy"]), order[life["map"]])
+        named = (plan.streams.index(life["stream"]), plan.strategies.index(life["strategy"]), MAPS.index(life["map"]))
         return plan.depths.index(life["depth"]), *named, life["seed"]
 
     return Outcome(sorted(lives, key=place))
@@ -178,49 +209,89 @@ def place_of(job: Job, seed: int, folder: Path) -> Path:
 
 
 def make_teacher(plan: Settings, stream: str, seed: int) -> None:
-    """See to it that a stream's teacher is in the cache."""
+    """See to it that a stream's teacher is in the cache, and the states of all layers that it may be asked for."""
+    from clbench.compression.distillation import targets
     from clbench.runs.inception import make_model, make_tokens
-    from clbench.runs.job import make_job
 
-    student = make_job(plan.run(AGAINST, plan.depths[0], stream, "naive"))
+    student = worker_job(plan.run(AGAINST, plan.depths[0], stream, "naive"))
     (teacher,) = student.recipe.teachers.values()
-    job = make_job(student.spec.model_copy(update={"model": teacher.form.name}))
-    make_model(job, seed, make_tokens(job))
+    job = worker_job(student.spec.model_copy(update={"model": teacher.form.name}))
+    made = make_model(job, seed, make_tokens(job))
+    if not job.closes_classes:  # else its head has grown beyond the task's classes
+        targets(made.encoder, made.key, made.task, range(1, made.encoder.config.num_hidden_layers))
 
 
-def live(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, folder: Path) -> list[dict[str, Any]]:
-    """One student's lives, a strategy each."""
-    from clbench.runs.job import make_job
+def make_student(plan: Settings, layer_map: str, depth: int, stream: str, seed: int, folder: Path) -> Student:
+    """See to it that a student is in the cache; what the study has to know of it, which stays in its folder."""
+    from clbench.runs.inception import make_model, make_tokens
+
+    job = worker_job(plan.run(layer_map, depth, stream, plan.strategies[0]))
+    key, place = job.plan(seed).key, _told_in(job, seed, folder)
+    told = _told(place, key)
+    if told is None:
+        made = make_model(job, seed, make_tokens(job))
+        step = made.steps[-1]
+        spent = step["details"].get("choosing")
+        choosing = {"examples": 0, "flops": 0, "share": 0.0, "seconds": made.choosing_seconds or 0.0}
+        if spent:
+            choosing |= spent | {"share": spent["flops"] / _training_flops(job, seed, depth, step["epochs"] or 1)}
+        told = {"key": key, "weights": _digest(made.encoder), "choosing": choosing}
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, json.dumps(told, indent=2))
+    return Student(layer_map, depth, stream, seed, **told)
+
+
+def _told_in(job: Job, seed: int, folder: Path) -> Path:
+    """Where the study keeps what it has to know of a student."""
+    return folder / "students" / job.stream.form.name / job.recipe.form.name / f"seed-{seed}.json"
+
+
+def _told(place: Path, key: str) -> dict[str, Any] | None:
+    """What is kept there of the student that ``key`` determines; None where it is of another one, or nothing."""
+    try:
+        told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        return told if told["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(model: Classifier) -> str:
+    """sha256 over a model's parameters, by name."""
+    found = hashlib.sha256()
+    for name, value in model.named_parameters():
+        found.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return found.hexdigest()
+
+
+def live(plan: Settings, alike: Sequence[Student], folder: Path) -> list[dict[str, Any]]:
+    """The lives of students with the same weights, a strategy each; the first of them lives for all."""
     from clbench.runs.runner import run_seed
 
-    found, training = [], 0
+    found: list[dict[str, Any]] = []
+    one = alike[0]
     for strategy in plan.strategies:
-        job = make_job(plan.run(layer_map, depth, stream, strategy))
-        record = run_seed(job, seed, place_of(job, seed, folder), fresh=None)
-        told: Any = record.inception[-1].details.get("choosing")
-        spent = told or {"examples": 0, "flops": 0}
-        if told and not training:  # the same under every strategy
-            training = _training_flops(job, seed, record)
+        job = worker_job(plan.run(one.layer_map, one.depth, one.stream, strategy))
+        record = run_seed(job, one.seed, place_of(job, one.seed, folder), fresh=None)
         life = record.history.ends
-        about = {"map": layer_map, "depth": depth, "stream": stream, "strategy": strategy, "seed": seed}
-        found.append(
-            about
-            | {
-                "inception_accuracy": float(record.accuracy_matrix().to_numpy()[0, 0]),
-                "lifetime_accuracy": record.figures["lifetime_accuracy"],
-                "lifetime_balanced_accuracy": record.figures["lifetime_balanced_accuracy"],
-                LATER: lifetime_accuracy(life.accuracy[1:], life.met[1:]),
-                "forgetting": record.figures["forgetting"],
-                "choosing_examples": spent["examples"],
-                "choosing_flops": spent["flops"],
-                "choosing_share": spent["flops"] / training if told else 0.0,
-                "choosing_seconds": record.measured.choosing_seconds or 0.0,
-            }
-        )
+        lived = {
+            "depth": one.depth,
+            "stream": one.stream,
+            "strategy": strategy,
+            "seed": one.seed,
+            "lived_as": one.layer_map,
+            "inception_accuracy": float(record.accuracy_matrix().to_numpy()[0, 0]),
+            "lifetime_accuracy": record.figures["lifetime_accuracy"],
+            "lifetime_balanced_accuracy": record.figures["lifetime_balanced_accuracy"],
+            LATER: lifetime_accuracy(life.accuracy[1:], life.met[1:]),
+            "forgetting": record.figures["forgetting"],
+        }
+        for same in alike:
+            spent = {f"choosing_{name}": value for name, value in same.choosing.items()}
+            found.append({"map": same.layer_map} | lived | spent)
     return found
 
 
-def _training_flops(job: Job, seed: int, record: Record) -> int:
+def _training_flops(job: Job, seed: int, depth: int, epochs: int) -> int:
     """What the distillation's training itself costs, reckoned as choosing is: at the training examples' mean length."""
     from clbench.encoder.classifier import keep_layers
     from clbench.encoder.measure import encoder_flops
@@ -228,9 +299,9 @@ def _training_flops(job: Job, seed: int, record: Record) -> int:
 
     tokens = make_tokens(job)
     rows = tokens.rows[job.first.name, "train"]
-    model = keep_layers(job.backbone.classifier(len(job.first_labels), seed), range(1, record.cost.depth + 1))
+    model = keep_layers(job.backbone.classifier(len(job.first_labels), seed), range(1, depth + 1))
     length = round(float(np.mean(tokens.store.lengths[rows])))
-    return _STEP * encoder_flops(model.hf, length) * len(rows) * (record.inception[-1].epochs or 1)
+    return _STEP * encoder_flops(model.hf, length) * len(rows) * epochs
 
 
 def write(outcome: Outcome, plan: Settings, folder: Path) -> list[Path]:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 
 from clbench import __version__
 from clbench.errors import CannotWrite, UserError
+from clbench.runs.worker import worker_job
 from clbench.runtime.device import usable_cores
 from clbench.runtime.environment import variables
 from clbench.schema.registry import VARIABLE, add_plugins, plugins
 from clbench.storage.cache import Shared, cached, entry_files, root, sharing
 from clbench.sweeps.plan import Unit
-from clbench.sweeps.units import TRACE_NAME, Ended, SweepPaths, do_unit, job_of
+from clbench.sweeps.units import TRACE_NAME, Ended, SweepPaths, do_unit
 from clbench.sweeps.workload import PassTime, measure_pass_time
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _gpu_bytes() -> int:
 
 def kit_of(unit: Unit) -> tuple[Kit, Job]:
     """What a machine is given with a unit, and the job that it was made of, data included."""
-    job = job_of(unit)
+    job = worker_job(unit.spec)
     bare = pickle.dumps(replace(job, data=[]))
     files = tuple((one, Path(one).read_bytes() if one.endswith(".py") else None) for one in plugins())
     settings = {name: value for name, value in os.environ.items() if name.startswith("CLBENCH_") and name not in _OWN}

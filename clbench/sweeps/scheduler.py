@@ -12,11 +12,12 @@ from typing import Any
 
 from clbench.errors import UserError, type_of
 from clbench.record.files import RECORD_NAME
+from clbench.runs.worker import forget_data
 from clbench.runtime import events
 from clbench.schema.sweep import OpenSweep
 from clbench.sweeps.executor import Executor, UnitEnd
 from clbench.sweeps.plan import SweepPlan, make_plan, makespan, priority_order
-from clbench.sweeps.units import SweepPaths, forget_data
+from clbench.sweeps.units import SweepPaths
 from clbench.sweeps.workload import PassTime, about
 
 # The task of a sweep whose units are tasks too.

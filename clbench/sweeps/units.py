@@ -7,7 +7,6 @@ import signal
 import tempfile
 import traceback
 from dataclasses import dataclass
-from functools import lru_cache
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ from clbench.sweeps.plan import Unit
 from clbench.sweeps.workload import PassTime
 
 if TYPE_CHECKING:
-    from clbench.data.pairs import DomainData
     from clbench.runs.job import Job
 
 # A run's folder keeps here what its developers want to know of an error that is no user's mistake.
@@ -100,9 +98,10 @@ def do_unit(unit: Unit, paths: SweepPaths, job: Job | None = None) -> Ended:
     try:
         from clbench.runs.inception import make_inception, make_tokens
         from clbench.runs.runner import run_seed
+        from clbench.runs.worker import worker_job
         from clbench.runtime.coordinator import Coordinator, coordinated
 
-        job = job or job_of(unit)
+        job = job or worker_job(unit.spec)
         folder = job.folder(paths.base) / f"seed-{unit.seed}"
         shared = _threads
         coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value)
@@ -138,33 +137,12 @@ def _traced(folder: Path | None) -> str:
 
 
 def time_pass(unit: Unit, paths: SweepPaths) -> PassTime:
+    from clbench.runs.worker import worker_job
     from clbench.sweeps.workload import measure_pass_time
 
     signal.signal(signal.SIGINT, _interrupt)
     try:
         with one_thread():
-            return measure_pass_time(job_of(unit))
+            return measure_pass_time(worker_job(unit.spec))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def job_of(unit: Unit) -> Job:
-    """What the unit's spec says, read and checked."""
-    from clbench.runs.job import make_job
-
-    spec = unit.spec
-    return make_job(spec, data=_data(spec.stream, str(spec.edition), spec.data_dir, spec.shift))
-
-
-def forget_data() -> None:
-    """Read the data anew for the next job: between two sweeps of one process a user may have mended a file."""
-    _data.cache_clear()
-
-
-@lru_cache(maxsize=2)
-def _data(stream: str, edition: str, data_dir: Path | None, shift: float) -> list[DomainData]:
-    """A stream's domains, read once a process and not once a run."""
-    from clbench.data.load import load
-    from clbench.schema.stream import read_stream
-
-    return load(read_stream(stream), edition, data_dir=data_dir, shift=shift)

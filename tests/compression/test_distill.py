@@ -157,6 +157,28 @@ def test_targets_are_the_teachers_and_lie_in_the_cache(
     np.testing.assert_array_equal(again.states, found.states)
 
 
+@pytest.mark.parametrize("layers", [[1, 3], [2], []])
+def test_states_of_all_layers_serve_a_map_of_some(
+    task: Task, backbone: SmallBackbone, layers: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = backbone.classifier(2, 0).with_tokens(task.store)
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "alone"))
+    alone = targets(teacher, "t", task, layers)
+    last = targets(teacher, "t", task, [4])
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "after all"))
+    targets(teacher, "t", task, [1, 2, 3])
+    # Of another teacher, and of a layer that is not among them, it is asked as before.
+    seen: list[str] = []
+    with advances(lambda task, *a: seen.append(task)):
+        targets(teacher, "another", task, layers, name="another")
+        np.testing.assert_array_equal(targets(teacher, "t", task, [4], name="last").states, last.states)
+    assert set(seen) == {"another", "last"}
+    monkeypatch.setattr(teacher, "states_and_logits", None)
+    copied = targets(teacher, "t", task, layers)
+    np.testing.assert_array_equal(copied.states, alone.states)
+    np.testing.assert_array_equal(copied.logits, alone.logits)
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take room on a disk")
 def test_targets_that_the_disk_cannot_hold_are_a_sentence(
     task: Task, backbone: SmallBackbone, monkeypatch: pytest.MonkeyPatch
