@@ -54,6 +54,11 @@ class Speed:
     throughput: float
     share: float
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the times are the model's: no other process had the processor for a good part of them."""
+        return self.share >= _QUIET
+
     def fields(self) -> dict[str, float]:
         """The times by name, as the record wants them."""
         return {"latency_ms": self.latency_ms, "throughput": self.throughput}
@@ -61,7 +66,7 @@ class Speed:
 
 def busy_warnings(speed: Speed) -> Iterator[RunWarning]:
     """A warning where other processes had the processor for a good part of the measurement."""
-    if speed.share < _QUIET:
+    if not speed.is_quiet:
         yield RunWarning(kind="busy_machine", count=max(0, round(100 * speed.share)), total=100)
 
 

@@ -19,7 +19,6 @@ from clbench.record import (
     DomainInfo,
     Record,
     RunParts,
-    hardware,
     make_record,
     read_record,
     versions,
@@ -41,8 +40,8 @@ from clbench.runs.inception import ANEW, Evaluate, Tokens, at_inception, evaluat
 from clbench.runs.job import Job, clock, configuration, make_job
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SnapshotWriter, check_snapshots, clear_snapshots, missing_snapshots, option
+from clbench.runs.timing import timed
 from clbench.runs.tracking import chosen, outcome_of, run_of, tell_finished, tracked
-from clbench.runtime.coordinator import alone
 from clbench.runtime.notebook import with_bars
 from clbench.schema.budget import bounded
 from clbench.schema.seeds import check_seed
@@ -212,8 +211,7 @@ def _carry_out(
     """Tokens, inception, life, measurement; the record, and the points that it was made of."""
     started, seconds = _now(), dict(job.seconds)
     with clock(seconds, "imports"):
-        from clbench.encoder.measure import busy_warnings, cost, measure, peak_memory_bytes
-        from clbench.encoder.quantize import evaluated
+        from clbench.encoder.measure import busy_warnings, cost, peak_memory_bytes
     with clock(seconds, "tokens"):
         tokens = make_tokens(job)
     with clock(seconds, "inception"):
@@ -222,9 +220,8 @@ def _carry_out(
     with clock(seconds, "life"):
         points = _life(job, seed, folder, fingerprint, tokens, compressed, keep_models)
     tests = tokens.tests
-    with clock(seconds, "measurement"), alone():
-        speed = measure(evaluated(compressed.model), tests[job.trained[0].name])
-        machine = hardware(job.device)
+    with clock(seconds, "measurement"):
+        speed, machine = timed(job, compressed, tests[job.trained[0].name])
     with clock(seconds, "data"):
         domains, warnings = _domains(job, random), _warnings(job, tokens, compressed)
     tested = np.concatenate(list(tests.values()))

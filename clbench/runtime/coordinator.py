@@ -6,6 +6,8 @@ A process that works beside others says so once, by :func:`coordinated`. What tr
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,10 +29,12 @@ class Coordinator:
         lock: a file that all of them know. Whoever measures holds it, since times taken while another one computes are
             not the model's. The system frees it when its holder dies, so nobody waits for a process that was killed.
         threads: how many threads this process may compute with at the moment.
+        times: a folder in which they keep what they have measured for each other; None where each measures for itself.
     """
 
     lock: Path | None = None
     threads: Callable[[], int] | None = None
+    times: Path | None = None
 
     def step(self) -> None:
         """Between two steps: wait while another process measures, then compute with the threads of the moment."""
@@ -55,8 +59,20 @@ class Coordinator:
             yield
 
 
+def measuring_lock() -> Path:
+    """The lock of a user's processes on this machine: what one sweep measures is disturbed by another one's work too,
+    and what is measured on one machine is nothing to those that share its disk."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return Path(tempfile.gettempdir()) / f"clbench-measuring-{user}.lock"
+
+
 _ALONE = Coordinator()
 _coordinator: ContextVar[Coordinator] = ContextVar("coordinator", default=_ALONE)
+
+
+def join(coordinator: Coordinator) -> None:
+    """Work beside others from now on."""
+    _coordinator.set(coordinator)
 
 
 @contextmanager
@@ -67,6 +83,11 @@ def coordinated(coordinator: Coordinator) -> Iterator[None]:
         yield
     finally:
         _coordinator.reset(token)
+
+
+def beside() -> Coordinator:
+    """What this process knows of those that it works beside."""
+    return _coordinator.get()
 
 
 def between_steps() -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from clbench.runtime import events
+from clbench.runtime.coordinator import Coordinator, join, measuring_lock
 
 # What a worker needs; importing it takes longer than training a small model.
 _PRELOADED = ["clbench.runs.preload"]
@@ -34,6 +38,15 @@ def context() -> BaseContext:
 def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
     """Processes with this one's environment and one thread each, which end with it. Each calls ``begin`` first."""
     return ProcessPoolExecutor(count, mp_context=context(), initializer=_one_thread, initargs=(begin, dict(os.environ)))
+
+
+@contextmanager
+def workers_that_measure(count: int) -> Iterator[ProcessPoolExecutor]:
+    """:func:`workers` that wait while one of them measures, and keep what they have measured for each other."""
+    with tempfile.TemporaryDirectory(prefix="clbench-") as folder:
+        beside = Coordinator(measuring_lock(), times=Path(folder) / "times")
+        with workers(count, partial(join, beside)) as pool:
+            yield pool
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from clbench.errors import UserError
 from clbench.explain.units import TOP, by_chance
 from clbench.metrics import mean_interval
 from clbench.metrics.format import percent, with_half
-from clbench.runtime.pool import finished, workers
+from clbench.runtime.pool import finished, workers_that_measure
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
 from clbench.studies.verdict import CorrectedAnswer, answer, corrected
@@ -126,7 +126,7 @@ def study(plan: Settings, folder: Path) -> Outcome:
         raise UserError(f"stream '{job.stream.form.name}' trains on one domain; to see what a model forgets give one "
                         "that trains on two or more.")  # fmt: skip
     lives: list[dict[str, Any]] = []
-    with workers(plan.workers) as pool:
+    with workers_that_measure(plan.workers) as pool:
         jobs = [pool.submit(live, plan, gate, seed, folder / "lives") for seed in plan.seeds for gate in GATES]
         lives.extend(finished(jobs, "lives", "lives"))
     lives.sort(key=lambda life: (list(GATES).index(life["gate"]), life["seed"]))
@@ -153,19 +153,20 @@ def live(plan: Settings, gate: str, seed: int, folder: Path) -> dict[str, Any]:
     A life that an earlier clbench finished has left no model to see the units of, and says nothing of them.
     """
     from clbench.metrics import learning_accuracy
-    from clbench.runs.job import make_job, stream_of
+    from clbench.runs.job import stream_of
     from clbench.runs.runner import run_seed
+    from clbench.runs.worker import worker_job
 
     changed: dict[str, Any] = {"model": GATES[gate]}
     if gate not in _DROPOUTS and plan.spec.backbone is None:
         # The backbone of the others, though its recipe names one that was pre-trained with LayerDrop.
         stream, edition = stream_of(plan.spec)
         changed["backbone"] = stream.edition(edition).backbone
-    job = make_job(plan.spec.model_copy(update=changed))
+    job = worker_job(plan.spec.model_copy(update=changed))
     if gate not in _DROPOUTS and _drops(job.backbone.folder):
         # Its recipe leaves a backbone's own dropout as it is, and the twin has none.
         changed["settings"] = {**plan.spec.settings, "finetune.dropout": 0.0}
-        job = make_job(plan.spec.model_copy(update=changed), data=job.data)
+        job = worker_job(plan.spec.model_copy(update=changed))
     place = folder / GATES[gate] / f"seed-{seed}"
     keep = None if (place / "record.json").exists() else "end"
     record = run_seed(job, seed, place, fresh=None, keep_models=keep)

@@ -19,7 +19,7 @@ from clbench.errors import UserError
 from clbench.metrics import lifetime_accuracy, mean_interval
 from clbench.metrics.format import fixed, share, short_number, with_half
 from clbench.runs.worker import worker_job
-from clbench.runtime.pool import finished, workers
+from clbench.runtime.pool import finished, workers_that_measure
 from clbench.schema.spec import RunSpec
 from clbench.storage.writing import write_whole
 from clbench.studies.layer_map_questions import AGAINST, Question, contrasts, questions
@@ -180,7 +180,7 @@ def study(plan: Settings, folder: Path) -> Outcome:
         for seed in plan.seeds:
             if _told(_told_in(job, seed, folder), job.plan(seed).key) is None:
                 left[seed, stream] = None
-    with workers(plan.workers) as pool:
+    with workers_that_measure(plan.workers) as pool:
         # Teachers first, lest two processes make the same one.
         made = [pool.submit(make_teacher, plan, stream, seed) for seed, stream in sorted(left)]
         list(finished(made, "teachers", "models"))

@@ -17,7 +17,7 @@ import numpy as np
 from clbench.compression.steps.prune_layers import PruneLayers, kept_layers
 from clbench.metrics import mean_interval
 from clbench.metrics.format import with_half
-from clbench.runtime.pool import finished, workers
+from clbench.runtime.pool import finished, workers_that_measure
 from clbench.schema.recipe import read_recipe
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
@@ -150,7 +150,7 @@ def study(plan: Settings, folder: Path) -> Outcome:
         for stream, _ in domains:
             backbone.check_length(stream.edition(plan.edition).max_length, f"the edition {plan.edition}")
     units = [(arm, stream, data, seed) for seed in plan.seeds for stream, data in domains for arm in ARMS]
-    with workers(plan.workers) as pool:
+    with workers_that_measure(plan.workers) as pool:
         jobs = [pool.submit(measure_arm, plan, *unit) for unit in units]
         for found in finished(jobs, "fine-tune and drop layers", "models"):
             rows.extend(found)
@@ -210,12 +210,12 @@ def measure_arm(plan: Settings, arm: str, stream: OpenStream, data: DomainData, 
 
 def live(plan: Settings, dropped: bool, recipe: str, seed: int, folder: Path) -> list[dict[str, Any]]:
     """One life through ``nli-shift`` under ``naive``: its headline figures."""
-    from clbench.runs.job import make_job
     from clbench.runs.runner import run_seed
+    from clbench.runs.worker import worker_job
 
     backbone = plan.dropped if dropped else plan.plain
     spec = RunSpec(model=recipe, edition=plan.edition, data_dir=plan.data_dir, backbone=backbone)
-    record = run_seed(make_job(spec), seed, folder / recipe / f"seed-{seed}", fresh=None)
+    record = run_seed(worker_job(spec), seed, folder / recipe / f"seed-{seed}", fresh=None)
     figures = {name: value for name, value in record.figures.items() if value is not None}
     return [{"model": recipe, "backbone": record.configuration.backbone.name, "seed": seed} | figures]
 

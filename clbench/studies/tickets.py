@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from clbench.errors import UserError
 from clbench.metrics import mean_interval
 from clbench.metrics.format import fixed, points, with_half
-from clbench.runtime.pool import finished, workers
+from clbench.runtime.pool import finished, workers_that_measure
 from clbench.schema.scenario import DOMAIN
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
@@ -212,6 +212,9 @@ def study(plan: Settings, folder: Path) -> Outcome:
     Raises:
         UserError: whatever a user can mend.
     """
+    from clbench.runs.worker import forget_data
+
+    forget_data()
     for model in ARMS:
         base = _base(plan, model)  # a mistake is told before any work is done
         if len(base.trained) < 2:
@@ -221,7 +224,7 @@ def study(plan: Settings, folder: Path) -> Outcome:
             raise UserError(f"stream '{base.stream.form.name}' is {base.stream.form.scenario}: how a model generalises "
                             "out of domain can be told where domains share their classes alone.")  # fmt: skip
     lives: list[dict[str, Any]] = []
-    with workers(plan.workers) as pool:
+    with workers_that_measure(plan.workers) as pool:
         wanted = [(model, seed) for seed in plan.seeds for model in ARMS]
         first = [pool.submit(reach, plan, model, seed) for model, seed in wanted]
         reached: dict[int, dict[str, float]] = {seed: {} for seed in plan.seeds}
@@ -280,9 +283,9 @@ def live(plan: Settings, model: str, seed: int, aim: float, folder: Path) -> dic
 
 def _base(plan: Settings, model: str) -> Job:
     """The run of a model as its recipe says."""
-    from clbench.runs.job import make_job
+    from clbench.runs.worker import worker_job
 
-    return make_job(plan.spec.model_copy(update={"model": model}))
+    return worker_job(plan.spec.model_copy(update={"model": model}))
 
 
 def _trained(base: Job, rung: Rung) -> Job:

@@ -52,6 +52,7 @@ class Kit:
         device: the identity of the device that the sweep is planned for.
         plugins: what ``--plugin`` has named: the files' names and contents, and modules' names with None.
         settings: environment variables of clbench's that hold for the whole sweep.
+        sweep: its name, see :class:`clbench.sweeps.units.SweepPaths`.
     """
 
     job: bytes
@@ -59,6 +60,7 @@ class Kit:
     device: Mapping[str, str]
     plugins: tuple[tuple[str, bytes | None], ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    sweep: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,13 +139,13 @@ def _gpu_bytes() -> int:
         return 0
 
 
-def kit_of(unit: Unit) -> tuple[Kit, Job]:
+def kit_of(unit: Unit, sweep: str | None = None) -> tuple[Kit, Job]:
     """What a machine is given with a unit, and the job that it was made of, data included."""
     job = worker_job(unit.spec)
     bare = pickle.dumps(replace(job, data=[]))
     files = tuple((one, Path(one).read_bytes() if one.endswith(".py") else None) for one in plugins())
     settings = {name: value for name, value in os.environ.items() if name.startswith("CLBENCH_") and name not in _OWN}
-    return Kit(bare, data_key(job), job.device.identity(), files, settings), job
+    return Kit(bare, data_key(job), job.device.identity(), files, settings, sweep), job
 
 
 def data_key(job: Job) -> str:
@@ -171,7 +173,7 @@ def do_remote_unit(unit: Unit, kit: Kit, fetch: Fetch) -> tuple[Returned, dict[E
     Returns:
         What comes back, and the files of the entries that it has asked for, by name.
     """
-    paths, shared = SweepPaths.of(root() / "runs"), Shared(fetch)
+    paths, shared = SweepPaths.of(root() / "runs", kit.sweep), Shared(fetch)
     folder: Path | None = None
     try:
         # For the time of a unit: the process may serve another sweep next.

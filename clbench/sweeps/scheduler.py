@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from clbench.errors import UserError, type_of
 from clbench.record.files import RECORD_NAME
@@ -77,10 +79,15 @@ def carry_out(
     plan = make_plan(sweep, base)
     if not plan.units:
         return plan, State(0, {})
-    executor.open(plan, SweepPaths.of(base))
-    pass_time = pass_times(executor, plan)
-    left = None if stop_after is None else max(0.0, stop_after - (time.monotonic() - began))
-    return plan, run_units(executor, plan, pass_time, stop_after=left)
+    paths = SweepPaths.of(base, uuid4().hex)
+    executor.open(plan, paths)
+    try:
+        pass_time = pass_times(executor, plan)
+        left = None if stop_after is None else max(0.0, stop_after - (time.monotonic() - began))
+        return plan, run_units(executor, plan, pass_time, stop_after=left)
+    finally:
+        if paths.times is not None:
+            shutil.rmtree(paths.times, ignore_errors=True)
 
 
 def pass_times(executor: Executor, plan: SweepPlan) -> Mapping[str, PassTime]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import traceback
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.errors import CannotWrite, UserError
+from clbench.runtime.coordinator import measuring_lock
 from clbench.runtime.threads import one_thread
 from clbench.sweeps.plan import Unit
 from clbench.sweeps.workload import PassTime
@@ -30,16 +30,22 @@ class SweepPaths:
     Attributes:
         base: the folder of all runs.
         lock: see :class:`clbench.runtime.coordinator.Coordinator`.
+        sweep: a name of this sweep's own, whose runs then share what they measure.
     """
 
     base: Path
     lock: Path
+    sweep: str | None = None
+
+    @property
+    def times(self) -> Path | None:
+        """See :class:`clbench.runtime.coordinator.Coordinator`."""
+        return None if self.sweep is None else self.lock.with_suffix("") / self.sweep
 
     @classmethod
-    def of(cls, base: Path) -> SweepPaths:
-        """Those of this machine's sweeps: what is measured on one machine is nothing to those that share its disk."""
-        user = os.getuid() if hasattr(os, "getuid") else 0
-        return cls(base, Path(tempfile.gettempdir()) / f"clbench-measuring-{user}.lock")
+    def of(cls, base: Path, sweep: str | None = None) -> SweepPaths:
+        """Those of this machine."""
+        return cls(base, measuring_lock(), sweep)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def do_unit(unit: Unit, paths: SweepPaths, job: Job | None = None) -> Ended:
         job = job or worker_job(unit.spec)
         folder = job.folder(paths.base) / f"seed-{unit.seed}"
         shared = _threads
-        coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value)
+        coordinator = Coordinator(paths.lock, None if shared is None else lambda: shared.value, paths.times)
         paths.lock.parent.mkdir(parents=True, exist_ok=True)
         with coordinated(coordinator):
             if unit.kind == "tokens":

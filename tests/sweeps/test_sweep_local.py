@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing import active_children
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -28,7 +30,7 @@ from clbench.sweeps.executor import UnitEnd
 from clbench.sweeps.executors import local
 from clbench.sweeps.executors.local import Local
 from clbench.sweeps.plan import SweepPlan, make_plan
-from clbench.sweeps.scheduler import RUNS, State, pass_times, run_units
+from clbench.sweeps.scheduler import RUNS, State, carry_out, pass_times, run_units
 from clbench.sweeps.summary import summarise
 from clbench.sweeps.units import Ended
 from clbench.sweeps.workload import PassTime
@@ -96,6 +98,23 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
         found = clbench.read_record(run.folder)
         assert found.without_times() == single(run, small_backbone, tmp_path / "single" / str(number)), str(run)
     assert summarise(plan, {}).finished == 6
+
+
+def test_runs_of_a_sweep_share_what_they_measure(
+    sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sweep = read_sweep(str(sweep_file(recipes=["finetune-6l"], strategies=["naive"], seeds="0-3")))
+    with Local(1) as pool:
+        plan, state = carry_out(pool, sweep, tmp_path / "runs")
+    assert (state.done, dict(state.failed)) == (4, {})
+    records = sorted((clbench.read_record(run.folder) for run in plan.runs), key=lambda one: one.measured.started)
+    *first, last = [(one.measured.latency_ms, one.measured.throughput) for one in records]
+    busy = [warning.kind for one in records for warning in one.warnings if warning.kind == "busy_machine"]
+    assert busy or last == tuple(map(median, zip(*first, strict=True)))
+    assert len(set(first)) == 3
+    (times,) = tmp_path.glob("clbench-measuring-*[0-9]")
+    assert not list(times.iterdir()), "nothing of the sweep stays there"
 
 
 def test_a_failing_run_costs_itself_alone(sweep_file: Callable[..., Path], tmp_path: Path) -> None:

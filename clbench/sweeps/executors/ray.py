@@ -267,7 +267,7 @@ class Ray(Executor):
 
         key = unit.spec.model_dump_json()
         if key not in self.kits:
-            kit, job = kit_of(unit)
+            kit, job = kit_of(unit, self.paths.sweep)
             self.kits[key] = kit, ray.put(kit), job
         return self.kits[key]
 
