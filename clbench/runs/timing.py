@@ -75,11 +75,11 @@ def _shape(job: Job, compressed: Compressed) -> str:
 
     model = compressed.model
     sizes = [(name, list(one.shape), str(one.dtype)) for name, one in model.state_dict().items()]
-    config = getattr(model, "config", None)
-    told = {} if config is None else {"hidden_act": str(getattr(config, "hidden_act", "")), "type": config.model_type}
+    config = getattr(model, "config", None)  # a reference has none
     return key_of(
         {
-            "structure": str(model), "sizes": sizes, "config": told, "int8": is_int8(model),
+            "structure": str(model), "sizes": sizes, "int8": is_int8(model),
+            "config": None if config is None else config.to_json_string(use_diff=False),
             "device": [*sorted(job.device.identity().items()), job.device.card], "max_length": job.max_length,
             "tokens": job.backbone.digest, "rows": job.trained[0].splits["test"].digest(),
         }

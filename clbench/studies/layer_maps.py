@@ -75,10 +75,10 @@ class Outcome:
     """What was found.
 
     Attributes:
-        lives: one a map, depth, stream, strategy and seed: :data:`FIGURES`, forgetting, what choosing the map cost
-            (``choosing_examples``, ``choosing_flops``, ``choosing_seconds``), ``choosing_share``, its FLOPs by those
-            of the distillation's training, and ``later_accuracy``: lifetime accuracy without its first term, which is
-            accuracy at inception.
+        lives: one a map, depth, stream, strategy and seed: :data:`FIGURES`, forgetting, ``lived_as``, the map whose
+            student lived it, what choosing the map cost (``choosing_examples``, ``choosing_flops``,
+            ``choosing_seconds``), ``choosing_share``, its FLOPs by those of the distillation's training, and
+            ``later_accuracy``: lifetime accuracy without its first term, which is accuracy at inception.
     """
 
     lives: list[dict[str, Any]]
