@@ -38,6 +38,8 @@ FIGURES = {
     "lifetime_balanced_accuracy": "lifetime balanced accuracy",
 }
 LATER = "later_accuracy"
+# What is kept of a student, and what of the choice of its map.
+_TOLD, _CHOOSING = ("key", "weights", "choosing"), ("examples", "flops", "share", "seconds")
 # A gradient costs one pass forward and about two backward.
 _STEP = 3
 
@@ -100,7 +102,7 @@ class Outcome:
 
     def cost(self, layer_map: str, **where: Any) -> dict[str, float]:
         """What choosing cost in the mean over all that :meth:`scores` is of."""
-        names = ("choosing_examples", "choosing_flops", "choosing_seconds", "choosing_share")
+        names = [f"choosing_{name}" for name in _CHOOSING]
         return {name: float(np.mean(self.scores(layer_map, name, **where))) for name in names}
 
     @property
@@ -232,7 +234,7 @@ def make_student(plan: Settings, layer_map: str, depth: int, stream: str, seed: 
         made = make_model(job, seed, make_tokens(job))
         step = made.steps[-1]
         spent = step["details"].get("choosing")
-        choosing = {"examples": 0, "flops": 0, "share": 0.0, "seconds": made.choosing_seconds or 0.0}
+        choosing = dict(zip(_CHOOSING, (0, 0, 0.0, made.choosing_seconds or 0.0), strict=True))
         if spent:
             choosing |= spent | {"share": spent["flops"] / _training_flops(job, seed, depth, step["epochs"] or 1)}
         told = {"key": key, "weights": _digest(made.encoder), "choosing": choosing}
@@ -250,7 +252,8 @@ def _told(place: Path, key: str) -> dict[str, Any] | None:
     """What is kept there of the student that ``key`` determines; None where it is of another one, or nothing."""
     try:
         told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-        return told if told["key"] == key else None
+        whole = (told["key"], set(told), set(told["choosing"])) == (key, set(_TOLD), set(_CHOOSING))
+        return told if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -89,11 +89,15 @@ def test_the_study_from_end_to_end_and_again(
     again = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).output)
     assert again == told
     assert not (tmp_path / "emptied" / "models").exists()
-    known = json.loads((out / "students" / "tiny" / "pkd-similar-6l" / "seed-3.json").read_text())
-    (out / "students" / "tiny" / "pkd-similar-6l" / "seed-3.json").write_text(json.dumps(known | {"key": "another"}))
+    # What is kept of another student, or of an older study, is told anew.
+    kept = [out / "students" / "tiny" / f"pkd-{name}-6l" / "seed-3.json" for name in ("similar", "none")]
+    similar, none = (json.loads(path.read_text()) for path in kept)
+    kept[0].write_text(json.dumps(similar | {"key": "another"}))
+    kept[1].write_text(json.dumps({"key": none["key"], "choosing": none["choosing"]}))
     CliRunner().invoke(command, arguments, catch_exceptions=False)
-    made = json.loads((out / "students" / "tiny" / "pkd-similar-6l" / "seed-3.json").read_text())
-    assert (made["key"], made["weights"]) == (known["key"], known["weights"])
+    for path, known in zip(kept, (similar, none), strict=True):
+        made = json.loads(path.read_text())
+        assert (made["key"], made["weights"]) == (known["key"], known["weights"])
     assert (tmp_path / "emptied" / "models").exists()
 
 
