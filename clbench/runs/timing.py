@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clbench.record import hardware
 from clbench.record.parts import Hardware
-from clbench.runtime.coordinator import alone, beside
+from clbench.runtime.coordinator import alone, current_coordinator
 from clbench.storage.cache import key_of
 from clbench.storage.writing import write_whole
 
@@ -54,7 +54,7 @@ def timed(job: Job, compressed: Compressed, rows: np.ndarray) -> Timed:
     from clbench.encoder.measure import measure
     from clbench.encoder.quantize import evaluated
 
-    times = beside().times
+    times = current_coordinator().times
     place = None if times is None else times / _shape(job, compressed)
     known = _kept(place)
     if len(known) < _ENOUGH:

@@ -1,7 +1,7 @@
 """How processes of one machine work side by side: who measures alone, and how many threads each computes with.
 
-A process that works beside others says so once, by :func:`coordinated`. What trains or predicts calls
-:func:`between_steps`; what measures does so in :func:`alone`.
+A process that works beside others says so once, by :func:`coordinated` or :func:`set_coordinator`. What trains or
+predicts calls :func:`between_steps`; what measures does so in :func:`alone`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _ALONE = Coordinator()
 _coordinator: ContextVar[Coordinator] = ContextVar("coordinator", default=_ALONE)
 
 
-def join(coordinator: Coordinator) -> None:
+def set_coordinator(coordinator: Coordinator) -> None:
     """Work beside others from now on."""
     _coordinator.set(coordinator)
 
@@ -85,7 +85,7 @@ def coordinated(coordinator: Coordinator) -> Iterator[None]:
         _coordinator.reset(token)
 
 
-def beside() -> Coordinator:
+def current_coordinator() -> Coordinator:
     """What this process knows of those that it works beside."""
     return _coordinator.get()
 

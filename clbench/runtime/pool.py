@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from clbench.runtime import events
-from clbench.runtime.coordinator import Coordinator, join, measuring_lock
+from clbench.runtime.coordinator import Coordinator, measuring_lock, set_coordinator
 
 # What a worker needs; importing it takes longer than training a small model.
 _PRELOADED = ["clbench.runs.preload"]
@@ -43,9 +43,13 @@ def workers(count: int, begin: Callable[[], None] | None = None) -> ProcessPoolE
 @contextmanager
 def workers_that_measure(count: int) -> Iterator[ProcessPoolExecutor]:
     """:func:`workers` that wait while one of them measures, and keep what they have measured for each other."""
-    with tempfile.TemporaryDirectory(prefix="clbench-") as folder:
-        beside = Coordinator(measuring_lock(), times=Path(folder) / "times")
-        with workers(count, partial(join, beside)) as pool:
+    lock = measuring_lock()
+    # Beside the sweeps', where what a killed study has left is found and removed.
+    shared = lock.with_suffix("")
+    shared.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        coordinator = Coordinator(lock, times=Path(folder))
+        with workers(count, partial(set_coordinator, coordinator)) as pool:
             yield pool
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from clbench.errors import UserError
 from clbench.metrics import lifetime_accuracy, mean_interval
 from clbench.metrics.format import fixed, share, short_number, with_half
-from clbench.runs.worker import worker_job
+from clbench.runs.worker import forget_data, worker_job
 from clbench.runtime.pool import finished, workers_that_measure
 from clbench.schema.spec import RunSpec
 from clbench.storage.writing import write_whole
@@ -169,14 +169,12 @@ def study(plan: Settings, folder: Path) -> Outcome:
     Raises:
         UserError: whatever a user can mend.
     """
-    from clbench.runs.job import make_job
-
-    units = [(name, depth, stream) for depth in plan.depths for name in plan.maps for stream in plan.streams]
+    # Stream by stream, since a process keeps the examples of a few.
+    units = [(name, depth, stream) for stream in plan.streams for depth in plan.depths for name in plan.maps]
     left: dict[tuple[int, str], None] = {}
+    forget_data()
     for name, depth, stream in units:  # a mistake is told before any work is done
-        job = make_job(plan.run(name, depth, stream, plan.strategies[0]))
-        for strategy in plan.strategies[1:]:
-            make_job(plan.run(name, depth, stream, strategy), data=job.data)
+        job, *_ = [worker_job(plan.run(name, depth, stream, strategy)) for strategy in plan.strategies]
         if len(job.trained) < 2:
             raise UserError(f"--streams: {stream} has one domain to train on; the study needs a life after it.")
         for seed in plan.seeds:

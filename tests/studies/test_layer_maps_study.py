@@ -57,6 +57,8 @@ def test_the_study_from_end_to_end_and_again(
         assert life["inception_accuracy"] == pytest.approx(float((gold == said).mean()))
         # Of the two experiences the first is inception.
         assert (life["inception_accuracy"] + life["later_accuracy"]) / 2 == pytest.approx(life["lifetime_accuracy"])
+        chosen = record.inception[-1].details.get("choices")
+        assert chosen is record.measured.choosing_seconds is None, "none of these chooses"
     similar = [life for life in told["lives"] if life["map"] == "similar"]
     assert all(life["choosing_examples"] == 48 and life["choosing_seconds"] > 0 for life in similar)
     # One pass over 48 examples, against one epoch of them with three each: a third, but for the states' products.
@@ -76,6 +78,7 @@ def test_the_study_from_end_to_end_and_again(
     own = run("pkd-similar-6l", tiny_stream, seed=3, out=tmp_path / "own", strategy="naive", quick=True,
               backbone=str(deep_backbone), settings={"training.epochs": 1})  # fmt: skip
     assert own.inception[-1].details["choices"][0]["layers"] == [1, 2, 3, 4, 5]
+    assert own.measured.choosing_seconds == round(similar[0]["choosing_seconds"], 3)
     assert own.figures == lived.figures
     assert [point.predictions for point in own.points] == [point.predictions for point in lived.points]
     # Once more, records are read, what is missing is lived again, and the answer is the same.
