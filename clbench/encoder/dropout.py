@@ -23,9 +23,14 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, rate, True)
+    return x * factors(x, rate)
+
+
+def factors(x: Tensor, rate: float) -> Tensor:
+    """m / (1 - p) as drawn for x, in its shape and type; on a CPU."""
     dropped = round(rate * 65536)
     drawn = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     kept = drawn.view(torch.int16)[: x.numel()].view(x.shape)
     # 0 and 1 as 16-bit integers: a CPU takes five times as long to make floats of booleans.
     torch.ge(kept, dropped - 32768, out=kept)
-    return x * kept.to(x.dtype).mul_(65536 / (65536 - dropped))
+    return kept.to(x.dtype).mul_(65536 / (65536 - dropped))

@@ -6,18 +6,15 @@ It is given flat tokens (1, heads, N, d) and the chunks of rows that they are ma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clbench.encoder.dropout import dropout
-from clbench.encoder.softmax import exact_softmax
+from clbench.encoder.attention import chunk_attention
 from clbench.encoder.tokens import Chunk
 from clbench.runtime import torchvision_ops
 
@@ -64,32 +61,6 @@ def behind_each_other(chunks: Sequence[Tensor], count: int) -> Tensor:
     behind = count - sum(map(len, chunks))
     parts = [*chunks, chunks[0].new_zeros(behind, *chunks[0].shape[1:])] if behind else list(chunks)
     return torch.cat(parts) if len(parts) > 1 else parts[0]
-
-
-def chunk_attention(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, *, rate: float = 0.0, scale: float | None = None
-) -> Tensor:
-    """softmax(s Q K^T + bias) V, with dropout of the attention weights.
-
-    Where a gradient is asked for in bfloat16 on a CPU, torch's fused attention is slower than products in bfloat16 with
-    a softmax in float32, which is transformers' own attention under autocast.
-
-    Args:
-        q, k, v: (rows, heads, L, d).
-        bias: broadcast to (rows, heads, L, L); None for none.
-        rate: of the weights' dropout, 0 outside training.
-        scale: s; by default 1 / sqrt(d).
-
-    Returns:
-        (rows, heads, L, d).
-    """
-    by_hand = q.dtype == torch.bfloat16 and q.device.type == "cpu" and torch.is_grad_enabled()
-    if rate == 0.0 and not by_hand:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
-    scores = torch.matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), k.transpose(-1, -2))
-    scores = scores.float() if by_hand else scores
-    weights = exact_softmax(scores if bias is None else scores + bias.to(scores.dtype))
-    return torch.matmul(dropout(weights, rate, True).to(v.dtype), v)
 
 
 def packed_attention(

@@ -190,9 +190,6 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     """
     seconds: dict[str, float] = {}
     recipe, stream, edition, strategy = _resolved(spec)
-    with clock(seconds, "imports"):
-        # Before anything is read: what is not there is told at once.
-        device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
     size = stream.edition(edition)
     _check_strategy(strategy, stream, recipe)
     if spec.random_baseline and stream.form.scenario != DOMAIN:
@@ -203,11 +200,14 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if spec.eval_every is not None and spec.eval_every < 1:
         raise UserError(f"--eval-every should be a number of optimizer steps, 1 or more, but is {spec.eval_every}.")
     with clock(seconds, "imports"):
-        from clbench.compression.checks import check_recipe, teachers_of
         from clbench.data.load import check_asked, first_labels, load
-        from clbench.encoder.backbone import starting_backbone
     if data is None:
         check_asked(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
+    with clock(seconds, "imports"):
+        # What is wrong with the words that were given is told by now, before seconds of importing torch.
+        device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
+        from clbench.compression.checks import check_recipe, teachers_of
+        from clbench.encoder.backbone import starting_backbone
     with clock(seconds, "backbone"):
         start = starting_backbone(recipe, spec.backbone, size.backbone, stream.field(edition, "backbone"))
         asked = f"the edition {edition} of {stream.form.name}"

@@ -117,13 +117,13 @@ def choose(
     parts = _micro_batch(micro_batch or os.environ.get(VARIABLES["micro_batch"]))
     if device == "cpu" and precision in ("auto", "float32"):
         return CPU if parts is None else Device(micro_batch=parts)  # torch is not asked
+    kind, colon, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
+        raise UserError(f"--device should be auto, cpu, cuda, cuda:N or mps, but is {device}.")
     import torch
 
-    kind, colon, number = device.partition(":")
-    if device == "auto":
+    if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
-        raise UserError(f"--device should be auto, cpu, cuda, cuda:N or mps, but is {device}.")
     name, card, fast = kind, "", False
     if kind == "cuda":
         name, card = _card(device, int(number or 0))

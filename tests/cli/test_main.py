@@ -59,13 +59,18 @@ def test_a_working_directory_that_is_gone(
     assert capsys.readouterr().err == "clbench: the working directory has been removed; change to one that is there.\n"
 
 
-def test_names_mistyped_are_told_before_torch_is_imported() -> None:
+def test_what_is_mistyped_is_told_before_torch_is_imported() -> None:
     given = [
         ["run", "--model", "kd-66l", "--stream", "nli-shift"],
         ["models", "kd-66l"],
         ["sweep", "bord"],
         ["compress", "--model", "kd-6l", "--domain", "mrcp", "--out", "x"],
         ["compress", "--model", "kd-66l", "--domain", "mrpc", "--out", "x"],
+        ["run", "--shift", "2"],
+        ["run", "--edition", "lite", "--data-dir", "no-such-folder"],
+        ["run", "--eval-every", "0"],
+        ["run", "--device", "gpu"],
+        ["run", "--micro-batch", "0"],
     ]
     code = (
         "import sys\n"
@@ -76,7 +81,15 @@ def test_names_mistyped_are_told_before_torch_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2 False\n" * len(given)
-    assert done.stderr.count("did you mean") == len(given)
+    names, others = done.stderr.splitlines()[:5], done.stderr.splitlines()[5:]
+    assert all("did you mean" in line for line in names)
+    assert others == [
+        "clbench: the shift should be from 0 to 1, but is 2.",
+        "clbench: --data-dir no-such-folder is not a folder; it should hold a folder a domain.",
+        "clbench: --eval-every should be a number of optimizer steps, 1 or more, but is 0.",
+        "clbench: --device should be auto, cpu, cuda, cuda:N or mps, but is gpu.",
+        "clbench: --micro-batch should be auto or a number of examples, 1 or more, but is 0.",
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

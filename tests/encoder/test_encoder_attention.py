@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clbench.encoder.packed import chunk_attention
+from clbench.encoder.attention import chunk_attention
 
 # What rounding to so many bits of mantissa may cost a value of about 1.
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.03}
@@ -37,7 +37,7 @@ def test_values_and_gradients(dtype: torch.dtype, scale: float | None, padded: b
         inputs = [part.requires_grad_() for part in inputs]
         if own:
             with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-                here = None if bias is None else bias.to(torch.float32 if dtype == torch.bfloat16 else dtype)
+                here = None if bias is None else bias.float()  # as chunks have it
                 found = chunk_attention(*inputs, here, scale=scale)
         else:
             found = by_formula(*inputs, bias, 8**-0.5 if scale is None else scale)
