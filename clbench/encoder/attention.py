@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +13,8 @@ from torch.autograd.function import once_differentiable
 from clbench.encoder.dropout import dropout, factors
 from clbench.encoder.softmax import exact_softmax
 
-# A CPU multiplies matrices of rows below this length sooner in float32 than in bfloat16, for which it compiles every
-# new shape, and rows come in many.
+# A CPU multiplies the matrices of shorter rows sooner in float32 than in bfloat16: for that it compiles each shape that
+# it meets, and short rows come in many.
 _LONG = 64
 
 
@@ -47,75 +47,48 @@ def chunk_attention(
     return torch.matmul(dropout(weights, rate, True).to(v.dtype), v)
 
 
-class Attended(NamedTuple):
-    """What the gradient of :func:`attended` is computed from.
-
-    Attributes:
-        q, k, v: (B, L, d) each, B rows times heads, q scaled.
-        weights: (B, L, L), the softmax's.
-        kept: what dropout multiplies them by; None where there is none.
-    """
-
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    weights: Tensor
-    kept: Tensor | None
-
-
-def attended(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rate: float, scale: float
-) -> tuple[Tensor, Attended]:
-    """As :func:`chunk_attention`, outside autograd and autocast: (B, L, d), and what :func:`gradients` asks for."""
-    rows, heads, length, _ = k.shape
-    short = q.dtype == torch.bfloat16 and length < _LONG
-    q, k, v = (_flat(part, torch.float32 if short else part.dtype) for part in (q, k, v))
-    q = q * scale
-    scores = torch.bmm(q, k.transpose(1, 2))
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    if bias is not None:
-        scores.view(rows, heads, -1, length).add_(bias)
-    weights = scores.softmax(-1)
-    kept = factors(weights, rate) if rate > 0.0 else None
-    found = torch.bmm((weights if kept is None else weights * kept).to(v.dtype), v)
-    return found, Attended(q, k, v, weights, kept)
-
-
-def gradients(grad: Tensor, of: Attended, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Those of q, k and v, (B, L, d) each, where ``grad`` is the answer's, (rows, heads, L, d)."""
-    q, k, v, weights, kept = of
-    grad = _flat(grad, v.dtype)
-    of_v = torch.bmm((weights if kept is None else weights * kept).to(v.dtype).transpose(1, 2), grad)
-    of_weights = torch.bmm(grad, v.transpose(1, 2)).to(weights.dtype)
-    if kept is not None:
-        of_weights.mul_(kept)
-    of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).to(q.dtype)
-    return torch.bmm(of_scores, k).mul_(scale), torch.bmm(of_scores.transpose(1, 2), q), of_v
-
-
-def _flat(part: Tensor, dtype: torch.dtype) -> Tensor:
-    """(rows, heads, L, d) of any strides as (rows times heads, L, d), one matrix after another."""
-    return part.to(dtype, memory_format=torch.contiguous_format).flatten(0, 1)
-
-
 class _Attention(torch.autograd.Function):
+    """The same in bfloat16 with its gradient written out: every matrix is copied once, to lie behind the one before, where
+    autograd copies most of them several times."""
+
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rate: float, scale: float) -> Tensor:
+        dtype = torch.float32 if k.shape[2] < _LONG else q.dtype
+        q_flat, k_flat, v_flat = (_flat(part, dtype) for part in (q, k, v))
         with torch.autocast("cpu", enabled=False):
-            found, of = attended(q, k, v, bias, rate, scale)
-        ctx.save_for_backward(*of)
+            q_flat = q_flat * scale
+            scores = torch.bmm(q_flat, k_flat.transpose(1, 2)).float()
+            if bias is not None:
+                scores.view(*q.shape[:3], -1).add_(bias)
+            weights = scores.softmax(-1)
+            kept = factors(weights, rate) if rate > 0.0 else None
+            found = torch.bmm((weights if kept is None else weights * kept).to(dtype), v_flat)
         ctx.scale = scale
-        return _in_place_of(q, found)
+        ctx.save_for_backward(q_flat, k_flat, v_flat, weights, kept)
+        return _joined(found, q)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        found = gradients(grad, Attended(*ctx.saved_tensors), ctx.scale)
-        return (*(_in_place_of(grad, part) for part in found), None, None, None)
+        q, k, v, weights, kept = ctx.saved_tensors
+        along = _flat(grad, v.dtype)
+        of_v = torch.bmm((weights if kept is None else weights * kept).to(v.dtype).transpose(1, 2), along)
+        of_weights = torch.bmm(along, v.transpose(1, 2)).float()
+        if kept is not None:
+            of_weights = of_weights * kept
+        of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).to(q.dtype)
+        of_q = torch.bmm(of_scores, k) * ctx.scale
+        of_k = torch.bmm(of_scores.transpose(1, 2), q)
+        return *(_joined(part, grad) for part in (of_q, of_k, of_v)), None, None, None
 
 
-def _in_place_of(like: Tensor, found: Tensor) -> Tensor:
-    """(B, L, d) as (rows, heads, L, d) in the type of ``like``, the heads of a token beside each other."""
+def _flat(part: Tensor, dtype: torch.dtype) -> Tensor:
+    """(rows, heads, L, d) of any strides as (rows times heads, L, d), one matrix behind the other."""
+    return part.to(dtype, memory_format=torch.contiguous_format).flatten(0, 1)
+
+
+def _joined(found: Tensor, like: Tensor) -> Tensor:
+    """The way back, in the type of ``like``, with the heads of a token beside each other."""
     rows, heads = like.shape[:2]
     joined = like.new_empty(rows, found.shape[1], heads, found.shape[2]).transpose(1, 2)
     return joined.copy_(found.unflatten(0, (rows, heads)))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from clbench.encoder.attention import chunk_attention
-from clbench.encoder.bert_layer import trains_by_hand, whole_layer
 from clbench.encoder.dropout import dropout
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.packed import behind_each_other, by_chunk
@@ -55,8 +54,6 @@ def attend(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = No
 
 def apply_layer(layer: BertLayer, x: Tensor, batch: Batch, asking: Tensor | None = None) -> Tensor:
     """One transformer layer (Vaswani et al. 2017, post-norm): (N, H) -> (N, H), or (B, H) for the tokens ``asking``."""
-    if asking is None and trains_by_hand(layer, x):
-        return whole_layer(layer, x, batch.chunks)
     context = attend(layer, x, batch, asking)
     x = x if asking is None else x[asking]
     output = layer.attention.output

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from clbench.encoder.attention import chunk_attention
+from clbench.encoder.dropout import factors
 
 # What rounding to so many bits of mantissa may cost a value of about 1.
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.03}
@@ -64,3 +65,29 @@ def test_dropout_keeps_the_mean_and_drops_its_share(dtype: torch.dtype) -> None:
     weights = chunk_attention(q, q, v, None, rate=0.25).detach().float() * size
     assert weights.unique().tolist() == pytest.approx([0.0, 4 / 3], rel=0.01)
     assert (weights == 0).float().mean() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("length", [9, 70])
+def test_in_bfloat16_with_dropout_and_rows_of_any_length(length: int) -> None:
+    """Rows on both sides of what is multiplied in float32; the mask is drawn once more from the same seed."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (2, 3, length, 8)
+    # As they come from a layer: the heads of a token beside each other.
+    exact = [torch.randn(2, length, 3, 8, generator=generator).bfloat16().double().transpose(1, 2) for _ in range(4)]
+    torch.manual_seed(5)
+    mask = factors(torch.empty(6, length, length), 0.25).double().view(2, 3, length, length)
+    assert mask.unique().tolist() == pytest.approx([0, 4 / 3])
+
+    *inputs, along = [part.clone().requires_grad_() for part in exact]
+    weights = (torch.einsum("bhid,bhjd->bhij", inputs[0], inputs[1]) * 8**-0.5).softmax(-1) * mask
+    value = torch.einsum("bhij,bhjd->bhid", weights, inputs[2])
+    expected = [value, *torch.autograd.grad(value, inputs, along)]
+
+    low = [part.bfloat16().requires_grad_() for part in exact[:3]]
+    torch.manual_seed(5)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = chunk_attention(*low, None, rate=0.25)
+    assert found.shape == shape
+    for one, other in zip([found, *torch.autograd.grad(found, low, along.bfloat16())], expected, strict=True):
+        assert one.dtype == torch.bfloat16
+        assert (one.double() - other).norm() < 0.01 * other.norm()
