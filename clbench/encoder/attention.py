@@ -48,8 +48,8 @@ def chunk_attention(
 
 
 class _Attention(torch.autograd.Function):
-    """The same in bfloat16 with its gradient written out: every matrix is copied once, to lie behind the one before, where
-    autograd copies most of them several times."""
+    """The same in bfloat16 with its gradient written out: every matrix is copied once, to lie behind the one before,
+    where autograd copies most of them several times."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rate: float, scale: float) -> Tensor:
