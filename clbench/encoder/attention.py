@@ -62,7 +62,7 @@ class _Attention(torch.autograd.Function):
                 scores.view(*q.shape[:3], -1).add_(bias)
             weights = scores.softmax(-1)
             kept = factors(weights, rate) if rate > 0.0 else None
-            found = torch.bmm((weights if kept is None else weights * kept).to(dtype), v_flat)
+            found = torch.bmm(_dropped(weights, kept).to(dtype), v_flat)
         ctx.scale = scale
         ctx.save_for_backward(q_flat, k_flat, v_flat, weights, kept)
         return _joined(found, q)
@@ -72,14 +72,16 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, weights, kept = ctx.saved_tensors
         along = _flat(grad, v.dtype)
-        of_v = torch.bmm((weights if kept is None else weights * kept).to(v.dtype).transpose(1, 2), along)
-        of_weights = torch.bmm(along, v.transpose(1, 2)).float()
-        if kept is not None:
-            of_weights = of_weights * kept
+        of_v = torch.bmm(_dropped(weights, kept).to(v.dtype).transpose(1, 2), along)
+        of_weights = _dropped(torch.bmm(along, v.transpose(1, 2)).float(), kept)
         of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).to(q.dtype)
         of_q = torch.bmm(of_scores, k) * ctx.scale
         of_k = torch.bmm(of_scores.transpose(1, 2), q)
         return *(_joined(part, grad) for part in (of_q, of_k, of_v)), None, None, None
+
+
+def _dropped(weights: Tensor, kept: Tensor | None) -> Tensor:
+    return weights if kept is None else weights * kept
 
 
 def _flat(part: Tensor, dtype: torch.dtype) -> Tensor:

@@ -97,17 +97,16 @@ def packed_attention(
         q, k, v = (t.view(-1, chunk.rows, chunk.length, width).transpose(0, 1) for t in tokens)
         if groups > 1:
             k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
-        bias = _bias(chunk, asked.get("sliding_window"), q)
+        bias = _bias(chunk, asked.get("sliding_window"), q.device)
         found = chunk_attention(q, k, v, bias, rate=asked.get("dropout", 0.0), scale=asked.get("scaling"))
         outcome.append(found.transpose(1, 2).reshape(-1, heads, width))
     return behind_each_other(outcome, query.shape[2])[None], None
 
 
-def _bias(chunk: Chunk, window: int | None, like: Tensor) -> Tensor | None:
-    bias = None if chunk.bias is None else chunk.bias.to(like.dtype)
+def _bias(chunk: Chunk, window: int | None, device: torch.device) -> Tensor | None:
     if window is None or chunk.length <= window:
-        return bias
-    place = torch.arange(chunk.length, device=like.device)
+        return chunk.bias
+    place = torch.arange(chunk.length, device=device)
     far = (place[:, None] - place[None, :]).abs() >= window
-    local = torch.zeros(far.shape, dtype=like.dtype, device=like.device).masked_fill_(far, -1e9)
-    return local if bias is None else local + bias
+    local = torch.zeros(far.shape, device=device).masked_fill_(far, -1e9)
+    return local if chunk.bias is None else local + chunk.bias

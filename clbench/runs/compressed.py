@@ -126,7 +126,6 @@ def write_compressed(
         UserError: whatever a user can mend.
     """
     seed = check_seed(seed)
-    device = choose()
     recipe = read_recipe(model)
     if not recipe.form.has_encoder:
         raise UserError(
@@ -146,6 +145,7 @@ def write_compressed(
         raise UserError(f"--set {name}: give a step's setting, as in finetune.epochs=1; compress knows no strategy.")
     recipe = change_steps(recipe, steps)
     form = alone.edition(edition)
+    device = choose()
     start = starting_backbone(recipe, backbone, form.backbone, alone.field(edition, "backbone"))
     labels = alone.form.label_space
     warnings = check_recipe(recipe, start, labels, form.max_length, f"the edition {edition} of {alone.form.name}")

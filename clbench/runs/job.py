@@ -204,7 +204,7 @@ def make_job(spec: RunSpec, *, data: list[DomainData] | None = None) -> Job:
     if data is None:
         check_asked(stream, edition, data_dir=spec.data_dir, shift=spec.shift)
     with clock(seconds, "imports"):
-        # What is wrong with the words that were given is told by now, before seconds of importing torch.
+        # Importing torch takes seconds, so options that cannot be are told before.
         device = choose(spec.device, spec.precision, spec.deterministic, spec.micro_batch)
         from clbench.compression.checks import check_recipe, teachers_of
         from clbench.encoder.backbone import starting_backbone

@@ -66,6 +66,11 @@ def measuring_lock() -> Path:
     return Path(tempfile.gettempdir()) / f"clbench-measuring-{user}.lock"
 
 
+def times_folder(lock: Path) -> Path:
+    """Where those that know this lock keep what they measure, each sweep and each study in a folder of its own."""
+    return lock.with_suffix("")
+
+
 _ALONE = Coordinator()
 _coordinator: ContextVar[Coordinator] = ContextVar("coordinator", default=_ALONE)
 

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from clbench.runtime import events
-from clbench.runtime.coordinator import Coordinator, measuring_lock, set_coordinator
+from clbench.runtime.coordinator import Coordinator, measuring_lock, set_coordinator, times_folder
 
 # What a worker needs; importing it takes longer than training a small model.
 _PRELOADED = ["clbench.runs.preload"]
@@ -45,7 +45,7 @@ def workers_that_measure(count: int) -> Iterator[ProcessPoolExecutor]:
     """:func:`workers` that wait while one of them measures, and keep what they have measured for each other."""
     lock = measuring_lock()
     # Beside the sweeps', where what a killed study has left is found and removed.
-    shared = lock.with_suffix("")
+    shared = times_folder(lock)
     shared.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shared) as folder:
         coordinator = Coordinator(lock, times=Path(folder))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.errors import CannotWrite, UserError
-from clbench.runtime.coordinator import measuring_lock
+from clbench.runtime.coordinator import measuring_lock, times_folder
 from clbench.runtime.threads import one_thread
 from clbench.sweeps.plan import Unit
 from clbench.sweeps.workload import PassTime
@@ -40,7 +40,7 @@ class SweepPaths:
     @property
     def times(self) -> Path | None:
         """See :class:`clbench.runtime.coordinator.Coordinator`."""
-        return None if self.sweep is None else self.lock.with_suffix("") / self.sweep
+        return None if self.sweep is None else times_folder(self.lock) / self.sweep
 
     @classmethod
     def of(cls, base: Path, sweep: str | None = None) -> SweepPaths:
