@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from clbench.comparison.alike import at_other_points
 from clbench.comparison.tested import LEVEL, Comparison
 from clbench.errors import UserError, nearest
-from clbench.metrics import Interval, metrics
+from clbench.metrics import Interval
 from clbench.metrics.format import fixed, percent
 from clbench.record.bibtex import escaped
+from clbench.record.groups import verified
 from clbench.record.provenance import versions
 
 # What a reader looks for first, where the life has it.
@@ -36,7 +37,7 @@ def latex(comparison: Comparison, command: Sequence[str], figures: Sequence[str]
     names = _chosen(comparison, figures)
     tested = "lifetime_balanced_accuracy" if comparison.balanced else "lifetime_accuracy"
     best = _not_beaten(comparison, tested)
-    known = metrics()
+    known = verified([record for model in comparison.models for record in model.records])
     arrows = {"higher": r"$\uparrow$", "lower": r"$\downarrow$"}
     heads = [
         f"{escaped(known[n].title)} {arrows.get(known[n].better, '')}".strip() if n in known else escaped(n)

@@ -20,6 +20,7 @@ from clbench.metrics import LifetimeDifference, metrics
 from clbench.metrics.format import fixed, p_value, points, with_half, with_unit
 from clbench.metrics.signs import LEAST
 from clbench.plots.page import Table
+from clbench.record.groups import verified
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -253,7 +254,8 @@ def _print_pairs(comparison: Comparison, console: Console) -> None:
 def _lines(comparison: Comparison) -> list[_Line]:
     """Every figure, then the cost; of what was not evaluated or measured alike none is the best."""
     lines = []
-    known, apart = metrics(), at_other_points(comparison.models)
+    known = verified([record for model in comparison.models for record in model.records])
+    apart = at_other_points(comparison.models)
     for name in dict.fromkeys(name for figures in comparison.figures for name in figures):
         found = [figures.get(name) for figures in comparison.figures]
         title, better = (known[name].title, known[name].better) if name in known else (f"{name} (unverified)", None)

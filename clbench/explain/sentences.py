@@ -15,7 +15,7 @@ from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import fixed, with_unit
 from clbench.metrics.signs import Signs, widened
 from clbench.plots.heat import digits
-from clbench.record.effort import efforts
+from clbench.record.effort import training_flops
 from clbench.schema.changes import is_quick
 from clbench.schema.strategy import read_strategy
 
@@ -25,6 +25,8 @@ _NOTICED = 0.005
 _QUANTILE = 1.959964
 # A loss of at most this share of the whole one is none to speak of.
 _LITTLE = 0.25
+# An interval that ends no further above zero says that nothing is lost: a point of accuracy.
+_NO_LOSS = 0.01
 _BYTES_A_TOKEN = 4
 
 
@@ -171,7 +173,8 @@ def verdict(lost: Losses) -> str:
     """In a few words; an interval that holds zero decides nothing, and says of nothing that it is zero unless it ends
     near it."""
     if not _above(lost.own):
-        return "no forgetting" if lost.own.mean <= 0 else "not decided, the loss is not told from chance"
+        none = lost.own.mean <= 0 and lost.own.high is not None and lost.own.high <= _NO_LOSS
+        return "no forgetting" if none else "not decided, the loss is not told from chance"
     if _above(lost.head):
         if not _above(lost.probe):
             return f"the head, {_beside(lost.probe, lost.own, 'the representation')}"
@@ -214,8 +217,7 @@ def replay_cost(found: Sequence[Explanation]) -> str | None:
     sizes = {domain.name: domain.splits["train"].size for domain in record.data if "train" in domain.splits}
     pairs = sum(sizes[name] for name in worse)
     size = pairs * record.cost.flops_length * _BYTES_A_TOKEN
-    spent = [effort.training_flops for effort in efforts(record)[1:]]
-    known = sum(flops for flops in spent if flops is not None)
+    known = training_flops(record)
     once = 3 * record.cost.flops_per_pair * pairs
     beside = twice = ""
     if known:  # so the strategy is one that is there

@@ -68,6 +68,17 @@ def points(difference: float, digits: int = 2) -> str:
     return fixed(100 * difference, digits, sign=True)
 
 
+def end(value: float, digits: int = 2) -> str:
+    """An interval's end in points, as :func:`points`; one that is not 0 never reads as if it were.
+
+    >>> end(0.0123), end(-0.0003, 1), end(0.0, 1)
+    ('+1.23', '-0.03', '+0.0')
+    """
+    while value and not float(points(value, digits)) and digits < 6:
+        digits += 1
+    return points(value, digits)
+
+
 def p_value(p: float) -> str:
     """A p with three digits; below 5% it never reads as if it were not.
 

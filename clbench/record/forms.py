@@ -30,7 +30,7 @@ from clbench.record.parts import (
 )
 from clbench.record.points import check_follows, check_open, check_probabilities
 from clbench.schema.part import MOST_CLASSES, Name, Part
-from clbench.schema.scenario import DOMAIN, Scenario, open_classes
+from clbench.schema.scenario import CLASS, DOMAIN, Scenario, open_classes
 from clbench.schema.warning import ENOUGH_TEST_EXAMPLES, MEASURED, RunWarning
 
 if TYPE_CHECKING:
@@ -269,6 +269,8 @@ class Record(Part):
     def intransigence(self, reference: Record) -> float | None:
         """See :func:`clbench.metrics.intransigence`; a*_d is ``reference``'s accuracy at its end.
 
+        None in a class-incremental stream: at that end every class competes, and a domain was learned among fewer.
+
         Args:
             reference: of the same recipe, stream and seed under ``joint`` (or ``cumulative``).
 
@@ -277,6 +279,8 @@ class Record(Part):
         """
         if self.test_pairs != reference.test_pairs:
             raise ValueError("the two records were not tested on the same examples")
+        if self.scenario == CLASS:
+            return None
         history = self.history
         final = history.final
         return intransigence(history.accuracy[final], history.met[final], reference.history.accuracy[-1])

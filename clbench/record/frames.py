@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clbench.metrics import metrics, recalls
+from clbench.metrics import recalls
 from clbench.record.points import confidence
 
 if TYPE_CHECKING:
@@ -99,14 +99,16 @@ def figures_frame(record: Record) -> pd.DataFrame:
     """See :meth:`clbench.record.Record.table`."""
     import pandas as pd
 
-    known = metrics()
+    from clbench.record.groups import UNVERIFIED, verified
+
+    known = verified([record])
     rows = [
         {
             "figure": name,
             "title": known[name].title if name in known else name.replace("_", " "),
             "value": value,
             "better": known[name].better if name in known else "",
-            "meaning": known[name].meaning if name in known else "unverified: of a plug-in that is not installed",
+            "meaning": known[name].meaning if name in known else UNVERIFIED,
         }
         for name, value in record.all_figures().items()
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clbench.metrics import Interval, OverOrders, lifetime_shares, mean_interval, metrics, over_orders
+from clbench.metrics import Interval, Metric, OverOrders, lifetime_shares, mean_interval, metrics, over_orders
 from clbench.record.forms import Record
 from clbench.schema.part import Part
 
@@ -37,11 +37,14 @@ def shared(record: Record, seen: dict[str, Any]) -> Record:
 
 
 def alike(record: Record, *but: str) -> str:
-    """The record's configuration, examples and plug-ins, without some fields; equal texts, equal runs but for these."""
+    """The record's configuration, examples and plug-ins, without some fields; equal texts, equal runs but for these.
+
+    Without ``strategy`` no plug-in's strategy tells two records apart either.
+    """
     content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
     # Not every version of clbench has told it.
     content.get("backbone", {}).pop("learning_rate", None)
-    return json.dumps([content, _examples(record), _plugins(record)], sort_keys=True)
+    return json.dumps([content, _examples(record), _plugins(record, *but)], sort_keys=True)
 
 
 def alike_in_any_order(record: Record, *but: str) -> str:
@@ -50,7 +53,9 @@ def alike_in_any_order(record: Record, *but: str) -> str:
     content.get("backbone", {}).pop("learning_rate", None)
     domains = content["stream"].get("domains")
     content["stream"]["domains"] = sorted(map(str, domains)) if isinstance(domains, list) else domains
-    return json.dumps([content, sorted(_examples(record), key=lambda one: one[0]), _plugins(record)], sort_keys=True)
+    return json.dumps(
+        [content, sorted(_examples(record), key=lambda one: one[0]), _plugins(record, *but)], sort_keys=True
+    )
 
 
 def _examples(record: Record) -> list[tuple[str, dict[str, str]]]:
@@ -58,8 +63,8 @@ def _examples(record: Record) -> list[tuple[str, dict[str, str]]]:
     return [(d.name, {name: split.digest for name, split in sorted(d.splits.items())}) for d in record.data]
 
 
-def _plugins(record: Record) -> list[Any]:
-    return [one.model_dump(mode="json") for one in record.plugins if one.kind != "metric"]
+def _plugins(record: Record, *but: str) -> list[Any]:
+    return [one.model_dump(mode="json") for one in record.plugins if one.kind not in ("metric", *but)]
 
 
 def _made_by(record: Record) -> tuple[str | None, ...]:
@@ -113,6 +118,16 @@ def summary(records: Sequence[Record]) -> dict[str, Interval | None]:
 def summary_over_orders(orders: Sequence[Sequence[Record]]) -> dict[str, OverOrders | None]:
     """As :func:`summary`, over several orders of a stream, each with its seeds: :func:`clbench.metrics.over_orders`."""
     return {name: over_orders(found) if found else None for name, found in _values(orders).items()}
+
+
+# Of a figure that is shown as the record has it, since nothing here computes it.
+UNVERIFIED = "unverified: of a plug-in that is not installed, or in another version"
+
+
+def verified(records: Sequence[Record]) -> dict[str, Metric]:
+    """The metrics by name, without those of which a record has what another version of a plug-in made."""
+    unverified = {name for record in records for name in record.unverified()}
+    return {name: metric for name, metric in metrics().items() if name not in unverified}
 
 
 def _values(orders: Sequence[Sequence[Record]]) -> dict[str, list[list[float]] | None]:

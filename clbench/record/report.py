@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from clbench.errors import printable
-from clbench.metrics import Interval, mean_interval, metrics
+from clbench.metrics import Interval, mean_interval
 from clbench.metrics.format import percent, with_half, with_unit
 from clbench.record.effort import efforts, keeps_every_example, training_flops
 from clbench.record.forms import Record
-from clbench.record.groups import alike, summary, warning_sentences
+from clbench.record.groups import UNVERIFIED, alike, computed_in, summary, verified, warning_sentences
 from clbench.schema.changes import is_quick
 
 if TYPE_CHECKING:
@@ -99,14 +100,21 @@ def print_warnings(sentences: Sequence[str], console: Console) -> None:
 def intransigence(records: Sequence[Record], others: Sequence[Record]) -> Interval | None:
     """Intransigence against ``joint``, over the records; None unless ``others`` holds the reference of each.
 
-    A reference is a record of the same recipe, stream, seed and test examples whose strategy is ``joint``, which no
-    budget of memory fits.
+    A reference is a record of the same recipe, stream, seed, test examples and precision whose strategy is ``joint``,
+    which no budget of memory fits. Where ``joint`` was run with several settings, none of them is the reference.
     """
     free = "strategy", "eval_every", "budget", "random_baseline"
-    references = {alike(other, *free): other for other in others if _is_joint(other)}
-    found = [(record, references.get(alike(record, *free))) for record in records]
-    values = [record.intransigence(other) for record, other in found if other is not None and other is not record]
-    known = [value for value in values if value is not None]
+    references: dict[tuple[str, str], dict[str, Record]] = {}
+    for other in others:
+        if _is_joint(other):
+            settings = json.dumps(other.configuration.strategy, sort_keys=True)
+            references.setdefault((alike(other, *free), computed_in(other)), {})[settings] = other
+    known = []
+    for record in records:
+        found = [*references.get((alike(record, *free), computed_in(record)), {}).values()]
+        value = record.intransigence(found[0]) if len(found) == 1 and found[0] is not record else None
+        if value is not None:
+            known.append(value)
     return mean_interval(known) if len(known) == len(records) else None
 
 
@@ -146,7 +154,7 @@ def as_json(records: Sequence[Record], others: Sequence[Record] = ()) -> dict[st
         "runs": [
             {
                 "seed": record.configuration.seed,
-                "figures": record.figures,
+                "figures": record.all_figures(),
                 "accuracy_matrix": _matrix(record, balanced=False),
                 "balanced_accuracy_matrix": _matrix(record, balanced=True),
                 "per_class": _per_class(record),
@@ -214,7 +222,7 @@ def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
     """Every figure, with its meaning or without."""
     from rich.table import Table
 
-    several, known = len(records) > 1, metrics()
+    several, known = len(records) > 1, verified(records)
     columns = ("figure", "%", "better", *(["meaning"] * meanings))
     table = Table(*columns, header_style="bold", pad_edge=False, box=None)
     if several:
@@ -226,7 +234,7 @@ def figures_table(records: Sequence[Record], meanings: bool = True) -> Table:
         metric = known.get(name)
         title, better, meaning = (
             (metric.title, metric.better, metric.meaning) if metric
-            else (name.replace("_", " "), "", "unverified: of a plug-in that is not installed")
+            else (name.replace("_", " "), "", UNVERIFIED)
         )  # fmt: skip
         table.add_row(title, value, better, *([meaning] * meanings))
     return table

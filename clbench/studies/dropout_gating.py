@@ -25,7 +25,7 @@ from clbench.metrics.format import percent, with_half
 from clbench.runtime.pool import finished, workers_that_measure
 from clbench.schema.spec import RunSpec
 from clbench.studies.tables import markdown_table, write_csv
-from clbench.studies.verdict import CorrectedAnswer, answer, corrected
+from clbench.studies.verdict import Answer, CorrectedAnswer, answer, corrected
 
 if TYPE_CHECKING:
     from clbench.record import Record
@@ -91,15 +91,15 @@ class Outcome:
     @property
     def answers(self) -> list[CorrectedAnswer]:
         """Does each gate forget less than the twin without any, learn more, live better, gate? Paired by the seed."""
-        found = []
+        found: list[tuple[str, Answer | None]] = []
         for gate in list(GATES)[1:]:
             for question, figures, less in QUESTIONS:
                 for figure in figures:
                     more, fewer = (TWIN, gate) if less else (gate, TWIN)
                     one, other = self.scores(more, figure), self.scores(fewer, figure)
-                    if one and len(one) == len(other):
-                        contrast = f"{FIGURES[figure]}, {more} minus {fewer}"
-                        found.append((figure, answer(f"Does {gate} {question} than {TWIN}?", contrast, one, other)))
+                    asked, contrast = f"Does {gate} {question} than {TWIN}?", f"{FIGURES[figure]}, {more} minus {fewer}"
+                    known = one and len(one) == len(other)
+                    found.append((figure, answer(asked, contrast, one, other) if known else None))
         return corrected(found)
 
 

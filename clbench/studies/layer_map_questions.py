@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from clbench.metrics import holm, mean_interval
-from clbench.metrics.format import fixed, points, share, short_number
+from clbench.metrics.format import end, fixed, points, share, short_number
 from clbench.metrics.power import seeds_to_decide
 from clbench.studies.verdict import FEWEST, over, paired_p, varied
 
@@ -60,7 +60,7 @@ class Contrast:
         told = f"{self.map} minus {AGAINST} {points(self.difference)} points"
         if self.low is None or self.high is None:
             return f"{told}, {over(self.seeds, are_varied=False)}"
-        told += f", 95% interval {points(self.low)} to {points(self.high)}"
+        told += f", 95% interval {end(self.low)} to {end(self.high)}"
         if self.seeds >= FEWEST:
             told += f", p {_p(self.p)}, {_p(self.adjusted)} by Holm over {self.comparisons}"
         return f"{told}, {over(self.seeds)}"
@@ -184,31 +184,35 @@ def _to_decide(found: Sequence[Contrast], best: Contrast) -> tuple[int | None, i
 
 
 def same_best(inception: Scores, later: Scores) -> Question:
-    """Spearman's rank correlation over the maps between accuracy at inception and in the life after it, one a seed.
+    """Spearman's rank correlation over the maps between accuracy at inception and in the life after it.
 
-    Lifetime accuracy itself has accuracy at inception for its first term, which alone would correlate. Maps that have
-    chosen the same layers throughout are one.
+    r is the mean over all ordered pairs of different seeds s and t of the correlation between inception in s and the
+    life in t: of one seed the same student would stand on both sides, and one that began well by luck lives well too,
+    whatever its map. Lifetime accuracy itself has accuracy at inception for its first term, which alone would
+    correlate. Maps that have chosen the same layers throughout are one.
 
-    ``yes`` where the 95% interval of its mean over three seeds or more lies above zero, ``no`` where it lies below. Its
-    ends are told no further than a correlation can be.
+    The test is by permutation: where the maps make no difference, a seed's maps may change places, inception and life
+    together. ``yes`` where r > 0 and p, two-sided over three seeds or more, is below 5%; ``no`` where r < 0 and it is.
     """
-    question = "Does the better map at inception also live better after it?"
+    question = "Does the map that is better at inception also live better after it?"
     alike = {(*inception[name], *later[name]): name for name in reversed(list(inception))}
     names = [name for name in inception if name in alike.values()]
     if len(names) < 3:
         return Question(question, "not decided", "fewer than 3 maps have no ranks to correlate", None)
-    seeds = range(len(inception[names[0]]))
-    ranks = [rank_correlation([inception[n][seed] for n in names], [later[n][seed] for n in names]) for seed in seeds]
     bests = f"best at inception {_best(inception)}, best after it {_best(later)}"
-    found = mean_interval(ranks)
-    told = f"{bests}; Spearman's rank correlation over {len(names)} maps is {fixed(found.mean, 2, sign=True)}"
-    if found.low is None or found.high is None or not varied(ranks):
-        return Question(question, "not decided", f"{told}, {over(found.count, are_varied=False)}", None)
-    low, high = (fixed(min(max(end, -1.0), 1.0), 2, sign=True) for end in (found.low, found.high))
-    told += f", 95% interval {low} to {high}, {over(found.count)}"
-    if found.count < FEWEST or found.low <= 0 <= found.high:
-        return Question(question, "not decided", told, _needed(ranks))
-    return Question(question, "yes" if found.low > 0 else "no", told, None)
+    count = len(inception[names[0]])
+    if count < 2:
+        return Question(question, "not decided", f"{bests}, {over(count)}", None)
+    before, after = (np.array([scores[name] for name in names]).T for scores in (inception, later))
+    r, p, spread = rank_correlation(before, after)
+    told = f"{bests}; between students of different seeds Spearman's rank correlation over {len(names)} maps is "
+    told += fixed(r, 2, sign=True)
+    if count < FEWEST or spread == 0:
+        return Question(question, "not decided", f"{told}, {over(count, are_varied=spread > 0)}", None)
+    told += f", p {_p(p)} by permutation, {over(count)}"
+    if p >= LEVEL:
+        return Question(question, "not decided", told, _seeds_to_correlate(r, spread, count))
+    return Question(question, "yes" if r > 0 else "no", told, None)
 
 
 def _best(scores: Scores) -> str:
@@ -224,13 +228,51 @@ def _best(scores: Scores) -> str:
     return f"are {' and '.join(found)}" if len(found) < 4 else f"are {len(found)} maps alike"
 
 
-def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's, ties at their mean rank; 0 where either side is all ties."""
-    from scipy.stats import spearmanr
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
+    """Spearman's between a row of ``one`` and another row of ``other``, the mean over all pairs of different rows.
 
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return 0.0
-    return float(spearmanr(one, other).statistic)
+    Ties take their mean rank; a row that is all ties correlates with nothing. With the ranks of each row centred and of
+    length 1, x_s and y_t, it is (sum_s x_s . sum_t y_t - sum_s x_s . y_s) / (S (S - 1)).
+
+    Args:
+        one, other: scores, (S, M) each: a row a seed, a column a map.
+
+    Returns:
+        It; its p, two-sided, where the columns of each row change places at random, those of both sides together (all
+        ways to do so, or 19,999 of them); and its standard deviation over these.
+    """
+    from scipy.stats import permutation_test, rankdata
+
+    def unit(scores: np.ndarray) -> np.ndarray:
+        ranks = rankdata(scores, axis=1) - (scores.shape[1] + 1) / 2
+        length = np.linalg.norm(ranks, axis=1, keepdims=True)
+        return np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0)
+
+    x, y = unit(one), unit(other)
+    seeds, maps = x.shape
+    own = (x * y).sum()
+
+    def statistic(*places: np.ndarray, axis: int) -> np.ndarray:
+        sums = (sum(row[at] for row, at in zip(side, places, strict=True)) for side in (x, y))
+        # Not in its last digits, by which equal ones would differ.
+        return np.round((np.prod([*sums], axis=0).sum(axis) - own) / (seeds * (seeds - 1)), 12)
+
+    rows = [np.arange(maps)] * seeds
+    found = permutation_test(rows, statistic, permutation_type="pairings", vectorized=True, rng=0, n_resamples=19_999)
+    return float(found.statistic), float(found.pvalue), float(found.null_distribution.std())
+
+
+def _seeds_to_correlate(r: float, spread: float, count: int) -> int | None:
+    """Seeds that would tell ``r`` from 0 with a power of 80%; ``spread`` is what chance makes with ``count``.
+
+    A mean over n (n - 1) pairs has the variance v / (n (n - 1)), so that n (n - 1) = v ((z_0.975 + z_0.8) / r)^2.
+    """
+    from scipy.stats import norm
+
+    if r == 0:
+        return None
+    pairs = count * (count - 1) * (spread * (norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)) / r) ** 2
+    return max(FEWEST, int(np.ceil(0.5 + np.sqrt(0.25 + pairs))))
 
 
 def worth_it(life: Scores, costs: Mapping[str, Mapping[str, float]]) -> Question:

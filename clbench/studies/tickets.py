@@ -117,7 +117,7 @@ class Outcome:
             for figure in figures
             for model in SPARSER
         ]
-        return corrected([(figure, said) for figure, said in asked if said is not None])
+        return corrected(asked)
 
     def _answer(self, model: str, question: str, figure: str, more: bool) -> Answer | None:
         first, second = (model, WHOLE) if more else (WHOLE, model)

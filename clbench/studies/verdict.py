@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from clbench.metrics import holm, mean_interval
-from clbench.metrics.format import p_value, points
+from clbench.metrics.format import end, p_value, points
 
 # A corrected p below it decides.
 _SURE = 0.05
@@ -50,7 +50,7 @@ class Answer:
         told = f"{self.question} {self.verdict}: {points(self.difference, 1)} points"
         if self.low is None or self.high is None:
             return f"{told} ({self.contrast}), {self.over}."
-        return f"{told} ({self.contrast}; 95% interval {points(self.low, 1)} to {points(self.high, 1)}, {self.over})."
+        return f"{told} ({self.contrast}; 95% interval {end(self.low, 1)} to {end(self.high, 1)}, {self.over})."
 
     def as_json(self) -> dict[str, str | float | None]:
         """As plain JSON values."""
@@ -87,19 +87,24 @@ class CorrectedAnswer:
         return self.answer.as_json() | {"p_holm": self.corrected, "verdict": self.verdict}
 
 
-def corrected(answers: Sequence[tuple[str, Answer]]) -> list[CorrectedAnswer]:
+def corrected(answers: Sequence[tuple[str, Answer | None]]) -> list[CorrectedAnswer]:
     """Answers with Holm's correction, in their order.
 
     Args:
-        answers: with the figure that each is about; the correction is over those about the same one.
+        answers: with the figure that each is about; the correction is over those about the same one. None is a question
+            that was asked, and of which nothing was found.
     """
     found: dict[int, float] = {}
     for figure in dict.fromkeys(figure for figure, _ in answers):
         # One that nothing was tested of is still one of the questions that were asked: which they are does not hang on
         # what the seeds say.
-        asked = [(n, one.p) for n, (of, one) in enumerate(answers) if of == figure]
+        asked = [(n, None if one is None else one.p) for n, (of, one) in enumerate(answers) if of == figure]
         found |= zip((n for n, _ in asked), holm([1.0 if p is None else p for _, p in asked]), strict=True)
-    return [CorrectedAnswer(one, None if one.p is None else found[n]) for n, (_, one) in enumerate(answers)]
+    return [
+        CorrectedAnswer(one, None if one.p is None else found[n])
+        for n, (_, one) in enumerate(answers)
+        if one is not None
+    ]
 
 
 def answer(question: str, contrast: str, one: Sequence[float], other: Sequence[float]) -> Answer:

@@ -167,6 +167,10 @@ def test_the_words_follow_from_the_intervals() -> None:
 
     nothing = around(0, 0.01)
     assert verdict(Losses(around(-0.005, 0.01), nothing, nothing, nothing)) == "no forgetting"
+    # Wherever its middle is, an interval of 14 points on both sides says nothing.
+    for mean in (-0.002, 0.002):
+        wide = verdict(Losses(around(mean, 0.14), nothing, nothing, nothing))
+        assert wide == "not decided, the loss is not told from chance"
     # Of two seeds, whose interval holds zero however much both have lost, nothing follows.
     lost = Losses(around(0.6, 1.8), nothing, nothing, nothing)
     assert verdict(lost) == "not decided, the loss is not told from chance"

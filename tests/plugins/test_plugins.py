@@ -29,6 +29,7 @@ from clbench.cli.main import main
 from clbench.data.generators import generate
 from clbench.errors import UserError
 from clbench.record import Record, write_record
+from clbench.record.groups import verified
 from clbench.runs.again import Means, job_again
 from clbench.runs.job import make_job
 from clbench.runs.runner import run_again
@@ -287,6 +288,8 @@ def test_to_run_it_again_strategy_and_weights_have_to_be_named(lived: Path, smal
     file = write_record(tmp_path / "changed", changed)
     assert clbench.read_record(file).unverified() == [metric.piece]
     assert clbench.read_record(file).all_figures()[metric.piece] == 0.123
+    assert clbench.read_record(file).table().loc[metric.piece, "meaning"].startswith("unverified: ")
+    assert metric.piece not in verified([record, changed])
     assert held_against(changed, record, None)[0] == []
     with pytest.raises(UserError, match=f"field 'figures.{metric.piece}' is 0.123, but the predictions"):
         clbench.read_record(write_record(tmp_path / "forged", changed.model_copy(update={"plugins": record.plugins})))

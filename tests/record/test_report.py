@@ -182,6 +182,39 @@ def test_intransigence_is_found_among_the_others() -> None:
     assert "intransigence" not in printed(seeds, plot=False)
 
 
+def test_which_joint_run_is_the_reference() -> None:
+    """One of the same precision; of several settings none, since which was read last says nothing."""
+
+    def joint(epochs: int = 1, **changes: Any) -> Record:
+        parts = pieces(joint=True, inside=0)
+        parts["configuration"]["strategy"]["training"]["epochs"] = epochs
+        for part, change in changes.items():
+            parts[part] = parts[part] | change if isinstance(change, dict) else change
+        return make_record(RunParts(**parts))
+
+    mine, longer = record(), joint(epochs=3)
+    known = report.intransigence([mine], [joint()])
+    assert known is not None
+    assert report.intransigence([mine], [longer]) is not None
+    for others in ([joint(), longer], [longer, joint()]):
+        assert report.intransigence([mine], others) is None
+    assert report.intransigence([mine], [joint(), joint()]) == known
+    half = joint(measured={"hardware": pieces()["measured"]["hardware"] | {"precision": "bfloat16"}})
+    assert report.intransigence([mine], [half]) is None
+    assert report.intransigence([mine], [joint(), half]) == known
+    # The strategies may be anything, so also a plug-in's; anything else of a plug-in makes another model.
+    for kind, value in (("strategy", known), ("step", None)):
+        parts = pieces() | {"plugins": [{"kind": kind, "piece": "mine", "package": "ours", "version": "1"}]}
+        assert report.intransigence([make_record(RunParts(**parts))], [joint()]) == value
+    # At its end joint tells all classes apart, where each domain's were few when it was learned.
+    growing = [pieces(), pieces(joint=True, inside=0)]
+    for parts in growing:
+        parts["configuration"]["stream"]["scenario"] = "class-incremental"
+    one, reference = (make_record(RunParts(**parts)) for parts in growing)
+    assert one.intransigence(reference) is None
+    assert report.intransigence([one], [reference]) is None
+
+
 def test_json_for_scripts() -> None:
     seeds = [record(seed=seed) for seed in (3, 4)]
     found = json.loads(json.dumps(report.as_json(seeds, seeds), allow_nan=False))
@@ -192,7 +225,7 @@ def test_json_for_scripts() -> None:
     assert interval["count"] == 2
     assert [d["evaluation_only"] for d in found["domains"]] == [False, False, False, True]
     run = found["runs"][1]
-    assert run["figures"] == seeds[1].figures
+    assert run["figures"] == seeds[1].all_figures()
     frame = seeds[1].accuracy_matrix(balanced=True)
     assert run["balanced_accuracy_matrix"]["gamma"]["alpha"] == frame.loc["gamma", "alpha"]
     assert run["accuracy_matrix"]["beta"]["delta"] == seeds[1].accuracy_matrix().loc["beta", "delta"]

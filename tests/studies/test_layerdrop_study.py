@@ -21,7 +21,7 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.schema.recipe import read_recipe
 from clbench.studies.layerdrop import ARMS, Outcome, Settings, depths_of, study, write
-from clbench.studies.verdict import answer, corrected
+from clbench.studies.verdict import Answer, answer, corrected
 
 NAMES = {"mnli": ("neutral", "entailment"), "snli": ("neutral", "entailment"), "sick": ("neutral", "entailment"),
          "scitail": ("neutral", "entailment"), "hans": ("non-entailment", "entailment"),
@@ -196,6 +196,13 @@ def test_a_question_that_nothing_is_tested_of_is_one_of_those_asked() -> None:
     assert clear.p is not None
     assert one.corrected == pytest.approx(2 * clear.p)
     assert none.corrected is None
+    (one,) = corrected([("accuracy", clear), ("accuracy", None), ("forgetting", None)])
+    assert one.corrected == pytest.approx(2 * clear.p)
+
+
+def test_an_end_that_is_not_zero_does_not_read_as_if_it_were() -> None:
+    said = Answer("?", "a - b", -0.015, -0.031, -0.0003, "5 seeds", 0.04)
+    assert said.sentence() == "? no: -1.5 points (a - b; 95% interval -3.1 to -0.03, 5 seeds)."
 
 
 def test_depths() -> None:

@@ -155,6 +155,16 @@ def test_answers_are_paired_and_corrected() -> None:
     ]
 
 
+def test_a_model_that_nowhere_begins_alike_is_still_one_of_those_asked_about() -> None:
+    found = lives(5, {"lottery-50": 0.2})
+    for life in found:
+        life["equal"] = life["model"] != "magnitude-50"
+    forgets = [one for one in Outcome(found).answers if one.answer.contrast.startswith("forgetting, ")]
+    assert len(forgets) == len(SPARSER) - 1
+    p_values = [one.answer.p for one in forgets if one.answer.p is not None]
+    assert [one.corrected for one in forgets] == pytest.approx(holm([*p_values, 1.0])[:-1])
+
+
 def test_an_interval_that_excludes_zero_may_not_survive_the_correction() -> None:
     found = Outcome(lives(5, {"lottery-50": 0.1135}))
     (lottery,) = (one for one in found.answers if one.answer.contrast == "forgetting, lottery-50 minus finetune-12l")
