@@ -223,12 +223,14 @@ class Board:
 
     def table(self, track: str | None = None) -> pd.DataFrame:
         """A row for each submission of a track, or of all: rank, level of trust, seeds, cost, lifetime accuracy on
-        fresh examples where they were drawn, and the figures' means.
+        fresh examples where they were drawn, and the figures' means; those of no metric here as ``unverified_NAME``.
 
         Raises:
             UserError: no such track.
         """
         import pandas as pd
+
+        from clbench.board.content import figure_column
 
         rows = [
             {
@@ -236,7 +238,7 @@ class Board:
                 "division": row.division, "seeds": len(row.entry.submission.seeds), "depth": row.cost.depth,
                 "parameters": row.cost.parameters, "flops_per_pair": row.cost.flops_per_pair,
                 "fresh_lifetime_accuracy": None if row.fresh is None else row.fresh.same_model.fresh,
-                **{name: one and one.mean for name, one in row.figures.items()},
+                **{figure_column(name): one and one.mean for name, one in row.figures.items()},
             }
             for title, found in self._chosen(track).items()
             for row in found.rows
@@ -254,9 +256,7 @@ class Board:
         most = max(row.cost.parameters for found in chosen.values() for row in found.rows)
         panels = []
         for title, found in chosen.items():
-            # A name may end in what the track says.
-            said = f".{found.stream}.{found.strategy}"
-            rows = {row.entry.submission.name.removesuffix(said): row for row in found.rows}
+            rows = dict(zip(_shown_names(found), found.rows, strict=True))
             scores = {name: np.array([_lifetime(one) for one in row.entry.records]) for name, row in rows.items()}
             panels.append(Panel(title, scores, {name: row.cost.parameters / most for name, row in rows.items()}))
         axis = f"parameters, in % of {most:,}"
@@ -276,6 +276,14 @@ class Board:
         from clbench.plots import html_tables
 
         return html_tables("Leaderboard", [(title, track_table(found)) for title, found in self.tracks.items()])
+
+
+def _shown_names(track: Track) -> list[str]:
+    """What each submission is called in its track's plot: without its end where that is what the track says."""
+    whole = [row.entry.submission.name for row in track.rows]
+    short = [name.removesuffix(f".{track.stream}.{track.strategy}") for name in whole]
+    # Of two that would be called the same, neither may stand for the other.
+    return short if len(set(short)) == len(short) else whole
 
 
 def _lifetime(record: Record) -> float:

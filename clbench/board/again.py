@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from clbench.board.fresh import (
     same_model_gap,
     shares_of,
 )
-from clbench.board.rules import first_difference
+from clbench.board.rules import first_difference, of_an_example, same
 from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.record.forms import Record
@@ -36,7 +36,7 @@ from clbench.record.provenance import hardware
 MOST_DIFFER, MOST_APART = 0.10, 0.02
 # The same of what two runs' probabilities differ by in the mean.
 MOST_UNLIKE = 0.05
-_RUNS = "the runs themselves"
+_RUNS, _MORE_RUNS = "the runs themselves", "further runs"
 _REAL = "fresh examples, of which a real edition has none."
 _EQUAL = (
     "it should be all of them with the same CPU, card (with --deterministic) and versions, and with others at most "
@@ -126,7 +126,9 @@ def carried_out(
         chosen += further if how.every_seed else [further[draw_place(text or "", digest, len(further))]]
     unchecked = (_REAL,) if real and text is not None else ()
     problems: list[str] = []
-    reruns, fresh = [], None
+    held: list[Rerun] = []
+    fresh: FreshDraw | None = None
+    failed: UserError | None = None
     try:
         for record in chosen:
             seed = record.configuration.seed
@@ -134,15 +136,18 @@ def carried_out(
             lived = how.live(record, seed, drawn.pairs if asked else None)
             told, found = held_against(record, lived.record, how.commit)
             problems += [f"seed {seed}{record.other_order}: {sentence}" for sentence in told]
-            reruns.append(found)
+            held += [] if told else [found]
             if lived.said and not problems:
                 fresh = _judged(records, lived, drawn, how)
     except UserError as error:
-        sentence = f"{path}: it was not run again: {error}"
-        return Carried(problems=(sentence,)) if how.must else Carried(unchecked=(f"{_RUNS}: {error}", *unchecked))
-    if problems:
-        return Carried(tuple(f"{path}: {told}" for told in problems), unchecked, refuted=tuple(problems))
-    return Carried(unchecked=unchecked, reruns=tuple(reruns), fresh=fresh)
+        failed = error
+    refuted, some = tuple(problems), bool(problems or held)
+    # What was seen of some runs stands, whatever became of the others.
+    if failed is not None and how.must:
+        problems.append(f"{'not all of its runs were' if some else 'it was not'} run again: {failed}")
+    elif failed is not None:
+        unchecked = (f"{_MORE_RUNS if some else _RUNS}: {failed}", *unchecked)
+    return Carried(tuple(f"{path}: {told}" for told in problems), unchecked, tuple(held), fresh, refuted)
 
 
 def _judged(records: Sequence[Record], lived: Lived, drawn: Draw, how: Rerunning) -> FreshDraw:
@@ -216,7 +221,7 @@ def held_against(record: Record, other: Record, commit: str | None) -> tuple[lis
         told = first_difference(framed[1], framed[0])[:400]
         return [f"the same run carried out here leaves another record: {told}{note}"], numbers
     if apart and _rounding_explains(numbers):
-        return _unlike(record, other, True), numbers
+        return [*_unlike(record, other, True), *_random_apart(record, other)], numbers
     if not differ:
         told = first_difference(two, one)[:400]
         return [f"the same run carried out here leaves another record: {told}{note}"], numbers
@@ -263,6 +268,24 @@ def _rounding_explains(found: Rerun) -> bool:
     return found.differ <= MOST_DIFFER * found.predictions and abs(found.claimed - found.found) <= MOST_APART
 
 
+def _random_apart(record: Record, other: Record) -> Iterator[str]:
+    """Where random weights are said to reach what they do not reach here, by more than rounding or one example."""
+    for number, (told, found) in enumerate(zip(record.data, other.data, strict=True)):
+        if told.random is None or found.random is None:
+            continue
+        one, two = told.random, found.random
+        most = [max(MOST_APART, share) for share in of_an_example(told.gold.array())]
+        if not (
+            same(one.accuracy, two.accuracy, most[0]) and same(one.balanced_accuracy, two.balanced_accuracy, most[1])
+        ):
+            yield (
+                f"field 'data.{number}.random' of {told.name} is {percent(one.accuracy)} % and "
+                f"{percent(one.balanced_accuracy)} % (balanced), but {percent(two.accuracy)} % and "
+                f"{percent(two.balanced_accuracy)} % of the same run carried out here; with another CPU they should be "
+                f"at most {100 * MOST_APART:g} points apart."
+            )
+
+
 def _lifetime(record: Record) -> float:
     return float(record.all_figures()["lifetime_accuracy"] or 0.0)
 
@@ -301,8 +324,9 @@ def _comparable(record: Record, other: Record) -> dict[str, Any]:
 
 
 def _frame(content: dict[str, Any]) -> dict[str, Any]:
-    """It without what the model answered, and what follows from that; and without baselines, whose fit may name
-    another class on another machine (verify holds them against the examples, with a tolerance)."""
+    """It without what the model answered, and what follows from that; and without baselines, which may name
+    another class on another machine (verify holds those that are fitted against the examples, with a tolerance; of
+    random weights see _random_apart)."""
     return {
         **{name: value for name, value in content.items() if name not in ("figures", "inception", "points")},
         "data": [

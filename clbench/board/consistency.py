@@ -27,9 +27,13 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         if record.names[2] in names("strategy"):
             yield str(error)
         else:
-            unchecked.append(f"the order of the experiences: {error}")
+            besides = ", nor that it kept to its budget" if record.configuration.budget else ""
+            unchecked.append(
+                f"the order of the experiences: {error} So nor are their steps and training examples{besides}."
+            )
+            yield from _of_itself(record)
         return
-    trained = [domain.name for domain in record.data if not domain.evaluation_only]
+    trained = _trained_on(record)
     planned = stages(form, trained)
     finals = [point for point in record.points if point.final]
     if [point.name for point in finals] != [stage.name for stage in planned]:
@@ -42,10 +46,20 @@ def life_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
         return
     yield from _trained(record, bounds, finals, planned)
     yield from budget_problems(record, bounds, finals, planned)
+    yield from _of_itself(record)
+
+
+def _trained_on(record: Record) -> list[str]:
+    return [domain.name for domain in record.data if not domain.evaluation_only]
+
+
+def _of_itself(record: Record) -> Iterator[str]:
+    """What holds of a life whatever its strategy is."""
     yield from _evaluated(record)
     yield from _held(record)
-    for point in finals:
-        if not set(point.validation) <= set(trained) or not all(0 <= v <= 1 for v in point.validation.values()):
+    trained = set(_trained_on(record))
+    for point in (point for point in record.points if point.final):
+        if not set(point.validation) <= trained or not all(0 <= v <= 1 for v in point.validation.values()):
             yield f"field 'points' should say a validation score from 0 to 1 of domains trained on, after {point.name}."
 
 
@@ -147,7 +161,9 @@ def reference_problems(record: Record) -> Iterator[str]:
 
 
 def answers_digest(record: Record) -> bytes | None:
-    """A hash of the test examples and of what an encoder answers to each of them at every point.
+    """A hash of the test examples, of the budget, and of what an encoder answers to each example at every point.
+
+    The budget is in it since one that cuts nothing leaves the very run without it, which stands in another track.
 
     Returns:
         None for a model without an encoder, or one that names one class for every example: others may do so too.
@@ -159,7 +175,7 @@ def _digest(record: Record, domains: Sequence[str], test_pairs: Sequence[tuple[s
     packed = [point.predictions[name] for point in record.points for name in domains]
     if record.cost.depth == 0 or all(len(np.unique(one.array())) == 1 for one in packed):
         return None
-    found = hashlib.sha256(repr((test_pairs, len(record.points))).encode())
+    found = hashlib.sha256(repr((test_pairs, len(record.points), str(record.configuration.budget))).encode())
     for one in packed:
         found.update(one.base64.encode())
     return found.digest()

@@ -67,7 +67,8 @@ def _computed(metric: Metric, life: Life) -> float | None:
 
 
 def titles(tracks: Sequence[Track]) -> list[str]:
-    """What each table is called; tables of one track that were measured on different examples are numbered."""
+    """What each table is called; tables of one track that were measured on different examples, or
+    whose strategies are of two plug-ins, are numbered."""
     seen: dict[str, int] = {}
     found = []
     for track in tracks:
@@ -98,6 +99,14 @@ def figure_names(tracks: Sequence[Track]) -> list[str]:
     """The figures that any submission has, in the order in which they are shown, those of no metric here last."""
     names = {name for track in tracks for row in track.rows for name in row.figures}
     return [*metrics(), *sorted(names - set(metrics()))]
+
+
+def figure_column(name: str) -> str:
+    """What a figure's column is called in a table of plain values.
+
+    A stranger chooses the names of figures that no metric here knows: none of them is a column that was checked.
+    """
+    return name if name in metrics() else f"unverified_{name}"
 
 
 class _Shared:

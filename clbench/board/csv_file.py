@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from clbench.board.content import figure_names, fresh_figure, majority_figures, seen_domains, titles
+from clbench.board.content import figure_column, figure_names, fresh_figure, majority_figures, seen_domains, titles
 from clbench.board.forms import Submission
 from clbench.board.standings import Row, Track
 from clbench.metrics import Interval
@@ -30,7 +30,10 @@ def board_csv(tracks: Sequence[Track]) -> str:
     named |= dict.fromkeys(_ORDERS_CELLS, 0) if ordered else {}
     measured = any(row.entry.submission.measurements for track in tracks for row in track.rows)
     named |= {"measured_p50_ms": 0, "measured_p99_ms": 0, "measured_on": ""} if measured else {}
-    head = [*named, *(f"{name}{end}" for name in figure_names(tracks) for end in ("", "_low", "_high"))]
+    columns = {name: figure_column(name) for name in figure_names(tracks)}
+    # A figure of a stranger's may be called as an end of another one's interval is.
+    ends = dict.fromkeys(f"{column}{end}" for column in columns.values() for end in ("", "_low", "_high"))
+    head = [*named, *ends]
     text = io.StringIO()
     writer = csv.DictWriter(text, head, lineterminator="\n")
     writer.writeheader()
@@ -45,7 +48,7 @@ def board_csv(tracks: Sequence[Track]) -> str:
             cells |= _measured_cells(row.entry.submission) if measured else {}
             for name, interval in row.figures.items():
                 for end, value in _ends(interval):
-                    cells[f"{name}{end}"] = _digits(value)
+                    cells[f"{columns[name]}{end}"] = _digits(value)
             writer.writerow({key: cell_text(value) if named.get(key) == "" else value for key, value in cells.items()})
     return text.getvalue()
 

@@ -76,7 +76,9 @@ RECORD = {
     "points.*.validation": "told; scores from 0 to 1, of domains that were trained on",
     "points.*.predictions.*.classes": "the label space",
     "points.*.predictions.*.count": _PAIRS,
-    "points.*.predictions.*.base64": "told; --rerun makes them again. No two seeds or submissions have the same",
+    "points.*.predictions.*.base64": (
+        "told; --rerun makes them again. No two seeds or submissions of one budget share them"
+    ),
     "points.*.probabilities.*.classes": "the label space",
     "points.*.probabilities.*.count": _PAIRS,
     "points.*.probabilities.*.base64": "told; their largest names what is predicted. --rerun makes them again",

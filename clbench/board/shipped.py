@@ -46,10 +46,13 @@ def piece_problems(record: Record, unchecked: list[str]) -> Iterator[str]:
 
 
 def _backbone_problems(record: Record) -> Iterator[str]:
-    """A shipped encoder's source and rate are those of its file; records of before do not tell all of it."""
+    """A shipped encoder's digest, source and rate are those of its file; records of before do not tell all of it."""
     told = record.configuration.backbone
     if (form := shipped_backbone(told.name)) is None:
         return
+    # Whatever the recipe is: where nobody can plan it, the size says nothing of its encoder.
+    if form.sha256 is not None and told.digest != form.sha256:
+        yield f"field 'configuration.backbone.digest' should be {form.sha256}, as {told.name} has."
     wanted: dict[str, Any] = {"licence": form.licence, "citation": form.citation}
     if form.hub is None:
         wanted |= {"kind": "packaged", "id": form.name}
@@ -157,7 +160,7 @@ def plan_of(record: Record) -> Plan | None:
     from encoders that are packaged: no file and no address that a stranger names is opened.
 
     Returns:
-        None where steps or encoder are not clbench's own.
+        None where steps, their layer maps or the encoder are not clbench's own.
 
     Raises:
         UserError: the encoder cannot be had, the recipe does not fit it, or it is none.
@@ -168,7 +171,7 @@ def plan_of(record: Record) -> Plan | None:
     if model in names("model"):
         return _planned(model, form.name)
     told = record.configuration.model
-    if form.hub is not None or any(plugin.kind == "step" for plugin in record.plugins):
+    if form.hub is not None or any(plugin.kind in ("step", "layer_map") for plugin in record.plugins):
         return None
     if _teachers(told, ("", 0.0), {}) is not None:
         return None

@@ -12,6 +12,7 @@ from clbench.board.attestation import FreshDraw
 from clbench.board.divisions import division
 from clbench.board.files import Entry
 from clbench.board.plausible import implausible
+from clbench.board.rules import foreign_strategy
 from clbench.metrics import Interval, OverOrders, lifetime_of, lifetime_p_values
 from clbench.record.groups import pair_shares, summary, summary_over_orders, warning_sentences
 from clbench.record.parts import Cost
@@ -134,17 +135,24 @@ def standings(entries: Sequence[Entry]) -> list[Track]:
 
     Submissions whose test examples differ stand in different tables, whatever their track is called: nothing is
     compared that was not measured on the same examples. :func:`clbench.board.verify.verify` refuses all but one of
-    them.
+    them. So do those whose strategies bear one name but are of two plug-ins, or of two versions of one.
     """
     tables: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
         track = entry.submission.track
         after_naive = track.strategy != "naive"  # False sorts before True, as words too
         key = (
-            track.stream, track.edition, after_naive, track.strategy, track.budget, entry.records[0].test_pairs,
+            track.stream, track.edition, after_naive, track.strategy, track.budget, _foreign(entry),
+            entry.records[0].test_pairs,
         )  # fmt: skip
         tables.setdefault(key, []).append(entry)
     return [_track(tables[key]) for key in sorted(tables, key=str)]
+
+
+def _foreign(entry: Entry) -> tuple[str, ...]:
+    """Package and version of the plug-in that its strategy is of; empty for a shipped one."""
+    found = foreign_strategy(entry.records[0])
+    return () if found is None else (found.package, found.version)
 
 
 def _track(entries: Sequence[Entry]) -> Track:

@@ -63,6 +63,11 @@ class World:
         """The domains in this scenario."""
         return self.small.experiences if self.scenario == DOMAIN else self.small.in_scenario(self.scenario)
 
+    @property
+    def classes(self) -> int:
+        """How many its model tells apart in this scenario."""
+        return 2 if self.scenario == DOMAIN else 2 * len(self.small.tests)
+
     @cached_property
     def inceptions(self) -> tuple[Compressed, Compressed]:
         """A model trained on the first domain and one trained on the second, watched where the strategy asks for it."""

@@ -253,11 +253,11 @@ def differs_from_naive(world: World) -> None:
 def what_it_needs_is_what_it_says(world: World) -> None:
     """Where means() says what it needs at most, it holds and trains on no more; a budget rests on that."""
     form, sizes = world.form, [len(one.train_rows) for one in world.small.experiences]
-    means = form.means(len(sizes), 2)
+    means = form.means(len(sizes), world.classes)
     if means is None:
         return
     expect(means.step_pairs >= form.training.batch_size, "step_pairs of means() should hold the new examples of a step")
-    model = world.inceptions[0].model
+    model = world.model()
     parameters = sum(p.numel() for p in model.parameters())
     adapted = (0, 0)
     if isinstance(model, Classifier) and (means.inputs or means.outputs):
@@ -278,11 +278,11 @@ def what_it_needs_is_what_it_says(world: World) -> None:
 def a_smaller_memory_is_smaller(world: World) -> None:
     """remembering() gives a strategy that holds as many examples as it was asked for, and no more."""
     form = world.form
-    means = form.means(3, 2)
+    means = form.means(3, world.classes)
     if means is None or means.pairs <= 6:
         return
     smaller = replace(world, form=form.remembering(6, 3))
-    told = smaller.form.means(3, 2)
+    told = smaller.form.means(3, world.classes)
     expect(told is not None and 0 < told.pairs <= 6, "remembering(6, 3) should remember 6 examples at most by means()")
     after_one = smaller.after_inception(0)
     for experiences, state in ((1, after_one), (2, _second(smaller, 0, after_one)[1])):

@@ -123,8 +123,8 @@ RECORD_CHANGES: dict[str, Change] = {
     "data.*.label_shares": at("data.0.label_shares", [0.25, 0.75]),
     "data.*.majority.accuracy": at("data.0.majority.accuracy", less),
     "data.*.majority.balanced_accuracy": at("data.0.majority.balanced_accuracy", less),
-    "data.*.word_overlap.accuracy": at("data.0.word_overlap.accuracy", less),
-    "data.*.word_overlap.balanced_accuracy": at("data.0.word_overlap.balanced_accuracy", less),
+    "data.*.word_overlap.accuracy": at("data.0.word_overlap.accuracy", lambda told: told - 2 / 60),
+    "data.*.word_overlap.balanced_accuracy": at("data.0.word_overlap.balanced_accuracy", lambda told: told - 2 / 40),
     "data.*.baselines.*.accuracy": at("data.0.baselines", {"mine": {"accuracy": 1.0, "balanced_accuracy": 0.5}}),
     "data.*.baselines.*.balanced_accuracy": at(
         "data.0.baselines", {"mine": {"accuracy": 0.5, "balanced_accuracy": 1.0}}

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from clbench.continual import avalanche
+from clbench.continual.strategies.der import Der
+from clbench.schema.scenario import TASK, Scenario
 from clbench.schema.strategy import Strategy
 from clbench.testing import CheckFailed, strategy_checks
 
@@ -69,6 +71,12 @@ class OnlyNaive(Strategy):
     method: Literal["only_naive"]
 
 
+class DerOfTasks(Der):
+    """DER where each domain has a head of its own, and nowhere else: it remembers logits of all their classes."""
+
+    scenarios: ClassVar[tuple[Scenario, ...]] = (TASK,)
+
+
 def differs(kind: type[Strategy], method: str) -> None:
     checks = strategy_checks(kind.model_validate({"name": "example", "method": method, "training": TRAINING}))
     next(check for check in checks if check.name == "differs_from_naive")()
@@ -85,3 +93,15 @@ def test_one_that_forgets_what_its_object_held_is_told_so() -> None:
 )
 def test_one_that_does_something_or_claims_nothing_passes(kind: type[Strategy], method: str) -> None:
     differs(kind, method)
+
+
+def test_what_is_held_is_counted_in_the_scenario_that_it_is_tried_in() -> None:
+    checks = strategy_checks(
+        DerOfTasks.model_validate(
+            {"name": "example", "method": "der", "memory_size": 20, "memory_batch_size": 8, "alpha": 0.5}
+            | {"training": TRAINING}
+        )
+    )
+    for check in checks:
+        if check.name in ("what_it_needs_is_what_it_says", "a_smaller_memory_is_smaller"):
+            check()
