@@ -36,6 +36,7 @@ class Identity:
         plugins: steps, strategy and sources that are not clbench's own.
         random_baseline: whether the model with random weights is asked as well.
         budget: of the strategy, as plain JSON values; empty for none.
+        placed: whether the path of a checkpoint that the model loads is part of it, as it was in earlier versions.
         teachers: digest and learning rate of the encoders of teachers that do not start from the backbone.
         scenario: the stream's.
         classes: each domain's classes where it has not all of the label space, by its name.
@@ -59,13 +60,14 @@ class Identity:
     classes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     random_baseline: bool = False
     budget: Mapping[str, Any] = field(default_factory=dict)
+    placed: bool = False
 
     def fingerprint(self) -> str:
         """sha256 over it, 64 hexadecimal digits."""
         content: dict[str, Any] = {
             "clbench": self.clbench,
             "torch": self.torch,
-            "model": self.model,
+            "model": self.model if self.placed else without_places(self.model),
             "strategy": self.strategy,
             "stream": [self.stream, list(self.label_space)],
             "max_length": self.max_length,
@@ -125,9 +127,32 @@ def fits(identity: Identity, fingerprint: str) -> bool:
     """Whether a fingerprint is of this, whatever torch's build is called.
 
     A record names torch's version as its package does, which may leave out what torch itself tells of its build: the
-    package 2.9.0 may be a torch 2.9.0+cu128.
+    package 2.9.0 may be a torch 2.9.0+cu128. One of an earlier version, with the path of its checkpoint, fits as well.
     """
-    return any(replace(identity, torch=torch).fingerprint() == fingerprint for torch in _builds(identity.torch))
+    return any(
+        replace(identity, torch=torch, placed=placed).fingerprint() == fingerprint
+        for torch in _builds(identity.torch)
+        for placed in (False, True)
+    )
+
+
+def without_places(model: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe without where the checkpoints that it and its teachers load lie: their digests, which stand beside it,
+    say which they are, however a path to them is spelled.
+
+    Args:
+        model: its form, as plain JSON values; what is no recipe is left as it is.
+    """
+    content, steps = dict(model), model.get("steps")
+    if isinstance(steps, list) and all(isinstance(step, Mapping) for step in steps):
+        content["steps"] = [
+            {key: without_places(part) if key == "teacher" and isinstance(part, Mapping) else part
+             for key, part in step.items()}
+            for step in steps
+        ]  # fmt: skip
+        if any(step.get("step") == "load" for step in steps):
+            content.pop("backbone", None)
+    return content
 
 
 def _builds(version: str) -> Iterator[str]:

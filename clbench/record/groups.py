@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from clbench.metrics import Interval, Metric, OverOrders, lifetime_shares, mean_interval, metrics, over_orders
+from clbench.record.fingerprint import without_places
 from clbench.record.forms import Record
 from clbench.schema.part import Part
 
@@ -41,21 +42,28 @@ def alike(record: Record, *but: str) -> str:
 
     Without ``strategy`` no plug-in's strategy tells two records apart either.
     """
-    content = record.configuration.model_dump(mode="json", exclude={"fingerprint", *but})
-    # Not every version of clbench has told it.
-    content.get("backbone", {}).pop("learning_rate", None)
+    content = _content(record, "fingerprint", *but)
     return json.dumps([content, _examples(record), _plugins(record, *but)], sort_keys=True)
 
 
 def alike_in_any_order(record: Record, *but: str) -> str:
     """As :func:`alike`, whatever the order in which the domains were met: equal for runs that differ in it alone."""
-    content = record.configuration.model_dump(mode="json", exclude={"fingerprint", "file_order", *but})
-    content.get("backbone", {}).pop("learning_rate", None)
+    content = _content(record, "fingerprint", "file_order", *but)
     domains = content["stream"].get("domains")
     content["stream"]["domains"] = sorted(map(str, domains)) if isinstance(domains, list) else domains
     return json.dumps(
         [content, sorted(_examples(record), key=lambda one: one[0]), _plugins(record, *but)], sort_keys=True
     )
+
+
+def _content(record: Record, *but: str) -> dict[str, Any]:
+    """The configuration without some fields; of the encoder its digest, since it is the same wherever it lies."""
+    content = record.configuration.model_dump(mode="json", exclude=set(but))
+    if "backbone" in content:
+        content["backbone"] = content["backbone"]["digest"]
+    if "model" in content:
+        content["model"] = without_places(content["model"])
+    return content
 
 
 def _examples(record: Record) -> list[tuple[str, dict[str, str]]]:
