@@ -10,8 +10,7 @@ import click
 from clbench.cli.device import with_device
 from clbench.cli.push import target_if_asked, target_options, tell
 from clbench.cli.track import with_track
-from clbench.errors import printable
-from clbench.runtime.console import json_lines_option, out, print_json, progress
+from clbench.runtime.console import json_lines_option, out, print_json, progress, tell_after
 
 if TYPE_CHECKING:
     from clbench.encoder.push import Sent, Target
@@ -90,8 +89,7 @@ def command(
         )  # fmt: skip
         spent = {f"cost/{name}": float(value) for name, value in made.cost.items()}
         on.finish(Outcome({**made.figures, **spent}, files=(folder / "README.md",)))
-    for warning in made.warnings:
-        click.echo(f"clbench: warning: {printable(warning)}", err=True)
+    tell_after([f"clbench: warning: {one}" for one in made.warnings], json_lines)
     sent = None if target is None else _sent(folder, target)
     if as_json:
         content = {

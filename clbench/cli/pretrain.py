@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -53,6 +54,7 @@ def command(
     --teacher all-minilm-l6-v2 --out runs/pretrain
     """
     from clbench.pretrain import pretrain
+    from clbench.runs.runner import sole_use
     from clbench.runtime.device import VARIABLES, choose
     from clbench.schema.form import read_yaml
     from clbench.schema.pretrain import Pretraining
@@ -65,7 +67,8 @@ def command(
         form = form.model_copy(update={"precision": place.precision})
     # Of the processes that accelerate starts, the first one alone speaks.
     speaks = os.environ.get("RANK", "0") == "0"
-    with console.progress(quiet=as_json or not speaks, json_lines=json_lines and speaks):
+    alone = sole_use(out) if speaks else nullcontext()
+    with console.progress(quiet=as_json or not speaks, json_lines=json_lines and speaks), alone:
         result = pretrain(
             form, list(texts), teacher, out,
             tokenizer=tokenizer, text_licence=text_licence, device=place.name,

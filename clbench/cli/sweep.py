@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 from clbench.cli.device import with_device
 from clbench.cli.track import with_track
 from clbench.errors import UserError
-from clbench.runtime.console import json_lines_option, out, print_json, progress
+from clbench.runtime.console import json_lines_option, out, print_json, progress, tell_after
 from clbench.runtime.events import Event, Listener
 
 if TYPE_CHECKING:
@@ -94,17 +95,15 @@ def command(
     from clbench.schema.executor import EXECUTORS
     from clbench.schema.tracker import grouped_as
     from clbench.sweeps.plan import make_plan
-    from clbench.sweeps.scheduler import State, run_units
+    from clbench.sweeps.scheduler import State, opened, run_units, tell_trackers
     from clbench.sweeps.workload import about
 
     began = time.monotonic()
-    if ray_address is not None and (address is not None or executor_name not in ("local", "ray")):
-        raise UserError("--ray is the same as --executor ray --address; give one or the other.")
-    chosen = (executor_name, address) if ray_address is None else ("ray", ray_address)
-    executor = EXECUTORS.get(chosen[0]).of(workers, chosen[1], sweep.count)
+    name, place = _chosen(executor_name, address, ray_address)
+    executor = EXECUTORS.get(name).of(workers, place, sweep.count)
     state, seconds = State(0, {}), 0.0
     shown = progress(quiet, times=False, json_lines=json_lines, shown=_bars)
-    with grouped_as(sweep.form.name, "sweep"), shown as bars, executor as pool:
+    with grouped_as(sweep.form.name, "sweep"), shown as bars, ExitStack() as stack, executor as pool:
         task = bars.add_task("look at what is there", total=None)
         if count_records(base) < sweep.count:
             pool.warm()  # fewer records than runs: there will be work
@@ -112,26 +111,37 @@ def command(
         bars.update(task, total=1, completed=1)
         said = _announced(plan)
         if plan.units:
-            pass_time, seconds, count = _timed(pool, plan, base, bars)
+            stack.enter_context(opened(pool, plan, base))
+            pass_time, seconds, count = _timed(pool, plan, bars)
             said += f": {about(seconds)} with {_counted(count, 'process')}"
         if not as_json and not json_lines:
             bars.console.print(f"{said}.", soft_wrap=True)
+        if not dry_run:
+            tell_trackers(plan)
         if plan.units and not dry_run:
             after = None if stop_after is None else max(0.0, 60 * stop_after - (time.monotonic() - began))
             state = run_units(pool, plan, pass_time, stop_after=after)
     if dry_run:
         return print_json(_described(plan, seconds)) if as_json else out().print(_outlook(plan))
-    sys.exit(_tell(plan, state, file, base, as_json))
+    tell_after(state.notes, json_lines)
+    sys.exit(_tell(plan, state, base, as_json))
 
 
-def _timed(pool: Executor, plan: SweepPlan, base: Path, bars: Progress) -> tuple[Mapping[str, PassTime], float, int]:
-    """The time of a pass by stream, in a pool that is open from now on; the seconds that all of it will take, and with
-    how many processes."""
+def _chosen(name: str, address: str | None, ray_address: str | None) -> tuple[str, str | None]:
+    """The executor's name and its address."""
+    if ray_address is None:
+        return name, address
+    if address is not None or name not in ("local", "ray"):
+        raise UserError("--ray is the same as --executor ray --address; give one or the other.")
+    return "ray", ray_address
+
+
+def _timed(pool: Executor, plan: SweepPlan, bars: Progress) -> tuple[Mapping[str, PassTime], float, int]:
+    """The time of a pass by stream, in a pool that is open; the seconds that all of it will take, and with how many
+    processes."""
     from clbench.sweeps.plan import makespan
     from clbench.sweeps.scheduler import pass_times
-    from clbench.sweeps.units import SweepPaths
 
-    pool.open(plan, SweepPaths.of(base))
     task = bars.add_task("time a few steps of training", total=None)
     pass_time = pass_times(pool, plan)
     bars.update(task, total=1, completed=1)
@@ -214,12 +224,10 @@ def _bars(bars: Progress) -> Listener:
     return listen
 
 
-def _tell(plan: SweepPlan, state: State, file: str, base: Path, as_json: bool) -> int:
+def _tell(plan: SweepPlan, state: State, base: Path, as_json: bool) -> int:
     """Show what was found; the exit code."""
     from clbench.sweeps.summary import summarise, tables
 
-    for note in state.notes:
-        click.echo(note, err=True)
     found = summarise(plan, dict(state.failed))
     code = 1 if found.failed else LEFT if found.left else 0
     if as_json:

@@ -61,9 +61,13 @@ def resume(folder: Path, progress: Progress, print_: str) -> Progress:
         return progress
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise UserError(f"{path} is damaged and cannot be resumed from; delete it to begin again.") from error
-    if content["fingerprint"] != print_:
+        found = content["fingerprint"]
+    except Exception as error:  # another program's file may be anything
+        raise UserError(
+            f"{path} is damaged, or no checkpoint of clbench pretrain; choose another --out, or delete it to begin "
+            "again."
+        ) from error
+    if found != print_:
         raise UserError(
             f"{path} is of another configuration, text or teacher; choose another --out, or delete it to begin again."
         )

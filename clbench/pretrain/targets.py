@@ -18,6 +18,7 @@ from clbench.pretrain.examples import Examples
 from clbench.runtime import events
 from clbench.runtime.device import sent
 from clbench.storage import cache
+from clbench.storage.writing import remove_leftovers
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -147,8 +148,10 @@ def size_on_disk(teacher: Teacher, examples: Examples) -> int:
 
 def fits(teacher: Teacher, examples: Examples, digest: str) -> bool:
     """Whether all answers are on disk already, or the cache's disk has twice the room that they take."""
-    if (cache.root() / "targets" / cache.key_of(_content(teacher, digest))).exists():
+    place = cache.root() / "targets"
+    if (place / cache.key_of(_content(teacher, digest))).exists():
         return True
+    remove_leftovers(place, own=True)  # of a process that was killed, perhaps as large as these
     folder = cache.root()
     while not folder.exists():
         folder = folder.parent

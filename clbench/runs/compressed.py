@@ -30,6 +30,7 @@ from clbench.errors import UserError
 from clbench.metrics.format import percent
 from clbench.metrics.scores import accuracy, balanced_accuracy
 from clbench.runs.card import INT8_NOTE, cut_at, recipe_card
+from clbench.runs.folders import is_empty
 from clbench.runtime.device import choose
 from clbench.schema.changes import change_steps, quick_recipe, quick_stream, split_settings
 from clbench.schema.recipe import read_recipe
@@ -117,7 +118,8 @@ def write_compressed(
     Args:
         model: a recipe's name, or the path of its YAML file.
         pairs: what it is trained and tested on.
-        folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint, else refused.
+        folder: appears whole or not at all; one that is there already is replaced if it is a checkpoint or empty, else
+            refused.
         settings: changes of the recipe's steps, see :func:`clbench.schema.changes.change_steps`.
         quick: at most 200 examples to train on, and one epoch in every step.
         backbone: instead of the recipe's or the edition's own.
@@ -132,7 +134,7 @@ def write_compressed(
             f"{recipe.form.name} is a reference without an encoder, which no Hugging Face checkpoint can hold; give "
             "--model a recipe that makes an encoder."
         )
-    if folder.exists() and not (folder / "config.json").is_file():
+    if folder.exists() and not (folder / "config.json").is_file() and not is_empty(folder):
         raise UserError(f"--out {folder} already exists and is not a checkpoint; choose another.")
     check_replaceable(folder)
     alone = read_alone(pairs.domain, pairs.stream)

@@ -14,6 +14,7 @@ import numpy as np
 
 from clbench.errors import UserError
 from clbench.record.provenance import versions
+from clbench.runs.folders import is_empty
 from clbench.runs.snapshots import FOLDER as MODELS
 from clbench.runs.snapshots import SPEC, kept_at_end, read_spec
 from clbench.schema.form import Frozen, parse
@@ -191,8 +192,10 @@ def loaded(path: Path, examples: Examples) -> Loaded:
         stream, edition = quick_stream(stream, edition.removesuffix(QUICK))
     if data_dir is None and examples.stream is None and not stream.edition(edition).generated:
         data_dir = source.data_dir
-    data = load(stream, edition, data_dir=data_dir, shift=source.shift)
-    return Loaded(folder, stream, edition, data, stream.edition(edition).max_length, data_dir, source.shift)
+    # Another edition than the run's may be real, and has no shift.
+    shift = source.shift if stream.edition(edition).generated else 1.0
+    data = load(stream, edition, data_dir=data_dir, shift=shift)
+    return Loaded(folder, stream, edition, data, stream.edition(edition).max_length, data_dir, shift)
 
 
 def _told(folder: Path, whole: bool) -> tuple[Source, OpenStream | None]:
@@ -258,7 +261,7 @@ def export(path: Path, kind: str, out: Path, examples: Examples) -> Exported:
     Args:
         path: see :func:`loaded`; a checkpoint.
         kind: ``onnx`` or ``onnx-int8``.
-        out: appears whole or not at all; one that an export has written is replaced.
+        out: appears whole or not at all; one that an export has written, or an empty one, is replaced.
 
     Raises:
         UserError: whatever a user can mend.
@@ -268,7 +271,7 @@ def export(path: Path, kind: str, out: Path, examples: Examples) -> Exported:
     from clbench.encoder.onnx_session import FILE
 
     check_installed("onnx", "onnxscript", "onnxruntime")
-    if out.exists() and not (out / ABOUT).is_file():
+    if out.exists() and not (out / ABOUT).is_file() and not is_empty(out):
         raise UserError(f"--out {out} already exists and is no exported model; choose another.")
     check_replaceable(out)
     asked = loaded(path, examples)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -170,22 +169,49 @@ def check_unfinished(place: Path, job: Job, seed: int, *, offers_fresh: bool = T
         )  # fmt: skip
 
 
-def tracker_ids(place: Path) -> dict[str, str]:
-    """The ids of trackers' sessions that are written down in a folder; nothing where that cannot be read."""
+class _Told(Part):
+    """Who knows of a run.
+
+    Attributes:
+        fingerprint: the run's; in the same folder there may have been another one before.
+        ids: of trackers' sessions, by the trackers' names.
+    """
+
+    fingerprint: str
+    ids: dict[str, str]
+
+
+def tracker_ids(place: Path, fingerprint: str) -> dict[str, str]:
+    """The ids of trackers' sessions that are written down in a folder for this run, by the trackers' names; nothing
+    where they are another run's, or cannot be read."""
     try:
-        found = json.loads((place / TRACKING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = _Told.model_validate_json((place / TRACKING).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError):
         return {}
-    return {name: told for name, told in found.items() if isinstance(told, str)} if isinstance(found, dict) else {}
+    return found.ids if found.fingerprint == fingerprint else {}
 
 
-def clear_checkpoints(place: Path) -> None:
-    """Remove what an unfinished run has left in its folder, and nothing else that somebody may keep there."""
+def keep_tracker_ids(place: Path, fingerprint: str, ids: Mapping[str, str]) -> None:
+    """Write down in a folder more ids for this run; those of another one are forgotten.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    told = _Told(fingerprint=fingerprint, ids=tracker_ids(place, fingerprint) | dict(ids))
+    write_whole(place / TRACKING, told.model_dump_json())
+
+
+def clear_checkpoints(place: Path, fingerprint: str | None) -> None:
+    """Remove what an unfinished run has left in its folder, and nothing else that somebody may keep there.
+
+    Args:
+        fingerprint: of the run that was, or will be, told to its end in the session that a tracker has opened for it,
+            whose id then stays; None where there will be no such run.
+    """
     checkpoints = place / CHECKPOINTS
     if not checkpoints.is_dir():
         return
-    # Whom a tracker's session waits for: the run is told to the end in it.
-    waits = set(tracker_ids(checkpoints)) - set(tracker_ids(place))
+    waits = fingerprint and set(tracker_ids(checkpoints, fingerprint)) - set(tracker_ids(place, fingerprint))
     ids = () if waits else (checkpoints / TRACKING,)
     for file in (*checkpoints.glob("experience-*.safetensors"), checkpoints / _NOTE, *ids):
         with suppress(OSError):
@@ -204,6 +230,11 @@ def write_note(folder: Path, configuration: Mapping[str, Any], experiences: Sequ
     """
     note = Note(configuration=configuration, experiences=tuple(experiences), started=started, versions=life_versions())
     write_whole(folder / CHECKPOINTS / _NOTE, note.model_dump_json(indent=1))
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether this is a folder with nothing in it, which what is made may replace."""
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def has_lived(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -131,17 +132,15 @@ def run_seed(
     if fresh:
         forget(folder)
     run_told = partial(run_of, job, seed, folder, fingerprint)
+    if (folder / RECORD_NAME).exists() and not os.access(folder, os.W_OK):
+        # Somebody else's runs, or a disk that is read only: shown without a lock, and without telling trackers, of
+        # which nothing could be remembered there.
+        return _finished(job, seed, folder, fresh is not None, keep_models)
     with sole_use(folder):
         if (folder / RECORD_NAME).exists():
-            record = read_record(folder)
-            told = record.configuration
-            if (told.fingerprint, told.edition) != (fingerprint, job.edition):
-                instead = "choose another --out" + (", or give --fresh" if fresh is not None else "")
-                apart = in_what(told, job, seed)
-                raise UserError(f"{folder} holds the record of another run, {apart}; {instead}.")
-            _check_kept(record, folder, keep_models)
+            record = _finished(job, seed, folder, fresh is not None, keep_models)
             tell_finished(record, run_told, trackers)
-            clear_checkpoints(folder)
+            clear_checkpoints(folder, fingerprint)
             return record
         check_unfinished(folder, job, seed, offers_fresh=fresh is not None)
         clear_snapshots(folder, but=fingerprint)
@@ -156,7 +155,23 @@ def run_seed(
             if trackers:
                 tracking.finish(outcome_of(record, folder))
                 tracking.keep_finished()
-        clear_checkpoints(folder)
+        clear_checkpoints(folder, fingerprint)
+    return record
+
+
+def _finished(job: Job, seed: int, folder: Path, offers_fresh: bool, keep_models: str | None) -> Record:
+    """The record in a folder, where it is the run's.
+
+    Raises:
+        UserError: it is another one's, or has not kept the models that are asked for.
+    """
+    record = read_record(folder)
+    told = record.configuration
+    if (told.fingerprint, told.edition) != (job.fingerprint(seed), job.edition):
+        instead = "choose another --out" + (", or give --fresh" if offers_fresh else "")
+        apart = in_what(told, job, seed)
+        raise UserError(f"{folder} holds the record of another run, {apart}; {instead}.")
+    _check_kept(record, folder, keep_models)
     return record
 
 
@@ -185,7 +200,7 @@ def forget(folder: Path) -> None:
     """
     if folder.exists():
         with sole_use(folder):
-            clear_checkpoints(folder)
+            clear_checkpoints(folder, None)
             clear_snapshots(folder)
             for name in (RECORD_NAME, TRACKING):
                 (folder / name).unlink(missing_ok=True)
@@ -351,7 +366,7 @@ def _noted(job: Job, seed: int, folder: Path, fingerprint: str) -> Iterator[None
         yield
     except UserError:
         if not has_lived(folder):
-            clear_checkpoints(folder)
+            clear_checkpoints(folder, fingerprint)
         raise
 
 

@@ -7,7 +7,6 @@ the run goes on without it.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import os
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import UserError, printable
 from clbench.record.provenance import checkout_commit, versions
-from clbench.runs.folders import CHECKPOINTS, TRACKING, tracker_ids
+from clbench.runs.folders import CHECKPOINTS, keep_tracker_ids, tracker_ids
 from clbench.runtime import events
 from clbench.runtime.events import Event, listening
 from clbench.runtime.random_state import random_state_kept
@@ -89,7 +88,7 @@ class Tracking:
     """The sessions of one run. They are opened by :func:`tracked`."""
 
     def __init__(self, run: TrackedRun, found: Sequence[Tracker]) -> None:
-        known = _known(run.folder) if found else {}
+        known = _known(run) if found else {}
         self.sessions = [_Guarded(tracker, run, known.get(tracker.name)) for tracker in found]
         self.run, self.before = run, events.prefix()
         self.over = False
@@ -115,9 +114,8 @@ class Tracking:
 
     def _write(self, place: str, told: Mapping[str, str]) -> None:
         if told:
-            folder = self.run.folder / place
             with suppress(UserError):  # a full disk is told by who cannot do without it
-                write_whole(folder / TRACKING, json.dumps({**tracker_ids(folder), **told}))
+                keep_tracker_ids(self.run.folder / place, _fingerprint(self.run), told)
 
     def finish(self, outcome: Outcome) -> None:
         """The run is over. What a session makes of the outcome or of the run's files, neither the next one nor the user
@@ -211,7 +209,7 @@ def tell_finished(record: Record, run: Callable[[], TrackedRun], found: Sequence
 
     One that was broken off while it was told goes on in the same session.
     """
-    new = [tracker for tracker in found if tracker.name not in tracker_ids(run().folder)] if found else []
+    new = found and untold(run().folder, _fingerprint(run()), found)
     with tracked(run, new) as tracking:
         if not new:
             return
@@ -221,6 +219,12 @@ def tell_finished(record: Record, run: Callable[[], TrackedRun], found: Sequence
             events.figures("", scores, point.step, point.experience)
         tracking.finish(outcome_of(record, tracking.run.folder))
         tracking.keep_finished()
+
+
+def untold(folder: Path, fingerprint: str, found: Sequence[Tracker]) -> list[Tracker]:
+    """Those of the trackers that do not know all of the finished run in a folder."""
+    known = tracker_ids(folder, fingerprint)
+    return [tracker for tracker in found if tracker.name not in known]
 
 
 def _scores(record: Record, point: Any) -> dict[str, float]:
@@ -269,6 +273,11 @@ def _points(record: Record) -> Table:
     return Table(("experience", "name", "step", "examples", "final", *head), tuple(rows))
 
 
-def _known(folder: Path) -> dict[str, str]:
-    """Which trackers know anything of a run's folder, with the ids of their sessions."""
-    return tracker_ids(folder) | tracker_ids(folder / CHECKPOINTS)
+def _fingerprint(run: TrackedRun) -> str:
+    """Empty for a model that does not live."""
+    return str(run.config.get("fingerprint", ""))
+
+
+def _known(run: TrackedRun) -> dict[str, str]:
+    """Which trackers know anything of a run, with the ids of their sessions."""
+    return tracker_ids(run.folder, _fingerprint(run)) | tracker_ids(run.folder / CHECKPOINTS, _fingerprint(run))

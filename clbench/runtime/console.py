@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -249,6 +249,16 @@ def _json_lines() -> Listener:
 def print_line(content: Mapping[str, Any]) -> None:
     """One line of ``--json-lines``, see :func:`json_lines_option`."""
     print(json.dumps({"time": round(time.time(), 3), **content}, allow_nan=False), file=sys.stderr, flush=True)
+
+
+def tell_after(sentences: Iterable[str], json_lines: bool) -> None:
+    """What a command has to say once it is over, on stderr; with ``json_lines`` as warnings among its events are."""
+    for told in sentences:
+        if json_lines:
+            note = told.removeprefix("clbench: warning: ")
+            print_line({"kind": "warning", "note": printable(note, len(note))})
+        else:
+            print(printable(told, len(told)), file=sys.stderr)
 
 
 @contextmanager

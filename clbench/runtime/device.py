@@ -109,8 +109,8 @@ def choose(
     Raises:
         UserError: this machine or this torch has no such device, or the device no such precision.
     """
-    device = os.environ.get(VARIABLES["device"], device) if device == "auto" else device
-    precision = os.environ.get(VARIABLES["precision"], precision) if precision == "auto" else precision
+    device = (os.environ.get(VARIABLES["device"]) or device) if device == "auto" else device
+    precision = (os.environ.get(VARIABLES["precision"]) or precision) if precision == "auto" else precision
     if precision not in ("auto", "float32", "bfloat16"):
         raise UserError(f"--precision should be auto, float32 or bfloat16, but is {precision}.")
     deterministic = _asked_for(VARIABLES["deterministic"]) or deterministic
@@ -153,7 +153,7 @@ def _asked_for(variable: str) -> bool:
 
 
 def _micro_batch(asked: str | None) -> int | Literal["auto"] | None:
-    if asked is None or asked == "auto":
+    if not asked or asked == "auto":
         return "auto" if asked else None
     if not asked.isdecimal() or int(asked) < 1:
         raise UserError(f"--micro-batch should be auto or a number of examples, 1 or more, but is {asked}.")
@@ -175,7 +175,7 @@ def usable_cores() -> int:
 def visible_gpus() -> list[str]:
     """What CUDA calls the GPUs that several processes may share out; none where ``--device`` names one of them, or
     another kind."""
-    asked = os.environ.get(VARIABLES["device"], "auto")
+    asked = os.environ.get(VARIABLES["device"]) or "auto"
     if asked not in ("auto", "cuda") or choose().kind != "cuda":
         return []
     import torch

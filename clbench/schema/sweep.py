@@ -240,6 +240,7 @@ def read_sweep(name: str | Path, overrides: Overrides = Overrides()) -> OpenSwee
         except UserError as error:
             where = f"{path}: field 'edition'" if overrides.edition is None else "--edition"
             raise UserError(f"{where}: {error}") from error
+    _check_means(sweep, own_data=overrides.data_dir is None)
     for given, wanted in zip(strategies, form.strategies, strict=True):
         try:
             override(strategies[given], sweep.settings(given))
@@ -262,6 +263,30 @@ def _data_dir(form: Sweep, path: Path) -> Path | None:
         return None
     beside = path.parent / form.data_dir
     return beside if os.path.isdir(beside) else expanded(form.data_dir)
+
+
+def _check_means(sweep: OpenSweep, own_data: bool) -> None:
+    """That the file's folder of examples and its shift go with the editions.
+
+    Args:
+        own_data: whether the folder is the file's; of another one the reading of the examples tells.
+    """
+    form, data_dir = sweep.form, sweep.data_dir if own_data else None
+    if data_dir is not None and not data_dir.is_dir():
+        raise UserError(
+            f"{sweep.path}: field 'data_dir': {data_dir} is not a folder; it should hold a folder a domain."
+        )
+    for given, stream in sweep.streams.items():
+        edition = sweep.edition(given)
+        told = f"edition '{edition}' of {stream.form.name} is"
+        generated = stream.edition(edition).generated
+        if generated and data_dir is not None:
+            real = [name for name, other in stream.form.editions.items() if not other.generated]
+            raise UserError(f"{sweep.path}: field 'data_dir': {told} generated and reads no files; its real editions "
+                            f"are {', '.join(real) or 'none'}.")  # fmt: skip
+        if not generated and form.shift != 1.0:
+            raise UserError(f"{sweep.path}: field 'shift': {told} real data and has no shift; leave it out, or name a "
+                            "generated edition.")  # fmt: skip
 
 
 def _orders(form: Sweep, streams: dict[str, OpenStream], path: Path, given: str | None) -> dict[str, tuple[str, ...]]:

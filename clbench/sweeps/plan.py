@@ -13,11 +13,13 @@ from clbench.encoder.located import locate
 from clbench.errors import UserError
 from clbench.record import RECORD_NAME
 from clbench.runs.job import Job, make_job
+from clbench.runs.tracking import untold
 from clbench.schema.backbone import backbone_from
 from clbench.schema.form import read_yaml
 from clbench.schema.order import order_name
 from clbench.schema.spec import RunSpec
 from clbench.schema.sweep import OpenSweep, Sweep
+from clbench.schema.tracker import asked
 from clbench.sweeps.workload import Workload, inception_work, life_work
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class SweepPlan:
         units: what is left to do, in an order in which nothing comes before what it needs.
         inceptions: trained models that the sweep's runs start from, each counted once.
         inceptions_there: how many of them are in the cache.
+        untold: the finished runs of which a tracker that is asked for does not know all, with their jobs.
     """
 
     sweep: OpenSweep
@@ -96,6 +99,7 @@ class SweepPlan:
     units: tuple[Unit, ...]
     inceptions: int
     inceptions_there: int
+    untold: tuple[tuple[Run, Job], ...] = ()
 
     @property
     def left(self) -> int:
@@ -136,7 +140,10 @@ def make_plan(sweep: OpenSweep, base: Path) -> SweepPlan:
             if run.seed == seed:
                 builder.add(place, run, by_run[place])
     inceptions, there = len(builder.inceptions), sum(builder.inceptions.values())
-    return SweepPlan(sweep, tuple(runs), tuple(builder.units), inceptions, there)
+    found = asked()
+    new = tuple((run, job) for run, job in zip(runs, by_run, strict=True)
+                if found and run.done and untold(run.folder, job.fingerprint(run.seed), found))  # fmt: skip
+    return SweepPlan(sweep, tuple(runs), tuple(builder.units), inceptions, there, new)
 
 
 class _PlanBuilder:

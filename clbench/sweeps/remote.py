@@ -209,7 +209,7 @@ def deliver(returned: Returned, folder: Path) -> Ended:
     Raises:
         UserError: the folder is in use, or cannot be written.
     """
-    from clbench.record import RECORD_NAME
+    from clbench.record import RECORD_NAME, read_record
     from clbench.runs.folders import clear_checkpoints
     from clbench.runs.runner import sole_use
     from clbench.storage.writing import cannot_write, unfinished
@@ -226,7 +226,7 @@ def deliver(returned: Returned, folder: Path) -> Ended:
                     (place / name).write_bytes(returned.files[name])
                     os.replace(place / name, folder / name)
                 if RECORD_NAME in names:
-                    clear_checkpoints(folder)
+                    clear_checkpoints(folder, read_record(folder, check=False).configuration.fingerprint)
                     (folder / TRACE_NAME).unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(folder, error, "choose another --out") from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 from clbench.errors import UserError, type_of
 from clbench.record.files import RECORD_NAME
+from clbench.runs.runner import run_seed
 from clbench.runs.worker import forget_data
 from clbench.runtime import events
 from clbench.schema.sweep import OpenSweep
@@ -51,7 +53,7 @@ def run_units(
     *,
     stop_after: float | None = None,
 ) -> State:
-    """Do what is left of a plan that ``executor`` has opened.
+    """Do what is left of a plan that ``executor`` has opened, see :func:`opened`.
 
     A unit that fails costs what waits for it and nothing else. A unit is a task of its own, see
     :mod:`clbench.runtime.events`, and so are :data:`RUNS`.
@@ -77,14 +79,36 @@ def carry_out(
     began = time.monotonic()
     forget_data()
     plan = make_plan(sweep, base)
+    tell_trackers(plan)
     if not plan.units:
         return plan, State(0, {})
-    paths = SweepPaths.of(base, uuid4().hex)
-    executor.open(plan, paths)
-    try:
+    with opened(executor, plan, base):
         pass_time = pass_times(executor, plan)
         left = None if stop_after is None else max(0.0, stop_after - (time.monotonic() - began))
         return plan, run_units(executor, plan, pass_time, stop_after=left)
+
+
+def tell_trackers(plan: SweepPlan) -> None:
+    """Tell the trackers that are asked for of the finished runs that they do not know; what fails is told, and costs
+    nothing else. It is done here: another machine has no record, and would do the run again."""
+    for run, job in plan.untold:
+        try:
+            run_seed(job, run.seed, run.folder, fresh=None)
+        except UserError as error:
+            events.log.warning("clbench: warning: trackers are not told of %s: %s", run, error)
+
+
+@contextmanager
+def opened(executor: Executor, plan: SweepPlan, base: Path) -> Iterator[None]:
+    """Within it the executor is open for a plan, whose runs share what they measure; in the end that is removed.
+
+    Raises:
+        UserError: as :meth:`Executor.open`.
+    """
+    paths = SweepPaths.of(base, uuid4().hex)
+    executor.open(plan, paths)
+    try:
+        yield
     finally:
         if paths.times is not None:
             shutil.rmtree(paths.times, ignore_errors=True)

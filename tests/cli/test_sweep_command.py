@@ -11,6 +11,8 @@ import yaml
 
 from clbench.cli import main as group
 from clbench.cli.main import main
+from clbench.sweeps.executors.local import Local
+from clbench.sweeps.workload import PassTime
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +76,20 @@ def test_a_sweep_is_announced_done_in_stretches_and_only_read_afterwards(
     assert shown.err == ""
 
 
+def test_what_an_executor_lost_is_json_among_json_lines(
+    written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Local, "warm", lambda self: None)
+    monkeypatch.setattr(
+        Local, "pass_time", lambda self: {unit.spec.stream: PassTime(1e-4, 1e-4) for unit in self.plan.units}
+    )
+    monkeypatch.setattr(Local, "begin", lambda self, place: None)
+    assert called(written(), "--out", str(tmp_path / "runs"), "--json-lines", "--json") == 3
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    notes = [line["note"] for line in told if line["kind"] == "warning"]
+    assert notes == ["The executor local had no room for a unit though none was at work."]
+
+
 def test_a_failure_ends_in_code_1_and_a_sentence(
     written: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,7 +112,17 @@ def test_a_failure_ends_in_code_1_and_a_sentence(
     [
         ({"recipes": ["finetune-6"]}, "mine.yaml: field 'recipes.0': no model is called 'finetune-6'; did you mean"),
         ({"backbone": "clbench-tiny"}, "no backbone is called 'clbench-tiny'; did you mean clbench-tiny-12l"),
-        ({"edition": "lite", "data_dir": "nowhere"}, "--data-dir nowhere is not a folder"),
+        ({"edition": "lite", "data_dir": "nowhere"}, "mine.yaml: field 'data_dir': nowhere is not a folder; it should"),
+        (
+            {"edition": "embedded", "data_dir": "/"},
+            "mine.yaml: field 'data_dir': edition 'embedded' of nli-shift is generated and reads no files; its real "
+            "editions are lite, full.",
+        ),
+        (
+            {"edition": "lite", "shift": 0.5},
+            "mine.yaml: field 'shift': edition 'lite' of nli-shift is real data and has no shift; leave it out, or "
+            "name a generated edition.",
+        ),
         ({"recipes": ["kd-relations-6l"], "edition": "lite", "data_dir": "/"}, "is missing; it should hold the train"),
     ],
 )

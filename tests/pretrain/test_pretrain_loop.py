@@ -19,6 +19,7 @@ import yaml
 from click.testing import CliRunner
 from commands import Command
 from encoder_worlds import write_model
+from filelock import FileLock
 from pretrain_worlds import ALL, form, write_teacher, write_text
 from pydantic import ValidationError
 
@@ -364,8 +365,24 @@ def test_a_checkpoint_of_another_configuration_or_damaged_is_refused(teacher, te
     with pytest.raises(UserError, match="another configuration, text or teacher; choose another --out"):
         pretrain(form(seed=3), [text], teacher, unbroken)
     (tmp_path / "checkpoint.pt").write_bytes((unbroken / "checkpoint.pt").read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"checkpoint.pt is damaged"):
+    told = r"checkpoint.pt is damaged, or no checkpoint of clbench pretrain; choose another --out, or delete it"
+    with pytest.raises(UserError, match=told):
         pretrain(form(), [text], teacher, tmp_path)
+    for strange in ({"epoch": 3}, [1, 2]):
+        torch.save(strange, tmp_path / "checkpoint.pt")
+        with pytest.raises(UserError, match=told):
+            pretrain(form(), [text], teacher, tmp_path)
+
+
+def test_two_do_not_pretrain_in_one_folder(teacher, text, tmp_path) -> None:
+    config, out = _config(tmp_path / "config.yaml"), tmp_path / "out"
+    words = ["--config", str(config), "--text", str(text), "--teacher", teacher, "--out", str(out), "--json"]
+    out.mkdir()
+    with FileLock(out / ".lock"):
+        refused = CliRunner().invoke(command, words)
+    assert isinstance(refused.exception, UserError)
+    assert str(refused.exception).startswith(f"{out} is in use by another clbench process; wait for it, or choose")
+    assert not list(out.glob("checkpoint*"))
 
 
 def test_the_fingerprint_tells_form_text_and_teacher(teacher, text, tmp_path) -> None:

@@ -98,6 +98,16 @@ def test_they_are_kept_on_disk_where_half_of_the_free_space_is_enough(examples, 
     assert not fits(master, examples, "e")
 
 
+def test_what_a_killed_process_left_takes_no_room(examples, own_cache, monkeypatch) -> None:
+    master, left = teacher(), own_cache / "targets" / ".unfinished-killed"
+    left.mkdir(parents=True)
+    left.with_name(f"{left.name}.lock").touch()
+    size = size_on_disk(master, examples)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 2 * size - left.exists()))
+    assert fits(master, examples, "d")
+    assert not left.exists()
+
+
 def test_a_disk_that_is_full_is_one_sentence_and_leaves_nothing(examples, own_cache, monkeypatch) -> None:
     def full(*_: object) -> object:
         raise OSError(28, "No space left on device")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,12 @@ from clbench.data.load import load_domain
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import predict
 from clbench.errors import UserError
+from clbench.record import grouped
+from clbench.record.fingerprint import fits, identity_of, without_places
 from clbench.runs.compressed import DomainPairs, write_compressed
+from clbench.runs.job import make_job
+from clbench.schema.spec import spec_of
+from clbench.schema.warning import RunWarning
 
 QUICK = {"training.epochs": "1"}
 
@@ -100,6 +107,33 @@ def test_it_comes_back_as_a_model(written, small_stream, tmp_path) -> None:
     assert record.cost.depth == 2
 
 
+def test_however_its_path_is_spelled_it_is_the_same_model(written, small_stream, small_backbone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = relabelled(written.folder, tmp_path / "nli", {"0": "not_entailment", "1": "entailment"})
+    spelled = [str(mine), "./nli", f"../{tmp_path.name}/nli"]
+    jobs = [make_job(spec_of(model, str(small_stream), {"settings": QUICK})) for model in spelled]
+    (fingerprint,) = {job.fingerprint(0) for job in jobs}
+    first, *others = (clbench.run(model, str(small_stream), settings=QUICK, out="run") for model in spelled)
+    assert first == others[0] == others[1]
+    # Seeds of one run, however the encoder's path was spelled in each.
+    seeds = [clbench.run("finetune-6l", str(small_stream), settings=QUICK, seed=seed, out=f"seed-{seed}",
+                         backbone=backbone, quick=True)
+             for seed, backbone in enumerate([str(small_backbone), os.path.relpath(small_backbone)])]  # fmt: skip
+    assert seeds[0].configuration.backbone.name != seeds[1].configuration.backbone.name
+    assert grouped(seeds) == [[0, 1]]
+    # A record of an earlier version, whose fingerprint the path was part of, still fits what it says.
+    told = identity_of(first, jobs[0].backbone.learning_rate, ())
+    assert fits(told, fingerprint)
+    before = replace(told, placed=True).fingerprint()
+    assert before != fingerprint
+    assert fits(told, before)
+    # A teacher's as well.
+    taught = {"steps": [{"step": "distill", "teacher": {"backbone": "./nli", "steps": [{"step": "load"}]}}]}
+    assert without_places({"backbone": "x", **taught}) == {
+        "backbone": "x", "steps": [{"step": "distill", "teacher": {"steps": [{"step": "load"}]}}]
+    }  # fmt: skip
+
+
 def relabelled(folder: Path, to: Path, labels: dict[str, str], turned: bool = False) -> Path:
     """The same checkpoint with other names for its labels, and its head's rows turned with them."""
     to.mkdir()
@@ -166,6 +200,20 @@ def _no_head(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["classifier.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_an_empty_folder_is_filled_and_warnings_are_json_among_events(
+    pairs, small_backbone, tmp_path, capsys, monkeypatch
+) -> None:
+    warned = RunWarning(kind="head_is_odd")
+    monkeypatch.setattr("clbench.runs.compressed.head_warnings", lambda *_: [warned])
+    (tmp_path / "empty").mkdir()
+    main(["compress", "--model", "finetune-6l", "--edition", "lite", "--data-dir", str(pairs), "--backbone",
+          str(small_backbone), "--domain", "mrpc", "--quick", "--out", str(tmp_path / "empty"), "--json",
+          "--json-lines"])  # fmt: skip
+    assert (tmp_path / "empty" / "model.safetensors").is_file()
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["note"] for line in told if line["kind"] == "warning"] == ["head is odd."]
 
 
 def test_mistakes_end_in_one_sentence(written, small_stream, pairs, small_backbone, tmp_path, capsys) -> None:

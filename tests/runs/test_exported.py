@@ -46,6 +46,7 @@ def test_every_test_example_is_compared(
     onnxruntime = pytest.importorskip("onnxruntime")
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    (tmp_path / "x").mkdir()  # an empty folder is nobody's
     words = ("export", checkpoint, "--to", kind, "--out", tmp_path / "x", "--stream", small_stream)
     told = command(capsys, *words)
     assert (told["kind"], told["opset"], told["examples"]) == (kind, 18, 4 * SIZES["test"])
@@ -140,6 +141,7 @@ def test_mistakes_are_sentences(
     assert refused("export", checkpoint, "--to", "onnx", "--out", tmp_path / "x") == f"clbench: {needs}"
     monkeypatch.setattr("clbench.encoder.onnx.find_spec", lambda name: name)
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
     told = refused("export", checkpoint, "--to", "onnx", "--out", tmp_path / "mine")
     assert "already exists and is no exported model" in told
     told = refused("measure", checkpoint, "--runtime", "onnxruntime", "--stream", small_stream)
@@ -240,6 +242,16 @@ def test_a_run_on_a_stream_of_ones_own_is_asked_its_own_examples(path: str, own:
     assert found.source.model_dump(mode="json") == {
         "stream": str(own / "home.yaml"), "edition": "real", "data_dir": str(own / "data"), "shift": 1.0,
     }  # fmt: skip
+
+
+def test_another_edition_than_the_runs_has_no_shift(own: Path, tmp_path: Path) -> None:
+    """The run's was generated, half as shifted as it comes; the one that is asked for is real."""
+    kept = own / "runs" / "seed-1" / "models" / "end"
+    shutil.copytree(kept, tmp_path / "model")
+    source = {"stream": str(own / "home.yaml"), "edition": "made", "shift": 0.5}
+    (tmp_path / "model" / "export.json").write_text(json.dumps({"stream": "home", "source": source}))
+    found = loaded(tmp_path / "model", Examples(edition="real", data_dir=own / "data"))
+    assert (found.edition, found.source.shift) == ("real", 1.0)
 
 
 def test_what_a_folder_of_runs_lacks_is_said(own: Path, tmp_path: Path) -> None:

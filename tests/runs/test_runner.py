@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -290,6 +291,20 @@ def test_two_processes_do_not_share_a_folder(small_stream: Path, small_backbone:
 
     with FileLock(tmp_path / ".lock"), pytest.raises(UserError, match="is in use by another clbench process"):
         lived(small_stream, small_backbone, tmp_path)
+
+
+def test_a_finished_run_in_a_folder_that_is_read_only_is_read(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock
+
+    first = lived(small_stream, small_backbone, tmp_path / "a", model="majority")
+    # Root may write anywhere; that the lock is another's shows that it is not asked for.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with FileLock(tmp_path / "a" / ".lock"):
+        assert lived(small_stream, small_backbone, tmp_path / "a", model="majority") == first
+        with pytest.raises(UserError, match="holds the record of another run, with model"):
+            lived(small_stream, small_backbone, tmp_path / "a", model="bow")
 
 
 def test_a_disk_that_takes_no_more(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:

@@ -275,6 +275,26 @@ def test_a_stopped_run_is_told_and_goes_on_under_the_same_id(
     assert not (tmp_path / "a" / "checkpoints").exists()
 
 
+def test_no_run_goes_on_in_the_session_of_another(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
+    """Neither of one that was stopped before it lived, nor, with ``fresh``, of what it forgets."""
+
+    def stopped(where: str, **options: Any) -> None:
+        def stop(event: Event) -> None:
+            if event.task.startswith(where) and event.kind == "advance":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt), listening(stop):
+            lived(small_stream, small_backbone, tmp_path / "a", track="lines", **options)
+
+    stopped("tokenise", model="finetune-3l")
+    stopped("live through hans")
+    lived(small_stream, small_backbone, tmp_path / "a", track="lines", fresh=True)
+    opened = [line for line in lines(tmp_path) if line["kind"] == "open"]
+    assert [line["resumed"] for line in opened] == [False, False, False]
+    assert [line["config"]["model"] for line in opened] == ["finetune-3l", "finetune-6l", "finetune-6l"]
+    assert not (tmp_path / "a" / "checkpoints").exists()
+
+
 def test_a_finished_run_is_told_from_its_record_once(small_stream: Path, small_backbone: Path, tmp_path: Path) -> None:
     record = lived(small_stream, small_backbone, tmp_path / "a")
     assert lines(tmp_path) == []
@@ -409,3 +429,43 @@ def test_a_sweeps_workers_each_tell_of_their_runs(
     assert sorted(one["name"] for one in opened) == [f"majority small embedded naive seed {n}" for n in (0, 1)]
     assert {(one["group"], one["job"]) for one in opened} == {("mine", "sweep")}
     assert [line["failed"] for line in told if line["kind"] == "finish"] == [None, None]
+
+
+def test_a_sweep_tells_trackers_of_finished_runs_once(
+    small_stream: Path, small_backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one that was finished without a tracker, and of one that was killed between its record and the telling."""
+    sweep = tmp_path / "mine.yaml"
+    sweep.write_text(
+        f"name: mine\nrecipes: [majority]\nstreams: ['{small_stream}']\nstrategies: [naive]\nseeds: 0-1\n"
+        f"backbone: '{small_backbone}'\n"
+    )
+    words = ["sweep", str(sweep), "--workers", "1", "--out", str(tmp_path / "runs"), "--quiet", "--json"]
+
+    def done(*more: str) -> None:
+        with pytest.raises(SystemExit) as left:
+            main([*words, *more])
+        assert left.value.code == 0
+
+    done()
+    assert lines(tmp_path) == []
+    done("--track", "lines")
+    first = lines(tmp_path)
+    finished = [line for line in first if line["kind"] == "finish"]
+    assert [len(line["files"]) for line in finished] == [1, 1]
+    assert {(line["group"], line["job"]) for line in first if line["kind"] == "open"} == {("mine", "sweep")}
+    done("--track", "lines")
+    assert lines(tmp_path) == first
+    place = next((tmp_path / "runs").rglob("seed-1"))
+    (place / "checkpoints").mkdir()
+    (place / "tracking.json").rename(place / "checkpoints" / "tracking.json")
+    done("--track", "lines")
+    opened = [line for line in lines(tmp_path)[len(first) :] if line["kind"] == "open"]
+    assert [line["resumed"] for line in opened] == [True]
+    assert not (place / "checkpoints").exists()
+    (place / "record.json").write_text("{}")  # costs itself alone
+    (place / "tracking.json").unlink()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--track", "lines"])
+    assert left.value.code == 1

@@ -31,6 +31,14 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "512"
 
 
+def test_an_empty_variable_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for name in device.VARIABLES.values():
+        monkeypatch.setenv(name, "")
+    assert choose() == CPU
+
+
 @pytest.mark.parametrize(
     ("asked", "precision", "sentence"),
     [

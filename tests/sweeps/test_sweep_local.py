@@ -21,6 +21,7 @@ from commands import Command
 from filelock import FileLock
 
 import clbench
+from clbench.cli.main import main
 from clbench.errors import UserError
 from clbench.runtime.events import Event, listening
 from clbench.schema.sweep import read_sweep
@@ -100,15 +101,23 @@ def test_every_shared_thing_is_made_once_and_records_are_those_of_single_runs(
     assert summarise(plan, {}).finished == 6
 
 
+@pytest.mark.parametrize("by", ["python", "command"])
 def test_runs_of_a_sweep_share_what_they_measure(
-    sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    by: str, sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    sweep = read_sweep(str(sweep_file(recipes=["finetune-6l"], strategies=["naive"], seeds="0-3")))
-    with Local(1) as pool:
-        plan, state = carry_out(pool, sweep, tmp_path / "runs")
-    assert (state.done, dict(state.failed)) == (4, {})
-    records = sorted((clbench.read_record(run.folder) for run in plan.runs), key=lambda one: one.measured.started)
+    file = sweep_file(recipes=["finetune-6l"], strategies=["naive"], seeds="0-3")
+    if by == "python":
+        with Local(1) as pool:
+            _, state = carry_out(pool, read_sweep(str(file)), tmp_path / "runs")
+        assert (state.done, dict(state.failed)) == (4, {})
+    else:
+        with pytest.raises(SystemExit) as left:
+            main(["sweep", str(file), "--out", str(tmp_path / "runs"), "--workers", "1", "--quiet", "--json"])
+        assert left.value.code == 0
+    records = sorted(
+        map(clbench.read_record, (tmp_path / "runs").rglob("record.json")), key=lambda one: one.measured.started
+    )
     *first, last = [(one.measured.latency_ms, one.measured.throughput) for one in records]
     busy = [warning.kind for one in records for warning in one.warnings if warning.kind == "busy_machine"]
     assert busy or last == tuple(map(median, zip(*first, strict=True)))
