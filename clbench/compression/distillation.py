@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clbench.compression.steps.distill import tokens_content
 from clbench.compression.task import Loss, Task, TrainedLoss
 from clbench.encoder.classifier import Classifier
 from clbench.encoder.relations import relations
@@ -41,14 +42,17 @@ class Targets:
         logits: float32 (N, C).
         states: float16 (N, K, H), memory-mapped: the [CLS] hidden states of the K layers that are taught, each scaled
             to unit L2 norm.
-        tokens: float16 (T, D, H), memory-mapped: every token's hidden states at D depths, one example after another; D
-            is 0 where no token is taught.
+        tokens: float16 (T, D, H), memory-mapped: every token's hidden states at D depths, scaled to unit L2 norm, one
+            example after another; D is 0 where no token is taught.
+        norms: float32 (T, D), what they were scaled by, which float16 cannot hold in every family: MobileBERT's last
+            states reach 1e7.
         starts: int64 (N,), where each example's tokens begin.
     """
 
     logits: np.ndarray
     states: np.ndarray
     tokens: np.ndarray
+    norms: np.ndarray
     starts: np.ndarray
 
 
@@ -146,13 +150,14 @@ def targets(
                 found[:, place] = states[:, layer - 1]
 
     whole = task_content | {"layers": every}
-    content = task_content | {"layers": layers} | ({"depths": list(depths)} if depths else {})
+    content = task_content | {"layers": layers} | tokens_content(depths)
     can_copy = not depths and layers != every and last not in layers and is_cached("targets", key_of(whole))
     folder = cached("targets", content, copy if can_copy else ask)
-    none, nothing = _nothing(task, teacher.config.hidden_size)
+    none, nothing, unscaled = _nothing(task, teacher.config.hidden_size)
     states = np.load(folder / "states.npy", mmap_mode="r") if layers else none
     tokens = np.load(folder / "tokens.npy", mmap_mode="r") if depths else nothing
-    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, _starts(task))
+    norms = np.load(folder / "norms.npy", mmap_mode="r") if depths else unscaled
+    return Targets(np.load(folder / "logits.npy", mmap_mode="r"), states, tokens, norms, _starts(task))
 
 
 def _ask(
@@ -167,12 +172,14 @@ def _ask(
     """Write what the teacher says of every training example into ``folder``; as :func:`targets`."""
     count, width = len(task.train_rows), teacher.config.hidden_size
     size = batch_size or (64 if task.store.device.kind == "cpu" else 1024)
-    none, nothing = _nothing(task, width)
+    none, nothing, norms = _nothing(task, width)
     starts = _starts(task)
     logits = _mapped(folder / "logits.npy", np.float32, (count, task.classes))
     # An empty file cannot be mapped.
     states = _mapped(folder / "states.npy", np.float16, (count, len(layers), width)) if layers else none
     tokens = _mapped(folder / "tokens.npy", np.float16, (len(nothing), len(depths), width)) if depths else nothing
+    if depths:
+        norms = _mapped(folder / "norms.npy", np.float32, (len(nothing), len(depths)))
     teacher.eval()
     # Examples of like length together: they are computed without padding, and in few products.
     order = task.store.lengths[task.train_rows].argsort(kind="stable")
@@ -189,12 +196,16 @@ def _ask(
                 cls = firsts[[layer - 1 for layer in layers]]
                 states[part] = F.normalize(cls, dim=-1).transpose(0, 1).half().cpu().numpy()
             if depths:
-                at = starts[part][batch.places[0]] + batch.places[1]
-                tokens[at] = torch.stack([hidden[depth] for depth in depths], 1).half().cpu().numpy()
+                # Padding has the place of its row's last token, which is another state wherever padding is computed.
+                kept = batch.mask.cpu().numpy()
+                at = (starts[part][batch.places[0]] + batch.places[1])[kept]
+                found = torch.stack([hidden[depth][batch.mask] for depth in depths], 1)
+                tokens[at] = F.normalize(found, dim=-1).half().cpu().numpy()
+                norms[at] = found.norm(dim=-1).cpu().numpy()
             between_steps()
             events.advance(name, min(begin + size, count), count, "examples")
     # Deleting a map writes it out.
-    del logits, states, tokens
+    del logits, states, tokens, norms
 
 
 def _starts(task: Task) -> np.ndarray:
@@ -203,10 +214,11 @@ def _starts(task: Task) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else np.zeros(0, np.int64)
 
 
-def _nothing(task: Task, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The states of no layer, (N, 0, H), and of the tokens at no depth, (T, 0, H)."""
+def _nothing(task: Task, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The states of no layer, (N, 0, H), and of the tokens at no depth, (T, 0, H), and these states' norms, (T, 0)."""
     lengths = task.store.lengths[task.train_rows]
-    return np.zeros((len(lengths), 0, width), np.float16), np.zeros((int(lengths.sum()), 0, width), np.float16)
+    none, count = np.zeros((len(lengths), 0, width), np.float16), int(lengths.sum())
+    return none, np.zeros((count, 0, width), np.float16), np.zeros((count, 0), np.float32)
 
 
 def _mapped(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
@@ -311,12 +323,14 @@ def distill_loss(
         )  # fmt: skip
         if step.cosine or step.relations:
             # Of the depths that token_depths names the first is the relations', the last the cosine's.
-            tokens = taught.tokens[taught.starts[at][batch.places[0]] + batch.places[1]]
+            asked = taught.starts[at][batch.places[0]] + batch.places[1]
+            tokens = taught.tokens[asked]
             if step.cosine:
                 found = found + step.cosine * cosine_loss(seen(states[-1]), given(tokens[:, -1]), batch.mask)
             if step.relations and step.relation_heads:
                 with torch.no_grad():
-                    theirs = last_projections(teacher, given(tokens[:, 0]))
+                    read = given(tokens[:, 0]) * given(taught.norms[asked, :1])
+                    theirs = last_projections(teacher, read)
                 apart = relations(theirs, last_projections(model, states[-2]), batch, step.relation_heads)
                 found = found + step.relations * apart
         return found

@@ -151,7 +151,7 @@ class Choice:
             validation_rows=task.validation_rows[:1], validation_labels=task.validation_labels[:1],
         )  # fmt: skip
         states = np.asarray(taught.states[places][:, [layer - 1 for layer in layers]])
-        answers = Targets(np.asarray(taught.logits[places]), states, taught.tokens, taught.starts[places])
+        answers = replace(taught, logits=np.asarray(taught.logits[places]), states=states, starts=taught.starts[places])
         form = setting.training.model_copy(update={"epochs": epochs, "select": "last"})
         before = {name: value.clone() for name, value in self.model.state_dict().items()}
         labels, read = task.validation_labels, 1 + len(task.validation_labels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clbench.encoder.hf_folder import FILES, read_json
-from clbench.encoder.tokenizer import read_tokenizer
+from clbench.encoder.tokenizer import read_tokenizer, template_of
 from clbench.storage.cache import sha256_of
 from clbench.storage.writing import cannot_write, made, replace_folder, unfinished
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SUMS = "SHA256SUMS"
 # Where a checkpoint names code of its own, which is not written beside it.
 _OWN_CODE = "auto_map"
+_TYPES = "token_type_ids"
 # Of the files, those that are not copied from where the tokenizer is.
 _WRITTEN = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -67,7 +68,7 @@ def _write(
                 config.pop(name, None)
             config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
-            _write_tokenizer(source, model.config.vocab_size, max_length, place)
+            _write_tokenizer(model, source, max_length, place)
             (place / "README.md").write_text(card, encoding="utf-8")
             lines = [f"{sha256_of(place / name)}  {name}\n" for name in FILES if (place / name).is_file()]
             (place / SUMS).write_text("".join(lines), encoding="utf-8")
@@ -76,21 +77,31 @@ def _write(
         raise cannot_write(folder, error) from error
 
 
-def _write_tokenizer(source: Path, tokens: int, max_length: int, place: Path) -> None:
-    """The tokenizer's files as they are, but for the length at which transformers cuts."""
+def _write_tokenizer(model: PreTrainedModel, source: Path, max_length: int, place: Path) -> None:
+    """The tokenizer's files as they are, but for the length at which transformers cuts, and what it gives a model."""
     from tokenizers import Tokenizer
+
+    from clbench.encoder.forward import has_types
 
     for name in FILES:
         if name not in _WRITTEN and (source / name).is_file():
             shutil.copyfile(source / name, place / name)
     there = source / "tokenizer.json"
-    tokenizer = Tokenizer.from_file(str(there)) if there.is_file() else read_tokenizer(source, tokens, str(source))
+    if there.is_file():
+        tokenizer = Tokenizer.from_file(str(there))
+    else:
+        tokenizer = read_tokenizer(source, model.config.vocab_size, str(source))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(place / there.name))
     told = source / "tokenizer_config.json"
     settings = read_json(told, str(source)) if told.is_file() else {}
     settings.pop(_OWN_CODE, None)
+    # Of some families (ALBERT, RemBERT, BigBird) transformers' tokenizers leave out the types that their template has,
+    # and that the model was trained with. A BERT's that does is refused when it is read.
+    if model.config.model_type != "bert" and has_types(model) and template_of(tokenizer).typed:
+        inputs = settings.get("model_input_names") or ["input_ids", "attention_mask"]
+        settings["model_input_names"] = [*inputs, *(name for name in (_TYPES,) if name not in inputs)]
     _write_json(place / told.name, settings | {"model_max_length": max_length})
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _QUERY = re.compile(r"(q|query)(_proj|_lin|_layer)?")
 _KEY = re.compile(r"(k|key)(_proj|_lin|_layer)?")
 _VALUE = re.compile(r"(v|value)(_proj|_lin|_layer)?")
+# Of the configuration, what has an entry for each layer in encoders of transformers: ModernBERT's kinds of attention,
+# Longformer's windows.
+_BY_LAYER = ("layer_types", "attention_window")
 
 
 @dataclass(frozen=True)
@@ -156,19 +159,23 @@ class Family:
 
         from clbench.encoder.forward import replacing_outputs
 
-        path = self.layers_path(base)
-        every = self.layers(base)
+        path, every, config = self.layers_path(base), self.layers(base), base.config
         left = [layer for layer, use in zip(every, used, strict=True) if use]
         # Some models' code takes for granted that there is a layer: where none is used, one passes on what it is given.
         passing = nullcontext() if left else replacing_outputs(every[:1], lambda place, given, made: given)
         # By which transformers collects hidden states; it installs them once, on the layers that it finds then.
         maybe_install_capturing_hooks(base)
+        types = getattr(config, "layer_types", None)
         try:
             base.set_submodule(path, nn.ModuleList(left or every[:1]))
+            if types is not None:  # some models count the layers, and look up there what each of them is
+                config.layer_types = [one for one, use in zip(types, used, strict=True) if use] or types[:1]
             with passing:
                 yield
         finally:
             base.set_submodule(path, every)
+            if types is not None:
+                config.layer_types = types
 
     def keep(self, base: PreTrainedModel, kept: Sequence[int]) -> None:
         """Keep the layers ``kept``, 1-based and ascending, in place; the others are gone, not masked.
@@ -187,8 +194,9 @@ class Family:
                     if isinstance(getattr(module, name, None), int):
                         setattr(module, name, place)
         base.set_submodule(path, nn.ModuleList(left))
-        if getattr(config, "layer_types", None) is not None:
-            config.layer_types = [config.layer_types[number - 1] for number in kept]
+        for name in _BY_LAYER:
+            if isinstance(told := getattr(config, name, None), list | tuple):
+                setattr(config, name, [told[number - 1] for number in kept])
         config.num_hidden_layers = len(left)
 
     def chained(self, config: PreTrainedConfig) -> bool:

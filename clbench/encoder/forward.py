@@ -138,9 +138,18 @@ def _positions(base: nn.Module, batch: Batch) -> Tensor:
     return torch.where(counted, found + first, pad)
 
 
+def has_types(model: PreTrainedModel) -> bool:
+    """Whether a model tells a second token type from the first."""
+    return _takes(type(model), "token_type_ids") and _second_type(model)
+
+
+def _second_type(model: nn.Module) -> bool:
+    return (getattr(model.config, "type_vocab_size", 0) or 0) > 1
+
+
 def _types(base: nn.Module, types: Tensor) -> Tensor:
     """Token types as the model has them: one that has no second one is given none."""
-    return types if (getattr(base.config, "type_vocab_size", 0) or 0) > 1 else torch.zeros_like(types)
+    return types if _second_type(base) else torch.zeros_like(types)
 
 
 def _expanded(states: list[Tensor], used: Sequence[bool] | None) -> list[Tensor]:

@@ -25,6 +25,7 @@ from clbench.compression.distillation import (
     targets,
 )
 from clbench.compression.execute import build
+from clbench.compression.plan import plan
 from clbench.compression.steps.distill import Distill, layer_map, token_depths
 from clbench.compression.task import Task
 from clbench.encoder.classifier import Classifier, keep_layers
@@ -311,6 +312,49 @@ def test_cosine_and_relations_row_by_row(task: Task, backbone: SmallBackbone) ->
     expected = 0.7 * (1 - np.mean(cosines)) + 0.3 * np.mean(divergences)
     assert expected > 1e-3
     assert values[1] - values[0] == pytest.approx(expected, rel=5e-3)
+
+
+@pytest.mark.parametrize("model_type", ["deberta-v2", "mpnet"])
+def test_tokens_of_padded_rows_are_those_of_rows_read_alone(model_type: str, task: Task) -> None:
+    """Such a family computes its padding too, whose states are no token's."""
+    teacher = _of_family(model_type, task.store)
+    assert not all(teacher._batch(torch.from_numpy(task.train_rows)).mask)
+    found = targets(teacher, "t", task, [], depths=[2, 3])
+    kept = torch.from_numpy(found.tokens.astype(np.float32) * found.norms[:, :, None])
+    for row, begin in zip(task.train_rows[:40].tolist(), found.starts.tolist(), strict=False):
+        with torch.no_grad():
+            alone = teacher.read(torch.tensor([row])).states
+        for place, depth in enumerate((2, 3)):
+            torch.testing.assert_close(kept[begin : begin + len(alone[depth]), place], alone[depth], rtol=0, atol=5e-3)
+
+
+def test_states_that_float16_cannot_hold_teach(task: Task) -> None:
+    """As MobileBERT's last ones, which reach 1e7."""
+    step = Distill.model_validate({
+        "step": "distill", "teacher": "x", "alpha": 1, "temperature": 5, "cosine": 1,
+        "training": {"epochs": 1, "batch_size": 8},
+    })  # fmt: skip
+    teacher = _of_family("mobilebert", task.store, true_hidden_size=16, intra_bottleneck_size=16, embedding_size=16)
+    with torch.no_grad():
+        for layer in teacher.layers[1:]:
+            layer.output.bottleneck.LayerNorm.weight.mul_(1e6)
+        states = teacher.read(torch.from_numpy(task.train_rows[:1])).states
+    assert min(states[depth].abs().max() for depth in (2, 3)) > 65_504
+    taught = targets(teacher, "t", task, [], depths=[2, 3])
+    kept = torch.from_numpy(taught.tokens.astype(np.float32) * taught.norms[:, :, None])[: len(states[2])]
+    for place, depth in enumerate((2, 3)):
+        torch.testing.assert_close(kept[:, place], states[depth], rtol=1e-3, atol=1e-3 * states[depth].max().item())
+    loss = distill_loss(step, task, taught, 0, teacher)(teacher, torch.arange(96), torch.from_numpy(task.train_labels))
+    assert loss.item() == pytest.approx(0, abs=1e-3)
+
+
+def test_only_what_is_learned_from_tokens_has_a_key_of_how_they_are_kept(backbone: SmallBackbone) -> None:
+    """Targets of other kinds, and models made by them, keep theirs."""
+    for name, version in (("pkd-skip-6l", None), ("kd-6l", None), ("kd-cosine-6l", 2), ("kd-relations-6l", 2)):
+        found = plan(read_recipe(name), SmallBackbone(layers=12), seed=0).steps[-1]  # type: ignore[arg-type]
+        assert found.planned.targets is not None
+        assert found.planned.targets.get("token_targets") == version
+        assert found.form.identity(found.planned).get("token_targets") == version
 
 
 def test_relations_need_heads_that_divide_the_width(task: Task, backbone: SmallBackbone, tmp_path: Path) -> None:

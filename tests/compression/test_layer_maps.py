@@ -193,7 +193,7 @@ def test_a_class_says_what_it_does_in_one_way() -> None:
 
 
 def drawn(rule: LayerMap, epoch: int, seed: int, task: Task, sizes: tuple[int, int]) -> list[int]:
-    taught = matching_module.Targets(*[np.zeros((96, sizes[1], 4), np.float16)] * 4)
+    taught = matching_module.Targets(*[np.zeros((96, sizes[1], 4), np.float16)] * 5)
     setting = matching_module.Setting(task, taught, sizes[0], None, seed, "", "", None)  # type: ignore[arg-type]
     choice = Choice(epoch, setting, None, Spent(), np.random.default_rng([seed, 1 + epoch]))  # type: ignore[arg-type]
     return list(rule.choose(choice))

@@ -88,6 +88,34 @@ def test_importance_is_the_gradient_of_a_head_mask(model: Classifier, task: Task
     torch.testing.assert_close(found.double(), expected, atol=2e-3, rtol=2e-3)
 
 
+def test_heads_of_a_model_that_lengthens_rows_inside(task: Task) -> None:
+    """Longformer, whose rows have a multiple of its window inside: each row alone, in plain transformers."""
+    from transformers import LongformerConfig, LongformerForSequenceClassification
+
+    torch.manual_seed(0)
+    hf = LongformerForSequenceClassification(LongformerConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=40, pad_token_id=0, attention_window=[4, 8], type_vocab_size=1, initializer_range=0.3,
+    ))  # fmt: skip
+    few = Task(task.store, task.train_rows[:6], task.train_labels[:6], *[task.validation_rows] * 2, 2, "few")
+    found = head_importance(Classifier(hf, task.store, packed=False), few)
+    expected = torch.zeros(2, 2)
+    hf.eval()
+    for row, label in zip(few.train_rows.tolist(), few.train_labels.tolist(), strict=True):
+        seen = []
+        outputs = [layer.attention.output.dense for layer in hf.longformer.encoder.layer]
+        hooks = [one.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0])) for one in outputs]
+        begin, end = task.store.offsets[row : row + 2].tolist()
+        ids = task.store.ids[begin:end][None]
+        logits = hf(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor([label]))
+        for layer, (made, grad) in enumerate(zip(seen, torch.autograd.grad(loss, seen), strict=True)):
+            expected[layer] += (made * grad).detach().view(-1, 2, 8).sum((0, 2)).abs()
+        for hook in hooks:
+            hook.remove()
+    torch.testing.assert_close(found, expected / expected.norm(dim=1, keepdim=True), rtol=1e-3, atol=1e-5)
+
+
 @given(
     layers=st.integers(1, 6), heads=st.integers(1, 6), share=st.floats(0.01, 0.99), seed=st.integers(0, 1000)
 )  # fmt: skip

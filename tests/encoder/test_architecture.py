@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from clbench.encoder import architecture
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import keep_layers, predict
 from clbench.encoder.export import write_classifier
@@ -275,6 +276,22 @@ def test_an_encoder_that_reads_the_padding_is_refused(model_type: str, tmp_path:
     assert "\n" not in str(caught.value)
 
 
+def test_a_huge_state_of_one_token_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As language models have at some; here of a row without padding, where the others read it all the same."""
+    folder = small_folder(tmp_path / "e", "convbert")
+    read = architecture._read
+
+    def huge(*arguments: Any, **named: Any) -> list[torch.Tensor]:
+        *states, logits = read(*arguments, **named)
+        for state in states if len(states[0]) >= 150 else ():  # the longest row, alone or last of all
+            state[-1] *= 1e5
+        return [*states, logits]
+
+    monkeypatch.setattr(architecture, "_read", huge)
+    with pytest.raises(UserError, match=r"'convbert' makes of a row depends on the padding behind it"):
+        open_backbone(folder)
+
+
 def test_an_encoder_without_attention_is_no_decoder(tmp_path: Path) -> None:
     """MRA's attention is a kernel for GPUs; in its place transformers gives zeros."""
     with pytest.raises(UserError, match=r"no token of a row sees the others: .*'mra' computes no attention on a CPU"):
@@ -284,6 +301,35 @@ def test_an_encoder_without_attention_is_no_decoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model_type", ["big_bird", "ibert", "longformer"])
 def test_other_encoders_pass_as_they_did(model_type: str, tmp_path: Path) -> None:
     assert open_backbone(small_folder(tmp_path / "e", model_type)).layers == 2
+
+
+def test_a_long_row_of_a_bigbird_does_not_depend_on_the_rows_before_it(tmp_path: Path) -> None:
+    """transformers leaves sparse attention for good at the first short row. What is written says what was computed."""
+    folder = small_folder(tmp_path / "e", "big_bird")
+    _config(block_size=4, num_random_blocks=1)(folder)  # sparse above 28 tokens
+    backbone = open_backbone(folder)
+    store = pack(backbone.tokenizer(), ["a " * 40, "b"], ["c " * 40, "d"], 150)
+    one, other = (backbone.classifier(2, 0).with_tokens(store) for _ in range(2))
+    long, short = torch.tensor([0]), torch.tensor([1])
+    predict(other, short)
+    assert torch.equal(predict(one, long), predict(other, long))
+    write_classifier(one.hf, backbone.folder, 150, "", tmp_path / "written")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "written").eval()
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "written")("a " * 40, "c " * 40, return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(plain(**inputs).logits, predict(one, long), atol=1e-5, rtol=1e-5)
+
+
+def test_a_longformer_of_fewer_layers_is_read_again(tmp_path: Path) -> None:
+    """Its configuration names a window for each layer."""
+    backbone = open_backbone(small_folder(tmp_path / "e", "longformer"))
+    model = backbone.classifier(2, 0)
+    model.hf.config.attention_window = [8, 16]
+    keep_layers(model, [2])
+    write_classifier(model.hf, backbone.folder, 40, "", tmp_path / "written")
+    assert json.loads((tmp_path / "written" / "config.json").read_text())["attention_window"] == [16]
+    again = open_backbone(tmp_path / "written").trained(("LABEL_0", "LABEL_1"))
+    assert all(torch.equal(value, again.hf.state_dict()[name]) for name, value in model.hf.state_dict().items())
 
 
 @pytest.mark.parametrize(

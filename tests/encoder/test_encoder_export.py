@@ -22,6 +22,7 @@ from clbench.runtime import torchvision_ops
 torchvision_ops.define()
 
 from transformers import (  # noqa: E402
+    CONFIG_MAPPING,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForSequenceClassification,
@@ -82,6 +83,33 @@ def test_plain_transformers_gives_the_same_logits_of_any_text(
     with torch.no_grad():
         theirs = model(**tokenizer(first, second, padding=True, truncation=True, return_tensors="pt")).logits
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model_type", ["albert", "rembert", "bert"])
+def test_a_pair_has_its_types_in_plain_transformers(model_type: str, tmp_path: Path) -> None:
+    """Of ALBERT and RemBERT transformers' tokenizers send none, though the template and the model have two."""
+    torch.manual_seed(0)
+    told = CONFIG_MAPPING[model_type](
+        vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=40, type_vocab_size=2, pad_token_id=0, initializer_range=0.3,
+    )  # fmt: skip
+    first, source = tmp_path / "first", tokenizer_folder(NORMALIZERS["usual"], tmp_path / "tokenizer")
+    if model_type != "bert":
+        settings = json.loads((source / "tokenizer_config.json").read_text())
+        settings.pop("model_input_names", None)
+        (source / "tokenizer_config.json").write_text(json.dumps(settings))
+    write_classifier(AutoModelForSequenceClassification.from_config(told).eval(), source, 24, "card", first)
+    backbone = open_backbone(str(first))
+    ours = backbone.trained(("LABEL_0", "LABEL_1")).with_tokens(pack(backbone.tokenizer(), ["a her"], ["or i"], 24))
+    write_classifier(ours.hf, backbone.folder, 24, "card", tmp_path / "again")
+    expected = predict(ours, torch.arange(1))
+    for folder in (first, tmp_path / "again"):
+        tokens = AutoTokenizer.from_pretrained(folder)("a her", "or i", return_tensors="pt")
+        model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        with torch.no_grad():
+            torch.testing.assert_close(model(**tokens).logits, expected, atol=1e-5, rtol=1e-5)
+            without = model(tokens["input_ids"]).logits
+        assert not torch.allclose(without, expected, atol=1e-3)
 
 
 def test_the_packaged_backbones_would_be_written_as_they_are(tmp_path: Path) -> None:

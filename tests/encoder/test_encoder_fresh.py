@@ -9,10 +9,16 @@ import pytest
 import torch
 from encoder_worlds import random_store, write_model
 
+from clbench.encoder.architecture import fresh_head
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import Held, predict
 from clbench.encoder.fresh import with_random_weights
 from clbench.encoder.reference import ReferenceModel
+from clbench.runtime import torchvision_ops
+
+torchvision_ops.define()
+
+from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification, PreTrainedModel  # noqa: E402
 
 ROWS = torch.arange(12)
 
@@ -64,3 +70,37 @@ def test_references() -> None:
     assert with_words.pair_embeddings.weight.std().item() == pytest.approx(0.02, rel=0.1)
     assert bow.bias.abs().max() == 0
     assert len(predict(alone, ROWS).argmax(-1).unique()) == 1
+
+
+def of_family(model_type: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    made: PreTrainedModel = AutoModelForSequenceClassification.from_config(CONFIG_MAPPING[model_type](
+        vocab_size=60, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, pad_token_id=0,
+        max_position_embeddings=40, cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2, num_labels=9,
+    ))  # fmt: skip
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.fill_(0.5)
+    return made
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "distilbert"])
+def test_a_head_is_drawn_from_the_seed_matrix_by_matrix(model_type: str) -> None:
+    """Runs of one seed go on having one head, whatever is drawn of other families besides."""
+    model = of_family(model_type)
+    fresh_head(model, 3)
+    torch.manual_seed(3)
+    for name, parameter in model.named_parameters():
+        drawn = torch.full_like(parameter, 0.5)
+        if not name.startswith(f"{model.base_model_prefix}."):
+            drawn = torch.zeros_like(parameter) if parameter.ndim == 1 else drawn.normal_(0.0, 0.02)
+        assert torch.equal(parameter, drawn), name
+
+
+def test_the_classifier_of_a_modernbert_is_as_large_as_transformers_draws_it() -> None:
+    """1 / sqrt(64) = 0.125, which the model as a whole says, and not the range of 0.02 of all matrices."""
+    model = of_family("modernbert")
+    fresh_head(model, 3)
+    assert model.classifier.weight.std().item() == pytest.approx(0.125, rel=0.2)
+    assert bool((model.classifier.bias == 0).all())
+    assert all(bool((value == 0.5).all()) for value in model.model.parameters())

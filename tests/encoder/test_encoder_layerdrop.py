@@ -9,11 +9,14 @@ import pytest
 import torch
 from encoder_worlds import config, random_store
 from scipy.stats import binom, chisquare
-from transformers import BertForSequenceClassification
+from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification, BertForSequenceClassification
 
 from clbench.encoder.bert import encode
 from clbench.encoder.classifier import Classifier, keep_layers, predict
+from clbench.encoder.family import family_of
+from clbench.encoder.forward import replacing_outputs
 from clbench.encoder.hf_folder import read_bert_shape
+from clbench.encoder.tokens import TokenStore
 from clbench.errors import UserError
 
 
@@ -63,6 +66,39 @@ def test_a_layer_left_out_passes_on_what_it_was_given(used: list[bool], monkeypa
     expected = keep_layers(model(), kept) if kept else None
     if expected is not None:
         torch.testing.assert_close(logits.detach(), predict(expected, rows))
+
+
+@pytest.mark.parametrize("model_type", ["ultrabert", "modernbert"])
+@pytest.mark.parametrize("used", [[False, True, True], [False, False, True], [True, False, True], [False] * 3])
+def test_a_layer_stays_local_or_global_where_those_before_it_are_left_out(model_type: str, used: list[bool]) -> None:
+    """UltraBERT looks a layer's kind up by its place in the list of those that are used."""
+    told = CONFIG_MAPPING[model_type](
+        vocab_size=60, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=40, pad_token_id=0, cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2,
+        layer_types=["full_attention", "sliding_attention", "full_attention"], local_attention=4, sliding_window=2,
+        initializer_range=0.5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    hf = AutoModelForSequenceClassification.from_config(told).eval()
+    store = TokenStore(np.arange(3, 43), np.array([0, 25, 40]), np.array([6, 30]))
+    family, batch = family_of(model_type), store.batch(torch.arange(2))
+    kinds = list(hf.config.layer_types)
+
+    def read(layers: list[bool] | None) -> tuple[list[torch.Tensor], torch.Tensor]:
+        with torch.inference_mode():
+            return family.states_and_logits(hf, batch, packed=False, used=layers, every=True)
+
+    every, _ = read(None)
+    states, logits = read(used)
+    assert hf.config.layer_types == kinds
+    torch.testing.assert_close(read(None)[0][-1], every[-1], rtol=0, atol=0)
+    # Each layer by itself, whose place and kind nobody looks up: another one does nothing.
+    with torch.inference_mode(), replacing_outputs(family.layers(hf.base_model), lambda n, x, y: y if used[n] else x):
+        expected, whole = read(None)
+    torch.testing.assert_close(logits, whole)
+    for depth in range(1, 4):
+        if depth == 3 or any(used[depth:]):  # behind the last one that is used stands the final norm
+            torch.testing.assert_close(states[depth], expected[depth])
 
 
 def test_the_rate_travels_with_the_configuration_and_ends_with_pruning(tmp_path: Path) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from clbench.compression.task import Loss, Report, StepContext, Task
     from clbench.encoder.classifier import Classifier
 
+# The way in which states of tokens are kept, part of the keys of what follows from it. 2: without those of the padding,
+# of unit norm.
+_TOKEN_TARGETS = 2
+
 
 class Distill(TrainingStep):
     """Knowledge distillation from a teacher, patient where ``beta`` is not 0 (Sun et al. 2019).
@@ -98,9 +102,10 @@ class Distill(TrainingStep):
         rule = self.rule if taught is None else None
         layers = list(range(1, theirs)) if taught is None else taught
         resolved = {"teacher": teacher.key, "layer_map": taught if rule is None else rule.identity()}
-        depths = token_depths(self, theirs)
-        targets: dict[str, Any] = {"teacher": teacher.key, "task": place.task, "layers": layers}
-        targets |= {"depths": depths} if depths else {}
+        tokens = tokens_content(token_depths(self, theirs))
+        targets: dict[str, Any] = {"teacher": teacher.key, "task": place.task, "layers": layers} | tokens
+        # What is learned from tokens' states follows from how they are kept.
+        resolved |= {name: value for name, value in tokens.items() if name != "depths"}
         tasks = [f"targets of {teacher.recipe.form.name}", place.name]
         if rule is None or rule.trainings == 1:
             return Planned(before, resolved, targets=targets, tasks=tuple(tasks))
@@ -229,6 +234,12 @@ def layer_map(
             f"{origin}: fixed() of the layer map {rule.rule} should give {wanted}, but gives {short(repr(gave))}."
         )
     return found
+
+
+def tokens_content(depths: Sequence[int]) -> dict[str, Any]:
+    """What of a teacher's tokens is part of a key: at which depths their states are kept, and which way of keeping them
+    it is; nothing where none are."""
+    return {"depths": list(depths), "token_targets": _TOKEN_TARGETS} if depths else {}
 
 
 def token_depths(step: Distill, teacher: int) -> list[int]:
