@@ -56,15 +56,16 @@ def _memory(bounds: Bounded, finals: Sequence[EvaluationPoint], memory: int) -> 
 def _compute(
     record: Record, form: Strategy, finals: Sequence[EvaluationPoint], planned: Sequence[Stage], compute: float
 ) -> Iterator[str]:
-    life, besides, allowed, before = life_of(record), 0.0, 0.0, 0
+    life, besides, allowed, steps, examples = life_of(record), 0.0, 0.0, 0, 0
     for number, (point, stage) in enumerate(zip(finals, planned, strict=True)):
         pairs = sum(life.train[name] for name in stage.trains_on)
         past = tuple(life.train[earlier.name] for earlier in planned[:number])
-        besides += form.gradients(Work(number, pairs, point.examples, point.step - before, past))
-        before = point.step
+        # A point counts from inception on, and a strategy is asked of one experience.
+        besides += form.gradients(Work(number, pairs, point.examples - examples, point.step - steps, past))
+        steps, examples = point.step, point.examples
         if not number:
             continue
-        allowed += compute * naive_pairs(stage.name, life)
+        allowed += compute * naive_pairs(stage, planned[number - 1], life)
         if (taken := point.examples + besides) > allowed:
             yield (
                 f"field 'points' takes {taken:.0f} gradients by the end of {point.name}, more than the {allowed:.0f} "

@@ -21,6 +21,7 @@ from clbench.encoder.classifier import Classifier, hold_masks
 from clbench.encoder.head import head_parameters
 from clbench.encoder.optimization import optimizer
 from clbench.errors import UserError
+from clbench.schema.strategy import NOT_IN_INT8
 from clbench.schema.training import Training
 
 _NAME = "domain"
@@ -262,7 +263,7 @@ def answering(model: Classifier, adapters: Mapping[int, Adapter], scale: float) 
         UserError: the model is evaluated as a copy in int8, whose matrices nothing can be added to.
     """
     if getattr(model.config, "int8", False):
-        raise UserError("adapters that are kept apart cannot be evaluated in int8; leave the step quantize out.")
+        raise UserError(NOT_IN_INT8)
     matrices = {name: _weight(model, name) for name in adapted_matrices_of(adapters)}
     plain = {name: parameter.detach().clone() for name, parameter in matrices.items()}
     heads = {name: model.get_parameter(name).detach().clone() for name in head_parameters(model)}

@@ -34,7 +34,7 @@ class Checkpoint:
     Attributes:
         experience: the number of the experience that is over.
         model: the model's state dict.
-        strategy: what the strategy remembers, see :func:`clbench.continual.strategies.remembered`.
+        strategy: what the strategy remembers, see :meth:`clbench.schema.strategy.Strategy.state`.
         points: every evaluation since inception.
     """
 

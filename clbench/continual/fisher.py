@@ -116,8 +116,10 @@ def _of_single_pairs(model: nn.Module, rows: Tensor, labels: Tensor, measure: Me
             owners = owners if _agrees(model, sums, rows, labels.to(device), measure) else None
         for batch in _equal_lengths(model, rows):
             asked = rows[batch], labels[batch].to(device)
-            if owners is None or not _together(model, owners, *asked, measure):
+            if owners is None:
                 _pair_by_pair(model, sums, *asked, measure)
+            else:
+                _as_fits(model, owners, sums, *asked, measure)
     finally:
         for module, mode in modes:
             module.training = mode
@@ -174,6 +176,40 @@ def _owners(model: nn.Module, sums: Sums) -> dict[nn.Module, Sums] | None:
             owners[module] = {own: sums[names[id(p)]] for own, p in own.items()}
             seen |= {id(p) for p in own.values()}
     return owners
+
+
+def _as_fits(
+    model: nn.Module, owners: dict[nn.Module, Sums], sums: Sums, rows: Tensor, labels: Tensor, measure: Measure
+) -> None:
+    """Add the measure of some examples of one length, as many together as the model computes at once.
+
+    More would go through it in parts, and so through every module twice. Where it finds how many fit, memory may end in
+    the backward pass as well, with a part of the sums added; they are put back.
+    """
+    parts = model.parts if isinstance(model, Classifier) else None
+    begin, before = 0, Sums()
+    while begin < len(rows):
+        size = len(rows) - begin if parts is None or parts.size is None else min(len(rows) - begin, parts.size)
+        asked = rows[begin : begin + size], labels[begin : begin + size]
+        before.clear()
+        if parts is not None and parts.halves:
+            before |= {name: value.clone() for name, value in sums.items()}
+        ended = False
+        try:
+            done = _together(model, owners, *asked, measure)
+        except torch.OutOfMemoryError:
+            if parts is None or not parts.halve(size):
+                raise
+            ended = True
+        if ended:  # the exception is gone, and with it what its frames held
+            for name, value in before.items():
+                sums[name].copy_(value)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        elif done or parts is None or parts.whole(size):
+            if not done:
+                _pair_by_pair(model, sums, *asked, measure)
+            begin += size
 
 
 def _together(model: nn.Module, owners: dict[nn.Module, Sums], rows: Tensor, labels: Tensor, measure: Measure) -> bool:

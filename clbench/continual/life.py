@@ -127,8 +127,8 @@ def live(
 
     for number, stage in list(enumerate(planned))[begin:]:
         seed_everything(seed, number)
-        # Joint training has come to every domain.
-        opened = by_name.get(stage.name, experiences[-1]).opened
+        # Those of the last domain that it comes to: joint training comes to all, and a domain may have its name.
+        opened = by_name[stage.met[-1]].opened
         if opened is not None:
             model.open = opened  # type: ignore[assignment]
         watch = _Watch(model, number, stage, points, evaluation)

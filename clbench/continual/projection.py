@@ -63,14 +63,7 @@ class EpisodicMemory(avalanche.SupervisedPlugin):
             found = projected(flat_gradient(strategy.model), self._references, self.margin)
         if found is None:
             return
-        begin = 0
-        for parameter in strategy.model.parameters():
-            part = found[begin : begin + parameter.numel()].view_as(parameter)
-            if parameter.grad is None:  # a layer that LayerDrop left out
-                parameter.grad = part.clone()
-            else:
-                parameter.grad.copy_(part)
-            begin += parameter.numel()
+        put_gradient(strategy.model, found)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         rows, labels = contents(strategy.experience.dataset)
@@ -81,6 +74,19 @@ class EpisodicMemory(avalanche.SupervisedPlugin):
 def flat_gradient(model: nn.Module) -> Tensor:
     """The gradients of all parameters one behind the other, (P,); zeros where there is none."""
     return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in model.parameters()])
+
+
+def put_gradient(model: nn.Module, gradient: Tensor) -> None:
+    """Make ``gradient`` (P,), as :func:`flat_gradient` has it, the model's: of what is frozen nothing, since AdamW
+    decays a weight whose gradient is zero, but also of a layer that LayerDrop has left out of the new batch alone."""
+    begin = 0
+    for parameter in model.parameters():
+        part = gradient[begin : begin + parameter.numel()].view_as(parameter)
+        begin += parameter.numel()
+        if parameter.grad is not None:
+            parameter.grad.copy_(part)
+        elif parameter.requires_grad:
+            parameter.grad = part.clone()
 
 
 def projected(gradient: Tensor, references: Tensor, margin: float) -> Tensor | None:

@@ -126,6 +126,11 @@ class Classifier(nn.Module):
         return self
 
     @property
+    def parts(self) -> MicroBatches | None:
+        """How many rows are computed at once where gradients are asked; None for all that are asked."""
+        return self._parts
+
+    @property
     def config(self) -> PreTrainedConfig:
         return self.hf.config
 
@@ -241,6 +246,8 @@ class Classifier(nn.Module):
                 return said
         if self._parts is None or not torch.is_grad_enabled():
             return ask(rows)
+        if not self._parts.whole(len(rows)):
+            self.graphs.clear()  # of the smaller batches between, whose activations would take the parts' room
         return self._parts(ask, rows, join_said, tries=self.training)
 
     def _batch(self, rows: Tensor) -> Batch:
@@ -275,9 +282,8 @@ class Classifier(nn.Module):
             return False
         if not torch.is_grad_enabled():
             return not self.training and len(rows) <= _SMALL
-        if self._parts is not None and self._parts.size is not None:
-            return False  # a batch does not fit as a whole
-        return self.training
+        # What was found of larger batches, as of importances, says nothing of smaller ones.
+        return self.training and (self._parts is None or self._parts.whole(len(rows)))
 
     def _autocast(self) -> Any:
         return nullcontext() if self.store is None else self.store.device.autocast()

@@ -77,16 +77,26 @@ class MicroBatches:
                     return ask(rows)
                 parts = [checkpoint(ask, rows_on(self.device, part), use_reentrant=False) for part in host]
             except torch.OutOfMemoryError:
-                least = min(len(rows), self.size or len(rows))
-                if not self.halves or least == 1:
+                if not self.halve(len(rows)):
                     raise
-                self.size = least // 2
-                _LOG.warning("out of memory: %s examples of a batch are computed at once from now on.", self.size)
             else:
                 return join(parts)
             # After the exception is gone, and with it what its frames held.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def halve(self, count: int) -> bool:
+        """From now on compute half as many rows at once as did not fit, of ``count``; False where that cannot be."""
+        least = min(count, self.size or count)
+        if not self.halves or least == 1:
+            return False
+        self.size = least // 2
+        _LOG.warning("out of memory: %s examples of a batch are computed at once from now on.", self.size)
+        return True
+
+    def whole(self, count: int) -> bool:
+        """Whether so many rows are computed at once."""
+        return self.size is None or count <= self.size
 
     def try_whole(self, ask: Callable[[Tensor], Any], rows: Tensor) -> None:
         """See to it that a whole batch fits before it is computed in another way than here, as by a CUDA graph.
@@ -94,7 +104,7 @@ class MicroBatches:
         Raises:
             torch.OutOfMemoryError: it does not.
         """
-        if self.halves and self.size is None:
+        if self.halves and self.whole(len(rows)):
             self._try(ask, torch.from_numpy(on_host(rows)))
 
     def _try(self, ask: Callable[[Tensor], Any], rows: Tensor) -> None:

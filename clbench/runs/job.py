@@ -24,7 +24,7 @@ from clbench.schema.recipe import OpenRecipe, read_recipe
 from clbench.schema.scenario import DOMAIN, open_classes
 from clbench.schema.source import data_source
 from clbench.schema.spec import RunSpec
-from clbench.schema.strategy import STRATEGIES, Strategy, override, read_strategy
+from clbench.schema.strategy import NOT_IN_INT8, STRATEGIES, Strategy, override, read_strategy
 from clbench.schema.stream import OpenStream, read_stream
 
 if TYPE_CHECKING:
@@ -246,6 +246,8 @@ def _check_strategy(strategy: Strategy, stream: OpenStream, recipe: OpenRecipe) 
             f"strategy '{strategy.name}' ({strategy.method}) changes an encoder's matrices, and {recipe.form.name} "
             "makes no encoder; name another model or another strategy."
         )
+    if not strategy.one_model and any(step.step == "quantize" for step in recipe.form.steps):
+        raise UserError(NOT_IN_INT8)
     strategy.check([domain.name for domain in stream.domains if not stream.is_evaluation_only(domain.name)])
 
 

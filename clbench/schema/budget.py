@@ -24,7 +24,7 @@ from pydantic import Field
 
 from clbench.errors import UserError, nearest, short
 from clbench.schema.form import Frozen, parse
-from clbench.schema.strategy import Means, Strategy, Work, read_strategy, stages
+from clbench.schema.strategy import Means, Stage, Strategy, Work, read_strategy, stages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -192,7 +192,7 @@ def _within_compute(form: Strategy, compute: float, life: Life) -> tuple[int, ..
     found = [0]
     batch, epochs = form.training.batch_size, form.training.epochs
     for number, stage in enumerate(planned[1:], start=1):
-        allowed += compute * naive_pairs(stage.name, life)
+        allowed += compute * naive_pairs(stage, planned[number - 1], life)
         pairs = form.epoch_pairs(sum(sizes[n] for n in stage.trains_on), sum(sizes[n] for n in stage.met))
         new = sum(sizes[n] for n in stage.trains_on)
         past = tuple(sizes[earlier.name] for earlier in planned[:number])
@@ -216,10 +216,10 @@ def _within_compute(form: Strategy, compute: float, life: Life) -> tuple[int, ..
     return tuple(found)
 
 
-def naive_pairs(name: str, life: Life) -> int:
-    """Examples whose gradient naive training takes in the experience ``name``; in joint training's, those of all."""
-    domains = list(life.train)[1:] if name not in life.train else [name]
-    return life.naive_epochs * sum(life.train[domain] for domain in domains)
+def naive_pairs(stage: Stage, before: Stage, life: Life) -> int:
+    """Examples whose gradient naive training takes while ``stage`` comes to what had not been met ``before``: a domain,
+    or all of them in joint training's experience, whose name one of them may have."""
+    return life.naive_epochs * sum(life.train[name] for name in stage.met[len(before.met) :])
 
 
 def remembered_pairs(state: Mapping[str, Tensor]) -> int:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Examples in a memory: more than the largest data set has would be reserved for nothing.
 Remembered = Annotated[int, Field(ge=1, le=100_000_000)]
 State = dict[str, "Tensor"]
+# Nothing can be added to int8 matrices; said before a run begins, and where such a model is met nevertheless.
+NOT_IN_INT8 = "adapters that are kept apart cannot be evaluated in int8; leave the step quantize out."
 
 
 @dataclass(frozen=True)

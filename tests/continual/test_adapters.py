@@ -25,7 +25,7 @@ from clbench.errors import UserError
 from clbench.runs.job import make_job
 from clbench.schema.scenario import TASK
 from clbench.schema.spec import RunSpec
-from clbench.schema.strategy import Strategy, parse_strategy, read_strategy
+from clbench.schema.strategy import NOT_IN_INT8, Strategy, parse_strategy, read_strategy
 from clbench.testing.worlds import Small, same_weights, small
 
 RANK = Rank(4, 8.0, 10.0)
@@ -300,6 +300,12 @@ def test_a_model_without_an_encoder_is_refused(method: str) -> None:
 def test_adapters_apart_need_streams_that_tell_the_domain() -> None:
     with pytest.raises(UserError, match=r"'lora-apart' .* is not defined for domain-incremental streams"):
         make_job(RunSpec(model="finetune-6l", stream="nli-shift", strategy="lora-apart"))
+
+
+@pytest.mark.parametrize("model", ["finetune-12l-int8", "pkd-skip-6l-int8"])
+def test_adapters_apart_with_a_recipe_in_int8_are_refused_before_anything_is_trained(model: str) -> None:
+    with pytest.raises(UserError, match=f"^{NOT_IN_INT8}$"):
+        make_job(RunSpec(model=model, stream="glue-shift", strategy="lora-apart"))
 
 
 def test_without_peft_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

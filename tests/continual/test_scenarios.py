@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from clbench.continual import Checkpoints, Evaluation, live
 from clbench.continual.learner import build
 from clbench.continual.training import TrainingPlugin
 from clbench.encoder.classifier import Classifier, predict
@@ -136,6 +138,18 @@ def test_what_an_observer_saw_grows_with_the_head(world: Small) -> None:
     assert torch.equal(grown[[0, 2]].flatten(), flat)
     assert (grown[1] == 0).all()
     assert torch.equal(spread(torch.tensor([[1.0, 2.0]]), (2, 0), 3, 1), torch.tensor([[2.0, 0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_joint_training_opens_every_domains_classes_whatever_they_are_called(
+    world: Small, number: int, tmp_path: Path
+) -> None:
+    experiences = list(world.in_scenario(CLASS))
+    experiences[number] = replace(experiences[number], name="joint")
+    form = parse_strategy({"name": "s", "training": TRAINING, "method": "joint"}, "s.yaml")
+    model = model_of(world, 6)
+    live(model, experiences, form, seed=0, evaluation=Evaluation(world.evaluate), checkpoints=Checkpoints(tmp_path, ""))
+    assert model.open is experiences[2].opened
 
 
 def learner_of(world: Small, method: dict[str, object], scenario: str, number: int) -> tuple[object, Classifier]:

@@ -34,8 +34,7 @@ def test_replay_within_both_budgets(
     small_stream: Path, small_backbone: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLBENCH_CACHE", str(cache))
-    # 64 tokens of 4 bytes and 20 bytes an example: room for 12. Half of the gradients: 6 of an epoch's 6 steps of 32
-    # are 3.
+    # 64 tokens of 4 bytes and 20 bytes an example: room for 12, all of which come with 16 new ones in every step.
     record = lived(
         small_stream, small_backbone, tmp_path / "run", strategy="replay", budget={"memory": 12 * 276, "compute": 1}
     )
@@ -44,8 +43,9 @@ def test_replay_within_both_budgets(
     finals = [point for point in record.points if point.final]
     assert [point.remembered_pairs for point in finals] == [12, 12, 12]
     assert all(point.held_bytes == 12 * 20 for point in finals)
-    # 96 examples a domain in batches of 16 and 12 remembered ones: 3 epochs of naive are 288 gradients, those of 3
-    # steps an epoch 3 x 3 x 28 = 252, and what is left over goes to the next domain: 3 x 3 x 28 of 324.
+    # 96 examples a domain: 3 epochs of naive are 288 gradients, of which 3 steps an epoch take and are charged
+    # 3 x 3 x 28 = 252; what is left over goes to the next domain: again 252, of 324.
+    assert record.points[-1].examples == 2 * 252
     assert [point.step for point in finals] == [0, 9, 18]
     assert finals[-1].examples <= 2 * 288
     assert record.strategy_cost().gradients.tolist() == [0, finals[1].examples, finals[2].examples - finals[1].examples]

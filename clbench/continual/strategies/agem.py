@@ -38,15 +38,29 @@ class Agem(Strategy):
             )
 
     def plugin(self) -> Any:
+        import torch
+
         from clbench.continual import avalanche
+        from clbench.continual.projection import flat_gradient, put_gradient
         from clbench.runtime.threads import one_thread
 
         class Plugin(avalanche.AGEMPlugin):
-            """Avalanche's A-GEM, its inner products of gradients summed by one thread."""
+            """Avalanche's A-GEM, its inner products of gradients summed by one thread.
 
-            def after_backward(self, strategy: Any, **more: Any) -> None:
+            A layer that LayerDrop leaves out of the new batch but not of the memory's has its part of the correction
+            too, without which the inner product would stay below 0.
+            """
+
+            @torch.no_grad()
+            def after_backward(self, strategy: Any, **_: Any) -> None:
+                if not self.buffers:
+                    return
                 with one_thread():
-                    super().after_backward(strategy, **more)
+                    gradient, reference = flat_gradient(strategy.model), self.reference_gradients
+                    along = torch.dot(gradient, reference)
+                    if along < 0:
+                        share = along / torch.dot(reference, reference)
+                        put_gradient(strategy.model, gradient - reference * share)
 
         return Plugin(self.patterns_per_experience, self.sample_size)
 

@@ -39,11 +39,15 @@ class Der(Strategy):
         return float(min(work.pairs, self.memory_size))
 
     def burden(self) -> float:
-        return 1 + self.memory_batch_size / self.training.batch_size
+        return 1 + self._draw / self.training.batch_size
+
+    @property
+    def _draw(self) -> int:
+        return min(self.memory_batch_size, self.memory_size)
 
     def means(self, experiences: int, classes: int) -> Means:
         return Means(
-            self.training.batch_size + self.memory_batch_size,
+            self.training.batch_size + self._draw,
             pairs=self.memory_size,
             pair_bytes=16 + 5 * classes,
             other_bytes=8,

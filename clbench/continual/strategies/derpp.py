@@ -40,11 +40,15 @@ class DerPlusPlus(Strategy):
         return float(min(work.pairs, self.memory_size))
 
     def burden(self) -> float:
-        return 1 + (1 + (self.alpha > 0)) * self.memory_batch_size / self.training.batch_size
+        return 1 + (1 + (self.alpha > 0)) * self._draw / self.training.batch_size
+
+    @property
+    def _draw(self) -> int:
+        return min(self.memory_batch_size, self.memory_size)
 
     def means(self, experiences: int, classes: int) -> Means:
         return Means(
-            self.training.batch_size + (1 + (self.alpha > 0)) * self.memory_batch_size,
+            self.training.batch_size + (1 + (self.alpha > 0)) * self._draw,
             pairs=self.memory_size,
             pair_bytes=16 + 5 * classes,
             other_bytes=8,

@@ -65,12 +65,11 @@ class Replay(Strategy):
             policy.buffer_groups[number] = group
 
     def burden(self) -> float:
-        new = self.training.batch_size
-        return 1 + (self.memory_batch_size or new) / new
+        return 1 + self._draw / self.training.batch_size
+
+    @property
+    def _draw(self) -> int:
+        return min(self.memory_batch_size or self.training.batch_size, self.memory_size)
 
     def means(self, experiences: int, classes: int) -> Means:
-        return Means(
-            self.training.batch_size + (self.memory_batch_size or self.training.batch_size),
-            pairs=self.memory_size,
-            pair_bytes=20,
-        )
+        return Means(self.training.batch_size + self._draw, pairs=self.memory_size, pair_bytes=20)
