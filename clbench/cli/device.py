@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 
-def with_device(command: click.Command, exposed: bool = False) -> click.Command:
+def with_device(command: click.Command, exposed: bool = False, chooses: bool = True) -> click.Command:
     """The command, and each one in it where it is a group, with the four options.
 
     They hold for this process and for those that it starts, see :func:`clbench.runtime.device.ask`.
 
     Args:
         exposed: whether the command's function takes them as well.
+        chooses: whether the precision is the user's choice: what is done again is done in the precision that it had.
     """
     if isinstance(command, click.Group):
         for inner in command.commands.values():
@@ -29,7 +30,8 @@ def with_device(command: click.Command, exposed: bool = False) -> click.Command:
         click.Option(["--micro-batch"], metavar="N|auto", callback=_ask, help=parts),
     ):
         option.expose_value = exposed
-        command.params.append(option)
+        if chooses or option.name != "precision":
+            command.params.append(option)
     return command
 
 

@@ -123,6 +123,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["leaderboard", "serve", "--port", "99999"], "99999 is not in the range 0<=x<=65535"),
         (["show", "nowhere"], "nowhere does not exist; give the folder of a finished run"),
         (["verify", "nowhere"], "nowhere does not exist; give the folder of a submission"),
+        # What is run again has its record's.
+        (["verify", "x", "--rerun", "--precision", "float32"], "No such option --precision of clbench verify"),
         (["run", "--seeds", "2-0"], "--seeds should have its ranges from low to high, 0-2 in place of 2-0."),
     ],
 )

@@ -93,7 +93,8 @@ def test_a_recipe_s_training_stays_on_the_device(kind: str) -> None:
         step = Distill.model_validate(about | more)
         taught = Targets(
             np.zeros((count, len(LABELS)), np.float32), np.zeros((count, 1, width), np.float16),
-            np.zeros((int(lengths.sum()), 2, width), np.float16), np.cumsum(lengths) - lengths,
+            np.zeros((int(lengths.sum()), 2, width), np.float16), np.zeros((int(lengths.sum()), 2), np.float32),
+            np.cumsum(lengths) - lengths,
         )  # fmt: skip
         beside = projection(width, width, 0) if kind == "patient" else None
         loss = distill_loss(step, task, taught, 1 if kind == "patient" else 0, model_on_meta(), beside)

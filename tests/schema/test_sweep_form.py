@@ -65,6 +65,7 @@ def test_each_stream_has_its_usual_edition_where_the_file_names_none(tmp_path: P
     sweep = read_sweep(written(tmp_path, streams=streams, edition=...))
     assert [sweep.edition(name) for name in sweep.streams] == ["embedded", "real"]
     assert {spec.edition for spec in sweep.specs()} == {"embedded", "real"}
+    (tmp_path / "data").mkdir()
     with_data = read_sweep(written(tmp_path, streams=streams, edition=..., data_dir="data"))
     assert [with_data.edition(name) for name in with_data.streams] == ["lite", "real"]
     with pytest.raises(UserError, match="field 'edition': stream 'own' has no edition 'embedded'"):
@@ -80,14 +81,16 @@ def test_a_budget_given_goes_before_the_files(tmp_path: Path) -> None:
 
 
 def test_what_is_asked_for_goes_before_the_file(tmp_path: Path) -> None:
-    path = written(tmp_path, edition="embedded", backbone="of-the-file", data_dir="of-the-file")
+    (tmp_path / "of-the-file").mkdir()
+    path = written(tmp_path, edition="lite", backbone="of-the-file", data_dir="of-the-file")
     asked = read_sweep(path, Overrides(seeds="4,7-8", edition="full", backbone="mine", data_dir=Path("there")))
     assert asked.form.seeds == (4, 7, 8)
     assert asked.count == 2 * 2 * 3
     assert {(spec.edition, spec.backbone, spec.data_dir) for spec in asked.specs()} == {("full", "mine", Path("there"))}
     as_it_is = read_sweep(path)
     assert as_it_is.form.seeds == (0, 1, 2)
-    assert {(spec.edition, spec.backbone) for spec in as_it_is.specs()} == {("embedded", "of-the-file")}
+    assert {(spec.edition, spec.backbone) for spec in as_it_is.specs()} == {("lite", "of-the-file")}
+    assert {spec.data_dir for spec in as_it_is.specs()} == {tmp_path / "of-the-file"}
 
 
 @pytest.mark.parametrize(

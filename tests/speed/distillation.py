@@ -38,7 +38,8 @@ def beside(step: Distill, task: Task, teacher: Classifier, taught: list[int]) ->
         with torch.inference_mode():
             hidden, logits = teacher.states_and_logits(rows[places])
             states = torch.nn.functional.normalize(hidden[[layer - 1 for layer in taught]], dim=-1).transpose(0, 1)
-        answers = Targets(logits.numpy(), states.half().numpy(), states[:, :0].numpy(), places.numpy())
+        none = states[:, :0].numpy()
+        answers = Targets(logits.numpy(), states.half().numpy(), none, none[..., 0], places.numpy())
         # The answers lie in the order of the places.
         asked = replace(task, train_rows=task.train_rows[places.numpy()])
         return distill_loss(step, asked, answers, len(taught), teacher)(model, torch.arange(len(places)), labels)

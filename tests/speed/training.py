@@ -288,7 +288,7 @@ def with_pkd(store: TokenStore, rows: np.ndarray, labels: np.ndarray) -> Way:
     states = draw.standard_normal((len(rows), LAYERS - 1, WIDTH), np.float32) / WIDTH**0.5
     taught = Targets(
         draw.standard_normal((len(rows), 2)).astype(np.float32), states.astype(np.float16),
-        np.zeros((0, 0, WIDTH), np.float16), np.zeros(0, np.int64),
+        np.zeros((0, 0, WIDTH), np.float16), np.zeros((0, 0), np.float32), np.zeros(0, np.int64),
     )  # fmt: skip
     task = Task(store, rows, labels, rows[:2], labels[:2], 2, "speed")
     loss = distill_loss(step, task, taught, LAYERS - 1, model)
