@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from clbench.board.edition import EditionFacts
-from clbench.board.rerun import shipped_backbone
 from clbench.board.shipped import plan_of, reference_table
 from clbench.errors import UserError
 from clbench.record.forms import Record
@@ -46,7 +45,7 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         return
     backbone, expected = made.backbone, made.shape
     if record.configuration.backbone.digest != backbone.digest:
-        yield from _other_files(backbone.name, backbone.digest)
+        yield from _other_files(record, backbone.name, backbone.digest)
         return
     shape, classes = backbone.shape, len(record.label_space)
     if cost.depth != expected.layers:
@@ -81,10 +80,9 @@ def cost_problems(record: Record, known: EditionFacts | None, unchecked: list[st
         yield f"field 'cost.flops_per_pair' should be {flops}, but is {cost.flops_per_pair}."
 
 
-def _other_files(backbone: str, digest: str) -> Iterator[str]:
-    """That the encoder's files are others than those of its name; of a packaged one that is said wherever it stands."""
-    form = shipped_backbone(backbone)
-    if form is None or form.sha256 is None:
+def _other_files(record: Record, backbone: str, digest: str) -> Iterator[str]:
+    """That the recipe's encoder has other files; where the record names that encoder, the name's check has said so."""
+    if record.configuration.backbone.name != backbone:
         yield f"field 'configuration.backbone.digest' should be {digest}, as {backbone} has."
 
 

@@ -255,10 +255,14 @@ def tell_after(sentences: Iterable[str], json_lines: bool) -> None:
     """What a command has to say once it is over, on stderr; with ``json_lines`` as warnings among its events are."""
     for told in sentences:
         if json_lines:
-            note = told.removeprefix("clbench: warning: ")
-            print_line({"kind": "warning", "note": printable(note, len(note))})
+            _print_warning_line(told)
         else:
             print(printable(told, len(told)), file=sys.stderr)
+
+
+def _print_warning_line(told: str) -> None:
+    note = told.removeprefix("clbench: warning: ")
+    print_line({"kind": "warning", "note": printable(note, len(note))})
 
 
 @contextmanager
@@ -267,8 +271,7 @@ def _warnings_as_json() -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            told = record.getMessage().removeprefix("clbench: warning: ")
-            print_line({"kind": "warning", "note": printable(told, len(told))})
+            _print_warning_line(record.getMessage())
 
     handler, passed = Handler(logging.WARNING), log.propagate
     log.addHandler(handler)
