@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from clbench.compression.steps.distill import tokens_content
 from clbench.compression.task import Loss, Task, TrainedLoss
-from clbench.encoder.classifier import Classifier
+from clbench.encoder.classifier import Classifier, full_precision
 from clbench.encoder.relations import relations
 from clbench.errors import UserError
 from clbench.runtime import events
@@ -239,8 +239,9 @@ def last_projections(model: Classifier, x: Tensor) -> tuple[Tensor, Tensor, Tens
     return model.family.queries_keys_values(model.layers[-1], x)
 
 
-def check_relation_heads(step: Distill, models: Mapping[str, Classifier], origin: str) -> None:
-    """Refuse ``relation_heads`` that do not divide what the last layers' projections make.
+def check_relations(step: Distill, models: Mapping[str, Classifier], origin: str) -> None:
+    """Refuse ``relations`` of layers whose projections are not understood, and ``relation_heads`` that do not divide
+    what the last layers' projections make.
 
     Where several heads share their keys and values, these are narrower than the hidden states.
 
@@ -248,11 +249,13 @@ def check_relation_heads(step: Distill, models: Mapping[str, Classifier], origin
         models: the student and its teacher, by what a sentence calls them.
 
     Raises:
-        UserError: they do not.
+        UserError: they do not, or a layer's projections read something else than the layer is given.
     """
     if not step.relation_heads:
         return
     for whose, model in models.items():
+        if not model.family.model_types:  # nobody has written a file that says so
+            _check_read(model, whose, origin)
         nothing = torch.zeros(1, model.config.hidden_size, device=next(model.parameters()).device)
         with torch.no_grad():
             made = last_projections(model, nothing)
@@ -262,6 +265,35 @@ def check_relation_heads(step: Distill, models: Mapping[str, Classifier], origin
                     f"{origin}: field 'relation_heads' should divide the width of {whose} {part}, {one.shape[-1]}, but "
                     f"is {step.relation_heads}."
                 )
+
+
+def _check_read(model: Classifier, whose: str, origin: str) -> None:
+    """Refuse where the last layer's projections do not read what the layer is given, on a row of the store."""
+    layer, was = model.layers[-1], model.training
+    names = model.family.attention(layer)
+    asked = {"queries": names.query, "keys": names.key, "values": names.value}
+    # Relative positions may go through the same matrices.
+    heard: dict[str, list[Tensor]] = {part: [] for part in asked}
+    handles = [
+        layer.get_submodule(name).register_forward_pre_hook(lambda _, given, part=part: heard[part].append(given[0]))
+        for part, name in asked.items()
+    ]
+    model.eval()
+    try:
+        with torch.no_grad():
+            state = model.read(torch.zeros(1, dtype=torch.int64)).states[-2]
+    finally:
+        model.train(was)
+        for handle in handles:
+            handle.remove()
+    for part, found in heard.items():
+        rows = [full_precision(one).reshape(-1, one.shape[-1])[: len(state)] for one in found]
+        if not any(one.shape == state.shape and (one - state).norm() < 0.02 * state.norm() for one in rows):
+            raise UserError(
+                f"{origin}: field 'relations': {whose} {part} are not made of what the layer before them gives, in a "
+                f"{type(layer).__name__}, which clbench has no encoder family for; write one, with its attention_norm, "
+                "or leave relations out."
+            )
 
 
 def cosine_loss(s: Tensor, t: Tensor, mask: Tensor) -> Tensor:

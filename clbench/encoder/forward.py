@@ -83,6 +83,16 @@ def model_inputs(hf: PreTrainedModel, ids: Tensor, mask: Tensor, types: Tensor) 
     return inputs
 
 
+def flat_tokens(parts: Sequence[Tensor], batch: Batch) -> Tensor:
+    """What a module was given, or made, of a batch: (N, U), from (rows, L, U) chunk by chunk, or (1, N, U).
+
+    Some models lengthen rows inside, behind their tokens: Longformer to a multiple of its window.
+    """
+    if sum(part.shape[:-1].numel() for part in parts) != len(batch.mask):
+        parts = [part[:, : chunk.length] for part, chunk in zip(parts, batch.chunks, strict=True)]
+    return torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
+
+
 def first_position(base: nn.Module) -> int:
     """The position of a row's first token: after the padding's, where positions have one, as RoBERTa's do; else 0."""
     for name, module in base.named_modules():

@@ -12,6 +12,7 @@ import torch
 
 from clbench.encoder.classifier import Classifier, full_precision
 from clbench.encoder.family import Family
+from clbench.encoder.forward import flat_tokens
 from clbench.encoder.packed import packed
 from clbench.errors import UserError
 from clbench.runtime.coordinator import between_steps
@@ -101,7 +102,7 @@ def side_by_side(model: Classifier, other: Classifier, rows: np.ndarray) -> tupl
                 depth = model.config.num_hidden_layers
                 both = []
                 for side in (0, 1):
-                    tokens = [torch.cat([pair[side].flatten(0, 1) for pair in made[n::depth]]) for n in range(depth)]
+                    tokens = [flat_tokens([pair[side] for pair in made[n::depth]], batch) for n in range(depth)]
                     seen = torch.stack([_summed(batch, one) if whole else one[batch.firsts] for one in tokens])
                     both.append(seen if norm is None else model.encoder.get_submodule(norm)(seen))
                 found.append(full_precision(torch.stack(both)).cpu())
@@ -153,8 +154,7 @@ class _Heard:
         # Where all layers are one, it is heard at every depth in turn, chunk by chunk.
         parts = [self.seen[0][number :: self.depth] for number in range(self.depth)] if self.shared else self.seen
         mask = batch.mask.to(torch.float32)
-        found = [mask @ torch.cat([full_precision(one).reshape(-1, one.shape[-1]) for one in part]).abs()
-                 for part in parts]  # fmt: skip
+        found = [mask @ flat_tokens([full_precision(one) for one in part], batch).abs() for part in parts]
         self.sums = [a + b for a, b in zip(self.sums, found, strict=True)] if self.sums else found
         self.tokens += int(batch.mask.sum())
         for part in self.seen:

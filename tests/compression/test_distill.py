@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from clbench.compression.distillation import (
     LossWeights,
-    check_relation_heads,
+    check_relations,
     distill_loss,
     distillation_loss,
     targets,
@@ -266,10 +266,27 @@ def test_relation_heads_divide_keys_that_heads_share(task: Task, backbone: Small
         })  # fmt: skip
         models = {"the student's": mine, "the teacher x's": theirs}
         if heads < 16:
-            check_relation_heads(step, models, "r.yaml")
+            check_relations(step, models, "r.yaml")
             continue
         with pytest.raises(UserError, match=r"should divide the width of the teacher x's keys, 8, but is 16\.$"):
-            check_relation_heads(step, models, "r.yaml")
+            check_relations(step, models, "r.yaml")
+
+
+def test_relations_of_a_family_without_a_file_that_normalises_first_are_refused(task: Task) -> None:
+    """X-MOD, whose configuration says where its layers normalise: relations are made of what the projections read."""
+    step = Distill.model_validate({
+        "step": "distill", "teacher": "x", "alpha": 0.5, "temperature": 5, "relations": 1, "relation_heads": 4,
+        "training": {"epochs": 1, "batch_size": 8},
+    })  # fmt: skip
+    after, before = (
+        _of_family("xmod", task.store, pre_norm=first, languages=["en"], default_language="en")
+        for first in (False, True)
+    )
+    assert not after.family.model_types
+    check_relations(step, {"the student's": after}, "r.yaml")
+    with pytest.raises(UserError, match=r"^r\.yaml: field 'relations': the student's queries are not made of what"):
+        check_relations(step, {"the student's": before}, "r.yaml")
+    assert not before.layers[-1].attention.self.query._forward_pre_hooks
 
 
 def test_cosine_and_relations_row_by_row(task: Task, backbone: SmallBackbone) -> None:

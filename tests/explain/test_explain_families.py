@@ -26,6 +26,7 @@ FUSED = {"query, key and value", "attention output"}
     [
         *(pytest.param(small(kind), id=kind) for kind in (*FAMILIES.all(), *UNSEEN)),
         pytest.param(small("modernbert", classifier_pooling="mean"), id="modernbert, mean"),
+        pytest.param(small("longformer", attention_window=8, sep_token_id=3), id="longformer"),  # lengthens rows inside
     ],
 )
 def test_states_and_units_are_transformers(config: PreTrainedConfig) -> None:
@@ -50,7 +51,7 @@ def test_states_and_units_are_transformers(config: PreTrainedConfig) -> None:
         if norm is not None and layer + 1 < layer_count:
             state = model.encoder.get_submodule(norm)(state)
         np.testing.assert_allclose(found.states[layer], state.detach().numpy()[rows], atol=2e-4, rtol=2e-4)
-        active = heard[layer].reshape(*mask.shape, -1)[mask].abs().mean(0)
+        active = heard[layer].reshape(len(mask), -1, heard[layer].shape[-1])[:, : mask.shape[1]][mask].abs().mean(0)
         np.testing.assert_allclose(found.activity[layer], active.numpy(), atol=2e-4, rtol=2e-4)
     np.testing.assert_allclose(found.logits, theirs.logits.numpy()[rows], atol=2e-4, rtol=2e-4)
     # Each layer by itself: the same model's makes the same, and another's second layer what that model's makes.

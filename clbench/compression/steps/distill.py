@@ -113,12 +113,12 @@ class Distill(TrainingStep):
         return Planned(before, resolved, trainings=rule.trainings, targets=targets, tasks=tuple(tasks))
 
     def run(self, model: Any, context: StepContext) -> Report:
-        from clbench.compression.distillation import check_relation_heads, distill_loss, targets
+        from clbench.compression.distillation import check_relations, distill_loss, targets
 
         assert context.teacher is not None  # by its field `teacher`
         teacher, matched = context.teacher.encoder, context.planned.resolved["layer_map"]
         models = {"the student's": model, f"the teacher {self.teacher}'s": teacher}
-        check_relation_heads(self, models, context.place.origin)
+        check_relations(self, models, context.place.origin)
         depths = token_depths(self, teacher.config.num_hidden_layers)
         (name, *_) = context.planned.tasks or ("targets",)
         known = isinstance(matched, list)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.classifier import Classifier
-    from clbench.encoder.tokens import Batch
 
 # Examples on which importance is measured.
 _SAMPLE = 512
@@ -77,6 +76,7 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
     from torch.nn.functional import cross_entropy
 
     from clbench.encoder.classifier import full_precision
+    from clbench.encoder.forward import flat_tokens
 
     layers, family = model.layers, model.family
     heads, depth = model.config.num_attention_heads, model.config.num_hidden_layers
@@ -108,7 +108,7 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
                 by_pair = torch.zeros(len(layers), len(places), heads, device=logits.device)
                 for number in range(depth):
                     parts = zip(outputs[number::depth], gradients[number::depth], strict=True)
-                    products = _of_tokens([full_precision(c * g).detach() for c, g in parts], batch)
+                    products = flat_tokens([full_precision(c * g).detach() for c, g in parts], batch)
                     moved = products.unflatten(-1, (heads, -1)).sum(-1) * batch.mask[:, None]
                     # Where all layers are one, so are their heads.
                     by_pair[number % len(layers)].index_add_(0, batch.owners, moved)
@@ -119,18 +119,6 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
         model.train(was)
     mean = total / len(rows)
     return mean / mean.norm(dim=1, keepdim=True).clamp_min(1e-12)
-
-
-def _of_tokens(parts: list[Tensor], batch: Batch) -> Tensor:
-    """What was heard of a batch, (N, width), from (rows, L, width) chunk by chunk, or (1, N, width).
-
-    Some models lengthen rows inside, behind their tokens: Longformer to a multiple of its window.
-    """
-    import torch
-
-    if sum(part.shape[:-1].numel() for part in parts) != len(batch.mask):
-        parts = [part[:, : chunk.length] for part, chunk in zip(parts, batch.chunks, strict=True)]
-    return torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
 
 
 def heads_to_prune(importance: Tensor, share: float) -> list[list[int]]:
