@@ -17,7 +17,7 @@ from hub_server import COMMIT, serve
 
 @pytest.fixture
 def own(small_backbone: Path, tmp_path: Path) -> Path:
-    """A fine-tuned checkpoint's folder: the small backbone with a head for paraphrases."""
+    """A fine-tuned checkpoint's folder: the small backbone, of one layer, with a head for paraphrases."""
     from clbench.runtime import torchvision_ops
 
     torchvision_ops.define()
@@ -26,6 +26,7 @@ def own(small_backbone: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "own"
     shutil.copytree(small_backbone, folder)
     config = BertConfig.from_pretrained(small_backbone)
+    config.num_hidden_layers = 1  # of the board's own epochs and examples, twice
     config.id2label = {0: "not_paraphrase", 1: "paraphrase"}
     config.label2id = {"not_paraphrase": 0, "paraphrase": 1}
     BertForSequenceClassification(config).save_pretrained(folder)
