@@ -27,6 +27,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+from typing_extensions import Format, get_annotations
 
 from clbench.errors import UserError, nearest
 from clbench.schema.plugin_code import code_digest, raised_in, stray_import
@@ -173,7 +174,7 @@ def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any
             names = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
             if len(names) == 1:
                 yield names[0], one
-            elif names or tag in vars(one).get("__annotations__", {}):
+            elif names or tag in get_annotations(one, format=Format.FORWARDREF):
                 raise UserError(
                     f"{Path(module.__file__ or module.__name__).name}: field '{tag}' of class {one.__name__} should "
                     f'be annotated with its name, {tag}: Literal["its_name"].'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,11 @@ class Checkout:
     def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         script = script.replace("${{ github.base_ref }}", "main")
         assert "${{" not in script
+        # A `python`, as the workflow's set-up gives one: a system may have python3 alone.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", script], cwd=self.place, env=dict(os.environ) | environment,
-            capture_output=True, text=True,
+            ["bash", "-e", "-o", "pipefail", "-c", script], cwd=self.place,
+            env=os.environ | {"PATH": path} | environment, capture_output=True, text=True,
         )  # fmt: skip
 
     @property
