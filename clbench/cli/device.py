@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 
-def with_device(command: click.Command, exposed: bool = False, chooses: bool = True) -> click.Command:
+def with_device(command: click.Command, exposed: bool = False, precision: bool = True) -> click.Command:
     """The command, and each one in it where it is a group, with the four options.
 
     They hold for this process and for those that it starts, see :func:`clbench.runtime.device.ask`.
 
     Args:
         exposed: whether the command's function takes them as well.
-        chooses: whether the precision is the user's choice: what is done again is done in the precision that it had.
+        precision: whether it takes --precision: what is run again has its record's.
     """
     if isinstance(command, click.Group):
         for inner in command.commands.values():
@@ -30,7 +30,7 @@ def with_device(command: click.Command, exposed: bool = False, chooses: bool = T
         click.Option(["--micro-batch"], metavar="N|auto", callback=_ask, help=parts),
     ):
         option.expose_value = exposed
-        if chooses or option.name != "precision":
+        if precision or option.name != "precision":
             command.params.append(option)
     return command
 

@@ -99,4 +99,4 @@ def _tell(verdicts: Verdicts, as_json: bool) -> None:
             say(f"{one.path}: not checked: {told}", "yellow")
 
 
-with_device(command, chooses=False)
+with_device(command, precision=False)

@@ -154,7 +154,7 @@ class _Heard:
         # Where all layers are one, it is heard at every depth in turn, chunk by chunk.
         parts = [self.seen[0][number :: self.depth] for number in range(self.depth)] if self.shared else self.seen
         mask = batch.mask.to(torch.float32)
-        found = [mask @ flat_tokens([full_precision(one) for one in part], batch).abs() for part in parts]
+        found = [mask @ full_precision(flat_tokens(part, batch)).abs() for part in parts]
         self.sums = [a + b for a, b in zip(self.sums, found, strict=True)] if self.sums else found
         self.tokens += int(batch.mask.sum())
         for part in self.seen:

@@ -174,6 +174,7 @@ def forms(base: str, tag: str) -> Callable[[ModuleType], Iterator[tuple[str, Any
             names = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
             if len(names) == 1:
                 yield names[0], one
+            # Python 3.14 makes a class's own annotations when they are asked for.
             elif names or tag in get_annotations(one, format=Format.FORWARDREF):
                 raise UserError(
                     f"{Path(module.__file__ or module.__name__).name}: field '{tag}' of class {one.__name__} should "

@@ -26,7 +26,7 @@ def own(small_backbone: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "own"
     shutil.copytree(small_backbone, folder)
     config = BertConfig.from_pretrained(small_backbone)
-    config.num_hidden_layers = 1  # of the board's own epochs and examples, twice
+    config.num_hidden_layers = 1  # it is trained twice, for as long as the board asks
     config.id2label = {0: "not_paraphrase", 1: "paraphrase"}
     config.label2id = {"not_paraphrase": 0, "paraphrase": 1}
     BertForSequenceClassification(config).save_pretrained(folder)
