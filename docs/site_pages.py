@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "examples/plugins/README.md": "plug-ins.md"}
 NOTEBOOKS = "examples/notebooks"
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):(<code>)~?")
-_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -95,7 +95,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def turned(text: str, source: str, page: str = "") -> str:
-    """A page's text with links that hold in the site.
+    """A page's text with links and pictures that hold in the site.
 
     A link to a file that has no page stays as its name; one to a file that is not there is an error.
 
@@ -106,10 +106,12 @@ def turned(text: str, source: str, page: str = "") -> str:
     up = "../" * page.count("/")
 
     def turn(found: re.Match[str]) -> str:
-        name, target, anchor = found[1], found[2], found[3] or ""
+        picture, name, target, anchor = found[1], found[2], found[3], found[4] or ""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         if not (ROOT / path).exists():
             raise FileNotFoundError(f"{source}: the link to {target} leads nowhere")
+        if picture:
+            return f"![{name}]({up}{path.removeprefix('docs/')})"
         if path.startswith(f"{NOTEBOOKS}/"):
             return f"[{name}]({up}notebooks/{Path(path).stem}.md{anchor})"
         if path in PAGES:

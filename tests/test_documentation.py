@@ -155,3 +155,20 @@ def test_an_option_that_is_not_there_is_found() -> None:
     block = Block(PAGES[0], 1, "sh", "clbench run --modle x  # a comment\n")
     with pytest.raises(click.NoSuchOption):
         _parse(cli, _commands(block)[0][1:])
+
+
+def test_the_curves_at_the_top_of_the_readme_are_those_of_the_board(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    from clbench.comparison import read_models
+    from clbench.plots.overlay import overlay, overlay_picture
+
+    (shown,) = re.findall(r"!\[[^]]*\]\((docs/pictures/[^)]*)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    board = ROOT / "leaderboard" / "submissions"
+    paths = [board / f"{m}.nli-shift.{s}" for m in ("finetune-12l", "pkd-skip-6l") for s in ("naive", "replay")]
+    models = read_models(paths, check=False)
+    drawn = overlay_picture(overlay([(model.name, model.records) for model in models]), tmp_path / "now")
+    there, now = imread(ROOT / shown), imread(drawn[0])
+    assert there.shape == now.shape
+    # Not every release of matplotlib smooths a line's edge alike.
+    assert (there != now).any(axis=-1).mean() < 0.001

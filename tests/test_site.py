@@ -74,10 +74,14 @@ def test_links_are_turned() -> None:
         turned("[a](docs/figures.md#x) [b](CONTRIBUTING.md)", "README.md") == "[a](figures.md#x) [b](contributing.md)"
     )
     assert turned("[c](../Makefile) [`Makefile`](../Makefile)", "docs/sweep.md") == "c (`Makefile`) `Makefile`"
-    assert turned("[d](https://x.org) ![e](pictures/y.png)", "docs/x.md") == "[d](https://x.org) ![e](pictures/y.png)"
+    picture = "![e](pictures/forgetting-curves.png)"
+    assert turned(f"[d](https://x.org) {picture}", "docs/x.md") == f"[d](https://x.org) {picture}"
+    assert turned("![e](docs/pictures/forgetting-curves.png)", "README.md") == picture
     notebook = "[i](../examples/notebooks/first-run.ipynb)"
     assert turned(notebook, "docs/x.md") == "[i](notebooks/first-run.md)"
     assert turned("[j](../../docs/figures.md#x)", "examples/notebooks/y", "notebooks/y.md") == "[j](../figures.md#x)"
     assert turned("```\n[f](nowhere)\n```", "docs/x.md") == "```\n[f](nowhere)\n```"
     with pytest.raises(FileNotFoundError, match=r"docs/x\.md: the link to \.\./gone leads nowhere"):
         turned("[g](../gone)", "docs/x.md")
+    with pytest.raises(FileNotFoundError, match="the link to pictures/gone"):
+        turned("![h](pictures/gone.png)", "docs/x.md")
