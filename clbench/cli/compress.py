@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.cli.backbone import backbone_option
 from clbench.cli.device import with_device
 from clbench.cli.push import target_if_asked, target_options, tell
 from clbench.cli.track import with_track
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
               help="Change a setting of the recipe's steps, its teachers' included: finetune.epochs=1.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A small run, to see that it works: at most 200 examples, one epoch.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Real examples: DOMAIN/{train,validation,test}.*")
-@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
+@backbone_option("A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option("--seed", default=0, show_default=True, help="The seed of everything random.")
 @click.option("--push", metavar="OWNER/NAME", help="Send it to the Hugging Face hub, see clbench push.")
 @target_options

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clbench.api.listing import USUAL_BACKBONE
+from clbench.cli.backbone import backbone_option
 from clbench.runtime.console import out, print_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("models")
 @click.argument("model", required=False)
-@click.option("--backbone", help=f"A name, a YAML file or a folder [default: the recipe's own, or {USUAL_BACKBONE}].")
+@backbone_option(f"A name, a YAML file or a folder [default: the recipe's own, or {USUAL_BACKBONE}].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str | None, backbone: str | None, as_json: bool) -> None:
     """Show MODEL (a recipe's name, its YAML file, or a checkpoint's folder): its steps, its source, and which of its

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.cli.backbone import backbone_option
 from clbench.cli.device import with_device
 from clbench.cli.track import with_track
 from clbench.errors import UserError
@@ -119,7 +120,7 @@ def layerdrop(
 
 
 @_study("seven-configurations", seeds="0-4")
-@click.option("--backbone", help="One of 12 layers [default: the edition's own].")
+@backbone_option("One of 12 layers [default: the edition's own].")
 def seven_configurations(
     edition: str,
     data_dir: Path | None,
@@ -152,7 +153,7 @@ def seven_configurations(
 @_study("dropout-gating", seeds="0-4")
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
-@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@backbone_option("A name, a YAML file, a folder or a hub id [default: the edition's own].")
 @_QUICK
 def dropout_gating(
     stream: str,
@@ -201,7 +202,7 @@ def dropout_gating(
     type=click.IntRange(1),
     help="Of an experience; shipped strategies have 3.",
 )
-@click.option("--backbone", help="One of 12 layers [default: the edition's own].")
+@backbone_option("One of 12 layers [default: the edition's own].")
 @_QUICK
 def layer_maps(
     maps: str | None,
@@ -252,7 +253,7 @@ def layer_maps(
 @_study("tickets", seeds="0-4")
 @click.option("--stream", default="nli-shift", show_default=True, help="A stream's name, or its YAML file.")
 @click.option("--strategy", default="naive", show_default=True, help="A strategy's name, or its YAML file.")
-@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the edition's own].")
+@backbone_option("A name, a YAML file, a folder or a hub id [default: the edition's own].")
 @_QUICK
 @click.option(
     "--epochs", type=click.IntRange(1), help="Of an experience after inception [default: the strategy's own]."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clbench.cli.backbone import backbone_option
 from clbench.cli.device import with_device
 from clbench.cli.track import with_track
 from clbench.errors import printable
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True,
               help="A small run, to see that it works: at most 200/50/100 examples, one epoch; "
                    "the record says so.")  # fmt: skip
-@click.option("--backbone", help="A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
+@backbone_option("A name, a YAML file, a folder or a hub id [default: the recipe's or edition's own].")
 @click.option(
     "--labels", metavar="A,B", help="The labels of a checkpoint's head, in order, where its config.json names none."
 )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from clbench.api.listing import streams
+from clbench.cli.backbone import backbone_option
 from clbench.errors import listed
 from clbench.runtime import console
 from clbench.schema.shipped import names
@@ -26,7 +27,7 @@ _LISTED = 4
     type=click.Path(path_type=Path),
     help="A folder with <domain>/{train,validation,test} files, instead of the hub.",
 )
-@click.option("--backbone", help="Count the examples that its tokenizer would have cut; one on the hub is downloaded.")
+@backbone_option("Count the examples that its tokenizer would have cut; one on the hub is downloaded.")
 @click.option("--check", "checked", is_flag=True, help="Tell all that is odd about the examples, and where it stands.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

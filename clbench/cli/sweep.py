@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clbench.cli.backbone import backbone_option
 from clbench.cli.device import with_device
 from clbench.cli.track import with_track
 from clbench.errors import UserError
@@ -49,7 +50,7 @@ LEFT = 3
 @click.option("--edition", help="Of every stream, instead of the file's: embedded (offline), lite or full.")
 @click.option("--data-dir", type=click.Path(path_type=Path),
               help="Real examples, instead of the file's: DOMAIN/{train,validation,test}.*")  # fmt: skip
-@click.option("--backbone", help="Instead of the file's: a name, a YAML file, a folder or a hub id.")
+@backbone_option("Instead of the file's: a name, a YAML file, a folder or a hub id.")
 @click.option("--orders", metavar="ORDERS",
               help="Of each stream, instead of the file's: all of its file, 0-2, or 0,reversed.")  # fmt: skip
 @click.option("--budget", "budgets", multiple=True, metavar="NAME=VALUE",

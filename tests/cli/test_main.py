@@ -12,6 +12,7 @@ import pytest
 
 import clbench
 from clbench.cli.main import COMMANDS, main
+from clbench.cli.reproduce import command as reproduce
 from clbench.storage.cache import root
 
 ROOT = root()
@@ -66,6 +67,12 @@ def test_what_is_mistyped_is_told_before_torch_is_imported() -> None:
         ["sweep", "bord"],
         ["compress", "--model", "kd-6l", "--domain", "mrcp", "--out", "x"],
         ["compress", "--model", "kd-66l", "--domain", "mrpc", "--out", "x"],
+        ["run", "--backbone", "mobilebrt"],
+        ["models", "kd-6l", "--backbone", "mobilebrt"],
+        ["compress", "--model", "kd-6l", "--domain", "mrpc", "--out", "x", "--backbone", "mobilebrt"],
+        ["sweep", "board", "--backbone", "mobilebrt"],
+        ["streams", "nli-shift", "--backbone", "mobilebrt"],
+        *(["reproduce", study, "--backbone", "mobilebrt"] for study in reproduce.commands),
         ["run", "--shift", "2"],
         ["run", "--edition", "lite", "--data-dir", "no-such-folder"],
         ["run", "--eval-every", "0"],
@@ -81,7 +88,7 @@ def test_what_is_mistyped_is_told_before_torch_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2 False\n" * len(given)
-    names, others = done.stderr.splitlines()[:5], done.stderr.splitlines()[5:]
+    names, others = done.stderr.splitlines()[:-5], done.stderr.splitlines()[-5:]
     assert all("did you mean" in line for line in names)
     assert others == [
         "clbench: the shift should be from 0 to 1, but is 2.",
