@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # One more than two cores: a test that starts processes waits for them.
 WORKERS ?= 3
+# Processes that share one GPU in its tests.
+GPU_WORKERS ?= 6
 
 .PHONY: setup demo test check docs coverage speed gpu board generators
 
@@ -50,7 +52,7 @@ speed: $(VENV)/.test  ## ratios of training speed, printed; nothing is asserted 
 
 # With the Python that has a torch with CUDA: the one of $(VENV) has what pip gives.
 gpu:  ## everything that needs a GPU, then the speed tables (PYTHON=.., DATA=FOLDER, TEXT=FILE with a sentence a line)
-	$(PYTHON) -m pytest tests/gpu
+	$(PYTHON) -m pytest tests/gpu -n $(GPU_WORKERS)
 	@if $(PYTHON) -c "import torch; raise SystemExit(not torch.cuda.is_available())"; then set -e -x; \
 	  $(PYTHON) tests/speed/training.py --device cuda --width 768 --pairs 3072 --rounds 2 \
 	    --strategies naive,replay,ewc,lwf,si,agem $(if $(DATA),--data-dir $(DATA)); \

@@ -14,6 +14,8 @@ from torch.overrides import TorchFunctionMode
 
 # On which work is captured, by device.
 _STREAMS: dict[int, torch.cuda.Stream] = {}
+# Those that torch still has pointers to.
+_BROKEN: list[torch.cuda.CUDAGraph] = []
 
 # Takes some work on the device and gives what does it again, and the same memory as other work of the model.
 Capture = Callable[[Callable[[], None], Any], Callable[[], None]]
@@ -23,29 +25,51 @@ def captured(work: Callable[[], None], pool: Any) -> Callable[[], None]:
     """A CUDA graph of the work, which is not done by that, on the current device.
 
     Raises:
-        RuntimeError: it cannot be captured; the stream and the generator are those of before.
+        RuntimeError: it cannot be captured; stream, generator and allocator are as before.
     """
     place = torch.cuda.current_device()
     # One a device: torch's own stands on the device on which the process captured first.
     stream = _STREAMS.setdefault(place, torch.cuda.Stream(place))
-    graph, generator = torch.cuda.CUDAGraph(), torch.cuda.default_generators[place]
+    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle() if pool is None else pool
     torch.cuda.synchronize(place)
     gc.collect()
     torch.cuda.empty_cache()
     stream.wait_stream(torch.cuda.current_stream(place))
     with torch.cuda.stream(stream):
-        graph.capture_begin(*(() if pool is None else (pool,)))
+        graph.capture_begin(pool)
         try:
             work()
             graph.capture_end()
         except BaseException:
-            # What broke it has ended it, or this does; then the generator would go on waiting for its end.
-            with suppress(RuntimeError):
-                graph.capture_end()
-            generator.graphsafe_set_state(generator.clone_state())
+            _give_up(graph, place, pool)
             raise
     torch.cuda.current_stream(place).wait_stream(stream)
     return graph.replay
+
+
+def _give_up(graph: torch.cuda.CUDAGraph, place: int, pool: Any) -> None:
+    """End a capture that something has broken, on the current stream."""
+    try:
+        graph.capture_end()
+    except RuntimeError:
+        pass
+    else:
+        return
+    # torch has left at the first error. The allocator would go on asking the graph whose memory it gives, and free
+    # nothing any more:
+    _BROKEN.append(graph)
+    for end in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+        with suppress(RuntimeError, AttributeError):  # of what was ended before the error; of another torch
+            getattr(torch._C, end)(place, pool)
+    # And the generator would go on waiting for the end of a capture, in graphs of before as well. Another one ends it.
+    generator = torch.cuda.default_generators[place]
+    try:
+        after = torch.cuda.CUDAGraph()
+        after.capture_begin()
+        torch.zeros((), device=f"cuda:{place}")
+        after.capture_end()
+    except RuntimeError:
+        generator.graphsafe_set_state(generator.clone_state())
 
 
 @contextmanager

@@ -44,19 +44,19 @@ class Step(Protocol):
 class Graph:
     """Forward and backward pass of a step, captured.
 
-    Weights are read where they lie. Gradients are written to one buffer a parameter, the same for all graphs of a
-    model: what comes behind finds them in the same place at every step.
+    Weights are read where they lie. Gradients are written to one place a parameter, see :func:`_place`: what comes
+    behind finds them there at every step.
 
     Args:
         step: what to capture.
         inputs: of the shapes that it will have.
-        buffers: by parameter; what is missing is added.
+        rounded: by parameter what it is in bfloat16, which every graph computes anew; what is missing is added.
         capture: see :func:`captured`.
         pool: memory that graphs share, since none runs between another's forward and backward pass.
     """
 
     def __init__(
-        self, step: nn.Module, inputs: Sequence[Tensor], buffers: dict[Tensor, Tensor], capture: Capture, pool: Any
+        self, step: nn.Module, inputs: Sequence[Tensor], rounded: dict[Tensor, Tensor], capture: Capture, pool: Any
     ) -> None:
         self._step, self._inputs = step, [part.clone() for part in inputs]
         self._grads = torch.is_grad_enabled()
@@ -65,14 +65,17 @@ class Graph:
         half = _matrices(step) if step.narrow else set()
         # Leaves of their own, whose gradients autograd sums up on the stream that captures. What autocast would round
         # one by one, a fifth of all kernels of a step, is rounded at once.
-        self._half = {n: torch.empty_like(p, dtype=torch.bfloat16) for n, p in step.named_parameters() if n in half}
+        matrices = {n: p for n, p in step.named_parameters() if n in half}
+        for p in matrices.values():
+            if p not in rounded:
+                rounded[p] = torch.empty_like(p, dtype=torch.bfloat16, requires_grad=False)
+        self._half = {n: rounded[p].detach() for n, p in matrices.items()}
         self._leaves = self._half | {n: p.detach() for n, p in self._held.items() if n not in half}
         for name, leaf in self._leaves.items():
             leaf.requires_grad_(name in self._held)
-        self._rounded = [p.detach() for n, p in step.named_parameters() if n in half]
+        self._whole = [p.detach() for p in matrices.values()]
         self._said: list[Tensor] = []
-        self._buffers = buffers
-        self._written: list[Tensor] = []
+        self._written: list[tuple[Tensor, Tensor]] = []
         self._ahead, self._back = self._captured(capture, pool)
 
     def _captured(self, capture: Capture, pool: Any) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -90,7 +93,8 @@ class Graph:
                 torch.cuda.synchronize(place)
         try:
             with capturable(self._step, place):
-                return capture(self._forward, pool), capture(self._backward, pool)
+                ahead = capture(self._forward, pool)
+                return ahead, capture(self._backward, pool) if self._grads else _nothing
         finally:
             if on_gpu:
                 torch.cuda.set_rng_state(state, place)
@@ -100,24 +104,21 @@ class Graph:
     def _forward(self) -> None:
         with torch.no_grad():
             if self._half:
-                torch._foreach_copy_(list(self._half.values()), self._rounded)
+                torch._foreach_copy_(list(self._half.values()), self._whole)
         with torch.set_grad_enabled(self._grads):
             self._outputs = torch.func.functional_call(self._step, self._leaves, tuple(self._inputs))
 
     def _backward(self) -> None:
         if not self._grads:
-            return
+            return  # it has none to warm up
         leaves = [self._leaves[name] for name in self._held]
         found = torch.autograd.grad(self._outputs, leaves, self._said, allow_unused=True)
         pairs = [(p, g) for p, g in zip(self._held.values(), found, strict=True) if g is not None]
-        for parameter, _ in pairs:
-            if parameter not in self._buffers:
-                self._buffers[parameter] = _lasting(torch.empty_like(parameter, requires_grad=False))
-        self._written = [parameter for parameter, _ in pairs]
+        self._written = [(parameter, _place(parameter)) for parameter, _ in pairs]
         with torch.no_grad():
             for kind in {gradient.dtype for _, gradient in pairs}:  # of mixed ones each would be copied by itself
-                alike = [(self._buffers[p], gradient) for p, gradient in pairs if gradient.dtype == kind]
-                torch._foreach_copy_([buffer for buffer, _ in alike], [gradient for _, gradient in alike])
+                alike = [(_place(p), gradient) for p, gradient in pairs if gradient.dtype == kind]
+                torch._foreach_copy_([place for place, _ in alike], [gradient for _, gradient in alike])
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Replay the forward pass; the outputs are overwritten by the next one."""
@@ -132,16 +133,15 @@ class Graph:
         with torch.no_grad():
             for held, given in zip(self._said, gradients, strict=True):
                 held.copy_(given)
-            for parameter in self._written:
+            for parameter, place in self._written:
                 # Of an earlier backward pass, to which this one is added.
-                if parameter.grad is self._buffers[parameter]:
-                    parameter.grad = parameter.grad.clone()
+                if parameter.grad is place:
+                    parameter.grad = place.clone()
             self._back()
             left = set(map(id, without))
-            for parameter in self._written:
+            for parameter, found in self._written:
                 if id(parameter) in left:
                     continue
-                found = self._buffers[parameter]
                 for hook in list((parameter._backward_hooks or {}).values()):
                     changed = hook(found)
                     if changed is not None:
@@ -182,10 +182,10 @@ class Graphs:
         self._capture, self._patience = capture, patience
         self._made: dict[Hashable, Graph] = {}
         self._met: Counter[Hashable] = Counter()
-        self._buffers: dict[Tensor, Tensor] = {}
+        self._rounded: dict[Tensor, Tensor] = {}
         self._pool: Any = None
         self._waiting = False
-        self._refused = False
+        self._most = _MOST
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Graphs:
         # They speak of one model's weights.
@@ -195,7 +195,7 @@ class Graphs:
         """Forget them: the model has changed in more than the values of its weights."""
         self._made.clear()
         self._met.clear()
-        self._buffers = {}  # a graph whose backward pass is still to come keeps its own
+        self._rounded = {}  # a graph whose backward pass is still to come keeps its own
         self._pool = None
         self._waiting = False
 
@@ -225,18 +225,25 @@ class Graphs:
 
     def _graph(self, kind: Hashable, step: Any, inputs: tuple[Tensor, ...], at_once: bool) -> Graph | None:
         # Without gradients too: graphs share the memory in which the one that waits has left its activations.
-        if self._refused or self._waiting:
+        if self._waiting:
             return None
         if kind not in self._made:
             self._met[kind] += 1
-            if (self._met[kind] <= self._patience and not at_once) or len(self._made) >= _MOST:
+            if (self._met[kind] <= self._patience and not at_once) or len(self._made) >= self._most:
                 return None
             try:
                 if self._pool is None and inputs[0].device.type == "cuda":
                     self._pool = torch.cuda.graph_pool_handle()
-                self._made[kind] = Graph(step, inputs, self._buffers, self._capture, self._pool)
+                self._made[kind] = Graph(step, inputs, self._rounded, self._capture, self._pool)
+            except torch.OutOfMemoryError:
+                self._most = len(self._made)
+                _LOG.warning(
+                    "out of memory for another CUDA graph: what has none runs eagerly, slower; a smaller batch_size or "
+                    "a number for --micro-batch leaves room."
+                )
+                return None
             except RuntimeError as error:
-                self._refused = True
+                self._most = 0
                 self.clear()
                 _LOG.warning("this model cannot be captured as a CUDA graph (%s); it runs eagerly, slower.", why(error))
                 return None
@@ -247,75 +254,73 @@ class Graphs:
         self._waiting = False
 
 
-def _lasting(gradient: Tensor) -> Tensor:
-    """Mark a tensor in which a parameter's gradient lies at every step."""
-    gradient.lasting = True  # type: ignore[attr-defined]
-    return gradient
+def _nothing() -> None:
+    """The backward pass of a graph without gradients. One that was captured would be empty, of which torch warns."""
 
 
-class Places:
-    """Where the gradients of parameters lie at every step, so that what is done to them can be replayed."""
+def _place(parameter: Tensor) -> Tensor:
+    """Where a parameter's gradient lies at every step, whoever has computed it: what is done to it can be replayed."""
+    found: Tensor | None = getattr(parameter, "gradient_place", None)
+    if found is None or found.device != parameter.device or found.shape != parameter.shape:
+        found = torch.empty_like(parameter, requires_grad=False)
+        parameter.gradient_place = found  # type: ignore[attr-defined]
+    return found
 
-    def __init__(self) -> None:
-        self._places: dict[Tensor, Tensor] = {}
 
-    def collect(self, parameters: Iterable[Tensor]) -> None:
-        """Move gradients that autograd has put somewhere else; those that a graph wrote stay where they are."""
-        found, meant = [], []
-        for parameter in parameters:
-            gradient = parameter.grad
-            if gradient is None or getattr(gradient, "lasting", False):
-                continue
-            if parameter not in self._places:
-                self._places[parameter] = _lasting(torch.empty_like(gradient))
-            parameter.grad = self._places[parameter]
-            found.append(gradient)
-            meant.append(self._places[parameter])
-        if found:
-            with torch.no_grad():
-                torch._foreach_copy_(meant, found)
+def collect(parameters: Iterable[Tensor]) -> None:
+    """Move gradients that autograd has put elsewhere to where those of graphs lie, see :func:`_place`."""
+    found, meant = [], []
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is None or gradient is (place := _place(parameter)):
+            continue
+        parameter.grad = place
+        found.append(gradient)
+        meant.append(place)
+    if found:
+        with torch.no_grad():
+            torch._foreach_copy_(meant, found)
 
 
 class Repeated:
-    """Work on tensors that is done again and again, as a graph once they have been the same some times.
+    """Work on tensors that is done again and again, as a graph once they have been the same some times."""
 
-    Args:
-        work: what it gives is written to the same place each time.
-    """
-
-    def __init__(self, work: Callable[[], Tensor | None], capture: Capture = captured, patience: int = 3) -> None:
-        self._work, self._capture, self._patience = work, capture, patience
+    def __init__(self, capture: Capture = captured, patience: int = 3) -> None:
+        self._capture, self._patience = capture, patience
         self._tensors: list[Tensor] = []
         self._met = 0
         self._replay: Callable[[], None] | None = None
         self._found: Tensor | None = None
 
-    def __call__(self, tensors: list[Tensor]) -> Tensor | None:
+    def __call__(self, work: Callable[[], Tensor | None], tensors: list[Tensor]) -> Tensor | None:
         """Do it.
 
         Args:
+            work: the same each time, and not kept, since it may be a method of who keeps this; what it gives is written
+                to the same place each time.
             tensors: all that the work reads and writes, on one device.
         """
         if not tensors:
-            return self._work()
+            return work()
         same = len(tensors) == len(self._tensors) and all(a is b for a, b in zip(tensors, self._tensors, strict=True))
         if not same:
             self._tensors, self._met, self._replay = tensors, 0, None
         self._met += 1
         if self._met <= self._patience or tensors[0].device.type != "cuda":
-            return self._work()
+            return work()
         if self._replay is None:
+
+            def once() -> None:
+                self._found = work()
+
             try:
-                self._replay = self._capture(self._do, None)
+                self._replay = self._capture(once, None)
             except RuntimeError as error:
                 self._patience = sys.maxsize
                 _LOG.warning("not captured as a CUDA graph (%s); it is done eagerly, slower.", why(error))
-                return self._work()
+                return work()
         self._replay()
         return self._found
-
-    def _do(self) -> None:
-        self._found = self._work()
 
 
 def _matrices(step: nn.Module) -> set[str]:

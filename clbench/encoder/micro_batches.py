@@ -18,7 +18,8 @@ from clbench.encoder.tokens import on_host, rows_on
 
 _LOG = logging.getLogger(__name__)
 _CPU = torch.device("cpu")
-_MOMENTS = 2
+# What training holds of each weight beside it and its new gradient: AdamW's moments; on a GPU also where gradients lie.
+_HELD, _HELD_ON_A_GPU = 2, 3
 # States of the rows' first tokens, (layers, B, H), or none of them, and logits (B, C).
 Said = tuple[Tensor | None, Tensor]
 Answer = TypeVar("Answer")
@@ -111,11 +112,12 @@ class MicroBatches:
         """Go forward and backward once over more tokens than ever before, and forget it: memory that would end in the
         backward pass, where nobody asks any more, ends here. Generators and gradients stay as they were.
 
-        The first time with room for what AdamW will hold of each weight, which it takes in its first step.
+        The first time with room for what training will hold of each weight from its first step on.
         """
         if (size := self.tokens(rows)) <= self.tried:
             return
-        room = [torch.empty_like(one) for one in self.weights() for _ in range(_MOMENTS)] if not self.tried else []
+        held = _HELD_ON_A_GPU if self.device.type == "cuda" else _HELD
+        room = [torch.empty_like(one) for one in self.weights() for _ in range(held)] if not self.tried else []
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             found = ask(rows_on(self.device, rows))
             made = [part for part in found if isinstance(part, Tensor) and part.requires_grad]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clbench.encoder.graphs import Places, Repeated
+from clbench.encoder.graphs import Repeated, collect
 from clbench.errors import NotFinite
 from clbench.runtime.memory import keep_freed
 from clbench.schema.pretrain import Pretraining
@@ -22,8 +22,7 @@ class AdamW(torch.optim.AdamW):
         # torch's default takes five times as long on a CPU, a tenth of a small model's step.
         super().__init__(groups, fused=kinds <= {"cpu", "cuda", "mps"}, capturable=kinds == {"cuda"}, **settings)
         self._rates: list[Tensor] = []
-        self._places = Places()
-        self._update = Repeated(self._step)
+        self._update = Repeated()
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step; learning rates may have changed."""
@@ -31,13 +30,20 @@ class AdamW(torch.optim.AdamW):
         if not moved or moved[0].device.type != "cuda":
             super().step()
             return
-        self._places.collect(moved)
+        collect(moved)
         if not self._rates:
             self._rates = [torch.zeros((), device=moved[0].device) for _ in self.param_groups]
         for rate, group in zip(self._rates, self.param_groups, strict=True):
             rate.fill_(group["lr"])
         kept = [part for p in moved for part in self.state[p].values()]
-        self._update([*moved, *(p.grad for p in moved if p.grad is not None), *kept])
+        self._update(self._step, [*moved, *(p.grad for p in moved if p.grad is not None), *kept])
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As torch's, but for what hangs on the device: a checkpoint may come from another one."""
+        own = [{name: group[name] for name in ("fused", "capturable")} for group in self.param_groups]
+        super().load_state_dict(state_dict)
+        for group, kept in zip(self.param_groups, own, strict=True):
+            group.update(kept)
 
     def _step(self) -> None:
         """With learning rates that lie on the device, where a graph reads them."""
@@ -82,7 +88,7 @@ class Clipping:
     def __init__(self, max_norm: float | None) -> None:
         self.max_norm = max_norm
         self._parameters: list[Tensor] = []
-        self._clip, self._places = Repeated(self._clipped), Places()
+        self._clip = Repeated()
         # Loss, and the sum of loss and norm, on their way from the device; when they are there; whose they are.
         self._open: tuple[Tensor, torch.cuda.Event, str] | None = None
         self._known: Tensor | None = None
@@ -108,8 +114,8 @@ class Clipping:
         if self.max_norm is not None:
             self._parameters = list(model.parameters())
             if found.device.type == "cuda":
-                self._places.collect(self._parameters)
-            norm = self._clip([p.grad for p in self._parameters if p.grad is not None])
+                collect(self._parameters)
+            norm = self._clip(self._clipped, [p.grad for p in self._parameters if p.grad is not None])
             assert norm is not None  # that is what it gives
             found = found + norm
         if found.device.type != "cuda":

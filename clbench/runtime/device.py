@@ -127,7 +127,8 @@ def choose(
     name, card, fast = kind, "", False
     if kind == "cuda":
         name, card = _card(device, int(number or 0))
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(name):  # torch asks the current one
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif kind == "mps" and not torch.backends.mps.is_available():
         raise UserError("--device mps needs a Mac with Apple silicon and a torch that was built for it; give cpu.")
     if kind == "mps" and parts is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +18,11 @@ from transformers import BertForSequenceClassification
 
 from clbench.compression.masks import attach_masks
 from clbench.encoder.classifier import Classifier, keep_layers
-from clbench.encoder.graphs import Graph, Graphs, Places, begin_step
+from clbench.encoder.graphs import Graph, Graphs, Repeated, begin_step, collect
+from clbench.encoder.optimization import Clipping, optimizer
 from clbench.encoder.padded_step import BUCKET, PaddedStep, padded_length
 from clbench.runtime.device import Device
+from clbench.schema.training import Training
 
 
 class Captured:
@@ -39,7 +43,7 @@ class Captured:
 
     @property
     def graphs(self) -> int:
-        """Each has a forward and a backward pass."""
+        """Each of a model with gradients has a forward and a backward pass."""
         return self.captures // 2
 
 
@@ -203,11 +207,11 @@ def test_an_old_model_without_gradients_has_graphs_of_its_own(model: Classifier)
     old = model.eval()
     with torch.no_grad():
         one, two = asked(old, graphs, torch.arange(4)), asked(old, graphs, torch.arange(4))
-    assert (capture.graphs, capture.replays) == (1, 2)
+    assert (capture.captures, capture.replays) == (1, 2)  # of an empty one torch warns
     assert one[0].data_ptr() != two[0].data_ptr()  # the next replay does not write into what was said
     torch.testing.assert_close(one[0], model(torch.arange(4)), atol=1e-5, rtol=1e-5)
     asked(old.train(), graphs, torch.arange(4))
-    assert capture.graphs == 2
+    assert capture.captures == 3
 
 
 def test_they_end_with_what_changes_more_than_weights(model: Classifier) -> None:
@@ -282,23 +286,113 @@ def test_one_graph_serves_whatever_layerdrop_leaves_out(model: Classifier) -> No
     assert capture.graphs == 1
 
 
-def test_gradients_are_moved_to_where_they_lay_but_for_those_of_graphs(model: Classifier) -> None:
-    places, graphs = Places(), Graphs(Captured(), patience=0)
-    seen = []
-    for ask in (model, model, lambda rows: asked(model, graphs, rows)[-1], model):
+def test_gradients_lie_in_one_place_whoever_has_computed_them(model: Classifier) -> None:
+    """So that clipping and AdamW, which are replayed, need not be captured again after an eager step."""
+    graphs, seen = Graphs(Captured(), patience=0), []
+    for ask in (model, lambda rows: asked(model, graphs, rows)[-1], model):
         model.zero_grad()
         ask(torch.arange(6)).square().sum().backward()
         expected = gradients_of(model)
-        before = [p.grad for p in model.parameters()]
-        places.collect(model.parameters())
+        collect(model.parameters())
         assert_like(model, expected)
-        seen.append((before, [p.grad for p in model.parameters()]))
-        places.collect(model.parameters())
-        assert all(p.grad is one for p, one in zip(model.parameters(), seen[-1][1], strict=True))
-    same = [[a is b for a, b in zip(seen[0][1], after, strict=True)] for _, after in seen]
-    assert [all(part) for part in same] == [True, True, False, True]
-    before, after = seen[2]
-    assert all(a is b for a, b in zip(before, after, strict=True))
+        seen.append([p.grad for p in model.parameters()])
+        collect(model.parameters())
+        assert all(p.grad is one for p, one in zip(model.parameters(), seen[-1], strict=True))
+    assert all(a is b is c for a, b, c in zip(*seen, strict=True))
+    other = copy.deepcopy(model)
+    other.zero_grad()
+    other(torch.arange(6)).square().sum().backward()
+    collect(other.parameters())
+    assert not {id(p.grad) for p in other.parameters()} & set(map(id, seen[0]))
+
+
+def test_graphs_share_what_they_round(model: Classifier) -> None:
+    assert model.store is not None
+    model.with_tokens(model.store.on(Device("cpu", "bfloat16")))
+    graphs = Graphs(Captured(), patience=0)
+    for rows in (torch.arange(6), torch.arange(3), torch.arange(6)):
+        wanted = PaddedStep(model.hf, model.store, padded_length(model.store, rows), False)(rows)[-1]
+        (logits,) = asked(model, graphs, rows)
+        assert torch.equal(logits, wanted)
+        logits.sum().backward()
+        with torch.no_grad():
+            model.layers[0].output.dense.weight.mul_(1.5)
+    one, two = graphs._made.values()
+    assert one._half
+    assert [t.data_ptr() for t in one._half.values()] == [t.data_ptr() for t in two._half.values()]
+
+
+def test_where_no_room_is_for_another_those_that_are_there_stay(
+    model: Classifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    room, works = Captured(), [True]
+
+    def capture(work: Callable[[], None], pool: Any) -> Callable[[], None]:
+        if not works[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return room(work, pool)
+
+    graphs = Graphs(capture, patience=0)
+    with caplog.at_level(logging.WARNING, "clbench"):
+        for rows in (torch.arange(4), torch.arange(8), torch.arange(9), torch.arange(4)):
+            graphs.begin()
+            (logits,) = asked(model, graphs, rows)
+            torch.testing.assert_close(logits, model(rows), atol=1e-5, rtol=1e-5)
+            works[0] = False
+    assert room.replays == 2
+    (told,) = caplog.messages
+    assert told.startswith("out of memory for another CUDA graph")
+
+
+def test_work_that_is_repeated_keeps_nobody_alive() -> None:
+    """An optimizer's moments are the size of two models: they have to go with it, not when garbage is collected."""
+
+    class Worker:
+        def __init__(self) -> None:
+            self.repeated, self.done = Repeated(), 0
+
+        def work(self) -> None:
+            self.done += 1
+
+    worker, tensors = Worker(), [torch.zeros(1)]
+    for _ in range(5):
+        worker.repeated(worker.work, tensors)
+    assert worker.done == 5
+    seen = weakref.ref(worker)
+    gc.disable()
+    try:
+        del worker
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
+def test_optimizer_and_clipping_go_when_nobody_has_them(model: Classifier) -> None:
+    step, clip = optimizer(model, Training(epochs=1, batch_size=4, learning_rate=1e-3)), Clipping(1.0)
+    loss = model(torch.arange(4)).square().sum()
+    loss.backward()
+    clip(model, loss, "here")
+    step.step()
+    seen = [weakref.ref(step), weakref.ref(clip)]
+    gc.disable()
+    try:
+        del step, clip
+        assert [one() for one in seen] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_an_optimizer_that_is_loaded_is_of_its_own_device(model: Classifier) -> None:
+    """A GPU's is capturable, a CPU's is not, wherever its moments come from."""
+    made = [optimizer(model, Training(epochs=1, batch_size=4, learning_rate=1e-3)) for _ in range(2)]
+    model(torch.arange(4)).square().sum().backward()
+    made[0].step()
+    state = made[0].state_dict()
+    for group in state["param_groups"]:
+        group.update(capturable=True, fused=None, weight_decay=0.5)
+    made[1].load_state_dict(state)
+    assert [(g["capturable"], g["fused"], g["weight_decay"]) for g in made[1].param_groups] == [(False, True, 0.5)] * 2
+    made[1].step()
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])
