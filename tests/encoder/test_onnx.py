@@ -57,6 +57,8 @@ def batch(hf: Any, rows: int, length: int, names: tuple[str, ...]) -> dict[str, 
 def test_an_onnx_file_says_what_the_model_says(family: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
+    from onnx import load, numpy_helper
+
     hf = model(family)
     names = write_onnx(hf, tmp_path / "model.onnx")
     running = session(tmp_path / "model.onnx", threads=1)
@@ -64,6 +66,11 @@ def test_an_onnx_file_says_what_the_model_says(family: str, tmp_path: Path) -> N
     write_int8(tmp_path / "model.onnx", tmp_path / "int8.onnx")
     narrow = session(tmp_path / "int8.onnx", threads=1)
     assert (tmp_path / "int8.onnx").stat().st_size < (tmp_path / "model.onnx").stat().st_size
+    held = [numpy_helper.to_array(one) for one in load(tmp_path / "int8.onnx").graph.initializer]
+    matrices = [one.astype(int) for one in held if one.dtype == np.int8 and one.ndim == 2]
+    assert len(matrices) >= 4 * hf.config.num_hidden_layers
+    # Two products with inputs of 8 bits fit into 16, in which a processor may add them.
+    assert 32 < max(np.abs(one).max() for one in matrices) <= 64
     torch.manual_seed(1)
     spread = 0.0
     for rows, length in ((1, 2), (1, 31), (5, 7), (2, 60)):
