@@ -100,7 +100,11 @@ def write_int8(source: Path, path: Path) -> None:
     level, root.level = root.level, logging.ERROR  # it would advise on preparations that change nothing here
     try:
         quantize_dynamic(
-            source, path, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True,
+            source,
+            path,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
             op_types_to_quantize=["MatMul", "Gemm"],
         )
     finally:

@@ -127,8 +127,9 @@ def choose(
     name, card, fast = kind, "", False
     if kind == "cuda":
         name, card = _card(device, int(number or 0))
-        with torch.cuda.device(name):  # torch asks the current one
-            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        # What is not told where to go (streams, events, captures, the next question) goes there.
+        torch.cuda.set_device(name)
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif kind == "mps" and not torch.backends.mps.is_available():
         raise UserError("--device mps needs a Mac with Apple silicon and a torch that was built for it; give cpu.")
     if kind == "mps" and parts is not None:
@@ -139,7 +140,7 @@ def choose(
     low = precision == "bfloat16" or (precision == "auto" and fast)
     held = kind == "cuda" and deterministic
     if kind == "cuda":
-        _prepare(name, held)
+        _prepare(held)
     elif low:
         os.environ.setdefault(*_KEPT_SHAPES)
     return Device(name, "bfloat16" if low else "float32", card, held, parts)
@@ -198,11 +199,9 @@ def _card(asked: str, number: int) -> tuple[str, str]:
     return f"cuda:{number}", torch.cuda.get_device_name(number)
 
 
-def _prepare(name: str, deterministic: bool) -> None:
+def _prepare(deterministic: bool) -> None:
     import torch
 
-    # What is not told where to go (streams, events, captures) goes there.
-    torch.cuda.set_device(name)
     # cuDNN's attention plans anew for every shape, and here almost every batch is of a new one.
     torch.backends.cuda.enable_cudnn_sdp(False)
     # Read once, at the first product, whether that is to be deterministic or not.

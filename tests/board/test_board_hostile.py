@@ -8,7 +8,6 @@ import json
 import os
 import random
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -102,14 +101,12 @@ def test_markup_is_text(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_file_of_a_gigabyte(mine: Path) -> None:
+def test_a_file_that_no_memory_holds(mine: Path) -> None:
     for name in ("record-0.json", "submission.json"):
         before = (mine / name).read_bytes()
         with (mine / name).open("wb") as file:
-            file.truncate(2**30)  # sparse: it takes no disk
-        began = time.perf_counter()
+            file.truncate(2**36)  # sparse: it takes no disk
         refused(mine, "is larger than")
-        assert time.perf_counter() - began < 5
         (mine / name).write_bytes(before)
 
 
