@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,25 @@ def padded(store: TokenStore, rows: list[int]) -> dict[str, torch.Tensor]:
         out["token_type_ids"][place, int(store.seconds[row]) : size] = 1
         out["attention_mask"][place, :size] = 1
     return out
+
+
+class Captured:
+    """In the place of CUDA's capture: the work itself, done again each time; and how often that was asked for."""
+
+    def __init__(self) -> None:
+        self.captures = self.replays = 0
+
+    def __call__(self, work: Callable[[], None], pool: Any) -> Callable[[], None]:
+        self.captures += 1
+        work()  # as a capture it leaves tensors behind, though nothing in them
+
+        def replay() -> None:
+            self.replays += 1
+            work()
+
+        return replay
+
+    @property
+    def graphs(self) -> int:
+        """Each of a model with gradients has a forward and a backward pass."""
+        return self.captures // 2

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from encoder_worlds import config, random_store
+from encoder_worlds import Captured, config, random_store
 from torch import Tensor
 from transformers import BertForSequenceClassification
 
@@ -23,28 +23,6 @@ from clbench.encoder.optimization import Clipping, optimizer
 from clbench.encoder.padded_step import BUCKET, PaddedStep, padded_length
 from clbench.runtime.device import Device
 from clbench.schema.training import Training
-
-
-class Captured:
-    """In the place of CUDA's capture: the work itself, done again each time; and how often that was asked for."""
-
-    def __init__(self) -> None:
-        self.captures = self.replays = 0
-
-    def __call__(self, work: Callable[[], None], pool: Any) -> Callable[[], None]:
-        self.captures += 1
-        work()  # as a capture it leaves tensors behind, though nothing in them
-
-        def replay() -> None:
-            self.replays += 1
-            work()
-
-        return replay
-
-    @property
-    def graphs(self) -> int:
-        """Each of a model with gradients has a forward and a backward pass."""
-        return self.captures // 2
 
 
 def asked(model: Classifier, graphs: Graphs, rows: Tensor, states: bool = False) -> tuple[Tensor, ...]:
