@@ -99,16 +99,19 @@ def test_weights_are_read_where_they_lie_and_gradients_left_in_one_place(model: 
 
 
 def test_gradients_of_several_batches_are_summed_up(model: Classifier) -> None:
-    graphs = Graphs(Captured(), patience=0)
-    model(torch.arange(6)).square().sum().backward()
+    """One graph for both, whose gradients lie where its next replay writes."""
+    capture = Captured()
+    graphs, batches = Graphs(capture, patience=0), (torch.arange(6), torch.arange(5, -1, -1), torch.arange(6))
+    weights = (1.0, -2.0, 0.5)
+    for rows, weight in zip(batches, weights, strict=True):
+        (weight * model(rows)[0].square().sum()).backward()
     expected = gradients_of(model)
-    model.zero_grad()
-    for times in (1.0, 2.0, 3.0):
-        asked(model, graphs, torch.arange(6))[0].square().sum().backward()
-        assert_like(model, expected, times)
-    model.zero_grad(set_to_none=False)
-    asked(model, graphs, torch.arange(6))[0].square().sum().backward()
-    assert_like(model, expected)
+    for keep in (False, True):
+        model.zero_grad(set_to_none=not keep)
+        for rows, weight in zip(batches, weights, strict=True):
+            (weight * asked(model, graphs, rows)[0][0].square().sum()).backward()
+        assert_like(model, expected)
+    assert capture.graphs == 1
 
 
 def test_in_bfloat16_it_says_and_learns_what_autocast_does(model: Classifier) -> None:
