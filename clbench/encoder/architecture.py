@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench import __version__
 from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.hf_folder import read_json, silence
+from clbench.encoder.trial import check_forward
 from clbench.encoder.weights import stored_numbers
 from clbench.errors import UserError, first_line
 from clbench.runtime import torchvision_ops
@@ -19,21 +19,13 @@ from clbench.schema.step import Shape
 from clbench.storage.cache import cached, installed_versions
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
-
-    from clbench.encoder.tokens import Batch, TokenStore
 
 # What a stranger's configuration may ask for, so that it cannot fill the memory before a weight has been read.
 _BOUNDS = {
     "num_hidden_layers": 96, "hidden_size": 8192, "intermediate_size": 65_536, "num_attention_heads": 256,
     "vocab_size": 2_000_000, "type_vocab_size": 64, "max_position_embeddings": 1_000_000,
 }  # fmt: skip
-# Rows that an encoder is tried on: unlike lengths, one of them longer than a local window where there is room.
-_TRIED = (3, 7, 150)
-_CLOSE = 1e-4
-# Rounding differs by 1e-6 of a token's largest number between a row alone and a padded one, padding by 2e-2.
-_APART = 1e-3
 
 
 def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
@@ -153,21 +145,15 @@ def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
             f"{origin}: config.json says that the weights are quantised (quantization_config), which is not read; "
             "give the checkpoint in floating point."
         )
-    settings = family.settings(content, origin)
-    torchvision_ops.define()
-    from transformers import CONFIG_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
-
-    try:
-        with silence():
-            if settings is content:
-                config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            else:
-                config = CONFIG_MAPPING[str(model_type)].from_dict(settings)
-    except Exception as error:
+    if str(found := content.get("position_embedding_type", "absolute")).startswith("relative_key"):
         raise UserError(
-            f"{origin}: config.json should describe an encoder of transformers, but has the model_type "
-            f"{shown(model_type)} ({first_line(error)[:200]})."
-        ) from error
+            f"{origin}: config.json: field 'position_embedding_type' should be 'absolute', as in transformers' "
+            f"encoders, but is {shown(found)}."
+        )
+    settings = family.settings(content, origin)
+    config = _config_of(folder, content, settings, origin)
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
     for name, most in _BOUNDS.items():
         value = getattr(config, name, None)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most):
@@ -183,6 +169,42 @@ def _kind_and_config(folder: Path, origin: str) -> tuple[Any, PreTrainedConfig]:
             "give another encoder."
         )
     return MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)], config
+
+
+def _config_of(folder: Path, content: dict[str, Any], settings: dict[str, Any], origin: str) -> PreTrainedConfig:
+    """The configuration, without what a checkpoint has to leave to whoever uses it: how attention is computed on this
+    machine, what a model returns, and which loss its head is for, since one of clbench's tells classes apart.
+
+    Args:
+        folder: the checkpoint.
+        content: of its config.json.
+        settings: what the family makes of it; the same object where it is to be read as it is.
+        origin: opens the sentence of an error.
+    """
+    torchvision_ops.define()
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    model_type = content.get("model_type")
+    try:
+        with silence():
+            if settings is content:
+                config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            else:
+                config = CONFIG_MAPPING[str(model_type)].from_dict(settings)
+    except Exception as error:
+        raise UserError(
+            f"{origin}: config.json should describe an encoder of transformers, but has the model_type "
+            f"{shown(model_type)} ({first_line(error)[:200]})."
+        ) from error
+    config._attn_implementation = None
+    config.return_dict = True
+    config.problem_type = told_apart(config.problem_type)
+    return config
+
+
+def told_apart(problem_type: str | None) -> str | None:
+    """The ``problem_type`` of a head that names one class of several: one for which transformers takes the softmax."""
+    return problem_type if problem_type == "single_label_classification" else None
 
 
 def _check_loaded(model: PreTrainedModel, told: dict[str, Any], origin: str, with_head: bool) -> None:
@@ -255,7 +277,7 @@ def _shape_of(model: PreTrainedModel, origin: str) -> EncoderShape:
         "vocab_size": config.vocab_size, "type_vocab_size": getattr(config, "type_vocab_size", None) or 0,
         "max_position_embeddings": _positions(base),
     }  # fmt: skip
-    packed = _check_forward(model, sizes["max_position_embeddings"], origin)
+    packed = check_forward(model, sizes["max_position_embeddings"], origin)
     plain = EncoderShape(
         model_type=config.model_type, num_attention_heads=config.num_attention_heads, head=head_of(model),
         head_width=model.get_submodule(head_of(model)).in_features, packed=packed, more_by_layer=0, more_besides=0,
@@ -283,116 +305,3 @@ def _positions(base: PreTrainedModel) -> int:
         if isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
             most = module.num_embeddings
     return int(most) - first_position(base)
-
-
-def _check_forward(model: PreTrainedModel, positions: int, origin: str) -> bool:
-    """Whether packed tokens give what transformers gives for rows read alone; refuses what is no encoder.
-
-    Raises:
-        UserError: the model does not take ids and a mask alone, a row's first token does not see the others, or what a
-            row gives depends on more than the row.
-    """
-    import torch
-
-    from clbench.encoder.classifier import Classifier
-    from clbench.encoder.tokens import TokenStore
-
-    config, family = model.config, family_of(model.config.model_type)
-    lengths = [min(length, positions) for length in _TRIED]
-    drawn = torch.Generator().manual_seed(0)
-    # Not the padding's number, which positions may depend on.
-    ids = torch.randint(0, config.vocab_size, (sum(lengths),), generator=drawn)
-    ids = torch.where(ids == (config.pad_token_id or 0), (ids + 1) % config.vocab_size, ids)
-    offsets, seconds = torch.tensor([0, *lengths]).cumsum(0), torch.tensor(lengths) // 2
-
-    def rows(ids: Tensor) -> TokenStore:
-        return TokenStore(ids.numpy(), offsets.numpy(), seconds.numpy())
-
-    Classifier(model)  # its norms are those that a run computes
-    with torch.inference_mode(), silence():
-        try:
-            alone = _each_alone(model, rows(ids))
-            together = _read(model, rows(ids).batch(range(len(lengths)), multiple=1))
-        except Exception as error:
-            raise UserError(
-                f"{origin}: transformers' model of the model_type '{config.model_type}' does not take ids and an "
-                f"attention mask alone ({first_line(error)[:200]}); write an encoder family for it."
-            ) from error
-        _check_sight(model, lambda changed: _each_alone(model, rows(changed)), (ids, offsets), alone, origin)
-        if not _alike(together, alone, _APART):
-            raise UserError(
-                f"{origin}: what transformers' model of the model_type '{config.model_type}' makes of a row depends on "
-                "the padding behind it, on the rows beside it or on chance, which is not supported; give an encoder "
-                "that reads a row as if it were alone."
-            )
-        if not family.flat or not model._supports_attention_backend:
-            return False
-        try:
-            flat = _read(model, rows(ids).batch(range(len(lengths))), packed=True)
-        except (ValueError, TypeError, RuntimeError, IndexError):
-            return False
-    return _alike(flat, alone, _CLOSE)
-
-
-def _check_sight(
-    model: PreTrainedModel, read: Callable[[Tensor], list[Tensor]], rows: tuple[Tensor, Tensor], said: list[Tensor],
-    origin: str,
-) -> None:  # fmt: skip
-    """Check that a row's first token sees the last one.
-
-    Args:
-        read: gives states and logits of the rows with other ids.
-        rows: their ids, and where each begins and the last one ends.
-        said: their states and logits.
-
-    Raises:
-        UserError: it does not.
-    """
-    import torch
-
-    (ids, offsets), model_type = rows, model.config.model_type
-
-    def seen(change: Tensor, look: Tensor) -> bool:
-        """Whether the last states at ``look`` tell of other ids at ``change``."""
-        others = ids.clone()
-        others[change] = (ids[change] + 7) % model.config.vocab_size
-        return not torch.equal(said[-2][look], read(others)[-2][look])
-
-    firsts, lasts = offsets[:-1], offsets[1:] - 1
-    if seen(lasts, firsts):
-        return
-    if seen(firsts, lasts):
-        raise UserError(
-            f"{origin}: the first token of a row does not see the others: the model_type '{model_type}' is a decoder, "
-            "which is not supported; give an encoder."
-        )
-    raise UserError(
-        f"{origin}: no token of a row sees the others: transformers' model of the model_type '{model_type}' computes "
-        "no attention on a CPU, which is not supported; give another encoder."
-    )
-
-
-def _each_alone(model: PreTrainedModel, store: TokenStore) -> list[Tensor]:
-    """What :func:`_read` gives of every row of a store, read one at a time."""
-    import torch
-
-    parts = [_read(model, store.batch([row])) for row in range(len(store))]
-    return [torch.cat(part) for part in zip(*parts, strict=True)]
-
-
-def _read(model: PreTrainedModel, batch: Batch, *, packed: bool = False) -> list[Tensor]:
-    """States at every depth, the embeddings' first, of the tokens that are no padding, (N, H) each, and the logits."""
-    family = family_of(model.config.model_type)
-    states, logits = family.states_and_logits(model, batch, packed=packed, used=None, every=True)
-    return [*(state[batch.mask] for state in states), logits]
-
-
-def _alike(found: list[Tensor], expected: list[Tensor], most: float) -> bool:
-    """Whether no number of a token is apart by more than ``most`` of the token's largest, or of 1 where that is less.
-
-    Of its own, since in some models a few tokens' states are thousands of times as large as all others'.
-    """
-    return len(found) == len(expected) and all(
-        bool(((one - other).abs() <= most * other.abs().amax(-1, keepdim=True).clamp(min=1)).all())
-        for one, other in zip(found, expected, strict=True)
-    )

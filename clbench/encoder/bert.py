@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 def embed(bert: BertModel, batch: Batch) -> Tensor:
     """Sum of word, position and token-type embeddings, normalised: (N, H)."""
     part = bert.embeddings
-    x = (
-        part.word_embeddings(batch.ids)
-        + part.position_embeddings(batch.positions)
-        + part.token_type_embeddings(batch.types)
-    )
+    # One that has no second type is given none, whatever the tokenizer's template says.
+    types = batch.types if part.token_type_embeddings.num_embeddings > 1 else torch.zeros_like(batch.types)
+    x = part.word_embeddings(batch.ids) + part.position_embeddings(batch.positions) + part.token_type_embeddings(types)
     return dropout(layer_norm(part.LayerNorm, x), part.dropout.p, bert.training)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clbench.encoder.architecture import told_apart
 from clbench.encoder.hf_folder import FILES, read_json
 from clbench.encoder.tokenizer import read_tokenizer, template_of
 from clbench.storage.cache import sha256_of
@@ -66,6 +67,8 @@ def _write(
             config = model.config.to_dict()
             for name in ("_name_or_path", _OWN_CODE):
                 config.pop(name, None)
+            if "problem_type" in config:  # of a model that somebody else made
+                config["problem_type"] = told_apart(config["problem_type"])
             config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
             _write_tokenizer(model, source, max_length, place)
@@ -99,9 +102,12 @@ def _write_tokenizer(model: PreTrainedModel, source: Path, max_length: int, plac
     settings.pop(_OWN_CODE, None)
     # Of some families (ALBERT, RemBERT, BigBird) transformers' tokenizers leave out the types that their template has,
     # and that the model was trained with. A BERT's that does is refused when it is read.
-    if model.config.model_type != "bert" and has_types(model) and template_of(tokenizer).typed:
-        inputs = settings.get("model_input_names") or ["input_ids", "attention_mask"]
+    kind, inputs = model.config.model_type, settings.get("model_input_names") or ["input_ids", "attention_mask"]
+    if kind != "bert" and has_types(model) and template_of(tokenizer).typed:
         settings["model_input_names"] = [*inputs, *(name for name in (_TYPES,) if name not in inputs)]
+    elif kind == "bert" and not has_types(model):
+        # A second type, which a BERT's tokenizer sends by itself, would be looked up beyond the table's end.
+        settings["model_input_names"] = [name for name in inputs if name != _TYPES]
     _write_json(place / told.name, settings | {"model_max_length": max_length})
 
 

@@ -33,7 +33,7 @@ def flat_forward(
         "input_ids": batch.ids[None], "position_ids": _positions(base, batch)[None], "chunks": batch.chunks,
         "output_hidden_states": every,
     }  # fmt: skip
-    if _takes(type(base), "token_type_ids"):
+    if _given_types(base):
         inputs["token_type_ids"] = _types(base, batch.types)[None]
     with packed(hf.config), nullcontext() if used is None else family.using(base, used):
         found = base(**inputs)
@@ -68,7 +68,7 @@ def padded_forward(
 
 
 def padded_inputs(hf: PreTrainedModel, batch: Batch, chunk: Chunk) -> dict[str, Tensor]:
-    """What transformers is given of a chunk: ids, mask and, where it takes them, token types, (rows, L) each."""
+    """What transformers is given of a chunk: ids, mask and, where it has them, token types, (rows, L) each."""
     span = slice(chunk.start, chunk.start + chunk.rows * chunk.length)
     mask = batch.mask[span].view(chunk.rows, chunk.length)
     ids, types = (part[span].view(chunk.rows, chunk.length) for part in (batch.ids, batch.types))
@@ -78,7 +78,7 @@ def padded_inputs(hf: PreTrainedModel, batch: Batch, chunk: Chunk) -> dict[str, 
 def model_inputs(hf: PreTrainedModel, ids: Tensor, mask: Tensor, types: Tensor) -> dict[str, Tensor]:
     """What transformers is given of rows of tokens, (B, L) each; ``mask``, bool, says which are no padding."""
     inputs = {"input_ids": ids.masked_fill(~mask, hf.config.pad_token_id or 0), "attention_mask": mask.long()}
-    if _takes(type(hf), "token_type_ids"):
+    if _given_types(hf):
         inputs["token_type_ids"] = _types(hf.base_model, types)
     return inputs
 
@@ -145,7 +145,8 @@ def _positions(base: nn.Module, batch: Batch) -> Tensor:
     begins &= torch.nn.functional.pad(batch.owners[1:] != batch.owners[:-1], (1, 0), value=True)
     before = counted.cumsum(0) - counted.long()
     found = before - before[begins][begins.cumsum(0) - 1]
-    return torch.where(counted, found + first, pad)
+    # Beside the rows' tokens one would count on beyond the table: there a position is that of what is repeated.
+    return torch.where(batch.mask, torch.where(counted, found + first, pad), batch.positions + first)
 
 
 def has_types(model: PreTrainedModel) -> bool:
@@ -155,6 +156,12 @@ def has_types(model: PreTrainedModel) -> bool:
 
 def _second_type(model: nn.Module) -> bool:
     return (getattr(model.config, "type_vocab_size", 0) or 0) > 1
+
+
+def _given_types(model: nn.Module) -> bool:
+    """Whether a model is given token types: XLM and FlauBERT, which have none, would add the words' embeddings of these
+    numbers in their place."""
+    return _takes(type(model), "token_type_ids") and bool(getattr(model.config, "type_vocab_size", 0))
 
 
 def _types(base: nn.Module, types: Tensor) -> Tensor:

@@ -131,7 +131,8 @@ def read_tokenizer(folder: Path, vocab_size: int, origin: str) -> Tokenizer:
             "[CLS] first [SEP] second [SEP] is one",
         ) from error  # fmt: skip
     _check_special(tokenizer, template, folder, origin)
-    if told["model_type"] == "bert" and template.typed and "token_type_ids" not in found.model_input_names:
+    apart = told["model_type"] == "bert" and template.typed and told.get("type_vocab_size", 2) > 1
+    if apart and "token_type_ids" not in found.model_input_names:
         raise UserError(
             f"{origin}: tokenizer_config.json: 'model_input_names' should hold token_type_ids, which tell a pair's "
             "sentences apart."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,8 @@ class Seen:
 
     Attributes:
         states: (L, N, H) float32, after every layer: those of the first token, or the mean over the tokens where the
-            family's head reads all of them. Of a family that normalises before its blocks, after the final norm.
+            family's head reads all of them. Of a family that normalises before its blocks, after the final norm,
+            of every token before the mean.
         logits: (N, C) float32, of all classes.
         activity: for each layer (U,), the mean over all tokens of the size of each unit's activation in the
             feed-forward part; empty where nobody asked, or where the family has no such part.
@@ -51,7 +52,7 @@ def look(model: Classifier, rows: np.ndarray, *, units: bool) -> Seen:
     """
     assert model.store is not None  # it has been given its tokens
     order, parts = _by_length(model, rows)
-    whole = model.family.reads_all_tokens(model.config)
+    whole, norm = model.family.reads_all_tokens(model.config), _final_norm(model)
     states, logits = [], []
     with torch.inference_mode(), _listening(model, units) as heard:
         for part in parts:
@@ -61,8 +62,8 @@ def look(model: Classifier, rows: np.ndarray, *, units: bool) -> Seen:
                 batch, depths, found, said = model.read(asked)
                 heard.add(batch)
                 if whole:
-                    found = torch.stack([_summed(batch, one) for one in depths[1:]])
-                    found = model.family.normalised(model.encoder, found)
+                    *before, last = depths[1:]  # which the final norm has seen
+                    found = torch.stack([*(_summed(batch, norm(one)) for one in before), _summed(batch, last)])
             else:
                 found, said = model.states_and_logits(asked)
             states.append(full_precision(found).cpu())
@@ -85,7 +86,7 @@ def side_by_side(model: Classifier, other: Classifier, rows: np.ndarray) -> tupl
     """
     assert model.store is not None
     order, parts = _by_length(model, rows)
-    whole, norm = model.family.reads_all_tokens(model.config), model.family.final_norm(model.encoder)
+    whole, norm = model.family.reads_all_tokens(model.config), _final_norm(model)
     made: list[tuple[Tensor, Tensor]] = []
     found: list[Tensor] = []
     layers = zip(model.layers, other.layers, strict=True)
@@ -103,14 +104,24 @@ def side_by_side(model: Classifier, other: Classifier, rows: np.ndarray) -> tupl
                 both = []
                 for side in (0, 1):
                     tokens = [flat_tokens([pair[side] for pair in made[n::depth]], batch) for n in range(depth)]
-                    seen = torch.stack([_summed(batch, one) if whole else one[batch.firsts] for one in tokens])
-                    both.append(seen if norm is None else model.encoder.get_submodule(norm)(seen))
+                    if whole:
+                        both.append(torch.stack([_summed(batch, norm(full_precision(one))) for one in tokens]))
+                    else:
+                        both.append(norm(torch.stack([one[batch.firsts] for one in tokens])))
                 found.append(full_precision(torch.stack(both)).cpu())
     finally:
         for handle in handles:
             handle.remove()
     ours, theirs = torch.cat(found, dim=2).numpy()[:, :, np.argsort(order)]
     return ours, theirs
+
+
+def _final_norm(model: Classifier) -> Callable[[Tensor], Tensor]:
+    """What normalises the last layer's tokens, of a family that does so; else what does nothing. A head that reads the
+    mean of tokens reads it of normalised ones."""
+    name = model.family.final_norm(model.encoder)
+    norm: Callable[[Tensor], Tensor] = (lambda x: x) if name is None else model.encoder.get_submodule(name)
+    return norm
 
 
 def _beside(twin: nn.Module, made: list[tuple[Tensor, Tensor]]) -> Any:

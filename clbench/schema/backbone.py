@@ -146,8 +146,13 @@ class BertShape(BaseModel):
     intermediate_size: int = Field(ge=4, le=16384)
     vocab_size: int = Field(ge=5, le=1_000_000)
     max_position_embeddings: int = Field(ge=8, le=16384)
-    type_vocab_size: int = Field(ge=2, le=64)
-    hidden_act: Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish"] = "gelu"
+    type_vocab_size: int = Field(ge=1, le=64)
+    # All that transformers has but those with parameters of their own, which no checkpoint of a BERT holds.
+    hidden_act: Literal[
+        "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh",
+        "gelu_pytorch_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2",
+        "relu6", "sigmoid", "silu", "sqrtsoftplus", "swish", "tanh",
+    ] = "gelu"  # fmt: skip
     position_embedding_type: Literal["absolute"] = "absolute"
     is_decoder: Literal[False] = False
     add_cross_attention: Literal[False] = False

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from clbench.encoder import architecture
+from clbench.encoder import trial
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import keep_layers, predict
 from clbench.encoder.export import write_classifier
@@ -21,6 +21,7 @@ from clbench.encoder.tokenizer import template_of
 from clbench.encoder.tokens import pack
 from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
+from clbench.runtime.device import Device
 from clbench.schema.step import Shape
 
 torchvision_ops.define()
@@ -217,6 +218,57 @@ def _no_template(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
 
 
+def test_tokens_behind_a_batch_have_positions_where_a_text_spells_the_padding_token(tmp_path: Path) -> None:
+    """As in bfloat16 on a CPU, where batches are rounded; the longest row takes the table's last position."""
+    backbone = open_backbone(roberta(tmp_path / "r"))
+    texts = ["a <pad> b", *["t" * 90] * 3]
+    store = pack(backbone.tokenizer(), texts, None, backbone.shape.max_position_embeddings)
+    model, rows = backbone.trained(LABELS).with_tokens(store).eval(), torch.arange(4)
+    expected = predict(model, rows)
+    batch = store.batch(rows)
+    assert len(batch.rounded().ids) > len(batch.ids)
+    with torch.inference_mode():
+        found = model.family.logits(model.hf, batch.rounded(), packed=True, used=None)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    low = predict(model.with_tokens(store.on(Device("cpu", "bfloat16"))), rows)
+    torch.testing.assert_close(low, expected, atol=0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
+def test_a_head_of_clbench_tells_classes_apart_whatever_the_backbone_s_was_for(tmp_path: Path, problem: str) -> None:
+    folder = roberta(tmp_path / "r")
+    _config(problem_type=problem)(folder)
+    backbone = open_backbone(folder)
+    for model in (backbone.classifier(3, 0), backbone.trained(LABELS)):
+        assert model.config.problem_type is None
+        write_classifier(model.hf, backbone.folder, 40, "", tmp_path / "written")
+        plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "written").eval()
+        said = plain(input_ids=torch.tensor([[0, 9, 2]]), labels=torch.tensor([1]))
+        torch.testing.assert_close(said.loss, torch.nn.functional.cross_entropy(said.logits, torch.tensor([1])))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attn_implementation": "flash_attention_2"},
+        {"_attn_implementation": "flash_attention_2"},
+        {"return_dict": False},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_a_checkpoint_says_of_how_it_was_run_is_left_out(tmp_path: Path, changes: dict[str, Any]) -> None:
+    folder = roberta(tmp_path / "r")
+    store = pack(open_backbone(folder).tokenizer(), ["the cat", "a"], ["then", "b c d"], 40)
+    expected = predict(open_backbone(folder).trained(LABELS).with_tokens(store), torch.arange(2))
+    _config(**changes)(folder)
+    backbone = open_backbone(folder)
+    model = backbone.trained(LABELS)
+    assert torch.equal(predict(model.with_tokens(store), torch.arange(2)), expected)
+    write_classifier(model.hf, backbone.folder, 40, "", tmp_path / "written")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "written").eval()
+    assert plain(input_ids=torch.tensor([[0, 9, 2]])).logits.shape == (1, 2)
+
+
 LAYER = "roberta.encoder.layer.1.output.dense.weight"
 BAD: list[tuple[str, Callable[[Path], None], str]] = [
     ("its own code", _config(auto_map={"AutoModel": "x.Y"}), r"code of its own \(auto_map\)"),
@@ -224,6 +276,8 @@ BAD: list[tuple[str, Callable[[Path], None], str]] = [
     ("a decoder", _config(is_decoder=True), r"describes a decoder"),
     ("too deep", _config(num_hidden_layers=10**6), r"'num_hidden_layers' should be at most 96, but is 1000000"),
     ("too large", _config(vocab_size=10**9), r"'vocab_size' should be at most 2,000,000"),
+    ("relative positions", _config(position_embedding_type="relative_key_query"),
+     r"field 'position_embedding_type' should be 'absolute', .*but is 'relative_key_query'"),
     ("no number", _config(hidden_size="wide"), r"config.json"),
     ("more layers than weights", _config(num_hidden_layers=9), r"lacks it|but the encoder of config.json has"),
     ("fewer layers than weights", _config(num_hidden_layers=2), r"layer\.2\..*', which config.json does not speak of"),
@@ -279,7 +333,7 @@ def test_an_encoder_that_reads_the_padding_is_refused(model_type: str, tmp_path:
 def test_a_huge_state_of_one_token_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As language models have at some; here of a row without padding, where the others read it all the same."""
     folder = small_folder(tmp_path / "e", "convbert")
-    read = architecture._read
+    read = trial._read
 
     def huge(*arguments: Any, **named: Any) -> list[torch.Tensor]:
         *states, logits = read(*arguments, **named)
@@ -287,7 +341,7 @@ def test_a_huge_state_of_one_token_hides_nothing(tmp_path: Path, monkeypatch: py
             state[-1] *= 1e5
         return [*states, logits]
 
-    monkeypatch.setattr(architecture, "_read", huge)
+    monkeypatch.setattr(trial, "_read", huge)
     with pytest.raises(UserError, match=r"'convbert' makes of a row depends on the padding behind it"):
         open_backbone(folder)
 

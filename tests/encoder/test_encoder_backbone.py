@@ -8,16 +8,18 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 import yaml
 from encoder_worlds import TOKENS, config, padded, write_model, write_vocabulary
 from safetensors.torch import load_file, save_file
-from transformers import BertForSequenceClassification, BertModel, BertTokenizer
+from transformers import AutoTokenizer, BertForSequenceClassification, BertModel, BertTokenizer
 
 from clbench.encoder.backbone import open_backbone
+from clbench.encoder.classifier import predict
+from clbench.encoder.export import write_classifier
 from clbench.encoder.hf_folder import digest_of
 from clbench.encoder.tokens import pack
 from clbench.encoder.weights import expected_weights
@@ -130,6 +132,49 @@ def test_a_missing_pooler_is_drawn_from_the_seed_too(folder: Path) -> None:
     first, again, other = (backbone.classifier(2, seed).hf.bert.pooler.dense.weight for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_every_activation_without_weights_is_read() -> None:
+    """As transformers names them; with weights of its own none is in a checkpoint of a BERT."""
+    from transformers.activations import ACT2FN
+
+    known = set(get_args(BertShape.model_fields["hidden_act"].annotation))
+    assert known <= set(ACT2FN)
+    for name in set(ACT2FN) - known:
+        assert list(ACT2FN[name].parameters()), name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [*({"hidden_act": name} for name in ("gelu_fast", "quick_gelu", "gelu_python", "tanh", "mish")),
+     {"type_vocab_size": 1}],
+    ids=lambda changes: "-".join(map(str, *changes.items())),
+)  # fmt: skip
+def test_what_transformers_reads_of_a_bert_is_computed_as_it_does(changes: dict[str, Any], tmp_path: Path) -> None:
+    """A pair's second text has the token type 1 by the template; a model with one type is given none."""
+    write_model(tmp_path / "bert", head=True, **changes)
+    backbone, labels = open_backbone(tmp_path / "bert"), ("LABEL_0", "LABEL_1", "LABEL_2")
+    store = pack(backbone.tokenizer(), ["the man sings", "a red bird"], ["some water .", "the song under a lamp"], 24)
+    model = backbone.trained(labels).with_tokens(store).eval()
+    plain = BertForSequenceClassification.from_pretrained(tmp_path / "bert").eval()
+    inputs = padded(store, [0, 1])
+    if "type_vocab_size" in changes:
+        inputs.pop("token_type_ids")
+    with torch.no_grad():
+        expected = plain(**inputs, output_hidden_states=True)
+        torch.testing.assert_close(predict(model, torch.arange(2)), expected.logits, atol=1e-5, rtol=1e-5)
+        states = model.states_and_logits(torch.arange(2))[0]
+    for ours, theirs in zip(states, expected.hidden_states[1:], strict=True):
+        torch.testing.assert_close(ours, theirs[:, 0], atol=1e-5, rtol=1e-5)
+    assert expected.logits.std() > 1e-2
+    # What is written is read by plain transformers with its own tokenizer, and by clbench again.
+    write_classifier(model.hf, backbone.folder, 24, "card", tmp_path / "written")
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "written")("the man sings", "some water .", return_tensors="pt")
+    with torch.no_grad():
+        written = BertForSequenceClassification.from_pretrained(tmp_path / "written").eval()(**tokens).logits
+    torch.testing.assert_close(written, expected.logits[:1], atol=1e-5, rtol=1e-5)
+    again = open_backbone(tmp_path / "written")
+    assert again.tokenizer().encode("the man", "a song").ids == backbone.tokenizer().encode("the man", "a song").ids
 
 
 def test_old_names_and_half_precision_load(folder: Path) -> None:
@@ -336,7 +381,13 @@ BROKEN: list[tuple[str, Change, str]] = [
         lambda f: _config(f, position_embedding_type="relative_key"),
         r"'position_embedding_type' should be 'absolute'",
     ),
-    ("one type", lambda f: _config(f, type_vocab_size=1), r"'type_vocab_size' should be greater than or equal to 2"),
+    (
+        "no token type",
+        lambda f: _config(f, type_vocab_size=0),
+        r"'type_vocab_size' should be greater than or equal to 1",
+    ),
+    ("no activation", lambda f: _config(f, hidden_act="gelu_of_mine"), r"'hidden_act' should be 'gelu', .* or 'tanh'"),
+    ("its own slope", lambda f: _config(f, hidden_act="prelu"), r"'hidden_act' should be 'gelu', .* or 'tanh'"),
 ]
 
 

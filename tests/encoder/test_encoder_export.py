@@ -27,6 +27,7 @@ from transformers import (  # noqa: E402
     AutoTokenizer,
     BertForSequenceClassification,
     PreTrainedTokenizerFast,
+    pipeline,
 )
 
 LETTERS = "abcehiortuwyzABÉéàüßñ我爱ﬁ😀.,?'"
@@ -110,6 +111,18 @@ def test_a_pair_has_its_types_in_plain_transformers(model_type: str, tmp_path: P
             torch.testing.assert_close(model(**tokens).logits, expected, atol=1e-5, rtol=1e-5)
             without = model(tokens["input_ids"]).logits
         assert not torch.allclose(without, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression", "single_label_classification", None])
+def test_what_is_written_tells_classes_apart(problem: str | None, tmp_path: Path) -> None:
+    """Whoever has made the model: transformers' pipeline takes the softmax, and its loss is the cross-entropy."""
+    source = tokenizer_folder(NORMALIZERS["usual"], tmp_path / "tokenizer")
+    told = config(vocab_size=len(VOCABULARY), num_hidden_layers=1, problem_type=problem)
+    write_classifier(BertForSequenceClassification(told).eval(), source, 24, "card", tmp_path / "m")
+    written = json.loads((tmp_path / "m" / "config.json").read_text()).get("problem_type")
+    assert written == (problem if problem == "single_label_classification" else None)
+    (scores,) = pipeline("text-classification", model=str(tmp_path / "m"), top_k=None)(["the man sings"])
+    assert sum(one["score"] for one in scores) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_packaged_backbones_would_be_written_as_they_are(tmp_path: Path) -> None:
