@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import __version__
 from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.hf_folder import read_json, silence
+from clbench.encoder.outline import outline_of
 from clbench.encoder.weights import stored_numbers
 from clbench.errors import UserError, first_line
 from clbench.runtime import torchvision_ops
@@ -34,6 +35,8 @@ _TRIED = (3, 7, 150)
 _CLOSE = 1e-4
 # Rounding differs by 1e-6 of a token's largest number between a row alone and a padded one, padding by 2e-2.
 _APART = 1e-3
+# Raised where encoders that nobody has written a family for are read otherwise than they were.
+_LOOKING = "2"
 
 
 def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
@@ -60,6 +63,8 @@ def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
         "clbench": __version__, "backbone": digest, "versions": installed_versions("torch", "transformers"),
         **FAMILIES.code(model_type),
     }  # fmt: skip
+    if not family_of(model_type).model_types:
+        content["looking"] = _LOOKING
     found = (cached("encoders", content, build) / "shape.json").read_text("utf-8")
     return EncoderShape.model_validate(json.loads(found))
 
@@ -208,29 +213,26 @@ def _check_loaded(model: PreTrainedModel, told: dict[str, Any], origin: str, wit
             )
 
 
-def outlined_positions(folder: Path, origin: str) -> int:
-    """Tokens that a row may have, by the model that config.json describes; its weights are not read.
+def outlined(folder: Path, origin: str) -> PreTrainedModel:
+    """The model that config.json describes, without numbers; its weights are not read.
 
     Raises:
         UserError: as :func:`read_config`, or it contradicts itself.
     """
-    return _positions(_outline(*_kind_and_config(folder, origin), origin).base_model)
+    return outline_of(*_kind_and_config(folder, origin), origin)
 
 
-def _outline(kind: Any, config: PreTrainedConfig, origin: str) -> PreTrainedModel:
-    """A model without numbers."""
-    import torch
+def outlined_positions(folder: Path, origin: str) -> int:
+    """Tokens that a row may have, by the model that config.json describes; its weights are not read.
 
-    with torch.device("meta"):
-        try:
-            outline: PreTrainedModel = kind(config)
-        except Exception as error:
-            raise UserError(f"{origin}: config.json contradicts itself ({first_line(error)}).") from error
-    return outline
+    Raises:
+        UserError: as :func:`outlined`.
+    """
+    return _positions(outlined(folder, origin).base_model)
 
 
 def _tried(folder: Path, origin: str) -> EncoderShape:
-    outline = _outline(*_kind_and_config(folder, origin), origin)
+    outline = outlined(folder, origin)
     needed = sum(p.numel() for name, p in outline.base_model.named_parameters() if "pooler" not in name)
     if stored_numbers(folder, origin) < needed:
         raise UserError(
@@ -274,14 +276,12 @@ def _shape_of(model: PreTrainedModel, origin: str) -> EncoderShape:
 
 def _positions(base: PreTrainedModel) -> int:
     """Tokens that a row may have: rows of the table of positions from the first one on, or what config.json says."""
-    from torch import nn
-
-    from clbench.encoder.forward import first_position
+    from clbench.encoder.forward import first_position, position_table
 
     most = getattr(base.config, "max_position_embeddings", None) or _BOUNDS["max_position_embeddings"]
-    for name, module in base.named_modules():
-        if isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
-            most = module.num_embeddings
+    table: Any = position_table(base)
+    if table is not None:
+        most = len(table.weight)
     return int(most) - first_position(base)
 
 
