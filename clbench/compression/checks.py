@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from clbench.compression.plan import plan
 from clbench.encoder.backbone import teacher_backbone
+from clbench.encoder.family import family_of
 from clbench.encoder.hf_folder import read_json
 from clbench.encoder.tokenizer import tokens_apart
 from clbench.errors import UserError
@@ -60,6 +61,12 @@ def _checked(
     for step in recipe.form.steps:
         if missing := step.missing():
             raise UserError(missing)
+    if recipe.form.has_encoder and not family_of(backbone.shape.model_type).model_types:
+        from clbench.encoder.architecture import outlined
+
+        outline = outlined(backbone.folder, f"backbone {backbone.name}")
+        for step in recipe.form.steps:
+            step.check_encoder(outline, str(recipe.path))
     for number, teacher in recipe.teachers.items():
         own = teacher_backbone(teacher, backbone)
         if own.digest != backbone.digest and recipe.form.steps[number].compares_tokens:

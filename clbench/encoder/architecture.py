@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import __version__
 from clbench.encoder.family import FAMILIES, family_of
 from clbench.encoder.hf_folder import read_json, silence
+from clbench.encoder.outline import outline_of
 from clbench.encoder.trial import check_forward
 from clbench.encoder.weights import stored_numbers
 from clbench.errors import UserError, first_line
@@ -26,6 +27,8 @@ _BOUNDS = {
     "num_hidden_layers": 96, "hidden_size": 8192, "intermediate_size": 65_536, "num_attention_heads": 256,
     "vocab_size": 2_000_000, "type_vocab_size": 64, "max_position_embeddings": 1_000_000,
 }  # fmt: skip
+# Raised where encoders are read or tried otherwise than before.
+_TRIAL = "2"
 
 
 def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
@@ -49,8 +52,8 @@ def read_architecture(folder: Path, digest: str, origin: str) -> EncoderShape:
 
     model_type = str(read_json(folder / "config.json", origin).get("model_type"))
     content = {
-        "clbench": __version__, "backbone": digest, "versions": installed_versions("torch", "transformers"),
-        **FAMILIES.code(model_type),
+        "clbench": __version__, "trial": _TRIAL, "backbone": digest,
+        "versions": installed_versions("torch", "transformers"), **FAMILIES.code(model_type),
     }  # fmt: skip
     found = (cached("encoders", content, build) / "shape.json").read_text("utf-8")
     return EncoderShape.model_validate(json.loads(found))
@@ -230,29 +233,26 @@ def _check_loaded(model: PreTrainedModel, told: dict[str, Any], origin: str, wit
             )
 
 
-def outlined_positions(folder: Path, origin: str) -> int:
-    """Tokens that a row may have, by the model that config.json describes; its weights are not read.
+def outlined(folder: Path, origin: str) -> PreTrainedModel:
+    """The model that config.json describes, without numbers; its weights are not read.
 
     Raises:
         UserError: as :func:`read_config`, or it contradicts itself.
     """
-    return _positions(_outline(*_kind_and_config(folder, origin), origin).base_model)
+    return outline_of(*_kind_and_config(folder, origin), origin)
 
 
-def _outline(kind: Any, config: PreTrainedConfig, origin: str) -> PreTrainedModel:
-    """A model without numbers."""
-    import torch
+def outlined_positions(folder: Path, origin: str) -> int:
+    """Tokens that a row may have, by the model that config.json describes; its weights are not read.
 
-    with torch.device("meta"):
-        try:
-            outline: PreTrainedModel = kind(config)
-        except Exception as error:
-            raise UserError(f"{origin}: config.json contradicts itself ({first_line(error)}).") from error
-    return outline
+    Raises:
+        UserError: as :func:`outlined`.
+    """
+    return _positions(outlined(folder, origin).base_model)
 
 
 def _tried(folder: Path, origin: str) -> EncoderShape:
-    outline = _outline(*_kind_and_config(folder, origin), origin)
+    outline = outlined(folder, origin)
     needed = sum(p.numel() for name, p in outline.base_model.named_parameters() if "pooler" not in name)
     if stored_numbers(folder, origin) < needed:
         raise UserError(
@@ -296,12 +296,10 @@ def _shape_of(model: PreTrainedModel, origin: str) -> EncoderShape:
 
 def _positions(base: PreTrainedModel) -> int:
     """Tokens that a row may have: rows of the table of positions from the first one on, or what config.json says."""
-    from torch import nn
-
-    from clbench.encoder.forward import first_position
+    from clbench.encoder.forward import first_position, position_table
 
     most = getattr(base.config, "max_position_embeddings", None) or _BOUNDS["max_position_embeddings"]
-    for name, module in base.named_modules():
-        if isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
-            most = module.num_embeddings
+    table: Any = position_table(base)
+    if table is not None:
+        most = len(table.weight)
     return int(most) - first_position(base)

@@ -16,10 +16,12 @@ from clbench.encoder.family import Family, family_of
 from clbench.encoder.graphs import Graphs
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.micro_batches import MicroBatches, Said, join_said
+from clbench.encoder.narrow import check_narrow
+from clbench.encoder.outline import check_read_again
 from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore, join_batches, on_host
-from clbench.errors import NotFinite, UserError
+from clbench.errors import NotFinite
 from clbench.runtime.device import sent
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Classifier(nn.Module):
         self.store = store
         self.packed = packed
         self.graphs = Graphs()
+        self._narrow = False  # whether it is known that bfloat16 works
         self._parts: MicroBatches | None = None
         # Which classes are told apart for which row; all of them where nobody says.
         self.open: OpenClasses | None = None
@@ -108,10 +111,6 @@ class Classifier(nn.Module):
         Raises:
             UserError: its family cannot be computed in the device's precision.
         """
-        if store.device.precision != "float32" and not self.family.bfloat16:
-            raise UserError(
-                f"the model_type '{self.config.model_type}' cannot be computed in bfloat16; give --precision float32."
-            )
         if store is not self.store:
             self.graphs.clear()
         self.store = store
@@ -123,6 +122,9 @@ class Classifier(nn.Module):
         self.to(store.device.torch)
         for one in self.held:
             one.kept = one.kept.to(one.parameter.device)
+        if store.device.precision != "float32" and not self._narrow:
+            check_narrow(self)
+            self._narrow = True  # a copy need not try again
         return self
 
     @property
@@ -380,9 +382,11 @@ def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
     LayerDrop ends with it: the depth that it trained for is there.
 
     Raises:
-        UserError: its layers are all the same one.
+        UserError: its layers are all the same one, or what is left could not be read again.
     """
     model.family.keep(model.encoder, layers)
+    if not model.family.model_types:  # the battery has tried the others
+        check_read_again(model.hf)
     left = set(map(id, model.parameters()))
     model.held = [held for held in model.held if id(held.parameter) in left]
     model.graphs.clear()

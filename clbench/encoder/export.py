@@ -11,6 +11,7 @@ import torch
 
 from clbench.encoder.architecture import told_apart
 from clbench.encoder.hf_folder import FILES, read_json
+from clbench.encoder.outline import check_read_again
 from clbench.encoder.tokenizer import read_tokenizer, template_of
 from clbench.storage.cache import sha256_of
 from clbench.storage.writing import cannot_write, made, replace_folder, unfinished
@@ -42,7 +43,12 @@ def write_classifier(model: PreTrainedModel, source: Path, max_length: int, card
         max_length: tokens an example that the model was trained with at most; transformers will cut there.
         card: the model card, Markdown.
         folder: where to.
+
+    Raises:
+        UserError: nothing can be written there; or the model has shapes that its configuration does not make, so that
+            nobody could read it again.
     """
+    check_read_again(model)
     _write(model, torch.float32, type(model).__name__, source, max_length, card, folder)
 
 

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 _QUERY = re.compile(r"(q|query)(_proj|_lin|_layer)?")
 _KEY = re.compile(r"(k|key)(_proj|_lin|_layer)?")
 _VALUE = re.compile(r"(v|value)(_proj|_lin|_layer)?")
+# What of a block of attention makes some of these too, of positions, layouts or a few tokens, and reads no heads.
+_LIKE_THEM = re.compile(r"(^|_)(q|query|k|key|v|value|pos)(_|$)")
 # Of the configuration, what has an entry for each layer in encoders of transformers: ModernBERT's kinds of attention,
 # Longformer's windows.
-_BY_LAYER = ("layer_types", "attention_window")
+BY_LAYER = ("layer_types", "attention_window")
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,21 @@ class Family:
         """The name in ``base`` of the list of its layers: as many like modules as config.json says.
 
         Raises:
-            UserError: there is no such list.
+            UserError: there is no such list, or each layer's parts lie apart, in lists beside each other.
         """
         from torch import nn
 
         count = base.config.num_hidden_layers
         for name, module in base.named_modules():
             if isinstance(module, nn.ModuleList) and len(module) == count and len({type(m) for m in module}) == 1:
+                for other, beside in base.get_submodule(name.rpartition(".")[0]).named_children():
+                    parallel = isinstance(beside, nn.ModuleList) and beside is not module and len(beside) == count
+                    if parallel and all(any(True for _ in part.parameters()) for part in beside.children()):
+                        raise UserError(
+                            f"the model_type '{base.config.model_type}' is not supported: the parts of its {count} "
+                            f"layers lie in several lists, {name} and {other} among them; give another encoder, or "
+                            "write an encoder family for it."
+                        )
                 return name
         raise UserError(
             f"the model_type '{base.config.model_type}' is not supported: it has no list of its {count} layers; write "
@@ -194,15 +204,19 @@ class Family:
                     if isinstance(getattr(module, name, None), int):
                         setattr(module, name, place)
         base.set_submodule(path, nn.ModuleList(left))
-        for name in _BY_LAYER:
+        for name in BY_LAYER:
             if isinstance(told := getattr(config, name, None), list | tuple):
                 setattr(config, name, [told[number - 1] for number in kept])
         config.num_hidden_layers = len(left)
 
     def chained(self, config: PreTrainedConfig) -> bool:
         """Whether each layer reads just what the one before it gives: one that passes on what it is given does what one
-        that is left out does."""
-        return True
+        that is left out does.
+
+        So in a family that somebody has written, unless it says otherwise: the battery tries it. Of one that is read by
+        looking nobody knows: LiLT's layers hand on a second state beside the first.
+        """
+        return bool(self.model_types)
 
     def check_removable(self, model_type: str) -> None:
         """Raise where no layer can be removed."""
@@ -216,7 +230,8 @@ class Family:
         """The projections of a layer.
 
         Raises:
-            UserError: they are called something else than anybody calls them.
+            UserError: they are called something else than anybody calls them, or several matrices may be what reads
+                the heads.
         """
         from torch import nn
 
@@ -227,15 +242,21 @@ class Family:
         by_kind = [
             [name for name in inside if kind.fullmatch(name.rpartition(".")[2])] for kind in (_QUERY, _KEY, _VALUE)
         ]
-        if inside and all(len(found) == 1 for found in by_kind) and [inside[-1]] not in by_kind:
-            return Attention(by_kind[0][0], by_kind[1][0], by_kind[2][0], inside[-1])
+        if all(len(found) == 1 for found in by_kind):
+            (query,), (key,), (value,) = by_kind
+            # Keys and values that heads share are narrower than the heads together.
+            wide = linears[query].out_features, linears[value].out_features
+            beside = [name for name in inside if not _LIKE_THEM.search(name.rpartition(".")[2])]
+            width = linears[query].in_features
+            fits = [linears[name].in_features in wide and linears[name].out_features == width for name in beside]
+            reading = [name for name, fit in zip(beside, fits, strict=True) if fit]
+            if len(reading) == 1:
+                return Attention(query, key, value, reading[0])
+            raise heads_not_found(layer)
         fused = [name for name in inside[:-1] if linears[name].out_features == 3 * linears[inside[-1]].in_features]
         if len(fused) == 1:
             return Attention(fused[0], fused[0], fused[0], inside[-1])
-        raise UserError(
-            f"the queries, keys and values of a {type(layer).__name__} are not found, which pruning heads and "
-            "distilling relations need; write an encoder family for it."
-        )
+        raise heads_not_found(layer)
 
     def feed_forward(self, layer: nn.Module) -> FeedForward:
         """The matrices of a layer's feed-forward part: those outside its attention, of which the last one leads back.
@@ -353,6 +374,14 @@ _UNSEEN = Family("an encoder that clbench has not seen", ())
 def family_of(model_type: str) -> Family:
     """The family of a ``model_type``; one that clbench has not seen is read by looking."""
     return FAMILIES.all().get(model_type, _UNSEEN)
+
+
+def heads_not_found(layer: nn.Module) -> UserError:
+    """Of a layer whose attention is of an unknown make."""
+    return UserError(
+        f"the queries, keys and values of a {type(layer).__name__} are not found, which pruning heads and "
+        "distilling relations need; write an encoder family for it."
+    )
 
 
 def with_base(hf: PreTrainedModel, base: nn.Module) -> PreTrainedModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from clbench.encoder.family import Family, with_base
 from clbench.encoder.packed import packed
 from clbench.encoder.tokens import Batch, Chunk
+from clbench.errors import UserError
 from clbench.runtime import torchvision_ops
 
 torchvision_ops.define()
@@ -95,30 +96,64 @@ def flat_tokens(parts: Sequence[Tensor], batch: Batch) -> Tensor:
 
 def first_position(base: nn.Module) -> int:
     """The position of a row's first token: after the padding's, where positions have one, as RoBERTa's do; else 0."""
+    table: Any = position_table(base)
+    return 0 if table is None or table.padding_idx is None else int(table.padding_idx) + 1
+
+
+def position_table(base: nn.Module) -> nn.Module | None:
+    """The table of positions, whatever class it is of (I-BERT's is no ``nn.Embedding``); None without one."""
     for name, module in base.named_modules():
-        if isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
-            return 0 if module.padding_idx is None else module.padding_idx + 1
-    return 0
+        if name.rpartition(".")[2] == "position_embeddings" and hasattr(module, "padding_idx"):
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.ndim == 2:
+                return module
+    return None
 
 
 @contextmanager
 def replacing_outputs(layers: Iterable[nn.Module], choose: Callable[[int, Tensor, Tensor], Tensor]) -> Iterator[None]:
-    """Within it the output of each of ``layers`` is what ``choose`` makes of its place, its input and its output."""
-    hooks = []
-    for number, layer in enumerate(layers):
+    """Within it the output of each of ``layers`` is what ``choose`` makes of its place, its input and its output.
 
-        def replaced(module: nn.Module, given: Any, named: dict[str, Any], made: Any, number: int = number) -> Any:
-            first, *others = made if isinstance(made, tuple) else (made,)
-            first = choose(number, given[0] if given else named["hidden_states"], first)
-            return (first, *others) if isinstance(made, tuple) else first
+    It stands in ``forward``, and is no hook: SqueezeBERT calls its layers' ``forward`` itself, past their hooks.
 
-        # Before those by which transformers collects hidden states.
-        hooks.append(layer.register_forward_hook(replaced, prepend=True, with_kwargs=True))
+    Raises:
+        UserError: within it, a layer that gives no state of the shape that it was given.
+    """
+    were = [(layer, vars(layer).get("forward")) for layer in layers]
+    for number, (layer, _) in enumerate(were):
+        vars(layer)["forward"] = _replaced(layer, number, choose)
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for layer, was in were:
+            if was is None:
+                del vars(layer)["forward"]
+            else:
+                vars(layer)["forward"] = was
+
+
+def _replaced(layer: nn.Module, number: int, choose: Callable[[int, Tensor, Tensor], Tensor]) -> Callable[..., Any]:
+    compute = layer.forward
+
+    def forward(*given: Any, **named: Any) -> Any:
+        made = compute(*given, **named)
+        key: Any = next(iter(made), None) if isinstance(made, Mapping) else 0
+        first = made[key] if isinstance(made, tuple | Mapping) and made else made
+        state = given[0] if given else named.get("hidden_states")
+        if not isinstance(first, Tensor) or not isinstance(state, Tensor) or first.shape != state.shape:
+            raise UserError(
+                f"what a {type(layer).__name__} makes of its input is not found, which leaving out layers needs; write "
+                "an encoder family for it."
+            )
+        chosen = choose(number, state, first)
+        if isinstance(made, Tensor):
+            return chosen
+        if isinstance(made, tuple):
+            return (chosen, *made[1:])
+        made[key] = chosen
+        return made
+
+    return forward
 
 
 class _Given(nn.Module):

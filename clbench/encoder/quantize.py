@@ -9,6 +9,7 @@ from typing import TypeVar
 from torch import nn
 
 from clbench.encoder.classifier import Classifier
+from clbench.encoder.outline import check_matrices
 from clbench.errors import UserError
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -18,9 +19,10 @@ def set_int8(model: Classifier) -> None:
     """From now on the model is evaluated in int8, written to the configuration, which travels with it.
 
     Raises:
-        UserError: torchao, which does it, is not installed.
+        UserError: torchao, which does it, is not installed; or the layers have no matrix that it rounds.
     """
     check_installed("the step quantize")
+    check_matrices(model.hf, "quantize")
     model.config.int8 = True
 
 

@@ -19,6 +19,8 @@ from clbench.schema.registry import Registry, forms
 from clbench.schema.training import Training
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from clbench.compression.plan import Plan
     from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.backbone import Backbone
@@ -216,6 +218,18 @@ class Step(Form):
     def missing(self) -> str | None:
         """What has to be installed before it can run, as a sentence; None where nothing is missing."""
         return None
+
+    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+        """Refuse, before anything is trained, an encoder that nobody has written a family for and that does not suit
+        the step in what no shape tells.
+
+        Args:
+            outline: the encoder and a head, without numbers.
+            origin: the recipe's file, which opens the sentence.
+
+        Raises:
+            UserError: it does not.
+        """
 
     def lasting_rate(self) -> float | None:
         """The learning rate that holds through the model's whole life, where it has one that is not the backbone's."""

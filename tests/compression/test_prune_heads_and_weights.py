@@ -18,15 +18,17 @@ from hearing import advances
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from clbench.compression.execute import build
 from clbench.compression.masks import attach_masks
 from clbench.compression.plan import plan
 from clbench.compression.steps.finetune import finetune_loss
-from clbench.compression.steps.prune_heads import head_importance, head_masks, heads_to_prune
+from clbench.compression.steps.prune_heads import exact_masks, head_importance, head_masks, heads_to_prune
 from clbench.compression.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
 from clbench.compression.task import Task, fit
 from clbench.encoder.classifier import Classifier, keep_layers, predict
+from clbench.encoder.family import Attention, Family
 from clbench.errors import UserError
 from clbench.runtime.device import Device
 from clbench.schema.recipe import read_recipe
@@ -159,6 +161,93 @@ def test_a_masked_head_is_a_head_that_is_not_there(model: Classifier, task: Task
         with torch.no_grad():
             expected = reference(task.store.ids[begin:end][None], token_type_ids=types).logits[0]
         torch.testing.assert_close(found[place], expected, atol=1e-5, rtol=1e-4)
+
+
+SMALL = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 32,
+         "vocab_size": 50, "max_position_embeddings": 64, "pad_token_id": 0, "initializer_range": 0.4}  # fmt: skip
+
+
+def of_family(model_type: str, task: Task, **more: Any) -> Classifier:
+    """With weights large enough for what heads share to be seen."""
+    torch.manual_seed(0)
+    hf = AutoModelForSequenceClassification.from_config(CONFIG_MAPPING[model_type](**SMALL | more))
+    return Classifier(hf, packed=False).with_tokens(task.store).eval()
+
+
+@pytest.mark.parametrize(
+    ("model_type", "more", "left_out"),
+    [
+        ("bert", {}, ("query", "key", "value")),
+        ("deberta", {"relative_attention": True, "pos_att_type": ["c2p"], "type_vocab_size": 0}, ("in_proj",)),
+        ("deberta", {"relative_attention": True, "pos_att_type": ["c2p"], "type_vocab_size": 0, "talking_head": True},
+         ("in_proj",)),
+        ("esmc", {"bos_token_id": 1, "eos_token_id": 2, "mask_token_id": 3, "head_dim": 8, "num_key_value_heads": 3},
+         ("v_proj",)),
+    ],
+)  # fmt: skip
+def test_a_masked_head_changes_no_other_one(
+    model_type: str, more: dict[str, Any], left_out: tuple[str, ...], task: Task
+) -> None:
+    """DeBERTa's heads may talk with each other, ESM C normalises the queries of all together."""
+    masked, rows = of_family(model_type, task, **more), torch.arange(12)
+    silent = copy.deepcopy(masked)
+    before = {name: value.clone() for name, value in masked.state_dict().items()}
+    masks = exact_masks(masked, [[1], []], rows)
+    assert all(torch.equal(value, before[name]) for name, value in masked.state_dict().items())
+    attach_masks(masked, masks)
+    output = silent.layers[0].get_submodule(silent.family.attention(silent.layers[0]).output)
+    output.register_forward_pre_hook(lambda _, given: given[0].index_fill(-1, torch.arange(8, 16), 0.0))
+    expected = predict(silent, rows)
+    torch.testing.assert_close(predict(masked, rows), expected, atol=1e-5, rtol=1e-5)
+    assert {name.split(".")[-2] for name in masks} == {output_name(masked), *left_out}
+    if "talking_head" in more:  # of the one matrix the values alone, which are a third of a head's rows
+        (mask,) = (mask for name, mask in masks.items() if name.endswith("in_proj.weight"))
+        assert (~mask).any(1).nonzero().flatten().tolist() == list(range(40, 48))
+    elif model_type != "esmc":
+        assert masks.keys() == head_masks(masked, [[1], []]).keys()
+        assert all(torch.equal(masks[name], mask) for name, mask in head_masks(masked, [[1], []]).items())
+
+
+def output_name(model: Classifier) -> str:
+    return model.family.attention(model.layers[0]).output.rpartition(".")[2]
+
+
+def test_the_output_of_the_heads_is_what_reads_them_or_is_not_found(task: Task) -> None:
+    """LiLT's last matrix of attention reads the layout's, as wide as the text's or narrower."""
+    narrow, wide = (of_family("lilt", task, num_attention_heads=4, channel_shrink_ratio=ratio) for ratio in (2, 1))
+    assert narrow.family.attention(narrow.layers[0]).output == "attention.output.dense"
+    few = Task(task.store, task.train_rows[:6], task.train_labels[:6], *[task.validation_rows] * 2, 2, "few")
+    assert head_importance(narrow, few).shape == (2, 4)
+    with pytest.raises(UserError, match="the queries, keys and values of a LiltLayer are not found, which pruning"):
+        wide.family.attention(wide.layers[0])
+
+
+def test_an_output_that_has_no_part_in_the_logits_is_told(
+    model: Classifier, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Task(task.store, task.train_rows[:6], task.train_labels[:6], *[task.validation_rows] * 2, 2, "few")
+    wide = of_family("lilt", task, num_attention_heads=4, channel_shrink_ratio=1)
+    aside = Attention("attention.self.query", "attention.self.key", "attention.self.value",
+                      "attention.layout_output.dense")  # fmt: skip
+    monkeypatch.setattr(Family, "attention", lambda *_: aside)
+    with pytest.raises(UserError, match="of a LiltLayer are not found, which pruning heads"):
+        head_importance(wide, few)
+
+
+def test_weights_of_a_model_without_matrices_are_told_before_any_training(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clbench.compression import task as task_module
+
+    monkeypatch.setattr(task_module, "fit", lambda *_, **__: pytest.fail("trained"))
+
+    class Squeezed(SmallBackbone):
+        def classifier(self, num_labels: int, seed: int) -> Classifier:
+            return of_family("squeezebert", task, embedding_size=24, num_attention_heads=4)
+
+    mine = recipe(tmp_path, {"step": "prune_weights", "sparsity": 0.5, "training": TRAINING})
+    with pytest.raises(UserError, match=r"mine\.yaml: the step prune_weights needs matrices .*'squeezebert' has none"):
+        build(mine, Squeezed(), task, seed=0)
 
 
 @pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.9])

@@ -17,6 +17,7 @@ from clbench.encoder import trial
 from clbench.encoder.backbone import open_backbone
 from clbench.encoder.classifier import keep_layers, predict
 from clbench.encoder.export import write_classifier
+from clbench.encoder.forward import first_position
 from clbench.encoder.tokenizer import template_of
 from clbench.encoder.tokens import pack
 from clbench.errors import UserError
@@ -310,12 +311,12 @@ def test_an_encoder_with_or_without_its_prefix_is_not_cut(kind: Any, tmp_path: P
         open_backbone(folder)
 
 
-def small_folder(folder: Path, model_type: str) -> Path:
+def small_folder(folder: Path, model_type: str, **more: Any) -> Path:
     """A random model of a family that nobody has written a file for."""
     torch.manual_seed(0)
     config = CONFIG_MAPPING[model_type](
         vocab_size=264, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=200, pad_token_id=1,
+        max_position_embeddings=200, pad_token_id=1, **more,
     )  # fmt: skip
     AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     byte_tokenizer().save(str(folder / "tokenizer.json"))
@@ -355,6 +356,26 @@ def test_an_encoder_without_attention_is_no_decoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model_type", ["big_bird", "ibert", "longformer"])
 def test_other_encoders_pass_as_they_did(model_type: str, tmp_path: Path) -> None:
     assert open_backbone(small_folder(tmp_path / "e", model_type)).layers == 2
+
+
+@pytest.mark.parametrize("model_type", ["xlm", "flaubert"])
+def test_an_encoder_whose_layers_lie_in_parallel_lists_is_refused(model_type: str, tmp_path: Path) -> None:
+    """Its first list holds attention alone: without one of its parts the others would have one layer too many."""
+    told = (
+        rf"'{model_type}' is not supported: the parts of its 2 layers lie in several lists, attentions and layer_norm1"
+    )
+    with pytest.raises(UserError, match=told):
+        open_backbone(small_folder(tmp_path / "e", model_type))
+
+
+def test_a_table_of_positions_of_another_class_is_one(tmp_path: Path) -> None:
+    """I-BERT's, whose positions begin behind the padding's as RoBERTa's do."""
+    backbone = open_backbone(small_folder(tmp_path / "e", "ibert", type_vocab_size=1))
+    longest = backbone.shape.max_position_embeddings
+    assert longest == 198
+    model = backbone.classifier(2, 0).with_tokens(pack(backbone.tokenizer(), ["a " * 300], None, longest))
+    assert first_position(model.encoder) == 2
+    assert predict(model, torch.arange(1)).shape == (1, 2)
 
 
 def test_a_long_row_of_a_bigbird_does_not_depend_on_the_rows_before_it(tmp_path: Path) -> None:

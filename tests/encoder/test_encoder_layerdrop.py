@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from clbench.encoder.classifier import Classifier, keep_layers, predict
 from clbench.encoder.family import family_of
 from clbench.encoder.forward import replacing_outputs
 from clbench.encoder.hf_folder import read_bert_shape
+from clbench.encoder.padded_step import PaddedStep
 from clbench.encoder.tokens import TokenStore
 from clbench.errors import UserError
 
@@ -99,6 +101,62 @@ def test_a_layer_stays_local_or_global_where_those_before_it_are_left_out(model_
     for depth in range(1, 4):
         if depth == 3 or any(used[depth:]):  # behind the last one that is used stands the final norm
             torch.testing.assert_close(states[depth], expected[depth])
+
+
+def of_family(model_type: str, **more: Any) -> Classifier:
+    """A model that nobody has written a family for, with weights large enough for every layer to be seen."""
+    told = CONFIG_MAPPING[model_type](
+        vocab_size=60, hidden_size=24, num_hidden_layers=3, num_attention_heads=4, intermediate_size=24,
+        max_position_embeddings=40, pad_token_id=0, initializer_range=0.5, **more,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    hf = AutoModelForSequenceClassification.from_config(told).eval()
+    store = TokenStore(np.arange(3, 43), np.array([0, 25, 40]), np.array([6, 30]))
+    return Classifier(hf, store, packed=False).eval()
+
+
+SQUEEZED = {"embedding_size": 24, "q_groups": 2, "k_groups": 2, "v_groups": 2, "intermediate_groups": 2,
+            "output_groups": 2}  # fmt: skip
+
+
+@pytest.mark.parametrize("used", [[True] * 3, [True, False, True], [False, True, True], [False] * 3])
+def test_layers_that_are_called_past_their_hooks_are_left_out(used: list[bool]) -> None:
+    """SqueezeBERT calls its layers' ``forward`` itself. What a GPU computes, and a CPU, is a model without them."""
+    found = of_family("squeezebert", **SQUEEZED)
+    rows = torch.arange(2)
+    with torch.inference_mode():
+        assert found.store is not None
+        (switched,) = PaddedStep(found.hf, found.store, 25, False, list(found.layers))(rows, torch.tensor(used))
+        left = found.family.logits(found.hf, found.store.batch(rows), packed=False, used=used)
+        every = found.layers
+        assert all("forward" not in vars(layer) for layer in every)
+        found.encoder.encoder.layers = torch.nn.ModuleList(one for one, use in zip(every, used, strict=True) if use)
+        expected = predict(found, rows)
+    torch.testing.assert_close(left, expected)
+    torch.testing.assert_close(switched, expected)
+
+
+def test_of_layers_that_nobody_knows_it_is_not_said_that_they_are_chained() -> None:
+    """LiLT's hand on a second state, which a layer that passes on the first one changes all the same."""
+    found = of_family("lilt", channel_shrink_ratio=2, max_2d_position_embeddings=32)
+    rows, used = torch.arange(2), [False, True, True]
+    assert found.store is not None
+    with torch.inference_mode():
+        (switched,) = PaddedStep(found.hf, found.store, 25, False, list(found.layers))(rows, torch.tensor(used))
+        left = found.family.logits(found.hf, found.store.batch(rows), packed=False, used=used)
+    assert not torch.allclose(switched, left, atol=1e-3)
+    assert not found.family.chained(found.config)
+    assert found._replayed(rows, False, used) is None  # so that it is computed without them
+    assert family_of("roberta").chained(found.config)
+
+
+def test_a_layer_that_gives_no_state_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = model()
+    monkeypatch.setattr(type(found.layers[0]), "forward", lambda *_, **__: None)
+    given = torch.zeros(1, 2, 24)
+    told = "what a BertLayer makes of its input is not found, which leaving out layers needs"
+    with pytest.raises(UserError, match=told), replacing_outputs(found.layers[:1], lambda n, x, y: x):
+        found.layers[0](given)
 
 
 def test_the_rate_travels_with_the_configuration_and_ends_with_pruning(tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from clbench.encoder.family import family_of, heads_not_found
 from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from transformers import PreTrainedModel
 
     from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.classifier import Classifier
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 # Examples on which importance is measured.
 _SAMPLE = 512
 _BATCH = 32
+# Of the largest logit: masks that change nothing change no bit of it, but a device may add up otherwise each time.
+_SAME = 1e-5
 
 
 class PruneHeads(Step):
@@ -51,12 +57,19 @@ class PruneHeads(Step):
             )
         return Planned(before, decided_later=("heads",))
 
+    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+        family = family_of(outline.config.model_type)
+        for layer in family.layers(outline.base_model):
+            family.attention(layer)
+
     def run(self, model: Any, context: StepContext) -> Report:
+        import torch
+
         from clbench.compression.masks import attach_masks
         from clbench.compression.task import Report
 
         pruned = heads_to_prune(head_importance(model, context.task), self.share)
-        attach_masks(model, head_masks(model, pruned))
+        attach_masks(model, exact_masks(model, pruned, torch.from_numpy(context.task.train_rows[:_BATCH])))
         # 1-based, as layers are.
         heads = [[head + 1 for head in part] for part in pruned]
         return Report(details={"share": self.share, "heads": heads}, decided={"heads": heads})
@@ -71,6 +84,9 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
 
     Returns:
         (layers, heads), float32.
+
+    Raises:
+        UserError: what is taken for the output projection has no part in the logits.
     """
     import torch
     from torch.nn.functional import cross_entropy
@@ -104,7 +120,9 @@ def head_importance(model: Classifier, task: Task) -> Tensor:
                 loss = cross_entropy(logits, labels[places].to(logits.device), reduction="sum")
                 # What micro-batches compute once more, going backward, is told as well.
                 outputs = list(seen)
-                gradients = torch.autograd.grad(loss, outputs)
+                gradients = torch.autograd.grad(loss, outputs, allow_unused=True)
+                if any(gradient is None for gradient in gradients):
+                    raise heads_not_found(layers[0])
                 by_pair = torch.zeros(len(layers), len(places), heads, device=logits.device)
                 for number in range(depth):
                     parts = zip(outputs[number::depth], gradients[number::depth], strict=True)
@@ -143,8 +161,42 @@ def heads_to_prune(importance: Tensor, share: float) -> list[list[int]]:
     return [sorted(part) for part in found]
 
 
-def head_masks(model: Classifier, pruned: list[list[int]]) -> dict[str, Tensor]:
-    """Masks that leave out everything of the heads: queries, keys, values, and their part of the output projection.
+def exact_masks(model: Classifier, pruned: list[list[int]], rows: Tensor) -> dict[str, Tensor]:
+    """Masks that leave out the heads, and as much of what makes them as no other head depends on.
+
+    Without its part of the output projection a head is not there. Its queries, keys and values then make no difference,
+    and are left out too; unless heads are mixed before that, as where DeBERTa's talk with each other, or where ESM C
+    normalises the queries of all together. It is tried on ``rows`` how much may go: all three, the values alone, or
+    none.
+
+    Args:
+        model: with its tokens; it is left as it is.
+        pruned: for each layer the 0-based heads that go.
+        rows: a few examples.
+    """
+
+    from clbench.compression.masks import attach_masks
+    from clbench.encoder.classifier import predict
+
+    def logits(masks: dict[str, Tensor]) -> Tensor:
+        twin = copy.deepcopy(model)
+        attach_masks(twin, masks)
+        return predict(twin, rows)
+
+    alone = head_masks(model, pruned, ())
+    expected = logits(alone)
+    most = _SAME * max(1.0, float(expected.abs().max()))
+    for parts in (("query", "key", "value"), ("value",)):
+        masks = head_masks(model, pruned, parts)
+        if float((logits(masks) - expected).abs().max()) <= most:
+            return masks
+    return alone
+
+
+def head_masks(
+    model: Classifier, pruned: list[list[int]], left_out: Sequence[str] = ("query", "key", "value")
+) -> dict[str, Tensor]:
+    """Masks that leave out the heads' part of the output projection, and their queries, keys or values.
 
     A head without output is a head that is not there: the other heads' outputs, and so the logits, are those of a model
     built without it. The matrices keep their shape, since transformers 5 reads no model whose layers differ in heads.
@@ -163,7 +215,7 @@ def head_masks(model: Classifier, pruned: list[list[int]]) -> dict[str, Tensor]:
         for head in heads:
             kept[:, head * width : (head + 1) * width] = False
         masks[f"{name}.{parts.output}.weight"] = kept
-        for part in ("query", "key", "value"):
+        for part in left_out:
             projection: Any = layer.get_submodule(getattr(parts, part))
             if not parts.fused and projection.out_features != count * width:
                 continue  # keys and values that several heads share

@@ -17,6 +17,8 @@ from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from clbench.compression.task import Report, StepContext, Task
     from clbench.encoder.classifier import Classifier
 
@@ -84,6 +86,11 @@ class PruneLayers(Step):
         origin = None if unknown or before.origin is None else tuple(before.origin[number - 1] for number in kept)
         shape = replace(before, layers=len(kept), origin=origin)
         return Planned(shape, decided_later=("layers",)) if by_training else Planned(shape, {"layers": kept})
+
+    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+        from clbench.encoder.outline import check_fewer
+
+        check_fewer(outline, origin)
 
     def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compression.task import Report

@@ -20,6 +20,7 @@ from clbench.schema.training import Training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from transformers import PreTrainedModel
 
     from clbench.compression.task import Report, StepContext
     from clbench.encoder.classifier import Classifier
@@ -74,6 +75,11 @@ class PruneWeights(TrainingStep):
         rounds = self.round_training and self.round_training.model_copy(update={"epochs": 1})
         return super().quick().model_copy(update={"rewind": rewind, "round_training": rounds})
 
+    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+        from clbench.encoder.outline import check_matrices
+
+        check_matrices(outline, self.step, origin)
+
     def run(self, model: Any, context: StepContext) -> Report:
         """Train, prune, and where asked rewind what is left to its early values, for each round; then train once more.
 
@@ -81,6 +87,8 @@ class PruneWeights(TrainingStep):
         """
         from clbench.compression.masks import attach_masks
 
+        # Of a backbone that was opened this is known already, but not of every one that Python may begin with.
+        self.check_encoder(model.hf, context.place.origin)
         loss = finetune_loss(context.task)
         training = self._round.at_rate(context.backbone.learning_rate)
         batches = math.ceil(len(context.task.train_rows) / training.batch_size)

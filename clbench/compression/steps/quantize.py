@@ -9,6 +9,8 @@ from clbench.schema.step import Place, Planned, Shape, Step
 from clbench.storage.cache import installed
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from clbench.compression.task import Report, StepContext
 
 
@@ -25,6 +27,11 @@ class Quantize(Step):
     def plan(self, before: Shape, place: Place) -> Planned:
         """Its version decides what the model says, to a student too."""
         return Planned(before, {"torchao": installed("torchao")} if self.missing() is None else {})
+
+    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+        from clbench.encoder.outline import check_matrices
+
+        check_matrices(outline, self.step, origin)
 
     def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compression.task import Report

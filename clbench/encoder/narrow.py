@@ -1,0 +1,54 @@
+"""Whether an encoder can be computed in bfloat16: of one that nobody has written a family file for it is tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from clbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clbench.encoder.classifier import Classifier
+
+_ROWS = 2
+
+
+def check_narrow(model: Classifier) -> None:
+    """Check that a model can be computed in bfloat16: by what its family says, or else by trying.
+
+    Raises:
+        UserError: it cannot.
+    """
+    family = model.family
+    if not family.bfloat16 or not (family.model_types or _works(model)):
+        raise UserError(
+            f"the model_type '{model.config.model_type}' cannot be computed in bfloat16; give --precision float32."
+        )
+
+
+def _works(model: Classifier) -> bool:
+    """Whether a forward and a backward pass go through in the precision of the device of the model's store.
+
+    Autocast leaves some states in float32, which XMOD's code then writes into others in bfloat16. Weights, gradients,
+    generators and the model's mode are left as they were.
+    """
+    store = model.store
+    if store is None or len(store) == 0:
+        return True
+    was = model.training
+    model.eval()
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        batch = store.batch(torch.arange(min(_ROWS, len(store))))
+        with torch.enable_grad(), store.device.autocast():
+            logits = model.family.logits(model.hf, batch, packed=model.packed, used=None)
+        if logits.requires_grad:
+            torch.autograd.grad(logits.float().sum(), weights, allow_unused=True)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, ValueError):
+        return False
+    finally:
+        model.train(was)
+    return True
