@@ -14,6 +14,7 @@ from clbench.encoder.hf_folder import read_json
 from clbench.encoder.tokenizer import tokens_apart
 from clbench.errors import UserError
 from clbench.schema.recipe import OpenRecipe
+from clbench.schema.step import Step
 from clbench.schema.warning import RunWarning
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def _checked(
     for step in recipe.form.steps:
         if missing := step.missing():
             raise UserError(missing)
-    if recipe.form.has_encoder and not family_of(backbone.shape.model_type).model_types:
+    asking = [step for step in recipe.form.steps if type(step).check_encoder is not Step.check_encoder]
+    if asking and recipe.form.has_encoder and not family_of(backbone.shape.model_type).model_types:
         from clbench.encoder.architecture import outlined
 
         outline = outlined(backbone.folder, f"backbone {backbone.name}")
-        for step in recipe.form.steps:
+        for step in asking:
             step.check_encoder(outline, str(recipe.path))
     for number, teacher in recipe.teachers.items():
         own = teacher_backbone(teacher, backbone)

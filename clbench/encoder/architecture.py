@@ -201,11 +201,11 @@ def _config_of(folder: Path, content: dict[str, Any], settings: dict[str, Any], 
         ) from error
     config._attn_implementation = None
     config.return_dict = True
-    config.problem_type = told_apart(config.problem_type)
+    config.problem_type = single_label(config.problem_type)
     return config
 
 
-def told_apart(problem_type: str | None) -> str | None:
+def single_label(problem_type: str | None) -> str | None:
     """The ``problem_type`` of a head that names one class of several: one for which transformers takes the softmax."""
     return problem_type if problem_type == "single_label_classification" else None
 

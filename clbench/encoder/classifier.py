@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from clbench.encoder.family import Family, family_of
-from clbench.encoder.graphs import Graphs
+from clbench.encoder.graphs import Graphs, forget_places
 from clbench.encoder.layer_norm import ExactLayerNorm
 from clbench.encoder.micro_batches import MicroBatches, Said, join_said
 from clbench.encoder.narrow import check_narrow
-from clbench.encoder.outline import check_read_again
+from clbench.encoder.outline import check_kept
 from clbench.encoder.padded_step import PaddedStep, padded_length
 from clbench.encoder.rates import set_dropout
 from clbench.encoder.tokens import Batch, TokenStore, join_batches, on_host
@@ -113,6 +113,7 @@ class Classifier(nn.Module):
         """
         if store is not self.store:
             self.graphs.clear()
+            forget_places(self.parameters())
         self.store = store
         asked = store.device.micro_batch
         if asked is None:
@@ -124,7 +125,7 @@ class Classifier(nn.Module):
             one.kept = one.kept.to(one.parameter.device)
         if store.device.precision != "float32" and not self._narrow:
             check_narrow(self)
-            self._narrow = True  # a copy need not try again
+            self._narrow = len(store) > 0  # a copy need not try again
         return self
 
     @property
@@ -386,7 +387,7 @@ def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
     """
     model.family.keep(model.encoder, layers)
     if not model.family.model_types:  # the battery has tried the others
-        check_read_again(model.hf)
+        check_kept(model.hf)
     left = set(map(id, model.parameters()))
     model.held = [held for held in model.held if id(held.parameter) in left]
     model.graphs.clear()

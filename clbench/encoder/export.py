@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clbench.encoder.architecture import told_apart
+from clbench.encoder.architecture import single_label
 from clbench.encoder.hf_folder import FILES, read_json
-from clbench.encoder.outline import check_read_again
+from clbench.encoder.outline import check_written
 from clbench.encoder.tokenizer import read_tokenizer, template_of
 from clbench.storage.cache import sha256_of
 from clbench.storage.writing import cannot_write, made, replace_folder, unfinished
@@ -48,7 +48,7 @@ def write_classifier(model: PreTrainedModel, source: Path, max_length: int, card
         UserError: nothing can be written there; or the model has shapes that its configuration does not make, so that
             nobody could read it again.
     """
-    check_read_again(model)
+    check_written(model)
     _write(model, torch.float32, type(model).__name__, source, max_length, card, folder)
 
 
@@ -74,7 +74,7 @@ def _write(
             for name in ("_name_or_path", _OWN_CODE):
                 config.pop(name, None)
             if "problem_type" in config:  # of a model that somebody else made
-                config["problem_type"] = told_apart(config["problem_type"])
+                config["problem_type"] = single_label(config["problem_type"])
             config.update(architectures=[architecture], dtype=str(dtype).removeprefix("torch."))
             _write_json(place / "config.json", config)
             _write_tokenizer(model, source, max_length, place)

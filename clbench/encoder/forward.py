@@ -196,7 +196,7 @@ def _second_type(model: nn.Module) -> bool:
 def _given_types(model: nn.Module) -> bool:
     """Whether a model is given token types: XLM and FlauBERT, which have none, would add the words' embeddings of these
     numbers in their place."""
-    return _takes(type(model), "token_type_ids") and bool(getattr(model.config, "type_vocab_size", 0))
+    return _takes(type(model), "token_type_ids") and hasattr(model.config, "type_vocab_size")
 
 
 def _types(base: nn.Module, types: Tensor) -> Tensor:

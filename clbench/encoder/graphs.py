@@ -73,7 +73,7 @@ class Graph:
         self._leaves = self._half | {n: p.detach() for n, p in self._held.items() if n not in half}
         for name, leaf in self._leaves.items():
             leaf.requires_grad_(name in self._held)
-        self._whole = [p.detach() for p in matrices.values()]
+        self._unrounded = [p.detach() for p in matrices.values()]
         self._said: list[Tensor] = []
         self._written: list[tuple[Tensor, Tensor]] = []
         self._ahead, self._back = self._captured(capture, pool)
@@ -84,14 +84,15 @@ class Graph:
         state = torch.cuda.get_rng_state(place) if on_gpu else torch.get_rng_state()
         if on_gpu:
             torch.cuda.synchronize(place)  # another stream reads what this one has just written
-        with torch.cuda.stream(torch.cuda.Stream(place)) if on_gpu else nullcontext(), capturable(self._step, place):
-            self._forward()  # what is set up at the first time must not be in it
-            self._said = [torch.zeros_like(output) for output in self._outputs]
-            self._backward()
-            self._outputs = ()
-            if on_gpu:
-                torch.cuda.synchronize(place)
         try:
+            aside = torch.cuda.stream(torch.cuda.Stream(place)) if on_gpu else nullcontext()
+            with aside, capturable(self._step, place):
+                self._forward()  # what is set up at the first time must not be in it
+                self._said = [torch.zeros_like(output) for output in self._outputs]
+                self._backward()
+                self._outputs = ()
+                if on_gpu:
+                    torch.cuda.synchronize(place)
             with capturable(self._step, place):
                 ahead = capture(self._forward, pool)
                 return ahead, capture(self._backward, pool) if self._grads else _nothing
@@ -104,7 +105,7 @@ class Graph:
     def _forward(self) -> None:
         with torch.no_grad():
             if self._half:
-                torch._foreach_copy_(list(self._half.values()), self._whole)
+                torch._foreach_copy_(list(self._half.values()), self._unrounded)
         with torch.set_grad_enabled(self._grads):
             self._outputs = torch.func.functional_call(self._step, self._leaves, tuple(self._inputs))
 
@@ -236,10 +237,13 @@ class Graphs:
                     self._pool = torch.cuda.graph_pool_handle()
                 self._made[kind] = Graph(step, inputs, self._rounded, self._capture, self._pool)
             except torch.OutOfMemoryError:
+                # The memory that they share is given back when none is left; as many as there were fit into it again.
                 self._most = len(self._made)
+                self.clear()
                 _LOG.warning(
-                    "out of memory for another CUDA graph: what has none runs eagerly, slower; a smaller batch_size or "
-                    "a number for --micro-batch leaves room."
+                    "out of memory for another CUDA graph: no more than %s are made, other steps run eagerly, slower; "
+                    "a smaller batch_size leaves room.",
+                    self._most,
                 )
                 return None
             except RuntimeError as error:
@@ -265,6 +269,12 @@ def _place(parameter: Tensor) -> Tensor:
         found = torch.empty_like(parameter, requires_grad=False)
         parameter.gradient_place = found  # type: ignore[attr-defined]
     return found
+
+
+def forget_places(parameters: Iterable[Tensor]) -> None:
+    """Give back the memory in which their gradients lay, see :func:`_place`."""
+    for parameter in parameters:
+        vars(parameter).pop("gradient_place", None)
 
 
 def collect(parameters: Iterable[Tensor]) -> None:

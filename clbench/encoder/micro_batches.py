@@ -117,7 +117,9 @@ class MicroBatches:
         if (size := self.tokens(rows)) <= self.tried:
             return
         held = _HELD_ON_A_GPU if self.device.type == "cuda" else _HELD
-        room = [torch.empty_like(one) for one in self.weights() for _ in range(held)] if not self.tried else []
+        # In a life after a recipe's training gradients have their place.
+        needed = [(one, held - hasattr(one, "gradient_place")) for one in self.weights()] if not self.tried else []
+        room = [torch.empty_like(one) for one, copies in needed for _ in range(copies)]
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             found = ask(rows_on(self.device, rows))
             made = [part for part in found if isinstance(part, Tensor) and part.requires_grad]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from clbench.errors import UserError
+from clbench.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from clbench.encoder.classifier import Classifier
@@ -20,22 +20,25 @@ def check_narrow(model: Classifier) -> None:
     Raises:
         UserError: it cannot.
     """
-    family = model.family
-    if not family.bfloat16 or not (family.model_types or _works(model)):
+    family, why = model.family, None
+    if family.bfloat16 and not family.model_types:
+        why = _failure(model)
+    if not family.bfloat16 or why is not None:
         raise UserError(
-            f"the model_type '{model.config.model_type}' cannot be computed in bfloat16; give --precision float32."
-        )
+            f"the model_type '{model.config.model_type}' cannot be computed in bfloat16"
+            f"{'' if why is None else f' ({first_line(why)[:200]})'}; give --precision float32."
+        ) from why
 
 
-def _works(model: Classifier) -> bool:
-    """Whether a forward and a backward pass go through in the precision of the device of the model's store.
+def _failure(model: Classifier) -> Exception | None:
+    """What ends a forward and a backward pass in the precision of the device of the model's store; None for nothing.
 
     Autocast leaves some states in float32, which XMOD's code then writes into others in bfloat16. Weights, gradients,
     generators and the model's mode are left as they were.
     """
     store = model.store
     if store is None or len(store) == 0:
-        return True
+        return None
     was = model.training
     model.eval()
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -47,8 +50,8 @@ def _works(model: Classifier) -> bool:
             torch.autograd.grad(logits.float().sum(), weights, allow_unused=True)
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, TypeError, ValueError):
-        return False
+    except Exception as error:
+        return error
     finally:
         model.train(was)
-    return True
+    return None

@@ -57,39 +57,77 @@ def check_matrices(model: PreTrainedModel, step: str, origin: str = "") -> None:
         )
 
 
-def check_read_again(model: PreTrainedModel, origin: str = "") -> None:
-    """Check that a model which has lost layers has the shapes that its class makes of its configuration.
+def check_written(model: PreTrainedModel) -> None:
+    """Check that a folder of the model can be read again: its class makes the same shapes of its configuration.
 
     Raises:
-        UserError: it has not, so that no folder of it could be read: ESM's contacts are told from all layers together.
+        UserError: it does not.
     """
-    expected = outline_of(type(model), copy.deepcopy(model.config), origin or "the model").state_dict()
-    _check_shapes(model.state_dict(), expected, model.config, origin)
+    if (found := _apart_from_its_configuration(model)) is not None:
+        name, expected, is_of = found
+        raise UserError(
+            f"a {type(model).__name__} cannot be written so that it is read again: '{name}' should be of shape "
+            f"{expected}, which its configuration makes, but is of shape {is_of}; the step that changed it should "
+            "change the configuration too."
+        )
+
+
+def check_kept(model: PreTrainedModel) -> None:
+    """The same of a model that has lost layers.
+
+    Raises:
+        UserError: it could not be read again: ESM's contacts are told from all layers together.
+    """
+    if (found := _apart_from_its_configuration(model)) is not None:
+        raise UserError(_needs_its_depth(model.config, found))
 
 
 def check_fewer(model: PreTrainedModel, origin: str) -> None:
     """The same of the outline of a whole model, before any layer is gone: for one layer less.
 
     Raises:
-        UserError: as :func:`check_read_again`.
+        UserError: as :func:`check_kept`; ``origin`` opens the sentence.
     """
     config = copy.deepcopy(model.config)
     config.num_hidden_layers -= 1
     for name in BY_LAYER:
         if isinstance(told := getattr(config, name, None), list | tuple):
             setattr(config, name, list(told)[: config.num_hidden_layers])
-    if config.num_hidden_layers:
-        layers = f"{model.base_model_prefix}.{family_of(config.model_type).layers_path(model.base_model)}."
-        besides = {name: value for name, value in model.state_dict().items() if not name.startswith(layers)}
-        _check_shapes(besides, outline_of(type(model), config, origin).state_dict(), config, origin)
+    if not config.num_hidden_layers:
+        return
+    layers = f"{model.base_model_prefix}.{family_of(config.model_type).layers_path(model.base_model)}."
+    besides = {name: value for name, value in model.state_dict().items() if not name.startswith(layers)}
+    try:
+        expected = outline_of(type(model), config, "with one layer less").state_dict()
+    except UserError as error:
+        raise UserError(
+            f"{origin}: no layer can be removed from the model_type '{config.model_type}' ({error}); choose another "
+            "backbone, or a recipe that removes none."
+        ) from error
+    if (found := _first_apart(besides, expected)) is not None:
+        raise UserError(f"{origin}: {_needs_its_depth(config, found)}")
 
 
-def _check_shapes(found: dict[str, Tensor], expected: dict[str, Tensor], config: PreTrainedConfig, origin: str) -> None:
+# A weight's name, the shape that its configuration makes, and the shape that it has.
+_Apart = tuple[str, tuple[int, ...], tuple[int, ...]]
+
+
+def _apart_from_its_configuration(model: PreTrainedModel) -> _Apart | None:
+    outline = outline_of(type(model), copy.deepcopy(model.config), f"a {type(model).__name__}")
+    return _first_apart(model.state_dict(), outline.state_dict())
+
+
+def _first_apart(found: dict[str, Tensor], expected: dict[str, Tensor]) -> _Apart | None:
     for name, value in found.items():
         if name in expected and value.shape != expected[name].shape:
-            raise UserError(
-                f"{origin}{': ' if origin else ''}no layer can be removed from the model_type '{config.model_type}': "
-                f"with {config.num_hidden_layers} layers its '{name}' should be of shape "
-                f"{tuple(expected[name].shape)}, but is of shape {tuple(value.shape)}; choose another backbone, or a "
-                "recipe that removes none."
-            )
+            return name, tuple(expected[name].shape), tuple(value.shape)
+    return None
+
+
+def _needs_its_depth(config: PreTrainedConfig, apart: _Apart) -> str:
+    name, expected, is_of = apart
+    return (
+        f"no layer can be removed from the model_type '{config.model_type}': with {config.num_hidden_layers} layers "
+        f"its '{name}' should be of shape {expected}, but is of shape {is_of}; choose another backbone, or a recipe "
+        "that removes none."
+    )

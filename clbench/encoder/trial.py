@@ -141,7 +141,7 @@ def _check_plain(model: PreTrainedModel, store: TokenStore, said: list[Tensor], 
         raise UserError(
             f"{origin}: what clbench makes of a row is not what transformers' model of the model_type "
             f"'{model.config.model_type}' gives for its ids and an attention mask, which is not supported; write an "
-            "encoder family for it."
+            "encoder family for it, or mend the one that is there."
         )
 
 

@@ -24,7 +24,7 @@ from clbench.compression.execute import build
 from clbench.compression.masks import attach_masks
 from clbench.compression.plan import plan
 from clbench.compression.steps.finetune import finetune_loss
-from clbench.compression.steps.prune_heads import exact_masks, head_importance, head_masks, heads_to_prune
+from clbench.compression.steps.prune_heads import PARTS, exact_masks, head_importance, head_masks, heads_to_prune
 from clbench.compression.steps.prune_weights import magnitude_masks, prunable, sparsity_of_round
 from clbench.compression.task import Task, fit
 from clbench.encoder.classifier import Classifier, keep_layers, predict
@@ -144,7 +144,7 @@ def test_a_masked_head_is_a_head_that_is_not_there(model: Classifier, task: Task
     """Against transformers' own forward pass with the head's part of the context cut out of both products."""
     model.eval()
     reference = copy.deepcopy(model.hf)
-    attach_masks(model, head_masks(model, [[1], [], [0], []]))
+    attach_masks(model, head_masks(model, [[1], [], [0], []], PARTS))
     for layer, head in ((0, 1), (2, 0)):
         dense = reference.bert.encoder.layer[layer].attention.output.dense
         cut = slice(8, 16) if head == 1 else slice(0, 8)
@@ -192,7 +192,7 @@ def test_a_masked_head_changes_no_other_one(
     masked, rows = of_family(model_type, task, **more), torch.arange(12)
     silent = copy.deepcopy(masked)
     before = {name: value.clone() for name, value in masked.state_dict().items()}
-    masks = exact_masks(masked, [[1], []], rows)
+    masks, parts = exact_masks(masked, [[1], []], rows)
     assert all(torch.equal(value, before[name]) for name, value in masked.state_dict().items())
     attach_masks(masked, masks)
     output = silent.layers[0].get_submodule(silent.family.attention(silent.layers[0]).output)
@@ -204,8 +204,10 @@ def test_a_masked_head_changes_no_other_one(
         (mask,) = (mask for name, mask in masks.items() if name.endswith("in_proj.weight"))
         assert (~mask).any(1).nonzero().flatten().tolist() == list(range(40, 48))
     elif model_type != "esmc":
-        assert masks.keys() == head_masks(masked, [[1], []]).keys()
-        assert all(torch.equal(masks[name], mask) for name, mask in head_masks(masked, [[1], []]).items())
+        assert parts == PARTS
+        every = head_masks(masked, [[1], []], PARTS)
+        assert masks.keys() == every.keys()
+        assert all(torch.equal(masks[name], mask) for name, mask in every.items())
 
 
 def output_name(model: Classifier) -> str:

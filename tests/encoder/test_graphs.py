@@ -303,26 +303,29 @@ def test_graphs_share_what_they_round(model: Classifier) -> None:
     assert [t.data_ptr() for t in one._half.values()] == [t.data_ptr() for t in two._half.values()]
 
 
-def test_where_no_room_is_for_another_those_that_are_there_stay(
-    model: Classifier, caplog: pytest.LogCaptureFixture
-) -> None:
-    room, works = Captured(), [True]
+def test_where_no_room_is_for_another_no_more_are_made(model: Classifier, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that were there are made again: only together do they give back the memory that the failed one took."""
+    room, full = Captured(), [False]
 
     def capture(work: Callable[[], None], pool: Any) -> Callable[[], None]:
-        if not works[0]:
+        if full[0]:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return room(work, pool)
 
-    graphs = Graphs(capture, patience=0)
+    graphs, made = Graphs(capture, patience=0), []
     with caplog.at_level(logging.WARNING, "clbench"):
-        for rows in (torch.arange(4), torch.arange(8), torch.arange(9), torch.arange(4)):
+        for rows in (torch.arange(4), torch.arange(8), torch.arange(4), torch.arange(8), torch.arange(4)):
             graphs.begin()
+            full[0] = len(made) == 1
+            drawn = torch.get_rng_state()
             (logits,) = asked(model, graphs, rows)
+            assert torch.equal(torch.get_rng_state(), drawn)
             torch.testing.assert_close(logits, model(rows), atol=1e-5, rtol=1e-5)
-            works[0] = False
-    assert room.replays == 2
+            made.append(len(graphs._made))
+    assert made == [1, 0, 1, 1, 1]
+    assert room.replays == 3
     (told,) = caplog.messages
-    assert told.startswith("out of memory for another CUDA graph")
+    assert told.startswith("out of memory for another CUDA graph: no more than 1 are made")
 
 
 def test_work_that_is_repeated_keeps_nobody_alive() -> None:

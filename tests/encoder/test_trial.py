@@ -44,6 +44,19 @@ def test_what_a_model_is_given_besides_is_found(model_type: str, monkeypatch: py
         check_forward(model, 200, "here")
 
 
+def test_a_deberta_takes_types_of_which_it_has_none() -> None:
+    """It makes nothing of them, but whoever exports it has an input for all that its tokenizer gives."""
+    config = CONFIG_MAPPING["deberta-v2"](
+        vocab_size=264, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
+        type_vocab_size=0,
+    )  # fmt: skip
+    model = AutoModelForSequenceClassification.from_config(config)
+    ids = torch.zeros(1, 3, dtype=torch.int64)
+    assert set(forward.model_inputs(model, ids, ids == 0, ids)) == {
+        "input_ids", "attention_mask", "token_type_ids",
+    }  # fmt: skip
+
+
 def albert(folder: Path, **changes: int) -> Path:
     return folder_of(
         folder, "albert", hidden_size=16, embedding_size=12, num_hidden_layers=4, num_attention_heads=2,

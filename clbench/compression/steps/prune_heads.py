@@ -25,6 +25,8 @@ _SAMPLE = 512
 _BATCH = 32
 # Of the largest logit: masks that change nothing change no bit of it, but a device may add up otherwise each time.
 _SAME = 1e-5
+# What makes a head's output.
+PARTS = ("query", "key", "value")
 
 
 class PruneHeads(Step):
@@ -59,8 +61,11 @@ class PruneHeads(Step):
 
     def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
         family = family_of(outline.config.model_type)
-        for layer in family.layers(outline.base_model):
-            family.attention(layer)
+        try:
+            for layer in family.layers(outline.base_model):
+                family.attention(layer)
+        except UserError as error:
+            raise UserError(f"{origin}: step prune_heads: {error}") from error
 
     def run(self, model: Any, context: StepContext) -> Report:
         import torch
@@ -69,10 +74,13 @@ class PruneHeads(Step):
         from clbench.compression.task import Report
 
         pruned = heads_to_prune(head_importance(model, context.task), self.share)
-        attach_masks(model, exact_masks(model, pruned, torch.from_numpy(context.task.train_rows[:_BATCH])))
+        masks, left_out = exact_masks(model, pruned, torch.from_numpy(context.task.train_rows[:_BATCH]))
+        attach_masks(model, masks)
         # 1-based, as layers are.
-        heads = [[head + 1 for head in part] for part in pruned]
-        return Report(details={"share": self.share, "heads": heads}, decided={"heads": heads})
+        decided: dict[str, Any] = {"heads": [[head + 1 for head in part] for part in pruned]}
+        if left_out != PARTS:
+            decided["left_out"] = left_out
+        return Report(details={"share": self.share, **decided}, decided=decided)
 
 
 def head_importance(model: Classifier, task: Task) -> Tensor:
@@ -161,7 +169,7 @@ def heads_to_prune(importance: Tensor, share: float) -> list[list[int]]:
     return [sorted(part) for part in found]
 
 
-def exact_masks(model: Classifier, pruned: list[list[int]], rows: Tensor) -> dict[str, Tensor]:
+def exact_masks(model: Classifier, pruned: list[list[int]], rows: Tensor) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Masks that leave out the heads, and as much of what makes them as no other head depends on.
 
     Without its part of the output projection a head is not there. Its queries, keys and values then make no difference,
@@ -173,6 +181,9 @@ def exact_masks(model: Classifier, pruned: list[list[int]], rows: Tensor) -> dic
         model: with its tokens; it is left as it is.
         pruned: for each layer the 0-based heads that go.
         rows: a few examples.
+
+    Returns:
+        The masks, and which of :data:`PARTS` are left out beside the output.
     """
 
     from clbench.compression.masks import attach_masks
@@ -186,20 +197,17 @@ def exact_masks(model: Classifier, pruned: list[list[int]], rows: Tensor) -> dic
     alone = head_masks(model, pruned, ())
     expected = logits(alone)
     most = _SAME * max(1.0, float(expected.abs().max()))
-    for parts in (("query", "key", "value"), ("value",)):
+    for parts in (PARTS, ("value",)):
         masks = head_masks(model, pruned, parts)
         if float((logits(masks) - expected).abs().max()) <= most:
-            return masks
-    return alone
+            return masks, parts
+    return alone, ()
 
 
-def head_masks(
-    model: Classifier, pruned: list[list[int]], left_out: Sequence[str] = ("query", "key", "value")
-) -> dict[str, Tensor]:
-    """Masks that leave out the heads' part of the output projection, and their queries, keys or values.
+def head_masks(model: Classifier, pruned: list[list[int]], left_out: Sequence[str]) -> dict[str, Tensor]:
+    """Masks that leave out the heads' part of the output projection, and those of :data:`PARTS` that are named.
 
-    A head without output is a head that is not there: the other heads' outputs, and so the logits, are those of a model
-    built without it. The matrices keep their shape, since transformers 5 reads no model whose layers differ in heads.
+    The matrices keep their shape, since transformers 5 reads no model whose layers differ in heads.
     """
     import torch
 
