@@ -62,13 +62,13 @@ def _checked(
     for step in recipe.form.steps:
         if missing := step.missing():
             raise UserError(missing)
-    asking = [step for step in recipe.form.steps if type(step).check_encoder is not Step.check_encoder]
+    asking = [step for step in recipe.form.steps if type(step).check_outline is not Step.check_outline]
     if asking and recipe.form.has_encoder and not family_of(backbone.shape.model_type).model_types:
         from clbench.encoder.architecture import outlined
 
         outline = outlined(backbone.folder, f"backbone {backbone.name}")
         for step in asking:
-            step.check_encoder(outline, str(recipe.path))
+            step.check_outline(outline, str(recipe.path))
     for number, teacher in recipe.teachers.items():
         own = teacher_backbone(teacher, backbone)
         if own.digest != backbone.digest and recipe.form.steps[number].compares_tokens:

@@ -57,6 +57,20 @@ def check_matrices(model: PreTrainedModel, step: str, origin: str = "") -> None:
         )
 
 
+def check_attention(model: PreTrainedModel, step: str, origin: str) -> None:
+    """Check that the projections of every layer's attention are found, for a step that looks for them.
+
+    Raises:
+        UserError: they are not.
+    """
+    family = family_of(model.config.model_type)
+    try:
+        for layer in family.layers(model.base_model):
+            family.attention(layer)
+    except UserError as error:
+        raise UserError(f"{origin}: step {step}: {error}") from error
+
+
 def check_written(model: PreTrainedModel) -> None:
     """Check that a folder of the model can be read again: its class makes the same shapes of its configuration.
 

@@ -219,7 +219,7 @@ class Step(Form):
         """What has to be installed before it can run, as a sentence; None where nothing is missing."""
         return None
 
-    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+    def check_outline(self, outline: PreTrainedModel, origin: str) -> None:
         """Refuse, before anything is trained, an encoder that nobody has written a family for and that does not suit
         the step in what no shape tells.
 

@@ -25,6 +25,10 @@ TRAINING = {"epochs": 1, "learning_rate": None, "batch_size": 16}
 FINETUNE = {"step": "finetune", "training": TRAINING}
 WEIGHTS = {"step": "prune_weights", "sparsity": 0.5, "training": TRAINING}
 HEADS = {"step": "prune_heads", "share": 0.5}
+RELATIONS = {
+    "step": "distill", "teacher": "finetune-12l", "alpha": 0.5, "temperature": 2.0, "beta": 0.0, "relations": 1.0,
+    "relation_heads": 2, "training": TRAINING,
+}  # fmt: skip
 SQUEEZED = {"embedding_size": 32}
 TOP = {"step": "prune_layers", "drop": "top", "depth": 1}
 NONE = "needs matrices (torch's nn.Linear) in the encoder's layers, but the model_type"
@@ -34,6 +38,8 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("squeezebert", SQUEEZED, {"step": "quantize"}, f"mine.yaml: the step quantize {NONE} 'squeezebert'"),
     ("squeezebert", SQUEEZED, HEADS, "mine.yaml: step prune_heads: the queries, keys and values of a SqueezeBertModule "
      "are not found, which pruning heads"),
+    ("squeezebert", SQUEEZED, RELATIONS, "mine.yaml: step distill: the queries, keys and values of a SqueezeBertModule "
+     "are not found, which pruning heads and distilling relations need"),
     ("ibert", {}, WEIGHTS, f"mine.yaml: the step prune_weights {NONE} 'ibert' has none there"),
     ("esm", {}, TOP, "mine.yaml: no layer can be removed from the model_type 'esm': with 1 layers its "
      "'esm.contact_head.regression.weight' should be of shape (1, 4), but is of shape (1, 8); choose another backbone"),

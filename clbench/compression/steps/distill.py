@@ -13,6 +13,8 @@ from clbench.schema.layer_map import AnyLayerMap, LayerMap, MapName, form_of, la
 from clbench.schema.step import Place, Planned, Shape, TrainingStep
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from clbench.compression.distillation import Targets
     from clbench.compression.matching import Matching
     from clbench.compression.task import Loss, Report, StepContext, Task
@@ -111,6 +113,12 @@ class Distill(TrainingStep):
             return Planned(before, resolved, targets=targets, tasks=tuple(tasks))
         tasks.insert(1, choice_of(place.name))
         return Planned(before, resolved, trainings=rule.trainings, targets=targets, tasks=tuple(tasks))
+
+    def check_outline(self, outline: PreTrainedModel, origin: str) -> None:
+        if self.relations:
+            from clbench.encoder.outline import check_attention
+
+            check_attention(outline, self.step, origin)
 
     def run(self, model: Any, context: StepContext) -> Report:
         from clbench.compression.distillation import check_relations, distill_loss, targets

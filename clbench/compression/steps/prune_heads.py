@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from clbench.encoder.family import family_of, heads_not_found
+from clbench.encoder.family import heads_not_found
 from clbench.errors import UserError
 from clbench.schema.step import Place, Planned, Shape, Step
 
@@ -59,13 +59,10 @@ class PruneHeads(Step):
             )
         return Planned(before, decided_later=("heads",))
 
-    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
-        family = family_of(outline.config.model_type)
-        try:
-            for layer in family.layers(outline.base_model):
-                family.attention(layer)
-        except UserError as error:
-            raise UserError(f"{origin}: step prune_heads: {error}") from error
+    def check_outline(self, outline: PreTrainedModel, origin: str) -> None:
+        from clbench.encoder.outline import check_attention
+
+        check_attention(outline, self.step, origin)
 
     def run(self, model: Any, context: StepContext) -> Report:
         import torch

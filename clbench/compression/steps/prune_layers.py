@@ -87,7 +87,7 @@ class PruneLayers(Step):
         shape = replace(before, layers=len(kept), origin=origin)
         return Planned(shape, decided_later=("layers",)) if by_training else Planned(shape, {"layers": kept})
 
-    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+    def check_outline(self, outline: PreTrainedModel, origin: str) -> None:
         from clbench.encoder.outline import check_fewer
 
         check_fewer(outline, origin)

@@ -75,7 +75,7 @@ class PruneWeights(TrainingStep):
         rounds = self.round_training and self.round_training.model_copy(update={"epochs": 1})
         return super().quick().model_copy(update={"rewind": rewind, "round_training": rounds})
 
-    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+    def check_outline(self, outline: PreTrainedModel, origin: str) -> None:
         from clbench.encoder.outline import check_matrices
 
         check_matrices(outline, self.step, origin)
@@ -88,7 +88,7 @@ class PruneWeights(TrainingStep):
         from clbench.compression.masks import attach_masks
 
         # Of a backbone that was opened this is known already, but not of every one that Python may begin with.
-        self.check_encoder(model.hf, context.place.origin)
+        self.check_outline(model.hf, context.place.origin)
         loss = finetune_loss(context.task)
         training = self._round.at_rate(context.backbone.learning_rate)
         batches = math.ceil(len(context.task.train_rows) / training.batch_size)

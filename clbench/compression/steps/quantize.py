@@ -28,7 +28,7 @@ class Quantize(Step):
         """Its version decides what the model says, to a student too."""
         return Planned(before, {"torchao": installed("torchao")} if self.missing() is None else {})
 
-    def check_encoder(self, outline: PreTrainedModel, origin: str) -> None:
+    def check_outline(self, outline: PreTrainedModel, origin: str) -> None:
         from clbench.encoder.outline import check_matrices
 
         check_matrices(outline, self.step, origin)
