@@ -28,7 +28,9 @@ def specs(draw: st.DrawFn) -> RunSpec:
     settings = draw(st.dictionaries(names.map("training.{}".format), values, max_size=3))
     return RunSpec(
         model=draw(names), stream=draw(names), edition=draw(st.none() | names), strategy=draw(names), settings=settings,
-        quick=draw(st.booleans()), backbone=draw(st.none() | names),
+        quick=draw(st.booleans()),
+        # One that is none would be refused.
+        backbone=draw(st.none() | st.sampled_from(["roberta-base", "owner/name", "owner/name@main"])),
         labels=draw(st.none() | st.lists(names, min_size=2, max_size=3).map(tuple)),
         data_dir=draw(st.none() | names.map(Path)), eval_every=draw(st.none() | st.integers(1, 99)),
         shift=draw(st.sampled_from([0.0, 0.25, 1.0])), device=draw(st.sampled_from(["auto", "cpu"])),
