@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clbench.encoder.attention import chunk_attention
 from clbench.encoder.dropout import dropout
+from clbench.encoder.forward import types_of
 from clbench.encoder.layer_norm import layer_norm
 from clbench.encoder.packed import behind_each_other, by_chunk
 from clbench.encoder.tokens import Batch
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 def embed(bert: BertModel, batch: Batch) -> Tensor:
     """Sum of word, position and token-type embeddings, normalised: (N, H)."""
     part = bert.embeddings
-    # One that has no second type is given none, whatever the tokenizer's template says.
-    types = batch.types if part.token_type_embeddings.num_embeddings > 1 else torch.zeros_like(batch.types)
-    x = part.word_embeddings(batch.ids) + part.position_embeddings(batch.positions) + part.token_type_embeddings(types)
+    x = (
+        part.word_embeddings(batch.ids)
+        + part.position_embeddings(batch.positions)
+        + part.token_type_embeddings(types_of(bert, batch.types))
+    )
     return dropout(layer_norm(part.LayerNorm, x), part.dropout.p, bert.training)
 
 

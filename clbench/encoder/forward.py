@@ -35,7 +35,7 @@ def flat_forward(
         "output_hidden_states": every,
     }  # fmt: skip
     if _given_types(base):
-        inputs["token_type_ids"] = _types(base, batch.types)[None]
+        inputs["token_type_ids"] = types_of(base, batch.types)[None]
     with packed(hf.config), nullcontext() if used is None else family.using(base, used):
         found = base(**inputs)
     last = found.last_hidden_state[0]
@@ -80,7 +80,7 @@ def model_inputs(hf: PreTrainedModel, ids: Tensor, mask: Tensor, types: Tensor) 
     """What transformers is given of rows of tokens, (B, L) each; ``mask``, bool, says which are no padding."""
     inputs = {"input_ids": ids.masked_fill(~mask, hf.config.pad_token_id or 0), "attention_mask": mask.long()}
     if _given_types(hf):
-        inputs["token_type_ids"] = _types(hf.base_model, types)
+        inputs["token_type_ids"] = types_of(hf.base_model, types)
     return inputs
 
 
@@ -199,7 +199,7 @@ def _given_types(model: nn.Module) -> bool:
     return _takes(type(model), "token_type_ids") and hasattr(model.config, "type_vocab_size")
 
 
-def _types(base: nn.Module, types: Tensor) -> Tensor:
+def types_of(base: nn.Module, types: Tensor) -> Tensor:
     """Token types as the model has them: one that has no second one is given none."""
     return types if _second_type(base) else torch.zeros_like(types)
 

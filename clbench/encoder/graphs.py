@@ -89,7 +89,8 @@ class Graph:
             with aside, capturable(self._step, place):
                 self._forward()  # what is set up at the first time must not be in it
                 self._said = [torch.zeros_like(output) for output in self._outputs]
-                self._backward()
+                if self._grads:
+                    self._backward()
                 self._outputs = ()
                 if on_gpu:
                     torch.cuda.synchronize(place)
@@ -110,15 +111,13 @@ class Graph:
             self._outputs = torch.func.functional_call(self._step, self._leaves, tuple(self._inputs))
 
     def _backward(self) -> None:
-        if not self._grads:
-            return  # it has none to warm up
         leaves = [self._leaves[name] for name in self._held]
         found = torch.autograd.grad(self._outputs, leaves, self._said, allow_unused=True)
-        pairs = [(p, g) for p, g in zip(self._held.values(), found, strict=True) if g is not None]
-        self._written = [(parameter, _place(parameter)) for parameter, _ in pairs]
+        made = [(p, _place(p), g) for p, g in zip(self._held.values(), found, strict=True) if g is not None]
+        self._written = [(parameter, place) for parameter, place, _ in made]
         with torch.no_grad():
-            for kind in {gradient.dtype for _, gradient in pairs}:  # of mixed ones each would be copied by itself
-                alike = [(_place(p), gradient) for p, gradient in pairs if gradient.dtype == kind]
+            for kind in {gradient.dtype for *_, gradient in made}:  # of mixed ones each would be copied by itself
+                alike = [(place, gradient) for _, place, gradient in made if gradient.dtype == kind]
                 torch._foreach_copy_([place for place, _ in alike], [gradient for _, gradient in alike])
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -269,6 +268,11 @@ def _place(parameter: Tensor) -> Tensor:
         found = torch.empty_like(parameter, requires_grad=False)
         parameter.gradient_place = found  # type: ignore[attr-defined]
     return found
+
+
+def has_place(parameter: Tensor) -> bool:
+    """Whether memory has been taken for its gradient, see :func:`_place`."""
+    return getattr(parameter, "gradient_place", None) is not None
 
 
 def forget_places(parameters: Iterable[Tensor]) -> None:

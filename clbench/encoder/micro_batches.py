@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from clbench.encoder.graphs import has_place
 from clbench.encoder.tokens import on_host, rows_on
 
 _LOG = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class MicroBatches:
             return
         held = _HELD_ON_A_GPU if self.device.type == "cuda" else _HELD
         # In a life after a recipe's training gradients have their place.
-        needed = [(one, held - hasattr(one, "gradient_place")) for one in self.weights()] if not self.tried else []
+        needed = [(one, held - has_place(one)) for one in self.weights()] if not self.tried else []
         room = [torch.empty_like(one) for one, copies in needed for _ in range(copies)]
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             found = ask(rows_on(self.device, rows))

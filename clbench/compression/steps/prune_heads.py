@@ -182,7 +182,6 @@ def exact_masks(model: Classifier, pruned: list[list[int]], rows: Tensor) -> tup
     Returns:
         The masks, and which of :data:`PARTS` are left out beside the output.
     """
-
     from clbench.compression.masks import attach_masks
     from clbench.encoder.classifier import predict
 
